@@ -1,0 +1,28 @@
+/** What can go wrong in a way that the person at the keyboard can mend. */
+
+/** Exit codes of the programs: 0 done, 1 failed, 2 bad usage, 130 interrupted. */
+export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/**
+ * An error whose message is written for people: what was wrong, where, and what to do about it.
+ * The programs print it on one line without a stack trace and leave with {@linkcode exitCode}.
+ */
+export class UserError extends Error {
+  override readonly name = "UserError";
+  /** The exit code that the program leaves with. */
+  readonly exitCode: number;
+
+  /**
+   * @param message One line: what, where, what to do.
+   * @param options `exitCode` ({@linkcode EXIT.failed} by default) and the `cause`, if any.
+   */
+  constructor(message: string, options: { exitCode?: number; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.exitCode = options.exitCode ?? EXIT.failed;
+  }
+}
+
+/** A {@linkcode UserError} about a flag or an argument, leaving with exit code 2. */
+export function usageError(message: string): UserError {
+  return new UserError(message, { exitCode: EXIT.usage });
+}

@@ -1,0 +1,1 @@
+export function parseArgs(): number { return 1; }

@@ -1,0 +1,36 @@
+/**
+ * Reference values from PyTorch, diffusers and transformers. FIXTURES=DIR in the environment points
+ * at another folder of the same shape; without it (or without the permission to look) the folder
+ * beside this file is used, whose JSON files need no permission to read because they are imported.
+ */
+import { permitted } from "./permissions.ts";
+
+const directory: string | undefined = permitted({ name: "env", variable: "FIXTURES" })
+  ? Deno.env.get("FIXTURES")
+  : undefined;
+
+const here = new URL("./fixtures/", import.meta.url);
+
+/** Whether {@linkcode fixtureBytes} may read. */
+export const hasFixtureBytes: boolean = permitted({ name: "read", path: directory ?? here });
+
+const imported: Record<string, () => Promise<{ default: unknown }>> = {
+  "schedules.json": () => import("./fixtures/schedules.json", { with: { type: "json" } }),
+  "samplers.json": () => import("./fixtures/samplers.json", { with: { type: "json" } }),
+  "optimizers.json": () => import("./fixtures/optimizers.json", { with: { type: "json" } }),
+  "distances.json": () => import("./fixtures/distances.json", { with: { type: "json" } }),
+  "dtypes.json": () => import("./fixtures/dtypes.json", { with: { type: "json" } }),
+  "text_metrics.json": () => import("./fixtures/text_metrics.json", { with: { type: "json" } }),
+};
+
+/** A JSON fixture, parsed. */
+// deno-lint-ignore no-explicit-any
+export async function fixtureJson(name: string): Promise<any> {
+  if (directory === undefined && imported[name] !== undefined) return (await imported[name]()).default;
+  return JSON.parse(new TextDecoder().decode(await fixtureBytes(name)));
+}
+
+/** A fixture's bytes. Needs the permission to read the folder. */
+export async function fixtureBytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  return await Deno.readFile(directory === undefined ? new URL(name, here) : `${directory}/${name}`);
+}
