@@ -60,7 +60,9 @@ export class RandomStream {
 
   /** The stream for one step (or epoch, or sample) within this one. @param index At least 0. */
   at(index: number): RandomStream {
-    return new RandomStream(threefry2x32(...this.#key, index >>> 0, 2 + Math.floor(index / 2 ** 32)));
+    return new RandomStream(
+      threefry2x32(...this.#key, index >>> 0, 2 + Math.floor(index / 2 ** 32)),
+    );
   }
 
   /** The next two 32-bit words. Counters have their top bit set, so they meet no derived key's. */

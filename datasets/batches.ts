@@ -1,0 +1,116 @@
+/**
+ * Which examples a step trains on. Epochs follow one another without a gap: step s takes positions
+ * s B to (s + 1) B - 1 of one endless sequence, in which every epoch is a permutation of its own. So
+ * no batch is short, each example is seen exactly once an epoch, and the step's number is all that a
+ * run needs to resume.
+ */
+import type { RandomStream } from "../nn/random.ts";
+
+/** Options of {@linkcode batchIndices} and {@linkcode batcher}. */
+export interface BatchOptions {
+  /** The number of examples. */
+  readonly size: number;
+  /** Examples a step; may exceed `size`. */
+  readonly batchSize: number;
+  /** The stream for the order of the data; epoch e is shuffled by `random.at(e)`. */
+  readonly random: RandomStream;
+}
+
+function requireInteger(name: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new RangeError(`${name} must be an integer of at least ${least}, not ${value}`);
+  }
+}
+
+/**
+ * {@linkcode batchIndices} with the permutation of the latest epoch kept, for a loop over steps.
+ *
+ * @returns A function of the step, from 0, that gives the examples' indices, [batchSize].
+ * @throws {RangeError} Where a size or a step is not a positive (for the step: non-negative) integer.
+ */
+export function batcher(
+  { size, batchSize, random }: BatchOptions,
+): (step: number) => Uint32Array<ArrayBuffer> {
+  requireInteger("size", size, 1);
+  requireInteger("batchSize", batchSize, 1);
+  let epoch = -1;
+  let order: Uint32Array = new Uint32Array(0);
+  return (step) => {
+    requireInteger("step", step, 0);
+    requireInteger("step * batchSize", step * batchSize, 0);
+    const indices = new Uint32Array(batchSize);
+    for (let filled = 0; filled < batchSize;) {
+      const position = step * batchSize + filled;
+      const wanted = Math.floor(position / size);
+      if (wanted !== epoch) {
+        order = random.at(wanted).permutation(size);
+        epoch = wanted;
+      }
+      const offset = position % size;
+      const part = order.subarray(offset, offset + batchSize - filled);
+      indices.set(part, filled);
+      filled += part.length;
+    }
+    return indices;
+  };
+}
+
+/**
+ * The examples of one step: a pure function of its arguments.
+ *
+ * @param options The sizes, the stream, and `step`, the global step from 0.
+ * @returns The examples' indices, [batchSize].
+ * @throws {RangeError} As {@linkcode batcher}.
+ */
+export function batchIndices(
+  { step, ...options }: BatchOptions & { readonly step: number },
+): Uint32Array<ArrayBuffer> {
+  return batcher(options)(step);
+}
+
+/**
+ * Picks examples out of a flat array of them.
+ *
+ * @param values [N, ...shape], flat.
+ * @param indices [B], each below N.
+ * @param exampleSize Elements an example: the product of `shape`; 1 for labels.
+ * @returns [B, ...shape], flat.
+ * @throws {RangeError} At an index that is not below N.
+ */
+export function gather(
+  values: Uint8Array,
+  indices: Uint32Array,
+  exampleSize: number,
+): Uint8Array<ArrayBuffer> {
+  const picked = new Uint8Array(indices.length * exampleSize);
+  const count = values.length / exampleSize;
+  indices.forEach((index, i) => {
+    if (index >= count) throw new RangeError(`index ${index} at ${i}: there are ${count} examples`);
+    const start = index * exampleSize;
+    picked.set(values.subarray(start, start + exampleSize), i * exampleSize);
+  });
+  return picked;
+}
+
+/** Images and their labels. */
+export interface LabelledImages {
+  /** Pixels 0 to 255, [N, H, W], flat. */
+  readonly images: Uint8Array<ArrayBuffer>;
+  /** Classes from 0, [N]. */
+  readonly labels: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * Picks images and their labels.
+ *
+ * @param set The images, [N, H, W], and labels, [N].
+ * @param indices [B], each below N.
+ * @returns The images, [B, H, W], and labels, [B].
+ * @throws {RangeError} At an index that is not below N.
+ */
+export function gatherImages(set: LabelledImages, indices: Uint32Array): LabelledImages {
+  return {
+    images: gather(set.images, indices, set.images.length / set.labels.length),
+    labels: gather(set.labels, indices, 1),
+  };
+}

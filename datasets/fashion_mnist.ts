@@ -1,0 +1,158 @@
+/**
+ * FashionMNIST (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747): 60,000 + 10,000 grey images, 28x28,
+ * of garments of ten classes, each class equally often. MIT licence, Zalando SE.
+ */
+import { randomStream } from "../nn/random.ts";
+import { UserError } from "../engine/errors.ts";
+import { gatherImages, type LabelledImages } from "./batches.ts";
+import type { Contents, Dataset, Origin } from "./dataset.ts";
+import { parseIdx } from "./idx.ts";
+import { balancedSplit } from "./split.ts";
+import { describeSource, openDataset, type SourceOptions } from "./sources.ts";
+
+/** The classes' names; a label is an index into them. */
+export const FASHION_MNIST_CLASSES = [
+  "T-shirt/top",
+  "Trouser",
+  "Pullover",
+  "Dress",
+  "Coat",
+  "Sandal",
+  "Shirt",
+  "Sneaker",
+  "Bag",
+  "Ankle boot",
+] as const;
+
+const SIDE = 28;
+const MIRRORS = [
+  "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+  "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/" +
+  "b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/",
+];
+
+const NAMES = {
+  trainImages: "train-images-idx3-ubyte.gz",
+  trainLabels: "train-labels-idx1-ubyte.gz",
+  testImages: "t10k-images-idx3-ubyte.gz",
+  testLabels: "t10k-labels-idx1-ubyte.gz",
+} as const;
+
+/** The four files' pins, by their hashes and the rows of the training and the test set. */
+function pins(hashes: Readonly<Record<keyof typeof NAMES, string>>, rows: [number, number]) {
+  const images = (count: number) => ({ rows: count, size: 16 + count * SIDE * SIDE });
+  const labels = (count: number) => ({ rows: count, size: 8 + count });
+  return [
+    { name: NAMES.trainImages, sha256: hashes.trainImages, ...images(rows[0]) },
+    { name: NAMES.trainLabels, sha256: hashes.trainLabels, ...labels(rows[0]) },
+    { name: NAMES.testImages, sha256: hashes.testImages, ...images(rows[1]) },
+    { name: NAMES.testLabels, sha256: hashes.testLabels, ...labels(rows[1]) },
+  ];
+}
+
+/** FashionMNIST's files, their hashes and where they can be had. */
+export const FASHION_MNIST: Dataset = {
+  title: "FashionMNIST",
+  id: "fashion-mnist",
+  files: pins({
+    trainImages: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    trainLabels: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    testImages: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    testLabels: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+  }, [60_000, 10_000]).map((pin) => ({
+    ...pin,
+    addresses: MIRRORS.map((mirror) => mirror + pin.name),
+  })),
+  otherFolders: ["FashionMNIST/raw"],
+  systemFolder: "/usr/share/datasets/fashion-mnist",
+  sample: {
+    folder: new URL("./samples/fashion-mnist/", import.meta.url),
+    files: pins({
+      trainImages: "cf313073c7eb485392848071d5c433571d7166043e971e3345b095cc30518084",
+      trainLabels: "097b93fbcf9bd5bc648b1a457ddc55c9e4ab49afb33f9ecae8ce068399a75e3a",
+      testImages: "7cee33c3c6414b1b86c25e665a6c4f41584269de3b7cc9768b1d351922845eef",
+      testLabels: "3128d790775889812b73c4f13923559c8b9e281d112c6ea7862acf60a206a909",
+    }, [6_000, 1_000]),
+    description: "6,000 + 1,000 of the 60,000 + 10,000 images",
+  },
+};
+
+/** Options of {@linkcode loadFashionMnist}. */
+export interface FashionMnistOptions extends SourceOptions {
+  /**
+   * Training images to hold out for validation, a multiple of 10.
+   * @default {a twelfth: 5,000, of the sample 500}
+   */
+  readonly validationSize?: number | undefined;
+}
+
+/** FashionMNIST, in memory. */
+export interface FashionMnist {
+  /** Images to train on, [N, 28, 28], in the file's order, and labels. */
+  readonly train: LabelledImages;
+  /** Images held out of the training files, as many of each class, and labels. */
+  readonly validation: LabelledImages;
+  /** The test files' images, [10000, 28, 28], and labels. */
+  readonly test: LabelledImages;
+  /** Names of the classes, {@linkcode FASHION_MNIST_CLASSES}. */
+  readonly classNames: readonly string[];
+  /** Rows of an image. */
+  readonly height: number;
+  /** Columns of an image. */
+  readonly width: number;
+  /** Where the files came from; "sample" is a tenth of the set. */
+  readonly origin: Origin;
+  /** The folder that the files lie in. */
+  readonly place: string;
+  /** SHA-256 of the unpacked files that were used, by name. */
+  readonly sha256: Readonly<Record<string, string>>;
+  /** One line about the source, to be printed. */
+  readonly description: string;
+}
+
+function labelled(contents: Contents, imagesName: string, labelsName: string): LabelledImages {
+  const images = parseIdx(contents.get(imagesName)!, { name: imagesName });
+  const labels = parseIdx(contents.get(labelsName)!, { name: labelsName });
+  const [count] = labels.shape;
+  const expected = `${count},${SIDE},${SIDE}`;
+  if (labels.shape.length !== 1 || images.shape.join() !== expected) {
+    throw new UserError(
+      `${imagesName} has shape [${images.shape}], ${labelsName} [${labels.shape}], instead of ` +
+        `[N,${SIDE},${SIDE}] and [N]; get the files again`,
+    );
+  }
+  return { images: images.data, labels: labels.data };
+}
+
+/**
+ * Loads FashionMNIST from the first place that has it (see {@linkcode openDataset} for the order and
+ * the options), and holds out a part of the training images for validation.
+ *
+ * @throws {UserError} As {@linkcode openDataset}.
+ * @throws {RangeError} For a `validationSize` that is no multiple of 10 or leaves nothing to train on.
+ */
+export async function loadFashionMnist(options: FashionMnistOptions = {}): Promise<FashionMnist> {
+  const opened = await openDataset(FASHION_MNIST, options);
+  const all = labelled(opened.contents, NAMES.trainImages, NAMES.trainLabels);
+  const { validationSize = all.labels.length / 12 } = options;
+  if (validationSize >= all.labels.length) {
+    throw new RangeError(`validationSize ${validationSize} leaves nothing to train on`);
+  }
+  const { kept, heldOut } = balancedSplit(all.labels, {
+    classes: FASHION_MNIST_CLASSES.length,
+    heldOut: validationSize,
+    random: randomStream(0).stream("fashion-mnist validation"),
+  });
+  return {
+    train: gatherImages(all, kept),
+    validation: gatherImages(all, heldOut),
+    test: labelled(opened.contents, NAMES.testImages, NAMES.testLabels),
+    classNames: FASHION_MNIST_CLASSES,
+    height: SIDE,
+    width: SIDE,
+    origin: opened.origin,
+    place: opened.place,
+    sha256: opened.sha256,
+    description: describeSource(FASHION_MNIST, opened),
+  };
+}

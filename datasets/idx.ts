@@ -1,0 +1,117 @@
+/**
+ * IDX, the format of MNIST and its successors: two zero bytes, the type of the elements, the number
+ * of dimensions, each dimension as a big-endian 32-bit integer, then the elements in row-major order
+ * (https://yann.lecun.org/exdb/mnist/, "The IDX file format"). Only unsigned bytes are read and
+ * written here: it is what the image sets hold.
+ */
+import { UserError } from "../engine/errors.ts";
+
+/** An array as an IDX file holds it. */
+export interface IdxArray {
+  /** The length of each dimension: [N, 28, 28] for images, [N] for labels. */
+  readonly shape: readonly number[];
+  /** The elements in row-major order. */
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+const TYPES: Readonly<Record<number, string>> = {
+  0x08: "unsigned bytes",
+  0x09: "signed bytes",
+  0x0b: "16-bit integers",
+  0x0c: "32-bit integers",
+  0x0d: "32-bit floats",
+  0x0e: "64-bit floats",
+};
+const UNSIGNED_BYTES = 0x08;
+
+const hex = (byte: number) => `0x${byte.toString(16).padStart(2, "0")}`;
+
+/** The product of the dimensions; Infinity where it is beyond what a number holds exactly. */
+function elementCount(shape: readonly number[]): number {
+  if (shape.includes(0)) return 0;
+  const count = shape.reduce((product, length) => product * length, 1);
+  return count <= Number.MAX_SAFE_INTEGER ? count : Infinity;
+}
+
+/**
+ * Reads an IDX file of unsigned bytes, of any number of dimensions. Nothing is allocated by what the
+ * header claims: the dimensions must fit the bytes that are there.
+ *
+ * @param bytes The whole file, unpacked.
+ * @param options `name` stands for the file in error messages.
+ * @returns The shape, and the elements as a view of `bytes`.
+ * @throws {UserError} Where the bytes are no such file, naming the byte at fault.
+ */
+export function parseIdx(
+  bytes: Uint8Array<ArrayBuffer>,
+  { name = "IDX data" }: { name?: string } = {},
+): IdxArray {
+  const refuse = (problem: string) =>
+    new UserError(`${name}: ${problem}; get the file again, or name the right one`);
+  if (bytes.length < 4) {
+    throw refuse(`${bytes.length} bytes are too few for the 4-byte start of an IDX file`);
+  }
+  const [zero0, zero1, type, rank] = bytes as unknown as [number, number, number, number];
+  if (zero0 !== 0 || zero1 !== 0) {
+    throw refuse(
+      `not an IDX file: it begins with ${hex(zero0)} ${hex(zero1)}, not with two zero bytes`,
+    );
+  }
+  if (type !== UNSIGNED_BYTES) {
+    throw refuse(
+      TYPES[type] === undefined
+        ? `byte 2 is ${hex(type)}, which is no IDX type`
+        : `byte 2 says that it holds ${TYPES[type]} (${hex(type)}), but only ` +
+          `${TYPES[UNSIGNED_BYTES]} (${hex(UNSIGNED_BYTES)}) are read`,
+    );
+  }
+  if (rank === 0) throw refuse("byte 3 says that it has no dimensions");
+  const start = 4 + 4 * rank;
+  if (bytes.length < start) {
+    throw refuse(
+      `truncated: byte 3 announces ${rank} dimensions, which end at byte ${start}, but the file ` +
+        `ends at byte ${bytes.length}`,
+    );
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const shape = Array.from({ length: rank }, (_, i) => view.getUint32(4 + 4 * i));
+  const count = elementCount(shape);
+  const there = bytes.length - start;
+  if (count !== there) {
+    const fault = there < count ? "truncated" : "too long";
+    throw refuse(
+      `${fault}: the shape [${shape.join(", ")}] at byte 4 asks for ${count} bytes from byte ` +
+        `${start} on, but there are ${there}`,
+    );
+  }
+  return { shape, data: bytes.subarray(start) };
+}
+
+/**
+ * Writes an IDX file of unsigned bytes: what {@linkcode parseIdx} reads.
+ *
+ * @param array The shape and the elements.
+ * @returns The whole file.
+ * @throws {RangeError} Where the shape does not fit the elements or the format.
+ */
+export function formatIdx({ shape, data }: IdxArray): Uint8Array<ArrayBuffer> {
+  if (shape.length < 1 || shape.length > 255) {
+    throw new RangeError(`an IDX file has 1 to 255 dimensions, not ${shape.length}`);
+  }
+  for (const length of shape) {
+    if (!Number.isInteger(length) || length < 0 || length > 0xffffffff) {
+      throw new RangeError(`shape [${shape.join(", ")}]: ${length} is no 32-bit length`);
+    }
+  }
+  if (elementCount(shape) !== data.length) {
+    throw new RangeError(`shape [${shape.join(", ")}] does not fit ${data.length} elements`);
+  }
+  const start = 4 + 4 * shape.length;
+  const bytes = new Uint8Array(start + data.length);
+  const view = new DataView(bytes.buffer);
+  bytes[2] = UNSIGNED_BYTES;
+  bytes[3] = shape.length;
+  shape.forEach((length, i) => view.setUint32(4 + 4 * i, length));
+  bytes.set(data, start);
+  return bytes;
+}

@@ -1,0 +1,31 @@
+/** Between pixels, 0 to 255, and the range that models work in, [-1, 1]. */
+
+/**
+ * Pixels as models see them: x / 127.5 - 1.
+ *
+ * @param pixels Values 0 to 255, of any shape.
+ * @returns As many values in [-1, 1].
+ */
+export function toModelRange(pixels: Uint8Array): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(pixels.length);
+  for (let i = 0; i < pixels.length; i++) values[i] = pixels[i]! / 127.5 - 1;
+  return values;
+}
+
+/**
+ * The inverse of {@linkcode toModelRange}: rounds to the nearest pixel (halves up) and clamps what
+ * lies outside [-1, 1].
+ *
+ * @param values Values in [-1, 1], of any shape.
+ * @returns As many pixels, 0 to 255.
+ * @throws {RangeError} At a NaN, which has no pixel.
+ */
+export function toPixels(values: Float32Array): Uint8Array<ArrayBuffer> {
+  const pixels = new Uint8Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const pixel = Math.round((values[i]! + 1) * 127.5);
+    if (Number.isNaN(pixel)) throw new RangeError(`value ${i} of ${values.length} is NaN`);
+    pixels[i] = Math.max(0, Math.min(255, pixel));
+  }
+  return pixels;
+}

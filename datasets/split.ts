@@ -1,0 +1,44 @@
+/** Holding examples out for validation. */
+import type { RandomStream } from "../nn/random.ts";
+
+/**
+ * Splits examples into two parts with as many of each class held out. Balanced, so that a small
+ * validation set weighs the classes as the whole does; by a seed of its own, so that runs with
+ * different seeds are validated on the same images.
+ *
+ * @param labels [N], each below `classes`.
+ * @param options The number of examples to hold out, a multiple of `classes`; the stream that chooses.
+ * @returns Indices of both parts, each ascending.
+ * @throws {RangeError} Where a class has too few examples, or the number is no multiple of `classes`.
+ */
+export function balancedSplit(
+  labels: Uint8Array,
+  { classes, heldOut, random }: { classes: number; heldOut: number; random: RandomStream },
+): { kept: Uint32Array<ArrayBuffer>; heldOut: Uint32Array<ArrayBuffer> } {
+  const each = heldOut / classes;
+  if (!Number.isInteger(each) || each < 0) {
+    throw new RangeError(`${heldOut} examples to hold out are no multiple of ${classes} classes`);
+  }
+  const members: number[][] = Array.from({ length: classes }, () => []);
+  labels.forEach((label, i) => {
+    if (members[label] === undefined) {
+      throw new RangeError(`label ${label} at ${i}: there are ${classes} classes`);
+    }
+    members[label].push(i);
+  });
+  const isHeldOut = new Uint8Array(labels.length);
+  members.forEach((indices, label) => {
+    if (indices.length < each) {
+      throw new RangeError(
+        `class ${label} has ${indices.length} examples, ${each} are to be held out`,
+      );
+    }
+    const order = random.at(label).permutation(indices.length);
+    for (const i of order.subarray(indices.length - each)) isHeldOut[indices[i]!] = 1;
+  });
+  const all = Uint32Array.from(labels.keys());
+  return {
+    kept: all.filter((i) => isHeldOut[i] === 0),
+    heldOut: all.filter((i) => isHeldOut[i] === 1),
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * The posterior q(x_s | x_t, x_0) of the forward process, from a timestep t to an earlier s, which need
+ * not be t - 1: everything depends on alphasCumprod at the two alone.
+ */
+
+import type { NoiseSchedule } from "./schedules.ts";
+
+/**
+ * How much noise a DDPM step adds. "fixed_small" is the posterior's own variance, right if the data
+ * were one point; "fixed_large" is beta, right if the data were standard normal (Ho et al. 2020,
+ * section 3.2). The "_log" names are diffusers' and mean the same variances, arrived at by logarithms.
+ */
+export const varianceTypes = [
+  "fixed_small",
+  "fixed_small_log",
+  "fixed_large",
+  "fixed_large_log",
+] as const;
+/** A name of {@linkcode varianceTypes}. */
+export type VarianceType = typeof varianceTypes[number];
+
+/** The smallest posterior variance, so that its logarithm exists; diffusers' value. */
+export const MIN_VARIANCE = 1e-20;
+
+/** The posterior's mean `x0Coefficient x0 + xtCoefficient x_t`, and what its variances are made of. */
+export interface Posterior {
+  /** The factor of x0 in the mean. */
+  readonly x0Coefficient: number;
+  /** The factor of x_t in the mean. */
+  readonly xtCoefficient: number;
+  /** The variance that the forward process adds from s to t. */
+  readonly beta: number;
+  /** The posterior's variance, exactly 0 when s is the clean sample. */
+  readonly variance: number;
+}
+
+/**
+ * The posterior between two noise levels (Ho et al. 2020, equations 6 and 7, for any two timesteps).
+ *
+ * @param alphaCumprod alphasCumprod at t, in [0, 1).
+ * @param alphaCumprodPrev alphasCumprod at s, in (0, 1]; 1 for the clean sample.
+ */
+export function posterior(alphaCumprod: number, alphaCumprodPrev: number): Posterior {
+  const alpha = alphaCumprod / alphaCumprodPrev;
+  const beta = 1 - alpha;
+  return {
+    x0Coefficient: (Math.sqrt(alphaCumprodPrev) * beta) / (1 - alphaCumprod),
+    xtCoefficient: (Math.sqrt(alpha) * (1 - alphaCumprodPrev)) / (1 - alphaCumprod),
+    beta,
+    variance: ((1 - alphaCumprodPrev) / (1 - alphaCumprod)) * beta,
+  };
+}
+
+/**
+ * The variance of a DDPM step. At the last step, to the clean sample, "fixed_small" is
+ * {@linkcode MIN_VARIANCE} and "fixed_large" is beta all the same; samplers add no noise there.
+ *
+ * @param alphaCumprod alphasCumprod at t, in [0, 1).
+ * @param alphaCumprodPrev alphasCumprod at s, in (0, 1].
+ */
+export function stepVariance(
+  alphaCumprod: number,
+  alphaCumprodPrev: number,
+  varianceType: VarianceType,
+): number {
+  const { beta, variance } = posterior(alphaCumprod, alphaCumprodPrev);
+  return varianceType.startsWith("fixed_large") ? beta : Math.max(variance, MIN_VARIANCE);
+}
+
+/** {@linkcode Posterior} of every timestep and the one before it, as tables of T entries. */
+export interface PosteriorTables {
+  /** The factor of x0 in the mean: 1 at t = 0. */
+  readonly x0Coefficients: Float64Array;
+  /** The factor of x_t in the mean: 0 at t = 0. */
+  readonly xtCoefficients: Float64Array;
+  /** The posterior's variance: 0 at t = 0. */
+  readonly variances: Float64Array;
+  /** Log variances for "fixed_small". Entry 0 is entry 1: see {@linkcode posteriorTables}. */
+  readonly logVariancesSmall: Float64Array;
+  /** Log variances for "fixed_large". Entry 0 is that of "fixed_small". */
+  readonly logVariancesLarge: Float64Array;
+}
+
+/**
+ * Tables of the posterior from each timestep to the one before.
+ *
+ * At t = 0 the posterior's variance is 0, since x0 is given, and its logarithm is minus infinity. A
+ * likelihood needs a finite one there: the decoder of x0 is a Gaussian of some width. So both log tables
+ * take the posterior's variance at t = 1 for t = 0, as Ho et al. do: with beta_0 itself, "fixed_large"
+ * would spread the decoder over more than a pixel's bin and cost bits.
+ */
+export function posteriorTables(schedule: NoiseSchedule): PosteriorTables {
+  const { alphasCumprod, alphasCumprodPrev } = schedule;
+  const steps = Array.from(alphasCumprod, (a, t) => posterior(a, alphasCumprodPrev[t]!));
+  const variances = Float64Array.from(steps, (step) => step.variance);
+  const logFirst = Math.log(Math.max(variances[1]!, MIN_VARIANCE));
+  return {
+    x0Coefficients: Float64Array.from(steps, (step) => step.x0Coefficient),
+    xtCoefficients: Float64Array.from(steps, (step) => step.xtCoefficient),
+    variances,
+    logVariancesSmall: variances.map((v, t) =>
+      t === 0 ? logFirst : Math.log(Math.max(v, MIN_VARIANCE))
+    ),
+    logVariancesLarge: schedule.betas.map((beta, t) => t === 0 ? logFirst : Math.log(beta)),
+  };
+}

@@ -1,0 +1,49 @@
+/** Implicit sampling (Song et al. 2021, "Denoising Diffusion Implicit Models"). */
+
+import { requireNumber, requireOneOf } from "../checks.ts";
+import { posterior } from "../posterior.ts";
+import type { NoiseSchedule } from "../schedules.ts";
+import { previousTimestepRules } from "../timesteps.ts";
+import { askDenoiser, askNoise } from "./ask.ts";
+import { planSteps } from "./plan.ts";
+import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
+
+/**
+ * Samples by taking x_t apart into x0 and noise and putting the two together again at a lower noise
+ * level. With eta 0 nothing is random but xT; with eta 1 and all T steps it is {@linkcode ddpm} with
+ * "fixed_small".
+ *
+ * @param denoise The model.
+ * @param xT Standard normal numbers [B, ...], flat; not changed.
+ * @param schedule The schedule that the model was trained with.
+ * @param options `noise` is needed if eta is above 0.
+ * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
+ * is not finite.
+ */
+export async function* ddim(
+  denoise: Denoiser,
+  xT: Float32Array,
+  schedule: NoiseSchedule,
+  options: SamplerOptions = {},
+): AsyncGenerator<SamplerStep, void, undefined> {
+  const { eta = 0, setAlphaToOne = true, previousTimestep = "stride" } = options;
+  requireNumber("eta", eta, 0, 1);
+  requireOneOf("previousTimestep", previousTimestep, previousTimestepRules);
+  const finalAlphaCumprod = setAlphaToOne ? 1 : schedule.alphasCumprod[0]!;
+  let x = xT.slice();
+  for (const at of planSteps(schedule, options, previousTimestep, finalAlphaCumprod)) {
+    const { alphaCumprod, alphaCumprodPrev } = at;
+    const { x0, epsilon } = await askDenoiser(denoise, x, at, schedule, options);
+    // Equation 16: eta times the deviation of the posterior; 0 where the clean sample is reached.
+    const sigma = eta * Math.sqrt(posterior(alphaCumprod, alphaCumprodPrev).variance);
+    // Equation 12: predicted x0, direction pointing to x_t, random noise. The maximum is for rounding.
+    const signal = Math.sqrt(alphaCumprodPrev);
+    const direction = Math.sqrt(Math.max(0, 1 - alphaCumprodPrev - sigma ** 2));
+    x = x0.map((value, i) => signal * value + direction * epsilon[i]!);
+    if (sigma > 0) {
+      const z = askNoise(options, x.length, at);
+      x = x.map((mean, i) => mean + sigma * z[i]!);
+    }
+    yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0 };
+  }
+}

@@ -1,0 +1,48 @@
+/** Ancestral sampling (Ho et al. 2020, "Denoising Diffusion Probabilistic Models", algorithm 2). */
+
+import { requireOneOf } from "../checks.ts";
+import { posterior, stepVariance, varianceTypes } from "../posterior.ts";
+import type { NoiseSchedule } from "../schedules.ts";
+import { askDenoiser, askNoise } from "./ask.ts";
+import { planSteps } from "./plan.ts";
+import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
+
+/**
+ * Samples by drawing each x_s from q(x_s | x_t, x0) with the denoiser's x0. Fewer steps than T use the
+ * posterior between the timesteps that are left.
+ *
+ * The last step, which leads to the clean sample, adds no noise (algorithm 2, line 3), whatever the
+ * varianceType and the last timestep. diffusers adds noise there if that timestep is not 0, which
+ * matters only for "fixed_large".
+ *
+ * @param denoise The model.
+ * @param xT Standard normal numbers [B, ...], flat; not changed.
+ * @param schedule The schedule that the model was trained with.
+ * @param options `noise` is needed if there is more than one step.
+ * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
+ * is not finite.
+ */
+export async function* ddpm(
+  denoise: Denoiser,
+  xT: Float32Array,
+  schedule: NoiseSchedule,
+  options: SamplerOptions = {},
+): AsyncGenerator<SamplerStep, void, undefined> {
+  const { varianceType = "fixed_small" } = options;
+  requireOneOf("varianceType", varianceType, varianceTypes);
+  let x = xT.slice();
+  for (const at of planSteps(schedule, options, "next", 1)) {
+    const { alphaCumprod, alphaCumprodPrev } = at;
+    const { x0 } = await askDenoiser(denoise, x, at, schedule, options);
+    // Equation 7: the mean of q(x_s | x_t, x0).
+    const { x0Coefficient, xtCoefficient } = posterior(alphaCumprod, alphaCumprodPrev);
+    let next = x.map((value, i) => x0Coefficient * x0[i]! + xtCoefficient * value);
+    if (at.step < at.steps - 1) {
+      const sigma = Math.sqrt(stepVariance(alphaCumprod, alphaCumprodPrev, varianceType));
+      const z = askNoise(options, x.length, at);
+      next = next.map((mean, i) => mean + sigma * z[i]!);
+    }
+    x = next;
+    yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0 };
+  }
+}

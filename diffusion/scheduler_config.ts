@@ -1,0 +1,183 @@
+/** diffusers' scheduler_config.json, written and read. */
+
+import { UserError } from "../engine/errors.ts";
+import { type VarianceType, varianceTypes } from "./posterior.ts";
+import type { SamplerName } from "./samplers/registry.ts";
+import {
+  betaSchedules,
+  makeBetas,
+  type NoiseSchedule,
+  predictionTypes,
+  type ScheduleConfig,
+} from "./schedules.ts";
+import { type TimestepSpacing, timestepSpacings } from "./timesteps.ts";
+
+/** The options of samplers that diffusers keeps in a scheduler's configuration. */
+export interface SchedulerOptions {
+  /** See TimestepOptions. @default {"leading"} */
+  timestepSpacing?: TimestepSpacing;
+  /** See TimestepOptions. @default {0} */
+  stepsOffset?: number;
+  /** See SamplerOptions. @default {true} */
+  clipSample?: boolean;
+  /** See SamplerOptions. @default {1} */
+  clipSampleRange?: number;
+  /** Of ddpm alone. @default {"fixed_small"} */
+  varianceType?: VarianceType;
+  /** Of ddim alone. @default {true} */
+  setAlphaToOne?: boolean;
+}
+
+/** What {@linkcode fromSchedulerConfig} found. */
+export interface SchedulerSettings {
+  /** The sampler that `_class_name` stands for, if it was there. */
+  readonly sampler: SamplerName | undefined;
+  /** For noiseSchedule. */
+  readonly schedule: ScheduleConfig;
+  /** For the sampler, defaults filled in; numInferenceSteps and eta are no part of the file. */
+  readonly options: Required<SchedulerOptions>;
+}
+
+const CLASS_NAMES: Record<SamplerName, string> = { ddpm: "DDPMScheduler", ddim: "DDIMScheduler" };
+
+/** The version of diffusers whose files these are. */
+const DIFFUSERS_VERSION = "0.42.0";
+
+/** Beta schedules that a class of diffusers does not know by name: it gets the betas themselves. */
+const UNNAMED: Record<SamplerName, readonly string[]> = { ddpm: [], ddim: ["sigmoid"] };
+
+/** Settings of {@linkcode schedulerConfig}. */
+export interface SchedulerConfigOptions extends SchedulerOptions {
+  /** Which sampler, and so which class of diffusers, is meant. @default {"ddpm"} */
+  sampler?: SamplerName;
+}
+
+/**
+ * The content of scheduler_config.json for a schedule and the options that it is sampled with, so that
+ * diffusers' `DDPMScheduler.from_pretrained` or `DDIMScheduler.from_pretrained` gives the same. All
+ * options of a sampler may be passed; those that are no part of the file are left out.
+ *
+ * @returns A plain object for JSON.stringify, its keys in the order that diffusers writes them.
+ */
+export function schedulerConfig(
+  schedule: NoiseSchedule,
+  options: SchedulerConfigOptions = {},
+): Record<string, unknown> {
+  const { sampler = "ddpm", varianceType = "fixed_small", setAlphaToOne = true } = options;
+  const { config } = schedule;
+  const trained = config.trainedBetas ??
+    (UNNAMED[sampler].includes(config.betaSchedule)
+      ? makeBetas(config.betaSchedule, config.numTrainTimesteps, config.betaStart, config.betaEnd)
+      : undefined);
+  return {
+    _class_name: CLASS_NAMES[sampler],
+    _diffusers_version: DIFFUSERS_VERSION,
+    beta_end: config.betaEnd,
+    beta_schedule: config.betaSchedule,
+    beta_start: config.betaStart,
+    clip_sample: options.clipSample ?? true,
+    clip_sample_range: options.clipSampleRange ?? 1,
+    dynamic_thresholding_ratio: 0.995,
+    num_train_timesteps: config.numTrainTimesteps,
+    prediction_type: config.predictionType,
+    rescale_betas_zero_snr: config.rescaleBetasZeroSnr,
+    sample_max_value: 1,
+    ...(sampler === "ddim" ? { set_alpha_to_one: setAlphaToOne } : {}),
+    steps_offset: options.stepsOffset ?? 0,
+    thresholding: false,
+    timestep_spacing: options.timestepSpacing ?? "leading",
+    trained_betas: trained === undefined ? null : Array.from(trained),
+    ...(sampler === "ddpm" ? { variance_type: varianceType } : {}),
+  };
+}
+
+/** Reads values of one type each from an object, with defaults for what is missing or null. */
+function reader(json: unknown, where: string) {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new UserError(`${where} holds no JSON object; expected diffusers' scheduler settings`);
+  }
+  const values = json as Record<string, unknown>;
+  function read<T>(key: string, kind: string, test: (v: unknown) => boolean, fallback: T): T {
+    const value = values[key] ?? fallback;
+    if (value === fallback || test(value)) return value as T;
+    throw new UserError(`${where}: ${key} is ${JSON.stringify(value)}; it must be ${kind}`);
+  }
+  const isNumber = (v: unknown) => typeof v === "number" && Number.isFinite(v);
+  return {
+    number: (key: string, fallback: number) => read(key, "a number", isNumber, fallback),
+    boolean: (key: string, fallback: boolean) =>
+      read(key, "true or false", (v) => typeof v === "boolean", fallback),
+    numbers: (key: string) =>
+      read<number[] | undefined>(
+        key,
+        "a list of numbers",
+        (v) => Array.isArray(v) && v.every(isNumber),
+        undefined,
+      ),
+    oneOf: <T extends string>(key: string, allowed: readonly T[], fallback: T): T =>
+      read<T>(key, `one of ${allowed.join(", ")}`, (v) => allowed.includes(v as T), fallback),
+    text: (key: string) =>
+      read<string | undefined>(key, "text", (v) => typeof v === "string", undefined),
+  };
+}
+
+/**
+ * Reads the content of a scheduler_config.json that diffusers or {@linkcode schedulerConfig} wrote.
+ * What is missing has diffusers' default; keys that these samplers have no use for are ignored, as
+ * diffusers ignores them.
+ *
+ * @param json The parsed file.
+ * @param where How to name the file in errors.
+ * @throws {UserError} If it is no object, a value has the wrong type, or it asks for what is not
+ * supported here: another scheduler class, learned variances, dynamic thresholding.
+ *
+ * @example
+ * ```ts
+ * import { samplers } from "./samplers/registry.ts";
+ * import { fromSchedulerConfig } from "./scheduler_config.ts";
+ * import { noiseSchedule } from "./schedules.ts";
+ *
+ * const json = JSON.parse(`{ "_class_name": "DDIMScheduler", "beta_schedule": "squaredcos_cap_v2" }`);
+ * const { sampler = "ddpm", schedule, options } = fromSchedulerConfig(json);
+ * samplers[sampler]((x) => Promise.resolve(x), new Float32Array(4), noiseSchedule(schedule), options);
+ * ```
+ */
+export function fromSchedulerConfig(
+  json: unknown,
+  where = "scheduler_config.json",
+): SchedulerSettings {
+  const read = reader(json, where);
+  const className = read.text("_class_name");
+  const sampler = (Object.keys(CLASS_NAMES) as SamplerName[]).find((name) =>
+    CLASS_NAMES[name] === className
+  );
+  if (className !== undefined && sampler === undefined) {
+    throw new UserError(
+      `${where}: _class_name is "${className}"; supported are ` +
+        Object.values(CLASS_NAMES).join(", "),
+    );
+  }
+  if (read.boolean("thresholding", false)) {
+    throw new UserError(`${where}: thresholding is true; dynamic thresholding is not supported`);
+  }
+  return {
+    sampler,
+    schedule: {
+      numTrainTimesteps: read.number("num_train_timesteps", 1000),
+      betaStart: read.number("beta_start", 0.0001),
+      betaEnd: read.number("beta_end", 0.02),
+      betaSchedule: read.oneOf("beta_schedule", betaSchedules, "linear"),
+      trainedBetas: read.numbers("trained_betas"),
+      rescaleBetasZeroSnr: read.boolean("rescale_betas_zero_snr", false),
+      predictionType: read.oneOf("prediction_type", predictionTypes, "epsilon"),
+    },
+    options: {
+      timestepSpacing: read.oneOf("timestep_spacing", timestepSpacings, "leading"),
+      stepsOffset: read.number("steps_offset", 0),
+      clipSample: read.boolean("clip_sample", true),
+      clipSampleRange: read.number("clip_sample_range", 1),
+      varianceType: read.oneOf("variance_type", varianceTypes, "fixed_small"),
+      setAlphaToOne: read.boolean("set_alpha_to_one", true),
+    },
+  };
+}

@@ -1,0 +1,193 @@
+/**
+ * Noise schedules: how much of the signal is left at each timestep. Names and values are those of
+ * diffusers' schedulers, but tables are float64 where theirs are float32: alphasCumprod is a product
+ * of up to a thousand factors, and samplers take differences of its entries.
+ *
+ * Timesteps count from 0: t = 0 means "noised once", t = T - 1 "almost pure noise", as in the code of
+ * "Denoising Diffusion Probabilistic Models" (Ho et al. 2020), whose equations count from 1.
+ */
+
+import { usageError } from "../engine/errors.ts";
+import { requireInteger, requireOneOf } from "./checks.ts";
+
+/** Names of the beta schedules. */
+export const betaSchedules = ["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"] as const;
+/** A name of {@linkcode betaSchedules}. */
+export type BetaSchedule = typeof betaSchedules[number];
+
+/** What a denoiser may predict: the noise, the clean sample, or the velocity. */
+export const predictionTypes = ["epsilon", "sample", "v_prediction"] as const;
+/** A name of {@linkcode predictionTypes}. */
+export type PredictionType = typeof predictionTypes[number];
+
+/** Settings of {@linkcode noiseSchedule}, named as diffusers' scheduler settings. */
+export interface ScheduleConfig {
+  /** T, the number of timesteps that the denoiser is trained on; at least 2. @default {1000} */
+  numTrainTimesteps?: number;
+  /** The first beta of the schedules that have one. @default {0.0001} */
+  betaStart?: number;
+  /** The last beta of the schedules that have one. @default {0.02} */
+  betaEnd?: number;
+  /** How beta grows from timestep 0 to T - 1. @default {"linear"} */
+  betaSchedule?: BetaSchedule;
+  /** Betas to use as they are, in place of a named schedule; as many as timesteps. */
+  trainedBetas?: ArrayLike<number> | undefined;
+  /** Whether to rescale the betas so that the last timestep is pure noise. @default {false} */
+  rescaleBetasZeroSnr?: boolean;
+  /** What the denoiser of this schedule predicts. @default {"epsilon"} */
+  predictionType?: PredictionType;
+}
+
+/** A noise schedule, ready for use: see {@linkcode noiseSchedule}. Every table has T entries. */
+export interface NoiseSchedule {
+  /** The settings that it was made from, defaults filled in. */
+  readonly config: Readonly<Required<ScheduleConfig>>;
+  /** T, the number of timesteps. */
+  readonly numTrainTimesteps: number;
+  /** What the denoiser of this schedule predicts. */
+  readonly predictionType: PredictionType;
+  /** beta_t, the variance that one noising step adds. */
+  readonly betas: Float64Array;
+  /** alpha_t = 1 - beta_t. */
+  readonly alphas: Float64Array;
+  /** The product of alpha_0 to alpha_t: the share of the variance that is still signal. */
+  readonly alphasCumprod: Float64Array;
+  /** alphasCumprod one timestep earlier; 1, a clean sample, at timestep 0. */
+  readonly alphasCumprodPrev: Float64Array;
+}
+
+/** The largest beta of the cosine schedule, which would otherwise reach 1 at the end. */
+const MAX_COSINE_BETA = 0.999;
+
+function linspace(start: number, end: number, count: number): Float64Array {
+  return Float64Array.from({ length: count }, (_, i) => start + i * ((end - start) / (count - 1)));
+}
+
+const makers: Record<BetaSchedule, (T: number, start: number, end: number) => Float64Array> = {
+  // Ho et al. 2020, section 4.
+  linear: (T, start, end) => linspace(start, end, T),
+  // Rombach et al. 2022: linear in the square root.
+  scaled_linear: (T, start, end) =>
+    linspace(Math.sqrt(start), Math.sqrt(end), T).map((root) => root ** 2),
+  // Nichol and Dhariwal 2021, equation 17: alphasCumprod follows a squared cosine.
+  squaredcos_cap_v2: (T) => {
+    const signal = (i: number) => Math.cos(((i / T + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
+    const beta = (i: number) => Math.min(1 - signal(i + 1) / signal(i), MAX_COSINE_BETA);
+    return Float64Array.from({ length: T }, (_, i) => beta(i));
+  },
+  // Xu et al. 2022 (GeoDiff).
+  sigmoid: (T, start, end) =>
+    linspace(-6, 6, T).map((x) => (end - start) / (1 + Math.exp(-x)) + start),
+};
+
+/**
+ * The betas of a named schedule.
+ *
+ * @param betaSchedule The name.
+ * @param numTrainTimesteps T, at least 2.
+ * @param betaStart The first beta; squaredcos_cap_v2 has no use for it.
+ * @param betaEnd The last beta; squaredcos_cap_v2 has no use for it.
+ * @returns [T]
+ */
+export function makeBetas(
+  betaSchedule: BetaSchedule,
+  numTrainTimesteps: number,
+  betaStart = 0.0001,
+  betaEnd = 0.02,
+): Float64Array {
+  // One timestep leaves nothing to space, to rescale or to learn an order from.
+  requireInteger("numTrainTimesteps", numTrainTimesteps, 2);
+  const name = requireOneOf("betaSchedule", betaSchedule, betaSchedules);
+  return makers[name](numTrainTimesteps, betaStart, betaEnd);
+}
+
+function cumulativeProduct(values: Float64Array): Float64Array {
+  let product = 1;
+  return values.map((value) => product *= value);
+}
+
+/**
+ * Shifts and scales the square root of alphasCumprod so that it ends at exactly 0 and starts where it
+ * did: the last timestep becomes pure noise, as it is when sampling starts (Lin et al. 2024, "Common
+ * Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1).
+ *
+ * An epsilon prediction says nothing about x0 at such a last timestep: use v_prediction or sample.
+ *
+ * @param betas [T], T at least 2.
+ * @returns New betas [T], the last of which is 1.
+ */
+export function rescaleZeroTerminalSnr(betas: Float64Array): Float64Array {
+  const roots = cumulativeProduct(betas.map((beta) => 1 - beta)).map(Math.sqrt);
+  const [first, last] = [roots[0]!, roots.at(-1)!];
+  const alphasCumprod = roots.map((root) => ((root - last) * (first / (first - last))) ** 2);
+  return alphasCumprod.map((product, t) => 1 - product / (alphasCumprod[t - 1] ?? 1));
+}
+
+/** Betas outside (0, 1) give infinities much later; 1 itself can only end a schedule. */
+function checkBetas(betas: Float64Array): void {
+  betas.forEach((beta, t) => {
+    if (beta > 0 && (beta < 1 || (beta === 1 && t === betas.length - 1))) return;
+    throw usageError(
+      `the noise schedule's beta at timestep ${t} is ${beta}; betas must lie between 0 and 1: ` +
+        `check betaStart, betaEnd or trainedBetas`,
+    );
+  });
+}
+
+/**
+ * Makes a noise schedule.
+ *
+ * @throws {UserError} If T is below 2, a name is unknown, trainedBetas are not as many as T, or a beta
+ * lies outside (0, 1).
+ *
+ * @example
+ * ```ts
+ * import { noiseSchedule } from "./schedules.ts";
+ *
+ * const schedule = noiseSchedule({ betaSchedule: "squaredcos_cap_v2", predictionType: "v_prediction" });
+ * console.log(schedule.alphasCumprod[500]); // 0.4922...
+ * ```
+ */
+export function noiseSchedule(config: ScheduleConfig = {}): NoiseSchedule {
+  const {
+    betaStart = 0.0001,
+    betaEnd = 0.02,
+    betaSchedule = "linear",
+    trainedBetas,
+    numTrainTimesteps = trainedBetas?.length ?? 1000,
+    rescaleBetasZeroSnr = false,
+    predictionType = "epsilon",
+  } = config;
+  requireInteger("numTrainTimesteps", numTrainTimesteps, 2);
+  requireOneOf("predictionType", predictionType, predictionTypes);
+  if (trainedBetas !== undefined && trainedBetas.length !== numTrainTimesteps) {
+    throw usageError(
+      `trainedBetas has ${trainedBetas.length} numbers for ${numTrainTimesteps} timesteps; ` +
+        `give one a timestep or leave numTrainTimesteps out`,
+    );
+  }
+  const given = trainedBetas === undefined
+    ? makeBetas(betaSchedule, numTrainTimesteps, betaStart, betaEnd)
+    : Float64Array.from(trainedBetas);
+  checkBetas(given);
+  const betas = rescaleBetasZeroSnr ? rescaleZeroTerminalSnr(given) : given;
+  const alphas = betas.map((beta) => 1 - beta);
+  const alphasCumprod = cumulativeProduct(alphas);
+  return {
+    config: {
+      numTrainTimesteps,
+      betaStart,
+      betaEnd,
+      betaSchedule,
+      trainedBetas: trainedBetas === undefined ? undefined : Array.from(trainedBetas),
+      rescaleBetasZeroSnr,
+      predictionType,
+    },
+    numTrainTimesteps,
+    predictionType,
+    betas,
+    alphas,
+    alphasCumprod,
+    alphasCumprodPrev: alphasCumprod.map((_, t) => alphasCumprod[t - 1] ?? 1),
+  };
+}

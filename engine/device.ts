@@ -1,0 +1,100 @@
+/**
+ * Where tensors are computed. A device compiles pure functions of tensors; the functions never ask
+ * which device it is.
+ */
+import { compileEager } from "./eager.ts";
+import { usageError } from "./errors.ts";
+import { compileOnnx, initializeBackend } from "./onnx/compile.ts";
+import type * as tf from "./tf.ts";
+import type { ArrayTree, HostArray, TensorTree } from "./tree.ts";
+
+/** Names of devices, for `--device`. */
+export const DEVICE_NAMES = ["onnx", "wasm", "cpu"] as const;
+
+/** A device's name. */
+export type DeviceName = typeof DEVICE_NAMES[number];
+
+/** The type of a tree of host tensors when its leaves are on the device. */
+export type OnDevice<T> = T extends HostArray ? tf.Tensor
+  : { readonly [Key in keyof T]: OnDevice<T[Key]> };
+
+/** A compiled function: see {@linkcode Device.compile}. */
+export interface Compiled<Inputs, Outputs> {
+  /** Runs the function. The results are the caller's and stay valid after the next call. */
+  (inputs: Inputs): Promise<Outputs>;
+  /** Releases what the device keeps for it. */
+  dispose(): Promise<void>;
+}
+
+type TreeFunction = (inputs: TensorTree) => TensorTree;
+
+/** Options of {@linkcode openDevice}. */
+export interface DeviceOptions {
+  /** Threads within one operation, on devices that can choose: the number of cores by default. */
+  threads?: number;
+  /** Writes ONNX Runtime's profile of every compiled function to files whose names start so. */
+  profile?: string;
+}
+
+/** A place where tensors are computed. */
+export interface Device {
+  /** Its name. */
+  readonly name: DeviceName;
+  /** Threads within one operation. */
+  readonly threads: number;
+  /** Milliseconds spent computing so far, without tracing and without moving data about. */
+  readonly milliseconds: number;
+  /**
+   * Compiles a pure function of tensors. Inputs and results are trees: tensors, or records and arrays
+   * of trees. On the onnx device the function is traced once for each signature (structure, shapes and
+   * types) into a graph, so it must not read values, and tensors that it makes from host data are
+   * constants of the graph. On eager devices it runs as it is, in tf.tidy.
+   */
+  compile<Inputs extends ArrayTree, Outputs extends ArrayTree>(
+    fn: (inputs: OnDevice<Inputs>) => OnDevice<Outputs>,
+  ): Compiled<Inputs, Outputs>;
+}
+
+/**
+ * Opens a device.
+ *
+ * @throws {UserError} If it does not exist or does not work here.
+ */
+export async function openDevice(name: DeviceName, options: DeviceOptions = {}): Promise<Device> {
+  if (!DEVICE_NAMES.includes(name)) {
+    throw usageError(`There is no device "${name}". Devices: ${DEVICE_NAMES.join(", ")}.`);
+  }
+  let milliseconds = 0;
+  const onTime = (elapsed: number) => {
+    milliseconds += elapsed;
+  };
+  const compiler = name === "onnx"
+    ? await openOnnx(options, onTime)
+    : { threads: 1, compile: await compileEager(name, onTime) };
+  return {
+    name,
+    threads: compiler.threads,
+    get milliseconds() {
+      return milliseconds;
+    },
+    compile<Inputs extends ArrayTree, Outputs extends ArrayTree>(
+      fn: (inputs: OnDevice<Inputs>) => OnDevice<Outputs>,
+    ) {
+      // Which leaves are where is beyond what the compilers of trees can say.
+      const compiled: unknown = compiler.compile(fn as unknown as TreeFunction);
+      return compiled as Compiled<Inputs, Outputs>;
+    },
+  };
+}
+
+async function openOnnx(
+  { threads = navigator.hardwareConcurrency, profile }: DeviceOptions,
+  onTime: (milliseconds: number) => void,
+) {
+  const backend = await initializeBackend();
+  const options = { threads, ...(profile === undefined ? {} : { profile }) };
+  return {
+    threads,
+    compile: (fn: TreeFunction) => compileOnnx(backend, fn, options, onTime),
+  };
+}

@@ -1,0 +1,80 @@
+/**
+ * Operations that tfjs lacks and a device may have as one kernel; elsewhere they are put together from
+ * tfjs's own. They have no gradients: nn/ uses them inside operations whose gradients it states.
+ */
+import * as tf from "./tf.ts";
+
+/** Runs a kernel of the current device if it has it, or else the composition of tfjs's operations. */
+function kernelOr<T extends tf.Tensor>(
+  name: string,
+  inputs: Record<string, tf.Tensor>,
+  otherwise: () => T,
+): T {
+  return tf.getKernel(name, tf.getBackend()) === undefined
+    ? tf.tidy(otherwise)
+    : tf.engine().runKernel(name, inputs) as T;
+}
+
+/** [N, C] as [N, 1, 1, C]. */
+function overImage(x: tf.Tensor2D): tf.Tensor4D {
+  return tf.reshape(x, [x.shape[0], 1, 1, x.shape[1]]);
+}
+
+/**
+ * x * sigmoid(x), "swish" (Ramachandran et al. 2017, arXiv:1710.05941).
+ *
+ * @param x Any shape.
+ */
+export function siluForward(x: tf.Tensor): tf.Tensor {
+  return kernelOr("Silu", { x }, () => tf.mul(x, tf.sigmoid(x)));
+}
+
+/**
+ * The gradient of {@linkcode siluForward}: dy * (s + y * (1 - s)) with s = sigmoid(x), y = x * s.
+ *
+ * @param x What SiLU was applied to.
+ * @param dy The gradient with respect to its result, of the same shape.
+ */
+export function siluBackward(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
+  return kernelOr("SiluGrad", { x, dy }, () => {
+    const s = tf.sigmoid(x);
+    const y = tf.mul(x, s);
+    return tf.mul(dy, tf.add(s, tf.sub(y, tf.mul(y, s))));
+  });
+}
+
+/**
+ * x * scale + shift with one scale and one shift a sample and channel.
+ *
+ * @param x [N, H, W, C]
+ * @param scale [N, C]
+ * @param shift [N, C]
+ */
+export function channelAffine(x: tf.Tensor4D, scale: tf.Tensor2D, shift: tf.Tensor2D): tf.Tensor4D {
+  return kernelOr(
+    "ChannelAffine",
+    { x, scale, shift },
+    () => tf.add(tf.mul(x, overImage(scale)), overImage(shift)),
+  );
+}
+
+/**
+ * Sums over height and width.
+ *
+ * @param x [N, H, W, C]
+ * @returns [N, C]
+ */
+export function channelSum(x: tf.Tensor4D): tf.Tensor2D {
+  return tf.sum(x, [1, 2]);
+}
+
+/**
+ * Sums of products over height and width.
+ *
+ * @param x [N, H, W, C]
+ * @param y [N, H, W, C]
+ * @returns [N, C]
+ */
+export function channelDot(x: tf.Tensor4D, y: tf.Tensor4D): tf.Tensor2D {
+  return kernelOr("ChannelDot", { x, y }, () => tf.sum(tf.mul(x, y), [1, 2]));
+}

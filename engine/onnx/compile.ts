@@ -1,0 +1,160 @@
+/** compile() on the onnx device: trace once a signature, then run the graph. */
+import { UserError } from "../errors.ts";
+import * as tf from "../tf.ts";
+import {
+  type ArrayTree,
+  checkHostArray,
+  type DType,
+  type HostArray,
+  isHostArray,
+  isTensor,
+  leavesOf,
+  mapTree,
+  type TensorTree,
+} from "../tree.ts";
+import { BACKEND_NAME, OnnxBackend } from "./backend.ts";
+import { Graph } from "./graph.ts";
+import { registerKernels } from "./kernels/mod.ts";
+import { probeBlockSize } from "./probe.ts";
+import { ELEMENT_TYPE } from "./proto.ts";
+import { createSession, type Session, type SessionOptions } from "./session.ts";
+
+/** A function of host tensors that runs a compiled graph. */
+export interface CompiledTree {
+  /** Runs it; the results stay valid after the next call. */
+  (inputs: ArrayTree): Promise<ArrayTree>;
+  /** Releases its graphs. */
+  dispose(): Promise<void>;
+}
+
+/** A traced graph: its bytes, and how its outputs are put back together. */
+export interface Traced {
+  /** The ONNX model file. */
+  readonly model: Uint8Array;
+  /** Number of nodes before ONNX Runtime's own optimizations. */
+  readonly nodes: number;
+  /** Rebuilds the tree of outputs. */
+  unflatten(outputs: readonly HostArray[]): ArrayTree;
+}
+
+let backend: OnnxBackend | undefined;
+
+/** Registers the backend with tfjs, once, and finds the block size for this processor. */
+export async function initializeBackend(): Promise<OnnxBackend> {
+  if (backend === undefined) {
+    const created = new OnnxBackend();
+    created.blockSize = await probeBlockSize();
+    tf.registerBackend(BACKEND_NAME, () => created);
+    registerKernels(created);
+    backend = created;
+  }
+  return backend;
+}
+
+/**
+ * Traces a function into a graph.
+ *
+ * @param fn A pure function of tensors.
+ * @param inputs Stand for all inputs of the same structure, shapes and types.
+ * @throws {UserError} If it calls a kernel that the device lacks, or reads a value.
+ */
+export function trace(
+  backend: OnnxBackend,
+  fn: (inputs: TensorTree) => TensorTree,
+  inputs: ArrayTree,
+): Traced {
+  const graph = new Graph();
+  const infos = leavesOf(inputs, isHostArray).map(({ leaf: { dtype, shape } }, i) => ({
+    name: `input_${i}`,
+    dtype,
+    shape,
+    elementType: ELEMENT_TYPE[dtype],
+  }));
+  const previous = tf.getBackend();
+  tf.setBackend(BACKEND_NAME);
+  tf.engine().startScope("trace");
+  try {
+    return backend.trace(graph, () => {
+      let next = 0;
+      const tensors = mapTree(inputs, isHostArray, () => {
+        const { name, shape, dtype } = infos[next++]!;
+        return tf.engine().makeTensorFromTensorInfo(backend.tensor(name, shape, dtype));
+      });
+      const results = fn(tensors);
+      const outputs = leavesOf(results, isTensor).map(({ leaf, path }) => {
+        if (leaf.dtype === "string" || leaf.dtype === "complex64") {
+          throw new UserError(`The result "${path}" is ${leaf.dtype}, which the device cannot hold.`);
+        }
+        return {
+          name: backend.plain(leaf),
+          shape: leaf.shape,
+          elementType: ELEMENT_TYPE[leaf.dtype as DType],
+        };
+      });
+      let position = 0;
+      const positions = mapTree(results, isTensor, () => position++);
+      return {
+        model: graph.encode(infos, outputs),
+        nodes: graph.size,
+        unflatten: (values) => rebuild(positions, values),
+      };
+    });
+  } finally {
+    tf.engine().endScope();
+    tf.setBackend(previous);
+  }
+}
+
+/** Puts values where a tree holds their positions. */
+function rebuild(positions: unknown, values: readonly HostArray[]): ArrayTree {
+  if (typeof positions === "number") return values[positions]!;
+  if (Array.isArray(positions)) return positions.map((node) => rebuild(node, values));
+  return Object.fromEntries(
+    Object.entries(positions as Record<string, unknown>)
+      .map(([key, node]) => [key, rebuild(node, values)]),
+  );
+}
+
+/** A function's graphs are kept for this many signatures; the one unused longest goes first. */
+const MAX_SESSIONS = 16;
+
+/**
+ * Compiles a function for ONNX Runtime.
+ *
+ * @param onTime Is told the milliseconds of each run that ONNX Runtime itself took.
+ */
+export function compileOnnx(
+  backend: OnnxBackend,
+  fn: (inputs: TensorTree) => TensorTree,
+  options: SessionOptions,
+  onTime: (milliseconds: number) => void,
+): CompiledTree {
+  const sessions = new Map<string, { session: Session; traced: Traced }>();
+  const compiled = async (inputs: ArrayTree) => {
+    const leaves = leavesOf(inputs, isHostArray);
+    leaves.forEach(({ leaf, path }) => checkHostArray(leaf, path));
+    const signature = leaves.map(({ leaf, path }) => `${path}:${leaf.dtype}[${leaf.shape}]`).join();
+    let entry = sessions.get(signature);
+    if (entry === undefined) {
+      const traced = trace(backend, fn, inputs);
+      entry = { traced, session: await createSession(traced.model, options) };
+    } else {
+      sessions.delete(signature); // to be put back as the one used last
+    }
+    sessions.set(signature, entry);
+    if (sessions.size > MAX_SESSIONS) {
+      const [oldest, { session }] = sessions.entries().next().value!;
+      sessions.delete(oldest);
+      await session.dispose();
+    }
+    const before = entry.session.milliseconds;
+    const outputs = await entry.session.run(leaves.map(({ leaf }) => leaf));
+    onTime(entry.session.milliseconds - before);
+    return entry.traced.unflatten(outputs);
+  };
+  const dispose = async () => {
+    for (const { session } of sessions.values()) await session.dispose();
+    sessions.clear();
+  };
+  return Object.assign(compiled, { dispose });
+}

@@ -1,0 +1,96 @@
+/**
+ * Rules of the blocked layout: which tensors can have it, and how per-channel arithmetic is done in it.
+ *
+ * Three facts are used throughout. In memory a blocked [N, C, H, W] is [N, C/b, H, W, b]. Merging the
+ * batch into the channels, [1, N*C, H, W], is the same memory. And a depthwise filter
+ * [channels, 1, h, w] in ONNX Runtime's blocked filter layout is [channels/b, h, w, b]: a blocked
+ * tensor's memory again, or, for h = w = 1, a plain vector of channels.
+ */
+import type * as tf from "../tf.ts";
+import { sizeOf } from "../tree.ts";
+import type { OnnxBackend } from "./backend.ts";
+import type { Attribute } from "./proto.ts";
+
+/** The domain of ONNX Runtime's operators on blocked tensors. */
+export const NCHWC = { domain: "com.microsoft.nchwc" } as const;
+
+/** Attributes of a convolution that ONNX Runtime would otherwise infer or default. */
+export function convAttributes(options: {
+  kernel: readonly [number, number];
+  strides?: readonly [number, number];
+  dilations?: readonly [number, number];
+  /** Top, left, bottom, right. */
+  pads?: readonly [number, number, number, number];
+  group?: number;
+}): Record<string, Attribute> {
+  const { kernel, strides = [1, 1], dilations = [1, 1], pads = [0, 0, 0, 0], group = 1 } = options;
+  return { kernel_shape: kernel, strides, dilations, pads, group, auto_pad: "NOTSET" };
+}
+
+/** Whether a tensor could be held in the blocked layout. */
+export function isBlockable(backend: OnnxBackend, { shape, dtype }: tf.TensorInfo): boolean {
+  const block = backend.blockSize;
+  return block > 0 && shape.length === 4 && dtype === "float32" && shape[3]! % block === 0 &&
+    sizeOf(shape) > 0;
+}
+
+/** Whether a tensor is at hand in the blocked layout only, so that a kernel had better work there. */
+export function isBlocked(backend: OnnxBackend, tensor: tf.TensorInfo): boolean {
+  const entry = backend.entry(tensor);
+  return entry.blocked !== undefined && entry.plain === undefined;
+}
+
+/** Whether two shapes are equal. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((dimension, i) => dimension === b[i]);
+}
+
+/**
+ * How a tensor broadcasts against the channels of `shape` [N, H, W, C]: "channel" for one number a
+ * channel ([C] and the like), "sample" for one a sample and channel ([N, 1, 1, C]).
+ */
+export function channelBroadcast(
+  tensor: tf.TensorInfo,
+  shape: readonly number[],
+): "channel" | "sample" | undefined {
+  const [n, , , c] = shape as [number, number, number, number];
+  const padded = [...Array(4 - Math.min(4, tensor.shape.length)).fill(1), ...tensor.shape];
+  if (sameShape(padded, [1, 1, 1, c])) return "channel";
+  if (sameShape(padded, [n, 1, 1, c])) return "sample";
+  return undefined;
+}
+
+/**
+ * x * scale + shift on a blocked tensor with one scale and one shift a channel, or a sample and
+ * channel: a depthwise 1x1 convolution, one pass where Mul and Add with their broadcasts take 4.3
+ * times as long (0.10 against 0.43 ms for 32x28x28x32 on two AVX-512 cores).
+ *
+ * @param x The blocked value.
+ * @param shape [N, H, W, C] of x.
+ * @param scale A value with C or N*C elements.
+ * @param shift Likewise, or none.
+ */
+export function blockedAffine(
+  backend: OnnxBackend,
+  x: string,
+  shape: readonly number[],
+  per: "channel" | "sample",
+  scale: string,
+  shift?: string,
+): string {
+  const [n, h, w, c] = shape as [number, number, number, number];
+  const channels = per === "channel" ? c : n * c;
+  const image = per === "channel" ? x : backend.reshape(x, [1, channels, h, w]);
+  const inputs = [image, backend.reshape(scale, [channels, 1, 1, 1])];
+  if (shift !== undefined) inputs.push(backend.reshape(shift, [channels]));
+  const y = backend.node("Conv", inputs, {
+    ...NCHWC,
+    attributes: convAttributes({ kernel: [1, 1], group: channels }),
+  });
+  return per === "channel" ? y : backend.reshape(y, [n, c, h, w]);
+}
+
+/** A constant vector of `length` ones. */
+export function ones(backend: OnnxBackend, length: number): string {
+  return backend.graph.constant(new Float32Array(length).fill(1), [length], "float32");
+}

@@ -1,0 +1,168 @@
+/**
+ * ONNX model files, written with protobufjs. Only the messages and fields that this project writes
+ * are described; numbers and types are those of onnx.proto (ONNX 1.16, IR version 8).
+ */
+import protobuf from "protobufjs";
+
+const field = (type: string, id: number) => ({ type, id });
+const repeated = (type: string, id: number) => ({ rule: "repeated", type, id });
+
+const ModelProto = protobuf.Root.fromJSON({
+  nested: {
+    onnx: {
+      nested: {
+        AttributeProto: {
+          fields: {
+            name: field("string", 1),
+            f: field("float", 2),
+            i: field("int64", 3),
+            s: field("bytes", 4),
+            t: field("TensorProto", 5),
+            floats: repeated("float", 7),
+            ints: repeated("int64", 8),
+            type: field("int32", 20),
+          },
+        },
+        Dimension: { fields: { dimValue: field("int64", 1) } },
+        GraphProto: {
+          fields: {
+            node: repeated("NodeProto", 1),
+            name: field("string", 2),
+            initializer: repeated("TensorProto", 5),
+            input: repeated("ValueInfoProto", 11),
+            output: repeated("ValueInfoProto", 12),
+          },
+        },
+        ModelProto: {
+          fields: {
+            irVersion: field("int64", 1),
+            producerName: field("string", 2),
+            graph: field("GraphProto", 7),
+            opsetImport: repeated("OperatorSetIdProto", 8),
+          },
+        },
+        NodeProto: {
+          fields: {
+            input: repeated("string", 1),
+            output: repeated("string", 2),
+            name: field("string", 3),
+            opType: field("string", 4),
+            attribute: repeated("AttributeProto", 5),
+            domain: field("string", 7),
+          },
+        },
+        OperatorSetIdProto: { fields: { domain: field("string", 1), version: field("int64", 2) } },
+        TensorProto: {
+          fields: {
+            dims: repeated("int64", 1),
+            dataType: field("int32", 2),
+            name: field("string", 8),
+            rawData: field("bytes", 9),
+          },
+        },
+        TensorShapeProto: { fields: { dim: repeated("Dimension", 1) } },
+        TypeProto: { fields: { tensorType: field("TypeProtoTensor", 1) } },
+        TypeProtoTensor: {
+          fields: { elemType: field("int32", 1), shape: field("TensorShapeProto", 2) },
+        },
+        ValueInfoProto: { fields: { name: field("string", 1), type: field("TypeProto", 2) } },
+      },
+    },
+  },
+}).lookupType("onnx.ModelProto");
+
+/** A node's attribute value: an integer, a float, a string or a list of integers. */
+export type Attribute = number | { float: number } | string | readonly number[];
+
+/** One operation of a graph. */
+export interface Node {
+  /** The operator, such as "MatMul". */
+  readonly op: string;
+  /** The operator set it belongs to; "" is ONNX's own. */
+  readonly domain: string;
+  /** Names of values; "" where an optional input is left out. */
+  readonly inputs: readonly string[];
+  /** Names of values. */
+  readonly outputs: readonly string[];
+  /** Attributes by name. */
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  /** A name for error messages and profiles. */
+  readonly name: string;
+}
+
+/** A named input or output of a graph. */
+export interface ValueInfo {
+  /** Its name. */
+  readonly name: string;
+  /** Its element type, of {@linkcode ELEMENT_TYPE}. */
+  readonly elementType: number;
+  /** Its shape. */
+  readonly shape: readonly number[];
+}
+
+/** A constant of a graph. */
+export interface Initializer extends ValueInfo {
+  /** Its bytes, little-endian, in row-major order. */
+  readonly bytes: Uint8Array;
+}
+
+/** ONNX's numbers for element types. */
+export const ELEMENT_TYPE = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+
+/** Versions of the operator sets that graphs use: ONNX's own, and ONNX Runtime's two additions. */
+const OPERATOR_SETS = [
+  { domain: "", version: 17 },
+  { domain: "com.microsoft", version: 1 },
+  { domain: "com.microsoft.nchwc", version: 1 },
+];
+
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
+
+function attributeProto(name: string, value: Attribute): Record<string, unknown> {
+  if (typeof value === "number") return { name, type: ATTRIBUTE_TYPE.int, i: value };
+  if (typeof value === "string") {
+    return { name, type: ATTRIBUTE_TYPE.string, s: new TextEncoder().encode(value) };
+  }
+  if ("float" in value) return { name, type: ATTRIBUTE_TYPE.float, f: value.float };
+  return { name, type: ATTRIBUTE_TYPE.ints, ints: value };
+}
+
+function valueInfoProto({ name, elementType, shape }: ValueInfo): Record<string, unknown> {
+  const dim = shape.map((dimValue) => ({ dimValue }));
+  return { name, type: { tensorType: { elemType: elementType, shape: { dim } } } };
+}
+
+/** Encodes a graph as the bytes of an ONNX model file. */
+export function encodeModel(graph: {
+  readonly nodes: readonly Node[];
+  readonly initializers: readonly Initializer[];
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+}): Uint8Array {
+  return ModelProto.encode({
+    irVersion: 8,
+    producerName: "nanodiffusion",
+    opsetImport: OPERATOR_SETS,
+    graph: {
+      name: "graph",
+      node: graph.nodes.map((node) => ({
+        name: node.name,
+        opType: node.op,
+        domain: node.domain,
+        input: node.inputs,
+        output: node.outputs,
+        attribute: Object.entries(node.attributes).map(([name, value]) =>
+          attributeProto(name, value)
+        ),
+      })),
+      initializer: graph.initializers.map(({ name, elementType, shape, bytes }) => ({
+        name,
+        dims: shape,
+        dataType: elementType,
+        rawData: bytes,
+      })),
+      input: graph.inputs.map(valueInfoProto),
+      output: graph.outputs.map(valueInfoProto),
+    },
+  } as unknown as protobuf.Message).finish();
+}

@@ -1,0 +1,283 @@
+/**
+ * The safetensors file format (https://github.com/huggingface/safetensors, "Format"): eight bytes
+ * with the header's length, a JSON header with the type, shape and byte range of each tensor, then the
+ * tensors' bytes, little-endian and without gaps. Equal contents give equal bytes.
+ */
+import { fileError } from "../engine/file_errors.ts";
+import { UserError } from "../engine/errors.ts";
+import { writeFileAtomic } from "../engine/files.ts";
+import { quote } from "../engine/quote.ts";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./half.ts";
+import {
+  type Dtype,
+  DTYPE_BYTES,
+  DTYPE_CLASSES,
+  elementCount,
+  type HostTensor,
+  type NamedTensors,
+} from "./host_tensor.ts";
+import { repeatedKey } from "../engine/json_keys.ts";
+
+/** What a safetensors file holds. */
+export interface SafetensorsFile {
+  /** The tensors, in the order in which they lie in the file. */
+  readonly tensors: Map<string, HostTensor>;
+  /** The strings that the header carries beside the tensors. */
+  readonly metadata: Map<string, string>;
+}
+
+/** Options of {@linkcode encodeSafetensors}. */
+export interface EncodeOptions {
+  /** Strings that the header carries. transformers wants `format: "pt"` among them. @default {} */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Whether finite values may become infinite in F16 and BF16. @default false */
+  readonly allowOverflow?: boolean;
+}
+
+/** The reference implementation refuses longer headers, and so does this one. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+/** A tensor's description, checked. The range is in bytes from the header's end. */
+interface Entry {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/**
+ * Writes tensors in the safetensors format. They lie in the file as the reference implementation
+ * orders them: by falling alignment, then by name. To store float32 weights as F16 or BF16, give
+ * `{ ...tensor, dtype: "F16" }`: values are rounded to the nearest, and to even at a tie.
+ *
+ * @throws {RangeError} If a tensor's values do not fit its shape or type.
+ * @throws {UserError} If a finite value is too large for F16 or BF16.
+ */
+export function encodeSafetensors(
+  tensors: NamedTensors,
+  { metadata = {}, allowOverflow = false }: EncodeOptions = {},
+): Uint8Array<ArrayBuffer> {
+  const order = Object.keys(DTYPE_BYTES);
+  const names = sortedByBytes([...tensors.keys()]);
+  names.sort((a, b) => order.indexOf(tensors.get(a)!.dtype) - order.indexOf(tensors.get(b)!.dtype));
+
+  const header: [string, unknown][] = [];
+  const keys = sortedByBytes(Object.keys(metadata));
+  if (keys.length > 0) {
+    const text = keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(metadata[key])}`);
+    header.push(["__metadata__", `{${text.join(",")}}`]);
+  }
+  let offset = 0;
+  for (const name of names) {
+    const { dtype, shape, data } = tensors.get(name)!;
+    if (name === "__metadata__" || !name.isWellFormed()) {
+      throw new RangeError(`${quote(name)} cannot be the name of a tensor in a safetensors file`);
+    }
+    if (!(data instanceof DTYPE_CLASSES[dtype]) || elementCount(shape) !== data.length) {
+      throw new RangeError(
+        `tensor ${
+          quote(name)
+        }: ${data.length} elements of a ${data.constructor.name} do not make ` +
+          `a ${dtype} tensor of shape [${shape.join(", ")}]`,
+      );
+    }
+    const end = offset + data.length * DTYPE_BYTES[dtype];
+    header.push([name, JSON.stringify({ dtype, shape, data_offsets: [offset, end] })]);
+    offset = end;
+  }
+  // Written by hand, since an object would put names that look like integers first.
+  const text = `{${header.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(",")}}`;
+  const json = new TextEncoder().encode(text);
+  const start = 8 + Math.ceil(json.length / 8) * 8;
+  if (start - 8 > MAX_HEADER_BYTES) throw new RangeError("the names of the tensors are too long");
+
+  const file = new Uint8Array(start + offset);
+  new DataView(file.buffer).setBigUint64(0, BigInt(start - 8), true);
+  file.fill(0x20, 8, start); // the header is padded with spaces, so that the data is aligned
+  file.set(json, 8);
+  let position = start;
+  for (const name of names) {
+    const bytes = tensorBytes(name, tensors.get(name)!, allowOverflow);
+    file.set(bytes, position);
+    position += bytes.length;
+  }
+  return file;
+}
+
+/** The bytes of one tensor as they lie in a file. */
+function tensorBytes(name: string, tensor: HostTensor, allowOverflow: boolean): Uint8Array {
+  let { data } = tensor as { data: ArrayBufferView };
+  if (tensor.dtype === "F16" || tensor.dtype === "BF16") {
+    const half = tensor.dtype === "F16";
+    const bits = half ? encodeFloat16(tensor.data) : encodeBfloat16(tensor.data);
+    const infinity = half ? 0x7c00 : 0x7f80;
+    const at = allowOverflow
+      ? -1
+      : bits.findIndex((word, i) =>
+        (word & 0x7fff) === infinity && Number.isFinite(tensor.data[i])
+      );
+    if (at >= 0) {
+      throw new UserError(
+        `tensor ${quote(name)}: element ${at}, ${tensor.data[at]}, is too large for ` +
+          `${tensor.dtype}: keep this file in F32${half ? " or BF16" : ""}`,
+      );
+    }
+    data = bits;
+  }
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Sorts names as UTF-8 sorts them, which differs from JavaScript's order outside the first plane. */
+function sortedByBytes(names: string[]): string[] {
+  const points = (text: string) => Array.from(text, (character) => character.codePointAt(0)!);
+  const keyed = names.map((name) => [name, points(name)] as const);
+  keyed.sort(([, a], [, b]) => {
+    const i = a.findIndex((point, index) => point !== b[index]);
+    return i < 0 ? a.length - b.length : a[i]! - (b[i] ?? -1);
+  });
+  return keyed.map(([name]) => name);
+}
+
+/**
+ * Reads a file in the safetensors format. Nothing is believed before it is checked: the header's
+ * length against the file's size and the limit of the format, each range against type and shape, all
+ * ranges together (no gap, no overlap, nothing after the end). Tensors whose bytes are aligned are
+ * views of `bytes`; others are copies.
+ *
+ * @param bytes The whole file.
+ * @param source What messages call the file: its path.
+ * @throws {UserError} If the file is not what the format demands. Names the file and the tensor.
+ */
+export function decodeSafetensors(bytes: Uint8Array, source: string): SafetensorsFile {
+  const fail = (what: string): never => {
+    throw new UserError(`${source} is not a sound safetensors file: ${what}`);
+  };
+  if (bytes.length < 8) fail(`it has ${bytes.length} bytes, too few for a header`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerBytes = Number(view.getBigUint64(0, true));
+  if (headerBytes > bytes.length - 8 || headerBytes > MAX_HEADER_BYTES) {
+    fail(
+      `the first 8 bytes announce a header of ${headerBytes} bytes, the file has ` +
+        `${bytes.length}: it is truncated or of another kind`,
+    );
+  }
+  const { entries, metadata } = parseHeader(bytes.subarray(8, 8 + headerBytes), fail);
+  const data = bytes.subarray(8 + headerBytes);
+  let position = 0;
+  const tensors = new Map<string, HostTensor>();
+  for (const entry of entries) {
+    const { name, dtype, shape, begin, end } = entry;
+    const place = `tensor ${quote(name)}`;
+    if (begin !== position) {
+      fail(
+        `${place} starts at byte ${begin} of the data, where the one before ends at ${position}`,
+      );
+    }
+    if (end - begin !== elementCount(shape) * DTYPE_BYTES[dtype]) {
+      fail(`${place} takes ${end - begin} bytes, which do not make ${dtype} [${shape.join(", ")}]`);
+    }
+    if (end > data.length) {
+      fail(`${place} ends at byte ${end} of the data, which ends at ${data.length}: truncated`);
+    }
+    const values = tensorData(dtype, data.subarray(begin, end));
+    if (dtype === "BOOL" && (values as Uint8Array).some((value) => value > 1)) {
+      fail(`${place} has the type BOOL and a byte other than 0 and 1`);
+    }
+    tensors.set(name, { dtype, shape, data: values } as HostTensor);
+    position = end;
+  }
+  if (position !== data.length) {
+    fail(`${data.length - position} bytes follow the last tensor`);
+  }
+  return { tensors, metadata };
+}
+
+/** Reads the header, and sorts the tensors by where they lie. */
+function parseHeader(
+  bytes: Uint8Array,
+  fail: (what: string) => never,
+): { entries: Entry[]; metadata: Map<string, string> } {
+  let header: unknown;
+  let repeated: string | undefined;
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    header = JSON.parse(text);
+    repeated = repeatedKey(text);
+  } catch {
+    fail("its header is not JSON");
+  }
+  if (!isObject(header)) return fail("its header is not a JSON object");
+  if (repeated !== undefined) fail(`its header has the key ${quote(repeated)} twice`);
+
+  const metadata = new Map<string, string>();
+  const entries: Entry[] = [];
+  for (const [name, value] of Object.entries(header)) {
+    if (!isObject(value)) return fail(`the header's entry ${quote(name)} is not an object`);
+    if (name === "__metadata__") {
+      for (const [key, text] of Object.entries(value)) {
+        if (typeof text !== "string") return fail(`the metadata ${quote(key)} is not a string`);
+        metadata.set(key, text);
+      }
+      continue;
+    }
+    const place = `tensor ${quote(name)}`;
+    if (!name.isWellFormed()) fail(`the name of ${place} is not Unicode`);
+    const { dtype, shape, data_offsets: range } = value;
+    if (typeof dtype !== "string" || !Object.hasOwn(DTYPE_BYTES, dtype)) {
+      return fail(`${place} has the type ${quote(String(dtype))}, which is not read here`);
+    }
+    if (!isSizes(shape)) return fail(`the shape of ${place} is not a list of sizes`);
+    if (!isSizes(range) || range.length !== 2) {
+      return fail(`the data_offsets of ${place} are not two byte positions`);
+    }
+    const [begin, end] = range as [number, number];
+    entries.push({ name, dtype: dtype as Dtype, shape, begin, end });
+  }
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  return { entries, metadata };
+}
+
+/** The values of one tensor: a view where the bytes are aligned, else a copy. */
+function tensorData(dtype: Dtype, bytes: Uint8Array): HostTensor["data"] {
+  const width = DTYPE_BYTES[dtype];
+  const { buffer, byteOffset } = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  const length = bytes.length / width;
+  if (dtype === "F16") return decodeFloat16(new Uint16Array(buffer, byteOffset, length));
+  if (dtype === "BF16") return decodeBfloat16(new Uint16Array(buffer, byteOffset, length));
+  const type = DTYPE_CLASSES[dtype] as unknown as Uint8ArrayConstructor;
+  return new type(buffer, byteOffset, length);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isSizes(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+}
+
+/** Reads a safetensors file. Needs the permission to read it. @throws {UserError} See {@linkcode decodeSafetensors}. */
+export async function readSafetensors(path: string): Promise<SafetensorsFile> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    throw fileError(error, `read ${path}`);
+  }
+  return decodeSafetensors(bytes, path);
+}
+
+/** Writes a safetensors file, whole or not at all. Needs the permission to write in its folder. */
+export async function writeSafetensors(
+  path: string,
+  tensors: NamedTensors,
+  options: EncodeOptions = {},
+): Promise<void> {
+  const bytes = encodeSafetensors(tensors, options);
+  try {
+    await writeFileAtomic(path, bytes);
+  } catch (error) {
+    throw fileError(error, `write ${path}`);
+  }
+}

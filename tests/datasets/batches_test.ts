@@ -1,0 +1,70 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { batcher, batchIndices, gather, gatherImages } from "../../datasets/batches.ts";
+import { randomStream } from "../../nn/random.ts";
+
+const random = randomStream(3).stream("data");
+const sorted = (values: Iterable<number>) => [...values].sort((a, b) => a - b);
+
+/** The first `count` examples that steps of some batch size take. */
+function sequence(size: number, batchSize: number, count: number): number[] {
+  const batch = batcher({ size, batchSize, random });
+  const steps = Math.ceil(count / batchSize);
+  return Array.from({ length: steps }, (_, step) => [...batch(step)]).flat().slice(0, count);
+}
+
+Deno.test("batcher() takes each example once an epoch when batches do not divide it", () => {
+  for (const [size, batchSize] of [[10, 3], [7, 7], [5, 12], [1, 4], [64, 1]] as const) {
+    const taken = sequence(size, batchSize, 4 * size);
+    for (let epoch = 0; epoch < 4; epoch++) {
+      const seen = sorted(taken.slice(epoch * size, (epoch + 1) * size));
+      assertEquals(seen, Array.from({ length: size }, (_, i) => i), `${size} by ${batchSize}`);
+    }
+  }
+});
+
+Deno.test("batcher() shuffles every epoch anew when it begins", () => {
+  const taken = sequence(100, 10, 300);
+  const epochs = [0, 1, 2].map((epoch) => taken.slice(epoch * 100, (epoch + 1) * 100).join());
+  assertEquals(new Set([...epochs, Array.from({ length: 100 }, (_, i) => i).join()]).size, 4);
+});
+
+Deno.test("batcher() gives one sequence when the batch size differs", () => {
+  assertEquals(sequence(30, 7, 90), sequence(30, 4, 90));
+});
+
+Deno.test("batchIndices() equals the loop's batch when a run resumes at any step", () => {
+  const batch = batcher({ size: 23, batchSize: 5, random });
+  const loop = Array.from({ length: 20 }, (_, step) => batch(step));
+  for (const step of [19, 0, 4, 5, 13]) {
+    assertEquals(batchIndices({ size: 23, batchSize: 5, step, random }), loop[step]);
+    assertEquals(batch(step), loop[step]); // in any order of the steps, too
+  }
+});
+
+Deno.test("batchIndices() is another order when the seed is another", () => {
+  const order = (seed: number) =>
+    batchIndices({ size: 50, batchSize: 50, step: 0, random: randomStream(seed) }).join();
+  assertEquals(order(1) === order(2), false);
+});
+
+Deno.test("batchIndices() throws when a number is none that counts", () => {
+  const call = (changes: Record<string, number>) => () =>
+    batchIndices({ size: 4, batchSize: 2, step: 0, random, ...changes });
+  assertThrows(call({ size: 0 }), RangeError, "size must be an integer of at least 1, not 0");
+  assertThrows(call({ batchSize: 1.5 }), RangeError, "batchSize");
+  assertThrows(call({ step: -1 }), RangeError, "step must be an integer of at least 0, not -1");
+  assertThrows(call({ step: 2 ** 53 - 1, batchSize: 8 }), RangeError, "step * batchSize");
+});
+
+Deno.test("gather() picks examples in the indices' order when they repeat", () => {
+  const values = Uint8Array.of(0, 1, 10, 11, 20, 21);
+  assertEquals([...gather(values, Uint32Array.of(2, 0, 2), 2)], [20, 21, 0, 1, 20, 21]);
+  assertThrows(() => gather(values, Uint32Array.of(0, 3), 2), RangeError, "index 3 at 1");
+});
+
+Deno.test("gatherImages() keeps images and labels together when picking", () => {
+  const images = Uint8Array.from({ length: 3 * 4 }, (_, i) => i);
+  const picked = gatherImages({ images, labels: Uint8Array.of(7, 8, 9) }, Uint32Array.of(2, 1));
+  assertEquals([...picked.images], [8, 9, 10, 11, 4, 5, 6, 7]);
+  assertEquals([...picked.labels], [9, 8]);
+});

@@ -1,0 +1,88 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { fromSchedulerConfig, schedulerConfig } from "../../diffusion/scheduler_config.ts";
+import { makeBetas, noiseSchedule } from "../../diffusion/schedules.ts";
+import { UserError } from "../../engine/errors.ts";
+
+/** What diffusers 0.42 writes for DDPMScheduler() and DDIMScheduler(). */
+const common = {
+  beta_end: 0.02,
+  beta_schedule: "linear",
+  beta_start: 0.0001,
+  clip_sample: true,
+  clip_sample_range: 1.0,
+  dynamic_thresholding_ratio: 0.995,
+  num_train_timesteps: 1000,
+  prediction_type: "epsilon",
+  rescale_betas_zero_snr: false,
+  sample_max_value: 1.0,
+  steps_offset: 0,
+  thresholding: false,
+  timestep_spacing: "leading",
+  trained_betas: null,
+};
+const version = { _diffusers_version: "0.42.0" };
+const defaults = {
+  ddpm: { _class_name: "DDPMScheduler", ...version, ...common, variance_type: "fixed_small" },
+  ddim: { _class_name: "DDIMScheduler", ...version, ...common, set_alpha_to_one: true },
+};
+
+Deno.test("schedulerConfig() writes diffusers' own file when all is default", () => {
+  assertEquals(schedulerConfig(noiseSchedule()), defaults.ddpm);
+  assertEquals(schedulerConfig(noiseSchedule(), { sampler: "ddim" }), defaults.ddim);
+});
+
+Deno.test("fromSchedulerConfig() reads back what schedulerConfig() wrote", () => {
+  const schedule = noiseSchedule({
+    numTrainTimesteps: 50,
+    betaStart: .001,
+    betaEnd: .03,
+    betaSchedule: "scaled_linear",
+    rescaleBetasZeroSnr: true,
+    predictionType: "v_prediction",
+  });
+  const options = {
+    timestepSpacing: "trailing",
+    stepsOffset: 1,
+    clipSample: false,
+    clipSampleRange: 3,
+    setAlphaToOne: false,
+    varianceType: "fixed_large",
+  } as const;
+  for (const sampler of ["ddpm", "ddim"] as const) {
+    const json = JSON.parse(JSON.stringify(schedulerConfig(schedule, { ...options, sampler })));
+    const read = fromSchedulerConfig(json);
+    assertEquals(read.sampler, sampler);
+    assertEquals(noiseSchedule(read.schedule), schedule);
+    const unknown = sampler === "ddpm" ? { setAlphaToOne: true } : { varianceType: "fixed_small" };
+    assertEquals(read.options, { ...options, ...unknown } as typeof read.options);
+  }
+});
+
+Deno.test("schedulerConfig() writes the betas themselves when diffusers' class lacks the schedule", () => {
+  const schedule = noiseSchedule({ betaSchedule: "sigmoid", numTrainTimesteps: 20 });
+  assertEquals(schedulerConfig(schedule)["trained_betas"], null);
+  const json = schedulerConfig(schedule, { sampler: "ddim" });
+  assertEquals(json["trained_betas"], Array.from(makeBetas("sigmoid", 20)));
+  const read = noiseSchedule(fromSchedulerConfig(json).schedule);
+  assertEquals(read.alphasCumprod, schedule.alphasCumprod);
+});
+
+Deno.test("fromSchedulerConfig() has diffusers' defaults for what is missing or null", () => {
+  const { sampler, schedule, options } = fromSchedulerConfig({ trained_betas: null, skip_prk: 1 });
+  assertEquals(sampler, undefined);
+  const named = { ...schedulerConfig(noiseSchedule(schedule), options) };
+  assertEquals(named, defaults.ddpm);
+});
+
+Deno.test("fromSchedulerConfig() names the file and the key when a value is wrong", () => {
+  const refuses = (json: unknown, message: string) =>
+    assertThrows(() => fromSchedulerConfig(json, "run/scheduler_config.json"), UserError, message);
+  refuses([], "run/scheduler_config.json holds no JSON object");
+  refuses({ _class_name: "PNDMScheduler" }, "supported are DDPMScheduler, DDIMScheduler");
+  refuses({ beta_start: "small" }, 'json: beta_start is "small"; it must be a number');
+  refuses({ clip_sample: 1 }, "clip_sample is 1; it must be true or false");
+  refuses({ trained_betas: [1, "x"] }, "it must be a list of numbers");
+  refuses({ beta_schedule: "laplace" }, 'beta_schedule is "laplace"; it must be one of linear,');
+  refuses({ variance_type: "learned" }, 'variance_type is "learned"');
+  refuses({ thresholding: true }, "dynamic thresholding is not supported");
+});

@@ -1,0 +1,133 @@
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  type BetaSchedule,
+  betaSchedules,
+  makeBetas,
+  noiseSchedule,
+  rescaleZeroTerminalSnr,
+  type ScheduleConfig,
+} from "../../diffusion/schedules.ts";
+import { UserError } from "../../engine/errors.ts";
+import { assertAllClose } from "../assert_close.ts";
+import { fixtureJson } from "../fixtures.ts";
+
+/** alphasCumprod and the like at the first two, the middle and the last two timesteps. */
+function ends(values: Float64Array): number[] {
+  const T = values.length;
+  return [0, 1, T / 2, T - 2, T - 1].map((t) => values[t]!);
+}
+
+Deno.test("noiseSchedule() agrees with the reference tables when given their settings", async () => {
+  const { forward: _, ...tables } = await fixtureJson("schedules.json");
+  assert(Object.keys(tables).length >= 5);
+  const suffix = "_zero_terminal_snr";
+  for (const [name, table] of Object.entries<Record<string, number & number[]>>(tables)) {
+    const betaSchedule = name.replace(suffix, "") as BetaSchedule;
+    assert(betaSchedules.includes(betaSchedule), `nothing computes the table ${name}`);
+    const config: ScheduleConfig = { betaSchedule, numTrainTimesteps: table["T"]! };
+    if ("beta_start" in table) config.betaStart = table["beta_start"]!;
+    if ("beta_end" in table) config.betaEnd = table["beta_end"]!;
+    config.rescaleBetasZeroSnr = name.endsWith(suffix);
+    const schedule = noiseSchedule(config);
+    // The tables are float32, and those of zero terminal SNR quotients of differences of such.
+    assertAllClose(schedule.betas, table["betas"]!, { atol: 2e-6, rtol: 2e-5, message: name });
+    const expected = table["alphas_cumprod"]!;
+    assertAllClose(schedule.alphasCumprod, expected, { atol: 2e-9, rtol: 2e-4, message: name });
+    assertAllClose(schedule.alphasCumprod, expected, { atol: 2e-6, rtol: 0, message: name });
+  }
+});
+
+Deno.test("noiseSchedule() has the published values when linear", () => {
+  const { betas, alphas, alphasCumprod, alphasCumprodPrev } = noiseSchedule();
+  const expected = [1e-4, 1.1991992e-4, .01005996, .0199800801, .02];
+  assertAllClose(ends(betas), expected, { atol: 0, rtol: 1e-7 });
+  assertAlmostEquals(betas.reduce((sum, beta) => sum + beta), 10.05, 1e-10);
+  assertAllClose(alphas, betas.map((beta) => 1 - beta), { atol: 0, rtol: 0 });
+  assertAllClose(
+    ends(alphasCumprod),
+    [.9999, .999780092, .0777966584, 4.11819364e-5, 4.03582977e-5],
+    { atol: 0, rtol: 1e-8 },
+  );
+  assertEquals(alphasCumprodPrev[0], 1);
+  assertEquals(alphasCumprodPrev.subarray(1), alphasCumprod.subarray(0, -1));
+});
+
+Deno.test("noiseSchedule() has the published values when cosine", () => {
+  const cosine = (numTrainTimesteps: number) =>
+    noiseSchedule({ betaSchedule: "squaredcos_cap_v2", numTrainTimesteps });
+  const { betas, alphasCumprod } = cosine(1000);
+  assertAllClose(
+    ends(betas),
+    [4.12842248e-5, 4.61417527e-5, .00315569144, .749999393, .999],
+    { atol: 0, rtol: 1e-8 },
+  );
+  assertAllClose(
+    ends(alphasCumprod),
+    [.999958716, .999912576, .492285172, 2.42876691e-6, 2.42876691e-9],
+    { atol: 0, rtol: 1e-8 },
+  );
+  // deno-fmt-ignore
+  const ten = [.0279072629, .0754936373, .124395986, .177189525, .23728153, .30988344, .404003143,
+    .536998178, .743829367, .999];
+  assertAllClose(cosine(10).betas, ten, { atol: 0, rtol: 1e-8 });
+  assertAllClose(cosine(4).betas, [.152987839, .416958088, .707858712, .999], { rtol: 1e-8 });
+  assertAllClose(
+    ends(cosine(300).betas),
+    [1.5649628e-4, 2.10467707e-4, .0105183224, .749993254, .999],
+    { atol: 0, rtol: 1e-8 },
+  );
+});
+
+Deno.test("noiseSchedule() has the published values when linear over 300 or scaled-linear", () => {
+  const short = noiseSchedule({ numTrainTimesteps: 300 });
+  assertAlmostEquals(short.alphasCumprod[299]!, .0480584289, 1e-10);
+  const { alphasCumprod } = noiseSchedule({
+    betaSchedule: "scaled_linear",
+    betaStart: .00085,
+    betaEnd: .012,
+  });
+  assertAlmostEquals(alphasCumprod[0]!, .99915, 1e-10);
+  assertAlmostEquals(alphasCumprod[500]!, .276332684, 1e-9);
+  assertAlmostEquals(alphasCumprod[999]!, .00466009851, 1e-10);
+});
+
+Deno.test("rescaleZeroTerminalSnr() ends in pure noise and keeps the first timestep", () => {
+  const betas = rescaleZeroTerminalSnr(makeBetas("linear", 1000));
+  assertAllClose(ends(betas), [1e-4, 1.20686636e-4, .0102926174, .752267231, 1], { rtol: 1e-8 });
+  const { alphasCumprod } = noiseSchedule({ rescaleBetasZeroSnr: true });
+  assertEquals(alphasCumprod[999], 0);
+  assertAlmostEquals(alphasCumprod[0]!, .9999, 1e-12);
+});
+
+Deno.test("noiseSchedule() uses trainedBetas as they are when given", () => {
+  const { betas, numTrainTimesteps, alphasCumprod } = noiseSchedule({
+    trainedBetas: [.125, .25, .5],
+  });
+  assertEquals([...betas], [.125, .25, .5]);
+  assertEquals(numTrainTimesteps, 3);
+  assertEquals(alphasCumprod[2], .328125);
+});
+
+Deno.test("noiseSchedule() gives the same schedule when given its own resolved config", () => {
+  for (const betaSchedule of betaSchedules) {
+    const schedule = noiseSchedule({ betaSchedule, numTrainTimesteps: 20 });
+    assertEquals(noiseSchedule(schedule.config), schedule);
+  }
+});
+
+Deno.test("noiseSchedule() refuses settings that make no schedule", () => {
+  const refuses = (config: ScheduleConfig, message: string) =>
+    assertThrows(() => noiseSchedule(config), UserError, message);
+  refuses({ numTrainTimesteps: 1 }, "numTrainTimesteps is 1; it must be an integer of at least 2");
+  refuses({ numTrainTimesteps: 10.5 }, "numTrainTimesteps is 10.5");
+  refuses(
+    { betaSchedule: "cosine" as BetaSchedule },
+    'betaSchedule is "cosine"; it must be one of',
+  );
+  refuses({ predictionType: "x0" as "sample" }, "epsilon, sample, v_prediction");
+  refuses({ betaEnd: 1.5 }, "betas must lie between 0 and 1");
+  refuses({ betaStart: 0 }, "beta at timestep 0 is 0");
+  refuses({ betaEnd: NaN }, "NaN");
+  refuses({ trainedBetas: [.1, 1, .1] }, "beta at timestep 1 is 1");
+  refuses({ trainedBetas: [.1, .2], numTrainTimesteps: 3 }, "2 numbers for 3 timesteps");
+});

@@ -1,0 +1,248 @@
+/**
+ * The folder of a run: `runs/NAME/` with config.json, metrics.csv, checkpoints/, samples/ and
+ * report.html. What a program that is started for a folder does with what it finds there:
+ *
+ * | the folder | |
+ * | --- | --- |
+ * | is missing, or empty | starts there |
+ * | holds a run of the same configuration and data | goes on from its last checkpoint; where training is over already, it samples and reports again |
+ * | holds another run, and its name was the program's choice | takes the next free name: NAME-2, NAME-3 ... |
+ * | holds another run, and its name was the user's choice | refuses, and names the first difference |
+ * | holds something else | refuses |
+ * | is being written by another process | refuses, and names it |
+ *
+ * So the same command twice loses nothing and repeats nothing, and an interrupted run goes on when its
+ * command is given again. `resume` demands that there is something to go on from, and allows
+ * settings such as the number of steps to differ; `overwrite` removes the files of the run that is
+ * there, and nothing else.
+ */
+import { UserError } from "../engine/errors.ts";
+import { fileError } from "../engine/file_errors.ts";
+import { writeFileAtomic } from "../engine/files.ts";
+import { jsonDifferences, type JsonObject } from "../engine/json.ts";
+import { quote } from "../engine/quote.ts";
+import { clearLeftovers } from "./checkpoint_folders.ts";
+import { LOCK_NAME, lockRun, type RunLock } from "./run_lock.ts";
+import {
+  configHash,
+  type DataOrigin,
+  formatRecord,
+  readRecord,
+  RECORD_NAME,
+  type RunRecord,
+  type RunSession,
+} from "./run_record.ts";
+
+/** What `overwrite` removes, in this order: the record last, since it is what marks a run's folder. */
+const RUN_FILES = ["checkpoints", "report.html", "metrics.csv", "samples", "latents"] as const;
+
+/** Names that the program tries before it gives up. */
+const MAX_NAMES = 1000;
+
+/** Options of {@linkcode openRunFolder}. */
+export interface RunFolderOptions {
+  /** The folder. */
+  readonly directory: string;
+  /** Whether the program chose the name, and may choose another. @default false */
+  readonly automatic?: boolean;
+  /** The program, "image" or "text". */
+  readonly program: string;
+  /** The run's seed. */
+  readonly seed: number;
+  /** Every setting that decides what the run computes. Device and threads belong to `session`. */
+  readonly config: JsonObject;
+  /** The data, with hashes. */
+  readonly data: readonly DataOrigin[];
+  /** This start of the program. */
+  readonly session: RunSession;
+  /** Whether there must be a run to go on with. @default false */
+  readonly resume?: boolean;
+  /** Keys of the configuration that may differ when `resume` is given, such as "steps". @default [] */
+  readonly extendable?: readonly string[];
+  /** Whether a run that is there is to be removed. @default false */
+  readonly overwrite?: boolean;
+}
+
+/** A run's folder, claimed for this process until it is disposed of. */
+export interface RunFolder extends Disposable {
+  /** The folder. */
+  readonly directory: string;
+  /** Whether a run was there already, whose checkpoints are to be used. */
+  readonly continued: boolean;
+  /** The content of config.json. */
+  readonly record: RunRecord;
+  /** What the user should be told, a line each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Opens a run's folder, claims it, clears up what a run that was cut off left in it, and writes
+ * config.json. Needs the permission to read and write the folder.
+ *
+ * @throws {UserError} As the table above says, and where the folder cannot be written.
+ */
+export async function openRunFolder(options: RunFolderOptions): Promise<RunFolder> {
+  const { directory, automatic = false, resume = false, overwrite = false } = options;
+  if (!automatic || overwrite || resume) return await openNamed(directory, options, false);
+  for (let number = 1; number <= MAX_NAMES; number++) {
+    const name = number === 1 ? directory : `${directory}-${number}`;
+    const folder = await openNamed(name, options, true);
+    if (folder !== undefined) return folder;
+  }
+  throw new UserError(
+    `all names from ${directory} to ${directory}-${MAX_NAMES} are taken: use --out`,
+  );
+}
+
+/** Opens one folder. @returns undefined where another run is in it and another name may be tried. */
+async function openNamed(
+  directory: string,
+  options: RunFolderOptions,
+  mayPass: true,
+): Promise<RunFolder | undefined>;
+async function openNamed(
+  directory: string,
+  options: RunFolderOptions,
+  mayPass: false,
+): Promise<RunFolder>;
+async function openNamed(
+  directory: string,
+  options: RunFolderOptions,
+  mayPass: boolean,
+): Promise<RunFolder | undefined> {
+  const { config, program, seed, data, session, resume = false, overwrite = false } = options;
+  const path = `${directory}/${RECORD_NAME}`;
+  await checkFolder(directory, options);
+  if (mayPass && await otherRun(path, options) !== undefined) return undefined;
+
+  const lock = await claim(directory);
+  try {
+    const notes = lock.supported
+      ? []
+      : [`${directory} lies on a file system without locks: do not start two runs in it`];
+    // Read again, now that nobody else can write it.
+    if (overwrite) await removeRun(directory);
+    const found = overwrite ? undefined : await readRecord(path);
+    if (found !== undefined) {
+      const difference = describeDifference(found, options);
+      if (difference !== undefined) {
+        throw new UserError(
+          `${directory} holds another run: ${difference}. Choose another folder with --out, or ` +
+            "replace that run with --overwrite",
+        );
+      }
+      notes.push(...sessionNotes(found.sessions.at(-1), session));
+    } else if (resume) {
+      throw new UserError(`there is no run to resume in ${directory}: leave --resume out to start`);
+    }
+    notes.push(...await clearLeftovers(directory));
+    const record: RunRecord = {
+      program,
+      seed,
+      config,
+      configHash: await configHash(config),
+      data: found?.data ?? data,
+      sessions: [...found?.sessions ?? [], session],
+    };
+    await write(path, formatRecord(record));
+    const continued = found !== undefined;
+    return { directory, continued, record, notes, [Symbol.dispose]: () => lock[Symbol.dispose]() };
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Refuses a folder of other things, before anything is written to it. */
+async function checkFolder(directory: string, { resume = false }: RunFolderOptions): Promise<void> {
+  let names: string[];
+  try {
+    names = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw fileError(error, `open ${directory}`);
+    if (!resume) return;
+    throw new UserError(`there is no run to resume in ${directory}: leave --resume out to start`);
+  }
+  if (names.includes(RECORD_NAME)) return;
+  const stranger = names.find((name) => name !== LOCK_NAME && !/\.tmp-/.test(name));
+  if (stranger !== undefined) {
+    throw new UserError(
+      `${directory} is not the folder of a run and is not empty (it has ${quote(stranger)}): ` +
+        "choose another with --out",
+    );
+  }
+}
+
+/** Creates the folder where it is missing, and locks it. */
+async function claim(directory: string): Promise<RunLock> {
+  try {
+    await Deno.mkdir(directory, { recursive: true });
+  } catch (error) {
+    throw fileError(error, `create the folder ${directory}`);
+  }
+  return await lockRun(directory);
+}
+
+/** In what a run differs from the one that is wanted, if there is one and it does. */
+async function otherRun(path: string, options: RunFolderOptions): Promise<string | undefined> {
+  const record = await readRecord(path);
+  return record === undefined ? undefined : describeDifference(record, options);
+}
+
+function describeDifference(record: RunRecord, options: RunFolderOptions): string | undefined {
+  const { program, config, data, resume = false, extendable = [] } = options;
+  if (record.program !== program) {
+    return `it is of the program ${quote(record.program)}, not ${quote(program)}`;
+  }
+  const differences = jsonDifferences(record.config, config)
+    .filter(({ key }) => !(resume && extendable.includes(key)));
+  const [first] = differences;
+  if (first !== undefined) {
+    const others = differences.length - 1;
+    return `${first.key} is ${quote(first.left)} there and ${quote(first.right)} here` +
+      (others === 0 ? "" : ` (and ${others} more settings differ)`);
+  }
+  for (const { name, sha256 } of data) {
+    const there = record.data.find((other) => other.name === name);
+    if (there === undefined) return `it was not trained on ${quote(name)}`;
+    const [file] = jsonDifferences(there.sha256, sha256);
+    if (file !== undefined) {
+      return `the data ${quote(name)} is another there, in ${quote(file.key)}`;
+    }
+  }
+  return undefined;
+}
+
+/** What may keep a run that goes on from being, bit for bit, what it would have been. */
+function sessionNotes(before: RunSession | undefined, now: RunSession): string[] {
+  if (before === undefined) return [];
+  const pick = ({ device, threads, versions, commit }: RunSession): JsonObject => ({
+    device,
+    threads,
+    versions,
+    ...(commit === undefined ? {} : { commit }),
+  });
+  return jsonDifferences(pick(before), pick(now)).map(({ key, left, right }) =>
+    `${key} was ${quote(left)} when this run was last started and is ${quote(right)} now: ` +
+    "figures may differ in their last digits"
+  );
+}
+
+async function removeRun(directory: string): Promise<void> {
+  for (const name of [...RUN_FILES, RECORD_NAME]) {
+    const path = `${directory}/${name}`;
+    try {
+      await Deno.remove(path, { recursive: true });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw fileError(error, `remove ${path}`);
+    }
+  }
+}
+
+async function write(path: string, text: string): Promise<void> {
+  try {
+    await writeFileAtomic(path, text);
+  } catch (error) {
+    throw fileError(error, `write ${path}`);
+  }
+}

@@ -1,0 +1,106 @@
+/** config.json of a run's folder: what was run, on what, with what. Enough to run it again. */
+import { UserError } from "../engine/errors.ts";
+import { fileError } from "../engine/file_errors.ts";
+import {
+  canonicalJson,
+  isJsonObject,
+  type JsonObject,
+  parseJsonObject,
+  sha256,
+} from "../engine/json.ts";
+import type { Versions } from "./versions.ts";
+
+/** The name of the record in a run's folder. */
+export const RECORD_NAME = "config.json";
+
+/** Where a data set came from, and what exactly it was. */
+export interface DataOrigin {
+  /** The data set and its part, such as "fashion-mnist, train". */
+  readonly name: string;
+  /** The address, the system's package, or "the bundled sample". */
+  readonly origin: string;
+  /** The SHA-256 of each file's unpacked bytes. */
+  readonly sha256: Readonly<Record<string, string>>;
+  /** The number of examples. */
+  readonly rows?: number;
+}
+
+/** One start of the program in a run's folder. */
+export interface RunSession {
+  /** When it started, as ISO 8601. */
+  readonly started: string;
+  /** The command line, program first. */
+  readonly command: readonly string[];
+  /** Where tensors were computed, such as "onnx". */
+  readonly device: string;
+  /** Threads that the device used. */
+  readonly threads: number;
+  /** Versions of this package, of Deno and of the npm packages. */
+  readonly versions: Versions;
+  /** The machine. */
+  readonly system: { readonly os: string; readonly arch: string; readonly cores: number };
+  /** The commit of the code, where that could be read. */
+  readonly commit?: string;
+}
+
+/** The content of a run's config.json. */
+export interface RunRecord {
+  /** The program, "image" or "text". */
+  readonly program: string;
+  /** The run's seed. */
+  readonly seed: number;
+  /** Every setting, those left at their defaults included. */
+  readonly config: JsonObject;
+  /** {@linkcode configHash} of `config`. */
+  readonly configHash: string;
+  /** The data that it was trained on. */
+  readonly data: readonly DataOrigin[];
+  /** Every start of the program in this folder; the first made it. */
+  readonly sessions: readonly RunSession[];
+}
+
+/** The SHA-256 of a configuration, whatever the order of its keys. */
+export async function configHash(config: JsonObject): Promise<string> {
+  return await sha256(canonicalJson(config));
+}
+
+/** The text of a run's config.json. */
+export function formatRecord(record: RunRecord): string {
+  return JSON.stringify({ format: "nanodiffusion-run", version: 1, ...record }, null, 2) + "\n";
+}
+
+/**
+ * Reads a run's config.json.
+ *
+ * @param path The file.
+ * @returns undefined where there is none.
+ * @throws {UserError} If it cannot be read or is something else.
+ */
+export async function readRecord(path: string): Promise<RunRecord | undefined> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw fileError(error, `read ${path}`);
+  }
+  const { format, version, ...record } = parseJsonObject(text, path);
+  if (format !== "nanodiffusion-run") {
+    throw new UserError(`${path} is not the config.json of a run: a model's has another content`);
+  }
+  if (version !== 1) {
+    throw new UserError(`${path} is of version ${JSON.stringify(version)}: update this program`);
+  }
+  const { program, seed, config, configHash: hash, data, sessions } = record;
+  const sound = typeof program === "string" && Number.isSafeInteger(seed) && isJsonObject(config) &&
+    Array.isArray(data) && data.every((item) => isJsonObject(item) && isJsonObject(item.sha256)) &&
+    Array.isArray(sessions) && sessions.every(isJsonObject);
+  if (!sound) throw new UserError(`${path} lacks a part of a run's record: was it edited?`);
+  if (await configHash(config) !== hash) {
+    throw new UserError(
+      `${path} was edited: its configuration is not the one that the run was made with. Undo that, ` +
+        "or start again with --overwrite",
+    );
+  }
+  return record as unknown as RunRecord;
+}
