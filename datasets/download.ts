@@ -127,8 +127,8 @@ export function downloader(
       signal?.throwIfAborted();
       const result = await fromMirror(file, target, address);
       if (typeof result !== "string") return result;
-      problems.push(`${address}: ${result}`);
+      problems.push(`${new URL(address).host}: ${result}`);
     }
-    throw new DownloadError(problems.join("; "));
+    throw new DownloadError(`${file.name} from ${problems.join("; from ")}`);
   };
 }

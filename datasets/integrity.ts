@@ -74,25 +74,18 @@ export async function inspect(
   if (isGzip(stored)) {
     const unpacked = gunzip(stored, pin.size);
     if ("fault" in unpacked) {
-      const { fault, detail } = unpacked;
-      return fault === "truncated"
-        ? { fault, detail: `truncated: ${detail}` }
-        : { fault: "altered", detail: `altered: ${detail}` };
+      const fault = unpacked.fault === "truncated" ? "truncated" : "altered";
+      return { fault, detail: `${fault}: ${unpacked.detail}` };
     }
     bytes = unpacked.bytes;
-  } else {
-    const found = impostor(stored);
-    if (found !== undefined) return found;
   }
-  if (bytes.length !== pin.size) {
-    const fault = bytes.length < pin.size ? "truncated" : "altered";
-    const detail = `${fault}: ${bytes.length} bytes unpacked instead of ${pin.size}`;
-    return { fault, detail };
-  }
-  const sha256 = await sha256Hex(bytes);
-  if (sha256 !== pin.sha256) {
+  if (bytes.length === pin.size) {
+    const sha256 = await sha256Hex(bytes);
+    if (sha256 === pin.sha256) return { bytes };
     const detail = `altered: its content has sha256 ${sha256} instead of ${pin.sha256}`;
-    return { fault: "altered", detail };
+    return impostor(bytes) ?? { fault: "altered", detail };
   }
-  return { bytes };
+  const fault = bytes.length < pin.size ? "truncated" : "altered";
+  const detail = `${fault}: ${bytes.length} bytes unpacked instead of ${pin.size}`;
+  return impostor(bytes) ?? { fault, detail };
 }

@@ -99,10 +99,13 @@ async function findFiles(
     ? undefined
     : join(cacheDir, dataset.id);
   const places = [
-    () => cache === undefined ? "cache: none" : fromFolder("cache", cache, dataset),
+    () =>
+      cache === undefined
+        ? "cache: no folder may be used for it"
+        : fromFolder("cache", cache, dataset),
     () =>
       systemFolder === undefined || systemFolder === null
-        ? "system: none"
+        ? "system: no package has it"
         : fromFolder("system", systemFolder, dataset),
     () => fromNetwork(dataset, cache, options),
   ];

@@ -6,13 +6,14 @@
  * where it is very long.
  *
  * @param value The value to show: most often a string, which gets double quotes.
+ * What JSON has no word for, such as undefined, is shown as `not set`.
  * @param limit Characters to keep at most.
  */
 export function quote(value: unknown, limit = 80): string {
   const cut = (text: string) => text.length > limit ? `${text.slice(0, limit)}...` : text;
   const text = typeof value === "string"
     ? JSON.stringify(cut(value))
-    : cut(JSON.stringify(value) ?? String(value));
+    : cut(JSON.stringify(value) ?? "not set");
   return text.replace(
     /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,

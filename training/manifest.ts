@@ -26,9 +26,9 @@ export function isSafePath(path: string): boolean {
   return path.length <= 200 && SAFE_PATH.test(path);
 }
 
-/** The text of a manifest file. */
+/** The text of a manifest file: the same for the same files in any order. */
 export function formatManifest(manifest: Manifest): string {
-  const files = Object.fromEntries(manifest);
+  const files = Object.fromEntries([...manifest].sort(([a], [b]) => a < b ? -1 : 1));
   return JSON.stringify({ format: "nanodiffusion-checkpoint", version: 1, files }, null, 2) + "\n";
 }
 

@@ -22,6 +22,7 @@ import { writeFileAtomic } from "../engine/files.ts";
 import { jsonDifferences, type JsonObject } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
 import { clearLeftovers } from "./checkpoint_folders.ts";
+import { ignoreMissing } from "./durable_folder.ts";
 import { LOCK_NAME, lockRun, type RunLock } from "./run_lock.ts";
 import {
   configHash,
@@ -82,60 +83,58 @@ export interface RunFolder extends Disposable {
  * @throws {UserError} As the table above says, and where the folder cannot be written.
  */
 export async function openRunFolder(options: RunFolderOptions): Promise<RunFolder> {
-  const { directory, automatic = false, resume = false, overwrite = false } = options;
-  if (!automatic || overwrite || resume) return await openNamed(directory, options, false);
-  for (let number = 1; number <= MAX_NAMES; number++) {
-    const name = number === 1 ? directory : `${directory}-${number}`;
-    const folder = await openNamed(name, options, true);
-    if (folder !== undefined) return folder;
+  let refusal = "";
+  for await (const directory of candidates(options)) {
+    const opened = await openNamed(directory, options);
+    if (typeof opened !== "string") return opened;
+    refusal ||= `${directory} holds another run: ${opened}. Choose another folder with --out, or ` +
+      "replace that run with --overwrite";
   }
-  throw new UserError(
-    `all names from ${directory} to ${directory}-${MAX_NAMES} are taken: use --out`,
-  );
+  throw new UserError(refusal);
 }
 
-/** Opens one folder. @returns undefined where another run is in it and another name may be tried. */
-async function openNamed(
-  directory: string,
-  options: RunFolderOptions,
-  mayPass: true,
-): Promise<RunFolder | undefined>;
-async function openNamed(
-  directory: string,
-  options: RunFolderOptions,
-  mayPass: false,
-): Promise<RunFolder>;
-async function openNamed(
-  directory: string,
-  options: RunFolderOptions,
-  mayPass: boolean,
-): Promise<RunFolder | undefined> {
-  const { config, program, seed, data, session, resume = false, overwrite = false } = options;
-  const path = `${directory}/${RECORD_NAME}`;
-  await checkFolder(directory, options);
-  if (mayPass && await otherRun(path, options) !== undefined) return undefined;
+/** The folders to try: the one that was asked for, and, if the program named it, others like it. */
+async function* candidates(
+  { directory, automatic = false, resume = false, overwrite = false }: RunFolderOptions,
+): AsyncGenerator<string> {
+  yield directory;
+  if (!automatic || overwrite) return;
+  for (let number = 2; number <= MAX_NAMES; number++) {
+    const name = `${directory}-${number}`;
+    if (resume && !await isRun(name)) return; // all runs of that name have been seen
+    yield name;
+  }
+}
 
+/** Opens one folder. @returns In what the run that is there differs from the one that is wanted. */
+async function openNamed(
+  directory: string,
+  options: RunFolderOptions,
+): Promise<RunFolder | string> {
+  const { config, program, seed, data, session, resume = false, overwrite = false } = options;
+  await checkFolder(directory, options);
+  const path = `${directory}/${RECORD_NAME}`;
+  // Read before the lock is taken, since another run may be busy there, and after, since it may have
+  // begun in between.
+  const seen = overwrite ? undefined : await differenceThere(path, options);
+  if (seen !== undefined) return seen;
   const lock = await claim(directory);
   try {
-    const notes = lock.supported
-      ? []
-      : [`${directory} lies on a file system without locks: do not start two runs in it`];
-    // Read again, now that nobody else can write it.
     if (overwrite) await removeRun(directory);
-    const found = overwrite ? undefined : await readRecord(path);
-    if (found !== undefined) {
-      const difference = describeDifference(found, options);
-      if (difference !== undefined) {
-        throw new UserError(
-          `${directory} holds another run: ${difference}. Choose another folder with --out, or ` +
-            "replace that run with --overwrite",
-        );
-      }
-      notes.push(...sessionNotes(found.sessions.at(-1), session));
-    } else if (resume) {
-      throw new UserError(`there is no run to resume in ${directory}: leave --resume out to start`);
+    const found = await readRecord(path);
+    const difference = found === undefined ? undefined : describeDifference(found, options);
+    if (difference !== undefined) {
+      lock[Symbol.dispose]();
+      return difference;
     }
-    notes.push(...await clearLeftovers(directory));
+    if (found === undefined && resume && !overwrite) throw nothingToResume(directory);
+    const notes = [
+      ...lock.supported
+        ? []
+        : [`${directory} lies on a file system without locks: do not start two runs in it`],
+      ...sessionNotes(found?.sessions.at(-1), session),
+      ...await clearLeftovers(directory),
+    ];
     const record: RunRecord = {
       program,
       seed,
@@ -154,16 +153,22 @@ async function openNamed(
 }
 
 /** Refuses a folder of other things, before anything is written to it. */
-async function checkFolder(directory: string, { resume = false }: RunFolderOptions): Promise<void> {
+async function checkFolder(
+  directory: string,
+  { resume = false, overwrite = false }: RunFolderOptions,
+): Promise<void> {
   let names: string[];
   try {
     names = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw fileError(error, `open ${directory}`);
-    if (!resume) return;
-    throw new UserError(`there is no run to resume in ${directory}: leave --resume out to start`);
+    if (resume && !overwrite) throw nothingToResume(directory);
+    return;
   }
-  if (names.includes(RECORD_NAME)) return;
+  if (names.includes(RECORD_NAME)) {
+    if (!overwrite || await isRun(directory)) return;
+    throw new UserError(`${directory} is not the folder of a run: nothing was removed from it`);
+  }
   const stranger = names.find((name) => name !== LOCK_NAME && !/\.tmp-/.test(name));
   if (stranger !== undefined) {
     throw new UserError(
@@ -171,6 +176,16 @@ async function checkFolder(directory: string, { resume = false }: RunFolderOptio
         "choose another with --out",
     );
   }
+}
+
+/** Whether a folder holds a run's record, sound or not: one that was edited is still a run's. */
+async function isRun(directory: string): Promise<boolean> {
+  return await Deno.readTextFile(`${directory}/${RECORD_NAME}`)
+    .then((text) => text.includes('"nanodiffusion-run"'), () => false);
+}
+
+function nothingToResume(directory: string): UserError {
+  return new UserError(`there is no run to resume in ${directory}: leave --resume out to start`);
 }
 
 /** Creates the folder where it is missing, and locks it. */
@@ -184,7 +199,10 @@ async function claim(directory: string): Promise<RunLock> {
 }
 
 /** In what a run differs from the one that is wanted, if there is one and it does. */
-async function otherRun(path: string, options: RunFolderOptions): Promise<string | undefined> {
+async function differenceThere(
+  path: string,
+  options: RunFolderOptions,
+): Promise<string | undefined> {
   const record = await readRecord(path);
   return record === undefined ? undefined : describeDifference(record, options);
 }
@@ -200,7 +218,7 @@ function describeDifference(record: RunRecord, options: RunFolderOptions): strin
   if (first !== undefined) {
     const others = differences.length - 1;
     return `${first.key} is ${quote(first.left)} there and ${quote(first.right)} here` +
-      (others === 0 ? "" : ` (and ${others} more settings differ)`);
+      (others === 0 ? "" : ` (and ${others} more)`);
   }
   for (const { name, sha256 } of data) {
     const there = record.data.find((other) => other.name === name);
@@ -231,8 +249,11 @@ function sessionNotes(before: RunSession | undefined, now: RunSession): string[]
 async function removeRun(directory: string): Promise<void> {
   for (const name of [...RUN_FILES, RECORD_NAME]) {
     const path = `${directory}/${name}`;
+    const doomed = `${path}.tmp-removed`;
     try {
-      await Deno.remove(path, { recursive: true });
+      await Deno.remove(doomed, { recursive: true }).catch(ignoreMissing);
+      await Deno.rename(path, doomed); // at once, so that nothing half-removed is taken for whole
+      await Deno.remove(doomed, { recursive: true });
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw fileError(error, `remove ${path}`);
     }

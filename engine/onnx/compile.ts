@@ -70,7 +70,7 @@ export function trace(
     shape,
     elementType: ELEMENT_TYPE[dtype],
   }));
-  const previous = tf.getBackend();
+  const previous = tf.getBackend() || "cpu"; // none before the first use
   tf.setBackend(BACKEND_NAME);
   tf.engine().startScope("trace");
   try {

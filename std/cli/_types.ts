@@ -10,9 +10,7 @@ type Value<
   TStrings,
   TCollectable,
   TNegatable,
-  TBase = TName extends TStrings ? string
-    : TName extends TBooleans ? boolean
-    : unknown,
+  TBase = TName extends TStrings ? string : TName extends TBooleans ? boolean : unknown,
 > =
   | (TName extends TCollectable ? TBase[] : TBase)
   | (TName extends TNegatable ? false : never);
@@ -53,10 +51,7 @@ export type Values<
     }
     & {
       [
-        TName in Exclude<
-          TStrings,
-          TBooleans | TCollectable | keyof TDefaults
-        >
+        TName in Exclude<TStrings, TBooleans | TCollectable | keyof TDefaults>
       ]?: Value<TName, TBooleans, TStrings, TCollectable, TNegatable>;
     }
     & {

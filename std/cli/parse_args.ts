@@ -38,15 +38,15 @@ function locate(
   name: string,
 ): { parent: Tree; key: string } | undefined {
   const path = name.split(".");
+  const shared = (parent: Tree, step: string) =>
+    step === "__proto__" || (step === "constructor" && typeof parent[step] === "function");
   const key = path.pop()!;
   let parent = tree;
-  for (const step of [...path, key]) {
-    if (step === "__proto__") return undefined;
-    if (step === "constructor" && typeof parent[step] === "function") {
-      return undefined;
-    }
-    if (step !== key) parent = (parent[step] ??= {}) as Tree;
+  for (const step of path) {
+    if (shared(parent, step)) return undefined;
+    parent = (parent[step] ??= {}) as Tree;
   }
+  if (shared(parent, key)) return undefined;
   return { parent, key };
 }
 
@@ -121,10 +121,7 @@ export function parseArgs<
   TCollectable extends string = never,
   TNegatable extends string = never,
   const TDefaults extends Record<string, unknown> = Record<never, never>,
-  const TAliases extends Record<string, string | readonly string[]> = Record<
-    never,
-    never
-  >,
+  const TAliases extends Record<string, string | readonly string[]> = Record<never, never>,
   TDoubleDash extends boolean | undefined = undefined,
 >(
   args: readonly string[],
@@ -137,10 +134,7 @@ export function parseArgs<
     TAliases,
     TDoubleDash
   > = {},
-): Args<
-  Values<TBooleans, TStrings, TCollectable, TNegatable, TDefaults, TAliases>,
-  TDoubleDash
-> {
+): Args<Values<TBooleans, TStrings, TCollectable, TNegatable, TDefaults, TAliases>, TDoubleDash> {
   const groups = groupAliases(options.alias ?? {});
   const namesOf = (name: string): Iterable<string> => groups.get(name) ?? [name];
   const withAliases = (names: unknown) =>
@@ -157,45 +151,29 @@ export function parseArgs<
   const rest: (string | number)[] = [];
   const result: Tree = { _: rest };
 
-  function set(
-    name: string,
-    value: string | boolean,
-    arg: string,
-    collect = true,
-  ): void {
-    const known = booleans.has(name) || strings.has(name) ||
-      collected.has(name) ||
-      groups.has(name) || (allBooleans && /^--[^=]+$/.test(arg));
+  function set(name: string, value: string | boolean, arg: string, collect = true): void {
+    const known = [booleans, strings, collected, groups].some((names) => names.has(name)) ||
+      (allBooleans && /^--[^=]+$/.test(arg));
     if (!known && options.unknown?.(arg, name, value) === false) return;
-    const number = typeof value === "string" && !strings.has(name) &&
-      isNumber(value);
+    const isText = typeof value !== "string" || strings.has(name) || !isNumber(value);
     for (const each of namesOf(name)) {
-      assign(
-        result,
-        each,
-        number ? Number(value) : value,
-        collect && collected.has(each),
-      );
+      assign(result, each, isText ? value : Number(value), collect && collected.has(each));
     }
   }
 
+  /** What a flag is set to where it has no value. */
+  const bare = (name: string) => strings.has(name) ? "" : true;
+
   /** Gives a flag the next argument as its value if it may have it; returns whether it took it. */
-  function setFromNext(
-    name: string,
-    next: string | undefined,
-    arg: string,
-  ): boolean {
+  function setFromNext(name: string, next: string | undefined, arg: string): boolean {
     const long = arg.startsWith("--");
     const takesAny = !booleans.has(name) && !(long && allBooleans);
     const isFlag = long ? next?.startsWith("-") : /^--?[^-]/.test(next ?? "");
+    const isBoolean = next === "true" || next === "false";
     if (next && takesAny && !isFlag) set(name, next, arg);
-    else if (next === "true" || next === "false") {
-      set(name, next === "true", arg);
-    } else {
-      set(name, strings.has(name) ? "" : true, arg);
-      return false;
-    }
-    return true;
+    else if (isBoolean) set(name, next === "true", arg);
+    else set(name, bare(name), arg);
+    return isBoolean || Boolean(next && takesAny && !isFlag);
   }
 
   const { tokens = [] } = tokenize({
@@ -221,31 +199,24 @@ export function parseArgs<
       const flags = splitShort(arg.slice(1));
       for (const [i, [name, value]] of flags.entries()) {
         if (value !== undefined) set(name, value, arg);
-        else if (i < flags.length - 1) {
-          set(name, strings.has(name) ? "" : true, arg);
-        } else if (setFromNext(name, next, arg)) done++;
+        else if (i < flags.length - 1) set(name, bare(name), arg);
+        else if (setFromNext(name, next, arg)) done++;
       }
     } else if (token.value !== undefined) {
-      set(
-        token.name,
-        booleans.has(token.name) ? token.value !== "false" : token.value,
-        arg,
-      );
-    } else if (
-      token.name.startsWith("no-") && negatable.has(token.name.slice(3))
-    ) {
+      set(token.name, booleans.has(token.name) ? token.value !== "false" : token.value, arg);
+    } else if (token.name.startsWith("no-") && negatable.has(token.name.slice(3))) {
       set(token.name.slice(3), false, arg, false);
     } else if (setFromNext(token.name, next, arg)) done++;
   }
 
-  const fill = (name: string, value: unknown) => holds(result, name) || assign(result, name, value);
-  for (const [name, value] of Object.entries(options.default ?? {})) {
-    if (!holds(result, name)) {
-      for (const each of namesOf(name)) assign(result, each, value);
-    }
+  const absent = (name: string) => !holds(result, name);
+  for (const [name, value] of Object.entries(options.default ?? {}).filter(([it]) => absent(it))) {
+    for (const each of namesOf(name)) assign(result, each, value);
   }
-  for (const name of booleans) fill(name, collected.has(name) ? [] : false);
-  for (const name of strings) if (collected.has(name)) fill(name, []);
+  for (const name of [...booleans].filter(absent)) {
+    assign(result, name, collected.has(name) ? [] : false);
+  }
+  for (const name of [...strings].filter(absent)) if (collected.has(name)) assign(result, name, []);
   if (options["--"]) result["--"] = after;
   else rest.push(...after);
   return result as never; // what the types promise is what the loop above collects

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { cacheDirectory } from "../../datasets/cache.ts";
 
 const usable = () => true;
@@ -26,7 +27,7 @@ Deno.test("cacheDirectory() follows the platform when nothing is set", () => {
 });
 
 Deno.test("cacheDirectory() is the project's own when the platform's may not be used", () => {
-  const own = new URL("../../.cache", import.meta.url).pathname;
+  const own = fileURLToPath(new URL("../../.cache", import.meta.url));
   const variables = env({ HOME: "/home/a" });
   assertEquals(
     cacheDirectory({ env: variables, os: "linux", usable: (path) => path === own }),

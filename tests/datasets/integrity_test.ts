@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { createHash } from "node:crypto";
 import { gzip } from "../../datasets/gzip.ts";
 import { type Fault, inspect, maxStoredBytes, sha256Hex } from "../../datasets/integrity.ts";
 
@@ -19,6 +20,13 @@ Deno.test("sha256Hex() gives the published digest when hashing 'abc'", async () 
 Deno.test("inspect() gives the content when a file is right, packed or not", async () => {
   assertEquals(await inspect(encode("abc"), ABC), { bytes: encode("abc") });
   assertEquals(await inspect(gzip(encode("abc")), ABC), { bytes: encode("abc") });
+});
+
+Deno.test("inspect() gives the content when it only looks like a page", async () => {
+  const review = encode("<html> is what this review begins with");
+  const sha256 = createHash("sha256").update(review).digest("hex");
+  const pin = { name: "x.csv", sha256, size: review.length, rows: 1 };
+  assertEquals(await inspect(review, pin), { bytes: review });
 });
 
 const POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:ba7816bf\nsize 3\n";

@@ -124,7 +124,7 @@ Deno.test("parseArgs() asks unknown() about what is not declared", () => {
 });
 
 Deno.test("parseArgs() nests names with dots, but never into what all objects share", () => {
-  assertEquals(parseArgs(["--a.b=1", "--a.c", "d"]), { a: { b: 1, c: "d" }, _: [] });
+  assertEquals(parseArgs(["--a.b=1", "--a.a", "d"]), { a: { b: 1, a: "d" }, _: [] });
   parseArgs(["--__proto__.polluted=1", "--constructor.prototype.polluted=1"]);
   assert(!("polluted" in {}));
 });

@@ -359,7 +359,7 @@ Deno.test("checkConfig() names the key and both values when a configuration diff
     () => checkConfig(found, { class_embed_type: "none" }, "x"),
     UserError,
   );
-  assert(other.message.endsWith('class_embed_type is undefined, expected "none"'));
+  assert(other.message.endsWith('class_embed_type is not set, expected "none"'));
 });
 
 Deno.test("requireComponent() says what there is when a component is missing", () => {

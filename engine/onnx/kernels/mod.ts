@@ -7,6 +7,7 @@ import { elementwise } from "./elementwise.ts";
 import { filterGradients } from "./filter_gradient.ts";
 import { fused } from "./fused.ts";
 import { matmuls } from "./matmul.ts";
+import { poolings } from "./pooling.ts";
 import { reductions } from "./reduction.ts";
 import { shapes } from "./shape.ts";
 
@@ -17,6 +18,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...filterGradients,
   ...fused,
   ...matmuls,
+  ...poolings,
   ...reductions,
   ...shapes,
 };

@@ -4,7 +4,7 @@ import { sizeOf } from "../../tree.ts";
 import type { Kernel, OnnxBackend } from "../backend.ts";
 import type { ConstantType } from "../graph.ts";
 import { isBlockable, isBlocked, NCHWC, sameShape } from "../layout.ts";
-import { reductions } from "./reduction.ts";
+import { ELEMENT_TYPE } from "../proto.ts";
 
 const tensorsOf = (inputs: Record<string, tf.TensorInfo>) => Object.values(inputs);
 
@@ -167,7 +167,7 @@ export const shapes: Record<string, Kernel> = {
     const rest = x.shape.slice(segmentIds.shape.length);
     const ids = backend.reshape(backend.plain(segmentIds), [rows]);
     const oneHot = backend.node("OneHot", [
-      ids,
+      backend.node("Cast", [ids], { attributes: { to: ELEMENT_TYPE.int64 } }),
       graph.constant([numSegments], [], "int64"),
       graph.constant([0, 1], [2], "float32"),
     ]); // [rows, numSegments]
@@ -181,7 +181,7 @@ export const shapes: Record<string, Kernel> = {
   OneHot: ({ indices }, { depth, onValue, offValue, dtype }, backend) => {
     const { graph } = backend;
     const value = backend.node("OneHot", [
-      backend.plain(indices),
+      backend.node("Cast", [backend.plain(indices)], { attributes: { to: ELEMENT_TYPE.int64 } }),
       graph.constant([depth], [], "int64"),
       graph.constant([offValue, onValue], [2], dtype ?? "float32"),
     ]);
@@ -215,24 +215,5 @@ export const shapes: Record<string, Kernel> = {
       backend.graph.int64s([n, h, factors[0]!, w, factors[1]!, c]),
     ]);
     return backend.tensor(backend.reshape(expanded, shape), shape);
-  },
-  ResizeNearestNeighborGrad: (inputs, _attrs, backend) => {
-    const { images, dy } = inputs;
-    const [n, h, w, c] = images.shape;
-    const [, height, width] = dy.shape;
-    const factors: [number, number] = [height / h, width / w];
-    if (isBlocked(backend, dy) && isBlockable(backend, images)) {
-      const mean = backend.node("AveragePool", [backend.blocked(dy)], {
-        ...NCHWC,
-        attributes: { kernel_shape: factors, strides: factors, pads: [0, 0, 0, 0] },
-      });
-      const area = backend.graph.scalar(factors[0] * factors[1]);
-      return backend.blockedTensor(backend.node("Mul", [mean, area]), images.shape);
-    }
-    const windows = backend.tensor(
-      backend.reshape(backend.plain(dy), [n, h, factors[0], w, factors[1], c]),
-      [n, h, factors[0], w, factors[1], c],
-    );
-    return reductions.Sum!({ x: windows }, { axis: [2, 4], keepDims: false }, backend);
   },
 };

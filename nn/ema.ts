@@ -1,0 +1,49 @@
+/** Exponential moving averages of parameters, which samples are drawn with. */
+import * as tf from "../engine/tf.ts";
+import type { Tensors } from "./optimizers.ts";
+
+/** Options of {@linkcode emaDecayAt}, named as in diffusers' EMAModel. */
+export interface EmaOptions {
+  /** The largest decay, such as 0.9999. */
+  maxDecay: number;
+  /** Whether the decay grows as 1 - (1 + step / invGamma)^-power; else as (1 + step) / (10 + step). */
+  useEmaWarmup?: boolean;
+  /** 1 by default. */
+  invGamma?: number;
+  /** 2/3 by default, for runs of a million steps; 3/4 for shorter ones. */
+  power?: number;
+}
+
+/**
+ * The decay at a step. Early on the average must forget quickly, or a short run's samples would still
+ * be those of the random weights that it started from.
+ *
+ * @param step Optimization steps taken, counted from 1; at 0 and below the decay is 0.
+ */
+export function emaDecayAt(
+  step: number,
+  { maxDecay, useEmaWarmup = false, invGamma = 1, power = 2 / 3 }: EmaOptions,
+): number {
+  // diffusers takes the average after the step and does not count the first.
+  const counted = Math.max(0, step - 1);
+  if (counted <= 0) return 0;
+  const decay = useEmaWarmup
+    ? 1 - (1 + counted / invGamma) ** -power
+    : (1 + counted) / (10 + counted);
+  return Math.min(decay, maxDecay);
+}
+
+/**
+ * average + (1 - decay) * (parameters - average). Only what is trained is averaged: averaging a
+ * schedule's tables as well is a known way to black pictures.
+ *
+ * @param decay A scalar in [0, 1].
+ */
+export function updateEma(average: Tensors, parameters: Tensors, decay: tf.Scalar): Tensors {
+  return Object.fromEntries(
+    Object.entries(average).map(([name, old]) => {
+      const step = tf.mul(tf.sub(parameters[name]!, old), tf.sub(1, decay));
+      return [name, tf.add(old, step)];
+    }),
+  );
+}

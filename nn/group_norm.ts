@@ -1,0 +1,84 @@
+/** Group normalization (Wu and He 2018, arXiv:1803.08494). */
+import { channelAffine, channelDot, channelSum } from "../engine/fused.ts";
+import * as tf from "../engine/tf.ts";
+import { parameter, type Parameters } from "./parameters.ts";
+
+/** Options of {@linkcode groupNorm}. */
+export interface GroupNormOptions {
+  /** The number of groups; it divides the channels. */
+  groups: number;
+  /** Added to the variance; 1e-5 by default. */
+  epsilon?: number;
+}
+
+/**
+ * Normalizes each sample's groups of channels to mean 0 and variance 1, then scales and shifts each
+ * channel.
+ *
+ * Forward and backward are written as sums over height and width, arithmetic on [B, C], and one
+ * x * scale + shift: a device then reads the image three times, where the textbook's chain of
+ * subtractions and divisions, and autodiff's of that, would read it a dozen times. The variance is
+ * E[x^2] - E[x]^2, which loses digits where a mean is thousands of deviations from zero; activations
+ * of a network are not, and it is never taken below zero.
+ *
+ * @param x [B, H, W, C]
+ */
+export function groupNorm(
+  parameters: Parameters,
+  name: string,
+  x: tf.Tensor4D,
+  { groups, epsilon = 1e-5 }: GroupNormOptions,
+): tf.Tensor4D {
+  const [batch, height, width, channels] = x.shape;
+  const perGroup = channels / groups;
+  const count = height * width * perGroup;
+
+  /** Per-channel numbers [B, C] to their groups' means, given to every channel again: [B, C]. */
+  const groupMean = (perChannel: tf.Tensor2D): tf.Tensor2D => {
+    const grouped = tf.reshape(perChannel, [batch, groups, perGroup]);
+    const means = tf.div(tf.sum(grouped, 2, true), count); // [B, groups, 1]
+    return tf.reshape(tf.mul(means, tf.ones([1, 1, perGroup])), [batch, channels]);
+  };
+
+  const op = tf.customGrad((...args) => {
+    const [x, weight, bias, save] = args as [tf.Tensor4D, tf.Tensor1D, tf.Tensor1D, unknown];
+    const mean = groupMean(channelSum(x));
+    const variance = tf.relu(tf.sub(groupMean(channelDot(x, x)), tf.square(mean)));
+    const inverse = tf.rsqrt(tf.add(variance, epsilon)) as tf.Tensor2D; // [B, C]
+    const scale = tf.mul(inverse, weight) as tf.Tensor2D;
+    const shift = tf.sub(bias, tf.mul(mean, scale)) as tf.Tensor2D;
+    (save as tf.GradSaveFunc)([x, weight, mean, inverse]);
+    return {
+      value: channelAffine(x, scale, shift),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [x, weight, mean, inverse] = saved as [
+          tf.Tensor4D,
+          tf.Tensor1D,
+          tf.Tensor2D,
+          tf.Tensor2D,
+        ];
+        const sum = channelSum(dy as tf.Tensor4D); // [B, C]
+        // The sum of dy * xhat, with xhat = (x - mean) * inverse.
+        const dot = tf.mul(
+          tf.sub(channelDot(dy as tf.Tensor4D, x), tf.mul(mean, sum)),
+          inverse,
+        ) as tf.Tensor2D;
+        // dx = inverse * (dy * weight - mean(dy * weight) - xhat * mean(dy * weight * xhat)),
+        // sorted by what multiplies dy, x and nothing.
+        const meanGradient = groupMean(tf.mul(sum, weight));
+        const meanProjection = groupMean(tf.mul(dot, weight));
+        const ofX = tf.neg(tf.mul(tf.square(inverse), meanProjection)) as tf.Tensor2D;
+        const constant = tf.neg(
+          tf.add(tf.mul(inverse, meanGradient), tf.mul(mean, ofX)),
+        ) as tf.Tensor2D;
+        const dx = tf.add(
+          channelAffine(dy as tf.Tensor4D, tf.mul(inverse, weight) as tf.Tensor2D, constant),
+          channelAffine(x, ofX, tf.zerosLike(ofX)),
+        );
+        return [dx, tf.sum(dot, 0), tf.sum(sum, 0)];
+      },
+    };
+  });
+  const weight = parameter(parameters, `${name}.weight`);
+  return op(x, weight, parameter(parameters, `${name}.bias`)) as tf.Tensor4D;
+}

@@ -1,0 +1,145 @@
+/**
+ * Parameters: flat records from names to tensors. The names and shapes are those of the standard
+ * checkpoints (diffusers, transformers), so that files need no translation.
+ */
+import { UserError } from "../engine/errors.ts";
+import * as tf from "../engine/tf.ts";
+import { float32, type HostArray, sizeOf } from "../engine/tree.ts";
+import type { RandomStream } from "./random.ts";
+
+/** Parameters on a device. */
+export type Parameters = Readonly<Record<string, tf.Tensor>>;
+
+/** Parameters on the host. */
+export type HostParameters = Readonly<Record<string, HostArray>>;
+
+/** How a parameter starts: a constant, or uniform in [-bound, bound]. */
+export type Initializer = { readonly constant: number } | { readonly bound: number } | {
+  readonly deviation: number;
+};
+
+/** A parameter's shape and how it starts. */
+export interface ParameterSpec {
+  /** Its shape. */
+  readonly shape: readonly number[];
+  /** How it starts. */
+  readonly initializer: Initializer;
+}
+
+/** The parameters that a model has, by name, in the order of its definition. */
+export type ParameterSpecs = Readonly<Record<string, ParameterSpec>>;
+
+/**
+ * Draws initial parameters. Each has a random stream of its own, named as it is, so that a change of
+ * one layer leaves the others' initial values alone.
+ */
+export function initParameters(specs: ParameterSpecs, random: RandomStream): HostParameters {
+  return mapSpecs(specs, ({ shape, initializer }, name) => {
+    const size = sizeOf(shape);
+    const stream = random.stream(name);
+    if ("constant" in initializer) {
+      return float32(new Float32Array(size).fill(initializer.constant), shape);
+    }
+    if ("bound" in initializer) {
+      return float32(stream.uniform(size, -initializer.bound, initializer.bound), shape);
+    }
+    return float32(stream.normal(size).map((z) => z * initializer.deviation), shape);
+  });
+}
+
+function mapSpecs<Value>(
+  specs: ParameterSpecs,
+  fn: (spec: ParameterSpec, name: string) => Value,
+): Record<string, Value> {
+  return Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, fn(spec, name)]));
+}
+
+/** The number of trainable numbers. */
+export function countParameters(specs: ParameterSpecs): number {
+  return Object.values(specs).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+}
+
+/**
+ * A parameter by name.
+ *
+ * @throws {UserError} If there is none.
+ */
+export function parameter(parameters: Parameters, name: string): tf.Tensor {
+  const found = parameters[name];
+  if (found === undefined) throw new UserError(`The model has no parameter "${name}".`);
+  return found;
+}
+
+/**
+ * Checks that parameters from a file are those that a model wants.
+ *
+ * @param where The file, for the message.
+ * @throws {UserError} Naming the tensor that is missing, has another shape, or is one too many.
+ */
+export function checkParameters(
+  found: HostParameters,
+  specs: ParameterSpecs,
+  where: string,
+): void {
+  for (const [name, { shape }] of Object.entries(specs)) {
+    const tensor = found[name];
+    if (tensor === undefined) {
+      throw new UserError(`${where}: tensor "${name}" is missing; it is a checkpoint of another model.`);
+    }
+    if (tensor.shape.join() !== shape.join()) {
+      throw new UserError(
+        `${where}: tensor "${name}" has shape [${tensor.shape}], this model wants [${shape}]; it is a ` +
+          "checkpoint of another model or configuration.",
+      );
+    }
+  }
+  const extra = Object.keys(found).find((name) => specs[name] === undefined);
+  if (extra !== undefined) {
+    throw new UserError(
+      `${where}: tensor "${extra}" belongs to no part of this model; it is a checkpoint of another ` +
+        "model or configuration.",
+    );
+  }
+}
+
+/**
+ * Parameters as one vector, in the order of `specs`. An optimizer's arithmetic on one vector is a
+ * dozen operations; on a UNet's two hundred tensors it would be thousands.
+ */
+export function ravel(parameters: HostParameters, specs: ParameterSpecs): HostArray {
+  const flat = new Float32Array(countParameters(specs));
+  let offset = 0;
+  for (const name of Object.keys(specs)) {
+    const { data } = parameters[name]!;
+    flat.set(data, offset);
+    offset += data.length;
+  }
+  return float32(flat);
+}
+
+/** The inverse of {@linkcode ravel}. The parameters are views of the vector's memory. */
+export function unravel(flat: HostArray, specs: ParameterSpecs): HostParameters {
+  let offset = 0;
+  return mapSpecs(specs, ({ shape }) => {
+    const size = sizeOf(shape);
+    const data = flat.data.subarray(offset, offset += size) as Float32Array;
+    return float32(data, shape);
+  });
+}
+
+/** {@linkcode unravel} on the device: a differentiable split of a vector [count]. */
+export function unravelTensor(flat: tf.Tensor, specs: ParameterSpecs): Parameters {
+  const shapes = Object.values(specs).map(({ shape }) => shape);
+  const parts = tf.split(flat as tf.Tensor1D, shapes.map(sizeOf));
+  let next = 0;
+  return mapSpecs(specs, ({ shape }) => tf.reshape(parts[next++]!, [...shape]));
+}
+
+/** Parameters as constants of the function being compiled, for sampling. */
+export function constants(parameters: HostParameters): Parameters {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, { data, shape, dtype }]) =>
+      [name, tf.tensor(data, [...shape], dtype)] as const
+    ),
+  );
+}

@@ -1,0 +1,131 @@
+/** A grid of samples, with names beside its rows and above its columns. */
+import { drawText, fitText, FONT_HEIGHT, textWidth } from "./font.ts";
+import { countPictures, type Picture, type Pictures } from "./picture.ts";
+
+/** Options of {@linkcode drawGrid}. */
+export interface GridOptions {
+  /** Pictures a row. @default the smallest number that makes the grid no higher than wide */
+  readonly columns?: number;
+  /** Pixels that one pixel of a sample becomes, each way. @default 2 */
+  readonly scale?: number;
+  /** A name for each row, on its left. @default [] */
+  readonly rowLabels?: readonly string[];
+  /** A name for each column, above it. @default [] */
+  readonly columnLabels?: readonly string[];
+  /** A name for each sample, under it, cut where it is too long. @default [] */
+  readonly labels?: readonly string[];
+  /** A line above the grid. @default "" */
+  readonly title?: string;
+  /** Dark letters on white, or light ones on black. @default "light" */
+  readonly theme?: "light" | "dark";
+}
+
+const THEMES = {
+  light: { paper: [255, 255, 255], ink: [36, 41, 47], frame: [208, 215, 222] },
+  dark: { paper: [13, 17, 23], ink: [230, 237, 243], frame: [48, 54, 61] },
+} as const;
+
+/** Pixels a dot of the font, and pixels between and around things. */
+const TEXT_SCALE = 2;
+const GAP = 4;
+const MARGIN = 12;
+const LINE = FONT_HEIGHT * TEXT_SCALE;
+
+/**
+ * Draws samples as a grid, row by row.
+ *
+ * @param samples [count, height, width, channels], grey or RGB, at least one.
+ * @returns An RGB picture.
+ * @throws {RangeError} If there are no samples, or the options do not fit them.
+ */
+export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture {
+  const count = countPictures(samples);
+  const { columns = Math.ceil(Math.sqrt(count)), scale = 2, theme = "light", title = "" } = options;
+  const { rowLabels = [], columnLabels = [], labels = [] } = options;
+  if (count === 0) throw new RangeError("there are no samples to draw");
+  for (const [name, value] of Object.entries({ columns, scale })) {
+    if (!Number.isInteger(value) || value < 1) {
+      throw new RangeError(`${name} must be a positive whole number, not ${value}`);
+    }
+  }
+  const rows = Math.ceil(count / columns);
+  const { paper, ink, frame } = THEMES[theme];
+  const [tileWidth, tileHeight] = [samples.width * scale, samples.height * scale];
+  const labelWidth = Math.max(0, ...rowLabels.map((label) => textWidth(label, TEXT_SCALE)));
+
+  // A tile's frame is one pixel wide and lies in the gap.
+  const left = MARGIN + (labelWidth === 0 ? 0 : labelWidth + MARGIN);
+  const titleHeight = title === "" ? 0 : LINE + MARGIN;
+  const top = MARGIN + titleHeight + (columnLabels.length === 0 ? 0 : LINE + GAP);
+  const stepX = tileWidth + GAP;
+  const stepY = tileHeight + GAP + (labels.length === 0 ? 0 : LINE + GAP);
+  const gridWidth = left + columns * stepX - GAP + MARGIN;
+  const width = Math.max(gridWidth, 2 * MARGIN + textWidth(title, TEXT_SCALE));
+  const height = top + rows * stepY - GAP + MARGIN;
+
+  const picture: Picture = {
+    width,
+    height,
+    channels: 3,
+    data: new Uint8Array(width * height * 3),
+  };
+  fill(picture, 0, 0, width, height, paper);
+  const text = (content: string, x: number, y: number) =>
+    drawText(picture, content, Math.floor(x), Math.floor(y), ink, TEXT_SCALE);
+  const centered = (content: string, x: number, y: number) => {
+    const fitted = fitText(content, tileWidth, TEXT_SCALE);
+    text(fitted, x + (tileWidth - textWidth(fitted, TEXT_SCALE)) / 2, y);
+  };
+
+  text(title, MARGIN, MARGIN);
+  columnLabels.slice(0, columns).forEach((label, column) =>
+    centered(label, left + column * stepX, top - GAP - LINE)
+  );
+  rowLabels.slice(0, rows).forEach((label, row) => {
+    // Capitals, without what hangs below the baseline, stand in the middle of the row.
+    const y = top + row * stepY + (tileHeight - 7 * TEXT_SCALE) / 2;
+    text(label, left - MARGIN - textWidth(label, TEXT_SCALE), y);
+  });
+  for (let i = 0; i < count; i++) {
+    const x = left + (i % columns) * stepX;
+    const y = top + Math.floor(i / columns) * stepY;
+    fill(picture, x - 1, y - 1, tileWidth + 2, tileHeight + 2, frame);
+    drawTile(picture, samples, i, x, y, scale);
+    if (labels[i] !== undefined) centered(labels[i]!, x, y + tileHeight + GAP);
+  }
+  return picture;
+}
+
+/** Fills a rectangle. */
+function fill(
+  { width: stride, data }: Picture,
+  left: number,
+  top: number,
+  width: number,
+  height: number,
+  color: readonly number[],
+): void {
+  for (let y = top; y < top + height; y++) {
+    for (let x = left; x < left + width; x++) data.set(color, (y * stride + x) * 3);
+  }
+}
+
+/** Copies sample `index`, each pixel as a square of `scale` times `scale`. */
+function drawTile(
+  picture: Picture,
+  { width, height, channels, data }: Pictures,
+  index: number,
+  left: number,
+  top: number,
+  scale: number,
+): void {
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = ((index * height + y) * width + x) * channels;
+      const color = channels === 3
+        ? data.subarray(from, from + 3)
+        : [data[from]!, data[from]!, data[from]!];
+      fill(picture, left + x * scale, top + y * scale, scale, scale, [...color]);
+    }
+  }
+}

@@ -1,0 +1,17 @@
+/** PNG files. */
+import { encode } from "fast-png";
+import { countPictures, type Picture } from "./picture.ts";
+
+/**
+ * The bytes of a PNG file. Equal pictures give equal bytes.
+ *
+ * @param picture Grey or RGB, 8 bits a channel.
+ * @throws {RangeError} If the data is not one picture of that size.
+ */
+export function encodePng(picture: Picture): Uint8Array<ArrayBuffer> {
+  if (countPictures(picture) !== 1) throw new RangeError("a PNG file holds one picture");
+  const { width, height, channels, data } = picture;
+  return new Uint8Array(
+    encode({ width, height, channels, data, depth: 8 }, { zlib: { level: 9 } }),
+  );
+}

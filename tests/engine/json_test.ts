@@ -1,0 +1,93 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { UserError } from "../../engine/errors.ts";
+import { fileError } from "../../engine/file_errors.ts";
+import { canonicalJson, jsonDifferences, parseJsonObject, sha256 } from "../../engine/json.ts";
+import { repeatedKey } from "../../engine/json_keys.ts";
+import { quote } from "../../engine/quote.ts";
+import { permitted } from "../permissions.ts";
+
+Deno.test("repeatedKey() finds a key that occurs twice in one object", () => {
+  assertEquals(repeatedKey('{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}'), undefined);
+  assertEquals(repeatedKey('{"x":[{"a":1,"b":"a","a":2}]}'), "a");
+  assertEquals(repeatedKey('{"a":1,"\\u0061":2}'), "a");
+  assertEquals(repeatedKey('{"q\\"":1,"\\\\":2,"q\\"" \n\t: 3}'), 'q"');
+  assertEquals(repeatedKey('["a","a",":","{"]'), undefined);
+});
+
+Deno.test("repeatedKey() finds nothing when JSON.stringify() wrote the text", () => {
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 4 }), (text) => repeatedKey(text) === undefined),
+    { numRuns: 300, seed: 5 },
+  );
+});
+
+Deno.test("parseJsonObject() names the file when the text is no sound object", () => {
+  assertEquals(parseJsonObject('{"a":[1]}', "f"), { a: [1] });
+  for (const text of ["", "[]", "null", "3", '{"a":', '{"a":1,"a":1}', '{"a":{"__proto__":{}}}']) {
+    const { message } = assertThrows(() => parseJsonObject(text, "dir/f.json"), UserError);
+    assert(message.startsWith("dir/f.json ") && !message.includes("\n"), message);
+  }
+});
+
+Deno.test("canonicalJson() gives one text for equal objects", () => {
+  assertEquals(
+    canonicalJson({ b: [2, { d: 1, c: null }], a: undefined }),
+    '{"b":[2,{"c":null,"d":1}]}',
+  );
+});
+
+Deno.test("sha256() gives the published digest of abc", async () => {
+  // FIPS 180-2, appendix B.1
+  const digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+  assertEquals(await sha256("abc"), digest);
+  assertEquals(await sha256(Uint8Array.of(97, 98, 99)), digest);
+});
+
+Deno.test("jsonDifferences() lists keys that differ, are missing or are new", () => {
+  const left = { a: 1, b: { c: [1, 2], d: "x" }, e: undefined, f: null };
+  assertEquals(jsonDifferences(left, { b: { d: "x", c: [1, 2] }, a: 1, f: null }), []);
+  assertEquals(jsonDifferences(left, { a: 1, b: { c: [1, 3], g: true } }), [
+    { key: "b.c", left: [1, 2], right: [1, 3] },
+    { key: "b.d", left: "x", right: undefined },
+    { key: "b.g", left: undefined, right: true },
+    { key: "f", left: null, right: undefined },
+  ]);
+  assertEquals(jsonDifferences({}, { toString: 1 })[0]?.left, undefined);
+});
+
+Deno.test("quote() shows any value on one line", () => {
+  assertEquals(quote('a"b\n'), '"a\\"b\\n"');
+  assertEquals(quote("x".repeat(100), 10), `"${"x".repeat(10)}..."`);
+  assertEquals(quote([1, "a"]), '[1,"a"]');
+  assertEquals(quote(undefined), "not set");
+  assertEquals(quote("\u202e\u009b"), '"\\u202e\\u009b"');
+});
+
+Deno.test("fileError() keeps an error that is written for people", () => {
+  const error = new UserError("inner");
+  assertEquals(fileError(error, "read x"), error);
+  assertEquals(fileError(new Error("odd"), "read x").message, "cannot read x: odd");
+  assertEquals(fileError("odd", "read x").message, "cannot read x: odd");
+});
+
+Deno.test({
+  name: "fileError() says what to free when the disk is full",
+  ignore: Deno.build.os !== "linux" || !permitted({ name: "read" }, { name: "write" }),
+  fn() {
+    const error = assertThrows(() => Deno.writeTextFileSync("/dev/full", "x"));
+    assert(
+      fileError(error, "write x").message.startsWith("cannot write x: the disk is full: free"),
+    );
+  },
+});
+
+Deno.test({
+  name: "fileError() says that Deno holds no permission when it holds none",
+  ignore: permitted({ name: "read", path: "/" }),
+  fn() {
+    const error = assertThrows(() => Deno.readTextFileSync("/x"));
+    const { message } = fileError(error, "read /x");
+    assert(message.includes('no permission for it (Requires read access to "/x")'), message);
+  },
+});
