@@ -58,7 +58,11 @@ export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture 
   const titleHeight = title === "" ? 0 : LINE + MARGIN;
   const top = MARGIN + titleHeight + (columnLabels.length === 0 ? 0 : LINE + GAP);
   const stepX = tileWidth + GAP;
-  const stepY = tileHeight + GAP + (labels.length === 0 ? 0 : LINE + GAP);
+  // Names under samples share one size: the small one, if any of them needs it.
+  const fits = labels.every((label) => textWidth(label, TEXT_SCALE) <= tileWidth);
+  const labelScale = fits ? TEXT_SCALE : 1;
+  const labelHeight = labels.length === 0 ? 0 : FONT_HEIGHT * labelScale + 2 * GAP;
+  const stepY = tileHeight + GAP + labelHeight;
   const gridWidth = left + columns * stepX - GAP + MARGIN;
   const width = Math.max(gridWidth, 2 * MARGIN + textWidth(title, TEXT_SCALE));
   const height = top + rows * stepY - GAP + MARGIN;
@@ -70,11 +74,11 @@ export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture 
     data: new Uint8Array(width * height * 3),
   };
   fill(picture, 0, 0, width, height, paper);
-  const text = (content: string, x: number, y: number) =>
-    drawText(picture, content, Math.floor(x), Math.floor(y), ink, TEXT_SCALE);
-  const centered = (content: string, x: number, y: number) => {
-    const fitted = fitText(content, tileWidth, TEXT_SCALE);
-    text(fitted, x + (tileWidth - textWidth(fitted, TEXT_SCALE)) / 2, y);
+  const text = (content: string, x: number, y: number, size = TEXT_SCALE) =>
+    drawText(picture, content, Math.floor(x), Math.floor(y), ink, size);
+  const centered = (content: string, x: number, y: number, size = TEXT_SCALE) => {
+    const fitted = fitText(content, tileWidth, size);
+    text(fitted, x + (tileWidth - textWidth(fitted, size)) / 2, y, size);
   };
 
   text(title, MARGIN, MARGIN);
@@ -91,7 +95,7 @@ export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture 
     const y = top + Math.floor(i / columns) * stepY;
     fill(picture, x - 1, y - 1, tileWidth + 2, tileHeight + 2, frame);
     drawTile(picture, samples, i, x, y, scale);
-    if (labels[i] !== undefined) centered(labels[i]!, x, y + tileHeight + GAP);
+    if (labels[i] !== undefined) centered(labels[i]!, x, y + tileHeight + GAP, labelScale);
   }
   return picture;
 }

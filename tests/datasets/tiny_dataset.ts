@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Dataset } from "../../datasets/dataset.ts";
+import { downloader, type DownloadOptions } from "../../datasets/download.ts";
 import { gzip } from "../../datasets/gzip.ts";
 import { type Network, systemNetwork } from "../../datasets/network.ts";
 import { randomStream } from "../../nn/random.ts";
@@ -149,5 +150,30 @@ export function patientNetwork(changes: Partial<Network> = {}): Network & { slep
     random: () => 0.5,
     ...changes,
     slept,
+  };
+}
+
+/** Downloads a.gz from servers that answer as told; gives the result or the error, and what is left. */
+export async function downloadA(
+  answers: ((seen: Seen, count: number) => Response | Promise<Response>)[],
+  options: DownloadOptions = {},
+  before: (folder: string, urls: string[]) => Promise<void> = () => Promise.resolve(),
+) {
+  await using folder = await folderWith();
+  await using sample = await folderWith();
+  await using stack = new AsyncDisposableStack();
+  const servers = answers.map((answer) => stack.use(serve(answer)));
+  const dataset = await tinyDataset(servers.map(({ url }) => url), sample.path);
+  await before(folder.path, servers.map(({ url }) => url));
+  const network = patientNetwork();
+  const log: string[] = [];
+  const download = downloader({ network, log: (line) => log.push(line), ...options });
+  const result = await download(dataset.files[0]!, join(folder.path, "a.gz")).catch((e) => e);
+  return {
+    result,
+    log,
+    slept: network.slept,
+    requests: servers.map(({ requests }) => requests),
+    left: await namesIn(folder.path),
   };
 }

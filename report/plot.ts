@@ -1,0 +1,260 @@
+/** Line charts as SVG, on their own or within a page. */
+import { html, type Markup } from "./html.ts";
+import { movingAverage, thin } from "./series.ts";
+import { linearTicks, logTicks, type Tick } from "./ticks.ts";
+
+/** A line of a chart. */
+export interface Series {
+  /** What the legend calls it. */
+  readonly name: string;
+  /** Positions from left to right, rising. */
+  readonly x: ArrayLike<number>;
+  /** As many values. Where one is not finite the line has a gap. */
+  readonly y: ArrayLike<number>;
+  /** Points that a moving average spans; the values themselves then stay as a faint line. @default 1 */
+  readonly smooth?: number;
+}
+
+/** A line chart. */
+export interface LinePlot {
+  /** Above the chart. */
+  readonly title: string;
+  /** Under the horizontal axis. */
+  readonly xLabel: string;
+  /** Beside the vertical axis. */
+  readonly yLabel: string;
+  /** The lines. */
+  readonly series: readonly Series[];
+  /** On a logarithmic axis values up to 0 are left out. @default "linear" */
+  readonly yScale?: "linear" | "log";
+  /** @default 720 */
+  readonly width?: number;
+  /** @default 320 */
+  readonly height?: number;
+}
+
+/**
+ * Colours that people with any colour vision tell apart, after Okabe and Ito ("Color Universal
+ * Design", 2008), darkened for white paper and lightened for black until each stands out by 3:1.
+ */
+const COLORS = [
+  ["#0072b2", "#56b4e9"],
+  ["#d55e00", "#f28e4b"],
+  ["#00805e", "#2fc89f"],
+  ["#b0508a", "#e29cc5"],
+  ["#94710b", "#e6b422"],
+  ["#57606a", "#a0aab4"],
+] as const;
+
+/** Every chart carries its style, so that the file looks the same outside of the page. */
+const STYLE = html`
+  .plot { color: #24292f; background: transparent; font: 12px system-ui, sans-serif; }
+  .plot text { fill: currentColor; } .plot .title { font-size: 14px; font-weight: 600; }
+  .plot .quiet { opacity: .72; } .plot .grid { stroke: currentColor; opacity: .13; }
+  .plot .minor { opacity: .06; } .plot .axis { stroke: currentColor; opacity: .5; }
+  .plot .line { fill: none; stroke-width: 1.75; stroke-linejoin: round; stroke-linecap: round; }
+  .plot .faint { stroke-width: 1; opacity: .3; }
+  ${COLORS.map(([light], i) => html`.plot .c${i} { stroke: ${light}; }`)}
+  @media (prefers-color-scheme: dark) {
+    .plot { color: #e6edf3; }
+    ${COLORS.map(([, dark], i) => html`.plot .c${i} { stroke: ${dark}; }`)}
+  }
+  @media print {
+    .plot { color: #24292f; }
+    ${COLORS.map(([light], i) => html`.plot .c${i} { stroke: ${light}; }`)}
+  }
+`;
+
+/** Lines after the sixth repeat the colours with other strokes. */
+const DASHES = ["", "7 4", "2 4"] as const;
+
+/** About how wide a letter of the labels is: SVG cannot measure text before it is shown. */
+const LETTER = 6.6;
+
+/** What maps values to positions on one axis. */
+interface Axis {
+  readonly ticks: readonly Tick[];
+  readonly at: (value: number) => number;
+}
+
+/**
+ * Draws a line chart. Letters and lines follow the reader's preference for light or dark. Lines with
+ * more points than the chart has columns keep their highest and lowest of each column.
+ *
+ * @returns An `<svg>` element, which is also a whole SVG file.
+ */
+export function drawPlot(plot: LinePlot): Markup {
+  const { title, xLabel, yLabel, yScale = "linear", width = 720, height = 320 } = plot;
+  const log = yScale === "log";
+  const series = plot.series.map((line) => prepare(line, log));
+  const points = series.flatMap(({ raw }) => raw);
+  const lines = legendLines(plot.series.map(({ name }) => name), width - 32);
+  const top = 34 + 18 * lines.length;
+
+  const yRange = range(points.map(([, y]) => y), log, 0.06);
+  const yTicks = log ? logTicks(...yRange) : linearTicks(...yRange, (height - top) / 50);
+  const left = 34 + LETTER * Math.max(...yTicks.map(({ label }) => label.length));
+  const [right, bottom] = [width - 18, height - 44];
+  const xRange = range(points.map(([x]) => x), false, 0);
+  const x: Axis = {
+    ticks: linearTicks(...xRange, (right - left) / 90),
+    at: (value) => left + (right - left) * share(value, xRange, false),
+  };
+  const y: Axis = {
+    ticks: yTicks,
+    at: (value) => bottom - (bottom - top) * share(value, yRange, log),
+  };
+  const path = (list: readonly Point[]) => pathData(thin(list, x.at), x.at, y.at);
+
+  return html`<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}"
+  width="${width}" height="${height}" role="img" aria-label="${title}">
+<title>${title}</title>
+<style>${STYLE}</style>
+<text class="title" x="16" y="20">${title}</text>
+${lines.flatMap((line, row) => line.map((entry) => legendEntry(entry, 16, 40 + 18 * row)))}
+${
+    y.ticks.map(({ value, label }) =>
+      html`
+        <path class="grid${label === "" ? " minor" : ""}" d="M${n(left)} ${n(y.at(value))}H${n(
+          right,
+        )}" />
+        <text class="quiet" text-anchor="end" x="${n(left - 8)}" y="${n(
+          y.at(value) + 4,
+        )}">${label}</text>
+      `
+    )
+  }${
+    x.ticks.map(({ value, label }) =>
+      html`
+        <path class="axis" d="M${n(x.at(value))} ${n(bottom)}v5" />
+        <text class="quiet"
+          text-anchor="middle" x="${n(x.at(value))}" y="${n(bottom + 19)}">${label}</text>
+      `
+    )
+  }<path class="axis" d="M${n(left)} ${n(bottom)}H${n(right)}"/>
+<text class="quiet" text-anchor="middle" x="${n((left + right) / 2)}" y="${
+    height - 6
+  }">${xLabel}</text>
+<text class="quiet" text-anchor="middle" transform="translate(14 ${
+    n((top + bottom) / 2)
+  }) rotate(-90)">${yLabel}</text>
+${
+    series.map(({ raw, smooth }, i) =>
+      html`
+        ${smooth !== undefined && html`
+          <path class="${stroke(i)} faint" d="${path(raw)}" />
+        `}<path
+          class="${stroke(i)}" ${dash(i)} d="${path(smooth ?? raw)}" />
+      `
+    )
+  }${
+    points.every(([, y]) => Number.isNaN(y)) &&
+    html`<text class="quiet" text-anchor="middle" x="${n((left + right) / 2)}" y="${
+      n((top + bottom) / 2)
+    }">no values</text>`
+  }</svg>`;
+}
+
+/** A point of a line; a gap where y is NaN. */
+type Point = readonly [x: number, y: number];
+
+/** A line's points, with gaps where they cannot be drawn, and its moving average. */
+function prepare({ x, y, smooth = 1 }: Series, log: boolean): {
+  raw: Point[];
+  smooth: Point[] | undefined;
+} {
+  const toPoints = (values: ArrayLike<number>) =>
+    Array.from(values, (value, i): Point => [
+      x[i]!,
+      Number.isFinite(value) && !(log && value <= 0) ? value : NaN,
+    ]).filter(([position]) => Number.isFinite(position));
+  return {
+    raw: toPoints(y),
+    smooth: smooth > 1 ? toPoints(movingAverage(y, smooth)) : undefined,
+  };
+}
+
+/** The lowest and highest finite value, with room around them; never empty. */
+function range(values: readonly number[], log: boolean, room: number): [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) {
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  if (low > high) return log ? [0.1, 1] : [0, 1];
+  if (log) {
+    const factor = low === high ? 2 : (high / low) ** room;
+    return [low / factor, high * factor];
+  }
+  const margin = low === high ? Math.abs(low) / 2 || 1 : (high - low) * room;
+  return [low - margin, high + margin];
+}
+
+/** How far between the ends of a range a value lies, 0 to 1. */
+function share(value: number, [low, high]: [number, number], log: boolean): number {
+  return log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
+}
+
+/** SVG's path through points. A point between two gaps becomes a dot. */
+function pathData(
+  points: readonly Point[],
+  atX: (x: number) => number,
+  atY: (y: number) => number,
+): string {
+  let data = "";
+  points.forEach(([x, y], i) => {
+    if (Number.isNaN(y)) return;
+    const starts = i === 0 || Number.isNaN(points[i - 1]![1]);
+    const ends = i === points.length - 1 || Number.isNaN(points[i + 1]![1]);
+    data += `${starts ? "M" : "L"}${n(atX(x))} ${n(atY(y))}`;
+    if (starts && ends) data += "h.01"; // round ends make a dot of it
+  });
+  return data;
+}
+
+/** An entry of the legend: which line it is of, and where it starts. */
+interface LegendEntry {
+  readonly index: number;
+  readonly name: string;
+  readonly x: number;
+}
+
+/** Breaks the legend into lines of a width. A single line needs no legend: the axis names it. */
+function legendLines(names: readonly string[], width: number): LegendEntry[][] {
+  if (names.length < 2) return [];
+  const lines: LegendEntry[][] = [[]];
+  let x = 0;
+  names.forEach((name, index) => {
+    const needed = 26 + LETTER * name.length + 16;
+    if (x > 0 && x + needed > width) {
+      lines.push([]);
+      x = 0;
+    }
+    lines.at(-1)!.push({ index, name, x });
+    x += needed;
+  });
+  return lines;
+}
+
+function legendEntry({ index, name, x }: LegendEntry, left: number, y: number): Markup {
+  return html`
+    <path class="${stroke(index)}" ${dash(index)} d="M${n(left + x)} ${y - 4}h20" />
+    <text x="${n(left + x + 26)}" y="${y}">${name}</text>
+  `;
+}
+
+function stroke(index: number): string {
+  return `line c${index % COLORS.length}`;
+}
+
+function dash(index: number): Markup | undefined {
+  const pattern = DASHES[Math.floor(index / COLORS.length) % DASHES.length];
+  return pattern === "" ? undefined : html`
+    stroke-dasharray="${pattern}"
+  `;
+}
+
+/** A coordinate with a tenth of a pixel. */
+function n(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}

@@ -1,0 +1,235 @@
+/** report.html of a run: one file that opens anywhere, loads nothing and runs nothing. */
+import { fileError } from "../engine/file_errors.ts";
+import { writeFileAtomic } from "../engine/files.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../engine/json.ts";
+import { type Content, html, type Markup } from "./html.ts";
+import { drawPlot, type LinePlot } from "./plot.ts";
+import { STYLE } from "./style.ts";
+
+/** A number that the run is judged by. */
+export interface KeyFigure {
+  /** What was measured: "FID". */
+  readonly name: string;
+  /** The figure, with its unit: "12.3". */
+  readonly value: string;
+  /** How: samples, sampler, steps, reference set, so that figures are not compared across protocols. */
+  readonly protocol: string;
+}
+
+/** A picture, as a PNG file's bytes. */
+export interface ReportPicture {
+  /** Under the picture: what it shows, and how it was made. */
+  readonly caption: string;
+  /** The PNG file. */
+  readonly png: Uint8Array;
+}
+
+/** Texts that a model wrote. */
+export interface ReportTexts {
+  /** Above the texts. */
+  readonly caption: string;
+  /** The texts, each with what it answers or continues, if anything. */
+  readonly texts: readonly { readonly prompt?: string; readonly text: string }[];
+}
+
+/** A row of metrics.csv. What was not measured at a step is missing, or NaN. */
+export type MetricsRow = Readonly<Record<string, number | undefined>>;
+
+/** A chart of columns of the metrics. */
+export interface MetricsChart extends Omit<LinePlot, "series"> {
+  /** The column on the horizontal axis. @default "step" */
+  readonly x?: string;
+  /** The columns to draw, with their names in the legend. Columns without values are left out. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** Rows that a moving average spans, where a line has many more. @default 1 */
+  readonly smooth?: number;
+}
+
+/** What a report says. */
+export interface Report {
+  /** The run's name. */
+  readonly title: string;
+  /** A sentence on what was run, where and how long it took. */
+  readonly summary?: string;
+  /** What readers must know first, such as that the data was only the bundled sample. */
+  readonly warnings?: readonly string[];
+  /** The figures. */
+  readonly figures?: readonly KeyFigure[];
+  /** Sample grids and other pictures. */
+  readonly pictures?: readonly ReportPicture[];
+  /** Sampled texts. */
+  readonly texts?: readonly ReportTexts[];
+  /** The rows of metrics.csv. */
+  readonly metrics?: readonly MetricsRow[];
+  /** What to draw of them; nothing is drawn of columns that they lack. */
+  readonly charts?: readonly MetricsChart[];
+  /** Every setting of the run. */
+  readonly config: JsonObject;
+  /** Device, versions, data and hashes: what else is in the run's config.json. */
+  readonly origin?: JsonObject;
+}
+
+/** Nothing is loaded, run, framed or sent: only what the file itself holds is shown. */
+const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; " +
+  "form-action 'none'";
+
+/** The report as HTML. Every text in it is escaped. */
+export function renderReport(report: Report): string {
+  const { title, summary, warnings = [], figures = [], pictures = [], texts = [] } = report;
+  const charts = (report.charts ?? []).flatMap((chart) => renderChart(chart, report.metrics ?? []));
+  const page = html`
+    <!DOCTYPE html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8">
+        <meta http-equiv="Content-Security-Policy" content="${POLICY}">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <meta name="referrer" content="no-referrer">
+        <title>${title}</title>
+        <style>${STYLE}</style>
+      </head>
+      <body>
+        <main>
+    <header>
+    <h1>${title}</h1>
+    ${summary !== undefined && html`<p class="summary">${summary}</p>`}
+    ${warnings.map((warning) => html`<p class="warning" role="note">${warning}</p>`)}
+    </header>
+    ${section("Key figures", figures.length > 0 && renderFigures(figures))}
+    ${section(
+      "Samples",
+      pictures.length + texts.length > 0 &&
+        [...pictures.map(renderPicture), ...texts.map(renderTexts)],
+    )}
+    ${section("Training", charts.length > 0 && charts)}
+    ${section("Configuration", renderTable(report.config))}
+    ${section("Origin", report.origin !== undefined && renderTable(report.origin))}
+        </main>
+      </body>
+    </html>
+  `;
+  return page.toString();
+}
+
+/**
+ * Writes report.html into a run's folder, whole or not at all.
+ *
+ * @returns The file's path.
+ * @throws {UserError} If it cannot be written.
+ */
+export async function writeReport(runDirectory: string, report: Report): Promise<string> {
+  const path = `${runDirectory}/report.html`;
+  try {
+    await writeFileAtomic(path, renderReport(report));
+  } catch (error) {
+    throw fileError(error, `write ${path}`);
+  }
+  return path;
+}
+
+/**
+ * The chart of some columns of the metrics.
+ *
+ * @returns undefined where no row has a value for any of them.
+ */
+export function metricsPlot(
+  { x = "step", columns, smooth = 1, ...plot }: MetricsChart,
+  metrics: readonly MetricsRow[],
+): LinePlot | undefined {
+  const series = Object.entries(columns).flatMap(([column, name]) => {
+    // Columns that are measured now and then have no gaps between: rows without a value are left out.
+    const rows = metrics.filter((row) => row[column] !== undefined && !Number.isNaN(row[column]));
+    if (rows.length === 0) return [];
+    const values = { x: rows.map((row) => row[x] ?? NaN), y: rows.map((row) => row[column]!) };
+    return [{ name, ...values, smooth: rows.length > 3 * smooth ? smooth : 1 }];
+  });
+  return series.length === 0 ? undefined : { ...plot, series };
+}
+
+function renderChart(chart: MetricsChart, metrics: readonly MetricsRow[]): Markup[] {
+  const plot = metricsPlot(chart, metrics);
+  return plot === undefined ? [] : [html`<figure class="chart">${drawPlot(plot)}</figure>\n`];
+}
+
+/** A part of the page, left out where there is nothing to say. */
+function section(heading: string, content: Content): Content {
+  if (content === false || content === undefined) return undefined;
+  return html`
+    <section>
+    <h2>${heading}</h2>
+    ${content}
+    </section>
+  `;
+}
+
+function renderFigures(figures: readonly KeyFigure[]): Markup {
+  return html`<dl class="figures">
+${
+    figures.map(({ name, value, protocol }) =>
+      html`
+        <div>
+          <dt>${name}</dt>
+          <dd class="value">${value}</dd>
+          <dd class="protocol">${protocol}</dd>
+        </div>
+      `
+    )
+  }</dl>`;
+}
+
+function renderPicture({ caption, png }: ReportPicture): Markup {
+  return html`
+    <figure><img alt="${caption}" src="data:image/png;base64,${png.toBase64()}">
+    <figcaption>${caption}</figcaption></figure>
+  `;
+}
+
+function renderTexts({ caption, texts }: ReportTexts): Markup {
+  return html`<h3>${caption}</h3>
+<ol class="texts">
+${
+    texts.map(({ prompt, text }) =>
+      html`
+        <li dir="auto">${prompt !== undefined &&
+          html`<p class="prompt">${prompt}</p>`}<p>${text}</p></li>
+      `
+    )
+  }</ol>`;
+}
+
+/** A table of keys and values. Objects within become rows with dotted keys. */
+function renderTable(object: JsonObject): Markup {
+  return html`
+    <div class="scroll">
+      <table>
+        <tbody>
+    ${flatten(object).map(([key, value]) =>
+      html`
+        <tr>
+          <th scope="row">${key}</th>
+          <td>${value}</td>
+        </tr>
+      `
+    )}</tbody>
+      </table>
+    </div>
+  `;
+}
+
+function flatten(object: JsonObject, prefix = ""): [string, string][] {
+  return Object.entries(object).flatMap(([name, value]): [string, string][] => {
+    const key = prefix + name;
+    if (value === undefined) return [];
+    if (isJsonObject(value)) return flatten(value, `${key}.`);
+    if (Array.isArray(value) && value.some(isJsonObject)) {
+      return flatten(Object.fromEntries(value.entries()), `${key}.`);
+    }
+    return [[key, formatValue(value)]];
+  });
+}
+
+function formatValue(value: JsonValue): string {
+  if (Array.isArray(value)) return value.map(formatValue).join(", ");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

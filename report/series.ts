@@ -1,0 +1,56 @@
+/** Lines with many points, made fit for a chart. */
+
+/**
+ * The mean over a window around each value. At the beginning, where losses fall fast, the window is as
+ * wide as it can be to both sides; at the end, where they hardly do, it is cut on one side. Values that
+ * are not finite count for nothing, and stay as they are.
+ *
+ * @param window Values that the window spans.
+ */
+export function movingAverage(values: ArrayLike<number>, window: number): Float64Array {
+  const sums = new Float64Array(values.length + 1);
+  const counts = new Uint32Array(values.length + 1);
+  for (let i = 0; i < values.length; i++) {
+    const finite = Number.isFinite(values[i]);
+    sums[i + 1] = sums[i]! + (finite ? values[i]! : 0);
+    counts[i + 1] = counts[i]! + (finite ? 1 : 0);
+  }
+  const half = Math.floor(window / 2);
+  return Float64Array.from(values, (value, i) => {
+    if (!Number.isFinite(value)) return value;
+    const reach = Math.min(half, i);
+    const [from, to] = [i - reach, Math.min(i + reach + 1, values.length)];
+    return (sums[to]! - sums[from]!) / (counts[to]! - counts[from]!);
+  });
+}
+
+/**
+ * Leaves out points that could not be seen: of those that fall into one column of pixels, the first,
+ * the lowest, the highest and the last stay, in their order. Gaps (NaN) stay, too.
+ *
+ * @param points Positions, rising, and values.
+ * @param column Where a position lies, in pixels.
+ */
+export function thin(
+  points: readonly (readonly [number, number])[],
+  column: (x: number) => number,
+): (readonly [number, number])[] {
+  const kept: (readonly [number, number])[] = [];
+  for (let start = 0; start < points.length;) {
+    const here = Math.round(column(points[start]![0]));
+    const gap = Number.isNaN(points[start]![1]);
+    let [end, low, high] = [start + 1, start, start];
+    while (
+      end < points.length && Math.round(column(points[end]![0])) === here &&
+      Number.isNaN(points[end]![1]) === gap
+    ) {
+      if (points[end]![1] < points[low]![1]) low = end;
+      if (points[end]![1] > points[high]![1]) high = end;
+      end++;
+    }
+    const chosen = [...new Set([start, low, high, end - 1])].sort((a, b) => a - b);
+    for (const i of gap ? [start] : chosen) kept.push(points[i]!);
+    start = end;
+  }
+  return kept;
+}

@@ -1,0 +1,69 @@
+/** Where the axes of a plot have marks, and what stands beside them. */
+
+/** A mark on an axis. */
+export interface Tick {
+  /** Where it is. */
+  readonly value: number;
+  /** What stands beside it; empty for the small marks of a logarithmic axis. */
+  readonly label: string;
+}
+
+/**
+ * Marks at round numbers (1, 2 or 5 times a power of ten apart) within a range.
+ *
+ * @param low The range's lower end.
+ * @param high Its upper end, above `low`.
+ * @param count About how many marks there should be. @default 5
+ */
+export function linearTicks(low: number, high: number, count = 5): Tick[] {
+  const rough = (high - low) / Math.max(1, count);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => {
+    const value = (first + i) * step;
+    return { value, label: formatTick(value, step) };
+  });
+}
+
+/**
+ * Marks for a logarithmic axis: at powers of ten with small ones between, or also at 2 and 5 times
+ * them where the range spans less than three powers; at round numbers where it spans hardly any.
+ *
+ * @param low The range's lower end, above 0.
+ * @param high Its upper end, above `low`.
+ */
+export function logTicks(low: number, high: number): Tick[] {
+  const decades = Math.log10(high / low);
+  if (decades < 0.5) return linearTicks(low, high, 4);
+  const labelled = decades < 3 ? [1, 2, 5] : [1];
+  const every = Math.ceil(decades / 8); // powers of ten between labels
+  const ticks: Tick[] = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+    for (let factor = 1; factor < 10; factor++) {
+      const value = factor * 10 ** power;
+      if (value < low * (1 - 1e-9) || value > high * (1 + 1e-9)) continue;
+      const named = labelled.includes(factor) && power % every === 0;
+      if (named || every === 1) ticks.push({ value, label: named ? formatTick(value) : "" });
+    }
+  }
+  return ticks;
+}
+
+/**
+ * A number for an axis: "0.05", "1,200", "20k", "1.5M", "1e-5".
+ *
+ * @param step The distance between marks, which sets the digits. @default the value itself
+ */
+export function formatTick(value: number, step: number = value): string {
+  const size = Math.abs(value);
+  if (size < Math.abs(step) * 1e-6 || size === 0) return "0";
+  if (size >= 1e9 || size < 1e-3) return value.toExponential(2).replace(/\.?0+e\+?/, "e");
+  const [unit, letter] = size >= 1e6 ? [1e6, "M"] : size >= 1e4 ? [1e3, "k"] : [1, ""];
+  const digits = Math.max(0, Math.ceil(-Math.log10(Math.abs(step) / unit) - 1e-9));
+  return (value / unit).toLocaleString("en-US", {
+    minimumFractionDigits: letter === "" ? Math.min(digits, 6) : 0,
+    maximumFractionDigits: Math.min(digits, 6),
+  }) + letter;
+}
