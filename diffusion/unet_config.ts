@@ -109,7 +109,9 @@ export function unetConfigFromJson(json: Record<string, unknown>, where: string)
   for (const [key, value] of Object.entries(FIXED)) {
     if (json[key] !== undefined && json[key] !== value) {
       throw new UserError(
-        `${where}: ${key} is ${JSON.stringify(json[key])}, and only ${JSON.stringify(value)} is supported.`,
+        `${where}: ${key} is ${JSON.stringify(json[key])}, and only ${
+          JSON.stringify(value)
+        } is supported.`,
       );
     }
   }
@@ -159,7 +161,9 @@ export function checkUNetConfig(config: UNetConfig, where = "The UNet"): UNetCon
   for (const size of sizeOfSample(sampleSize)) {
     if (size % factor !== 0) {
       fail(
-        `images of ${size} pixels cannot be halved ${levels - 1} times; use a multiple of ${factor}, ` +
+        `images of ${size} pixels cannot be halved ${
+          levels - 1
+        } times; use a multiple of ${factor}, ` +
           "or fewer entries in blockOutChannels",
       );
     }

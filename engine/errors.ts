@@ -1,7 +1,16 @@
 /** What can go wrong in a way that the person at the keyboard can mend. */
 
 /** Exit codes of the programs: 0 done, 1 failed, 2 bad usage, 130 interrupted. */
-export const EXIT = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+export const EXIT = {
+  /** All went well. */
+  done: 0,
+  /** Something failed; the message says what. */
+  failed: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** The user interrupted the program, which saved its work. */
+  interrupted: 130,
+} as const;
 
 /**
  * An error whose message is written for people: what was wrong, where, and what to do about it.
@@ -13,6 +22,8 @@ export class UserError extends Error {
   readonly exitCode: number;
 
   /**
+   * Makes an error for people.
+   *
    * @param message One line: what, where, what to do.
    * @param options `exitCode` ({@linkcode EXIT.failed} by default) and the `cause`, if any.
    */

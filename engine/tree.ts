@@ -39,7 +39,11 @@ export function float32(
   data: Float32Array | readonly number[],
   shape: readonly number[] = [data.length],
 ): HostArray {
-  return { dtype: "float32", shape, data: data instanceof Float32Array ? data : Float32Array.from(data) };
+  return {
+    dtype: "float32",
+    shape,
+    data: data instanceof Float32Array ? data : Float32Array.from(data),
+  };
 }
 
 /** An int32 tensor on the host: see {@linkcode float32}. */
@@ -80,7 +84,9 @@ export function mapTree<From, To>(
 ): Tree<To> {
   const at = (key: string | number) => path === "" ? String(key) : `${path}.${key}`;
   if (tree === null || typeof tree !== "object") {
-    throw new UserError(`Expected a tensor at "${path}", found ${tree === null ? null : typeof tree}.`);
+    throw new UserError(
+      `Expected a tensor at "${path}", found ${tree === null ? null : typeof tree}.`,
+    );
   }
   if (isLeaf(tree)) return fn(tree, path);
   if (Array.isArray(tree)) return tree.map((node, i) => mapTree(node, isLeaf, fn, at(i)));
@@ -106,11 +112,15 @@ export function leavesOf<Leaf>(
 export function checkHostArray({ shape, data, dtype }: HostArray, path: string): void {
   if (sizeOf(shape) !== data.length) {
     throw new UserError(
-      `The input "${path}" has ${data.length} numbers, but its shape [${shape}] holds ${sizeOf(shape)}.`,
+      `The input "${path}" has ${data.length} numbers, but its shape [${shape}] holds ${
+        sizeOf(shape)
+      }.`,
     );
   }
   const kind = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }[dtype];
   if (!(data instanceof kind)) {
-    throw new UserError(`The input "${path}" is ${dtype}, but its data is a ${data.constructor.name}.`);
+    throw new UserError(
+      `The input "${path}" is ${dtype}, but its data is a ${data.constructor.name}.`,
+    );
   }
 }

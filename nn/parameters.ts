@@ -84,7 +84,9 @@ export function checkParameters(
   for (const [name, { shape }] of Object.entries(specs)) {
     const tensor = found[name];
     if (tensor === undefined) {
-      throw new UserError(`${where}: tensor "${name}" is missing; it is a checkpoint of another model.`);
+      throw new UserError(
+        `${where}: tensor "${name}" is missing; it is a checkpoint of another model.`,
+      );
     }
     if (tensor.shape.join() !== shape.join()) {
       throw new UserError(

@@ -62,7 +62,7 @@ export class RandomStream {
   readonly #key: readonly [number, number];
   #counter = 0;
 
-  /** @param key 64 bits as two 32-bit words. Use {@linkcode randomStream} to make one from a seed. */
+  /** The stream of a key, two 32-bit words. Use {@linkcode randomStream} to make one from a seed. */
   constructor(key: readonly [number, number]) {
     this.#key = key;
   }

@@ -206,8 +206,10 @@ function pathData(
     if (Number.isNaN(y)) return;
     const starts = i === 0 || Number.isNaN(points[i - 1]![1]);
     const ends = i === points.length - 1 || Number.isNaN(points[i + 1]![1]);
-    data += `${starts ? "M" : "L"}${n(atX(x))} ${n(atY(y))}`;
-    if (starts && ends) data += "h.01"; // round ends make a dot of it
+    const [left, top] = [atX(x), atY(y)];
+    data += starts && ends
+      ? `M${n(left - 2)} ${n(top)}a2 2 0 1 0 4 0a2 2 0 1 0-4 0`
+      : `${starts ? "M" : "L"}${n(left)} ${n(top)}`;
   });
   return data;
 }

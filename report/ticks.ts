@@ -21,9 +21,10 @@ export function linearTicks(low: number, high: number, count = 5): Tick[] {
   const step = power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
   const first = Math.ceil(low / step - 1e-9);
   const last = Math.floor(high / step + 1e-9);
+  const largest = Math.max(Math.abs(first), Math.abs(last)) * step;
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => {
     const value = (first + i) * step;
-    return { value, label: formatTick(value, step) };
+    return { value, label: formatTick(value, { step, largest }) };
   });
 }
 
@@ -54,16 +55,22 @@ export function logTicks(low: number, high: number): Tick[] {
 /**
  * A number for an axis: "0.05", "1,200", "20k", "1.5M", "1e-5".
  *
- * @param step The distance between marks, which sets the digits. @default the value itself
+ * @param options `step`, the distance between marks, which sets the digits, and `largest`, the largest
+ * number on the axis, which sets the unit for all of them. @default the value itself, for both
  */
-export function formatTick(value: number, step: number = value): string {
-  const size = Math.abs(value);
-  if (size < Math.abs(step) * 1e-6 || size === 0) return "0";
-  if (size >= 1e9 || size < 1e-3) return value.toExponential(2).replace(/\.?0+e\+?/, "e");
-  const [unit, letter] = size >= 1e6 ? [1e6, "M"] : size >= 1e4 ? [1e3, "k"] : [1, ""];
-  const digits = Math.max(0, Math.ceil(-Math.log10(Math.abs(step) / unit) - 1e-9));
+export function formatTick(
+  value: number,
+  { step = value, largest = value }: { step?: number; largest?: number } = {},
+): string {
+  const [size, most] = [Math.abs(step), Math.abs(largest)];
+  if (value === 0 || Math.abs(value) < size * 1e-6) return "0";
+  if (most >= 1e9 || most < 5e-3 && size < 1e-3) {
+    return value.toExponential(2).replace(/\.?0*e\+?/, "e");
+  }
+  const [unit, letter] = most >= 1e6 ? [1e6, "M"] : most >= 1e4 ? [1e3, "k"] : [1, ""];
+  const digits = Math.min(20, Math.max(0, Math.ceil(-Math.log10(size / unit) - 1e-9)));
   return (value / unit).toLocaleString("en-US", {
-    minimumFractionDigits: letter === "" ? Math.min(digits, 6) : 0,
-    maximumFractionDigits: Math.min(digits, 6),
+    minimumFractionDigits: letter === "" ? digits : 0,
+    maximumFractionDigits: digits,
   }) + letter;
 }

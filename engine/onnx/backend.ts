@@ -27,7 +27,11 @@ export interface Entry {
 
 /** A kernel: adds its operation to the backend's graph. */
 // deno-lint-ignore no-explicit-any
-export type Kernel = (inputs: any, attrs: any, backend: OnnxBackend) => tf.TensorInfo | tf.TensorInfo[];
+export type Kernel = (
+  inputs: any,
+  attrs: any,
+  backend: OnnxBackend,
+) => tf.TensorInfo | tf.TensorInfo[];
 
 const NCHWC = { domain: "com.microsoft.nchwc" } as const;
 
@@ -56,7 +60,9 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** Builds a graph: what `fn` calls is added to it. */
   trace<Result>(graph: Graph, fn: () => Result): Result {
-    if (this.#graph !== undefined) throw new UserError("compile() cannot be called in traced code.");
+    if (this.#graph !== undefined) {
+      throw new UserError("compile() cannot be called in traced code.");
+    }
     this.#graph = graph;
     try {
       return fn();
@@ -69,7 +75,9 @@ export class OnnxBackend extends tf.KernelBackend {
   /** What is known of a tensor. */
   entry(tensor: tf.TensorInfo): Entry {
     const entry = this.#entries.get(tensor.dataId);
-    if (entry === undefined) throw new UserError("A tensor of another device was used in traced code.");
+    if (entry === undefined) {
+      throw new UserError("A tensor of another device was used in traced code.");
+    }
     return entry;
   }
 
@@ -139,7 +147,12 @@ export class OnnxBackend extends tf.KernelBackend {
     return dataId;
   }
 
-  override move(dataId: object, values: tf.BackendValues, shape: number[], dtype: tf.DataType): void {
+  override move(
+    dataId: object,
+    values: tf.BackendValues,
+    shape: number[],
+    dtype: tf.DataType,
+  ): void {
     if (dtype === "string" || dtype === "complex64") {
       throw new UserError(`The onnx device has no tensors of type ${dtype}.`);
     }

@@ -83,7 +83,9 @@ export function trace(
       const results = fn(tensors);
       const outputs = leavesOf(results, isTensor).map(({ leaf, path }) => {
         if (leaf.dtype === "string" || leaf.dtype === "complex64") {
-          throw new UserError(`The result "${path}" is ${leaf.dtype}, which the device cannot hold.`);
+          throw new UserError(
+            `The result "${path}" is ${leaf.dtype}, which the device cannot hold.`,
+          );
         }
         return {
           name: backend.plain(leaf),

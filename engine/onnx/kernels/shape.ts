@@ -58,7 +58,9 @@ function sliced(
   size: readonly number[],
 ): tf.TensorInfo {
   const { graph, blockSize } = backend;
-  const axes = x.shape.flatMap((dimension, i) => begin[i] === 0 && size[i] === dimension ? [] : [i]);
+  const axes = x.shape.flatMap((dimension, i) =>
+    begin[i] === 0 && size[i] === dimension ? [] : [i]
+  );
   if (axes.length === 0) return reshaped(backend, x, x.shape);
   const slice = (value: string, along: readonly number[]) =>
     backend.node("Slice", [
@@ -193,7 +195,9 @@ export const shapes: Record<string, Kernel> = {
     const [height, width] = attrs.size;
     const whole = height % h === 0 && width % w === 0 && !attrs.alignCorners &&
       !attrs.halfPixelCenters;
-    if (!whole) throw new Error("ResizeNearestNeighbor by other than whole factors is not there yet");
+    if (!whole) {
+      throw new Error("ResizeNearestNeighbor by other than whole factors is not there yet");
+    }
     const shape = [n, height, width, c];
     const factors = [height / h, width / w];
     if (isBlockable(backend, images)) {

@@ -1,0 +1,80 @@
+/** Means of losses between two rows of metrics.csv. */
+import { timestepQuartile } from "../diffusion/loss.ts";
+import type { JsonObject } from "../engine/json.ts";
+import type { TrainedStep } from "./loop.ts";
+
+/** Means since the last row. A quartile that no example fell into is undefined. */
+export interface WindowMeans {
+  /** The mean weighted loss. */
+  readonly loss: number;
+  /** The mean unweighted loss of examples in each quarter of the time steps. */
+  readonly lossQ0: number | undefined;
+  /** See lossQ0. */
+  readonly lossQ1: number | undefined;
+  /** See lossQ0. */
+  readonly lossQ2: number | undefined;
+  /** See lossQ0. */
+  readonly lossQ3: number | undefined;
+  /** The mean norm of gradients. */
+  readonly gradNorm: number;
+}
+
+/**
+ * Sums up losses, by quartile of the time step as well: a model that gets better at one noise level
+ * and worse at another has the same mean (Nichol and Dhariwal 2021 log them so).
+ */
+export class LossWindow {
+  /** Steps, loss, norm; then count and sum of each quartile. */
+  #sums: number[];
+  readonly #numTrainTimesteps: number;
+
+  /**
+   * An empty window, or one that goes on where another stopped.
+   *
+   * @param saved What {@linkcode LossWindow.toJson} gave.
+   */
+  constructor(numTrainTimesteps: number, saved?: JsonObject) {
+    this.#numTrainTimesteps = numTrainTimesteps;
+    const sums = saved?.["sums"];
+    this.#sums = Array.isArray(sums) && sums.length === 11 ? sums.map(Number) : Array(11).fill(0);
+  }
+
+  /** Adds a step. */
+  add({ loss, gradNorm, losses, timesteps }: TrainedStep): void {
+    const sums = this.#sums;
+    sums[0]! += 1;
+    sums[1]! += loss;
+    sums[2]! += gradNorm;
+    losses.forEach((value, i) => {
+      const quartile = timestepQuartile(timesteps[i]!, this.#numTrainTimesteps);
+      sums[3 + 2 * quartile]! += 1;
+      sums[4 + 2 * quartile]! += value;
+    });
+  }
+
+  /** The means, and an empty window from here on. */
+  take(): WindowMeans {
+    const [steps, loss, gradNorm, ...quartiles] = this.#sums as [
+      number,
+      number,
+      number,
+      ...number[],
+    ];
+    const mean = (i: number) =>
+      quartiles[2 * i]! === 0 ? undefined : quartiles[2 * i + 1]! / quartiles[2 * i]!;
+    this.#sums = Array(11).fill(0);
+    return {
+      loss: loss / steps,
+      lossQ0: mean(0),
+      lossQ1: mean(1),
+      lossQ2: mean(2),
+      lossQ3: mean(3),
+      gradNorm: gradNorm / steps,
+    };
+  }
+
+  /** What a checkpoint between two rows keeps, so that a resumed run logs the same rows. */
+  toJson(): JsonObject {
+    return { sums: this.#sums };
+  }
+}
