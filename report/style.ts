@@ -50,7 +50,7 @@ export const STYLE: Markup = html`
     figcaption { color: var(--quiet); font-size: .875rem; margin-top: .5rem; }
     @media (min-width: 48rem) { figure img { image-rendering: pixelated; } }
   .chart { overflow-x: auto; }
-  .chart svg { display: block; width: 100%; min-width: 36rem; height: auto; }
+  .chart svg { display: block; width: 100%; min-width: 30rem; height: auto; }
     .texts { margin: 0; padding: 0; list-style: none; }
     .texts li {
       background: var(--panel); border: 1px solid var(--line); border-radius: 8px;

@@ -1,0 +1,658 @@
+/**
+ * Trains a diffusion model on FashionMNIST, draws samples with it and writes a report.
+ *
+ *     deno task image                                    # nano: a few minutes on two cores
+ *     deno task image --preset smoke                     # seconds, on the bundled sample
+ *     deno task image --preset small --seed 1            # hours; Ctrl-C saves, the same command goes on
+ *     deno task image --resume --steps 6000              # more steps for a run that is there
+ *     deno task image --sample-only --checkpoint runs/image-nano-0 --class Sneaker --guidance 3
+ *     deno task image --help                             # every setting, with ranges and defaults
+ *
+ * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/grid.png and
+ * report.html.
+ */
+import { FASHION_MNIST_CLASSES, loadFashionMnist } from "./datasets/fashion_mnist.ts";
+import { minSnrWeights } from "./diffusion/loss.ts";
+import type { DenoiserInputs } from "./diffusion/objective.ts";
+import { varianceTypes } from "./diffusion/posterior.ts";
+import { samplerNames } from "./diffusion/samplers/registry.ts";
+import {
+  betaSchedules,
+  type NoiseSchedule,
+  noiseSchedule,
+  predictionTypes,
+} from "./diffusion/schedules.ts";
+import { timestepSpacings } from "./diffusion/timesteps.ts";
+import { unet, unetSpecs } from "./diffusion/unet.ts";
+import { checkUNetConfig, UNET_DEFAULTS, type UNetConfig } from "./diffusion/unet_config.ts";
+import { type Device, DEVICE_NAMES, openDevice } from "./engine/device.ts";
+import { EXIT, usageError } from "./engine/errors.ts";
+import { fileError } from "./engine/file_errors.ts";
+import { writeFileAtomic } from "./engine/files.ts";
+import type { JsonObject } from "./engine/json.ts";
+import type * as tf from "./engine/tf.ts";
+import { drawSamples } from "./evaluation/draw_samples.ts";
+import { compileValidationLoss } from "./evaluation/validation_loss.ts";
+import { emaDecayAt } from "./nn/ema.ts";
+import { LEARNING_RATE_SCHEDULES, learningRateAt } from "./nn/learning_rate.ts";
+import { adamW } from "./nn/optimizers.ts";
+import {
+  countParameters,
+  type HostParameters,
+  initParameters,
+  type Parameters,
+  unravel,
+} from "./nn/parameters.ts";
+import { randomStream } from "./nn/random.ts";
+import { drawGrid } from "./report/grid.ts";
+import { encodePng } from "./report/png.ts";
+import { type KeyFigure, type MetricsChart, writeReport } from "./report/report.ts";
+import { loadCheckpoint } from "./training/checkpoint.ts";
+import {
+  findCheckpoint,
+  resolveCheckpoint,
+  saveCheckpoint,
+} from "./training/checkpoint_folders.ts";
+import { compileTrainStep, initTrainState } from "./training/diffusion_step.ts";
+import {
+  choice,
+  type FlagValues,
+  integer,
+  integers,
+  number,
+  parseFlags,
+  resolveConfig,
+  text,
+  toggle,
+} from "./training/flags.ts";
+import { gitCommit } from "./training/git_commit.ts";
+import { helpText, wantsHelp } from "./training/help.ts";
+import { trainingBatches, validationBatches } from "./training/image_batches.ts";
+import { listenForInterrupt } from "./training/interrupt.ts";
+import { train } from "./training/loop.ts";
+import { LossWindow } from "./training/loss_window.ts";
+import { MetricsLog, type MetricsRow, readMetrics } from "./training/metrics.ts";
+import { runProgram } from "./training/program.ts";
+import { formatDuration, Progress } from "./training/progress.ts";
+import { openRunFolder } from "./training/run_folder.ts";
+import { loadTrainState, loadUNet, unetCheckpoint } from "./training/unet_checkpoint.ts";
+import { system, versions } from "./training/versions.ts";
+
+const FLAGS = {
+  "Run": {
+    preset: choice(["smoke", "nano", "small", "paper"], {
+      help: "which defaults; nano if not given",
+    }),
+    out: text({
+      placeholder: "DIR",
+      help: "the run's folder; runs/image-PRESET-SEED if not given",
+    }),
+    seed: integer({ min: 0, help: "of weights, data order, noise and samples" }),
+    device: choice(DEVICE_NAMES, { help: "where to compute; onnx if not given" }),
+    threads: integer({ min: 1, max: 1024, help: "threads of the device; all cores if not given" }),
+    dataDir: text({ placeholder: "DIR", help: "a folder with FashionMNIST's files" }),
+    resume: toggle({ help: "go on with the run that is there; --steps and sampling may differ" }),
+    overwrite: toggle({ help: "remove the run that is there first" }),
+  },
+  "Training": {
+    steps: integer({ min: 1, help: "optimizer steps in all" }),
+    batchSize: integer({ min: 1, max: 65536, help: "images a step; multiples of 16 are fastest" }),
+    learningRate: number({ above: 0, max: 1, help: "AdamW's, after the warm-up" }),
+    lrSchedule: choice(LEARNING_RATE_SCHEDULES, { help: "the learning rate after the warm-up" }),
+    warmupSteps: integer({ min: 0, help: "steps over which the learning rate rises" }),
+    weightDecay: number({ min: 0, max: 1, help: "decoupled weight decay" }),
+    maxGradNorm: number({ above: 0, help: "gradients are clipped to this global norm" }),
+    emaDecay: number({ min: 0, max: 1, help: "of the moving average that samples are drawn with" }),
+    classDropout: number({ min: 0, max: 1, help: "share of labels dropped, for guidance" }),
+    logEvery: integer({ min: 1, help: "steps between rows of metrics.csv" }),
+    evalEvery: integer({
+      min: 1,
+      help: "steps between validation losses; a multiple of --log-every",
+    }),
+    checkpointEvery: integer({ min: 1, help: "steps between checkpoints" }),
+    validationSize: integer({
+      min: 1,
+      max: 10000,
+      help: "held-out images for the validation loss",
+    }),
+  },
+  "Diffusion": {
+    timesteps: integer({ min: 2, max: 100000, help: "T, steps of the noise schedule" }),
+    betaSchedule: choice(betaSchedules, { help: "the noise schedule" }),
+    predictionType: choice(predictionTypes, { help: "what the network predicts" }),
+    minSnrGamma: number({ min: 0, help: "min-SNR loss weights' gamma; 0 for none" }),
+  },
+  "Network": {
+    channels: integers({ min: 1, help: "the UNet's channels at each resolution" }),
+    layersPerBlock: integer({ min: 1, max: 16, help: "residual blocks at each resolution" }),
+    attentionLevels: integers({ min: 0, help: "resolutions with attention, 0 the finest" }),
+    attentionHeadDim: integer({ min: 1, help: "features of an attention head" }),
+    normNumGroups: integer({
+      min: 1,
+      help: "groups of the normalizations; they divide the channels",
+    }),
+  },
+  "Sampling": {
+    sampler: choice(samplerNames, { help: "how samples are drawn" }),
+    sampleSteps: integer({ min: 1, help: "denoising steps; at most T" }),
+    eta: number({ min: 0, max: 1, help: "ddim: 0 adds no noise, 1 as much as ddpm" }),
+    timestepSpacing: choice(timestepSpacings, { help: "which of the T steps are taken" }),
+    varianceType: choice(varianceTypes, { help: "ddpm: how much noise a step adds" }),
+    guidance: number({ min: 0, max: 100, help: "classifier-free guidance; 1 for none" }),
+    samples: integer({ min: 1, max: 100000, help: "images to draw, the classes in turn" }),
+    class: text({ placeholder: "NAME", help: `only one of ${FASHION_MNIST_CLASSES.join(", ")}` }),
+    checkpoint: text({ placeholder: "DIR", help: "sample from this checkpoint or run" }),
+    sampleOnly: toggle({ help: "do not train: draw samples with --checkpoint" }),
+  },
+};
+
+/** Everything that decides what a run computes. */
+type Config = Omit<
+  FlagValues<typeof FLAGS>,
+  | ("preset" | "out" | "device" | "threads" | "dataDir" | "resume" | "overwrite")
+  | ("class" | "checkpoint" | "sampleOnly")
+>;
+
+const NANO: Config = {
+  seed: 0,
+  // Training
+  steps: 1500, // about 100,000 images: garments are clear, and two cores need minutes
+  batchSize: 64, // fewer, noisier steps would be as fast; more, smoother ones learn less an hour
+  learningRate: 2e-3, // high, because the run is short; clipping and warm-up keep it stable
+  lrSchedule: "constant", // so that a run can be prolonged as if it had been longer from the start
+  warmupSteps: 100, // Adam's variances are guesses until then
+  weightDecay: 0.01, // PyTorch's default for AdamW
+  maxGradNorm: 1, // as Ho et al. 2020
+  emaDecay: 0.999, // an upper bound: it starts low and grows, see nn/ema.ts
+  classDropout: 0.1, // Ho and Salimans 2022: 10 to 20 % is enough for guidance
+  logEvery: 20,
+  evalEvery: 100,
+  checkpointEvery: 500,
+  validationSize: 512,
+  // Diffusion
+  timesteps: 1000, // Ho et al. 2020
+  betaSchedule: "squaredcos_cap_v2", // linear destroys small images too early (Nichol, Dhariwal 2021)
+  predictionType: "v_prediction", // as good early and late, and stable at few sampling steps
+  minSnrGamma: 5, // Hang et al. 2023: fewer steps to the same quality
+  // Network
+  channels: [32, 64, 64], // 28, 14 and 7 pixels
+  layersPerBlock: 1,
+  attentionLevels: [2], // 49 tokens at 7x7: cheap, and garments are symmetric
+  attentionHeadDim: 32,
+  normNumGroups: 8,
+  // Sampling
+  sampler: "ddim",
+  sampleSteps: 50, // half the steps of the literature's usual 100, without a visible difference
+  eta: 0,
+  timestepSpacing: "trailing", // starts at T, where the training's last noise level is
+  varianceType: "fixed_large", // used by ddpm only
+  guidance: 2, // sharper garments than 1, still varied
+  samples: 80, // eight of each class
+};
+
+const PRESETS: Record<"smoke" | "nano" | "small" | "paper", Config> = {
+  // Seconds: every part runs, nothing is learned well. What tests use.
+  smoke: {
+    ...NANO,
+    steps: 30,
+    batchSize: 16,
+    logEvery: 5,
+    evalEvery: 10,
+    checkpointEvery: 10,
+    validationSize: 64,
+    channels: [16, 32],
+    attentionLevels: [1],
+    attentionHeadDim: 16,
+    timesteps: 100,
+    sampleSteps: 10,
+    samples: 20,
+  },
+  nano: NANO,
+  // Hours on two cores: what a released checkpoint is trained with.
+  small: {
+    ...NANO,
+    steps: 40_000,
+    batchSize: 128,
+    learningRate: 1e-3,
+    warmupSteps: 500,
+    emaDecay: 0.9995,
+    logEvery: 50,
+    evalEvery: 500,
+    checkpointEvery: 500,
+    validationSize: 2000,
+    channels: [32, 64, 128],
+    layersPerBlock: 2,
+    attentionLevels: [1, 2],
+    sampleSteps: 100,
+  },
+  // The network of Ho et al. 2020 in proportion to the images; days on two cores.
+  paper: {
+    ...NANO,
+    steps: 200_000,
+    batchSize: 128,
+    learningRate: 2e-4,
+    warmupSteps: 5000,
+    emaDecay: 0.9999,
+    logEvery: 50,
+    evalEvery: 1000,
+    checkpointEvery: 1000,
+    validationSize: 5000,
+    betaSchedule: "linear",
+    predictionType: "epsilon",
+    minSnrGamma: 0,
+    channels: [64, 128, 128],
+    layersPerBlock: 2,
+    attentionLevels: [1],
+    sampler: "ddpm",
+    sampleSteps: 1000,
+    guidance: 1,
+  },
+};
+
+/** Settings that may differ when a run is resumed: how long it is, and how it is sampled. */
+const EXTENDABLE = [
+  ...["steps", "sampler", "sampleSteps", "eta", "timestepSpacing", "varianceType"],
+  ...["guidance", "samples"],
+];
+
+/** Columns of metrics.csv. Q0 to Q3 are quarters of the time steps, from clean to noisy. */
+const COLUMNS = [
+  ...["loss", "lossQ0", "lossQ1", "lossQ2", "lossQ3"] as const,
+  ...["valLoss", "valLossQ0", "valLossQ1", "valLossQ2", "valLossQ3"] as const,
+  ...["gradNorm", "learningRate", "imagesPerSecond"] as const,
+];
+
+const CHARTS: MetricsChart[] = [
+  {
+    title: "Loss",
+    xLabel: "step",
+    columns: { loss: "training (weighted)", valLoss: "validation (moving average)" },
+    yLabel: "mean squared error",
+    yScale: "log",
+  },
+  {
+    title: "Validation loss by quarter of the time steps",
+    xLabel: "step",
+    columns: {
+      valLossQ0: "cleanest",
+      valLossQ1: "second",
+      valLossQ2: "third",
+      valLossQ3: "noisiest",
+    },
+    yLabel: "mean squared error",
+    yScale: "log",
+  },
+  { title: "Norm of the gradients", xLabel: "step", yLabel: "norm", columns: { gradNorm: "norm" } },
+];
+
+const CLASSES = FASHION_MNIST_CLASSES.length;
+const SIDE = 28;
+const SAMPLE_BATCH = 80;
+
+type Given = Partial<FlagValues<typeof FLAGS>>;
+
+/** The settings among the flags that were given. */
+function settingsOf(given: Given): Partial<Config> {
+  return Object.fromEntries(Object.entries(given).filter(([key]) => key in NANO));
+}
+
+/** Refuses settings that are sound by themselves and not together. */
+function checkConsistency(
+  { sampleSteps, timesteps, evalEvery, logEvery, guidance, classDropout }: Config,
+) {
+  if (sampleSteps > timesteps) {
+    throw usageError(
+      `--sample-steps ${sampleSteps} is more than the ${timesteps} --timesteps there are: lower it.`,
+    );
+  }
+  if (evalEvery % logEvery !== 0) {
+    throw usageError(`--eval-every ${evalEvery} must be a multiple of --log-every ${logEvery}.`);
+  }
+  if (guidance !== 1 && classDropout === 0) {
+    throw usageError(
+      `--guidance ${guidance} needs a null class: set --class-dropout above 0, or --guidance 1.`,
+    );
+  }
+}
+
+/** How the samples were drawn, in words. */
+function samplingProtocol({ sampler, sampleSteps, eta, guidance, seed, samples }: Config): string {
+  const noise = sampler === "ddim" ? `, eta ${eta}` : "";
+  return `${samples} samples by ${sampler}, ${sampleSteps} steps${noise}, guidance ${guidance}, ` +
+    `averaged weights, seed ${seed}`;
+}
+
+function keyFigures(rows: readonly MetricsRow[], config: Config): KeyFigure[] {
+  const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
+  if (last === undefined) return [];
+  return [{
+    name: "Validation loss",
+    value: last["valLoss"]!.toFixed(4),
+    protocol: `mean squared error of ${config.predictionType}, unweighted, on ` +
+      `${config.validationSize} held-out images, averaged weights, step ${last.step}, fixed noise`,
+  }];
+}
+
+/** The UNet that a configuration asks for. */
+function unetConfigOf(config: Config): UNetConfig {
+  const levels = config.channels.length;
+  const attends = (level: number) => config.attentionLevels.includes(level);
+  return checkUNetConfig({
+    ...UNET_DEFAULTS,
+    sampleSize: SIDE,
+    inChannels: 1,
+    outChannels: 1,
+    blockOutChannels: config.channels,
+    layersPerBlock: config.layersPerBlock,
+    downBlockTypes: config.channels.map((_, i) => attends(i) ? "AttnDownBlock2D" : "DownBlock2D"),
+    upBlockTypes: config.channels.map((_, i) =>
+      attends(levels - 1 - i) ? "AttnUpBlock2D" : "UpBlock2D"
+    ),
+    attentionHeadDim: config.attentionHeadDim,
+    normNumGroups: config.normNumGroups,
+    numClassEmbeds: CLASSES + 1, // the last is the null class of classifier-free guidance
+  });
+}
+
+/** The index of a class by its name, written in any case. */
+function classIndex(name: string | undefined): number | undefined {
+  if (name === undefined) return undefined;
+  const index = FASHION_MNIST_CLASSES.findIndex((c) => c.toLowerCase() === name.toLowerCase());
+  if (index >= 0) return index;
+  throw usageError(`--class "${name}": must be one of ${FASHION_MNIST_CLASSES.join(", ")}.`);
+}
+
+/** Draws samples and writes them as a grid: a row a class, or as many as asked for of one class. */
+async function sample(
+  device: Device,
+  model: { parameters: HostParameters; config: UNetConfig; schedule: NoiseSchedule },
+  config: Config,
+  { path, only }: { path: string; only: number | undefined },
+): Promise<Uint8Array> {
+  const count = config.samples;
+  const byClass = only === undefined && count % CLASSES === 0;
+  const labels = Int32Array.from(
+    { length: count },
+    (_, i) => only ?? Math.floor(i * CLASSES / count),
+  );
+  const { sampler, sampleSteps: numInferenceSteps, eta, timestepSpacing, varianceType } = config;
+  await using progress = new Progress({
+    total: Math.ceil(count / SAMPLE_BATCH) * numInferenceSteps,
+    itemsPerStep: Math.min(count, SAMPLE_BATCH) / numInferenceSteps,
+    label: "sampling",
+  });
+  const { numClassEmbeds } = model.config;
+  const pixels = await drawSamples(device, {
+    ...model,
+    sampler,
+    samplerOptions: {
+      ...{ numInferenceSteps, eta, timestepSpacing, varianceType },
+      previousTimestep: "next",
+    },
+    labels,
+    nullClass: numClassEmbeds !== null && numClassEmbeds > CLASSES ? CLASSES : undefined,
+    guidanceScale: config.guidance,
+    random: randomStream(config.seed).stream("samples"),
+    batchSize: SAMPLE_BATCH,
+    onProgress: (done) => progress.update(done),
+  });
+  const png = encodePng(drawGrid({ width: SIDE, height: SIDE, channels: 1, data: pixels }, {
+    columns: byClass ? count / CLASSES : Math.ceil(Math.sqrt(count)),
+    ...(byClass
+      ? { rowLabels: [...FASHION_MNIST_CLASSES] }
+      : { labels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }),
+  }));
+  await makeFolder(path.slice(0, path.lastIndexOf("/")));
+  await writeFileAtomic(path, png).catch((error) => {
+    throw fileError(error, `write ${path}`);
+  });
+  console.log(`samples: ${path}`);
+  return png;
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true }).catch((error) => {
+    throw fileError(error, `create the folder ${path}`);
+  });
+}
+
+/** `--sample-only`: draws samples from a checkpoint. */
+async function sampleOnly(
+  given: Given,
+  device: Device,
+): Promise<number> {
+  const directory = await resolveCheckpoint(given.checkpoint!);
+  const model = loadUNet(await loadCheckpoint(directory, { state: false }));
+  if (model.config.inChannels !== 1 || model.config.sampleSize !== SIDE) {
+    throw usageError(`${directory} is no model of ${SIDE}x${SIDE} grey images.`);
+  }
+  const steps = Math.min(NANO.sampleSteps, model.schedule.numTrainTimesteps);
+  const config = resolveConfig({ ...PRESETS[given.preset ?? "nano"], sampleSteps: steps }, given);
+  console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
+  const path = `${given.out ?? `runs/image-samples-${config.seed}`}/grid.png`;
+  await sample(device, model, config, { path, only: classIndex(given.class) });
+  return EXIT.done;
+}
+
+async function main(): Promise<number> {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText({
+      usage: "deno task image [flags]",
+      about: "Trains a diffusion model on FashionMNIST, draws samples and writes a report.",
+      flags: FLAGS,
+      presets: PRESETS,
+    }));
+    return EXIT.done;
+  }
+  const given = parseFlags(Deno.args, FLAGS);
+  const { preset = "nano" } = given;
+  const only = classIndex(given.class);
+  if (given.sampleOnly !== (given.checkpoint !== undefined || undefined)) {
+    throw usageError("--sample-only and --checkpoint DIR go together: give both, or neither.");
+  }
+  const device = await openDevice(given.device ?? "onnx", {
+    ...(given.threads === undefined ? {} : { threads: given.threads }),
+  });
+  if (given.sampleOnly) return await sampleOnly(given, device);
+
+  // The configuration, and what follows from it.
+  const config = resolveConfig(PRESETS[preset], settingsOf(given));
+  checkConsistency(config);
+  const unetConfig = unetConfigOf(config);
+  const specs = unetSpecs(unetConfig);
+  const { timesteps: numTrainTimesteps, betaSchedule, predictionType } = config;
+  const schedule = noiseSchedule({ numTrainTimesteps, betaSchedule, predictionType });
+  const random = randomStream(config.seed);
+
+  // The data, and the folder.
+  const data = await loadFashionMnist({
+    ...(given.dataDir === undefined ? {} : { dataDir: given.dataDir }),
+    sampleOnly: preset === "smoke" && given.dataDir === undefined,
+    log: (line) => console.error(line),
+  });
+  console.log(data.description);
+  const commit = await gitCommit(import.meta.dirname ?? ".");
+  using folder = await openRunFolder({
+    directory: given.out ?? `runs/image-${preset}-${config.seed}`,
+    automatic: given.out === undefined,
+    program: "image",
+    seed: config.seed,
+    config: config as unknown as JsonObject,
+    data: [{
+      name: "fashion-mnist, train",
+      origin: data.origin === "sample" ? "the bundled sample" : data.origin,
+      sha256: data.sha256,
+      rows: data.train.labels.length + data.validation.labels.length,
+    }],
+    session: {
+      started: new Date().toISOString(),
+      command: ["image", ...Deno.args],
+      device: device.name,
+      threads: device.threads,
+      versions: versions(),
+      system: system(),
+      ...(commit === undefined ? {} : { commit }),
+    },
+    ...(given.resume === undefined ? {} : { resume: given.resume }),
+    ...(given.overwrite === undefined ? {} : { overwrite: given.overwrite }),
+    extendable: EXTENDABLE,
+  });
+  folder.notes.forEach((note) => console.log(note));
+  const { directory, record: { configHash } } = folder;
+
+  // The model: from the last checkpoint if there is one, or from scratch.
+  const { weightDecay, maxGradNorm } = config;
+  const optimizer = adamW({ weightDecay, maxGradNorm });
+  const found = await findCheckpoint(directory);
+  for (const { directory, error } of found?.damaged ?? []) {
+    console.error(`passing over ${directory}: ${error.message}`);
+  }
+  const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
+  let state = checkpoint === undefined
+    ? initTrainState(initParameters(specs, random.stream("weights")), specs, optimizer)
+    : loadTrainState(checkpoint, specs, optimizer.slots);
+  const done = checkpoint?.state?.step ?? 0;
+  console.log(
+    `${countParameters(specs).toLocaleString("en")} parameters, ${device.name} device, ` +
+      `${device.threads} threads, ${directory}${done > 0 ? `, going on at step ${done}` : ""}`,
+  );
+
+  // Training.
+  const denoise = (parameters: Parameters, { x, timesteps, condition }: DenoiserInputs) =>
+    unet(parameters, {
+      x: x as tf.Tensor4D,
+      timesteps,
+      classLabels: condition["classLabels"] as tf.Tensor1D,
+    }, unetConfig);
+  const trainStep = compileTrainStep(device, { denoise, specs, optimizer });
+  const validationLoss = compileValidationLoss(device, { denoise, specs, numTrainTimesteps });
+  const batchOptions = { schedule, nullClass: CLASSES, size: [SIDE, SIDE] } as const;
+  const batchAt = trainingBatches(data.train, random, {
+    ...batchOptions,
+    batchSize: config.batchSize,
+    classDropout: config.classDropout,
+    weights: config.minSnrGamma === 0
+      ? undefined
+      : minSnrWeights(schedule, { gamma: config.minSnrGamma }),
+  });
+  const heldOut = validationBatches(data.validation, randomStream(0).stream("validation"), {
+    ...batchOptions,
+    count: config.validationSize,
+  });
+  const metricsPath = `${directory}/metrics.csv`;
+  using metrics = await MetricsLog.open(metricsPath, COLUMNS, {
+    resumeStep: checkpoint === undefined ? undefined : done,
+  });
+  const window = new LossWindow(
+    numTrainTimesteps,
+    checkpoint?.state?.details?.["window"] as JsonObject,
+  );
+  const save = (step: number) =>
+    saveCheckpoint(
+      directory,
+      unetCheckpoint({
+        ...{ unetConfig, schedule, state, step, configHash },
+        seed: config.seed,
+        sampler: config.sampler,
+        samplerOptions: {
+          timestepSpacing: config.timestepSpacing,
+          varianceType: config.varianceType,
+        },
+        details: { window: window.toJson() },
+      }),
+    );
+  using interrupt = listenForInterrupt();
+  const started = performance.now();
+  const computed = device.milliseconds;
+  let peakMemory = 0;
+  {
+    await using progress = new Progress({
+      total: config.steps,
+      start: done,
+      itemsPerStep: config.batchSize,
+    });
+    const steps = train({
+      ...{ trainStep, state, done, batchAt },
+      total: config.steps,
+      settingsAt: (step) => ({
+        learningRate: learningRateAt(step, {
+          learningRate: config.learningRate,
+          schedule: config.lrSchedule,
+          warmupSteps: config.warmupSteps,
+          totalSteps: config.steps,
+        }),
+        emaDecay: emaDecayAt(step + 1, { maxDecay: config.emaDecay }),
+      }),
+    });
+    for await (const trained of steps) {
+      const { step } = trained;
+      state = trained.state;
+      window.add(trained);
+      progress.update(step, trained.loss);
+      const last = step === config.steps;
+      if (step % config.logEvery === 0 || last) {
+        const validation = step % config.evalEvery === 0 || last
+          ? await validationLoss(state.ema, heldOut)
+          : undefined;
+        await metrics.append({
+          step,
+          ...window.take(),
+          valLoss: validation?.loss,
+          ...Object.fromEntries(
+            validation?.quartiles.map((loss, i) => [`valLossQ${i}`, loss] as const) ?? [],
+          ),
+          learningRate: trained.learningRate,
+          imagesPerSecond: progress.itemsPerSecond,
+        });
+        peakMemory = Math.max(peakMemory, Deno.memoryUsage().rss);
+      }
+      if (step % config.checkpointEvery === 0 || last || interrupt.signal !== undefined) {
+        await metrics.sync();
+        const saved = await save(step);
+        if (interrupt.signal !== undefined && !last) {
+          await progress.stop();
+          console.error(`interrupted: saved ${saved}; the same command goes on from there`);
+          return EXIT.interrupted;
+        }
+      }
+    }
+  }
+  const elapsed = performance.now() - started;
+  const outside = 1 - (device.milliseconds - computed) / elapsed;
+  await trainStep.dispose();
+  await validationLoss.dispose();
+
+  // Samples, and the report.
+  const parameters = unravel(state.ema, specs);
+  const path = `${directory}/samples/grid.png`;
+  const png = await sample(device, { parameters, config: unetConfig, schedule }, config, {
+    path,
+    only,
+  });
+  const rows = await readMetrics(metricsPath);
+  const figures = keyFigures(rows, config);
+  const summary = done === config.steps
+    ? "Trained before; sampled again."
+    : `${config.steps - done} steps of ${config.batchSize} images in ` +
+      `${formatDuration(elapsed / 1000)} on ${device.threads} threads of ${Deno.build.arch}, ` +
+      `${Math.round((config.steps - done) * config.batchSize / elapsed * 1000)} images/s, ` +
+      `${(100 * outside).toFixed(1)} % of the time outside the device, ` +
+      `${Math.round(peakMemory / 1e6)} MB of memory at the peak.`;
+  const report = await writeReport(directory, {
+    title: directory.slice(directory.lastIndexOf("/") + 1),
+    summary,
+    warnings: data.origin === "sample" ? [data.description] : [],
+    figures,
+    pictures: [{ caption: samplingProtocol(config), png }],
+    metrics: rows,
+    charts: CHARTS,
+    config: config as unknown as JsonObject,
+    origin: folder.record as unknown as JsonObject,
+  });
+  console.log(summary);
+  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
+  console.log(`report: ${report}`);
+  return EXIT.done;
+}
+
+await runProgram(main);
