@@ -1,10 +1,10 @@
 /** HTML and SVG in which no text from data can become markup. */
 
-/** Markup that is safe to put into a page as it is. Only {@linkcode html} makes it. */
+/** Markup that goes into a page as it is. {@linkcode element} makes it of texts that it escapes. */
 export class Markup {
   readonly #text: string;
 
-  /** @param text Markup; texts from data must have been escaped. Use {@linkcode html} instead. */
+  /** Takes markup as it is. @param text Nothing of it may come from data: it is not escaped. */
   constructor(text: string) {
     this.#text = text;
   }
@@ -15,8 +15,19 @@ export class Markup {
   }
 }
 
-/** What {@linkcode html} takes between its parts. Nothing is written for undefined and false. */
+/** What an element holds: texts, which are escaped, and elements. Undefined and false are nothing. */
 export type Content = Markup | string | number | undefined | false | readonly Content[];
+
+/** Attributes by name. Those that are undefined are left out. */
+export type Attributes = Readonly<Record<string, string | number | undefined>>;
+
+/** Elements that have no content and no end. */
+const VOID: ReadonlySet<string> = new Set(["meta", "img"]);
+
+/** Elements whose content starts on a line of its own, so that a page can be read as text. */
+const BLOCK: ReadonlySet<string> = new Set(
+  ["html", "head", "body", "main", "header", "section", "dl", "ol", "figure", "tbody", "svg"],
+);
 
 const ENTITIES: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -38,18 +49,24 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * A template tag for HTML and SVG: what stands between `${` and `}` is escaped, unless it is markup
- * made by this tag. Attributes must be in double quotes.
+ * An element of HTML or SVG.
+ *
+ * @param name Its name; like the attributes' names it must not come from data.
+ * @param attributes Its attributes; their values are escaped.
+ * @param content What it holds; texts are escaped.
  *
  * @example
  * ```ts
- * html`<p>${"<script>"}</p>`.toString(); // "<p>&lt;script&gt;</p>"
+ * element("p", { class: "quiet" }, "a < b").toString(); // '<p class="quiet">a &lt; b</p>\n'
  * ```
  */
-export function html(parts: TemplateStringsArray, ...contents: Content[]): Markup {
-  return new Markup(
-    parts.map((part, i) => part + (i < contents.length ? write(contents[i]) : "")).join(""),
-  );
+export function element(name: string, attributes: Attributes, ...content: Content[]): Markup {
+  const pairs = Object.entries(attributes)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}="${escapeHtml(String(value))}"`);
+  const start = `<${name}${pairs.join("")}>${BLOCK.has(name) ? "\n" : ""}`;
+  const end = VOID.has(name) ? "\n" : `${write(content)}</${name}>\n`;
+  return new Markup(start + end);
 }
 
 function write(content: Content): string {

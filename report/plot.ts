@@ -1,5 +1,6 @@
 /** Line charts as SVG, on their own or within a page. */
-import { html, type Markup } from "./html.ts";
+import { type Attributes, type Content, element, type Markup } from "./html.ts";
+import { lineStyle, PLOT_STYLE } from "./plot_style.ts";
 import { movingAverage, thin } from "./series.ts";
 import { linearTicks, logTicks, type Tick } from "./ticks.ts";
 
@@ -27,46 +28,11 @@ export interface LinePlot {
   readonly series: readonly Series[];
   /** On a logarithmic axis values up to 0 are left out. @default "linear" */
   readonly yScale?: "linear" | "log";
-  /** @default 720 */
+  /** The width in pixels, where nothing else sets it. @default 720 */
   readonly width?: number;
-  /** @default 320 */
+  /** The height in pixels, where nothing else sets it. @default 320 */
   readonly height?: number;
 }
-
-/**
- * Colours that people with any colour vision tell apart, after Okabe and Ito ("Color Universal
- * Design", 2008), darkened for white paper and lightened for black until each stands out by 3:1.
- */
-const COLORS = [
-  ["#0072b2", "#56b4e9"],
-  ["#d55e00", "#f28e4b"],
-  ["#00805e", "#2fc89f"],
-  ["#b0508a", "#e29cc5"],
-  ["#94710b", "#e6b422"],
-  ["#57606a", "#a0aab4"],
-] as const;
-
-/** Every chart carries its style, so that the file looks the same outside of the page. */
-const STYLE = html`
-  .plot { color: #24292f; background: transparent; font: 12px system-ui, sans-serif; }
-  .plot text { fill: currentColor; } .plot .title { font-size: 14px; font-weight: 600; }
-  .plot .quiet { opacity: .72; } .plot .grid { stroke: currentColor; opacity: .13; }
-  .plot .minor { opacity: .06; } .plot .axis { stroke: currentColor; opacity: .5; }
-  .plot .line { fill: none; stroke-width: 1.75; stroke-linejoin: round; stroke-linecap: round; }
-  .plot .faint { stroke-width: 1; opacity: .3; }
-  ${COLORS.map(([light], i) => html`.plot .c${i} { stroke: ${light}; }`)}
-  @media (prefers-color-scheme: dark) {
-    .plot { color: #e6edf3; }
-    ${COLORS.map(([, dark], i) => html`.plot .c${i} { stroke: ${dark}; }`)}
-  }
-  @media print {
-    .plot { color: #24292f; }
-    ${COLORS.map(([light], i) => html`.plot .c${i} { stroke: ${light}; }`)}
-  }
-`;
-
-/** Lines after the sixth repeat the colours with other strokes. */
-const DASHES = ["", "7 4", "2 4"] as const;
 
 /** About how wide a letter of the labels is: SVG cannot measure text before it is shown. */
 const LETTER = 6.6;
@@ -106,53 +72,44 @@ export function drawPlot(plot: LinePlot): Markup {
   };
   const path = (list: readonly Point[]) => pathData(thin(list, x.at), x.at, y.at);
 
-  return html`<svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}"
-  width="${width}" height="${height}" role="img" aria-label="${title}">
-<title>${title}</title>
-<style>${STYLE}</style>
-<text class="title" x="16" y="20">${title}</text>
-${lines.flatMap((line, row) => line.map((entry) => legendEntry(entry, 16, 40 + 18 * row)))}
-${
-    y.ticks.map(({ value, label }) =>
-      html`
-        <path class="grid${label === "" ? " minor" : ""}" d="M${n(left)} ${n(y.at(value))}H${n(
-          right,
-        )}" />
-        <text class="quiet" text-anchor="end" x="${n(left - 8)}" y="${n(
-          y.at(value) + 4,
-        )}">${label}</text>
-      `
-    )
-  }${
-    x.ticks.map(({ value, label }) =>
-      html`
-        <path class="axis" d="M${n(x.at(value))} ${n(bottom)}v5" />
-        <text class="quiet"
-          text-anchor="middle" x="${n(x.at(value))}" y="${n(bottom + 19)}">${label}</text>
-      `
-    )
-  }<path class="axis" d="M${n(left)} ${n(bottom)}H${n(right)}"/>
-<text class="quiet" text-anchor="middle" x="${n((left + right) / 2)}" y="${
-    height - 6
-  }">${xLabel}</text>
-<text class="quiet" text-anchor="middle" transform="translate(14 ${
-    n((top + bottom) / 2)
-  }) rotate(-90)">${yLabel}</text>
-${
-    series.map(({ raw, smooth }, i) =>
-      html`
-        ${smooth !== undefined && html`
-          <path class="${stroke(i)} faint" d="${path(raw)}" />
-        `}<path
-          class="${stroke(i)}" ${dash(i)} d="${path(smooth ?? raw)}" />
-      `
-    )
-  }${
-    points.every(([, y]) => Number.isNaN(y)) &&
-    html`<text class="quiet" text-anchor="middle" x="${n((left + right) / 2)}" y="${
-      n((top + bottom) / 2)
-    }">no values</text>`
-  }</svg>`;
+  const label = (text: string, at: Attributes, anchor = "middle") =>
+    element("text", { class: "quiet", "text-anchor": anchor, ...round(at) }, text);
+  return element(
+    "svg",
+    {
+      class: "plot",
+      xmlns: "http://www.w3.org/2000/svg",
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      role: "img",
+      "aria-label": title,
+    },
+    element("title", {}, title),
+    element("style", {}, PLOT_STYLE),
+    element("text", { class: "title", x: 16, y: 20 }, title),
+    lines.map((line, row) => line.map((entry) => drawLegendEntry(entry, 16, 40 + 18 * row))),
+    y.ticks.map(({ value, label: text }) => [
+      element("path", {
+        class: text === "" ? "grid minor" : "grid",
+        d: `M${n(left)} ${n(y.at(value))}H${n(right)}`,
+      }),
+      text !== "" && label(text, { x: left - 8, y: y.at(value) + 4 }, "end"),
+    ]),
+    x.ticks.map(({ value, label: text }) => [
+      element("path", { class: "axis", d: `M${n(x.at(value))} ${n(bottom)}v5` }),
+      label(text, { x: x.at(value), y: bottom + 19 }),
+    ]),
+    element("path", { class: "axis", d: `M${n(left)} ${n(bottom)}H${n(right)}` }),
+    label(xLabel, { x: (left + right) / 2, y: height - 6 }),
+    label(yLabel, { transform: `translate(14 ${n((top + bottom) / 2)}) rotate(-90)` }),
+    series.map(({ raw, smooth }, i) => [
+      smooth && element("path", { class: `${lineStyle(i).class} faint`, d: path(raw) }),
+      element("path", { ...lineStyle(i), d: path(smooth ?? raw) }),
+    ]),
+    points.every(([, value]) => Number.isNaN(value)) &&
+      label("no values", { x: (left + right) / 2, y: (top + bottom) / 2 }),
+  );
 }
 
 /** A point of a line; a gap where y is NaN. */
@@ -183,8 +140,9 @@ function range(values: readonly number[], log: boolean, room: number): [number, 
   }
   if (low > high) return log ? [0.1, 1] : [0, 1];
   if (log) {
-    const factor = low === high ? 2 : (high / low) ** room;
-    return [low / factor, high * factor];
+    const [first, last] = [Math.log10(low), Math.log10(high)]; // high / low could overflow
+    const margin = low === high ? 0.3 : (last - first) * room;
+    return [10 ** Math.max(first - margin, -300), 10 ** Math.min(last + margin, 300)];
   }
   const margin = low === high ? Math.abs(low) / 2 || 1 : (high - low) * room;
   return [low - margin, high + margin];
@@ -192,7 +150,8 @@ function range(values: readonly number[], log: boolean, room: number): [number, 
 
 /** How far between the ends of a range a value lies, 0 to 1. */
 function share(value: number, [low, high]: [number, number], log: boolean): number {
-  return log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
+  const scale = log ? Math.log : Number;
+  return (scale(value) - scale(low)) / (scale(high) - scale(low));
 }
 
 /** SVG's path through points. A point between two gaps becomes a dot. */
@@ -238,25 +197,23 @@ function legendLines(names: readonly string[], width: number): LegendEntry[][] {
   return lines;
 }
 
-function legendEntry({ index, name, x }: LegendEntry, left: number, y: number): Markup {
-  return html`
-    <path class="${stroke(index)}" ${dash(index)} d="M${n(left + x)} ${y - 4}h20" />
-    <text x="${n(left + x + 26)}" y="${y}">${name}</text>
-  `;
-}
-
-function stroke(index: number): string {
-  return `line c${index % COLORS.length}`;
-}
-
-function dash(index: number): Markup | undefined {
-  const pattern = DASHES[Math.floor(index / COLORS.length) % DASHES.length];
-  return pattern === "" ? undefined : html`
-    stroke-dasharray="${pattern}"
-  `;
+function drawLegendEntry({ index, name, x }: LegendEntry, left: number, y: number): Content {
+  return [
+    element("path", { ...lineStyle(index), d: `M${n(left + x)} ${y - 4}h20` }),
+    element("text", { x: n(left + x + 26), y }, name),
+  ];
 }
 
 /** A coordinate with a tenth of a pixel. */
-function n(value: number): string {
-  return String(Math.round(value * 10) / 10);
+function n(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+/** Attributes with coordinates to a tenth of a pixel. */
+function round(attributes: Attributes): Attributes {
+  return Object.fromEntries(
+    Object.entries(attributes).map((
+      [key, value],
+    ) => [key, typeof value === "number" ? n(value) : value]),
+  );
 }

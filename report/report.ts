@@ -2,7 +2,7 @@
 import { fileError } from "../engine/file_errors.ts";
 import { writeFileAtomic } from "../engine/files.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../engine/json.ts";
-import { type Content, html, type Markup } from "./html.ts";
+import { type Content, element, type Markup } from "./html.ts";
 import { drawPlot, type LinePlot } from "./plot.ts";
 import { STYLE } from "./style.ts";
 
@@ -77,39 +77,35 @@ const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; ba
 export function renderReport(report: Report): string {
   const { title, summary, warnings = [], figures = [], pictures = [], texts = [] } = report;
   const charts = (report.charts ?? []).flatMap((chart) => renderChart(chart, report.metrics ?? []));
-  const page = html`
-    <!DOCTYPE html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8">
-        <meta http-equiv="Content-Security-Policy" content="${POLICY}">
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <meta name="color-scheme" content="light dark">
-        <meta name="referrer" content="no-referrer">
-        <title>${title}</title>
-        <style>${STYLE}</style>
-      </head>
-      <body>
-        <main>
-    <header>
-    <h1>${title}</h1>
-    ${summary !== undefined && html`<p class="summary">${summary}</p>`}
-    ${warnings.map((warning) => html`<p class="warning" role="note">${warning}</p>`)}
-    </header>
-    ${section("Key figures", figures.length > 0 && renderFigures(figures))}
-    ${section(
-      "Samples",
-      pictures.length + texts.length > 0 &&
-        [...pictures.map(renderPicture), ...texts.map(renderTexts)],
-    )}
-    ${section("Training", charts.length > 0 && charts)}
-    ${section("Configuration", renderTable(report.config))}
-    ${section("Origin", report.origin !== undefined && renderTable(report.origin))}
-        </main>
-      </body>
-    </html>
-  `;
-  return page.toString();
+  const head = element(
+    "head",
+    {},
+    element("meta", { charset: "utf-8" }),
+    element("meta", { "http-equiv": "Content-Security-Policy", content: POLICY }),
+    element("meta", { name: "viewport", content: "width=device-width, initial-scale=1" }),
+    element("meta", { name: "color-scheme", content: "light dark" }),
+    element("meta", { name: "referrer", content: "no-referrer" }),
+    element("title", {}, title),
+    element("style", {}, STYLE),
+  );
+  const header = element(
+    "header",
+    {},
+    element("h1", {}, title),
+    summary !== undefined && element("p", { class: "summary" }, summary),
+    warnings.map((warning) => element("p", { class: "warning", role: "note" }, warning)),
+  );
+  const main = element(
+    "main",
+    {},
+    header,
+    section("Key figures", figures.length > 0 && renderFigures(figures)),
+    section("Samples", [...pictures.map(renderPicture), ...texts.map(renderTexts)]),
+    section("Training", charts),
+    section("Configuration", renderTable(report.config)),
+    section("Origin", report.origin !== undefined && renderTable(report.origin)),
+  );
+  return `<!DOCTYPE html>\n${element("html", { lang: "en" }, head, element("body", {}, main))}`;
 }
 
 /**
@@ -149,72 +145,61 @@ export function metricsPlot(
 
 function renderChart(chart: MetricsChart, metrics: readonly MetricsRow[]): Markup[] {
   const plot = metricsPlot(chart, metrics);
-  return plot === undefined ? [] : [html`<figure class="chart">${drawPlot(plot)}</figure>\n`];
+  return plot === undefined ? [] : [element("figure", { class: "chart" }, drawPlot(plot))];
 }
 
 /** A part of the page, left out where there is nothing to say. */
-function section(heading: string, content: Content): Content {
-  if (content === false || content === undefined) return undefined;
-  return html`
-    <section>
-    <h2>${heading}</h2>
-    ${content}
-    </section>
-  `;
+function section(heading: string, content: Markup | false | readonly Markup[]): Content {
+  if (content === false || Array.isArray(content) && content.length === 0) return undefined;
+  return element("section", {}, element("h2", {}, heading), content);
 }
 
 function renderFigures(figures: readonly KeyFigure[]): Markup {
-  return html`<dl class="figures">
-${
-    figures.map(({ name, value, protocol }) =>
-      html`
-        <div>
-          <dt>${name}</dt>
-          <dd class="value">${value}</dd>
-          <dd class="protocol">${protocol}</dd>
-        </div>
-      `
+  const items = figures.map(({ name, value, protocol }) =>
+    element(
+      "div",
+      {},
+      element("dt", {}, name),
+      element("dd", { class: "value" }, value),
+      element("dd", { class: "protocol" }, protocol),
     )
-  }</dl>`;
+  );
+  return element("dl", { class: "figures" }, items);
 }
 
 function renderPicture({ caption, png }: ReportPicture): Markup {
-  return html`
-    <figure><img alt="${caption}" src="data:image/png;base64,${png.toBase64()}">
-    <figcaption>${caption}</figcaption></figure>
-  `;
+  const src = `data:image/png;base64,${png.toBase64()}`;
+  return element(
+    "figure",
+    {},
+    element("img", { alt: caption, src }),
+    element("figcaption", {}, caption),
+  );
 }
 
 function renderTexts({ caption, texts }: ReportTexts): Markup {
-  return html`<h3>${caption}</h3>
-<ol class="texts">
-${
-    texts.map(({ prompt, text }) =>
-      html`
-        <li dir="auto">${prompt !== undefined &&
-          html`<p class="prompt">${prompt}</p>`}<p>${text}</p></li>
-      `
+  const items = texts.map(({ prompt, text }) =>
+    element(
+      "li",
+      { dir: "auto" },
+      prompt !== undefined && element("p", { class: "prompt" }, prompt),
+      element("p", {}, text),
     )
-  }</ol>`;
+  );
+  return element(
+    "div",
+    {},
+    element("h3", {}, caption),
+    element("ol", { class: "texts" }, items),
+  );
 }
 
 /** A table of keys and values. Objects within become rows with dotted keys. */
 function renderTable(object: JsonObject): Markup {
-  return html`
-    <div class="scroll">
-      <table>
-        <tbody>
-    ${flatten(object).map(([key, value]) =>
-      html`
-        <tr>
-          <th scope="row">${key}</th>
-          <td>${value}</td>
-        </tr>
-      `
-    )}</tbody>
-      </table>
-    </div>
-  `;
+  const rows = flatten(object).map(([key, value]) =>
+    element("tr", {}, element("th", { scope: "row" }, key), element("td", {}, value))
+  );
+  return element("div", { class: "scroll" }, element("table", {}, element("tbody", {}, rows)));
 }
 
 function flatten(object: JsonObject, prefix = ""): [string, string][] {

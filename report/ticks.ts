@@ -36,12 +36,13 @@ export function linearTicks(low: number, high: number, count = 5): Tick[] {
  * @param high Its upper end, above `low`.
  */
 export function logTicks(low: number, high: number): Tick[] {
-  const decades = Math.log10(high / low);
+  const [first, last] = [Math.log10(low), Math.log10(high)];
+  const decades = last - first; // high / low could overflow
   if (decades < 0.5) return linearTicks(low, high, 4);
   const labelled = decades < 3 ? [1, 2, 5] : [1];
   const every = Math.ceil(decades / 8); // powers of ten between labels
   const ticks: Tick[] = [];
-  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+  for (let power = Math.floor(first); power <= last; power++) {
     for (let factor = 1; factor < 10; factor++) {
       const value = factor * 10 ** power;
       if (value < low * (1 - 1e-9) || value > high * (1 + 1e-9)) continue;

@@ -35,11 +35,14 @@ import {
 export interface Component {
   /** What the library that knows the component writes as its configuration. */
   readonly config: JsonObject;
-  /** @default "config.json" */
+  /** The configuration's file name. @default "config.json" */
   readonly configName?: string;
   /** Tensors by the standard checkpoint's names. A scheduler has none. */
   readonly weights?: NamedTensors;
-  /** `model.safetensors` for the models of transformers. @default "diffusion_pytorch_model.safetensors" */
+  /**
+   * The weights' file name; `model.safetensors` for the models of transformers.
+   * @default "diffusion_pytorch_model.safetensors"
+   */
   readonly weightsName?: string;
   /** Strings for the weights' header, such as `weights: "ema"`; `format: "pt"` is added. */
   readonly metadata?: Readonly<Record<string, string>>;

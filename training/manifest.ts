@@ -41,13 +41,16 @@ export function formatManifest(manifest: Manifest): string {
  */
 export async function readManifest(directory: string): Promise<Manifest | undefined> {
   const source = `${directory}/${MANIFEST_NAME}`;
-  let text: string;
   try {
-    text = await Deno.readTextFile(source);
+    return parseManifest(await Deno.readTextFile(source), source);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw fileError(error, `read ${source}`);
   }
+}
+
+/** Parses a manifest. @param source What messages call it. @throws {UserError} If it is unsound. */
+export function parseManifest(text: string, source: string): Manifest {
   const { format, version, files } = parseJsonObject(text, source);
   if (format !== "nanodiffusion-checkpoint" || !isJsonObject(files)) {
     throw new UserError(`${source} is not the manifest of a checkpoint`);

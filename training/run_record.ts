@@ -77,13 +77,16 @@ export function formatRecord(record: RunRecord): string {
  * @throws {UserError} If it cannot be read or is something else.
  */
 export async function readRecord(path: string): Promise<RunRecord | undefined> {
-  let text: string;
   try {
-    text = await Deno.readTextFile(path);
+    return await parseRecord(await Deno.readTextFile(path), path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw fileError(error, `read ${path}`);
   }
+}
+
+/** Parses a run's record. @param path What messages call it. @throws {UserError} If it is unsound. */
+export async function parseRecord(text: string, path: string): Promise<RunRecord> {
   const { format, version, ...record } = parseJsonObject(text, path);
   if (format !== "nanodiffusion-run") {
     throw new UserError(`${path} is not the config.json of a run: a model's has another content`);

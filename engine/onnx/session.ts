@@ -1,5 +1,5 @@
 /** Running ONNX graphs with npm:onnxruntime-node. */
-import * as ort from "onnxruntime-node";
+import type { InferenceSession } from "onnxruntime-node";
 import { UserError } from "../errors.ts";
 import { type DType, type HostArray, sizeOf } from "../tree.ts";
 
@@ -30,7 +30,9 @@ export async function createSession(
   model: Uint8Array,
   { threads, profile }: SessionOptions,
 ): Promise<Session> {
-  let session: ort.InferenceSession;
+  // Imported when first needed: it loads native code, which other devices need no permission for.
+  const ort = await import("onnxruntime-node");
+  let session: InferenceSession;
   try {
     session = await ort.InferenceSession.create(model, {
       intraOpNumThreads: threads,

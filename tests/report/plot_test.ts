@@ -19,7 +19,7 @@ Deno.test("linearTicks() puts marks at round numbers", () => {
   ]);
   assertEquals(labels(linearTicks(0, 20_000, 4)), ["0", "5k", "10k", "15k", "20k"]);
   assertEquals(labels(linearTicks(0, 1e-3, 2)), ["0", "5e-4", "1e-3"]);
-  assertEquals(labels(linearTicks(0.0501, 0.0512, 2)), ["0.0505", "0.0510"]);
+  assertEquals(labels(linearTicks(0.0501, 0.0512, 4)), ["0.0505", "0.0510"]);
   for (const { value, label } of linearTicks(0.1, 0.7, 7)) assertAlmostEquals(Number(label), value);
 });
 
@@ -27,7 +27,7 @@ Deno.test("logTicks() names powers of ten, or 1, 2 and 5 of each in a short rang
   const named = (low: number, high: number) => labels(logTicks(low, high)).filter((x) => x !== "");
   assertEquals(named(1e-5, 1), ["1e-5", "1e-4", "0.001", "0.01", "0.1", "1"]);
   assertEquals(named(0.04, 1.2), ["0.05", "0.1", "0.2", "0.5", "1"]);
-  assertEquals(named(0.1, 0.2), ["0.10", "0.12", "0.14", "0.16", "0.18", "0.20"]);
+  assertEquals(named(0.1, 0.2), ["0.10", "0.15", "0.20"]);
   assert(named(1e-30, 1e30).length <= 10);
 });
 
@@ -74,7 +74,7 @@ function plot(changes: Partial<LinePlot> = {}): LinePlot {
     title: "Loss",
     xLabel: "step",
     yLabel: "error",
-    series: [{ name: "training", x: [0, 50, 100], y: [1, 0.1, 0.01] }],
+    series: [{ name: "training", x: [0, 40, 80], y: [1, 0.1, 0.01] }],
     ...changes,
   };
 }
@@ -104,8 +104,8 @@ Deno.test("drawPlot() places values where the axes say they are", () => {
   );
   // The mark's text stands 4 below its line, so that it is centred.
   assertAlmostEquals(Number(marks[0]?.attributes.get("y")) - 4, line![1]![1]!, 0.11);
-  const fifty = elements.find(({ name, text }) => name === "text" && text === "50");
-  assertAlmostEquals(Number(fifty?.attributes.get("x")), line![1]![0]!, 0.11);
+  const forty = elements.find(({ name, text }) => name === "text" && text === "40");
+  assertAlmostEquals(Number(forty?.attributes.get("x")), line![1]![0]!, 0.11);
 });
 
 Deno.test("drawPlot() is a whole file with a size and a name", () => {

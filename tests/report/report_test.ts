@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { UserError } from "../../engine/errors.ts";
-import { escapeHtml, html } from "../../report/html.ts";
+import { element, escapeHtml } from "../../report/html.ts";
 import { metricsPlot, renderReport, type Report, writeReport } from "../../report/report.ts";
 import { permitted } from "../permissions.ts";
 import { parseMarkup } from "./markup.ts";
@@ -27,12 +27,13 @@ function report(text: string): Report {
   };
 }
 
-Deno.test("html escapes what is put in, unless html made it", () => {
-  const inner = html`<b>${"<i>"}</b>`;
+Deno.test("element() escapes texts and attributes, but not elements", () => {
+  const inner = element("b", {}, "<i>");
   assertEquals(
-    html`<p title="${'"&'}">${inner}${[1, "'", undefined, false]}</p>`.toString(),
-    '<p title="&quot;&amp;"><b>&lt;i&gt;</b>1&#39;</p>',
+    element("p", { title: "\"&'", id: undefined }, inner, [1, "<", undefined, false]).toString(),
+    '<p title="&quot;&amp;&#39;"><b>&lt;i&gt;</b>\n1&lt;</p>\n',
   );
+  assertEquals(element("img", { alt: "x" }).toString(), '<img alt="x">\n');
   assertEquals(escapeHtml("a\u0000\u001b[0m\n\ud800"), "a\ufffd\ufffd[0m\n\ufffd");
 });
 

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import fc from "fast-check";
 import { UserError } from "../../engine/errors.ts";
+import { formatManifest, isSafePath, parseManifest } from "../../training/manifest.ts";
 import { openRunFolder, type RunFolderOptions } from "../../training/run_folder.ts";
-import { configHash, readRecord } from "../../training/run_record.ts";
+import { configHash, formatRecord, parseRecord, readRecord } from "../../training/run_record.ts";
 import { permitted } from "../permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
@@ -300,4 +302,47 @@ Deno.test({
         assert(error.message.startsWith(path));
       }
     }),
+});
+
+/** A text in which some characters are others, or missing. */
+function changed(text: string): fc.Arbitrary<string> {
+  const change = fc.tuple(
+    fc.nat(text.length - 1),
+    fc.constantFrom(...'{}[]",:0-9e.\\\u0000ax', ""),
+  );
+  return fc.array(change, { minLength: 1, maxLength: 5 }).map((changes) =>
+    changes.reduce((now, [at, by]) => now.slice(0, at) + by + now.slice(at + 1), text)
+  );
+}
+
+Deno.test("parseRecord() fails in words or not at all when a record's text is changed", async () => {
+  const { program, seed, config, data, session } = options("x");
+  const record = { program, seed, config, data, configHash: await configHash(config) };
+  const text = formatRecord({ ...record, sessions: [session] });
+  await fc.assert(
+    fc.asyncProperty(changed(text), async (other) => {
+      try {
+        // Where it is read, the configuration is what it was: its hash says so.
+        assertEquals((await parseRecord(other, "x")).config, config);
+      } catch (error) {
+        assert(error instanceof UserError && error.message.startsWith("x "), String(error));
+      }
+    }),
+    { numRuns: 300, seed: 7 },
+  );
+});
+
+Deno.test("parseManifest() fails in words or not at all when a manifest's text is changed", () => {
+  const entry = { bytes: 12, sha256: "0123456789abcdef".repeat(4) };
+  const text = formatManifest(new Map([["unet/config.json", entry], ["model_index.json", entry]]));
+  fc.assert(
+    fc.property(changed(text), (other) => {
+      try {
+        for (const path of parseManifest(other, "x").keys()) assert(isSafePath(path));
+      } catch (error) {
+        assert(error instanceof UserError && /^x[: ]/.test(error.message), String(error));
+      }
+    }),
+    { numRuns: 300, seed: 8 },
+  );
 });
