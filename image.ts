@@ -11,30 +11,22 @@
  * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/grid.png and
  * report.html.
  */
+
 import { FASHION_MNIST_CLASSES, loadFashionMnist } from "./datasets/fashion_mnist.ts";
 import { minSnrWeights } from "./diffusion/loss.ts";
 import type { DenoiserInputs } from "./diffusion/objective.ts";
-import { varianceTypes } from "./diffusion/posterior.ts";
-import { samplerNames } from "./diffusion/samplers/registry.ts";
-import {
-  betaSchedules,
-  type NoiseSchedule,
-  noiseSchedule,
-  predictionTypes,
-} from "./diffusion/schedules.ts";
-import { timestepSpacings } from "./diffusion/timesteps.ts";
+import { type NoiseSchedule, noiseSchedule } from "./diffusion/schedules.ts";
 import { unet, unetSpecs } from "./diffusion/unet.ts";
 import { checkUNetConfig, UNET_DEFAULTS, type UNetConfig } from "./diffusion/unet_config.ts";
-import { type Device, DEVICE_NAMES, openDevice } from "./engine/device.ts";
+import { type Device, openDevice } from "./engine/device.ts";
 import { EXIT, usageError } from "./engine/errors.ts";
-import { fileError } from "./engine/file_errors.ts";
-import { writeFileAtomic } from "./engine/files.ts";
+import { makeFolder, writeFileAtomic } from "./engine/files.ts";
 import type { JsonObject } from "./engine/json.ts";
 import type * as tf from "./engine/tf.ts";
 import { drawSamples } from "./evaluation/draw_samples.ts";
 import { compileValidationLoss } from "./evaluation/validation_loss.ts";
 import { emaDecayAt } from "./nn/ema.ts";
-import { LEARNING_RATE_SCHEDULES, learningRateAt } from "./nn/learning_rate.ts";
+import { learningRateAt } from "./nn/learning_rate.ts";
 import { adamW } from "./nn/optimizers.ts";
 import {
   countParameters,
@@ -45,8 +37,14 @@ import {
 } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
 import { drawGrid } from "./report/grid.ts";
+import {
+  IMAGE_CHARTS,
+  IMAGE_METRICS,
+  keyFigures,
+  samplingProtocol,
+} from "./report/image_report.ts";
 import { encodePng } from "./report/png.ts";
-import { type KeyFigure, type MetricsChart, writeReport } from "./report/report.ts";
+import { writeReport } from "./report/report.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
 import {
   findCheckpoint,
@@ -54,106 +52,22 @@ import {
   saveCheckpoint,
 } from "./training/checkpoint_folders.ts";
 import { compileTrainStep, initTrainState } from "./training/diffusion_step.ts";
-import {
-  choice,
-  type FlagValues,
-  integer,
-  integers,
-  number,
-  parseFlags,
-  resolveConfig,
-  text,
-  toggle,
-} from "./training/flags.ts";
-import { gitCommit } from "./training/git_commit.ts";
+import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
 import { trainingBatches, validationBatches } from "./training/image_batches.ts";
+import { IMAGE_FLAGS, type ImageConfig, type ImageFlags } from "./training/image_flags.ts";
 import { listenForInterrupt } from "./training/interrupt.ts";
 import { train } from "./training/loop.ts";
 import { LossWindow } from "./training/loss_window.ts";
-import { MetricsLog, type MetricsRow, readMetrics } from "./training/metrics.ts";
+import { MetricsLog, readMetrics } from "./training/metrics.ts";
 import { runProgram } from "./training/program.ts";
 import { formatDuration, Progress } from "./training/progress.ts";
 import { openRunFolder } from "./training/run_folder.ts";
+import { describeSession } from "./training/session.ts";
 import { loadTrainState, loadUNet, unetCheckpoint } from "./training/unet_checkpoint.ts";
-import { system, versions } from "./training/versions.ts";
 
-const FLAGS = {
-  "Run": {
-    preset: choice(["smoke", "nano", "small", "paper"], {
-      help: "which defaults; nano if not given",
-    }),
-    out: text({
-      placeholder: "DIR",
-      help: "the run's folder; runs/image-PRESET-SEED if not given",
-    }),
-    seed: integer({ min: 0, help: "of weights, data order, noise and samples" }),
-    device: choice(DEVICE_NAMES, { help: "where to compute; onnx if not given" }),
-    threads: integer({ min: 1, max: 1024, help: "threads of the device; all cores if not given" }),
-    dataDir: text({ placeholder: "DIR", help: "a folder with FashionMNIST's files" }),
-    resume: toggle({ help: "go on with the run that is there; --steps and sampling may differ" }),
-    overwrite: toggle({ help: "remove the run that is there first" }),
-  },
-  "Training": {
-    steps: integer({ min: 1, help: "optimizer steps in all" }),
-    batchSize: integer({ min: 1, max: 65536, help: "images a step; multiples of 16 are fastest" }),
-    learningRate: number({ above: 0, max: 1, help: "AdamW's, after the warm-up" }),
-    lrSchedule: choice(LEARNING_RATE_SCHEDULES, { help: "the learning rate after the warm-up" }),
-    warmupSteps: integer({ min: 0, help: "steps over which the learning rate rises" }),
-    weightDecay: number({ min: 0, max: 1, help: "decoupled weight decay" }),
-    maxGradNorm: number({ above: 0, help: "gradients are clipped to this global norm" }),
-    emaDecay: number({ min: 0, max: 1, help: "of the moving average that samples are drawn with" }),
-    classDropout: number({ min: 0, max: 1, help: "share of labels dropped, for guidance" }),
-    logEvery: integer({ min: 1, help: "steps between rows of metrics.csv" }),
-    evalEvery: integer({
-      min: 1,
-      help: "steps between validation losses; a multiple of --log-every",
-    }),
-    checkpointEvery: integer({ min: 1, help: "steps between checkpoints" }),
-    validationSize: integer({
-      min: 1,
-      max: 10000,
-      help: "held-out images for the validation loss",
-    }),
-  },
-  "Diffusion": {
-    timesteps: integer({ min: 2, max: 100000, help: "T, steps of the noise schedule" }),
-    betaSchedule: choice(betaSchedules, { help: "the noise schedule" }),
-    predictionType: choice(predictionTypes, { help: "what the network predicts" }),
-    minSnrGamma: number({ min: 0, help: "min-SNR loss weights' gamma; 0 for none" }),
-  },
-  "Network": {
-    channels: integers({ min: 1, help: "the UNet's channels at each resolution" }),
-    layersPerBlock: integer({ min: 1, max: 16, help: "residual blocks at each resolution" }),
-    attentionLevels: integers({ min: 0, help: "resolutions with attention, 0 the finest" }),
-    attentionHeadDim: integer({ min: 1, help: "features of an attention head" }),
-    normNumGroups: integer({
-      min: 1,
-      help: "groups of the normalizations; they divide the channels",
-    }),
-  },
-  "Sampling": {
-    sampler: choice(samplerNames, { help: "how samples are drawn" }),
-    sampleSteps: integer({ min: 1, help: "denoising steps; at most T" }),
-    eta: number({ min: 0, max: 1, help: "ddim: 0 adds no noise, 1 as much as ddpm" }),
-    timestepSpacing: choice(timestepSpacings, { help: "which of the T steps are taken" }),
-    varianceType: choice(varianceTypes, { help: "ddpm: how much noise a step adds" }),
-    guidance: number({ min: 0, max: 100, help: "classifier-free guidance; 1 for none" }),
-    samples: integer({ min: 1, max: 100000, help: "images to draw, the classes in turn" }),
-    class: text({ placeholder: "NAME", help: `only one of ${FASHION_MNIST_CLASSES.join(", ")}` }),
-    checkpoint: text({ placeholder: "DIR", help: "sample from this checkpoint or run" }),
-    sampleOnly: toggle({ help: "do not train: draw samples with --checkpoint" }),
-  },
-};
-
-/** Everything that decides what a run computes. */
-type Config = Omit<
-  FlagValues<typeof FLAGS>,
-  | ("preset" | "out" | "device" | "threads" | "dataDir" | "resume" | "overwrite")
-  | ("class" | "checkpoint" | "sampleOnly")
->;
-
-const NANO: Config = {
+/** What `deno task image` does if nothing else is asked for. */
+const NANO: ImageConfig = {
   seed: 0,
   // Training
   steps: 1500, // about 100,000 images: garments are clear, and two cores need minutes
@@ -190,7 +104,7 @@ const NANO: Config = {
   samples: 80, // eight of each class
 };
 
-const PRESETS: Record<"smoke" | "nano" | "small" | "paper", Config> = {
+const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> = {
   // Seconds: every part runs, nothing is learned well. What tests use.
   smoke: {
     ...NANO,
@@ -255,50 +169,18 @@ const EXTENDABLE = [
   ...["guidance", "samples"],
 ];
 
-/** Columns of metrics.csv. Q0 to Q3 are quarters of the time steps, from clean to noisy. */
-const COLUMNS = [
-  ...["loss", "lossQ0", "lossQ1", "lossQ2", "lossQ3"] as const,
-  ...["valLoss", "valLossQ0", "valLossQ1", "valLossQ2", "valLossQ3"] as const,
-  ...["gradNorm", "learningRate", "imagesPerSecond"] as const,
-];
-
-const CHARTS: MetricsChart[] = [
-  {
-    title: "Loss",
-    xLabel: "step",
-    columns: { loss: "training (weighted)", valLoss: "validation (moving average)" },
-    yLabel: "mean squared error",
-    yScale: "log",
-  },
-  {
-    title: "Validation loss by quarter of the time steps",
-    xLabel: "step",
-    columns: {
-      valLossQ0: "cleanest",
-      valLossQ1: "second",
-      valLossQ2: "third",
-      valLossQ3: "noisiest",
-    },
-    yLabel: "mean squared error",
-    yScale: "log",
-  },
-  { title: "Norm of the gradients", xLabel: "step", yLabel: "norm", columns: { gradNorm: "norm" } },
-];
-
 const CLASSES = FASHION_MNIST_CLASSES.length;
 const SIDE = 28;
 const SAMPLE_BATCH = 80;
 
-type Given = Partial<FlagValues<typeof FLAGS>>;
-
 /** The settings among the flags that were given. */
-function settingsOf(given: Given): Partial<Config> {
+function settingsOf(given: ImageFlags): Partial<ImageConfig> {
   return Object.fromEntries(Object.entries(given).filter(([key]) => key in NANO));
 }
 
 /** Refuses settings that are sound by themselves and not together. */
 function checkConsistency(
-  { sampleSteps, timesteps, evalEvery, logEvery, guidance, classDropout }: Config,
+  { sampleSteps, timesteps, evalEvery, logEvery, guidance, classDropout }: ImageConfig,
 ) {
   if (sampleSteps > timesteps) {
     throw usageError(
@@ -315,26 +197,8 @@ function checkConsistency(
   }
 }
 
-/** How the samples were drawn, in words. */
-function samplingProtocol({ sampler, sampleSteps, eta, guidance, seed, samples }: Config): string {
-  const noise = sampler === "ddim" ? `, eta ${eta}` : "";
-  return `${samples} samples by ${sampler}, ${sampleSteps} steps${noise}, guidance ${guidance}, ` +
-    `averaged weights, seed ${seed}`;
-}
-
-function keyFigures(rows: readonly MetricsRow[], config: Config): KeyFigure[] {
-  const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
-  if (last === undefined) return [];
-  return [{
-    name: "Validation loss",
-    value: last["valLoss"]!.toFixed(4),
-    protocol: `mean squared error of ${config.predictionType}, unweighted, on ` +
-      `${config.validationSize} held-out images, averaged weights, step ${last.step}, fixed noise`,
-  }];
-}
-
 /** The UNet that a configuration asks for. */
-function unetConfigOf(config: Config): UNetConfig {
+function unetConfigOf(config: ImageConfig): UNetConfig {
   const levels = config.channels.length;
   const attends = (level: number) => config.attentionLevels.includes(level);
   return checkUNetConfig({
@@ -366,7 +230,7 @@ function classIndex(name: string | undefined): number | undefined {
 async function sample(
   device: Device,
   model: { parameters: HostParameters; config: UNetConfig; schedule: NoiseSchedule },
-  config: Config,
+  config: ImageConfig,
   { path, only }: { path: string; only: number | undefined },
 ): Promise<Uint8Array> {
   const count = config.samples;
@@ -403,22 +267,14 @@ async function sample(
       : { labels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }),
   }));
   await makeFolder(path.slice(0, path.lastIndexOf("/")));
-  await writeFileAtomic(path, png).catch((error) => {
-    throw fileError(error, `write ${path}`);
-  });
+  await writeFileAtomic(path, png);
   console.log(`samples: ${path}`);
   return png;
 }
 
-async function makeFolder(path: string): Promise<void> {
-  await Deno.mkdir(path, { recursive: true }).catch((error) => {
-    throw fileError(error, `create the folder ${path}`);
-  });
-}
-
 /** `--sample-only`: draws samples from a checkpoint. */
 async function sampleOnly(
-  given: Given,
+  given: ImageFlags,
   device: Device,
 ): Promise<number> {
   const directory = await resolveCheckpoint(given.checkpoint!);
@@ -439,12 +295,12 @@ async function main(): Promise<number> {
     console.log(helpText({
       usage: "deno task image [flags]",
       about: "Trains a diffusion model on FashionMNIST, draws samples and writes a report.",
-      flags: FLAGS,
+      flags: IMAGE_FLAGS,
       presets: PRESETS,
     }));
     return EXIT.done;
   }
-  const given = parseFlags(Deno.args, FLAGS);
+  const given = parseFlags(Deno.args, IMAGE_FLAGS);
   const { preset = "nano" } = given;
   const only = classIndex(given.class);
   if (given.sampleOnly !== (given.checkpoint !== undefined || undefined)) {
@@ -471,7 +327,6 @@ async function main(): Promise<number> {
     log: (line) => console.error(line),
   });
   console.log(data.description);
-  const commit = await gitCommit(import.meta.dirname ?? ".");
   using folder = await openRunFolder({
     directory: given.out ?? `runs/image-${preset}-${config.seed}`,
     automatic: given.out === undefined,
@@ -484,15 +339,10 @@ async function main(): Promise<number> {
       sha256: data.sha256,
       rows: data.train.labels.length + data.validation.labels.length,
     }],
-    session: {
-      started: new Date().toISOString(),
-      command: ["image", ...Deno.args],
-      device: device.name,
-      threads: device.threads,
-      versions: versions(),
-      system: system(),
-      ...(commit === undefined ? {} : { commit }),
-    },
+    session: await describeSession(["image", ...Deno.args], device, {
+      root: import.meta.dirname ?? ".",
+      now: Date.now(),
+    }),
     ...(given.resume === undefined ? {} : { resume: given.resume }),
     ...(given.overwrite === undefined ? {} : { overwrite: given.overwrite }),
     extendable: EXTENDABLE,
@@ -540,7 +390,7 @@ async function main(): Promise<number> {
     count: config.validationSize,
   });
   const metricsPath = `${directory}/metrics.csv`;
-  using metrics = await MetricsLog.open(metricsPath, COLUMNS, {
+  using metrics = await MetricsLog.open(metricsPath, IMAGE_METRICS, {
     resumeStep: checkpoint === undefined ? undefined : done,
   });
   const window = new LossWindow(
@@ -561,11 +411,11 @@ async function main(): Promise<number> {
         details: { window: window.toJson() },
       }),
     );
-  using interrupt = listenForInterrupt();
   const started = performance.now();
   const computed = device.milliseconds;
   let peakMemory = 0;
   {
+    using interrupt = listenForInterrupt();
     await using progress = new Progress({
       total: config.steps,
       start: done,
@@ -645,7 +495,7 @@ async function main(): Promise<number> {
     figures,
     pictures: [{ caption: samplingProtocol(config), png }],
     metrics: rows,
-    charts: CHARTS,
+    charts: IMAGE_CHARTS,
     config: config as unknown as JsonObject,
     origin: folder.record as unknown as JsonObject,
   });

@@ -1,4 +1,5 @@
 /** Files that are either there whole or not there at all. */
+import { fileError } from "./file_errors.ts";
 
 let counter = 0;
 
@@ -8,6 +9,7 @@ let counter = 0;
  *
  * @param path The file to write; its folder must exist.
  * @param content Bytes, or text to be encoded as UTF-8.
+ * @throws {UserError} If it cannot be written, with what to do.
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
@@ -18,9 +20,22 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
       written += await file.write(bytes.subarray(written));
     }
     await file.sync();
+    await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
-    throw error;
+    throw fileError(error, `write ${path}`);
   }
-  await Deno.rename(temporary, path);
+}
+
+/**
+ * Makes a folder and those above it; one that is there already is fine.
+ *
+ * @throws {UserError} If it cannot be made, with what to do.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true });
+  } catch (error) {
+    throw fileError(error, `create the folder ${path}`);
+  }
 }

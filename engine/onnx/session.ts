@@ -1,5 +1,5 @@
 /** Running ONNX graphs with npm:onnxruntime-node. */
-import type { InferenceSession } from "onnxruntime-node";
+import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { UserError } from "../errors.ts";
 import { type DType, type HostArray, sizeOf } from "../tree.ts";
 
@@ -56,7 +56,7 @@ export async function createSession(
       return milliseconds;
     },
     async run(inputs) {
-      const feeds: Record<string, ort.Tensor> = {};
+      const feeds: Record<string, Tensor> = {};
       session.inputNames.forEach((name, i) => {
         const { dtype, data, shape } = inputs[i]!;
         feeds[name] = new ort.Tensor(dtype, data as Float32Array, shape);

@@ -1,0 +1,72 @@
+/**
+ * Starts a program with its permission set of deno.json, plus the folders that its flags name and no
+ * others: `--out DIR` may be written, `--data-dir DIR` and `--checkpoint DIR` may be read. A set alone
+ * is fixed: it would have to allow every folder there is, or refuse the user's own.
+ *
+ *     deno run --allow-run tools/task.ts image --out /some/folder
+ */
+import config from "../deno.json" with { type: "json" };
+
+type Access = "read" | "write";
+
+const PROGRAMS = { image: config.permissions.image };
+
+/** The flags that name folders, and what is done in them. */
+const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
+  "--out": ["read", "write"],
+  "--data-dir": ["read"],
+  "--checkpoint": ["read"],
+};
+
+/** The folders that a command line names, by what is done in them. */
+export function namedFolders(args: readonly string[]): Record<Access, string[]> {
+  const folders: Record<Access, string[]> = { read: [], write: [] };
+  args.forEach((arg, i) => {
+    const [, flag = arg, inline] = /^(--[^=]+)=(.*)$/s.exec(arg) ?? [];
+    const folder = inline ?? args[i + 1] ?? "";
+    // A comma would end the path in Deno's own flag; such a folder is refused later, by name.
+    if (folder === "" || folder.includes(",")) return;
+    for (const access of FOLDER_FLAGS[flag] ?? []) folders[access].push(folder);
+  });
+  return folders;
+}
+
+/**
+ * Deno's arguments for a program. Deno's `--allow-read` replaces the set's own list, so both are given.
+ *
+ * @param set The permission set of deno.json, by its lists.
+ */
+export function denoArguments(
+  program: string,
+  args: readonly string[],
+  set: { readonly read: readonly string[]; readonly write: readonly string[] },
+): string[] {
+  const { read, write } = namedFolders(args);
+  const allow = (access: Access, folders: readonly string[]) =>
+    folders.length === 0 ? [] : [`--allow-${access}=${[...set[access], ...folders].join()}`];
+  return [
+    ...["run", "-q", "--no-prompt", `-P=${program}`],
+    ...allow("read", read),
+    ...allow("write", write),
+    `${program}.ts`,
+    ...args,
+  ];
+}
+
+if (import.meta.main) {
+  const [program, ...args] = Deno.args;
+  if (program === undefined || !(program in PROGRAMS)) {
+    console.error(`usage: task.ts ${Object.keys(PROGRAMS).join(" | ")} [flags]`);
+    Deno.exit(2);
+  }
+  const set = PROGRAMS[program as keyof typeof PROGRAMS];
+  const child = new Deno.Command(Deno.execPath(), { args: denoArguments(program, args, set) })
+    .spawn();
+  // Ctrl-C reaches the program by itself; this process has to outlive it to pass its exit code on.
+  Deno.addSignalListener("SIGINT", () => {});
+  if (Deno.build.os !== "windows") {
+    Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  }
+  const { code } = await child.status;
+  Deno.exit(code);
+}
