@@ -35,8 +35,11 @@ async function initialize(backend: "cpu" | "wasm"): Promise<void> {
 
 async function download(tensor: tf.Tensor): Promise<HostArray> {
   const data = await tensor.data();
-  // tfjs may hand out the very array that it keeps; the caller's must stay as it is.
-  return { dtype: tensor.dtype as DType, shape: tensor.shape, data: data.slice() as Float32Array };
+  const dtype = tensor.dtype as DType;
+  const kind = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }[dtype];
+  // A copy, for two reasons: tfjs may hand out the very array that it keeps, and the caller's must stay
+  // as it is; and what was cast to another type may still lie in an array of the old one.
+  return { dtype, shape: tensor.shape, data: kind.from(data as Float32Array) };
 }
 
 /**

@@ -11,7 +11,7 @@
 import { UserError } from "../errors.ts";
 import * as tf from "../tf.ts";
 import { type DType, sizeOf } from "../tree.ts";
-import { Graph, type NodeOptions } from "./graph.ts";
+import type { Graph, NodeOptions } from "./graph.ts";
 
 /** What is known of a tensor: its shape, and the graph's values that hold it. */
 export interface Entry {
@@ -26,9 +26,10 @@ export interface Entry {
 }
 
 /** A kernel: adds its operation to the backend's graph. */
-// deno-lint-ignore no-explicit-any
 export type Kernel = (
+  // deno-lint-ignore no-explicit-any
   inputs: any,
+  // deno-lint-ignore no-explicit-any
   attrs: any,
   backend: OnnxBackend,
 ) => tf.TensorInfo | tf.TensorInfo[];

@@ -34,10 +34,9 @@ export function isBlockable(backend: OnnxBackend, { shape, dtype }: tf.TensorInf
     sizeOf(shape) > 0;
 }
 
-/** Whether a tensor is at hand in the blocked layout only, so that a kernel had better work there. */
+/** Whether a tensor is at hand in the blocked layout, so that a kernel had better work there. */
 export function isBlocked(backend: OnnxBackend, tensor: tf.TensorInfo): boolean {
-  const entry = backend.entry(tensor);
-  return entry.blocked !== undefined && entry.plain === undefined;
+  return backend.entry(tensor).blocked !== undefined;
 }
 
 /** Whether two shapes are equal. */

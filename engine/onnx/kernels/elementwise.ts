@@ -1,6 +1,6 @@
 /** Element-wise kernels. They keep the layout of their inputs. */
 import * as tf from "../../tf.ts";
-import { type Kernel, type OnnxBackend } from "../backend.ts";
+import type { Kernel, OnnxBackend } from "../backend.ts";
 import type { NodeOptions } from "../graph.ts";
 import { blockedAffine, channelBroadcast, isBlocked, ones, sameShape } from "../layout.ts";
 import { ELEMENT_TYPE } from "../proto.ts";
@@ -115,7 +115,11 @@ export const elementwise: Record<string, Kernel> = {
   AddN: (inputs, _attrs, backend) => {
     const tensors = Object.values(inputs) as tf.TensorInfo[];
     const [first] = tensors;
-    return naryOn(backend, tensors, first!.shape, op("Sum"), first!.dtype);
+    // ONNX's Sum takes no integers.
+    const sum: Expression = first!.dtype === "float32"
+      ? op("Sum")
+      : (g, ...values) => values.reduce((a, b) => g.node("Add", [a, b]));
+    return naryOn(backend, tensors, first!.shape, sum, first!.dtype);
   },
   Maximum: binary(op("Max")),
   Minimum: binary(op("Min")),
@@ -165,22 +169,15 @@ export const elementwise: Record<string, Kernel> = {
   Sqrt: unary(op("Sqrt")),
   Square: unary((g, x) => g.node("Mul", [x, x])),
   Tanh: unary(op("Tanh")),
-  ClipByValue: ({ x }, { clipValueMin, clipValueMax }, backend) =>
-    unaryOn(
-      backend,
-      x,
-      (g, value) => g.node("Clip", [value, scalar(g, clipValueMin), scalar(g, clipValueMax)]),
-    ),
+  ClipByValue: ({ x }, { clipValueMin, clipValueMax }, backend) => {
+    const bound = (value: number) => backend.graph.constant([value], [], x.dtype);
+    const bounds = [bound(clipValueMin), bound(clipValueMax)];
+    return unaryOn(backend, x, (g, value) => g.node("Clip", [value, ...bounds]));
+  },
   Cast: ({ x }, { dtype }, backend) => {
     if (dtype === x.dtype) return unaryOn(backend, x, (_g, value) => value);
     const to = ELEMENT_TYPE[dtype as keyof typeof ELEMENT_TYPE];
     return unaryOn(backend, x, op("Cast", { attributes: { to } }), dtype);
   },
-  Identity: ({ x }, _attrs, backend) => {
-    const { plain, blocked } = backend.entry(x);
-    const copy = plain === undefined
-      ? backend.blockedTensor(blocked!, x.shape)
-      : backend.tensor(plain, x.shape, x.dtype);
-    return copy;
-  },
+  Identity: ({ x }, _attrs, backend) => unaryOn(backend, x, (_g, value) => value),
 };

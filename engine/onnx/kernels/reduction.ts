@@ -2,6 +2,7 @@
 import * as tf from "../../tf.ts";
 import type { Kernel, OnnxBackend } from "../backend.ts";
 import { isBlocked, NCHWC, sameShape } from "../layout.ts";
+import { ELEMENT_TYPE } from "../proto.ts";
 
 /** The shape that is left when `axes` of `shape` are reduced. */
 function reducedShape(
@@ -22,6 +23,7 @@ function reduceNode(
   axes: readonly number[],
   keepDims: boolean,
 ): string {
+  if (axes.length === 0) return value; // ONNX takes no axes for all axes
   const keepdims = keepDims ? 1 : 0;
   return op === "ReduceSum"
     ? backend.node(op, [value, backend.graph.int64s(axes)], { attributes: { keepdims } })
@@ -55,18 +57,23 @@ function reduceBlocked(
   return backend.tensor(backend.reshape(value, shape), shape);
 }
 
-function reduction(op: string, dtype?: string): Kernel {
-  return ({ x }, { axis, keepDims }, backend) => {
-    const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
+function reduction(op: string, dtype?: "float32"): Kernel {
+  // Max alone calls its axes reductionIndices.
+  return ({ x }, { axis, reductionIndices = axis, keepDims }, backend) => {
+    const axes = tf.util.parseAxisParam(reductionIndices, x.shape).sort((a, b) => a - b);
     if (isBlocked(backend, x)) {
       const reduced = reduceBlocked(backend, op, x, axes, keepDims);
       if (reduced !== undefined) return reduced;
     }
     const shape = reducedShape(x.shape, axes, keepDims);
-    const value = axes.length === 0
+    const value = dtype === undefined || dtype === x.dtype
       ? backend.plain(x)
-      : reduceNode(backend, op, backend.plain(x), axes, keepDims);
-    return backend.tensor(value, shape, dtype ?? x.dtype);
+      : backend.node("Cast", [backend.plain(x)], { attributes: { to: ELEMENT_TYPE[dtype] } });
+    return backend.tensor(
+      reduceNode(backend, op, value, axes, keepDims),
+      shape,
+      dtype ?? x.dtype,
+    );
   };
 }
 
@@ -74,9 +81,11 @@ function reduction(op: string, dtype?: string): Kernel {
 function logicalReduction(op: "ReduceMin" | "ReduceMax"): Kernel {
   return ({ x }, { axis, keepDims }, backend) => {
     const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
-    const integers = backend.node("Cast", [backend.plain(x)], { attributes: { to: 6 } });
+    const integers = backend.node("Cast", [backend.plain(x)], {
+      attributes: { to: ELEMENT_TYPE.int32 },
+    });
     const reduced = reduceNode(backend, op, integers, axes, keepDims);
-    const value = backend.node("Cast", [reduced], { attributes: { to: 9 } });
+    const value = backend.node("Cast", [reduced], { attributes: { to: ELEMENT_TYPE.bool } });
     return backend.tensor(value, reducedShape(x.shape, axes, keepDims), "bool");
   };
 }
@@ -86,7 +95,7 @@ function argument(op: "ArgMax" | "ArgMin"): Kernel {
   return ({ x }, { axis }, backend) => {
     const [at] = tf.util.parseAxisParam(axis, x.shape) as [number];
     const index = backend.node(op, [backend.plain(x)], { attributes: { axis: at, keepdims: 0 } });
-    const value = backend.node("Cast", [index], { attributes: { to: 6 } });
+    const value = backend.node("Cast", [index], { attributes: { to: ELEMENT_TYPE.int32 } });
     return backend.tensor(value, reducedShape(x.shape, [at], false), "int32");
   };
 }
@@ -105,11 +114,6 @@ export const reductions: Record<string, Kernel> = {
   Softmax: ({ logits }, { dim }, backend) =>
     backend.tensor(
       backend.node("Softmax", [backend.plain(logits)], { attributes: { axis: dim } }),
-      logits.shape,
-    ),
-  LogSoftmax: ({ logits }, { axis }, backend) =>
-    backend.tensor(
-      backend.node("LogSoftmax", [backend.plain(logits)], { attributes: { axis } }),
       logits.shape,
     ),
 };

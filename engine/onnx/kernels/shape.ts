@@ -78,6 +78,27 @@ function sliced(
   return backend.tensor(slice(backend.plain(x), axes), size, x.dtype);
 }
 
+/**
+ * A one-hot value [...ids, depth] of float32. ONNX counts negative indices from the end; for tfjs, as
+ * for all indices from `depth` on, nothing is on.
+ */
+function oneHot(
+  backend: OnnxBackend,
+  ids: string,
+  depth: number,
+  [off, on]: readonly [number, number],
+): string {
+  const { graph } = backend;
+  const index = backend.node("Cast", [ids], { attributes: { to: ELEMENT_TYPE.int64 } });
+  const limit = graph.constant([depth], [], "int64");
+  const negative = backend.node("Less", [index, graph.constant([0], [], "int64")]);
+  return backend.node("OneHot", [
+    backend.node("Where", [negative, limit, index]),
+    limit,
+    graph.constant([off, on], [2], "float32"),
+  ]);
+}
+
 /** The kernels by their tfjs names. */
 export const shapes: Record<string, Kernel> = {
   Reshape: ({ x }, { shape }, backend) =>
@@ -116,6 +137,15 @@ export const shapes: Record<string, Kernel> = {
   SplitV: ({ x }, { numOrSizeSplits, axis }, backend) => {
     const at = tf.util.parseAxisParam(axis, x.shape)[0]!;
     const sizes = tf.backend_util.prepareSplitSize(x, numOrSizeSplits, at);
+    if (isBlocked(backend, x) && at === 3) {
+      // The gradient of a concatenation: whole blocks of channels stay blocked.
+      let from = 0;
+      return sizes.map((size) => {
+        const begin = [0, 0, 0, from];
+        from += size;
+        return sliced(backend, x, begin, [...x.shape.slice(0, 3), size]);
+      });
+    }
     const parts = backend.graph.nodes("Split", [backend.plain(x), backend.graph.int64s(sizes)], {
       attributes: { axis: at },
       outputs: sizes.length,
@@ -164,30 +194,23 @@ export const shapes: Record<string, Kernel> = {
   // The gradient of a gather along the first axis. Rows are added by a product with a one-hot matrix:
   // ONNX's scatter-add would do, but adds in no fixed order where threads share the work.
   UnsortedSegmentSum: ({ x, segmentIds }, { numSegments }, backend) => {
-    const { graph } = backend;
     const rows = sizeOf(segmentIds.shape);
     const rest = x.shape.slice(segmentIds.shape.length);
     const ids = backend.reshape(backend.plain(segmentIds), [rows]);
-    const oneHot = backend.node("OneHot", [
-      backend.node("Cast", [ids], { attributes: { to: ELEMENT_TYPE.int64 } }),
-      graph.constant([numSegments], [], "int64"),
-      graph.constant([0, 1], [2], "float32"),
-    ]); // [rows, numSegments]
+    const members = oneHot(backend, ids, numSegments, [0, 1]); // [rows, numSegments]
     const flat = backend.reshape(backend.plain(x), [rows, sizeOf(rest)]);
-    const sums = backend.node("FusedMatMul", [oneHot, flat], {
+    const sums = backend.node("FusedMatMul", [members, flat], {
       domain: "com.microsoft",
       attributes: { transA: 1, transB: 0 },
     });
     return backend.tensor(backend.reshape(sums, [numSegments, ...rest]), [numSegments, ...rest]);
   },
   OneHot: ({ indices }, { depth, onValue, offValue, dtype }, backend) => {
-    const { graph } = backend;
-    const value = backend.node("OneHot", [
-      backend.node("Cast", [backend.plain(indices)], { attributes: { to: ELEMENT_TYPE.int64 } }),
-      graph.constant([depth], [], "int64"),
-      graph.constant([offValue, onValue], [2], dtype ?? "float32"),
-    ]);
-    return backend.tensor(value, [...indices.shape, depth], dtype ?? "float32");
+    const hot = oneHot(backend, backend.plain(indices), depth, [offValue, onValue]);
+    const to = ELEMENT_TYPE[(dtype ?? "int32") as ConstantType];
+    // ONNX Runtime has no OneHot of other types; a cast to the same type costs nothing.
+    const value = backend.node("Cast", [hot], { attributes: { to } });
+    return backend.tensor(value, [...indices.shape, depth], dtype ?? "int32");
   },
   ResizeNearestNeighbor: (inputs, attrs, backend) => {
     const { images } = inputs;
