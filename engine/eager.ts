@@ -3,6 +3,7 @@ import { UserError } from "./errors.ts";
 import type { CompiledTree } from "./onnx/compile.ts";
 import * as tf from "./tf.ts";
 import {
+  ARRAY_OF,
   checkHostArray,
   type DType,
   type HostArray,
@@ -10,6 +11,7 @@ import {
   isTensor,
   leavesOf,
   mapTree,
+  resultType,
   type TensorTree,
 } from "./tree.ts";
 import { registerWasmKernels } from "./wasm_kernels.ts";
@@ -36,10 +38,9 @@ async function initialize(backend: "cpu" | "wasm"): Promise<void> {
 async function download(tensor: tf.Tensor): Promise<HostArray> {
   const data = await tensor.data();
   const dtype = tensor.dtype as DType;
-  const kind = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }[dtype];
   // A copy, for two reasons: tfjs may hand out the very array that it keeps, and the caller's must stay
   // as it is; and what was cast to another type may still lie in an array of the old one.
-  return { dtype, shape: tensor.shape, data: kind.from(data as Float32Array) };
+  return { dtype, shape: tensor.shape, data: ARRAY_OF[dtype].from(data as Float32Array) };
 }
 
 /**
@@ -64,7 +65,10 @@ export async function compileEager(
             isHostArray,
             ({ data, shape, dtype }) => tf.tensor(data.slice(), [...shape], dtype),
           );
-          return fn(tensors) as tf.TensorContainer;
+          const results = fn(tensors);
+          // Within the tidy, so that nothing is left behind when a result is refused.
+          leavesOf(results, isTensor).forEach(({ leaf, path }) => resultType(leaf, path));
+          return results as tf.TensorContainer;
         }) as TensorTree;
         const leaves = leavesOf(outputs, isTensor);
         const arrays = await Promise.all(leaves.map(({ leaf }) => download(leaf)));

@@ -17,6 +17,7 @@ export const EXIT = {
  * The programs print it on one line without a stack trace and leave with {@linkcode exitCode}.
  */
 export class UserError extends Error {
+  /** What stands before the message where an error is printed whole. */
   override readonly name = "UserError";
   /** The exit code that the program leaves with. */
   readonly exitCode: number;

@@ -5,13 +5,16 @@ import * as tf from "./tf.ts";
 /** Element types of tensors that cross between host and device. */
 export type DType = "float32" | "int32" | "bool";
 
+/** The class of the typed array that holds each element type. */
+export const ARRAY_OF = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
+
 /** A tensor on the host: numbers in row-major order. */
 export interface HostArray {
   /** The element type. */
   readonly dtype: DType;
   /** The shape; [] for a scalar. */
   readonly shape: readonly number[];
-  /** The elements: Float32Array for float32, Int32Array for int32, Uint8Array for bool. */
+  /** The elements, in an array of the class that {@linkcode ARRAY_OF} names. */
   readonly data: Float32Array | Int32Array | Uint8Array;
 }
 
@@ -66,7 +69,7 @@ export function isHostArray(node: ArrayTree): node is HostArray {
 
 /** Whether a node of a tree is a tensor on a device. */
 export function isTensor(node: TensorTree): node is tf.Tensor {
-  return node instanceof tf.Tensor;
+  return tf.isTensor(node);
 }
 
 /**
@@ -89,6 +92,11 @@ export function mapTree<From, To>(
     );
   }
   if (isLeaf(tree)) return fn(tree, path);
+  // Anything else of a class, such as a Map or a Promise, would pass for a record without keys.
+  const { name } = (Object.getPrototypeOf(tree) as object | null)?.constructor ?? Object;
+  if (name !== "Object" && name !== "Array") {
+    throw new UserError(`Expected a tensor at "${path}", found a ${name}.`);
+  }
   if (Array.isArray(tree)) return tree.map((node, i) => mapTree(node, isLeaf, fn, at(i)));
   return Object.fromEntries(
     Object.entries(tree as { readonly [key: string]: Tree<From> })
@@ -117,10 +125,26 @@ export function checkHostArray({ shape, data, dtype }: HostArray, path: string):
       }.`,
     );
   }
-  const kind = { float32: Float32Array, int32: Int32Array, bool: Uint8Array }[dtype];
-  if (!(data instanceof kind)) {
+  if (!Object.hasOwn(ARRAY_OF, dtype)) {
+    throw new UserError(
+      `The input "${path}" is ${dtype}, which no device holds: use ${
+        Object.keys(ARRAY_OF).join(", ")
+      }.`,
+    );
+  }
+  if (!(data instanceof ARRAY_OF[dtype])) {
     throw new UserError(
       `The input "${path}" is ${dtype}, but its data is a ${data.constructor.name}.`,
     );
   }
+}
+
+/**
+ * The element type of a tensor that is to go to the host.
+ *
+ * @throws {UserError} If it is one that {@linkcode HostArray} has no word for.
+ */
+export function resultType({ dtype }: tf.Tensor, path: string): DType {
+  if (Object.hasOwn(ARRAY_OF, dtype)) return dtype as DType;
+  throw new UserError(`The result "${path}" is ${dtype}, which the device cannot hold.`);
 }

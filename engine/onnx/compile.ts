@@ -1,15 +1,14 @@
 /** compile() on the onnx device: trace once a signature, then run the graph. */
-import { UserError } from "../errors.ts";
 import * as tf from "../tf.ts";
 import {
   type ArrayTree,
   checkHostArray,
-  type DType,
   type HostArray,
   isHostArray,
   isTensor,
   leavesOf,
   mapTree,
+  resultType,
   type TensorTree,
 } from "../tree.ts";
 import { BACKEND_NAME, OnnxBackend } from "./backend.ts";
@@ -81,18 +80,11 @@ export function trace(
         return tf.engine().makeTensorFromTensorInfo(backend.tensor(name, shape, dtype));
       });
       const results = fn(tensors);
-      const outputs = leavesOf(results, isTensor).map(({ leaf, path }) => {
-        if (leaf.dtype === "string" || leaf.dtype === "complex64") {
-          throw new UserError(
-            `The result "${path}" is ${leaf.dtype}, which the device cannot hold.`,
-          );
-        }
-        return {
-          name: backend.plain(leaf),
-          shape: leaf.shape,
-          elementType: ELEMENT_TYPE[leaf.dtype as DType],
-        };
-      });
+      const outputs = leavesOf(results, isTensor).map(({ leaf, path }) => ({
+        name: backend.plain(leaf),
+        shape: leaf.shape,
+        elementType: ELEMENT_TYPE[resultType(leaf, path)],
+      }));
       let position = 0;
       const positions = mapTree(results, isTensor, () => position++);
       return {
@@ -135,7 +127,9 @@ export function compileOnnx(
   const compiled = async (inputs: ArrayTree) => {
     const leaves = leavesOf(inputs, isHostArray);
     leaves.forEach(({ leaf, path }) => checkHostArray(leaf, path));
-    const signature = leaves.map(({ leaf, path }) => `${path}:${leaf.dtype}[${leaf.shape}]`).join();
+    const signature = JSON.stringify(
+      mapTree(inputs, isHostArray, ({ dtype, shape }) => `${dtype}[${shape}]`),
+    );
     let entry = sessions.get(signature);
     if (entry === undefined) {
       const traced = trace(backend, fn, inputs);

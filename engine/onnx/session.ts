@@ -1,7 +1,7 @@
 /** Running ONNX graphs with npm:onnxruntime-node. */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { UserError } from "../errors.ts";
-import { type DType, type HostArray, sizeOf } from "../tree.ts";
+import { ARRAY_OF, type DType, type HostArray, sizeOf } from "../tree.ts";
 
 /** Options of {@linkcode createSession}. */
 export interface SessionOptions {
@@ -71,9 +71,10 @@ export async function createSession(
       milliseconds += performance.now() - start;
       return session.outputNames.map((name): HostArray => {
         const { type, dims, data } = results[name]!;
+        const dtype = type as DType;
         // An empty tensor's data may come as undefined.
-        const values = sizeOf(dims) === 0 ? new Float32Array() : data as Float32Array;
-        return { dtype: type as DType, shape: dims, data: values };
+        const values = sizeOf(dims) === 0 ? new ARRAY_OF[dtype](0) : data as Float32Array;
+        return { dtype, shape: dims, data: values };
       });
     },
     async dispose() {

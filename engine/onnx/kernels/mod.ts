@@ -23,10 +23,11 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...shapes,
 };
 
-/** The tfjs operation that is running, such as "cumsum". */
+/** The tfjs operation that is running, such as "tf.cumsum()"; tfjs calls its scope "cumsum__op". */
 function currentOperation(): string {
   const scope = tf.engine().state.activeScope as unknown as { name?: string } | undefined;
-  return scope?.name ?? "an operation";
+  const [, operation] = scope?.name?.match(/^(.+)__op$/) ?? [];
+  return operation === undefined ? "an operation of tfjs" : `tf.${operation}()`;
 }
 
 /**
@@ -51,7 +52,7 @@ export function registerKernels(backend: OnnxBackend): void {
       backendName: BACKEND_NAME,
       kernelFunc: () => {
         throw new UserError(
-          `The onnx device has no kernel "${kernelName}", which tf.${currentOperation()} asked for. ` +
+          `The onnx device has no kernel "${kernelName}", which ${currentOperation()} asked for. ` +
             "Use another operation, or --device cpu.",
         );
       },

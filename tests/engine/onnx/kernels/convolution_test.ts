@@ -1,8 +1,9 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
+import { openDevice } from "../../../../engine/device.ts";
 import { convolutions } from "../../../../engine/onnx/kernels/convolution.ts";
 import { filterGradients } from "../../../../engine/onnx/kernels/filter_gradient.ts";
-import type * as tf from "../../../../engine/tf.ts";
+import * as tf from "../../../../engine/tf.ts";
 import type { HostArray } from "../../../../engine/tree.ts";
 import { deviceWorks } from "../../../devices.ts";
 import { assertSameAsCpu, drawn, LAYOUTS, RUNS } from "../against_cpu.ts";
@@ -49,6 +50,12 @@ function allPasses(
       x: blockedX,
       filter: runKernel("Neg", { x: filter }), // computed in the graph
     }, attributes),
+    dilated: runKernel("Conv2D", { x: blockedX, filter }, {
+      ...attributes,
+      strides: 1,
+      pad: "same",
+      dilations: 2,
+    }),
     "with bias": runKernel("FusedConv2D", { x: blockedX, filter, bias }, fusedAttributes),
     "input's gradient": runKernel("Conv2DBackpropInput", { dy, filter }, inputAttributes),
     "input's gradient again": runKernel(
@@ -105,3 +112,22 @@ for (const layout of LAYOUTS) {
       ),
   });
 }
+
+Deno.test({
+  name: "FusedConv2D names the activation when it lacks it",
+  ignore: !deviceWorks("onnx"),
+  fn: async () => {
+    const { compile } = await openDevice("onnx", { threads: 1 });
+    const run = compile<Record<string, HostArray>, HostArray>(({ x, filter }) =>
+      tf.fused.conv2d({
+        x: x as tf.Tensor4D,
+        filter: filter as tf.Tensor4D,
+        strides: 1,
+        pad: 0,
+        activation: "relu",
+      })
+    );
+    const inputs = { x: drawn(1, [1, 2, 2, 3]), filter: drawn(2, [1, 1, 3, 4]) };
+    await assertRejects(() => run(inputs), Error, "activation relu");
+  },
+});

@@ -1,0 +1,78 @@
+/**
+ * nanoDiffusion: diffusion models in TypeScript, on tfjs as the modelling language and ONNX Runtime (or
+ * any tfjs backend) as the engine.
+ *
+ * The mathematics is plain functions: {@linkcode noiseSchedule}, {@linkcode qSample},
+ * {@linkcode posterior}, the samplers {@linkcode ddpm} and {@linkcode ddim}. Models are functions of
+ * parameters and tensors: {@linkcode unet}. {@linkcode openDevice} says where they are computed, and
+ * {@linkcode Device.compile} turns a pure function of tensors into one graph.
+ *
+ * @example Sampling with a denoiser of one's own
+ * ```ts
+ * import { ddim, lastSample, noiseSchedule, randomStream } from "./mod.ts";
+ *
+ * const schedule = noiseSchedule({ betaSchedule: "squaredcos_cap_v2" });
+ * // The exact denoiser of data that is 0.5 everywhere: what is not 0.5 is noise.
+ * const denoise = (x: Float32Array, t: number) => {
+ *   const signal = Math.sqrt(schedule.alphasCumprod[t]!);
+ *   const noise = Math.sqrt(1 - schedule.alphasCumprod[t]!);
+ *   return Promise.resolve(x.map((value) => (value - 0.5 * signal) / noise));
+ * };
+ * const start = randomStream(0).normal(4);
+ * const sample = await lastSample(ddim(denoise, start, schedule, { numInferenceSteps: 10 }));
+ * console.assert(sample.every((value) => Math.abs(value - 0.5) < 1e-3));
+ * ```
+ *
+ * @module
+ */
+export * from "./datasets/batches.ts";
+export type * from "./datasets/dataset.ts";
+export * from "./datasets/fashion_mnist.ts";
+export * from "./datasets/idx.ts";
+export { toModelRange, toPixels } from "./datasets/pixels.ts";
+export type { SourceOptions } from "./datasets/sources.ts";
+export type { DownloadOptions } from "./datasets/download.ts";
+export type { PinnedFile } from "./datasets/integrity.ts";
+export type { Network } from "./datasets/network.ts";
+export * from "./diffusion/forward.ts";
+export * from "./diffusion/guidance.ts";
+export * from "./diffusion/loss.ts";
+export * from "./diffusion/objective.ts";
+export * from "./diffusion/parameterisation.ts";
+export * from "./diffusion/posterior.ts";
+export * from "./diffusion/samplers/ddim.ts";
+export * from "./diffusion/samplers/ddpm.ts";
+export * from "./diffusion/samplers/last_sample.ts";
+export * from "./diffusion/samplers/registry.ts";
+export * from "./diffusion/samplers/types.ts";
+export type { Coefficients, Timesteps } from "./diffusion/rows.ts";
+export * from "./diffusion/scheduler_config.ts";
+export * from "./diffusion/schedules.ts";
+export * from "./diffusion/timesteps.ts";
+export * from "./diffusion/unet.ts";
+export * from "./diffusion/unet_config.ts";
+export * from "./diffusion/unet_denoiser.ts";
+export * from "./engine/device.ts";
+export * from "./engine/errors.ts";
+export type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "./engine/tf.ts";
+export type { JsonObject, JsonValue } from "./engine/json.ts";
+export * from "./engine/tree.ts";
+export * from "./evaluation/draw_samples.ts";
+export * from "./evaluation/validation_loss.ts";
+export * from "./nn/activations.ts";
+export * from "./nn/attention.ts";
+export * from "./nn/ema.ts";
+export * from "./nn/group_norm.ts";
+export * from "./nn/host_tensor.ts";
+export * from "./nn/layers.ts";
+export * from "./nn/learning_rate.ts";
+export * from "./nn/optimizers.ts";
+export * from "./nn/parameters.ts";
+export * from "./nn/random.ts";
+export * from "./nn/safetensors.ts";
+export * from "./nn/timestep_embedding.ts";
+export * from "./nn/upsample.ts";
+export * from "./training/checkpoint.ts";
+export * from "./training/diffusion_step.ts";
+export * from "./training/loop.ts";
+export * from "./training/unet_checkpoint.ts";
