@@ -11,6 +11,7 @@ import {
   type Node,
   type ValueInfo,
 } from "./proto.ts";
+import { fuseSums } from "./fuse.ts";
 
 /** Element types of constants. */
 export type ConstantType = keyof typeof ELEMENT_TYPE;
@@ -46,6 +47,8 @@ export class Graph {
   readonly #nodes: Node[] = [];
   readonly #initializers: Initializer[] = [];
   readonly #known = new Map<string, readonly string[]>();
+  /** Sums of two blocked images of equal shapes: see fuse.ts. */
+  readonly blockedSums = new Set<string>();
   /** What the nodes being added are for; it goes into their names. */
   scope = "";
   #count = 0;
@@ -132,8 +135,9 @@ export class Graph {
       attributes: {},
       name: `output_${i}`,
     }));
+    const names = outputs.map(({ name }) => name);
     return encodeModel({
-      nodes: [...this.#needed(outputs.map(({ name }) => name)), ...ends],
+      nodes: [...fuseSums(this.#needed(names), this.blockedSums, names), ...ends],
       initializers: this.#initializers,
       inputs,
       outputs: outputs.map((output, i) => ({ ...output, name: `output_${i}` })),

@@ -101,12 +101,22 @@ export const silu: Expression = op("QuickGelu", {
   attributes: { alpha: { float: 1 } },
 });
 
+const add = arithmetic(op("Add"), (g, v, size) => [ones(g, size), v], { commutes: true });
+
 const compare = (name: string) => binary(op(name), "bool");
 const not: Expression = op("Not");
 
 /** The element-wise kernels by their tfjs names. */
 export const elementwise: Record<string, Kernel> = {
-  Add: arithmetic(op("Add"), (g, v, size) => [ones(g, size), v], { commutes: true }),
+  Add: (inputs, attrs, backend) => {
+    const sum = add(inputs, attrs, backend) as tf.TensorInfo;
+    const { blocked } = backend.entry(sum);
+    // Remembered, so that a convolution may take it over.
+    if (blocked !== undefined && sameShape(inputs.a.shape, inputs.b.shape)) {
+      backend.graph.blockedSums.add(blocked);
+    }
+    return sum;
+  },
   Sub: arithmetic(op("Sub"), (g, v, size) => [ones(g, size), g.node("Neg", [v])], {
     commutes: false,
   }),
