@@ -104,7 +104,8 @@ const NANO: ImageConfig = {
   samples: 80, // eight of each class
 };
 
-const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> = {
+/** The defaults of each preset. */
+export const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> = {
   // Seconds: every part runs, nothing is learned well. What tests use.
   smoke: {
     ...NANO,
@@ -198,7 +199,7 @@ function checkConsistency(
 }
 
 /** The UNet that a configuration asks for. */
-function unetConfigOf(config: ImageConfig): UNetConfig {
+export function unetConfigOf(config: ImageConfig): UNetConfig {
   const levels = config.channels.length;
   const attends = (level: number) => config.attentionLevels.includes(level);
   return checkUNetConfig({
@@ -505,4 +506,4 @@ async function main(): Promise<number> {
   return EXIT.done;
 }
 
-await runProgram(main);
+if (import.meta.main) await runProgram(main);

@@ -26,11 +26,15 @@ const imported: Record<string, () => Promise<{ default: unknown }>> = {
 /** A JSON fixture, parsed. */
 // deno-lint-ignore no-explicit-any
 export async function fixtureJson(name: string): Promise<any> {
-  if (directory === undefined && imported[name] !== undefined) return (await imported[name]()).default;
+  if (directory === undefined && imported[name] !== undefined) {
+    return (await imported[name]()).default;
+  }
   return JSON.parse(new TextDecoder().decode(await fixtureBytes(name)));
 }
 
 /** A fixture's bytes. Needs the permission to read the folder. */
 export async function fixtureBytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  return await Deno.readFile(directory === undefined ? new URL(name, here) : `${directory}/${name}`);
+  return await Deno.readFile(
+    directory === undefined ? new URL(name, here) : `${directory}/${name}`,
+  );
 }

@@ -136,9 +136,11 @@ export class Graph {
       name: `output_${i}`,
     }));
     const names = outputs.map(({ name }) => name);
+    const nodes = [...fuseSums(this.#needed(names), this.blockedSums, names), ...ends];
+    const used = new Set(nodes.flatMap(({ inputs }) => inputs));
     return encodeModel({
-      nodes: [...fuseSums(this.#needed(names), this.blockedSums, names), ...ends],
-      initializers: this.#initializers,
+      nodes,
+      initializers: this.#initializers.filter(({ name }) => used.has(name)),
       inputs,
       outputs: outputs.map((output, i) => ({ ...output, name: `output_${i}` })),
     });

@@ -10,11 +10,7 @@ import { DEVICE_NAMES, openDevice } from "../../engine/device.ts";
 import { UserError } from "../../engine/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";
-import {
-  checkParameters,
-  type HostParameters,
-  type Parameters,
-} from "../../nn/parameters.ts";
+import { checkParameters, type HostParameters, type Parameters } from "../../nn/parameters.ts";
 import { decodeSafetensors } from "../../nn/safetensors.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
@@ -138,5 +134,9 @@ Deno.test("checkUNetConfig() names the size that its halvings do not divide", ()
 
 Deno.test("checkUNetConfig() names channels that groups do not divide", () => {
   const config = { ...UNET_DEFAULTS, blockOutChannels: [30, 60, 90, 120] };
-  assertThrows(() => checkUNetConfig(config), UserError, "30 channels do not divide into 32 groups");
+  assertThrows(
+    () => checkUNetConfig(config),
+    UserError,
+    "30 channels do not divide into 32 groups",
+  );
 });

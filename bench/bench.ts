@@ -1,0 +1,57 @@
+/**
+ * How fast training and sampling are here.
+ *
+ *     deno task bench                         # a table
+ *     deno task bench --json --only nano      # {"rows": [{"name", "ms", "cpuMs"}]}, rows named so
+ *
+ * Every row is the median of its steps after a warm-up; run it with nothing else going on.
+ */
+import { openDevice } from "../engine/device.ts";
+import { usageError } from "../engine/errors.ts";
+import { choice, integer, parseFlags, text, toggle } from "../training/flags.ts";
+import { runProgram } from "../training/program.ts";
+import { rows } from "./rows.ts";
+
+const FLAGS = {
+  "Benchmark": {
+    steps: integer({ min: 1, help: "steps that are timed; 20 if not given" }),
+    warmup: integer({ min: 1, help: "steps before them; 3 if not given" }),
+    threads: integer({ min: 1, help: "threads of the device; all cores if not given" }),
+    only: text({ help: "rows whose name contains this" }),
+    device: choice(["onnx"], { help: "where to compute" }),
+    json: toggle({ help: "print JSON" }),
+  },
+};
+
+/** The middle one of some numbers. */
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1]!;
+}
+
+await runProgram(async () => {
+  const { steps = 20, warmup = 3, only = "", json = false, threads } = parseFlags(
+    Deno.args,
+    FLAGS,
+  );
+  const chosen = rows.filter(({ name }) => name.includes(only));
+  if (chosen.length === 0) {
+    throw usageError(`--only ${only}: no row is named so; there are ${rows.map((r) => r.name)}.`);
+  }
+  const results: { name: string; ms: number }[] = [];
+  for (const { name, prepare } of chosen) {
+    const device = await openDevice("onnx", threads === undefined ? {} : { threads });
+    const { run, dispose } = await prepare(device);
+    for (let i = 0; i < warmup; i++) await run();
+    const times: number[] = [];
+    for (let i = 0; i < steps; i++) {
+      const start = performance.now();
+      await run();
+      times.push(performance.now() - start);
+    }
+    await dispose();
+    results.push({ name, ms: median(times) });
+    if (!json) console.log(`${name.padEnd(40)} ${median(times).toFixed(1).padStart(8)} ms`);
+  }
+  if (json) console.log(JSON.stringify({ rows: results }));
+  return 0;
+});

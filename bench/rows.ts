@@ -1,0 +1,100 @@
+/** What is measured: each row prepares a step that can be run again and again. */
+import type { DenoiserInputs } from "../diffusion/objective.ts";
+import { noiseSchedule } from "../diffusion/schedules.ts";
+import { unet, unetSpecs } from "../diffusion/unet.ts";
+import { compileUNetDenoiser } from "../diffusion/unet_denoiser.ts";
+import type { Device } from "../engine/device.ts";
+import type * as tf from "../engine/tf.ts";
+import { PRESETS, unetConfigOf } from "../image.ts";
+import { adamW } from "../nn/optimizers.ts";
+import { initParameters, type Parameters } from "../nn/parameters.ts";
+import { randomStream } from "../nn/random.ts";
+import { compileTrainStep, initTrainState } from "../training/diffusion_step.ts";
+import { noisyBatch } from "../training/image_batches.ts";
+
+/** A step that can be run again and again. */
+export interface Prepared {
+  /** Runs it once. */
+  run(): Promise<unknown>;
+  /** Releases what it needs. */
+  dispose(): Promise<void>;
+}
+
+/** Something to measure. */
+export interface Row {
+  /** Its name, the same as on the other side of a comparison. */
+  readonly name: string;
+  /** Gets it ready. */
+  prepare(device: Device): Promise<Prepared>;
+}
+
+const CLASSES = 10;
+const SIDE = 28;
+
+function randomImages(count: number) {
+  const random = randomStream(0).stream("images");
+  return {
+    images: Uint8Array.from(random.integers(count * SIDE * SIDE, 0, 256)),
+    labels: Uint8Array.from(random.integers(count, 0, CLASSES)),
+  };
+}
+
+/** A training step of a preset's UNet: noise, loss, gradients, clipping, AdamW, moving average. */
+function training(preset: "nano" | "small", batchSize: number): Row {
+  return {
+    name: `unet ${preset} train batch ${batchSize}`,
+    prepare: (device) => {
+      const config = unetConfigOf(PRESETS[preset]);
+      const specs = unetSpecs(config);
+      const optimizer = adamW({ maxGradNorm: 1 });
+      const denoise = (parameters: Parameters, { x, timesteps, condition }: DenoiserInputs) =>
+        unet(parameters, {
+          x: x as tf.Tensor4D,
+          timesteps,
+          classLabels: condition["classLabels"] as tf.Tensor1D,
+        }, config);
+      const step = compileTrainStep(device, { denoise, specs, optimizer });
+      const random = randomStream(0);
+      let state = initTrainState(initParameters(specs, random), specs, optimizer);
+      const examples = randomImages(batchSize);
+      let count = 0;
+      return Promise.resolve({
+        run: async () => {
+          const { batch } = noisyBatch(examples, random.at(count++), {
+            schedule: noiseSchedule(),
+            nullClass: CLASSES,
+            size: [SIDE, SIDE],
+          });
+          const settings = { step: count, learningRate: 1e-4, emaDecay: 0.99 };
+          ({ state } = await step(state, batch, settings));
+        },
+        dispose: () => step.dispose(),
+      });
+    },
+  };
+}
+
+/** One evaluation of a preset's UNet, with its weights as constants, as samplers ask for it. */
+function sampling(preset: "nano" | "small", batchSize: number): Row {
+  return {
+    name: `unet ${preset} sample batch ${batchSize}`,
+    prepare: (device) => {
+      const config = unetConfigOf(PRESETS[preset]);
+      const parameters = initParameters(unetSpecs(config), randomStream(0));
+      const denoiser = compileUNetDenoiser(device, parameters, config);
+      const { labels } = randomImages(batchSize);
+      const denoise = denoiser.condition({ classLabels: Int32Array.from(labels) });
+      const x = randomStream(1).normal(batchSize * SIDE * SIDE);
+      return Promise.resolve({ run: () => denoise(x, 500), dispose: () => denoiser.dispose() });
+    },
+  };
+}
+
+/** The rows, in the order in which they are measured. */
+export const rows: readonly Row[] = [
+  training("nano", 32),
+  training("nano", 128),
+  training("small", 32),
+  sampling("nano", 64),
+  sampling("small", 64),
+];

@@ -1,0 +1,131 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { Graph } from "../../../engine/onnx/graph.ts";
+import { ELEMENT_TYPE } from "../../../engine/onnx/proto.ts";
+import { createSession } from "../../../engine/onnx/session.ts";
+import { float32, type HostArray } from "../../../engine/tree.ts";
+import { deviceWorks } from "../../devices.ts";
+
+const vector = (name: string, length: number) => ({
+  name,
+  elementType: ELEMENT_TYPE.float32,
+  shape: [length],
+});
+
+/** Whether a text occurs in an encoded model. */
+const holds = (model: Uint8Array, text: string) =>
+  new TextDecoder("latin1").decode(model).includes(text);
+
+Deno.test("node() shares an operation when operator, inputs and attributes are equal", () => {
+  const graph = new Graph();
+  const first = graph.node("Add", ["a", "b"]);
+  assertEquals(graph.node("Add", ["a", "b"]), first);
+  assertEquals(graph.size, 1);
+  const others = [
+    graph.node("Add", ["b", "a"]),
+    graph.node("Mul", ["a", "b"]),
+    graph.node("Add", ["a", "b"], { domain: "com.microsoft" }),
+    graph.node("Add", ["a", "b"], { attributes: { axis: 0 } }),
+    graph.node("Add", ["a", "b"], { attributes: { axis: 1 } }),
+    graph.node("Add", ["a", "b"], { attributes: { axis: { float: 1 } } }),
+    graph.node("Add", ["a", "b"], { attributes: { axis: [1] } }),
+    graph.node("Add", ["a", "b"], { attributes: { axis: "1" } }),
+    graph.node("Add", ["a,b"]),
+  ];
+  assertEquals(new Set([first, ...others]).size, 1 + others.length);
+  assertEquals(graph.size, 1 + others.length);
+});
+
+Deno.test("node() shares chains of operations when their beginnings are shared", () => {
+  const graph = new Graph();
+  const chain = () => graph.node("Exp", [graph.node("Neg", [graph.node("Abs", ["x"])])]);
+  assertEquals(chain(), chain());
+  assertEquals(graph.size, 3);
+});
+
+Deno.test("nodes() names every output of an operation", () => {
+  const graph = new Graph();
+  const parts = graph.nodes("Split", ["x"], { outputs: 3 });
+  assertEquals(new Set(parts).size, 3);
+  assertEquals(graph.nodes("Split", ["x"], { outputs: 3 }), parts);
+  assertNotEquals(graph.nodes("Split", ["x"], { outputs: 2 }), parts.slice(0, 2));
+});
+
+Deno.test("constant() shares constants when type, shape and every bit are equal", () => {
+  const graph = new Graph();
+  const zero = graph.scalar(0);
+  assertEquals(graph.scalar(0), zero);
+  assertEquals(graph.constant(Float32Array.of(0), [], "float32"), zero);
+  const others = [
+    graph.scalar(-0),
+    graph.scalar(NaN),
+    graph.scalar(Infinity),
+    graph.constant([0], [], "int32"),
+    graph.constant([0], [], "int64"),
+    graph.constant([0], [], "bool"),
+    graph.constant([0], [1], "float32"),
+    graph.constant([0, 0], [2], "float32"),
+    graph.constant([0, -0], [2], "float32"),
+  ];
+  assertEquals(new Set([zero, ...others]).size, 1 + others.length);
+  assertEquals(graph.scalar(-0), others[0]);
+  assertEquals(graph.scalar(NaN), others[1]);
+});
+
+Deno.test("constant() keeps shapes apart when they have as many elements", () => {
+  const graph = new Graph();
+  const values = [1, 2, 3, 4];
+  const names = [[4], [2, 2], [1, 4], [4, 1]].map((shape) =>
+    graph.constant(values, shape, "float32")
+  );
+  assertEquals(new Set(names).size, 4);
+  const large = new Float32Array(5000);
+  assertNotEquals(
+    graph.constant(large, [5000], "float32"),
+    graph.constant(large, [50, 100], "float32"),
+  );
+});
+
+Deno.test("encode() leaves out what no output needs", () => {
+  const graph = new Graph();
+  graph.scope = "wanted";
+  const wanted = graph.node("Neg", [graph.node("Abs", ["x"])]);
+  graph.scope = "unwanted";
+  graph.node("Exp", [graph.node("Sin", [wanted])]);
+  const model = graph.encode([vector("x", 2)], [vector(wanted, 2)]);
+  assert(holds(model, "wanted/Neg") && holds(model, "wanted/Abs"));
+  assert(!holds(model, "unwanted") && !holds(model, "Exp") && !holds(model, "Sin"));
+});
+
+Deno.test("encode() leaves out constants that no output needs", () => {
+  const graph = new Graph();
+  const wanted = graph.node("Add", ["x", graph.constant([1], [1], "float32")]);
+  const model = (graph: Graph) => graph.encode([vector("x", 1)], [vector(wanted, 1)]).length;
+  const before = model(graph);
+  graph.node("Mul", ["x", graph.constant(new Float32Array(5000), [5000], "float32")]);
+  assertEquals(model(graph), before);
+});
+
+Deno.test({
+  name: "an encoded graph runs when an output is an input, a constant or wanted twice",
+  ignore: !deviceWorks("onnx"),
+  fn: async () => {
+    const graph = new Graph();
+    const sum = graph.node("Add", ["x", "y"]);
+    const scaled = graph.node("Mul", [sum, graph.scalar(-0.5)]);
+    const table = graph.constant([NaN, -0, 1e-40], [3], "float32");
+    const model = graph.encode(
+      [vector("x", 2), vector("y", 2)],
+      [vector(scaled, 2), vector("x", 2), vector(table, 3), vector(scaled, 2)],
+    );
+    const session = await createSession(model, { threads: 1 });
+    const results = await session.run([float32([1, 2]), float32([3, 6])]);
+    await session.dispose();
+    const expected: HostArray[] = [
+      float32([-2, -4]),
+      float32([1, 2]),
+      float32([NaN, -0, 1e-40]),
+      float32([-2, -4]),
+    ];
+    assertEquals(results, expected);
+  },
+});
