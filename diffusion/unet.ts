@@ -22,7 +22,7 @@ import {
 } from "../nn/layers.ts";
 import type { Parameters, ParameterSpecs } from "../nn/parameters.ts";
 import { timestepEmbedding } from "../nn/timestep_embedding.ts";
-import { upsampleNearest } from "../nn/upsample.ts";
+import { upsampleConv2d } from "../nn/upsample.ts";
 import { type BlockPlan, planUNet, type ResnetPlan, type UNetConfig } from "./unet_config.ts";
 
 function resnetSpecs(
@@ -159,7 +159,7 @@ export function unet(
   for (const { resnets, resample } of plan.up) {
     for (const layer of resnets) h = resnet(layer, tf.concat([h, skips.pop()!], 3));
     if (resample !== undefined) {
-      h = conv2d(parameters, resample, upsampleNearest(h, 2), { padding: 1 });
+      h = upsampleConv2d(parameters, resample, h);
     }
   }
   h = silu(norm("conv_norm_out", h));

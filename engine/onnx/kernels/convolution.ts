@@ -139,19 +139,87 @@ function conv2d(
   });
 }
 
-/** Puts `stride` - 1 zeros after every element of a blocked tensor, along height and width. */
-function spread(
+/** The filter value [O, I, h, w] of the gradient: transposed and turned, [I, O, h, w]. */
+function turnedFilter(backend: OnnxBackend, oihw: string, h: number, w: number): string {
+  const { graph } = backend;
+  const turned = h * w === 1 ? oihw : backend.node("Slice", [
+    oihw,
+    graph.int64s([-1, -1]),
+    graph.int64s([-(h + 1), -(w + 1)]),
+    graph.int64s([2, 3]),
+    graph.int64s([-1, -1]),
+  ]);
+  return backend.transpose(turned, [1, 0, 2, 3]);
+}
+
+/**
+ * The input's gradient of a strided convolution, which is a transposed convolution. An output o with
+ * o + top = s*m + a, a < s, is the sum over u of dy[m - u] W[s*u + a]: for each phase a an ordinary
+ * convolution with every s-th tap. The phases of both axes are computed as further channels of one
+ * convolution, and then put in their places. Zeros between dy's elements would do too, at s*s times the
+ * arithmetic.
+ */
+function stridedInputGradient(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
-  [vertical, horizontal]: readonly [number, number],
+  dy: tf.TensorInfo,
+  oihw: string,
+  info: ConvInfo,
 ): tf.TensorInfo {
-  const [n, h, w, c] = x.shape as [number, number, number, number];
+  const { inChannels: c, outChannels: k, padInfo: { top, left } } = info;
+  const { filterHeight: h, filterWidth: w, strideHeight: s, strideWidth: t } = info;
   const b = backend.blockSize;
-  const rows = backend.reshape(backend.blocked(x), [n * c / b, h, 1, w, 1, b]);
-  const after = [0, 0, vertical - 1, 0, horizontal - 1, 0];
-  const padded = backend.node("Pad", [rows, backend.graph.int64s([0, 0, 0, 0, 0, 0, ...after])]);
-  const value = backend.reshape(padded, [n, c, h * vertical, w * horizontal]);
-  return backend.blockedTensor(value, [n, h * vertical, w * horizontal, c]);
+  const { graph } = backend;
+  const [rows, columns] = [Math.ceil(h / s), Math.ceil(w / t)]; // taps of a phase
+  // Filters [K, C, h, w] to one filter [s * t * C, K, rows, columns].
+  const padded = graph.int64s([0, 0, 0, 0, 0, 0, rows * s - h, columns * t - w]);
+  const whole = rows * s === h && columns * t === w ? oihw : backend.node("Pad", [oihw, padded]);
+  const phases = backend.reshape(
+    turnPhases(backend, backend.reshape(whole, [k, c, rows, s, columns, t])),
+    [s * t * c, k, rows, columns],
+  );
+  const [m, n] = [places(info.inHeight, top, s), places(info.inWidth, left, t)];
+  const all = convolve(backend, dy, phases, {
+    filterShape: [s * t * c, k, rows, columns],
+    outputShape: [info.batchSize, m, n, s * t * c],
+    strides: [1, 1],
+    dilations: [1, 1],
+    pads: [rows - 1, columns - 1, m - info.outHeight, n - info.outWidth],
+  }); // blocked: [N, s, t, C/b, m, n, b]
+  const order = new Int32Array(c / b * info.inHeight * info.inWidth);
+  let next = 0;
+  for (let block = 0; block < c / b; block++) {
+    for (let y = top; y < top + info.inHeight; y++) {
+      for (let x = left; x < left + info.inWidth; x++) {
+        const phase = (y % s) * t + x % t;
+        const place = Math.floor(y / s) * n + Math.floor(x / t);
+        order[next++] = (phase * c / b + block) * m * n + place;
+      }
+    }
+  }
+  const chunks = backend.reshape(backend.blocked(all), [info.batchSize, s * t * c / b * m * n, b]);
+  const picked = backend.node("Gather", [chunks, graph.constant(order, [order.length], "int32")], {
+    attributes: { axis: 1 },
+  });
+  const shape = [info.batchSize, c, info.inHeight, info.inWidth];
+  return backend.blockedTensor(backend.reshape(picked, shape), info.inShape);
+}
+
+/** How many places m a phase has for `size` outputs. */
+function places(size: number, before: number, stride: number): number {
+  return Math.floor((size - 1 + before) / stride) + 1;
+}
+
+/** Filters [K, C, rows, s, columns, t] to [s, t, C, K, rows, columns], with the last two reversed. */
+function turnPhases(backend: OnnxBackend, filters: string): string {
+  const { graph } = backend;
+  const turned = backend.node("Slice", [
+    filters,
+    graph.int64s([-1, -1]),
+    graph.int64s([-1000, -1000]),
+    graph.int64s([2, 4]),
+    graph.int64s([-1, -1]),
+  ]);
+  return backend.transpose(turned, [3, 5, 1, 0, 2, 4]);
 }
 
 function inputGradient(
@@ -164,35 +232,32 @@ function inputGradient(
   const strides = [info.strideHeight, info.strideWidth] as const;
   const dilations = [info.dilationHeight, info.dilationWidth] as const;
   const reach = [(h - 1) * dilations[0], (w - 1) * dilations[1]] as const;
-  const strided = strides[0] > 1 || strides[1] > 1;
-  // dy is padded so that the result has the input's size.
-  const top = reach[0] - padInfo.top;
-  const left = reach[1] - padInfo.left;
-  const bottom = info.inHeight - info.outHeight * strides[0] - top + reach[0];
-  const right = info.inWidth - info.outWidth * strides[1] - left + reach[1];
-  const pads = [top, left, bottom, right] as const;
   const oihw = filterValue(backend, filter);
-  if (pads.every((pad) => pad >= 0) && (!strided || isBlockable(backend, dy))) {
-    const { graph } = backend;
-    const turned = h * w === 1 ? oihw : backend.node("Slice", [
-      oihw,
-      graph.int64s([-1, -1]),
-      graph.int64s([-(h + 1), -(w + 1)]),
-      graph.int64s([2, 3]),
-      graph.int64s([-1, -1]),
-    ]);
-    return convolve(
-      backend,
-      strided ? spread(backend, dy, strides) : dy,
-      backend.transpose(turned, [1, 0, 2, 3]),
-      {
+  if (strides[0] === 1 && strides[1] === 1) {
+    // dy is padded so that the result has the input's size.
+    const pads = [
+      reach[0] - padInfo.top,
+      reach[1] - padInfo.left,
+      reach[0] - padInfo.bottom,
+      reach[1] - padInfo.right,
+    ] as const;
+    if (pads.every((pad) => pad >= 0)) {
+      return convolve(backend, dy, turnedFilter(backend, oihw, h, w), {
         filterShape: [inChannels, outChannels, h, w],
         outputShape: info.inShape,
         strides: [1, 1],
         dilations,
         pads,
-      },
-    );
+      });
+    }
+  } else if (
+    isBlockable(backend, dy) && inChannels % backend.blockSize === 0 &&
+    dilations[0] === 1 && dilations[1] === 1 &&
+    // No row or column of dy is beyond those that reach the input.
+    places(info.inHeight, padInfo.top, strides[0]) >= info.outHeight &&
+    places(info.inWidth, padInfo.left, strides[1]) >= info.outWidth
+  ) {
+    return stridedInputGradient(backend, dy, oihw, info);
   }
   const value = backend.node("ConvTranspose", [
     toChannelsFirst(backend, backend.plain(dy), dy.shape),
