@@ -15,26 +15,26 @@
 import { FASHION_MNIST_CLASSES, loadFashionMnist } from "./datasets/fashion_mnist.ts";
 import { minSnrWeights } from "./diffusion/loss.ts";
 import type { DenoiserInputs } from "./diffusion/objective.ts";
-import { type NoiseSchedule, noiseSchedule } from "./diffusion/schedules.ts";
+import type { SchedulerOptions } from "./diffusion/scheduler_config.ts";
+import { noiseSchedule } from "./diffusion/schedules.ts";
 import { unet, unetSpecs } from "./diffusion/unet.ts";
-import { checkUNetConfig, UNET_DEFAULTS, type UNetConfig } from "./diffusion/unet_config.ts";
+import {
+  checkUNetConfig,
+  sizeOfSample,
+  UNET_DEFAULTS,
+  type UNetConfig,
+} from "./diffusion/unet_config.ts";
 import { type Device, openDevice } from "./engine/device.ts";
-import { EXIT, usageError } from "./engine/errors.ts";
+import { EXIT, usageError, UserError } from "./engine/errors.ts";
 import { makeFolder, writeFileAtomic } from "./engine/files.ts";
 import type { JsonObject } from "./engine/json.ts";
 import type * as tf from "./engine/tf.ts";
-import { drawSamples } from "./evaluation/draw_samples.ts";
+import { type DrawOptions, drawSamples } from "./evaluation/draw_samples.ts";
 import { compileValidationLoss } from "./evaluation/validation_loss.ts";
 import { emaDecayAt } from "./nn/ema.ts";
 import { learningRateAt } from "./nn/learning_rate.ts";
 import { adamW } from "./nn/optimizers.ts";
-import {
-  countParameters,
-  type HostParameters,
-  initParameters,
-  type Parameters,
-  unravel,
-} from "./nn/parameters.ts";
+import { countParameters, initParameters, type Parameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
 import { drawGrid } from "./report/grid.ts";
 import {
@@ -181,8 +181,15 @@ function settingsOf(given: ImageFlags): Partial<ImageConfig> {
 
 /** Refuses settings that are sound by themselves and not together. */
 function checkConsistency(
-  { sampleSteps, timesteps, evalEvery, logEvery, guidance, classDropout }: ImageConfig,
+  { sampleSteps, timesteps, evalEvery, logEvery, guidance, classDropout, ...network }: ImageConfig,
 ) {
+  const levels = network.channels.length;
+  const missing = network.attentionLevels.find((level) => level >= levels);
+  if (missing !== undefined) {
+    throw usageError(
+      `--attention-levels ${missing}: --channels has only ${levels}, 0 to ${levels - 1}.`,
+    );
+  }
   if (sampleSteps > timesteps) {
     throw usageError(
       `--sample-steps ${sampleSteps} is more than the ${timesteps} --timesteps there are: lower it.`,
@@ -202,7 +209,7 @@ function checkConsistency(
 export function unetConfigOf(config: ImageConfig): UNetConfig {
   const levels = config.channels.length;
   const attends = (level: number) => config.attentionLevels.includes(level);
-  return checkUNetConfig({
+  const unetConfig: UNetConfig = {
     ...UNET_DEFAULTS,
     sampleSize: SIDE,
     inChannels: 1,
@@ -216,7 +223,17 @@ export function unetConfigOf(config: ImageConfig): UNetConfig {
     attentionHeadDim: config.attentionHeadDim,
     normNumGroups: config.normNumGroups,
     numClassEmbeds: CLASSES + 1, // the last is the null class of classifier-free guidance
-  });
+  };
+  try {
+    return checkUNetConfig(unetConfig, "The network");
+  } catch (error) {
+    throw error instanceof UserError ? usageError(error.message) : error; // the flags are wrong
+  }
+}
+
+/** The label that stands for no class, if a UNet was trained with one. */
+function nullClassOf({ numClassEmbeds }: UNetConfig): number | undefined {
+  return numClassEmbeds !== null && numClassEmbeds > CLASSES ? CLASSES : undefined;
 }
 
 /** The index of a class by its name, written in any case. */
@@ -227,15 +244,22 @@ function classIndex(name: string | undefined): number | undefined {
   throw usageError(`--class "${name}": must be one of ${FASHION_MNIST_CLASSES.join(", ")}.`);
 }
 
+/** A UNet that samples are drawn from. */
+interface SampledModel extends Pick<DrawOptions, "parameters" | "config" | "schedule"> {
+  /** The sampler's options that its checkpoint names. */
+  samplerOptions?: SchedulerOptions;
+}
+
 /** Draws samples and writes them as a grid: a row a class, or as many as asked for of one class. */
 async function sample(
   device: Device,
-  model: { parameters: HostParameters; config: UNetConfig; schedule: NoiseSchedule },
+  model: SampledModel,
   config: ImageConfig,
   { path, only }: { path: string; only: number | undefined },
 ): Promise<Uint8Array> {
   const count = config.samples;
-  const byClass = only === undefined && count % CLASSES === 0;
+  const conditional = model.config.numClassEmbeds !== null;
+  const byClass = conditional && only === undefined && count % CLASSES === 0;
   const labels = Int32Array.from(
     { length: count },
     (_, i) => only ?? Math.floor(i * CLASSES / count),
@@ -246,16 +270,16 @@ async function sample(
     itemsPerStep: Math.min(count, SAMPLE_BATCH) / numInferenceSteps,
     label: "sampling",
   });
-  const { numClassEmbeds } = model.config;
   const pixels = await drawSamples(device, {
     ...model,
     sampler,
     samplerOptions: {
+      ...model.samplerOptions,
       ...{ numInferenceSteps, eta, timestepSpacing, varianceType },
       previousTimestep: "next",
     },
     labels,
-    nullClass: numClassEmbeds !== null && numClassEmbeds > CLASSES ? CLASSES : undefined,
+    nullClass: nullClassOf(model.config),
     guidanceScale: config.guidance,
     random: randomStream(config.seed).stream("samples"),
     batchSize: SAMPLE_BATCH,
@@ -265,7 +289,9 @@ async function sample(
     columns: byClass ? count / CLASSES : Math.ceil(Math.sqrt(count)),
     ...(byClass
       ? { rowLabels: [...FASHION_MNIST_CLASSES] }
-      : { labels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }),
+      : conditional
+      ? { labels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }
+      : {}),
   }));
   await makeFolder(path.slice(0, path.lastIndexOf("/")));
   await writeFileAtomic(path, png);
@@ -280,14 +306,32 @@ async function sampleOnly(
 ): Promise<number> {
   const directory = await resolveCheckpoint(given.checkpoint!);
   const model = loadUNet(await loadCheckpoint(directory, { state: false }));
-  if (model.config.inChannels !== 1 || model.config.sampleSize !== SIDE) {
+  const only = classIndex(given.class);
+  const { inChannels, outChannels, sampleSize, numClassEmbeds } = model.config;
+  if ([inChannels, outChannels, ...sizeOfSample(sampleSize)].join() !== `1,1,${SIDE},${SIDE}`) {
     throw usageError(`${directory} is no model of ${SIDE}x${SIDE} grey images.`);
   }
-  const steps = Math.min(NANO.sampleSteps, model.schedule.numTrainTimesteps);
-  const config = resolveConfig({ ...PRESETS[given.preset ?? "nano"], sampleSteps: steps }, given);
+  if (numClassEmbeds !== null && numClassEmbeds < CLASSES) {
+    throw usageError(
+      `${directory} knows ${numClassEmbeds} classes, not FashionMNIST's ${CLASSES}.`,
+    );
+  }
+  if (numClassEmbeds === null && only !== undefined) {
+    throw usageError(`${directory} was trained without classes: leave --class out.`);
+  }
+  // What the checkpoint says about sampling goes before the preset, and flags before both.
+  const preset = PRESETS[given.preset ?? "nano"];
+  const config = resolveConfig({
+    ...preset,
+    sampler: model.sampler ?? preset.sampler,
+    timestepSpacing: model.samplerOptions.timestepSpacing,
+    varianceType: model.samplerOptions.varianceType,
+    sampleSteps: Math.min(preset.sampleSteps, model.schedule.numTrainTimesteps),
+    guidance: nullClassOf(model.config) === undefined ? 1 : preset.guidance,
+  }, given);
   console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
   const path = `${given.out ?? `runs/image-samples-${config.seed}`}/grid.png`;
-  await sample(device, model, config, { path, only: classIndex(given.class) });
+  await sample(device, model, config, { path, only });
   return EXIT.done;
 }
 
@@ -304,7 +348,7 @@ async function main(): Promise<number> {
   const given = parseFlags(Deno.args, IMAGE_FLAGS);
   const { preset = "nano" } = given;
   const only = classIndex(given.class);
-  if (given.sampleOnly !== (given.checkpoint !== undefined || undefined)) {
+  if ((given.sampleOnly ?? false) !== (given.checkpoint !== undefined)) {
     throw usageError("--sample-only and --checkpoint DIR go together: give both, or neither.");
   }
   const device = await openDevice(given.device ?? "onnx", {
@@ -347,6 +391,7 @@ async function main(): Promise<number> {
     ...(given.resume === undefined ? {} : { resume: given.resume }),
     ...(given.overwrite === undefined ? {} : { overwrite: given.overwrite }),
     extendable: EXTENDABLE,
+    steps: config.steps,
   });
   folder.notes.forEach((note) => console.log(note));
   const { directory, record: { configHash } } = folder;
@@ -447,7 +492,8 @@ async function main(): Promise<number> {
           : undefined;
         await metrics.append({
           step,
-          ...window.take(),
+          // The last row may come early; then the window stays open for a run that is prolonged.
+          ...(step % config.logEvery === 0 ? window.take() : window.means()),
           valLoss: validation?.loss,
           ...Object.fromEntries(
             validation?.quartiles.map((loss, i) => [`valLossQ${i}`, loss] as const) ?? [],
@@ -460,7 +506,7 @@ async function main(): Promise<number> {
       if (step % config.checkpointEvery === 0 || last || interrupt.signal !== undefined) {
         await metrics.sync();
         const saved = await save(step);
-        if (interrupt.signal !== undefined && !last) {
+        if (interrupt.signal !== undefined) {
           await progress.stop();
           console.error(`interrupted: saved ${saved}; the same command goes on from there`);
           return EXIT.interrupted;

@@ -6,6 +6,7 @@
  *
  * Every row is the median of its steps after a warm-up; run it with nothing else going on.
  */
+import process from "node:process";
 import { openDevice } from "../engine/device.ts";
 import { usageError } from "../engine/errors.ts";
 import { choice, integer, parseFlags, text, toggle } from "../training/flags.ts";
@@ -37,20 +38,26 @@ await runProgram(async () => {
   if (chosen.length === 0) {
     throw usageError(`--only ${only}: no row is named so; there are ${rows.map((r) => r.name)}.`);
   }
-  const results: { name: string; ms: number }[] = [];
+  const results: { name: string; ms: number; cpuMs: number }[] = [];
   for (const { name, prepare } of chosen) {
     const device = await openDevice("onnx", threads === undefined ? {} : { threads });
     const { run, dispose } = await prepare(device);
     for (let i = 0; i < warmup; i++) await run();
     const times: number[] = [];
+    const before = process.cpuUsage();
     for (let i = 0; i < steps; i++) {
       const start = performance.now();
       await run();
       times.push(performance.now() - start);
     }
+    const { user, system } = process.cpuUsage(before);
     await dispose();
-    results.push({ name, ms: median(times) });
-    if (!json) console.log(`${name.padEnd(40)} ${median(times).toFixed(1).padStart(8)} ms`);
+    const row = { name, ms: median(times), cpuMs: (user + system) / 1000 / steps };
+    results.push(row);
+    if (!json) {
+      const [ms, cpuMs] = [row.ms, row.cpuMs].map((value) => value.toFixed(1).padStart(8));
+      console.log(`${name.padEnd(40)} ${ms} ms ${cpuMs} ms of CPU`);
+    }
   }
   if (json) console.log(JSON.stringify({ rows: results }));
   return 0;

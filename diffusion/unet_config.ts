@@ -80,7 +80,7 @@ const FIXED = {
 } as const;
 
 /** The version of diffusers whose format is written. */
-const DIFFUSERS_VERSION = "0.35.0";
+const DIFFUSERS_VERSION = "0.42.0";
 
 const toSnakeCase = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 

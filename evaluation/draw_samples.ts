@@ -9,6 +9,7 @@ import { compileUNetDenoiser } from "../diffusion/unet_denoiser.ts";
 import type { Device } from "../engine/device.ts";
 import type { HostParameters } from "../nn/parameters.ts";
 import type { RandomStream } from "../nn/random.ts";
+import { breathe } from "../training/interrupt.ts";
 
 /** What is sampled, and how. */
 export interface DrawOptions {
@@ -53,29 +54,33 @@ export async function drawSamples(
   const total = Math.ceil(labels.length / batchSize) * perBatch;
   let done = 0;
   const denoiser = compileUNetDenoiser(device, parameters, config);
-  for (let start = 0; start < labels.length; start += batchSize) {
-    const classLabels = labels.slice(start, start + batchSize);
-    const noiseAt = (step: number) => {
-      const noise = new Float32Array(classLabels.length * size);
-      classLabels.forEach((_, i) =>
-        noise.set(random.at(start + i).at(step).normal(size), i * size)
+  try {
+    for (let start = 0; start < labels.length; start += batchSize) {
+      const classLabels = labels.slice(start, start + batchSize);
+      const noiseAt = (step: number) => {
+        const noise = new Float32Array(classLabels.length * size);
+        classLabels.forEach((_, i) =>
+          noise.set(random.at(start + i).at(step).normal(size), i * size)
+        );
+        return noise;
+      };
+      const denoise = denoiser.condition(
+        config.numClassEmbeds === null ? {} : { classLabels, nullClass, guidanceScale },
       );
-      return noise;
-    };
-    const denoise = denoiser.condition(
-      config.numClassEmbeds === null ? {} : { classLabels, nullClass, guidanceScale },
-    );
-    const counted = async (x: Float32Array, timestep: number) => {
-      const output = await denoise(x, timestep);
-      onProgress?.(++done, total);
-      return output;
-    };
-    const steps = samplers[sampler](counted, noiseAt(0), schedule, {
-      ...samplerOptions,
-      noise: (_length, step) => noiseAt(step + 1), // 0 was the start
-    });
-    pixels.set(toPixels(await lastSample(steps)), start * size);
+      const counted = async (x: Float32Array, timestep: number) => {
+        const output = await denoise(x, timestep);
+        await breathe();
+        onProgress?.(++done, total);
+        return output;
+      };
+      const steps = samplers[sampler](counted, noiseAt(0), schedule, {
+        ...samplerOptions,
+        noise: (_length, step) => noiseAt(step + 1), // 0 was the start
+      });
+      pixels.set(toPixels(await lastSample(steps)), start * size);
+    }
+    return pixels;
+  } finally {
+    await denoiser.dispose();
   }
-  await denoiser.dispose();
-  return pixels;
 }

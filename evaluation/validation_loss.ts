@@ -10,6 +10,7 @@ import {
   diffusionLosses,
   type TimedBatch,
 } from "../diffusion/objective.ts";
+import { breathe } from "../training/interrupt.ts";
 
 /** Mean losses. */
 export interface ValidationLoss {
@@ -48,6 +49,7 @@ export function compileValidationLoss(device: Device, { denoise, specs, numTrain
     const counts = [0, 0, 0, 0];
     for (const { batch, timesteps } of batches) {
       const { losses } = await compiled({ parameters, batch });
+      await breathe();
       losses.data.forEach((loss, i) => {
         const quartile = timestepQuartile(timesteps[i]!, numTrainTimesteps);
         sums[quartile]! += loss;

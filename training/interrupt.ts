@@ -1,9 +1,25 @@
 /** Ctrl-C: the step under way is finished and saved before the program leaves. */
+import { setImmediate } from "node:timers";
+import { EXIT } from "../engine/errors.ts";
 
 /** Whether the user wants the program to stop. */
 export interface Interrupt extends Disposable {
   /** The signal that came, if one did. */
   readonly signal: Deno.Signal | undefined;
+}
+
+/** How many listeners are there that finish something before the program leaves. */
+let finishing = 0;
+
+/** Calls a function at every signal that asks the program to end. @returns What stops that. */
+function onSignal(listener: (signal: Deno.Signal) => void): Disposable {
+  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+  const removers = signals.map((signal) => {
+    const listen = () => listener(signal);
+    Deno.addSignalListener(signal, listen);
+    return () => Deno.removeSignalListener(signal, listen);
+  });
+  return { [Symbol.dispose]: () => removers.forEach((remove) => remove()) };
 }
 
 /**
@@ -12,26 +28,38 @@ export interface Interrupt extends Disposable {
  */
 export function listenForInterrupt(): Interrupt {
   let received: Deno.Signal | undefined;
-  const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
-  const listeners = signals.map((signal) => {
-    const listener = () => {
-      if (received !== undefined) Deno.exit(130);
-      received = signal;
-    };
-    Deno.addSignalListener(signal, listener);
-    return () => Deno.removeSignalListener(signal, listener);
+  const listening = onSignal((signal) => {
+    if (received !== undefined) Deno.exit(EXIT.interrupted);
+    received = signal;
   });
+  finishing++;
   return {
     get signal() {
       return received;
     },
     [Symbol.dispose]() {
-      listeners.forEach((remove) => remove());
+      finishing--;
+      listening[Symbol.dispose]();
     },
   };
 }
 
+/**
+ * Lets SIGINT and SIGTERM end the program at once, with a line that says so, wherever nothing that
+ * {@linkcode listenForInterrupt} was called for has to be finished first.
+ */
+export function leaveOnInterrupt(): Disposable {
+  return onSignal(() => {
+    if (finishing > 0) return;
+    const clear = Deno.stderr.isTerminal() ? "\n" : ""; // there may be a progress bar
+    console.error(
+      `${clear}interrupted: what was saved is kept; the same command goes on from there`,
+    );
+    Deno.exit(EXIT.interrupted);
+  });
+}
+
 /** Lets signals and timers be handled: computing on this thread otherwise leaves them no time. */
 export function breathe(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -2,6 +2,7 @@
 import { UserError } from "../engine/errors.ts";
 import type { TimedBatch } from "../diffusion/objective.ts";
 import type { StepSettings, TrainState, TrainStep } from "./diffusion_step.ts";
+import { breathe } from "./interrupt.ts";
 
 /** Options of {@linkcode train}. */
 export interface TrainOptions {
@@ -58,6 +59,7 @@ export async function* train(
       );
     }
     state = result.state;
+    await breathe(); // so that a Ctrl-C during the step is known after it
     yield {
       step: i + 1,
       state,

@@ -52,8 +52,8 @@ export class LossWindow {
     });
   }
 
-  /** The means, and an empty window from here on. */
-  take(): WindowMeans {
+  /** The means so far. */
+  means(): WindowMeans {
     const [steps, loss, gradNorm, ...quartiles] = this.#sums as [
       number,
       number,
@@ -62,7 +62,6 @@ export class LossWindow {
     ];
     const mean = (i: number) =>
       quartiles[2 * i]! === 0 ? undefined : quartiles[2 * i + 1]! / quartiles[2 * i]!;
-    this.#sums = Array(11).fill(0);
     return {
       loss: loss / steps,
       lossQ0: mean(0),
@@ -73,8 +72,15 @@ export class LossWindow {
     };
   }
 
+  /** The means, and an empty window from here on. */
+  take(): WindowMeans {
+    const means = this.means();
+    this.#sums = Array(11).fill(0);
+    return means;
+  }
+
   /** What a checkpoint between two rows keeps, so that a resumed run logs the same rows. */
   toJson(): JsonObject {
-    return { sums: this.#sums };
+    return { sums: [...this.#sums] };
   }
 }

@@ -1,13 +1,15 @@
 /** What image.ts and text.ts have in common: how a program ends. */
 import { EXIT, UserError } from "../engine/errors.ts";
+import { leaveOnInterrupt } from "./interrupt.ts";
 
 /**
- * Runs a program and leaves with its exit code. Errors that are made for people are printed on one
- * line; of others, which are our own mistakes, the message too, and the stack only if asked for.
+ * Runs a program and leaves with its exit code. Messages of errors that are made for people are
+ * printed on one line; so are those of others, which are our own mistakes. Ctrl-C ends the program with a line as well.
  *
  * @param main Gives the exit code.
  */
 export async function runProgram(main: () => Promise<number>): Promise<never> {
+  leaveOnInterrupt();
   let code: number;
   try {
     code = await main();

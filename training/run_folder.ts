@@ -16,12 +16,12 @@
  * settings such as the number of steps to differ; `overwrite` removes the files of the run that is
  * there, and nothing else.
  */
-import { UserError } from "../engine/errors.ts";
+import { usageError, UserError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
 import { writeFileAtomic } from "../engine/files.ts";
 import { jsonDifferences, type JsonObject } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
-import { clearLeftovers } from "./checkpoint_folders.ts";
+import { clearLeftovers, listCheckpoints } from "./checkpoint_folders.ts";
 import { ignoreMissing } from "./durable_folder.ts";
 import { LOCK_NAME, lockRun, type RunLock } from "./run_lock.ts";
 import {
@@ -60,6 +60,8 @@ export interface RunFolderOptions {
   readonly resume?: boolean;
   /** Keys of the configuration that may differ when `resume` is given, such as "steps". @default [] */
   readonly extendable?: readonly string[];
+  /** Steps that the run is to have in the end, if it counts them: one with more is not cut short. */
+  readonly steps?: number;
   /** Whether a run that is there is to be removed. @default false */
   readonly overwrite?: boolean;
 }
@@ -84,7 +86,8 @@ export interface RunFolder extends Disposable {
  */
 export async function openRunFolder(options: RunFolderOptions): Promise<RunFolder> {
   let refusal = "";
-  for await (const directory of candidates(options)) {
+  for await (const name of candidates(options)) {
+    const directory = name.replace(/(?<=[^/])\/+$/, ""); // messages and titles end with the name
     const opened = await openNamed(directory, options);
     if (typeof opened !== "string") return opened;
     refusal ||= `${directory} holds another run: ${opened}. Choose another folder with --out, or ` +
@@ -128,6 +131,7 @@ async function openNamed(
       return difference;
     }
     if (found === undefined && resume && !overwrite) throw nothingToResume(directory);
+    await refuseFewerSteps(directory, options);
     const notes = [
       ...lock.supported
         ? []
@@ -186,6 +190,16 @@ async function isRun(directory: string): Promise<boolean> {
 
 function nothingToResume(directory: string): UserError {
   return new UserError(`there is no run to resume in ${directory}: leave --resume out to start`);
+}
+
+/** Before anything is written: the record of a run must not say less than its checkpoints hold. */
+async function refuseFewerSteps(directory: string, { steps }: RunFolderOptions): Promise<void> {
+  const [newest] = await listCheckpoints(directory);
+  if (newest === undefined || steps === undefined || newest.step <= steps) return;
+  throw usageError(
+    `--steps ${steps}: the run in ${directory} has done ${newest.step} already. Give at least as ` +
+      "many, or start again with --overwrite",
+  );
 }
 
 /** Creates the folder where it is missing, and locks it. */

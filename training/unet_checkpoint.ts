@@ -1,5 +1,9 @@
 /** A UNet's run as a checkpoint in diffusers' layout, and back. */
-import { fromSchedulerConfig, schedulerConfig } from "../diffusion/scheduler_config.ts";
+import {
+  fromSchedulerConfig,
+  schedulerConfig,
+  type SchedulerOptions,
+} from "../diffusion/scheduler_config.ts";
 import type { SamplerName } from "../diffusion/samplers/registry.ts";
 import type { SamplerOptions } from "../diffusion/samplers/types.ts";
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
@@ -13,9 +17,6 @@ import { type HostParameters, type ParameterSpecs, unravel } from "../nn/paramet
 import { checkWeights, requireComponent } from "./check_model.ts";
 import type { Checkpoint, LoadedCheckpoint } from "./checkpoint.ts";
 import type { TrainState } from "./diffusion_step.ts";
-
-/** The version of diffusers whose layout is written. */
-const DIFFUSERS_VERSION = "0.35.0";
 
 /** What goes into a checkpoint of an image run. */
 export interface UNetCheckpointOptions {
@@ -59,7 +60,7 @@ export function unetCheckpoint(
   return {
     modelIndex: {
       _class_name: sampler === "ddim" ? "DDIMPipeline" : "DDPMPipeline",
-      _diffusers_version: DIFFUSERS_VERSION,
+      _diffusers_version: scheduler["_diffusers_version"]!,
       scheduler: ["diffusers", scheduler["_class_name"]!],
       unet: ["diffusers", "UNet2DModel"],
     },
@@ -87,8 +88,10 @@ export interface LoadedUNet {
   readonly parameters: HostParameters;
   /** The schedule that it was trained with. */
   readonly schedule: NoiseSchedule;
+  /** The sampler that the checkpoint names, if it names one. */
+  readonly sampler: SamplerName | undefined;
   /** The sampler's options that the checkpoint names. */
-  readonly samplerOptions: SamplerOptions;
+  readonly samplerOptions: Required<SchedulerOptions>;
 }
 
 /**
@@ -115,6 +118,7 @@ export function loadUNet(checkpoint: LoadedCheckpoint): LoadedUNet {
       [...weights].map(([name, { data, shape }]) => [name, toFloat32(data, shape)]),
     ),
     schedule: noiseSchedule(settings.schedule),
+    sampler: settings.sampler,
     samplerOptions: settings.options,
   };
 }

@@ -173,12 +173,15 @@ export const filterGradients: Record<string, Kernel> = {
     const taps = [filterHeight, filterWidth] as const;
     const shape = attrs.filterShape;
     if (fits(backend, x, dy, info)) {
-      if (isBlockable(backend, dy)) {
+      // Images are padded and copied once more than filters: the smaller tensor had better be the image.
+      const swapped = strides[0] === 1 && strides[1] === 1 && isBlockable(backend, x) &&
+        (!isBlockable(backend, dy) || dy.shape[3]! < x.shape[3]!);
+      if (isBlockable(backend, dy) && !swapped) {
         const value = correlate(backend, x, dy, { taps, strides, pads: [top, left] });
         return backend.tensor(value, shape);
       }
-      if (isBlockable(backend, x) && strides[0] === 1 && strides[1] === 1) {
-        // dy has too few channels for blocks: the roles are swapped, and the taps come out reversed.
+      if (swapped) {
+        // The taps come out reversed.
         const pads = [filterHeight - 1 - top, filterWidth - 1 - left] as const;
         const reversed = correlate(backend, dy, x, { taps, strides, pads }); // [i', j', K, C]
         const { graph } = backend;

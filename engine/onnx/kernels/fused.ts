@@ -1,20 +1,39 @@
 /** The kernels of engine/fused.ts. */
 import type * as tf from "../../tf.ts";
 import type { Kernel } from "../backend.ts";
-import { blockedAffine, convAttributes, isBlocked, NCHWC } from "../layout.ts";
+import { blockedAffine, convAttributes, isBlocked, NCHWC, ones } from "../layout.ts";
 import { naryOn, silu, unaryOn } from "./elementwise.ts";
 
 /** The kernels by the names that engine/fused.ts asks for. */
 export const fused: Record<string, Kernel> = {
   Silu: ({ x }, _attrs, backend) => unaryOn(backend, x, silu),
-  // Silu's own value appears here again, and the graph shares it with the forward pass.
-  SiluGrad: ({ x, dy }, _attrs, backend) =>
-    naryOn(backend, [x, dy], x.shape, (g, value, gradient) => {
+  // dy * (s + y * (1 - s)) with s = sigmoid(x); y, Silu's own value, is shared with the forward pass.
+  SiluGrad: ({ x, dy }, _attrs, backend) => {
+    if (isBlocked(backend, x)) {
+      const c = x.shape[3];
+      const depthwise = (inputs: string[], activation?: string) =>
+        backend.node("Conv", inputs, {
+          ...NCHWC,
+          attributes: {
+            ...convAttributes({ kernel: [1, 1], group: c }),
+            ...(activation === undefined ? {} : { activation }),
+          },
+        });
+      const { graph } = backend;
+      const minusOne = graph.constant(new Float32Array(c).fill(-1), [c, 1, 1, 1], "float32");
+      const value = backend.blocked(x);
+      const rest = depthwise([value, minusOne], "Sigmoid"); // 1 - s
+      const product = backend.node("Mul", [silu(backend, value), rest]);
+      const slope = depthwise([rest, minusOne, ones(backend, c), product]); // 1 - rest + product
+      return backend.blockedTensor(backend.node("Mul", [backend.blocked(dy), slope]), x.shape);
+    }
+    return naryOn(backend, [x, dy], x.shape, (g, value, gradient) => {
       const s = g.node("Sigmoid", [value]);
       const y = silu(g, value);
       const slope = g.node("Add", [s, g.node("Sub", [y, g.node("Mul", [y, s])])]);
       return g.node("Mul", [gradient, slope]);
-    }, "float32"),
+    }, "float32");
+  },
   ChannelAffine: ({ x, scale, shift }, _attrs, backend) => {
     const [n, h, w, c] = x.shape;
     if (isBlocked(backend, x)) {

@@ -6,7 +6,7 @@ import * as tf from "../../../engine/tf.ts";
 import type { TensorTree } from "../../../engine/tree.ts";
 import { silu } from "../../../nn/activations.ts";
 import { groupNorm } from "../../../nn/group_norm.ts";
-import { upsampleNearest } from "../../../nn/upsample.ts";
+import { upsampleConv2d } from "../../../nn/upsample.ts";
 import { deviceWorks } from "../../devices.ts";
 import { assertSameAsCpu, drawn, LAYOUTS, RUNS, seeds } from "./against_cpu.ts";
 import { operators } from "./decode_model.ts";
@@ -71,7 +71,7 @@ function network(weights: Record<string, tf.Tensor>, x: tf.Tensor): tf.Tensor {
   const top = conv(x, weights["in"]!);
   const down = conv(normed("top", top), weights["down"]!, 2);
   const middle = tf.add(conv(normed("low", down), weights["middle"]!), down);
-  const up = conv(upsampleNearest(middle as tf.Tensor4D, 2), weights["up"]!);
+  const up = upsampleConv2d(weights, "up", middle as tf.Tensor4D);
   const joined = tf.concat([up, top], 3);
   return conv(silu(joined), weights["out"]!);
 }
@@ -98,7 +98,8 @@ for (const layout of LAYOUTS) {
               "low.weight": [low!],
               "low.bias": [low!],
               middle: [3, 3, low!, low!],
-              up: [3, 3, low!, top!],
+              "up.weight": [top!, low!, 3, 3],
+              "up.bias": [top!],
               out: [1, 1, 2 * top!, 2],
             };
             const names = Object.keys(shapes);

@@ -1,0 +1,43 @@
+"""Times the rows in PyTorch, as bench/bench.ts times ours.
+
+usage: python bench/pytorch/bench.py [--only NAME] [--steps N] [--warmup N] [--threads N] [--json]
+Needs torch and diffusers.
+"""
+import argparse
+import json
+import statistics
+import time
+
+import torch
+import unet
+
+ROWS = {**unet.ROWS}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--warmup", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    rows = []
+    for name, prepare in ROWS.items():
+        if args.only not in name:
+            continue
+        step = prepare()
+        for _ in range(args.warmup):
+            step()
+        times, cpu = [], time.process_time()
+        for _ in range(args.steps):
+            start = time.perf_counter()
+            step()
+            times.append(time.perf_counter() - start)
+        cpu = (time.process_time() - cpu) / args.steps
+        rows.append({"name": name, "ms": 1e3 * statistics.median(times), "cpuMs": 1e3 * cpu})
+        if not args.json:
+            print(f"{name:40} {rows[-1]['ms']:8.1f} ms {rows[-1]['cpuMs']:8.1f} ms of CPU", flush=True)
+    if args.json:
+        print(json.dumps({"rows": rows}))

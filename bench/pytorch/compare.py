@@ -1,0 +1,63 @@
+"""Compares ours with PyTorch in pairs: each row is timed here, there, here, there, and so on.
+
+usage: python bench/pytorch/compare.py [--only NAME] [--rounds N] [--steps N] [--threads N] [--json]
+Needs torch and diffusers, and deno in PATH (or its path in DENO). Run it with nothing else going on.
+"""
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+import bench
+
+HERE = pathlib.Path(__file__).parent
+DENO = os.environ.get("DENO", "deno")
+
+
+def run(command, options):
+    result = subprocess.run([*command, *options, "--json"], cwd=HERE.parent.parent, capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{result.stderr}")
+    return json.loads(result.stdout)["rows"][0]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", default="")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    rows = []
+    for name in bench.ROWS:
+        if args.only not in name:
+            continue
+        options = ["--only", name, "--steps", str(args.steps), "--threads", str(args.threads)]
+        pairs = [
+            (
+                run([DENO, "task", "-q", "bench"], options),
+                run([sys.executable, str(HERE / "bench.py")], options),
+            )
+            for _ in range(args.rounds)
+        ]
+        row = {
+            "name": name,
+            "ours_ms": statistics.median(ours["ms"] for ours, _ in pairs),
+            "torch_ms": statistics.median(torch["ms"] for _, torch in pairs),
+            # Of pairs that ran one after the other, so that a busy minute touches both sides.
+            "ratio": statistics.median(ours["ms"] / torch["ms"] for ours, torch in pairs),
+            "cpu_ratio": statistics.median(ours["cpuMs"] / torch["cpuMs"] for ours, torch in pairs),
+        }
+        rows.append(row)
+        if not args.json:
+            print(
+                f"{name:40} ours {row['ours_ms']:8.1f} ms, PyTorch {row['torch_ms']:8.1f} ms, "
+                f"ratio {row['ratio']:.2f}, of CPU time {row['cpu_ratio']:.2f}",
+                flush=True,
+            )
+    if args.json:
+        print(json.dumps({"rows": rows}))

@@ -1,0 +1,122 @@
+import { assertEquals } from "@std/assert";
+import { DEVICE_NAMES } from "../../engine/device.ts";
+import * as tf from "../../engine/tf.ts";
+import { float32 } from "../../engine/tree.ts";
+import { attention } from "../../nn/attention.ts";
+import { randomStream } from "../../nn/random.ts";
+import { assertAllClose } from "../assert_close.ts";
+import { deviceWorks } from "../devices.ts";
+import { dot, numericalGradient } from "./finite_differences.ts";
+import { compute } from "./on_device.ts";
+
+/** Sizes of the case that gradients are taken of. */
+const [BATCH, QUERIES, KEYS, HEADS, WIDTH] = [2, 3, 4, 2, 3];
+const FEATURES = HEADS * WIDTH;
+
+/** Attention in double precision, one head and one query after the other. */
+function reference(q: ArrayLike<number>, k: ArrayLike<number>, v: ArrayLike<number>): Float64Array {
+  const result = new Float64Array(BATCH * QUERIES * FEATURES);
+  const row = (x: ArrayLike<number>, index: number, head: number) =>
+    Array.from({ length: WIDTH }, (_, i) => x[index * FEATURES + head * WIDTH + i]!);
+  for (let n = 0; n < BATCH; n++) {
+    for (let head = 0; head < HEADS; head++) {
+      for (let i = 0; i < QUERIES; i++) {
+        const query = row(q, n * QUERIES + i, head);
+        const odds = Array.from(
+          { length: KEYS },
+          (_, j) => Math.exp(dot(query, row(k, n * KEYS + j, head)) / Math.sqrt(WIDTH)),
+        );
+        const total = odds.reduce((a, b) => a + b);
+        odds.forEach((odd, j) =>
+          row(v, n * KEYS + j, head).forEach((value, d) => {
+            result[(n * QUERIES + i) * FEATURES + head * WIDTH + d]! += odd / total * value;
+          })
+        );
+      }
+    }
+  }
+  return result;
+}
+
+const as3D = (x: tf.Tensor | undefined) => x as tf.Tensor3D;
+
+for (const device of DEVICE_NAMES) {
+  const ignore = !deviceWorks(device);
+
+  Deno.test({
+    name: `attention() weighs values as computed by hand on ${device}`,
+    ignore,
+    fn: async () => {
+      // One head of width 4, so scores are halved: [ln 3, 0] and [0, ln 9] / 2 each.
+      const inputs = {
+        query: float32([2, 0, 0, 0, 0, 1, 0, 0], [1, 2, 4]),
+        key: float32([Math.log(3), 0, 0, 0, 0, Math.log(9), 0, 0], [1, 2, 4]),
+        value: float32([4, 8, 0, -4, 0, 4, 12, 4], [1, 2, 4]),
+      };
+      const { y } = await compute(device, inputs, ({ query, key, value }) => ({
+        y: attention(as3D(query), as3D(key), as3D(value), { heads: 1 }),
+      }));
+      // Weights 3/4 and 1/4, then 1/4 and 3/4.
+      assertAllClose(y!.data, [3, 7, 3, -2, 1, 5, 9, 2], { atol: 1e-5 });
+    },
+  });
+
+  Deno.test({
+    name: `attention() does not hear keys that a bias masks on ${device}`,
+    ignore,
+    fn: async () => {
+      const random = randomStream(1);
+      const inputs = {
+        query: float32(random.stream("q").normal(2 * 3 * 4), [2, 3, 4]),
+        key: float32(random.stream("k").normal(2 * 2 * 4), [2, 2, 4]),
+        value: float32(random.stream("v").normal(2 * 2 * 4), [2, 2, 4]),
+        bias: float32([0, -1e9], [1, 1, 1, 2]),
+      };
+      const { masked, first } = await compute(device, inputs, (given) => {
+        const [query, key, value] = [given["query"], given["key"], given["value"]].map(as3D);
+        const firstOf = (x: tf.Tensor) => as3D(tf.slice(x, [0, 0, 0], [2, 1, 4]));
+        return {
+          masked: attention(query!, key!, value!, { heads: 2, bias: given["bias"]! }),
+          first: attention(query!, firstOf(key!), firstOf(value!), { heads: 2 }),
+        };
+      });
+      assertAllClose(masked!.data, first!.data, { atol: 1e-6 });
+    },
+  });
+
+  Deno.test({
+    name: `attention() and its gradients agree with the formula for two heads on ${device}`,
+    ignore,
+    fn: async () => {
+      const random = randomStream(2);
+      const query = random.stream("query").normal(BATCH * QUERIES * FEATURES);
+      const key = random.stream("key").normal(BATCH * KEYS * FEATURES);
+      const value = random.stream("value").normal(BATCH * KEYS * FEATURES);
+      const dy = random.stream("dy").normal(query.length);
+      const inputs = {
+        query: float32(query, [BATCH, QUERIES, FEATURES]),
+        key: float32(key, [BATCH, KEYS, FEATURES]),
+        value: float32(value, [BATCH, KEYS, FEATURES]),
+        dy: float32(dy, [BATCH, QUERIES, FEATURES]),
+      };
+      const found = await compute(device, inputs, ({ query, key, value, dy }) => {
+        const apply = (...qkv: tf.Tensor[]) => {
+          const [q, k, v] = qkv.map(as3D);
+          return attention(q!, k!, v!, { heads: HEADS });
+        };
+        const [dquery, dkey, dvalue] = tf.grads(apply)([query!, key!, value!], dy);
+        return { y: apply(query!, key!, value!), dquery: dquery!, dkey: dkey!, dvalue: dvalue! };
+      });
+      assertEquals(found["y"]!.shape, [BATCH, QUERIES, FEATURES]);
+      assertAllClose(found["y"]!.data, reference(query, key, value), { atol: 1e-5 });
+      const expected = {
+        dquery: numericalGradient((query) => dot(dy, reference(query, key, value)), query),
+        dkey: numericalGradient((key) => dot(dy, reference(query, key, value)), key),
+        dvalue: numericalGradient((value) => dot(dy, reference(query, key, value)), value),
+      };
+      for (const [name, gradient] of Object.entries(expected)) {
+        assertAllClose(found[name]!.data, gradient, { atol: 2e-5, rtol: 1e-4, message: name });
+      }
+    },
+  });
+}
