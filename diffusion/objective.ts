@@ -2,9 +2,11 @@
  * The training objective: the squared error of a denoiser at a random time step (Ho et al. 2020,
  * equation 14), for any of the three parameterisations.
  */
+import { UserError } from "../engine/errors.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { Parameters } from "../nn/parameters.ts";
+import { requireInteger } from "./checks.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
 /** What a denoiser is asked in training: noisy samples, their time steps, and its condition. */
@@ -39,6 +41,7 @@ export type DiffusionBatch = {
  * examples need is sent to the device.
  *
  * @param weights The loss's weight at each time step [T]; 1 by default.
+ * @throws {UserError} If lengths do not fit or a time step is out of range, which would become NaN.
  */
 export function diffusionBatch(schedule: NoiseSchedule, options: {
   x0: HostArray;
@@ -49,6 +52,15 @@ export function diffusionBatch(schedule: NoiseSchedule, options: {
 }): DiffusionBatch {
   const { x0, noise, timesteps, condition = {}, weights } = options;
   const size = timesteps.length;
+  if (noise.length !== x0.data.length || size !== x0.shape[0]) {
+    throw new UserError(
+      `samples of shape [${
+        x0.shape.join(", ")
+      }] do not go with ${noise.length} numbers of noise and ` +
+        `${size} time steps: give as many of each`,
+    );
+  }
+  timesteps.forEach((t) => requireInteger("timestep", t, 0, schedule.numTrainTimesteps - 1));
   const factors = new Float32Array(5 * size);
   timesteps.forEach((t, i) => {
     const signal = Math.sqrt(schedule.alphasCumprod[t]!);

@@ -17,6 +17,7 @@ import {
   embedding,
   embeddingSpecs,
   linear,
+  linears,
   linearSpecs,
   normSpecs,
 } from "../nn/layers.ts";
@@ -104,8 +105,7 @@ export function unet(
 
   const resnet = ({ name, inChannels, outChannels, attention }: ResnetPlan, h: tf.Tensor4D) => {
     let r = conv2d(parameters, `${name}.conv1`, silu(norm(`${name}.norm1`, h)), { padding: 1 });
-    const time = linear(parameters, `${name}.time_emb_proj`, activatedTime); // [B, outChannels]
-    r = tf.add(r, tf.reshape(time, [-1, 1, 1, outChannels]));
+    r = tf.add(r, tf.reshape(times.get(name)!, [-1, 1, 1, outChannels]));
     r = conv2d(parameters, `${name}.conv2`, silu(norm(`${name}.norm2`, r)), { padding: 1 });
     const shortcut = inChannels === outChannels
       ? h
@@ -117,9 +117,12 @@ export function unet(
   const selfAttention = (name: string, h: tf.Tensor4D) => {
     const [batch, height, width, channels] = h.shape;
     const tokens = tf.reshape(norm(`${name}.group_norm`, h), [batch, height * width, channels]);
-    const [q, k, v] = ["to_q", "to_k", "to_v"].map((part) =>
-      linear(parameters, `${name}.${part}`, tokens) as tf.Tensor3D
-    ) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+    const parts = ["to_q", "to_k", "to_v"].map((part) => `${name}.${part}`);
+    const [q, k, v] = linears(parameters, parts, tokens) as [
+      tf.Tensor3D,
+      tf.Tensor3D,
+      tf.Tensor3D,
+    ];
     const heads = config.attentionHeadDim === null
       ? 1
       : Math.max(1, Math.floor(channels / config.attentionHeadDim));
@@ -140,7 +143,14 @@ export function unet(
   if (classLabels !== undefined) {
     time = tf.add(time, embedding(parameters, "class_embedding", classLabels));
   }
-  const activatedTime = silu(time);
+  const layers = [...plan.down, { resnets: plan.middle }, ...plan.up]
+    .flatMap(({ resnets }) => resnets.map(({ name }) => name));
+  const projections = linears(
+    parameters,
+    layers.map((name) => `${name}.time_emb_proj`),
+    silu(time),
+  ); // [B, outChannels] for each
+  const times = new Map(layers.map((name, i) => [name, projections[i]!]));
 
   let h = config.centerInputSample ? tf.sub(tf.mul(x, 2), 1) as tf.Tensor4D : x;
   h = conv2d(parameters, "conv_in", h, { padding: 1 });

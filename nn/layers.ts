@@ -56,6 +56,24 @@ export function linear(parameters: Parameters, name: string, x: tf.Tensor): tf.T
   return tf.reshape(y, [...x.shape.slice(0, -1), out]);
 }
 
+/**
+ * Several linear layers of the same input, as one product of matrices: many small products take their
+ * time in being started.
+ *
+ * @param x [..., in]
+ * @returns [..., out] for each name.
+ */
+export function linears(
+  parameters: Parameters,
+  names: readonly string[],
+  x: tf.Tensor,
+): tf.Tensor[] {
+  const weights = names.map((name) => parameter(parameters, `${name}.weight`) as tf.Tensor2D);
+  const biases = names.map((name) => parameter(parameters, `${name}.bias`) as tf.Tensor1D);
+  const joined = { "all.weight": tf.concat(weights, 0), "all.bias": tf.concat(biases, 0) };
+  return tf.split(linear(joined, "all", x), weights.map(({ shape }) => shape[0]), x.rank - 1);
+}
+
 /** The parameters of {@linkcode conv2d}: weight [out, in, k, k], bias [out]. */
 export function conv2dSpecs(
   name: string,

@@ -42,8 +42,26 @@ export function decodeModel(bytes: Uint8Array): Record<string, unknown> {
   return ModelProto.toObject(ModelProto.decode(bytes), options);
 }
 
+/** What tests ask of a node: its operator, and its attributes that are integers. */
+export interface DecodedNode {
+  /** The operator. */
+  readonly op: string;
+  /** Integers by the attribute's name. */
+  readonly integers: Readonly<Record<string, number>>;
+}
+
+/** The nodes of a model in order. */
+export function nodes(bytes: Uint8Array): DecodedNode[] {
+  const { graph } = decodeModel(bytes) as {
+    graph: { node: { opType: string; attribute: { name: string; i: string }[] }[] };
+  };
+  return graph.node.map(({ opType, attribute }) => ({
+    op: opType,
+    integers: Object.fromEntries(attribute.map(({ name, i }) => [name, Number(i)])),
+  }));
+}
+
 /** The operators of a model's nodes in order; a model may hold the same one more than once. */
 export function operators(bytes: Uint8Array): string[] {
-  const { graph } = decodeModel(bytes) as { graph: { node: { opType: string }[] } };
-  return graph.node.map(({ opType }) => opType);
+  return nodes(bytes).map(({ op }) => op);
 }

@@ -20,9 +20,9 @@ export interface Geometry {
   pad: "same" | "valid" | number | tf.backend_util.ExplicitPadding;
 }
 
-/** The commonest: 3x3, stride 1 or 2, zeros around. */
+/** The commonest: 1x1, 3x3 and the 4x4 of upsampling, stride 1 or 2, zeros around. */
 const usual = fc.record({
-  filter: fc.constantFrom<[number, number]>([1, 1], [3, 3]),
+  filter: fc.constantFrom<[number, number]>([1, 1], [3, 3], [4, 4]),
   strides: fc.constantFrom<[number, number]>([1, 1], [2, 2]),
   pad: fc.constantFrom<Geometry["pad"]>("same", 0, 1),
 });
