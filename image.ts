@@ -277,6 +277,7 @@ async function sample(
       ...model.samplerOptions,
       ...{ numInferenceSteps, eta, timestepSpacing, varianceType },
       previousTimestep: "next",
+      useClippedModelOutput: true, // guidance would work backwards without it
     },
     labels,
     nullClass: nullClassOf(model.config),

@@ -55,17 +55,23 @@ export function denoArguments(
 
 if (import.meta.main) {
   const [program, ...args] = Deno.args;
-  if (program === undefined || !(program in PROGRAMS)) {
+  if (program === undefined || !Object.hasOwn(PROGRAMS, program)) {
     console.error(`usage: task.ts ${Object.keys(PROGRAMS).join(" | ")} [flags]`);
     Deno.exit(2);
   }
   const set = PROGRAMS[program as keyof typeof PROGRAMS];
-  const child = new Deno.Command(Deno.execPath(), { args: denoArguments(program, args, set) })
-    .spawn();
   // Ctrl-C reaches the program by itself; this process has to outlive it to pass its exit code on.
   Deno.addSignalListener("SIGINT", () => {});
+  const child = new Deno.Command(Deno.execPath(), { args: denoArguments(program, args, set) })
+    .spawn();
   if (Deno.build.os !== "windows") {
-    Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+    Deno.addSignalListener("SIGTERM", () => {
+      try {
+        child.kill("SIGTERM");
+      } catch {
+        // It has ended by itself.
+      }
+    });
   }
   const { code } = await child.status;
   Deno.exit(code);

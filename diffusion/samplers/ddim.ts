@@ -1,6 +1,7 @@
 /** Implicit sampling (Song et al. 2021, "Denoising Diffusion Implicit Models"). */
 
 import { requireNumber, requireOneOf } from "../checks.ts";
+import { predictEpsilon } from "../parameterisation.ts";
 import { posterior } from "../posterior.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { previousTimestepRules } from "../timesteps.ts";
@@ -27,13 +28,18 @@ export async function* ddim(
   options: SamplerOptions = {},
 ): AsyncGenerator<SamplerStep, void, undefined> {
   const { eta = 0, setAlphaToOne = true, previousTimestep = "stride" } = options;
+  const { useClippedModelOutput = false } = options;
   requireNumber("eta", eta, 0, 1);
   requireOneOf("previousTimestep", previousTimestep, previousTimestepRules);
   const finalAlphaCumprod = setAlphaToOne ? 1 : schedule.alphasCumprod[0]!;
   let x = xT.slice();
   for (const at of planSteps(schedule, options, previousTimestep, finalAlphaCumprod)) {
     const { alphaCumprod, alphaCumprodPrev } = at;
-    const { x0, epsilon } = await askDenoiser(denoise, x, at, schedule, options);
+    const asked = await askDenoiser(denoise, x, at, schedule, options);
+    const { x0 } = asked;
+    const epsilon = useClippedModelOutput
+      ? predictEpsilon(schedule, x0, x, at.timestep, "sample")
+      : asked.epsilon;
     // Equation 16: eta times the deviation of the posterior; 0 where the clean sample is reached.
     const sigma = eta * Math.sqrt(posterior(alphaCumprod, alphaCumprodPrev).variance);
     // Equation 12: predicted x0, direction pointing to x_t, random noise. The maximum is for rounding.

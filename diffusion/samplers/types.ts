@@ -29,6 +29,14 @@ export interface SamplerOptions extends TimestepOptions {
   /** ddim: 0 adds no noise, 1 as much as ddpm; in [0, 1]. @default {0} */
   eta?: number;
   /**
+   * ddim: whether the noise is worked out again from the clipped x0, so that the two still add up to
+   * x_t. Without it, what clipping takes from x0 stays in the noise with the opposite sign, and guided
+   * samples, whose x0 is clipped much, drift away from what they are guided to.
+   *
+   * @default {false}
+   */
+  useClippedModelOutput?: boolean;
+  /**
    * ddim: whether the last step leads to a clean sample (alphasCumprod 1) rather than to timestep 0's
    * noise level. @default {true}
    */

@@ -129,10 +129,11 @@ Deno.test("train() stops at gradients that are not finite even where the loss is
 });
 
 Deno.test("train() stops a real model that a learning rate of 1e30 blows up", async () => {
-  const specs = { a: { shape: [], initializer: { constant: 0 } } };
+  const spec = { shape: [], initializer: { constant: 0 } };
+  const specs = { a: spec, b: spec };
   const optimizer = scaleByLearningRate();
   const trainStep = compileTrainStep(await openDevice("cpu"), {
-    denoise: ({ a }, { x }) => tf.mul(x, a!),
+    denoise: ({ a, b }, { x }) => tf.add(tf.mul(x, a!), b!),
     ...{ specs, optimizer },
   });
   const batch = diffusionBatch(noiseSchedule(), {
@@ -145,7 +146,7 @@ Deno.test("train() stops a real model that a learning rate of 1e30 blows up", as
     async () => {
       const steps = train({
         trainStep,
-        state: initTrainState({ a: float32([1], []) }, specs, optimizer),
+        state: initTrainState({ a: float32([1], []), b: float32([0], []) }, specs, optimizer),
         ...{ done: 0, total: 5 },
         batchAt: () => ({ batch, timesteps: Int32Array.of(100, 700) }),
         settingsAt: () => ({ learningRate: 1e30, emaDecay: 0 }),

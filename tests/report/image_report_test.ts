@@ -1,0 +1,47 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { PRESETS } from "../../image.ts";
+import {
+  IMAGE_CHARTS,
+  IMAGE_METRICS,
+  keyFigures,
+  samplingProtocol,
+} from "../../report/image_report.ts";
+
+const config = { ...PRESETS.smoke, seed: 3 };
+
+Deno.test("keyFigures() gives the last validation loss, with its step", () => {
+  const rows = [
+    { step: 5, valLoss: 0.9 },
+    { step: 10, valLoss: 0.12345 },
+    { step: 12, loss: 0.5 }, // nothing was validated here
+  ];
+  const [figure, ...others] = keyFigures(rows, config);
+  assertEquals(others, []);
+  assertEquals(figure!.value, "0.1235");
+  for (const part of ["step 10", "64 held-out images", "v_prediction", "unweighted"]) {
+    assertStringIncludes(figure!.protocol, part);
+  }
+});
+
+Deno.test("keyFigures() gives none where nothing was validated", () => {
+  assertEquals(keyFigures([], config), []);
+  assertEquals(keyFigures([{ step: 1, loss: 2 }], config), []);
+});
+
+Deno.test("samplingProtocol() says all that decides the samples", () => {
+  assertEquals(
+    samplingProtocol(config),
+    "20 samples by ddim, 10 steps, eta 0, guidance 2, averaged weights, seed 3",
+  );
+  // ddpm has no eta.
+  assertEquals(
+    samplingProtocol({ ...config, sampler: "ddpm", eta: 1 }),
+    "20 samples by ddpm, 10 steps, guidance 2, averaged weights, seed 3",
+  );
+});
+
+Deno.test("IMAGE_CHARTS draw columns that are measured", () => {
+  const drawn = IMAGE_CHARTS.flatMap(({ columns }) => Object.keys(columns));
+  assert(drawn.length > 0);
+  for (const column of drawn) assert((IMAGE_METRICS as readonly string[]).includes(column), column);
+});

@@ -1,0 +1,68 @@
+import { assertEquals } from "@std/assert";
+import { denoArguments, namedFolders } from "../../tools/task.ts";
+import { permitted } from "../permissions.ts";
+
+const SET = { read: ["./", "/data"], write: ["./runs"] };
+
+Deno.test("namedFolders() finds folders after a space and after =", () => {
+  assertEquals(namedFolders(["--out", "a", "--data-dir=b c", "--checkpoint", "d"]), {
+    read: ["a", "b c", "d"],
+    write: ["a"],
+  });
+});
+
+Deno.test("namedFolders() takes no other flag's value for a folder", () => {
+  const args = ["--steps", "3", "--class=--out", "--output", "x", "out", "y", "--resume"];
+  assertEquals(namedFolders(args), { read: [], write: [] });
+});
+
+Deno.test("namedFolders() passes over what can be no folder of a permission", () => {
+  assertEquals(namedFolders(["--out"]), { read: [], write: [] });
+  assertEquals(namedFolders(["--out="]), { read: [], write: [] });
+  // A comma separates paths: this would allow / as well.
+  assertEquals(namedFolders(["--out", "a,/"]), { read: [], write: [] });
+});
+
+Deno.test("denoArguments() asks for the set alone where no folder is named", () => {
+  assertEquals(denoArguments("image", ["--steps", "3"], SET), [
+    ...["run", "-q", "--no-prompt", "-P=image", "image.ts", "--steps", "3"],
+  ]);
+});
+
+Deno.test("denoArguments() adds named folders to the set's, and the program's flags last", () => {
+  assertEquals(denoArguments("image", ["--out", "a", "--checkpoint=b"], SET), [
+    ...["run", "-q", "--no-prompt", "-P=image"],
+    ...["--allow-read=./,/data,a,b", "--allow-write=./runs,a"],
+    ...["image.ts", "--out", "a", "--checkpoint=b"],
+  ]);
+});
+
+Deno.test("denoArguments() passes on what looks like Deno's own flags behind the program", () => {
+  const args = denoArguments("image", ["--allow-all", "-A", "--allow-net"], SET);
+  assertEquals(args.slice(args.indexOf("image.ts")), [
+    ...["image.ts", "--allow-all", "-A", "--allow-net"],
+  ]);
+});
+
+Deno.test({
+  name: "task.ts passes the exit code on, and names the programs there are",
+  ignore: !permitted({ name: "read" }, { name: "run" }),
+  fn: async () => {
+    const run = async (...args: string[]) => {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", "-q", "--no-prompt", "--allow-run", "tools/task.ts", ...args],
+        cwd: new URL("../..", import.meta.url),
+        ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+      });
+      const { code, stderr } = await child.output();
+      return [code, new TextDecoder().decode(stderr)];
+    };
+    assertEquals(await run(), [2, "usage: task.ts image [flags]\n"]);
+    assertEquals(await run("toString"), [2, "usage: task.ts image [flags]\n"]);
+    assertEquals(await run("image", "--steps", "0"), [
+      2,
+      "error: --steps 0: must be an integer of at least 1\n",
+    ]);
+    assertEquals((await run("image", "--help"))[0], 0);
+  },
+});

@@ -1,0 +1,90 @@
+import { assert, assertEquals } from "@std/assert";
+import { breathe } from "../../training/interrupt.ts";
+import { runSnippet, snippetsWork } from "./run_snippet.ts";
+
+const IMPORTS = { "breathe, leaveOnInterrupt, listenForInterrupt": "training/interrupt.ts" };
+const ignore = !snippetsWork;
+
+Deno.test("breathe() lets timers that are due go first", async () => {
+  let fired = false;
+  const timer = setTimeout(() => {
+    fired = true;
+  }, 0);
+  for (const end = performance.now() + 3; performance.now() < end;);
+  for (let i = 0; i < 3 && !fired; i++) await breathe();
+  clearTimeout(timer);
+  assert(fired);
+});
+
+Deno.test({
+  name: "listenForInterrupt() notes the signal, once code that computes has taken a breath",
+  ignore,
+  fn: async () => {
+    const { code, stdout } = await runSnippet(
+      IMPORTS,
+      `using interrupt = listenForInterrupt();
+       console.log(interrupt.signal);
+       Deno.kill(Deno.pid, "SIGTERM");
+       for (const end = Date.now() + 20_000; interrupt.signal === undefined && Date.now() < end;) {
+         await breathe();
+       }
+       console.log(interrupt.signal);`,
+    );
+    assertEquals([code, stdout], [0, "undefined\nSIGTERM\n"]);
+  },
+});
+
+Deno.test({
+  name: "listenForInterrupt() ends the program at once at the second signal",
+  ignore,
+  fn: async () => {
+    const { code, signal, stdout } = await runSnippet(
+      IMPORTS,
+      `using interrupt = listenForInterrupt();
+       Deno.kill(Deno.pid, "SIGINT");
+       while (interrupt.signal === undefined) await breathe();
+       console.log("first");
+       Deno.kill(Deno.pid, "SIGINT");
+       for (const end = Date.now() + 20_000; Date.now() < end;) await breathe();
+       console.log("not reached");`,
+    );
+    assertEquals([code, signal, stdout], [130, null, "first\n"]);
+  },
+});
+
+Deno.test({
+  name: "leaveOnInterrupt() waits for those who listen, and for nobody afterwards",
+  ignore,
+  fn: async () => {
+    const { code, stdout, stderr } = await runSnippet(
+      IMPORTS,
+      `leaveOnInterrupt();
+       {
+         using interrupt = listenForInterrupt();
+         Deno.kill(Deno.pid, "SIGINT");
+         while (interrupt.signal === undefined) await breathe();
+         console.log("saved");
+       }
+       Deno.kill(Deno.pid, "SIGINT");
+       for (const end = Date.now() + 20_000; Date.now() < end;) await breathe();
+       console.log("not reached");`,
+    );
+    assertEquals([code, stdout], [130, "saved\n"]);
+    assert(/^interrupted: [^\n]+\n$/.test(stderr), stderr);
+  },
+});
+
+Deno.test({
+  name: "listenForInterrupt() lets go of signals when it is disposed of",
+  ignore,
+  fn: async () => {
+    const { signal, stdout } = await runSnippet(
+      IMPORTS,
+      `listenForInterrupt()[Symbol.dispose]();
+       Deno.kill(Deno.pid, "SIGTERM");
+       for (const end = Date.now() + 20_000; Date.now() < end;) await breathe();
+       console.log("not reached");`,
+    );
+    assertEquals([signal, stdout], ["SIGTERM", ""]);
+  },
+});

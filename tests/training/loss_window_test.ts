@@ -1,0 +1,81 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import type { JsonObject } from "../../engine/json.ts";
+import { float32 } from "../../engine/tree.ts";
+import type { TrainedStep } from "../../training/loop.ts";
+import { LossWindow } from "../../training/loss_window.ts";
+
+/** A step by its loss, its norm, and the losses of examples by time step. */
+function step(loss: number, gradNorm: number, examples: [timestep: number, loss: number][]) {
+  const vector = float32([0]);
+  return {
+    ...{ step: 1, loss, gradNorm, learningRate: 0 },
+    state: { parameters: vector, ema: vector, optimizer: {} },
+    losses: Float32Array.from(examples, ([, loss]) => loss),
+    timesteps: Int32Array.from(examples, ([timestep]) => timestep),
+  } satisfies TrainedStep;
+}
+
+const FIRST = step(1, 10, [[0, 1], [24, 2], [25, 4]]);
+const SECOND = step(3, 20, [[49, 8], [99, 16], [0, 6]]);
+const THIRD = step(5, 60, [[75, 32]]);
+
+Deno.test("take() gives means of steps, and of examples by quarter of the time steps", () => {
+  const window = new LossWindow(100);
+  window.add(FIRST);
+  window.add(SECOND);
+  assertEquals(window.take(), {
+    loss: 2,
+    gradNorm: 15,
+    lossQ0: (1 + 2 + 6) / 3,
+    lossQ1: (4 + 8) / 2,
+    lossQ2: undefined, // no example fell into it
+    lossQ3: 16,
+  });
+});
+
+Deno.test("take() begins anew, means() goes on", () => {
+  const window = new LossWindow(100);
+  window.add(FIRST);
+  assertEquals(window.means().loss, 1);
+  window.add(SECOND);
+  assertEquals(window.means().loss, 2);
+  assertEquals(window.take().loss, 2);
+  window.add(THIRD);
+  const { loss, lossQ0, lossQ3, gradNorm } = window.take();
+  assertEquals({ loss, lossQ0, lossQ3, gradNorm }, {
+    ...{ loss: 5, lossQ0: undefined, lossQ3: 32, gradNorm: 60 },
+  });
+});
+
+Deno.test("LossWindow goes on after a file as if there had been none", () => {
+  const straight = new LossWindow(100);
+  const stopped = new LossWindow(100);
+  for (const window of [straight, stopped]) {
+    window.add(step(0.1, 0.7, [[3, 0.3], [60, 1e-7]]));
+    window.add(FIRST);
+  }
+  const saved = JSON.stringify(stopped.toJson());
+  stopped.add(THIRD); // what a program did after its last checkpoint is not in it
+  const resumed = new LossWindow(100, JSON.parse(saved) as JsonObject);
+  for (const window of [straight, resumed]) window.add(SECOND);
+  assertEquals(resumed.take(), straight.take());
+});
+
+Deno.test("toJson() is a copy: steps that follow do not change it", () => {
+  const window = new LossWindow(100);
+  window.add(FIRST);
+  const saved = window.toJson();
+  const before = structuredClone(saved);
+  window.add(SECOND);
+  assertEquals(saved, before);
+});
+
+Deno.test("LossWindow begins anew where what was saved is of another kind", () => {
+  for (const saved of [undefined, {}, { sums: "x" }, { sums: [1, 2, 3] }] as JsonObject[]) {
+    const window = new LossWindow(4, saved);
+    window.add(step(0.5, 1, [[3, 0.25]]));
+    const { loss, lossQ3 } = window.take();
+    assertAlmostEquals(loss, 0.5);
+    assertEquals(lossQ3, 0.25);
+  }
+});

@@ -1,0 +1,195 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { unetConfigToJson } from "../../diffusion/unet_config.ts";
+import { UserError } from "../../engine/errors.ts";
+import type { JsonObject } from "../../engine/json.ts";
+import { float32 } from "../../engine/tree.ts";
+import { countParameters, ravel } from "../../nn/parameters.ts";
+import { randomStream } from "../../nn/random.ts";
+import { decodeSafetensors } from "../../nn/safetensors.ts";
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  type LoadedCheckpoint,
+  writeCheckpoint,
+} from "../../training/checkpoint.ts";
+import type { TrainState } from "../../training/diffusion_step.ts";
+import { loadTrainState, loadUNet, unetCheckpoint } from "../../training/unet_checkpoint.ts";
+import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
+import { permitted } from "../permissions.ts";
+import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
+
+const COUNT = countParameters(TINY_SPECS);
+const vector = (name: string) => float32(randomStream(3).stream(name).normal(COUNT));
+const STATE: TrainState = {
+  parameters: vector("parameters"),
+  ema: ravel(randomParameters(), TINY_SPECS),
+  optimizer: { mean: vector("mean"), variance: vector("variance") },
+};
+const SLOTS = ["mean", "variance"];
+const SCHEDULE = noiseSchedule({
+  numTrainTimesteps: 50,
+  betaSchedule: "squaredcos_cap_v2",
+  predictionType: "v_prediction",
+});
+
+function tinyCheckpoint(sampler: "ddim" | "ddpm" = "ddim", state: TrainState = STATE) {
+  return unetCheckpoint({
+    ...{ unetConfig: TINY_UNET, schedule: SCHEDULE, sampler, state },
+    samplerOptions: { timestepSpacing: "trailing", varianceType: "fixed_large" },
+    ...{ step: 12, seed: 5, configHash: "abc", details: { window: { sums: [1] } } },
+  });
+}
+
+/** A checkpoint as if it had been read, with parts replaced. */
+function loaded(changes: Partial<Checkpoint> = {}): LoadedCheckpoint {
+  return { ...tinyCheckpoint(), ...changes, directory: "run/step-000012", verified: true };
+}
+
+Deno.test("unetCheckpoint() writes the pipeline that diffusers knows", () => {
+  const { modelIndex, components, state } = tinyCheckpoint();
+  const version = modelIndex["_diffusers_version"];
+  assertEquals(modelIndex, {
+    _class_name: "DDIMPipeline",
+    _diffusers_version: version!,
+    scheduler: ["diffusers", "DDIMScheduler"],
+    unet: ["diffusers", "UNet2DModel"],
+  });
+  const { unet, scheduler } = components as Record<
+    "unet" | "scheduler",
+    Checkpoint["components"][0]
+  >;
+  assertEquals(unet.config, unetConfigToJson(TINY_UNET));
+  assertEquals(scheduler.configName, "scheduler_config.json");
+  assertEquals(scheduler.config["timestep_spacing"], "trailing");
+  assertEquals(scheduler.config["num_train_timesteps"], 50);
+  for (const config of [unet.config, scheduler.config]) {
+    assertEquals(config["_diffusers_version"], version, "one version everywhere");
+  }
+  assertEquals([state.step, state.seed, state.configHash], [12, 5, "abc"]);
+  assertEquals([...state.vectors.keys()], ["parameters", "ema", "mean", "variance"]);
+});
+
+Deno.test("unetCheckpoint() names the pipeline and the variance of ddpm", () => {
+  const { modelIndex, components } = tinyCheckpoint("ddpm");
+  assertEquals(modelIndex["_class_name"], "DDPMPipeline");
+  assertEquals(modelIndex["scheduler"], ["diffusers", "DDPMScheduler"]);
+  assertEquals(components["scheduler"]!.config["variance_type"], "fixed_large");
+});
+
+Deno.test("loadUNet() gives the averaged weights, the schedule and the sampler back", () => {
+  const { config, parameters, schedule, sampler, samplerOptions } = loadUNet(loaded());
+  assertEquals(config, TINY_UNET);
+  assertEquals(parameters, randomParameters());
+  assertEquals(schedule, SCHEDULE);
+  assertEquals(sampler, "ddim");
+  assertEquals(samplerOptions.timestepSpacing, "trailing");
+});
+
+Deno.test("loadTrainState() gives every vector back", () => {
+  assertEquals(loadTrainState(loaded(), TINY_SPECS, SLOTS), STATE);
+});
+
+Deno.test({
+  name: "loadTrainState() gives every bit back after a file, subnormal numbers and -0 included",
+  ignore: !permitted({ name: "read" }, { name: "write" }),
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const mean = vector("mean").data as Float32Array;
+      mean.set([1e-45, -0, 3.4028234e38, -1e-40]);
+      const optimizer = { ...STATE.optimizer, mean: float32(mean) };
+      await writeCheckpoint(`${folder}/a`, tinyCheckpoint("ddim", { ...STATE, optimizer }));
+      const read = await loadCheckpoint(`${folder}/a`);
+      const state = loadTrainState(read, TINY_SPECS, SLOTS);
+      const bits = ({ data }: { data: ArrayBufferView }) =>
+        new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      assertEquals(bits(state.optimizer["mean"]!), bits({ data: mean }));
+      assertEquals(bits(state.ema), bits(STATE.ema));
+      assertEquals(loadUNet(read).parameters, randomParameters());
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test("loadUNet() refuses a checkpoint of another kind of model", () => {
+  const { unet: _, ...components } = tinyCheckpoint().components;
+  assertThrows(
+    () => loadUNet(loaded({ components })),
+    UserError,
+    "run/step-000012 is a checkpoint of another model: it has no unet/, but scheduler",
+  );
+  const config = { ...tinyCheckpoint().components["unet"]!.config, _class_name: "VQModel" };
+  assertThrows(
+    () => loadUNet(loaded({ components: { ...components, unet: { config } } })),
+    UserError,
+    "run/step-000012/unet/config.json describes a VQModel",
+  );
+});
+
+Deno.test("loadUNet() refuses weights that are not those of its configuration", () => {
+  const { components } = tinyCheckpoint();
+  const unet = components["unet"]!;
+  const refused = (weights: typeof unet.weights, message: string) => {
+    const changed = { ...components, unet: { config: unet.config, ...(weights && { weights }) } };
+    assertThrows(() => loadUNet(loaded({ components: changed })), UserError, message);
+  };
+  refused(undefined, "run/step-000012/unet holds no weights");
+  const missing = new Map(unet.weights);
+  missing.delete("conv_out.bias");
+  refused(missing, 'the tensor "conv_out.bias" is missing');
+  const reshaped = new Map(unet.weights);
+  reshaped.set("conv_in.weight", { dtype: "F32", shape: [36], data: new Float32Array(36) });
+  refused(reshaped, '"conv_in.weight" has the shape [36], expected [4, 1, 3, 3]');
+  const more = new Map(unet.weights);
+  more.set("lora", { dtype: "F32", shape: [1], data: new Float32Array(1) });
+  refused(more, 'a tensor "lora", which this model does not know');
+});
+
+Deno.test("loadTrainState() refuses the state of another network or optimizer", () => {
+  const { "conv_out.bias": _, ...fewer } = TINY_SPECS;
+  assertThrows(
+    () => loadTrainState(loaded(), fewer, SLOTS),
+    UserError,
+    `run/step-000012/training_state.safetensors is of another model: the tensor "parameters" has ` +
+      `the shape [${COUNT}], expected [${COUNT - 1}]`,
+  );
+  assertThrows(
+    () => loadTrainState(loaded(), TINY_SPECS, ["mean", "largest"]),
+    UserError,
+    'the tensor "largest" is missing',
+  );
+});
+
+Deno.test("loadTrainState() refuses a checkpoint that can only be sampled from", () => {
+  const { state: _, ...stateless } = loaded();
+  assertThrows(
+    () => loadTrainState(stateless, TINY_SPECS, SLOTS),
+    UserError,
+    "no training state to go on from",
+  );
+});
+
+for (const name of ["unet_plain", "unet_class"]) {
+  Deno.test({
+    name: `loadUNet() opens diffusers' own ${name}`,
+    ignore: !hasFixtureBytes,
+    fn: async () => {
+      const file = `${name}/diffusion_pytorch_model.safetensors`;
+      const { tensors } = decodeSafetensors(await fixtureBytes(file), file);
+      const unet = {
+        config: await fixtureJson(`${name}/config.json`) as JsonObject,
+        weights: tensors,
+      };
+      const scheduler = { config: { _class_name: "DDPMScheduler", beta_schedule: "linear" } };
+      const { parameters, schedule, sampler } = loadUNet({
+        ...{ directory: "there", verified: false, modelIndex: {} },
+        components: { unet, scheduler },
+      });
+      assertEquals(Object.keys(parameters).sort(), [...tensors.keys()].sort());
+      assertEquals([sampler, schedule.numTrainTimesteps], ["ddpm", 1000]);
+      assert(Object.values(parameters).every(({ data }) => data instanceof Float32Array));
+    },
+  });
+}
