@@ -4,7 +4,7 @@ from diffusers import UNet2DModel
 
 # The presets of image.ts: channels, layers per block, levels with attention, head size, groups.
 PRESETS = {
-    "nano": dict(channels=(32, 64, 64), layers=1, attention=(2,), head=32, groups=8),
+    "nano": dict(channels=(32, 32, 64), layers=1, attention=(2,), head=32, groups=8),
     "small": dict(channels=(32, 64, 128), layers=2, attention=(1, 2), head=32, groups=8),
 }
 
