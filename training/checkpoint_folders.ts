@@ -113,13 +113,23 @@ export async function findCheckpoint(runDirectory: string): Promise<FoundCheckpo
   );
 }
 
+/** What was passed over, in words, for the user. */
+export function describeDamage(found: FoundCheckpoint | undefined): string[] {
+  return (found?.damaged ?? [])
+    .map(({ directory, error }) => `passing over ${directory}: ${error.message}`);
+}
+
 /**
  * What a user means by the path of a checkpoint: the folder itself, or a run's folder, which stands for
  * its newest whole checkpoint.
  *
+ * @param tell Is told, in words, of each newer checkpoint of the run that is damaged.
  * @throws {UserError} If there is no such folder, or the run has no whole checkpoint.
  */
-export async function resolveCheckpoint(path: string): Promise<string> {
+export async function resolveCheckpoint(
+  path: string,
+  tell: (line: string) => void = () => {},
+): Promise<string> {
   const directory = path.replace(/(?<=[^/])\/+$/, "");
   try {
     if (!(await Deno.stat(directory)).isDirectory) {
@@ -128,7 +138,9 @@ export async function resolveCheckpoint(path: string): Promise<string> {
   } catch (error) {
     throw fileError(error, `open the checkpoint ${directory}`);
   }
-  return (await findCheckpoint(directory))?.directory ?? directory;
+  const found = await findCheckpoint(directory);
+  describeDamage(found).forEach(tell);
+  return found?.directory ?? directory;
 }
 
 /**

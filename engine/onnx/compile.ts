@@ -124,7 +124,7 @@ export function compileOnnx(
   onTime: (milliseconds: number) => void,
 ): CompiledTree {
   const sessions = new Map<string, { session: Session; traced: Traced }>();
-  const compiled = async (inputs: ArrayTree) => {
+  const call = async (inputs: ArrayTree) => {
     const leaves = leavesOf(inputs, isHostArray);
     leaves.forEach(({ leaf, path }) => checkHostArray(leaf, path));
     const signature = JSON.stringify(
@@ -148,7 +148,16 @@ export function compileOnnx(
     onTime(entry.session.milliseconds - before);
     return entry.traced.unflatten(outputs);
   };
+  // One call at a time: two first calls would trace twice, and a graph must not be dropped while it
+  // runs. ONNX Runtime uses all threads for each anyway.
+  let previous: Promise<unknown> = Promise.resolve();
+  const compiled = (inputs: ArrayTree) => {
+    const result = previous.then(() => call(inputs));
+    previous = result.catch(() => {}); // the caller is told; the next call is not
+    return result;
+  };
   const dispose = async () => {
+    await previous;
     for (const { session } of sessions.values()) await session.dispose();
     sessions.clear();
   };

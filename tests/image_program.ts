@@ -1,0 +1,112 @@
+/** image.ts as a user runs it: in a process of its own, with its permission set and no more. */
+import deno from "../deno.json" with { type: "json" };
+import { denoArguments } from "../tools/task.ts";
+import { permitted } from "./permissions.ts";
+
+/** Whether image.ts can be run. */
+export const imageRuns: boolean = permitted({ name: "read" }, { name: "write" }, { name: "run" });
+
+/** What a run did. */
+export interface Ended {
+  /** Its exit code. */
+  readonly code: number;
+  /** What it wrote. */
+  readonly stdout: string;
+  /** What it wrote as messages. */
+  readonly stderr: string;
+}
+
+/** The smoke preset with a network so small that a run takes a second. */
+export const TINY: readonly string[] = [
+  ...["--preset=smoke", "--threads=1", "--channels=8,8", "--attention-head-dim=8"],
+  ...["--timesteps=100", "--learning-rate=0.002", "--warmup-steps=100"],
+  ...["--batch-size=4", "--validation-size=20", "--log-every=2", "--eval-every=4"],
+  ...["--checkpoint-every=8", "--samples=10", "--sample-steps=3"],
+];
+
+/** A run under way. */
+export interface Running {
+  /** Its process number. */
+  readonly pid: number;
+  /** Resolves when it has taken its first step, or has ended before. */
+  readonly training: Promise<void>;
+  /** What it did in the end. */
+  readonly ended: Promise<Ended>;
+  /** Sends it a signal, if it has not ended. */
+  kill(signal: Deno.Signal): void;
+}
+
+/** Starts it. */
+export function startImage(args: readonly string[]): Running {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: denoArguments("image", args, deno.permissions.image),
+    cwd: new URL("..", import.meta.url),
+    env: { NO_COLOR: "1" },
+    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+  }).spawn();
+  const training = Promise.withResolvers<void>();
+  const readStderr = async () => {
+    let text = "";
+    for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      if (/^step \d/m.test(text)) training.resolve();
+    }
+    training.resolve();
+    return text;
+  };
+  const ended = (async () => {
+    const [{ code }, stdout, stderr] = await Promise.all([
+      ...[child.status, new Response(child.stdout).text(), readStderr()] as const,
+    ]);
+    return { code, stdout, stderr };
+  })();
+  return {
+    ...{ pid: child.pid, training: training.promise, ended },
+    kill: (signal) => {
+      try {
+        child.kill(signal);
+      } catch {
+        // It has ended by itself.
+      }
+    },
+  };
+}
+
+/** Runs it to its end. */
+export function runImage(...args: readonly string[]): Promise<Ended> {
+  return startImage(args).ended;
+}
+
+/** Every file in a folder by its path, as hexadecimal SHA-256. */
+export async function hashFolder(directory: string): Promise<Record<string, string>> {
+  const hashes: Record<string, string> = {};
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    const path = `${directory}/${name}`;
+    if (isDirectory) {
+      const inner = Object.entries(await hashFolder(path));
+      for (const [file, hash] of inner) hashes[`${name}/${file}`] = hash;
+    } else {
+      const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
+      hashes[name] = new Uint8Array(digest).toHex();
+    }
+  }
+  return hashes;
+}
+
+/**
+ * What of a run must be the same whenever it is run: the last checkpoint, the samples and the metrics
+ * but for speeds. The checkpoint before the last is where the run was last interrupted.
+ */
+export async function resultOf(directory: string): Promise<Record<string, unknown>> {
+  const files = Object.entries(await hashFolder(directory)).sort(([a], [b]) => a < b ? -1 : 1);
+  const last = files.findLast(([path]) => path.startsWith("checkpoints/"))?.[0].split("/")[1];
+  const lasting = files
+    .filter(([path]) => path.startsWith(`checkpoints/${last}/`) || path.startsWith("samples/"));
+  return { ...Object.fromEntries(lasting), metrics: await metricsOf(directory) };
+}
+
+/** The rows of metrics.csv without the last column, which is a speed. */
+export async function metricsOf(directory: string): Promise<string[]> {
+  const text = await Deno.readTextFile(`${directory}/metrics.csv`);
+  return text.trimEnd().split("\n").map((row) => row.replace(/,[^,]*$/, ""));
+}
