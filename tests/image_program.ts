@@ -24,6 +24,12 @@ export const TINY: readonly string[] = [
   ...["--checkpoint-every=8", "--samples=10", "--sample-steps=3"],
 ];
 
+/** {@linkcode TINY} with flags more, which take the place of those of the same name. */
+export function tiny(...flags: readonly string[]): string[] {
+  const name = (flag: string) => flag.split("=")[0];
+  return [...TINY.filter((flag) => !flags.some((other) => name(other) === name(flag))), ...flags];
+}
+
 /** A run under way. */
 export interface Running {
   /** Its process number. */
@@ -109,4 +115,46 @@ export async function resultOf(directory: string): Promise<Record<string, unknow
 export async function metricsOf(directory: string): Promise<string[]> {
   const text = await Deno.readTextFile(`${directory}/metrics.csv`);
   return text.trimEnd().split("\n").map((row) => row.replace(/,[^,]*$/, ""));
+}
+
+/** Copies a folder with all that is in it. */
+export async function copyFolder(from: string, to: string): Promise<void> {
+  await Deno.mkdir(to);
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copyFolder(`${from}/${name}`, `${to}/${name}`);
+    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
+  }
+}
+
+/** Folders for the tests of a file, and a run that is made when it is first asked for. */
+export interface Workplace {
+  /** A new folder. */
+  folder(): Promise<string>;
+  /** The folder of a run that nothing happened to: tests look at it and leave it as it is. */
+  straightRun(): Promise<string>;
+}
+
+/**
+ * A workplace that is cleared when the tests of the file that calls this are over.
+ *
+ * @param steps Steps of the run.
+ */
+export function workplace(steps: number): Workplace {
+  const folders: string[] = [];
+  let straight: Promise<string> | undefined;
+  const folder = async () => {
+    const path = await Deno.makeTempDir({ prefix: "image test " }); // spaces must do no harm
+    folders.push(path);
+    return path;
+  };
+  const train = async () => {
+    const out = `${await folder()}/straight`;
+    const { code, stderr } = await runImage(...TINY, `--steps=${steps}`, "--out", out);
+    if (code !== 0) throw new Error(stderr);
+    return out;
+  };
+  Deno.test.afterAll(async () => {
+    for (const path of folders) await Deno.remove(path, { recursive: true });
+  });
+  return { folder, straightRun: () => straight ??= train() };
 }

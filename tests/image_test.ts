@@ -8,6 +8,7 @@ import {
 import { decode } from "fast-png";
 import { IMAGE_METRICS } from "../report/image_report.ts";
 import {
+  copyFolder,
   hashFolder,
   imageRuns,
   metricsOf,
@@ -15,36 +16,13 @@ import {
   runImage,
   startImage,
   TINY,
+  workplace,
 } from "./image_program.ts";
 
 const ignore = !imageRuns;
 const STEPS = 24;
 
-const temporary: string[] = [];
-
-/** A folder that is removed when the tests are over. */
-async function temporaryFolder(): Promise<string> {
-  const folder = await Deno.makeTempDir({ prefix: "image test " }); // spaces must do no harm
-  temporary.push(folder);
-  return folder;
-}
-
-Deno.test.afterAll(async () => {
-  for (const folder of temporary) await Deno.remove(folder, { recursive: true });
-});
-
-let straight: Promise<string> | undefined;
-
-/** The folder of a run of 24 steps that nothing happened to: tests look at it and leave it as it is. */
-function straightRun(): Promise<string> {
-  straight ??= (async () => {
-    const out = `${await temporaryFolder()}/straight`;
-    const { code, stderr } = await runImage(...TINY, `--steps=${STEPS}`, "--out", out);
-    assertEquals(code, 0, stderr);
-    return out;
-  })();
-  return straight;
-}
+const { folder: temporaryFolder, straightRun } = workplace(STEPS);
 
 Deno.test({
   name: "image leaves a run's folder: configuration, metrics, checkpoints, samples, report",
@@ -259,12 +237,3 @@ Deno.test({
     }
   },
 });
-
-/** Copies a folder with all that is in it. */
-async function copyFolder(from: string, to: string): Promise<void> {
-  await Deno.mkdir(to);
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
-    if (isDirectory) await copyFolder(`${from}/${name}`, `${to}/${name}`);
-    else await Deno.copyFile(`${from}/${name}`, `${to}/${name}`);
-  }
-}

@@ -38,6 +38,9 @@ export interface Traced {
 
 let backend: OnnxBackend | undefined;
 
+/** Whether a function is being traced right now. */
+let tracing = false;
+
 /** Registers the backend with tfjs, once, and finds the block size for this processor. */
 export async function initializeBackend(): Promise<OnnxBackend> {
   if (backend === undefined) {
@@ -72,6 +75,7 @@ export function trace(
   const previous = tf.getBackend() || "cpu"; // none before the first use
   tf.setBackend(BACKEND_NAME);
   tf.engine().startScope("trace");
+  tracing = true;
   try {
     return backend.trace(graph, () => {
       let next = 0;
@@ -94,6 +98,7 @@ export function trace(
       };
     });
   } finally {
+    tracing = false;
     tf.engine().endScope();
     tf.setBackend(previous);
   }
@@ -152,6 +157,9 @@ export function compileOnnx(
   // runs. ONNX Runtime uses all threads for each anyway.
   let previous: Promise<unknown> = Promise.resolve();
   const compiled = (inputs: ArrayTree) => {
+    if (tracing) {
+      return Promise.reject(new UserError("Compiled functions cannot be called in traced code."));
+    }
     const result = previous.then(() => call(inputs));
     previous = result.catch(() => {}); // the caller is told; the next call is not
     return result;

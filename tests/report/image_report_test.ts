@@ -7,7 +7,7 @@ import {
   samplingProtocol,
 } from "../../report/image_report.ts";
 
-const config = { ...PRESETS.smoke, seed: 3 };
+const config = { ...PRESETS.smoke, seed: 3, guidance: 2, eta: 0 };
 
 Deno.test("keyFigures() gives the last validation loss, with its step", () => {
   const rows = [

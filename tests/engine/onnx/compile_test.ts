@@ -138,7 +138,11 @@ Deno.test({
     const inner = await compiled(({ x }) => tf.neg(x));
     let calls: Promise<unknown> | undefined;
     const outer = await compiled(({ x }) => {
-      calls = assertRejects(() => inner({ x: scalar(1) }), UserError, "cannot be called in traced");
+      calls = assertRejects(
+        () => inner({ x: scalar(1) }),
+        UserError,
+        "cannot be called in traced code",
+      );
       return tf.neg(x);
     });
     assertEquals(await outer({ x: scalar(2) }), scalar(-2));

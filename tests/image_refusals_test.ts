@@ -1,0 +1,228 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { copyFolder, hashFolder, imageRuns, runImage, TINY, workplace } from "./image_program.ts";
+
+const ignore = !imageRuns;
+const { folder, straightRun } = workplace(8);
+
+/** Runs it and expects one line that says what is wrong. */
+async function refuse(
+  args: readonly string[],
+  { code, message }: { code: number; message: RegExp },
+): Promise<void> {
+  const ended = await runImage(...args);
+  assertMatch(ended.stderr, message);
+  assertMatch(ended.stderr, /^error: [^\n]+\n$/, "one line, and no stack trace");
+  assertEquals(ended.code, code);
+}
+
+const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
+  { args: ["--stpes", "3"], message: /--stpes: unknown flag; did you mean --steps\?/ },
+  { args: ["--preset", "nona"], message: /--preset nona: must be one of .+ did you mean nano\?/ },
+  { args: ["--steps", "0"], message: /--steps 0: must be an integer of at least 1/ },
+  { args: ["--steps", "many"], message: /--steps many: must be an integer/ },
+  { args: ["--steps", "1e99"], message: /--steps 1e99/ },
+  { args: ["--learning-rate=-1"], message: /--learning-rate -1: must be a number above 0/ },
+  { args: ["--learning-rate", "NaN"], message: /--learning-rate NaN: must be a number/ },
+  { args: ["--seed", "-1"], message: /--seed -1/ },
+  { args: ["--device", "gpu"], message: /--device gpu: must be one of onnx/ },
+  { args: ["smoke"], message: /smoke: belongs to no flag; did you mean --preset smoke\?/ },
+  { args: ["--class", "Hat"], message: /--class "Hat": must be one of T-shirt\/top, Trouser/ },
+  { args: ["--steps", "3", "--steps", "4"], message: /--steps is given more than once/ },
+  { args: ["--out="], message: /--out needs a value/ },
+  { args: ["--sample-only"], message: /--sample-only and --checkpoint DIR go together/ },
+  { args: ["--checkpoint", "x"], message: /--sample-only and --checkpoint DIR go together/ },
+  {
+    args: ["--sample-steps", "101", "--timesteps", "100"],
+    message: /--sample-steps 101 is more than the 100 --timesteps/,
+  },
+  {
+    args: ["--class-dropout", "0", "--guidance", "3"],
+    message: /--guidance 3 needs a null class: set --class-dropout above 0, or --guidance 1/,
+  },
+  {
+    args: ["--log-every", "3", "--eval-every", "4"],
+    message: /--eval-every 4 must be a multiple of --log-every 3/,
+  },
+  { args: ["--channels", "30"], message: /30 channels do not divide into 8 groups/ },
+  { args: ["--channels", "8,8,8,8"], message: /images of 28 pixels cannot be halved 3 times/ },
+  {
+    args: ["--channels", "8,8", "--attention-levels", "0,2"],
+    message: /--attention-levels 2: --channels has only 2, 0 to 1/,
+  },
+];
+
+Deno.test({
+  name: "image refuses what is no command line with exit code 2, before it writes anything",
+  ignore,
+  fn: async () => {
+    const out = `${await folder()}/out`;
+    for (const { args, message } of USAGE) {
+      const named = args.includes("--out=") ? [] : ["--out", out];
+      const preset = args.includes("--preset") ? [] : ["--preset", "smoke"];
+      await refuse([...preset, ...named, ...args], { code: 2, message });
+    }
+    assertEquals(await Array.fromAsync(Deno.readDir(`${out}/..`)), []);
+  },
+});
+
+Deno.test({
+  name: "image takes --no-sample-only for the training that it does anyway",
+  ignore,
+  fn: async () => {
+    const out = `${await folder()}/out`;
+    const ended = await runImage(...TINY, "--steps=1", "--no-sample-only", "--out", out);
+    assertEquals(ended.code, 0, ended.stderr);
+  },
+});
+
+Deno.test({
+  name: "image refuses folders that cannot be written, and leaves those of others alone",
+  ignore,
+  fn: async () => {
+    const place = await folder();
+    await Deno.writeTextFile(`${place}/notes.txt`, "mine");
+    const before = await hashFolder(place);
+    for (
+      const [out, message] of [
+        [`${place}/notes.txt`, /notes\.txt: a part of the path is a file/],
+        [`${place}/notes.txt/below`, /below: a part of the path is a file/],
+        [place, /is not the folder of a run and is not empty \(it has "notes\.txt"\)/],
+      ] as const
+    ) {
+      await refuse([...TINY, "--out", out], { code: 1, message });
+      await refuse([...TINY, "--out", out, "--overwrite"], { code: 1, message });
+    }
+    await refuse([...TINY, "--out", `${place}/none`, "--resume"], {
+      code: 1,
+      message: /there is no run to resume in .+none/,
+    });
+    assertEquals(await hashFolder(place), before);
+  },
+});
+
+Deno.test({
+  name: "image says so where the disk is full",
+  ignore: ignore || Deno.build.os !== "linux" || !(await isDevice("/dev/full")),
+  fn: async () => {
+    // The log of metrics leads to a device that is always full.
+    const out = `${await folder()}/out`;
+    await copyFolder(await straightRun(), out);
+    await Deno.remove(`${out}/metrics.csv`);
+    const before = await hashFolder(`${out}/checkpoints`);
+    await Deno.symlink("/dev/full", `${out}/metrics.csv`);
+    const ended = await runImage(...TINY, "--steps=12", "--out", out, "--resume");
+    assertEquals(ended.code, 1, ended.stdout);
+    assertMatch(ended.stderr, /^error: [^\n]*metrics\.csv[^\n]*\n$/m);
+    assertEquals(await hashFolder(`${out}/checkpoints`), before, "the last checkpoint survives");
+  },
+});
+
+async function isDevice(path: string): Promise<boolean> {
+  return imageRuns &&
+    await Deno.stat(path).then(({ isCharDevice }) => isCharDevice === true, () => false);
+}
+
+Deno.test({
+  name: "image refuses to go on with a run of other settings, and names the first",
+  ignore,
+  fn: async () => {
+    const out = `${await folder()}/run`;
+    await copyFolder(await straightRun(), out);
+    const before = await resultHashes(out);
+    const again = (...args: string[]) => [...TINY, "--steps=8", "--out", out, ...args];
+    await refuse(again("--weight-decay=0.5"), {
+      code: 1,
+      message: /holds another run: weightDecay is 0\.01 there and 0\.5 here.+--out.+--overwrite/,
+    });
+    await refuse(again("--weight-decay=0.5", "--resume"), { code: 1, message: /weightDecay/ });
+    await refuse(again("--seed=3"), { code: 1, message: /seed is 0 there and 3 here/ });
+    await refuse(
+      again("--resume").map((arg) => arg === "--steps=8" ? "--steps=4" : arg),
+      { code: 2, message: /--steps 4: the run in .+ has done 8 already/ },
+    );
+    assertEquals(await resultHashes(out), before);
+
+    const record = `${out}/config.json`;
+    const text = await Deno.readTextFile(record);
+    await Deno.writeTextFile(record, text.replace('"batchSize": 4', '"batchSize": 8'));
+    await refuse(again(), { code: 1, message: /config\.json was edited/ });
+    await Deno.writeTextFile(record, text.slice(0, 500));
+    await refuse(again(), { code: 1, message: /config\.json/ });
+  },
+});
+
+Deno.test({
+  name: "image --overwrite starts anew where another run was",
+  ignore,
+  fn: async () => {
+    const out = `${await folder()}/run`;
+    await copyFolder(await straightRun(), out);
+    const args = ["--steps=2", "--seed=5", "--out", out, "--overwrite"];
+    const ended = await runImage(...TINY, ...args);
+    assertEquals(ended.code, 0, ended.stderr);
+    const names = await Array.fromAsync(Deno.readDir(`${out}/checkpoints`), ({ name }) => name);
+    assertEquals(names, ["step-000002"]);
+    assertEquals(JSON.parse(await Deno.readTextFile(`${out}/config.json`)).seed, 5);
+  },
+});
+
+const SAMPLE = new URL("../datasets/samples/fashion-mnist/", import.meta.url);
+const IMAGES = "train-images-idx3-ubyte.gz";
+
+for (
+  const [name, spoil, message] of [
+    ["cut short", (bytes: Uint8Array) => bytes.slice(0, 10_000), /truncated|cut short/],
+    ["not those of the set", (bytes: Uint8Array) => bytes, /altered/],
+    ["no data but a web page", () => encode("<!DOCTYPE html><html>404"), /HTML/],
+    ["empty", () => new Uint8Array(0), /truncated|empty/],
+    [
+      "Git LFS pointers",
+      () =>
+        encode(
+          "version https://git-lfs.github.com/spec/v1\n" +
+            `oid sha256:${"a".repeat(64)}\nsize 26421880\n`,
+        ),
+      /Git LFS pointer.+git lfs pull/,
+    ],
+  ] as const
+) {
+  Deno.test({
+    name: `image refuses data files in --data-dir that are ${name}`,
+    ignore,
+    fn: async () => {
+      const place = await folder();
+      const data = `${place}/data`;
+      await copyFolder(SAMPLE.pathname, data);
+      await Deno.writeFile(
+        `${data}/${IMAGES}`,
+        spoil(await Deno.readFile(new URL(IMAGES, SAMPLE))),
+      );
+      await refuse([...TINY, "--data-dir", data, "--out", `${place}/out`], { code: 1, message });
+      await refuse([...TINY, "--data-dir", data, "--out", `${place}/out`], {
+        code: 1,
+        message: new RegExp(`${data}/${IMAGES}: `),
+      });
+      assert(!(await Array.fromAsync(Deno.readDir(place))).some(({ name }) => name === "out"));
+    },
+  });
+}
+
+Deno.test({
+  name: "image refuses a --data-dir without the files",
+  ignore,
+  fn: async () =>
+    await refuse([...TINY, "--data-dir", await folder()], {
+      code: 2,
+      message: /--data-dir: nothing of FashionMNIST in .+; put train-images-idx3-ubyte\.gz/,
+    }),
+});
+
+/** Hashes of a run's files, but for the lock, which holds the number of the last process. */
+async function resultHashes(directory: string): Promise<Record<string, string>> {
+  const { "run.lock": _, ...files } = await hashFolder(directory);
+  return files;
+}
+
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
