@@ -188,7 +188,9 @@ function checkConsistency(
   const missing = network.attentionLevels.find((level) => level >= levels);
   if (missing !== undefined) {
     throw usageError(
-      `--attention-levels ${missing}: --channels has only ${levels}, 0 to ${levels - 1}.`,
+      `--attention-levels ${missing}: --channels has only ${levels} level${
+        levels === 1 ? "" : "s"
+      }, 0 to ${levels - 1}; name others.`,
     );
   }
   if (sampleSteps > timesteps) {

@@ -43,11 +43,15 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
     args: ["--log-every", "3", "--eval-every", "4"],
     message: /--eval-every 4 must be a multiple of --log-every 3/,
   },
-  { args: ["--channels", "30"], message: /30 channels do not divide into 8 groups/ },
+  { args: ["--channels", "30,30"], message: /30 channels do not divide into 8 groups/ },
+  {
+    args: ["--channels", "8"],
+    message: /--attention-levels 1: --channels has only 1 level, 0 to 0/,
+  },
   { args: ["--channels", "8,8,8,8"], message: /images of 28 pixels cannot be halved 3 times/ },
   {
     args: ["--channels", "8,8", "--attention-levels", "0,2"],
-    message: /--attention-levels 2: --channels has only 2, 0 to 1/,
+    message: /--attention-levels 2: --channels has only 2 levels, 0 to 1/,
   },
 ];
 
@@ -172,7 +176,7 @@ const IMAGES = "train-images-idx3-ubyte.gz";
 for (
   const [name, spoil, message] of [
     ["cut short", (bytes: Uint8Array) => bytes.slice(0, 10_000), /truncated|cut short/],
-    ["not those of the set", (bytes: Uint8Array) => bytes, /altered/],
+    ["of the right size and wrong", () => gzip(new Uint8Array(16 + 60_000 * 784)), /altered/],
     ["no data but a web page", () => encode("<!DOCTYPE html><html>404"), /HTML/],
     ["empty", () => new Uint8Array(0), /truncated|empty/],
     [
@@ -195,7 +199,7 @@ for (
       await copyFolder(SAMPLE.pathname, data);
       await Deno.writeFile(
         `${data}/${IMAGES}`,
-        spoil(await Deno.readFile(new URL(IMAGES, SAMPLE))),
+        await spoil(await Deno.readFile(new URL(IMAGES, SAMPLE))),
       );
       await refuse([...TINY, "--data-dir", data, "--out", `${place}/out`], { code: 1, message });
       await refuse([...TINY, "--data-dir", data, "--out", `${place}/out`], {
@@ -221,6 +225,11 @@ Deno.test({
 async function resultHashes(directory: string): Promise<Record<string, string>> {
   const { "run.lock": _, ...files } = await hashFolder(directory);
   return files;
+}
+
+async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  return await new Response(packed).bytes();
 }
 
 function encode(text: string): Uint8Array<ArrayBuffer> {
