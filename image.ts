@@ -11,39 +11,29 @@
  * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/grid.png and
  * report.html.
  */
-
-import { FASHION_MNIST_CLASSES, loadFashionMnist } from "./datasets/fashion_mnist.ts";
+import { loadFashionMnist } from "./datasets/fashion_mnist.ts";
 import { minSnrWeights } from "./diffusion/loss.ts";
 import type { DenoiserInputs } from "./diffusion/objective.ts";
-import type { SchedulerOptions } from "./diffusion/scheduler_config.ts";
 import { noiseSchedule } from "./diffusion/schedules.ts";
 import { unet, unetSpecs } from "./diffusion/unet.ts";
-import {
-  checkUNetConfig,
-  sizeOfSample,
-  UNET_DEFAULTS,
-  type UNetConfig,
-} from "./diffusion/unet_config.ts";
+import { sizeOfSample } from "./diffusion/unet_config.ts";
 import { type Device, openDevice } from "./engine/device.ts";
-import { EXIT, usageError, UserError } from "./engine/errors.ts";
-import { makeFolder, writeFileAtomic } from "./engine/files.ts";
+import { EXIT, usageError } from "./engine/errors.ts";
 import type { JsonObject } from "./engine/json.ts";
 import type * as tf from "./engine/tf.ts";
-import { type DrawOptions, drawSamples } from "./evaluation/draw_samples.ts";
+import { sampleGrid } from "./evaluation/sample_grid.ts";
 import { compileValidationLoss } from "./evaluation/validation_loss.ts";
 import { emaDecayAt } from "./nn/ema.ts";
 import { learningRateAt } from "./nn/learning_rate.ts";
 import { adamW } from "./nn/optimizers.ts";
 import { countParameters, initParameters, type Parameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
-import { drawGrid } from "./report/grid.ts";
 import {
   IMAGE_CHARTS,
   IMAGE_METRICS,
   keyFigures,
   samplingProtocol,
 } from "./report/image_report.ts";
-import { encodePng } from "./report/png.ts";
 import { writeReport } from "./report/report.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
 import {
@@ -56,6 +46,14 @@ import { compileTrainStep, initTrainState } from "./training/diffusion_step.ts";
 import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
 import { trainingBatches, validationBatches } from "./training/image_batches.ts";
+import {
+  checkConsistency,
+  CLASSES,
+  classIndex,
+  nullClassOf,
+  SIDE,
+  unetConfigOf,
+} from "./training/image_config.ts";
 import { IMAGE_FLAGS, type ImageConfig, type ImageFlags } from "./training/image_flags.ts";
 import { listenForInterrupt } from "./training/interrupt.ts";
 import { train } from "./training/loop.ts";
@@ -171,136 +169,9 @@ const EXTENDABLE = [
   ...["guidance", "samples"],
 ];
 
-const CLASSES = FASHION_MNIST_CLASSES.length;
-const SIDE = 28;
-const SAMPLE_BATCH = 80;
-
 /** The settings among the flags that were given. */
 function settingsOf(given: ImageFlags): Partial<ImageConfig> {
   return Object.fromEntries(Object.entries(given).filter(([key]) => key in NANO));
-}
-
-/** Refuses settings that are sound by themselves and not together. */
-function checkConsistency(
-  { sampleSteps, timesteps, evalEvery, logEvery, guidance, classDropout, ...network }: ImageConfig,
-) {
-  const levels = network.channels.length;
-  const missing = network.attentionLevels.find((level) => level >= levels);
-  if (missing !== undefined) {
-    throw usageError(
-      `--attention-levels ${missing}: --channels has only ${levels} level${
-        levels === 1 ? "" : "s"
-      }, 0 to ${levels - 1}; name others.`,
-    );
-  }
-  if (sampleSteps > timesteps) {
-    throw usageError(
-      `--sample-steps ${sampleSteps} is more than the ${timesteps} --timesteps there are: lower it.`,
-    );
-  }
-  if (evalEvery % logEvery !== 0) {
-    throw usageError(`--eval-every ${evalEvery} must be a multiple of --log-every ${logEvery}.`);
-  }
-  if (guidance !== 1 && classDropout === 0) {
-    throw usageError(
-      `--guidance ${guidance} needs a null class: set --class-dropout above 0, or --guidance 1.`,
-    );
-  }
-}
-
-/** The UNet that a configuration asks for. */
-export function unetConfigOf(config: ImageConfig): UNetConfig {
-  const levels = config.channels.length;
-  const attends = (level: number) => config.attentionLevels.includes(level);
-  const unetConfig: UNetConfig = {
-    ...UNET_DEFAULTS,
-    sampleSize: SIDE,
-    inChannels: 1,
-    outChannels: 1,
-    blockOutChannels: config.channels,
-    layersPerBlock: config.layersPerBlock,
-    downBlockTypes: config.channels.map((_, i) => attends(i) ? "AttnDownBlock2D" : "DownBlock2D"),
-    upBlockTypes: config.channels.map((_, i) =>
-      attends(levels - 1 - i) ? "AttnUpBlock2D" : "UpBlock2D"
-    ),
-    attentionHeadDim: config.attentionHeadDim,
-    normNumGroups: config.normNumGroups,
-    numClassEmbeds: CLASSES + 1, // the last is the null class of classifier-free guidance
-  };
-  try {
-    return checkUNetConfig(unetConfig, "The network");
-  } catch (error) {
-    throw error instanceof UserError ? usageError(error.message) : error; // the flags are wrong
-  }
-}
-
-/** The label that stands for no class, if a UNet was trained with one. */
-function nullClassOf({ numClassEmbeds }: UNetConfig): number | undefined {
-  return numClassEmbeds !== null && numClassEmbeds > CLASSES ? CLASSES : undefined;
-}
-
-/** The index of a class by its name, written in any case. */
-function classIndex(name: string | undefined): number | undefined {
-  if (name === undefined) return undefined;
-  const index = FASHION_MNIST_CLASSES.findIndex((c) => c.toLowerCase() === name.toLowerCase());
-  if (index >= 0) return index;
-  throw usageError(`--class "${name}": must be one of ${FASHION_MNIST_CLASSES.join(", ")}.`);
-}
-
-/** A UNet that samples are drawn from. */
-interface SampledModel extends Pick<DrawOptions, "parameters" | "config" | "schedule"> {
-  /** The sampler's options that its checkpoint names. */
-  samplerOptions?: SchedulerOptions;
-}
-
-/** Draws samples and writes them as a grid: a row a class, or as many as asked for of one class. */
-async function sample(
-  device: Device,
-  model: SampledModel,
-  config: ImageConfig,
-  { path, only }: { path: string; only: number | undefined },
-): Promise<Uint8Array> {
-  const count = config.samples;
-  const conditional = model.config.numClassEmbeds !== null;
-  const byClass = conditional && only === undefined && count % CLASSES === 0;
-  const labels = Int32Array.from(
-    { length: count },
-    (_, i) => only ?? Math.floor(i * CLASSES / count),
-  );
-  const { sampler, sampleSteps: numInferenceSteps, eta, timestepSpacing, varianceType } = config;
-  await using progress = new Progress({
-    total: Math.ceil(count / SAMPLE_BATCH) * numInferenceSteps,
-    itemsPerStep: Math.min(count, SAMPLE_BATCH) / numInferenceSteps,
-    label: "sampling",
-  });
-  const pixels = await drawSamples(device, {
-    ...model,
-    sampler,
-    samplerOptions: {
-      ...model.samplerOptions,
-      ...{ numInferenceSteps, eta, timestepSpacing, varianceType },
-      previousTimestep: "next",
-      useClippedModelOutput: true, // guidance would work backwards without it
-    },
-    labels,
-    nullClass: nullClassOf(model.config),
-    guidanceScale: config.guidance,
-    random: randomStream(config.seed).stream("samples"),
-    batchSize: SAMPLE_BATCH,
-    onProgress: (done) => progress.update(done),
-  });
-  const png = encodePng(drawGrid({ width: SIDE, height: SIDE, channels: 1, data: pixels }, {
-    columns: byClass ? count / CLASSES : Math.ceil(Math.sqrt(count)),
-    ...(byClass
-      ? { rowLabels: [...FASHION_MNIST_CLASSES] }
-      : conditional
-      ? { labels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }
-      : {}),
-  }));
-  await makeFolder(path.slice(0, path.lastIndexOf("/")));
-  await writeFileAtomic(path, png);
-  console.log(`samples: ${path}`);
-  return png;
 }
 
 /** `--sample-only`: draws samples from a checkpoint. */
@@ -335,7 +206,7 @@ async function sampleOnly(
   }, given);
   console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
   const path = `${given.out ?? `runs/image-samples-${config.seed}`}/grid.png`;
-  await sample(device, model, config, { path, only });
+  await sampleGrid(device, model, config, { path, only });
   return EXIT.done;
 }
 
@@ -501,7 +372,7 @@ async function main(): Promise<number> {
             validation?.quartiles.map((loss, i) => [`valLossQ${i}`, loss] as const) ?? [],
           ),
           learningRate: trained.learningRate,
-          imagesPerSecond: progress.itemsPerSecond,
+          imagesPerSecond: progress.itemsPerSecond || undefined, // not known after a first step
         });
         peakMemory = Math.max(peakMemory, Deno.memoryUsage().rss);
       }
@@ -524,7 +395,7 @@ async function main(): Promise<number> {
   // Samples, and the report.
   const parameters = unravel(state.ema, specs);
   const path = `${directory}/samples/grid.png`;
-  const png = await sample(device, { parameters, config: unetConfig, schedule }, config, {
+  const png = await sampleGrid(device, { parameters, config: unetConfig, schedule }, config, {
     path,
     only,
   });

@@ -54,6 +54,7 @@ export * from "./diffusion/unet_config.ts";
 export * from "./diffusion/unet_denoiser.ts";
 export * from "./engine/device.ts";
 export * from "./engine/errors.ts";
+export { type OnnxBackendOptions, registerOnnxBackend } from "./engine/onnx/register.ts";
 export type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "./engine/tf.ts";
 export type { JsonObject, JsonValue } from "./engine/json.ts";
 export * from "./engine/tree.ts";

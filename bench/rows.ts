@@ -3,30 +3,16 @@ import type { DenoiserInputs } from "../diffusion/objective.ts";
 import { noiseSchedule } from "../diffusion/schedules.ts";
 import { unet, unetSpecs } from "../diffusion/unet.ts";
 import { compileUNetDenoiser } from "../diffusion/unet_denoiser.ts";
-import type { Device } from "../engine/device.ts";
 import type * as tf from "../engine/tf.ts";
-import { PRESETS, unetConfigOf } from "../image.ts";
+import { PRESETS } from "../image.ts";
+import { unetConfigOf } from "../training/image_config.ts";
 import { adamW } from "../nn/optimizers.ts";
 import { initParameters, type Parameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { compileTrainStep, initTrainState } from "../training/diffusion_step.ts";
 import { noisyBatch } from "../training/image_batches.ts";
-
-/** A step that can be run again and again. */
-export interface Prepared {
-  /** Runs it once. */
-  run(): Promise<unknown>;
-  /** Releases what it needs. */
-  dispose(): Promise<void>;
-}
-
-/** Something to measure. */
-export interface Row {
-  /** Its name, the same as on the other side of a comparison. */
-  readonly name: string;
-  /** Gets it ready. */
-  prepare(device: Device): Promise<Prepared>;
-}
+import type { Row } from "./row.ts";
+import { textRows } from "./text_rows.ts";
 
 const CLASSES = 10;
 const SIDE = 28;
@@ -97,4 +83,5 @@ export const rows: readonly Row[] = [
   training("small", 32),
   sampling("nano", 64),
   sampling("small", 64),
+  ...textRows,
 ];

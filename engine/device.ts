@@ -2,17 +2,15 @@
  * Where tensors are computed. A device compiles pure functions of tensors; the functions never ask
  * which device it is.
  */
-import { compileEager } from "./eager.ts";
-import { usageError } from "./errors.ts";
+import { AUTO_ORDER, DEVICE_CHOICES, type DeviceChoice, type DeviceName } from "./device_names.ts";
+import { openEager } from "./eager.ts";
+import { usageError, UserError } from "./errors.ts";
 import { compileOnnx, initializeBackend } from "./onnx/compile.ts";
+import { loadOnnxRuntime } from "./onnx_library.ts";
 import type * as tf from "./tf.ts";
 import type { ArrayTree, HostArray, TensorTree } from "./tree.ts";
 
-/** Names of devices, for `--device`. */
-export const DEVICE_NAMES = ["onnx", "wasm", "cpu"] as const;
-
-/** A device's name. */
-export type DeviceName = typeof DEVICE_NAMES[number];
+export * from "./device_names.ts";
 
 /** The type of a tree of host tensors when its leaves are on the device. */
 export type OnDevice<T> = T extends HostArray ? tf.Tensor
@@ -34,6 +32,8 @@ export interface DeviceOptions {
   threads?: number;
   /** Writes ONNX Runtime's profile of every compiled function to files whose names start so. */
   profile?: string;
+  /** Is told what "auto" chose, and why not another: prints to the standard error by default. */
+  log?: (line: string) => void;
 }
 
 /** A place where tensors are computed. */
@@ -58,19 +58,40 @@ export interface Device {
 /**
  * Opens a device.
  *
+ * @param name A device, or "auto" for the first that works of {@linkcode AUTO_ORDER}.
  * @throws {UserError} If it does not exist or does not work here.
  */
-export async function openDevice(name: DeviceName, options: DeviceOptions = {}): Promise<Device> {
-  if (!DEVICE_NAMES.includes(name)) {
-    throw usageError(`There is no device "${name}". Devices: ${DEVICE_NAMES.join(", ")}.`);
+export async function openDevice(name: DeviceChoice, options: DeviceOptions = {}): Promise<Device> {
+  if (!DEVICE_CHOICES.includes(name)) {
+    throw usageError(`There is no device "${name}". Devices: ${DEVICE_CHOICES.join(", ")}.`);
   }
+  return name === "auto" ? await openFirst(options) : await open(name, options);
+}
+
+async function openFirst(options: DeviceOptions): Promise<Device> {
+  const { log = (line: string) => console.error(line) } = options;
+  const failures: string[] = [];
+  for (const name of AUTO_ORDER) {
+    try {
+      const device = await open(name, options);
+      log([`auto: takes the ${name} device.`, ...failures].join(" "));
+      return device;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      failures.push(error.message);
+    }
+  }
+  throw new UserError(`No device works here. ${failures.join(" ")}`);
+}
+
+async function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
   let milliseconds = 0;
   const onTime = (elapsed: number) => {
     milliseconds += elapsed;
   };
   const compiler = name === "onnx"
     ? await openOnnx(options, onTime)
-    : { threads: 1, compile: await compileEager(name, onTime) };
+    : await openEager(name, options, onTime);
   return {
     name,
     threads: compiler.threads,
@@ -91,6 +112,7 @@ async function openOnnx(
   { threads = navigator.hardwareConcurrency, profile }: DeviceOptions,
   onTime: (milliseconds: number) => void,
 ) {
+  await loadOnnxRuntime();
   const backend = await initializeBackend();
   const options = { threads, ...(profile === undefined ? {} : { profile }) };
   return {

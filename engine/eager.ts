@@ -1,6 +1,9 @@
 /** compile() on tfjs's eager backends: the function runs as it is, each time. */
+import type { DeviceName } from "./device_names.ts";
 import { UserError } from "./errors.ts";
 import type { CompiledTree } from "./onnx/compile.ts";
+import { openTensorFlow } from "./tensorflow.ts";
+import { isTensorFlow } from "./tensorflow_package.ts";
 import * as tf from "./tf.ts";
 import {
   ARRAY_OF,
@@ -15,24 +18,39 @@ import {
   type TensorTree,
 } from "./tree.ts";
 import { registerWasmKernels } from "./wasm_kernels.ts";
+import { openWebGpu } from "./webgpu.ts";
 
-/** Makes sure that a tfjs backend works here. */
-async function initialize(backend: "cpu" | "wasm"): Promise<void> {
-  if (backend === "wasm") {
+/** A device whose operations run as they are called. */
+export type EagerName = Exclude<DeviceName, "onnx">;
+
+/** Finds the tfjs backend of a device, and makes it ready. */
+async function openBackend(
+  device: EagerName,
+  options: { threads?: number },
+): Promise<{ backend: string; threads: number }> {
+  if (isTensorFlow(device)) return openTensorFlow(device, options);
+  if (device === "webgpu") return { backend: await openWebGpu(), threads: 1 };
+  if (device === "wasm") {
     await import("@tensorflow/tfjs-backend-wasm");
     registerWasmKernels();
   }
-  let ready = false;
-  let cause: unknown;
+  return { backend: device, threads: 1 };
+}
+
+/** Makes sure that a device works here. */
+async function initialize(
+  device: EagerName,
+  options: { threads?: number },
+): Promise<{ backend: string; threads: number }> {
+  let why = "";
   try {
-    ready = await tf.setBackend(backend);
+    const opened = await openBackend(device, options);
+    if (await tf.setBackend(opened.backend)) return opened;
   } catch (error) {
-    cause = error;
+    if (error instanceof UserError) throw error;
+    why = error instanceof Error ? `: ${error.message}` : "";
   }
-  if (!ready) {
-    const why = cause instanceof Error ? `: ${cause.message}` : "";
-    throw new UserError(`The ${backend} device does not work here${why}. Try --device cpu.`);
-  }
+  throw new UserError(`The ${device} device does not work here${why}. Try --device cpu.`);
 }
 
 async function download(tensor: tf.Tensor): Promise<HostArray> {
@@ -43,17 +61,27 @@ async function download(tensor: tf.Tensor): Promise<HostArray> {
   return { dtype, shape: tensor.shape, data: ARRAY_OF[dtype].from(data as Float32Array) };
 }
 
+/** A device that is ready. */
+export interface EagerDevice {
+  /** Threads within one operation. */
+  readonly threads: number;
+  /** Makes a function of tensors one of host tensors. */
+  compile(fn: (inputs: TensorTree) => TensorTree): CompiledTree;
+}
+
 /**
- * A compiler for one of tfjs's eager backends.
+ * Opens a device that is one of tfjs's eager backends.
  *
  * @param onTime Is told the milliseconds of each run.
+ * @throws {UserError} If it does not work here.
  */
-export async function compileEager(
-  backend: "cpu" | "wasm",
+export async function openEager(
+  device: EagerName,
+  options: { threads?: number },
   onTime: (milliseconds: number) => void,
-): Promise<(fn: (inputs: TensorTree) => TensorTree) => CompiledTree> {
-  await initialize(backend);
-  return (fn) => {
+): Promise<EagerDevice> {
+  const { backend, threads } = await initialize(device, options);
+  const compile: EagerDevice["compile"] = (fn) => {
     const compiled: CompiledTree = Object.assign(
       async (inputs: Parameters<CompiledTree>[0]) => {
         leavesOf(inputs, isHostArray).forEach(({ leaf, path }) => checkHostArray(leaf, path));
@@ -82,4 +110,5 @@ export async function compileEager(
     );
     return compiled;
   };
+  return { threads, compile };
 }

@@ -4,15 +4,18 @@
  */
 import * as tf from "./tf.ts";
 
+/** Whether the current device has a kernel. */
+export function hasKernel(name: string): boolean {
+  return tf.getKernel(name, tf.getBackend()) !== undefined;
+}
+
 /** Runs a kernel of the current device if it has it, or else the composition of tfjs's operations. */
 function kernelOr<T extends tf.Tensor>(
   name: string,
   inputs: Record<string, tf.Tensor>,
   otherwise: () => T,
 ): T {
-  return tf.getKernel(name, tf.getBackend()) === undefined
-    ? tf.tidy(otherwise)
-    : tf.engine().runKernel(name, inputs) as T;
+  return hasKernel(name) ? tf.engine().runKernel(name, inputs) as T : tf.tidy(otherwise);
 }
 
 /** [N, C] as [N, 1, 1, C]. */

@@ -1,33 +1,10 @@
 /** Kernels that tfjs's wasm backend lacks, put together from those that it has. */
+import { composedKernel, type Composition } from "./composed_kernels.ts";
 import * as tf from "./tf.ts";
 
-type Inputs = Record<string, tf.TensorInfo>;
-
-/** Runs tfjs operations inside a kernel and hands the result over to the engine. */
-function composed(
-  kernelName: string,
-  // deno-lint-ignore no-explicit-any
-  compute: (tensors: Record<string, tf.Tensor>, attrs: any) => tf.Tensor,
-): void {
+function composed(kernelName: string, compute: Composition): void {
   if (tf.getKernel(kernelName, "wasm") !== undefined) return;
-  tf.registerKernel({
-    kernelName,
-    backendName: "wasm",
-    kernelFunc: ({ inputs, attrs, backend }) => {
-      // The engine counts a reference for each tensor that it makes of a buffer, and gives it back
-      // when the tidy ends; without these the caller's inputs would be freed.
-      const counted = backend as { incRef(dataId: object): void };
-      return tf.tidy(() => {
-        const tensors = Object.fromEntries(
-          Object.entries(inputs as unknown as Inputs).map(([name, info]) => {
-            counted.incRef(info.dataId);
-            return [name, tf.engine().makeTensorFromTensorInfo(info)];
-          }),
-        );
-        return compute(tensors, attrs);
-      });
-    },
-  });
+  tf.registerKernel({ kernelName, backendName: "wasm", kernelFunc: composedKernel(compute) });
 }
 
 /** Adds the kernels; doing so again is harmless. */

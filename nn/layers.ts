@@ -3,6 +3,7 @@
  * is [out, in], a convolution's [out, in, height, width]. Initial values are PyTorch's defaults.
  */
 import * as tf from "../engine/tf.ts";
+import { affine } from "./affine.ts";
 import { type Initializer, parameter, type Parameters, type ParameterSpecs } from "./parameters.ts";
 
 /** Options for the parameters of a layer. */
@@ -48,12 +49,11 @@ export function linearSpecs(
  */
 export function linear(parameters: Parameters, name: string, x: tf.Tensor): tf.Tensor {
   const weight = parameter(parameters, `${name}.weight`) as tf.Tensor2D;
-  const bias = parameters[`${name}.bias`];
+  const bias = parameters[`${name}.bias`] as tf.Tensor1D | undefined;
+  if (bias !== undefined) return affine(x, weight, bias, { transposeWeight: true });
   const [out, features] = weight.shape;
   const rows = tf.reshape(x, [-1, features]) as tf.Tensor2D;
-  const product = tf.matMul(rows, weight, false, true);
-  const y = bias === undefined ? product : tf.add(product, bias);
-  return tf.reshape(y, [...x.shape.slice(0, -1), out]);
+  return tf.reshape(tf.matMul(rows, weight, false, true), [...x.shape.slice(0, -1), out]);
 }
 
 /**

@@ -132,7 +132,10 @@ export function unravel(flat: HostArray, specs: ParameterSpecs): HostParameters 
 /** {@linkcode unravel} on the device: a differentiable split of a vector [count]. */
 export function unravelTensor(flat: tf.Tensor, specs: ParameterSpecs): Parameters {
   const shapes = Object.values(specs).map(({ shape }) => shape);
-  const parts = tf.split(flat as tf.Tensor1D, shapes.map(sizeOf));
+  // tfjs cannot differentiate a split into one part.
+  const parts = shapes.length === 1
+    ? [flat as tf.Tensor1D]
+    : tf.split(flat as tf.Tensor1D, shapes.map(sizeOf));
   let next = 0;
   return mapSpecs(specs, ({ shape }) => tf.reshape(parts[next++]!, [...shape]));
 }

@@ -1,12 +1,56 @@
 /** Which devices this test run can open. */
-import type { DeviceName } from "../engine/device.ts";
+import type { DeviceName } from "../engine/device_names.ts";
+import {
+  BINDING_FILE,
+  type TensorFlowName,
+  tensorflowPackage,
+} from "../engine/tensorflow_package.ts";
 import { permitted } from "./permissions.ts";
 
 /** Where the devices' code lies: permissions are often given for it alone. */
 const packages = new URL("../node_modules/", import.meta.url);
 
-/** Whether the permissions that a device needs are there: none for cpu, native code for onnx. */
+function exists(path: string | URL): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether there is something that Vulkan can compute on: a driver is described in one of these. */
+function hasVulkan(): boolean {
+  const folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
+  return Deno.build.os !== "linux" || folders.some(exists);
+}
+
+const isSetUp: Partial<Record<DeviceName, () => boolean>> = {
+  tensorflow: () => hasBinding("tensorflow"),
+  "tensorflow-gpu": () => hasBinding("tensorflow-gpu") && exists("/dev/nvidia0"),
+  webgpu: hasVulkan,
+};
+
+function hasBinding(name: TensorFlowName): boolean {
+  return exists(new URL(`${tensorflowPackage(name)}/${BINDING_FILE}`, packages));
+}
+
+/**
+ * Of the devices that do not get along in one process, and all tests run in one, the one that is tested:
+ * that of the variable DEVICE, or the first that is set up.
+ */
+function chosen(): string | undefined {
+  const named = permitted({ name: "env", variable: "DEVICE" }) ? Deno.env.get("DEVICE") : undefined;
+  return named ?? Object.entries(isSetUp).find(([, works]) => works())?.[0];
+}
+
+/**
+ * Whether a device is to be tested: none needs a permission for cpu, those of native code need ffi, and
+ * some are not set up everywhere.
+ */
 export function deviceWorks(device: DeviceName): boolean {
   if (device === "cpu") return true;
-  return permitted({ name: device === "onnx" ? "ffi" : "read", path: packages });
+  if (device === "onnx") return permitted({ name: "ffi", path: packages });
+  if (device === "wasm") return permitted({ name: "read", path: packages });
+  return permitted({ name: "read" }, { name: "ffi", path: packages }) && device === chosen();
 }

@@ -42,10 +42,25 @@ export interface Running {
   kill(signal: Deno.Signal): void;
 }
 
-/** Starts it. */
-export function startImage(args: readonly string[]): Running {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: denoArguments("image", args, deno.permissions.image),
+/**
+ * Starts it.
+ *
+ * @param options `task`: whether by way of tools/task.ts, as `deno task image` does. `shell`: a script
+ * that gets the command as its arguments, "$0" first.
+ */
+export function startImage(
+  args: readonly string[],
+  { task = false, shell }: { task?: boolean; shell?: string } = {},
+): Running {
+  const command = [
+    Deno.execPath(),
+    ...task
+      ? ["run", "-q", "--allow-run", "tools/task.ts", "image", ...args]
+      : denoArguments("image", args, deno.permissions.image),
+  ];
+  const [program = "", ...rest] = shell === undefined ? command : ["sh", "-c", shell, ...command];
+  const child = new Deno.Command(program, {
+    args: rest,
     cwd: new URL("..", import.meta.url),
     env: { NO_COLOR: "1" },
     ...{ stdin: "null", stdout: "piped", stderr: "piped" },

@@ -147,7 +147,7 @@ Deno.test({
     const guided = await sample(checkpoint, `${out}/guided`, "--guidance=2");
     assertEquals(guided.code, 2);
     assertMatch(guided.stderr, /^error: --guidance 2 needs a model trained with a null class/m);
-    assert(!(await exists(`${out}/guided`)));
+    assert(!(await exists(`${out}/guided/grid.png`)));
   },
 });
 
@@ -228,10 +228,22 @@ for (
       assertMatch(ended.stderr, message);
       assertMatch(ended.stderr, /^error: [^\n]+\n$/);
       assertEquals(ended.code, code);
-      assert(!(await exists(out)), "nothing is written");
+      assert(!(await exists(`${out}/grid.png`)), "nothing is written");
     },
   });
 }
+
+Deno.test({
+  name: "image --sample-only refuses a folder that cannot be made before it draws anything",
+  ignore,
+  fn: async () => {
+    const file = `${await folder()}/file`;
+    await Deno.writeTextFile(file, "");
+    const { code, stderr } = await sample(await straightRun(), `${file}/below`);
+    assertMatch(stderr, /^error: cannot create the folder .+\/below: a part of the path is a file/);
+    assertEquals(code, 1);
+  },
+});
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);

@@ -1,13 +1,16 @@
 /**
- * Starts a program with its permission set of deno.json, plus the folders that its flags name and no
- * others: `--out DIR` may be written, `--data-dir DIR` and `--checkpoint DIR` may be read. A set alone
- * is fixed: it would have to allow every folder there is, or refuse the user's own.
+ * Starts a program with its permission set of deno.json, plus what its flags name and no more:
+ * `--out DIR` may be written, `--data-dir DIR` and `--checkpoint DIR` may be read, and
+ * `--device tensorflow` sets libtensorflow's variables. A set alone is fixed: it would have to allow
+ * every folder there is, or refuse the user's own.
  *
  *     deno run --allow-run tools/task.ts image --out /some/folder
  */
 import config from "../deno.json" with { type: "json" };
+import { TENSORFLOW_DEFAULTS, TENSORFLOW_THREADS, usesTensorFlow } from "../engine/device_names.ts";
 
-type Access = "read" | "write";
+/** What may be done in a folder. */
+export type Access = "read" | "write";
 
 const PROGRAMS = { image: config.permissions.image };
 
@@ -18,17 +21,30 @@ const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--checkpoint": ["read"],
 };
 
+/** Every word of a command line with what follows it after a space or "=". */
+function flagsOf(args: readonly string[]): { flag: string; value: string }[] {
+  return args.map((arg, i) => {
+    const [, flag = arg, inline] = /^(--[^=]+)=(.*)$/s.exec(arg) ?? [];
+    return { flag, value: inline ?? args[i + 1] ?? "" };
+  });
+}
+
 /** The folders that a command line names, by what is done in them. */
 export function namedFolders(args: readonly string[]): Record<Access, string[]> {
   const folders: Record<Access, string[]> = { read: [], write: [] };
-  args.forEach((arg, i) => {
-    const [, flag = arg, inline] = /^(--[^=]+)=(.*)$/s.exec(arg) ?? [];
-    const folder = inline ?? args[i + 1] ?? "";
+  for (const { flag, value } of flagsOf(args)) {
     // A comma would end the path in Deno's own flag; such a folder is refused later, by name.
-    if (folder === "" || folder.includes(",")) return;
-    for (const access of FOLDER_FLAGS[flag] ?? []) folders[access].push(folder);
-  });
+    if (value === "" || value.includes(",")) continue;
+    for (const access of FOLDER_FLAGS[flag] ?? []) folders[access].push(value);
+  }
   return folders;
+}
+
+/** The environment variables that the device of a command line needs. */
+export function namedVariables(args: readonly string[]): string[] {
+  return flagsOf(args).some(({ flag, value }) => flag === "--device" && usesTensorFlow(value))
+    ? [...Object.keys(TENSORFLOW_DEFAULTS), TENSORFLOW_THREADS]
+    : [];
 }
 
 /**
@@ -39,15 +55,20 @@ export function namedFolders(args: readonly string[]): Record<Access, string[]> 
 export function denoArguments(
   program: string,
   args: readonly string[],
-  set: { readonly read: readonly string[]; readonly write: readonly string[] },
+  set: {
+    readonly read: readonly string[];
+    readonly write: readonly string[];
+    readonly env?: readonly string[];
+  },
 ): string[] {
   const { read, write } = namedFolders(args);
-  const allow = (access: Access, folders: readonly string[]) =>
-    folders.length === 0 ? [] : [`--allow-${access}=${[...set[access], ...folders].join()}`];
+  const allow = (access: Access | "env", names: readonly string[]) =>
+    names.length === 0 ? [] : [`--allow-${access}=${[...set[access] ?? [], ...names].join()}`];
   return [
     ...["run", "-q", "--no-prompt", `-P=${program}`],
     ...allow("read", read),
     ...allow("write", write),
+    ...allow("env", namedVariables(args)),
     `${program}.ts`,
     ...args,
   ];

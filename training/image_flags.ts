@@ -4,7 +4,7 @@ import { varianceTypes } from "../diffusion/posterior.ts";
 import { samplerNames } from "../diffusion/samplers/registry.ts";
 import { betaSchedules, predictionTypes } from "../diffusion/schedules.ts";
 import { timestepSpacings } from "../diffusion/timesteps.ts";
-import { DEVICE_NAMES } from "../engine/device.ts";
+import { DEVICE_CHOICES } from "../engine/device_names.ts";
 import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
 import { choice, type FlagValues, integer, integers, number, text, toggle } from "./flag_kinds.ts";
 
@@ -19,7 +19,9 @@ export const IMAGE_FLAGS = {
       help: "the run's folder; runs/image-PRESET-SEED if not given",
     }),
     seed: integer({ min: 0, help: "of weights, data order, noise and samples" }),
-    device: choice(DEVICE_NAMES, { help: "where to compute; onnx if not given" }),
+    device: choice(DEVICE_CHOICES, {
+      help: "where to compute; onnx if not given; see deno task devices",
+    }),
     threads: integer({ min: 1, max: 1024, help: "threads of the device; all cores if not given" }),
     dataDir: text({ placeholder: "DIR", help: "a folder with FashionMNIST's files" }),
     resume: toggle({ help: "go on with the run that is there; --steps and sampling may differ" }),

@@ -1,5 +1,4 @@
 /** Ctrl-C: the step under way is finished and saved before the program leaves. */
-import { setImmediate } from "node:timers";
 import { EXIT } from "../engine/errors.ts";
 
 /** Whether the user wants the program to stop. */
@@ -59,7 +58,17 @@ export function leaveOnInterrupt(): Disposable {
   });
 }
 
-/** Lets signals and timers be handled: computing on this thread otherwise leaves them no time. */
-export function breathe(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Milliseconds between two breaths: each takes two or so, and nobody waits longer than this. */
+const BREATH_MS = 50;
+
+let breathed = 0;
+
+/**
+ * Lets signals and timers be handled, unless they were a moment ago: computing on this thread otherwise
+ * leaves them no time. A timer does that, since only a thread that has nothing to do looks for signals.
+ */
+export async function breathe(): Promise<void> {
+  if (performance.now() - breathed < BREATH_MS) return;
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  breathed = performance.now();
 }

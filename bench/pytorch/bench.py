@@ -1,17 +1,20 @@
 """Times the rows in PyTorch, as bench/bench.ts times ours.
 
 usage: python bench/pytorch/bench.py [--only NAME] [--steps N] [--warmup N] [--threads N] [--json]
-Needs torch and diffusers.
+Needs torch, diffusers and transformers.
 """
 import argparse
 import json
 import statistics
 import time
 
+import bert
+import dit
+import gpt2
 import torch
 import unet
 
-ROWS = {**unet.ROWS}
+ROWS = {**unet.ROWS, **bert.ROWS, **gpt2.ROWS, **dit.ROWS}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

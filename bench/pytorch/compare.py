@@ -1,7 +1,7 @@
 """Compares ours with PyTorch in pairs: each row is timed here, there, here, there, and so on.
 
 usage: python bench/pytorch/compare.py [--only NAME] [--rounds N] [--steps N] [--threads N] [--json]
-Needs torch and diffusers, and deno in PATH (or its path in DENO). Run it with nothing else going on.
+Needs torch, diffusers and transformers, and deno in PATH (or its path in DENO). Run it with nothing else going on.
 """
 import argparse
 import json

@@ -1,29 +1,24 @@
 /**
  * A tfjs backend that computes nothing: every kernel that a function calls is added to an ONNX graph,
- * the forward pass, tfjs's own gradients and the optimizer alike. What the graph is run with is
- * session.ts's business.
+ * the forward pass, tfjs's own gradients and the optimizer alike. While compile() traces, that is the
+ * graph of the function; otherwise the one of its {@linkcode Recorder}, which runs when a value is read.
  *
  * A tensor of images may exist in two layouts, made from each other when asked for: "plain" is tfjs's
  * [N, H, W, C]; "blocked" is ONNX Runtime's NCHWc, [N, C/b, H, W, b] in memory under the nominal shape
  * [N, C, H, W]. Convolutions give blocked tensors and want them, and element-wise kernels keep the
  * layout that their inputs have, so that a whole UNet runs without a change of layout. See layout.ts.
  */
-import { UserError } from "../errors.ts";
 import * as tf from "../tf.ts";
-import { type DType, sizeOf } from "../tree.ts";
+import { ARRAY_OF, type DType, type HostArray } from "../tree.ts";
+import { type Entry, plainValue } from "./entry.ts";
 import type { Graph, NodeOptions } from "./graph.ts";
+import { NCHWC, sameShape } from "./layout.ts";
+import { scopeOf } from "./operation.ts";
+import { refuseRandomNumbers } from "./random.ts";
+import type { Recorder } from "./recorder.ts";
+import * as refusals from "./refusals.ts";
 
-/** What is known of a tensor: its shape, and the graph's values that hold it. */
-export interface Entry {
-  /** Its shape, channels last. */
-  readonly shape: readonly number[];
-  /** Its element type. */
-  readonly dtype: DType;
-  /** The value in tfjs's layout. */
-  plain?: string;
-  /** The value in the blocked layout. */
-  blocked?: string;
-}
+export type { Entry };
 
 /** A kernel: adds its operation to the backend's graph. */
 export type Kernel = (
@@ -34,72 +29,125 @@ export type Kernel = (
   backend: OnnxBackend,
 ) => tf.TensorInfo | tf.TensorInfo[];
 
-const NCHWC = { domain: "com.microsoft.nchwc" } as const;
-
 /** The name under which the backend is registered with tfjs. */
 export const BACKEND_NAME = "onnx";
 
-/** The tracing backend. There is one; {@linkcode OnnxBackend.trace} gives it a graph. */
+/** The backend. There is one; {@linkcode OnnxBackend.trace} gives it a graph to trace into. */
 export class OnnxBackend extends tf.KernelBackend {
   #entries = new WeakMap<object, Entry>();
   #count = 0;
-  #graph: Graph | undefined;
-  /** Of each value made by Transpose: what it is a transpose of, and how. */
-  #transposes = new Map<string, { source: string; perm: readonly number[] }>();
+  #traced: Graph | undefined;
+  #triedToRead = false;
+  /** Tensors that the running kernel made. */
+  #made = new Set<object>();
   /** The block size b of the blocked layout; 0 where ONNX Runtime has none for this processor. */
   blockSize = 0;
+  /** Runs what is called outside traced code. */
+  readonly recorder: Recorder;
+
+  /** Makes a backend whose operations outside traced code go to a recorder. */
+  constructor(recorder: Recorder) {
+    super();
+    this.recorder = recorder;
+  }
 
   /** The graph being built. */
   get graph(): Graph {
-    if (this.#graph === undefined) {
-      throw new UserError(
-        "The onnx device has no eager mode yet: wrap the computation in compile(), or use --device cpu.",
-      );
-    }
-    return this.#graph;
+    return this.#traced ?? this.recorder.graph;
+  }
+
+  /** Whether compile() is tracing a function. */
+  get tracing(): boolean {
+    return this.#traced !== undefined;
   }
 
   /** Builds a graph: what `fn` calls is added to it. */
   trace<Result>(graph: Graph, fn: () => Result): Result {
-    if (this.#graph !== undefined) {
-      throw new UserError("compile() cannot be called in traced code.");
-    }
-    this.#graph = graph;
+    if (this.#traced !== undefined) throw refusals.nestedTrace();
+    this.#traced = graph;
+    this.#triedToRead = false;
     try {
-      return fn();
+      const result = fn();
+      if (this.#triedToRead) throw refusals.readInTrace();
+      return result;
     } finally {
-      this.#graph = undefined;
-      this.#transposes.clear();
+      this.#traced = undefined;
     }
   }
 
-  /** What is known of a tensor. */
+  /**
+   * Lets a kernel add its operations. tfjs disposes of its results; what it made on the way is forgotten
+   * here, so that it is not computed for nobody.
+   */
+  record(kernel: string, add: () => tf.TensorInfo | tf.TensorInfo[]): ReturnType<typeof add> {
+    if (!this.tracing) this.recorder.begin(tf.engine().state.gradientDepth > 0);
+    this.graph.scope = scopeOf(kernel);
+    const outer = this.#made;
+    const made = this.#made = new Set<object>();
+    try {
+      const results = add();
+      for (const { dataId } of [results].flat()) made.delete(dataId);
+      return results;
+    } finally {
+      this.#made = outer;
+      made.forEach((dataId) => this.disposeData(dataId));
+    }
+  }
+
+  /** What is known of a tensor, as part of the graph being built. */
   entry(tensor: tf.TensorInfo): Entry {
-    const entry = this.#entries.get(tensor.dataId);
+    const entry = this.#known(tensor.dataId);
+    if (entry.graph !== this.graph) this.#bind(entry);
+    return entry;
+  }
+
+  #known(dataId: object): Entry {
+    let entry = this.#entries.get(dataId);
     if (entry === undefined) {
-      throw new UserError("A tensor of another device was used in traced code.");
+      if (this.tracing) throw refusals.otherDevice();
+      // As tfjs's own backends do with tensors that they do not know.
+      tf.engine().moveData(this, dataId);
+      entry = this.#entries.get(dataId)!;
     }
     return entry;
+  }
+
+  /** Makes a tensor a value of the graph being built: a constant of a trace, or an input. */
+  #bind(entry: Entry): void {
+    const { shape, dtype } = entry;
+    const data = this.#elements(entry);
+    if (!(dtype in ARRAY_OF)) throw refusals.type(dtype);
+    entry.graph = this.graph;
+    entry.blocked = undefined;
+    entry.plain = this.#traced?.constant(data, shape, dtype) ?? this.recorder.feed(entry);
+  }
+
+  /** The elements of a tensor; what is pending is run if they are not known yet. */
+  #elements(entry: Entry): HostArray["data"] {
+    if (entry.data === undefined && entry.graph === this.recorder.graph) this.recorder.run();
+    if (entry.error !== undefined) throw entry.error;
+    if (entry.data === undefined) throw refusals.escaped();
+    return entry.data;
   }
 
   /** The value of a tensor in tfjs's layout. */
   plain(tensor: tf.TensorInfo): string {
     const entry = this.entry(tensor);
-    entry.plain ??= this.graph.node("ReorderOutput", [entry.blocked!], {
-      ...NCHWC,
-      attributes: { channels: entry.shape[3]!, channels_last: 1 },
-    });
-    return entry.plain;
+    const value = plainValue(entry, this.graph);
+    // Tensors that came from another backend may share elements under several shapes.
+    return sameShape(entry.shape, tensor.shape) ? value : this.reshape(value, tensor.shape);
   }
 
   /** The value of a tensor [N, H, W, C] in the blocked layout; C is a multiple of the block size. */
   blocked(tensor: tf.TensorInfo): string {
     const entry = this.entry(tensor);
-    entry.blocked ??= this.graph.node("ReorderInput", [entry.plain!], {
+    if (entry.blocked !== undefined) return entry.blocked;
+    const blocked = this.graph.node("ReorderInput", [this.plain(tensor)], {
       ...NCHWC,
       attributes: { channels_last: 1 },
     });
-    return entry.blocked;
+    if (sameShape(entry.shape, tensor.shape)) entry.blocked = blocked;
+    return blocked;
   }
 
   /** A new tensor, from a value in tfjs's layout. */
@@ -112,11 +160,21 @@ export class OnnxBackend extends tf.KernelBackend {
     return this.#register({ blocked, shape, dtype: "float32" });
   }
 
-  #register(entry: Entry): tf.TensorInfo {
+  #register(value: Pick<Entry, "plain" | "blocked" | "shape" | "dtype">): tf.TensorInfo {
+    const entry: Entry = { ...value, references: 1, graph: this.graph };
     const dataId = {};
     this.#entries.set(dataId, entry);
     this.#count++;
+    this.#made.add(dataId);
+    if (!this.tracing) this.recorder.add(entry);
     return { dataId, shape: [...entry.shape], dtype: entry.dtype };
+  }
+
+  /** Another tensor of the same values, which stay as long as either is in use. */
+  share(tensor: tf.TensorInfo): tf.TensorInfo {
+    this.#known(tensor.dataId).references++;
+    const { dataId, shape, dtype } = tensor;
+    return { dataId, shape, dtype };
   }
 
   /** Adds an operation with one output: see {@linkcode Graph.node}. */
@@ -126,25 +184,21 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** Adds a Reshape. */
   reshape(value: string, shape: readonly number[]): string {
-    return this.graph.node("Reshape", [value, this.graph.int64s(shape)]);
+    // ONNX takes a 0 for "as it was" unless it is told otherwise.
+    const options = shape.includes(0) ? { attributes: { allowzero: 1 } } : {};
+    return this.graph.node("Reshape", [value, this.graph.int64s(shape)], options);
   }
 
-  /** Adds a Transpose; transposes of transposes become one, or none. */
+  /** Adds a Transpose: see {@linkcode Graph.transpose}. */
   transpose(value: string, perm: readonly number[]): string {
-    const previous = this.#transposes.get(value);
-    const source = previous?.source ?? value;
-    const composed = previous === undefined ? perm : perm.map((axis) => previous.perm[axis]!);
-    if (composed.every((axis, i) => axis === i)) return source;
-    const transposed = this.graph.node("Transpose", [source], { attributes: { perm: composed } });
-    this.#transposes.set(transposed, { source, perm: composed });
-    return transposed;
+    return this.graph.transpose(value, perm);
   }
 
   // What tfjs asks of a backend.
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
     const dataId = {};
-    this.move(dataId, values, shape, dtype);
+    this.move(dataId, values, shape, dtype, 1);
     return dataId;
   }
 
@@ -153,28 +207,44 @@ export class OnnxBackend extends tf.KernelBackend {
     values: tf.BackendValues,
     shape: number[],
     dtype: tf.DataType,
+    references: number,
   ): void {
-    if (dtype === "string" || dtype === "complex64") {
-      throw new UserError(`The onnx device has no tensors of type ${dtype}.`);
-    }
-    const plain = this.graph.constant(values as Float32Array, shape, dtype);
-    this.#entries.set(dataId, { plain, shape, dtype });
+    if (dtype === "complex64" || (dtype === "string" && this.tracing)) throw refusals.type(dtype);
+    const graph = this.#traced;
+    if (graph !== undefined) refuseRandomNumbers();
+    const numbers = values as Float32Array;
+    const type = dtype as DType; // or "string", which no graph takes: see host_kernel.ts
+    // A copy of the numbers, because the caller may go on with the array.
+    const held = graph !== undefined
+      ? { graph, plain: graph.constant(numbers, shape, type) }
+      : { data: dtype === "string" ? numbers : new ARRAY_OF[type](numbers) };
+    this.#entries.set(dataId, { shape, dtype: type, references, ...held });
     this.#count++;
   }
 
-  override readSync(): never {
-    throw new UserError(
-      "Traced code must not read values (dataSync, arraySync): return the tensor from the function " +
-        "that compile() is given, and read it outside.",
-    );
+  override readSync(dataId: object): tf.backend_util.BackendValues {
+    if (this.tracing) throw refusals.readInTrace();
+    // A copy, because the caller may write to it.
+    return this.#elements(this.#known(dataId)).slice();
   }
 
-  override read(): never {
-    return this.readSync();
+  override read(dataId: object): Promise<tf.backend_util.BackendValues> {
+    if (this.tracing) {
+      // A rejected promise would go unnoticed, or end the program, where nobody waits for it.
+      this.#triedToRead = true;
+      return new Promise(() => {});
+    }
+    return Promise.resolve(this.readSync(dataId));
   }
 
-  override disposeData(dataId: object): boolean {
-    if (this.#entries.delete(dataId)) this.#count--;
+  override disposeData(dataId: object, force = false): boolean {
+    const entry = this.#entries.get(dataId);
+    if (entry === undefined) return true;
+    entry.references--;
+    if (entry.references > 0 && !force) return false;
+    this.recorder.delete(entry);
+    this.#entries.delete(dataId);
+    this.#count--;
     return true;
   }
 
@@ -182,18 +252,28 @@ export class OnnxBackend extends tf.KernelBackend {
     return this.#count;
   }
 
-  override memory(): { unreliable: boolean } {
-    return { unreliable: true };
+  override memory(): { unreliable: boolean; reasons: string[] } {
+    return { unreliable: true, reasons: ["What ONNX Runtime's sessions take is not counted."] };
   }
 
-  override incRef(): void {}
+  override incRef(dataId: object): void {
+    const entry = this.#entries.get(dataId);
+    if (entry !== undefined) entry.references++;
+  }
 
-  override refCount(): number {
-    return 1;
+  override refCount(dataId: object): number {
+    return this.#entries.get(dataId)?.references ?? 0;
+  }
+
+  override time(query: () => void): Promise<{ kernelMs: number }> {
+    const start = performance.now();
+    query();
+    this.recorder.run();
+    return Promise.resolve({ kernelMs: performance.now() - start });
   }
 
   override timerAvailable(): boolean {
-    return false;
+    return true;
   }
 
   override epsilon(): number {
@@ -205,9 +285,4 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   override dispose(): void {}
-}
-
-/** Number of elements of a tensor. */
-export function sizeOfTensor(tensor: tf.TensorInfo): number {
-  return sizeOf(tensor.shape);
 }

@@ -12,12 +12,14 @@ import {
   resultType,
   type TensorTree,
 } from "../tree.ts";
-import { BACKEND_NAME, OnnxBackend } from "./backend.ts";
+import { isUpdatedInPlace } from "../in_place.ts";
+import { BACKEND_NAME, type OnnxBackend } from "./backend.ts";
 import { Graph } from "./graph.ts";
-import { registerKernels } from "./kernels/mod.ts";
-import { probeBlockSize } from "./probe.ts";
+import { GraphError, modelFunctions } from "./graph_error.ts";
 import { ELEMENT_TYPE } from "./proto.ts";
 import { createSession, type Session, type SessionOptions } from "./session.ts";
+
+export { initializeBackend } from "./register.ts";
 
 /** A function of host tensors that runs a compiled graph. */
 export interface CompiledTree {
@@ -33,40 +35,29 @@ export interface Traced {
   readonly model: Uint8Array;
   /** Number of nodes before ONNX Runtime's own optimizations. */
   readonly nodes: number;
+  /** Where each output is in the tree of outputs. */
+  readonly paths: readonly string[];
   /** Rebuilds the tree of outputs. */
   unflatten(outputs: readonly HostArray[]): ArrayTree;
 }
 
-let backend: OnnxBackend | undefined;
-
 /** Whether a function is being traced right now. */
 let tracing = false;
-
-/** Registers the backend with tfjs, once, and finds the block size for this processor. */
-export async function initializeBackend(): Promise<OnnxBackend> {
-  if (backend === undefined) {
-    const created = new OnnxBackend();
-    created.blockSize = await probeBlockSize();
-    tf.registerBackend(BACKEND_NAME, () => created);
-    registerKernels(created);
-    backend = created;
-  }
-  return backend;
-}
 
 /**
  * Traces a function into a graph.
  *
  * @param fn A pure function of tensors.
  * @param inputs Stand for all inputs of the same structure, shapes and types.
+ * @param graph Empty; the operations are added to it.
  * @throws {UserError} If it calls a kernel that the device lacks, or reads a value.
  */
 export function trace(
   backend: OnnxBackend,
   fn: (inputs: TensorTree) => TensorTree,
   inputs: ArrayTree,
+  graph: Graph = new Graph(),
 ): Traced {
-  const graph = new Graph();
   const infos = leavesOf(inputs, isHostArray).map(({ leaf: { dtype, shape } }, i) => ({
     name: `input_${i}`,
     dtype,
@@ -95,6 +86,7 @@ export function trace(
       return {
         model: graph.encode(infos, outputs),
         nodes: graph.size,
+        paths: leavesOf(results, isTensor).map(({ path }) => path),
         unflatten: (values) => rebuild(positions, values),
       };
     });
@@ -115,6 +107,28 @@ function rebuild(positions: unknown, values: readonly HostArray[]): ArrayTree {
   );
 }
 
+/**
+ * Adds to an error of ONNX Runtime which model function it came from: the function is traced once more,
+ * because keeping the stack of every operation would take longer than tracing itself.
+ */
+function located(
+  error: GraphError,
+  backend: OnnxBackend,
+  fn: (inputs: TensorTree) => TensorTree,
+  inputs: ArrayTree,
+): GraphError {
+  if (error.node === undefined) return error;
+  const graph = new Graph();
+  graph.watch = error.node;
+  try {
+    trace(backend, fn, inputs, graph);
+  } catch {
+    return error; // the function is not pure: what it does now tells nothing
+  }
+  const place = modelFunctions(graph.watchedStack ?? "");
+  return place === undefined ? error : error.from(place);
+}
+
 /** A function's graphs are kept for this many signatures; the one unused longest goes first. */
 const MAX_SESSIONS = 16;
 
@@ -130,7 +144,7 @@ export function compileOnnx(
   onTime: (milliseconds: number) => void,
 ): CompiledTree {
   const sessions = new Map<string, { session: Session; traced: Traced }>();
-  const call = async (inputs: ArrayTree) => {
+  const run = async (inputs: ArrayTree) => {
     const leaves = leavesOf(inputs, isHostArray);
     leaves.forEach(({ leaf, path }) => checkHostArray(leaf, path));
     const signature = JSON.stringify(
@@ -150,9 +164,21 @@ export function compileOnnx(
       await session.dispose();
     }
     const before = entry.session.milliseconds;
-    const outputs = await entry.session.run(leaves.map(({ leaf }) => leaf));
+    const given = new Map(leaves.map(({ path, leaf }) => [path, leaf]));
+    const targets = entry.traced.paths.flatMap((path, i): [number, HostArray][] => {
+      const target = given.get(path);
+      return target !== undefined && isUpdatedInPlace(fn, path) ? [[i, target]] : [];
+    });
+    const outputs = await entry.session.run(leaves.map(({ leaf }) => leaf), new Map(targets));
     onTime(entry.session.milliseconds - before);
     return entry.traced.unflatten(outputs);
+  };
+  const call = async (inputs: ArrayTree) => {
+    try {
+      return await run(inputs);
+    } catch (error) {
+      throw error instanceof GraphError ? located(error, backend, fn, inputs) : error;
+    }
   };
   // One call at a time: two first calls would trace twice, and a graph must not be dropped while it
   // runs. ONNX Runtime uses all threads for each anyway.

@@ -33,13 +33,24 @@ function constantBytes(values: ArrayLike<number>, type: ConstantType): Uint8Arra
   switch (type) {
     case "float32":
       return new Uint8Array(Float32Array.from(values).buffer);
+    case "float64":
+      return new Uint8Array(Float64Array.from(values).buffer);
     case "int32":
       return new Uint8Array(Int32Array.from(values).buffer);
     case "int64":
       return new Uint8Array(BigInt64Array.from(Array.from(values, BigInt)).buffer);
+    case "uint8":
     case "bool":
       return Uint8Array.from(values);
   }
+}
+
+function stackTrace(): string {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 100;
+  const { stack = "" } = new Error();
+  Error.stackTraceLimit = stackTraceLimit;
+  return stack;
 }
 
 /** An ONNX graph under construction. Values are named by strings. */
@@ -47,10 +58,16 @@ export class Graph {
   readonly #nodes: Node[] = [];
   readonly #initializers: Initializer[] = [];
   readonly #known = new Map<string, readonly string[]>();
+  /** Of each value made by Transpose: what it is a transpose of, and how. */
+  readonly #transposes = new Map<string, { source: string; perm: readonly number[] }>();
   /** Sums of two blocked images of equal shapes: see fuse.ts. */
   readonly blockedSums = new Set<string>();
   /** What the nodes being added are for; it goes into their names. */
   scope = "";
+  /** The name of a node of which the stack is to be kept when it is added. */
+  watch: string | undefined;
+  /** The stack of {@linkcode Graph.watch}. */
+  watchedStack: string | undefined;
   #count = 0;
 
   /** The number of nodes so far. */
@@ -75,16 +92,22 @@ export class Graph {
     if (known !== undefined) return known;
     const name = this.#fresh(op);
     const names = Array.from({ length: outputs }, (_, i) => i === 0 ? name : `${name}.${i}`);
-    this.#nodes.push({
-      op,
-      domain,
-      inputs,
-      outputs: names,
-      attributes,
-      name: this.scope === "" ? name : `${this.scope}/${name}`,
-    });
+    const label = this.scope === "" ? name : `${this.scope}/${name}`;
+    if (label === this.watch) this.watchedStack = stackTrace();
+    this.#nodes.push({ op, domain, inputs, outputs: names, attributes, name: label });
     this.#known.set(key, names);
     return names;
+  }
+
+  /** Adds a Transpose; transposes of transposes become one, or none. */
+  transpose(value: string, perm: readonly number[]): string {
+    const previous = this.#transposes.get(value);
+    const source = previous?.source ?? value;
+    const composed = previous === undefined ? perm : perm.map((axis) => previous.perm[axis]!);
+    if (composed.every((axis, i) => axis === i)) return source;
+    const transposed = this.node("Transpose", [source], { attributes: { perm: composed } });
+    this.#transposes.set(transposed, { source, perm: composed });
+    return transposed;
   }
 
   /** Adds a constant and returns its name. */
@@ -124,19 +147,17 @@ export class Graph {
     return kept.reverse();
   }
 
+  /** The nodes, and the constants, that `values` depend on, in order. */
+  needed(values: readonly string[]): { nodes: Node[]; constants: Initializer[] } {
+    const nodes = this.#needed(values);
+    const used = new Set([...values, ...nodes.flatMap(({ inputs }) => inputs)]);
+    return { nodes, constants: this.#initializers.filter(({ name }) => used.has(name)) };
+  }
+
   /** The graph as the bytes of an ONNX model file. */
   encode(inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]): Uint8Array {
-    // A value may be an input, or stand for several outputs: Identity gives each output a name.
-    const ends = outputs.map(({ name }, i): Node => ({
-      op: "Identity",
-      domain: "",
-      inputs: [name],
-      outputs: [`output_${i}`],
-      attributes: {},
-      name: `output_${i}`,
-    }));
     const names = outputs.map(({ name }) => name);
-    const nodes = [...fuseSums(this.#needed(names), this.blockedSums, names), ...ends];
+    const nodes = this.#named(fuseSums(this.#needed(names), this.blockedSums, names), names);
     const used = new Set(nodes.flatMap(({ inputs }) => inputs));
     return encodeModel({
       nodes,
@@ -144,5 +165,33 @@ export class Graph {
       inputs,
       outputs: outputs.map((output, i) => ({ ...output, name: `output_${i}` })),
     });
+  }
+
+  /**
+   * Gives the values that are outputs the names of outputs. An Identity does so for inputs, constants
+   * and values that are several outputs; where it is not needed it would be a copy.
+   */
+  #named(nodes: readonly Node[], values: readonly string[]): Node[] {
+    const made = new Set(nodes.flatMap(({ outputs }) => outputs));
+    const names = new Map<string, string>();
+    const ends: Node[] = [];
+    values.forEach((value, i) => {
+      const name = `output_${i}`;
+      if (made.has(value) && !names.has(value)) names.set(value, name);
+      else {ends.push({
+          op: "Identity",
+          domain: "",
+          inputs: [value],
+          outputs: [name],
+          attributes: {},
+          name,
+        });}
+    });
+    const renamed = (value: string) => names.get(value) ?? value;
+    return [...nodes, ...ends].map((node) => ({
+      ...node,
+      inputs: node.inputs.map(renamed),
+      outputs: node.outputs.map(renamed),
+    }));
   }
 }

@@ -18,6 +18,7 @@ const ModelProto = protobuf.Root.fromJSON({
             i: field("int64", 3),
             s: field("bytes", 4),
             t: field("TensorProto", 5),
+            g: field("GraphProto", 6),
             floats: repeated("float", 7),
             ints: repeated("int64", 8),
             type: field("int32", 20),
@@ -71,8 +72,25 @@ const ModelProto = protobuf.Root.fromJSON({
   },
 }).lookupType("onnx.ModelProto");
 
-/** A node's attribute value: an integer, a float, a string or a list of integers. */
-export type Attribute = number | { float: number } | string | readonly number[];
+/** A node's attribute value: an integer, a float, a string, a list of integers or a graph. */
+export type Attribute =
+  | number
+  | { float: number }
+  | { graph: GraphParts }
+  | string
+  | readonly number[];
+
+/** What a graph is made of. */
+export interface GraphParts {
+  /** Its operations, in an order in which each comes after those that it depends on. */
+  readonly nodes: readonly Node[];
+  /** Its constants. */
+  readonly initializers: readonly Initializer[];
+  /** What it is given. */
+  readonly inputs: readonly ValueInfo[];
+  /** What it gives. */
+  readonly outputs: readonly ValueInfo[];
+}
 
 /** One operation of a graph. */
 export interface Node {
@@ -107,7 +125,14 @@ export interface Initializer extends ValueInfo {
 }
 
 /** ONNX's numbers for element types. */
-export const ELEMENT_TYPE = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export const ELEMENT_TYPE = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+} as const;
 
 /** Versions of the operator sets that graphs use: ONNX's own, and ONNX Runtime's two additions. */
 const OPERATOR_SETS = [
@@ -116,7 +141,7 @@ const OPERATOR_SETS = [
   { domain: "com.microsoft.nchwc", version: 1 },
 ];
 
-const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
 
 function attributeProto(name: string, value: Attribute): Record<string, unknown> {
   if (typeof value === "number") return { name, type: ATTRIBUTE_TYPE.int, i: value };
@@ -124,6 +149,7 @@ function attributeProto(name: string, value: Attribute): Record<string, unknown>
     return { name, type: ATTRIBUTE_TYPE.string, s: new TextEncoder().encode(value) };
   }
   if ("float" in value) return { name, type: ATTRIBUTE_TYPE.float, f: value.float };
+  if ("graph" in value) return { name, type: ATTRIBUTE_TYPE.graph, g: graphProto(value.graph) };
   return { name, type: ATTRIBUTE_TYPE.ints, ints: value };
 }
 
@@ -132,37 +158,36 @@ function valueInfoProto({ name, elementType, shape }: ValueInfo): Record<string,
   return { name, type: { tensorType: { elemType: elementType, shape: { dim } } } };
 }
 
+function graphProto(graph: GraphParts): Record<string, unknown> {
+  return {
+    name: "graph",
+    node: graph.nodes.map((node) => ({
+      name: node.name,
+      opType: node.op,
+      domain: node.domain,
+      input: node.inputs,
+      output: node.outputs,
+      attribute: Object.entries(node.attributes).map(([name, value]) =>
+        attributeProto(name, value)
+      ),
+    })),
+    initializer: graph.initializers.map(({ name, elementType, shape, bytes }) => ({
+      name,
+      dims: shape,
+      dataType: elementType,
+      rawData: bytes,
+    })),
+    input: graph.inputs.map(valueInfoProto),
+    output: graph.outputs.map(valueInfoProto),
+  };
+}
+
 /** Encodes a graph as the bytes of an ONNX model file. */
-export function encodeModel(graph: {
-  readonly nodes: readonly Node[];
-  readonly initializers: readonly Initializer[];
-  readonly inputs: readonly ValueInfo[];
-  readonly outputs: readonly ValueInfo[];
-}): Uint8Array {
+export function encodeModel(graph: GraphParts): Uint8Array {
   return ModelProto.encode({
     irVersion: 8,
     producerName: "nanodiffusion",
     opsetImport: OPERATOR_SETS,
-    graph: {
-      name: "graph",
-      node: graph.nodes.map((node) => ({
-        name: node.name,
-        opType: node.op,
-        domain: node.domain,
-        input: node.inputs,
-        output: node.outputs,
-        attribute: Object.entries(node.attributes).map(([name, value]) =>
-          attributeProto(name, value)
-        ),
-      })),
-      initializer: graph.initializers.map(({ name, elementType, shape, bytes }) => ({
-        name,
-        dims: shape,
-        dataType: elementType,
-        rawData: bytes,
-      })),
-      input: graph.inputs.map(valueInfoProto),
-      output: graph.outputs.map(valueInfoProto),
-    },
+    graph: graphProto(graph),
   } as unknown as protobuf.Message).finish();
 }

@@ -1,7 +1,7 @@
 /** Running ONNX graphs with npm:onnxruntime-node. */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import { UserError } from "../errors.ts";
 import { ARRAY_OF, type DType, type HostArray, sizeOf } from "../tree.ts";
+import { GraphError } from "./graph_error.ts";
 
 /** Options of {@linkcode createSession}. */
 export interface SessionOptions {
@@ -13,72 +13,93 @@ export interface SessionOptions {
 
 /** A loaded graph. */
 export interface Session {
-  /** Runs the graph: inputs in the order of the graph, and outputs likewise. */
-  run(inputs: readonly HostArray[]): Promise<HostArray[]>;
+  /**
+   * Runs the graph: inputs in the order of the graph, and outputs likewise.
+   *
+   * @param targets Where outputs are written to, by their position; the others get memory of their own.
+   */
+  run(
+    inputs: readonly HostArray[],
+    targets?: ReadonlyMap<number, HostArray>,
+  ): Promise<HostArray[]>;
   /** Milliseconds spent inside ONNX Runtime so far. */
   readonly milliseconds: number;
   /** Releases its memory, and writes the profile if one was asked for. */
   dispose(): Promise<void>;
 }
 
+/** What ONNX Runtime is told when a graph is loaded. */
+export function sessionSettings(
+  { threads, profile }: SessionOptions,
+): InferenceSession.SessionOptions {
+  return {
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: "sequential",
+    graphOptimizationLevel: "all",
+    // ONNX Runtime would plan all activations into one block beside what the first run took: 1.8
+    // instead of 1.0 GB for the nano preset's step of 128 images, for no speed.
+    enableMemPattern: false,
+    logSeverityLevel: 4, // errors are thrown, so they need not be printed as well
+    // Threads that wait by spinning take the cores from whatever else runs: where another process
+    // shares them, steps of 1.2 s became 5 s.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
+    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+  };
+}
+
+/** A result of ONNX Runtime as a tensor on the host. */
+export function hostArray({ type, dims, data }: Tensor): HostArray {
+  const dtype = type as DType;
+  // An empty tensor's data may come as undefined.
+  const values = sizeOf(dims) === 0 ? new ARRAY_OF[dtype](0) : data as Float32Array;
+  return { dtype, shape: dims, data: values };
+}
+
 /**
  * Loads a graph.
  *
- * @throws {UserError} If ONNX Runtime does not take it.
+ * @throws {GraphError} If ONNX Runtime does not take it.
  */
 export async function createSession(
   model: Uint8Array,
-  { threads, profile }: SessionOptions,
+  options: SessionOptions,
 ): Promise<Session> {
   // Imported when first needed: it loads native code, which other devices need no permission for.
   const ort = await import("onnxruntime-node");
   let session: InferenceSession;
   try {
-    session = await ort.InferenceSession.create(model, {
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: "sequential",
-      graphOptimizationLevel: "all",
-      logSeverityLevel: 3,
-      // Threads that wait by spinning take the cores from whatever else runs: where another process
-      // shares them, steps of 1.2 s became 5 s.
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
-      ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-    });
+    session = await ort.InferenceSession.create(model, sessionSettings(options));
   } catch (error) {
-    throw new UserError(`ONNX Runtime refused a traced graph: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw new GraphError("ONNX Runtime refused a traced graph", error);
   }
   let milliseconds = 0;
   return {
     get milliseconds() {
       return milliseconds;
     },
-    async run(inputs) {
-      const feeds: Record<string, Tensor> = {};
-      session.inputNames.forEach((name, i) => {
-        const { dtype, data, shape } = inputs[i]!;
-        feeds[name] = new ort.Tensor(dtype, data as Float32Array, shape);
-      });
+    async run(inputs, targets) {
+      const tensor = ({ dtype, data, shape }: HostArray): Tensor =>
+        new ort.Tensor(dtype, data as Float32Array, shape);
+      const feeds = Object.fromEntries(
+        session.inputNames.map((name, i) => [name, tensor(inputs[i]!)]),
+      );
+      const fetches = Object.fromEntries(session.outputNames.map((name, i) => {
+        const target = targets?.get(i);
+        return [name, target === undefined ? null : tensor(target)];
+      }));
       const start = performance.now();
       let results: Awaited<ReturnType<typeof session.run>>;
       try {
-        results = await session.run(feeds);
+        results = await session.run(feeds, fetches);
       } catch (error) {
-        throw new UserError(`ONNX Runtime failed: ${(error as Error).message}`, { cause: error });
+        throw new GraphError("ONNX Runtime failed", error);
       }
       milliseconds += performance.now() - start;
-      return session.outputNames.map((name): HostArray => {
-        const { type, dims, data } = results[name]!;
-        const dtype = type as DType;
-        // An empty tensor's data may come as undefined.
-        const values = sizeOf(dims) === 0 ? new ARRAY_OF[dtype](0) : data as Float32Array;
-        return { dtype, shape: dims, data: values };
-      });
+      return session.outputNames.map((name, i) => targets?.get(i) ?? hostArray(results[name]!));
     },
     async dispose() {
-      if (profile !== undefined) {
+      if (options.profile !== undefined) {
         (session as unknown as { handler: { endProfiling(): void } }).handler.endProfiling();
       }
       await session.release();

@@ -1,5 +1,11 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { DEVICE_NAMES, type DeviceName, openDevice } from "../../engine/device.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  AUTO_ORDER,
+  DEVICE_NAMES,
+  type DeviceName,
+  openDevice,
+  usesTensorFlow,
+} from "../../engine/device.ts";
 import { EXIT, UserError } from "../../engine/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { type HostArray, scalar } from "../../engine/tree.ts";
@@ -8,7 +14,10 @@ import { deviceWorks } from "../devices.ts";
 Deno.test("openDevice() lists the devices when there is none of that name", async () => {
   const error = await assertRejects(() => openDevice("tpu" as DeviceName), UserError);
   assertEquals(error.exitCode, EXIT.usage);
-  assertEquals(error.message, 'There is no device "tpu". Devices: onnx, wasm, cpu.');
+  assertEquals(
+    error.message,
+    'There is no device "tpu". Devices: onnx, wasm, cpu, webgpu, tensorflow, tensorflow-gpu, auto.',
+  );
 });
 
 for (const name of DEVICE_NAMES) {
@@ -18,7 +27,9 @@ for (const name of DEVICE_NAMES) {
     fn: async () => {
       const device = await openDevice(name, { threads: 2 });
       assertEquals(device.name, name);
-      assertEquals(device.threads, name === "onnx" ? 2 : 1);
+      // libtensorflow's threads are chosen once a process, perhaps by another test.
+      if (name === "onnx") assertEquals(device.threads, 2);
+      else if (!usesTensorFlow(name)) assertEquals(device.threads, 1);
       assertEquals(device.milliseconds, 0);
       const square = device.compile<{ x: HostArray }, HostArray>(({ x }) => tf.square(x));
       let last = 0;
@@ -31,3 +42,35 @@ for (const name of DEVICE_NAMES) {
     },
   });
 }
+
+Deno.test({
+  name: "openDevice() takes the first device that works for auto, and says why not those before it",
+  ignore: !deviceWorks("wasm"),
+  fn: async () => {
+    const lines: string[] = [];
+    const device = await openDevice("auto", { threads: 1, log: (line) => lines.push(line) });
+    const rank = AUTO_ORDER.findIndex((name) => name === device.name);
+    assert(rank >= 0);
+    assertEquals(lines.length, 1);
+    assertStringIncludes(lines[0]!, `auto: takes the ${device.name} device.`);
+    for (const name of AUTO_ORDER.slice(0, rank)) {
+      assertStringIncludes(lines[0]!, `The ${name} device`);
+    }
+    const square = device.compile<{ x: HostArray }, HostArray>(({ x }) => tf.square(x));
+    assertEquals(await square({ x: scalar(3) }), scalar(9));
+    await square.dispose();
+  },
+});
+
+Deno.test({
+  name: "openDevice() refuses a second device that does not get along with the first",
+  ignore: !deviceWorks("tensorflow"),
+  fn: async () => {
+    await openDevice("tensorflow");
+    await assertRejects(
+      () => openDevice("webgpu"),
+      UserError,
+      "The webgpu device cannot be opened in a process that has opened tensorflow.",
+    );
+  },
+});

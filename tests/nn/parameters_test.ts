@@ -153,3 +153,12 @@ for (const device of DEVICE_NAMES) {
     },
   });
 }
+
+Deno.test("unravelTensor() has a gradient when there is one parameter only", async () => {
+  await tf.setBackend("cpu");
+  const specs = { only: { shape: [2, 1], initializer: { constant: 0 } } };
+  tf.tidy(() => {
+    const loss = (flat: tf.Tensor) => tf.sum(tf.square(unravelTensor(flat, specs)["only"]!));
+    assertEquals([...tf.grad(loss)(tf.tensor1d([1, -2])).dataSync()], [2, -4]); // 2x
+  });
+});

@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
+import { imageRuns, startImage, TINY } from "../image_program.ts";
 import { denoArguments, namedFolders } from "../../tools/task.ts";
 import { permitted } from "../permissions.ts";
 
@@ -37,6 +38,18 @@ Deno.test("denoArguments() adds named folders to the set's, and the program's fl
   ]);
 });
 
+Deno.test("denoArguments() adds libtensorflow's variables for its devices and no others", () => {
+  const set = { ...SET, env: ["CACHE"] };
+  const variables = (...args: string[]) =>
+    denoArguments("image", args, set).filter((arg) => arg.startsWith("--allow-env"));
+  const allowed =
+    "--allow-env=CACHE,TF_ENABLE_ONEDNN_OPTS,TF_CPP_MIN_LOG_LEVEL,TF_NUM_INTRAOP_THREADS";
+  assertEquals(variables("--device", "tensorflow"), [allowed]);
+  assertEquals(variables("--device=tensorflow-gpu"), [allowed]);
+  assertEquals(variables("--device=auto"), [allowed]);
+  assertEquals(variables("--device=onnx", "--out=tensorflow"), []);
+});
+
 Deno.test("denoArguments() passes on what looks like Deno's own flags behind the program", () => {
   const args = denoArguments("image", ["--allow-all", "-A", "--allow-net"], SET);
   assertEquals(args.slice(args.indexOf("image.ts")), [
@@ -64,5 +77,26 @@ Deno.test({
       "error: --steps 0: must be an integer of at least 1\n",
     ]);
     assertEquals((await run("image", "--help"))[0], 0);
+  },
+});
+
+Deno.test({
+  name: "task.ts lets a program save when it is told to end, and passes 130 on",
+  ignore: Deno.build.os === "windows" || !imageRuns,
+  fn: async () => {
+    const place = await Deno.makeTempDir();
+    try {
+      const task = startImage([...TINY, "--steps=100000", `--out=${place}/run`], { task: true });
+      await task.training;
+      task.kill("SIGTERM");
+      const { code, stderr } = await task.ended;
+      assertMatch(
+        stderr,
+        /\ninterrupted: saved .+\/step-\d{6}; the same command goes on from there\n$/,
+      );
+      assertEquals(code, 130);
+    } finally {
+      await Deno.remove(place, { recursive: true });
+    }
   },
 });

@@ -18,9 +18,9 @@ export interface Ended {
 }
 
 /**
- * Runs a program that imports from the folder `training/`.
+ * Runs a program.
  *
- * @param imports Modules there, by the names that are imported from them.
+ * @param imports Modules, by the names that it imports from them; paths from the root.
  * @param body What follows the imports.
  */
 export async function runSnippet(

@@ -9,6 +9,7 @@
 import * as tf from "../../tf.ts";
 import type { Kernel, OnnxBackend } from "../backend.ts";
 import { convAttributes, isBlockable, NCHWC } from "../layout.ts";
+import { activated } from "./activation.ts";
 
 /** What tfjs works out about a convolution. */
 export type ConvInfo = tf.backend_util.Conv2DInfo;
@@ -333,11 +334,10 @@ function inputGradient(
 export const convolutions: Record<string, Kernel> = {
   Conv2D: ({ x, filter }, attrs, backend) =>
     conv2d(backend, x, filter, convInfo(x.shape, filter.shape, attrs)),
-  FusedConv2D: ({ x, filter, bias, preluActivationWeights }, attrs, backend) => {
-    if (attrs.activation !== "linear" || preluActivationWeights !== undefined) {
-      throw new Error(`FusedConv2D with activation ${attrs.activation} is not there yet`);
-    }
-    return conv2d(backend, x, filter, convInfo(x.shape, filter.shape, attrs), bias);
+  FusedConv2D: (inputs, attrs, backend) => {
+    const { x, filter, bias } = inputs;
+    const sum = conv2d(backend, x, filter, convInfo(x.shape, filter.shape, attrs), bias);
+    return activated(backend, sum, inputs, attrs);
   },
   Conv2DBackpropInput: ({ dy, filter }, attrs, backend) =>
     inputGradient(backend, dy, filter, convInfo(attrs.inputShape, filter.shape, attrs)),

@@ -1,83 +1,28 @@
 /** Element-wise kernels. They keep the layout of their inputs. */
-import * as tf from "../../tf.ts";
+import type * as tf from "../../tf.ts";
 import type { Kernel, OnnxBackend } from "../backend.ts";
-import type { NodeOptions } from "../graph.ts";
 import { blockedAffine, channelBroadcast, isBlocked, ones, sameShape } from "../layout.ts";
 import { ELEMENT_TYPE } from "../proto.ts";
-
-/** Builds an expression from the values of its operands, in whichever layout they come. */
-type Expression = (backend: OnnxBackend, ...operands: string[]) => string;
-
-const op = (name: string, options?: NodeOptions): Expression => (backend, ...operands) =>
-  backend.node(name, operands, options);
-
-const scalar = (backend: OnnxBackend, value: number) => backend.graph.scalar(value);
-
-/** A kernel of one tensor. */
-function unary(expression: Expression, dtype?: string): Kernel {
-  return ({ x }, _attrs, backend) => unaryOn(backend, x, expression, dtype);
-}
-
-/** Applies an expression of one operand to a tensor, in the layout that it has. */
-export function unaryOn(
-  backend: OnnxBackend,
-  x: tf.TensorInfo,
-  expression: Expression,
-  dtype: string = x.dtype,
-): tf.TensorInfo {
-  return isBlocked(backend, x) && dtype === "float32"
-    ? backend.blockedTensor(expression(backend, backend.blocked(x)), x.shape)
-    : backend.tensor(expression(backend, backend.plain(x)), x.shape, dtype);
-}
-
-/** Whether an n-ary kernel should work in the blocked layout: see {@linkcode naryOn}. */
-function prefersBlocked(
-  backend: OnnxBackend,
-  tensors: readonly tf.TensorInfo[],
-  shape: readonly number[],
-): boolean {
-  return tensors.some((t) => isBlocked(backend, t)) &&
-    tensors.every((t) => sameShape(t.shape, shape) || isSmallScalar(t));
-}
-
-const isSmallScalar = (t: tf.TensorInfo) =>
-  t.shape.length <= 4 && t.shape.every((dimension) => dimension === 1);
-
-/** Applies an expression to tensors that broadcast to `shape`, blocked if that saves a reorder. */
-export function naryOn(
-  backend: OnnxBackend,
-  tensors: readonly tf.TensorInfo[],
-  shape: readonly number[],
-  expression: Expression,
-  dtype: string,
-): tf.TensorInfo {
-  if (dtype === "float32" && prefersBlocked(backend, tensors, shape)) {
-    const operands = tensors.map((t) =>
-      sameShape(t.shape, shape) ? backend.blocked(t) : backend.plain(t)
-    );
-    return backend.blockedTensor(expression(backend, ...operands), shape);
-  }
-  const operands = tensors.map((t) => backend.plain(t));
-  return backend.tensor(expression(backend, ...operands), shape, dtype);
-}
-
-function broadcastShape(a: tf.TensorInfo, b: tf.TensorInfo): number[] {
-  return tf.backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
-}
-
-/** A kernel of two tensors. */
-function binary(expression: Expression, dtype?: string): Kernel {
-  return ({ a, b }, _attrs, backend) =>
-    naryOn(backend, [a, b], broadcastShape(a, b), expression, dtype ?? a.dtype);
-}
+import {
+  binary,
+  broadcastShape,
+  choose,
+  type Expression,
+  naryOn,
+  op,
+  scalar,
+  toInt32,
+  unary,
+  unaryOn,
+} from "./expression.ts";
 
 /** Arithmetic where per-channel operands of a blocked tensor are done by blockedAffine. */
 function arithmetic(
   expression: Expression,
   affine: (backend: OnnxBackend, vector: string, size: number) => [scale: string, shift?: string],
-  { commutes }: { commutes: boolean },
+  { commutes, ...types }: { commutes: boolean; through?: "float32" },
 ): Kernel {
-  const general = binary(expression);
+  const general = binary(expression, types);
   return (inputs, attrs, backend) => {
     const { a, b } = inputs;
     const shape = broadcastShape(a, b);
@@ -103,8 +48,26 @@ export const silu: Expression = op("QuickGelu", {
 
 const add = arithmetic(op("Add"), (g, v, size) => [ones(g, size), v], { commutes: true });
 
-const compare = (name: string) => binary(op(name), "bool");
+const compare = (expression: Expression) => binary(expression, { result: "bool" });
+const predicate = (expression: Expression) => unary(expression, { result: "bool" });
+
+/** A kernel of two booleans. */
+const logical = (name: string): Kernel => ({ a, b }, _attrs, backend) =>
+  naryOn(backend, [a, b], broadcastShape(a, b), op(name), "bool");
+
 const not: Expression = op("Not");
+
+const isFinite: Expression = (g, x) => g.node("Less", [g.node("Abs", [x]), scalar(g, Infinity)]);
+
+/** Powers of floats. C's pow(1, y) is 1 for every y, JavaScript's is NaN if y is no finite number. */
+const power: Expression = (g, x, y) => {
+  const one = g.node("Equal", [g.node("Abs", [x]), scalar(g, 1)]);
+  const undefinedPower = g.node("And", [one, not(g, isFinite(g, y!))]);
+  return g.node("Where", [undefinedPower, scalar(g, NaN), g.node("Pow", [x, y!])]);
+};
+
+const powerOfFloats = binary(power);
+const powerOfIntegers = binary(op("Pow"));
 
 /** The element-wise kernels by their tfjs names. */
 export const elementwise: Record<string, Kernel> = {
@@ -121,7 +84,10 @@ export const elementwise: Record<string, Kernel> = {
     commutes: false,
   }),
   Multiply: arithmetic(op("Mul"), (_g, v) => [v], { commutes: true }),
-  RealDiv: arithmetic(op("Div"), (g, v) => [g.node("Reciprocal", [v])], { commutes: false }),
+  RealDiv: arithmetic(op("Div"), (g, v) => [g.node("Reciprocal", [v])], {
+    commutes: false,
+    through: "float32",
+  }),
   AddN: (inputs, _attrs, backend) => {
     const tensors = Object.values(inputs) as tf.TensorInfo[];
     const [first] = tensors;
@@ -133,20 +99,24 @@ export const elementwise: Record<string, Kernel> = {
   },
   Maximum: binary(op("Max")),
   Minimum: binary(op("Min")),
-  Pow: binary(op("Pow")),
+  Pow: (inputs, attrs, backend) =>
+    (inputs.a.dtype === "float32" ? powerOfFloats : powerOfIntegers)(inputs, attrs, backend),
   SquaredDifference: binary((g, a, b) => {
     const difference = g.node("Sub", [a, b]);
     return g.node("Mul", [difference, difference]);
   }),
-  Equal: compare("Equal"),
-  Greater: compare("Greater"),
-  GreaterEqual: compare("GreaterOrEqual"),
-  Less: compare("Less"),
-  LessEqual: compare("LessOrEqual"),
-  NotEqual: binary((g, a, b) => not(g, g.node("Equal", [a, b])), "bool"),
-  LogicalAnd: compare("And"),
-  LogicalOr: compare("Or"),
-  LogicalNot: unary(not),
+  Equal: compare(op("Equal")),
+  Greater: compare(op("Greater")),
+  GreaterEqual: compare(op("GreaterOrEqual")),
+  Less: compare(op("Less")),
+  LessEqual: compare(op("LessOrEqual")),
+  NotEqual: compare((g, a, b) => not(g, g.node("Equal", [a, b!]))),
+  LogicalAnd: logical("And"),
+  LogicalOr: logical("Or"),
+  LogicalNot: ({ x }, _attrs, backend) => unaryOn(backend, x, not),
+  IsFinite: predicate(isFinite),
+  IsInf: predicate(op("IsInf")),
+  IsNan: predicate(op("IsNaN")),
   Select: ({ condition, t, e }, _attrs, backend) => {
     // tfjs lets a vector choose whole rows; ONNX broadcasts from the right, so it gets trailing ones.
     const mask = condition.shape.length === t.shape.length
@@ -155,30 +125,33 @@ export const elementwise: Record<string, Kernel> = {
         ...condition.shape,
         ...Array(t.shape.length - condition.shape.length).fill(1),
       ]);
-    const value = backend.node("Where", [mask, backend.plain(t), backend.plain(e)]);
+    const value = choose(backend, mask, [backend.plain(t), backend.plain(e)], t.dtype);
     return backend.tensor(value, t.shape, t.dtype);
   },
-  Abs: unary(op("Abs")),
+  Abs: unary(op("Abs"), { through: "int32" }),
   Ceil: unary(op("Ceil")),
-  Cos: unary(op("Cos")),
   Erf: unary(op("Erf")),
-  Exp: unary(op("Exp")),
+  Exp: unary(op("Exp"), { result: "float32" }),
   Expm1: unary((g, x) => g.node("Sub", [g.node("Exp", [x]), scalar(g, 1)])),
   Floor: unary(op("Floor")),
   Log: unary(op("Log")),
   Log1p: unary((g, x) => g.node("Log", [g.node("Add", [x, scalar(g, 1)])])),
-  Neg: unary(op("Neg")),
+  Neg: unary(op("Neg"), { through: "int32" }),
   Reciprocal: unary(op("Reciprocal")),
-  Relu: unary(op("Relu")),
   Round: unary(op("Round")),
   Rsqrt: unary((g, x) => g.node("Reciprocal", [g.node("Sqrt", [x])])),
   Sigmoid: unary(op("Sigmoid")),
-  Sign: unary(op("Sign")),
-  Sin: unary(op("Sin")),
+  // The sign of NaN is 0.
+  Sign: unary((g, x) => {
+    const [positive, negative] = ["Greater", "Less"].map((compare) =>
+      g.node(compare, [x, scalar(g, 0)])
+    ) as [string, string];
+    const nonNegative = g.node("Where", [positive, scalar(g, 1), scalar(g, 0)]);
+    return g.node("Where", [negative, scalar(g, -1), nonNegative]);
+  }),
   Softplus: unary(op("Softplus")),
   Sqrt: unary(op("Sqrt")),
-  Square: unary((g, x) => g.node("Mul", [x, x])),
-  Tanh: unary(op("Tanh")),
+  Square: unary((g, x) => g.node("Mul", [x, x]), { through: "int32" }),
   ClipByValue: ({ x }, { clipValueMin, clipValueMax }, backend) => {
     const bound = (value: number) => backend.graph.constant([value], [], x.dtype);
     const bounds = [bound(clipValueMin), bound(clipValueMax)];
@@ -186,8 +159,11 @@ export const elementwise: Record<string, Kernel> = {
   },
   Cast: ({ x }, { dtype }, backend) => {
     if (dtype === x.dtype) return unaryOn(backend, x, (_g, value) => value);
+    if (x.dtype === "float32" && dtype === "int32") {
+      return backend.tensor(toInt32(backend, backend.plain(x)), x.shape, dtype);
+    }
     const to = ELEMENT_TYPE[dtype as keyof typeof ELEMENT_TYPE];
     return unaryOn(backend, x, op("Cast", { attributes: { to } }), dtype);
   },
-  Identity: ({ x }, _attrs, backend) => unaryOn(backend, x, (_g, value) => value),
+  Identity: ({ x }, _attrs, backend) => backend.share(x),
 };

@@ -76,7 +76,7 @@ function asFilter(backend: OnnxBackend, dy: tf.TensorInfo): string {
 /**
  * Correlates one tensor with another over samples, rows and columns.
  *
- * @returns A value [taps down, taps across, C, K]: for every tap (i, j) the sums of
+ * @returns A value [K, C, taps down, taps across]: for every tap (i, j) the sums of
  * image[n, h*s + i - top, w*s + j - left, c] * filter[n, h, w, k].
  */
 function correlate(backend: OnnxBackend, image: tf.TensorInfo, filter: tf.TensorInfo, options: {
@@ -106,7 +106,7 @@ function correlate(backend: OnnxBackend, image: tf.TensorInfo, filter: tf.Tensor
     attributes: { channels: k, channels_last: 0 },
   });
   const split = backend.reshape(plain, [outer, k, taps[0], taps[1], inner]);
-  return backend.reshape(backend.transpose(split, [2, 3, 0, 4, 1]), [taps[0], taps[1], c, k]);
+  return backend.reshape(backend.transpose(split, [1, 0, 4, 2, 3]), [k, c, ...taps]);
 }
 
 /** Whether {@linkcode correlate} can do it: whole blocks of samples, and no rows or columns to cut. */
@@ -176,23 +176,27 @@ export const filterGradients: Record<string, Kernel> = {
       // Images are padded and copied once more than filters: the smaller tensor had better be the image.
       const swapped = strides[0] === 1 && strides[1] === 1 && isBlockable(backend, x) &&
         (!isBlockable(backend, dy) || dy.shape[3]! < x.shape[3]!);
+      // [K, C, h, w] is how parameters are kept: back there, these transposes to [h, w, C, K] cancel.
+      const asFilter = (value: string) =>
+        backend.tensor(backend.transpose(value, [2, 3, 1, 0]), shape);
       if (isBlockable(backend, dy) && !swapped) {
-        const value = correlate(backend, x, dy, { taps, strides, pads: [top, left] });
-        return backend.tensor(value, shape);
+        return asFilter(correlate(backend, x, dy, { taps, strides, pads: [top, left] }));
       }
       if (swapped) {
-        // The taps come out reversed.
         const pads = [filterHeight - 1 - top, filterWidth - 1 - left] as const;
-        const reversed = correlate(backend, dy, x, { taps, strides, pads }); // [i', j', K, C]
+        const value = correlate(backend, dy, x, { taps, strides, pads }); // [C, K, h, w]
+        // Put right before its taps, which come out reversed: Slice is no place for a transpose to pass.
         const { graph } = backend;
-        const turned = filterHeight * filterWidth === 1 ? reversed : backend.node("Slice", [
-          reversed,
-          graph.int64s([-1, -1]),
-          graph.int64s([-(filterHeight + 1), -(filterWidth + 1)]),
-          graph.int64s([0, 1]),
-          graph.int64s([-1, -1]),
-        ]);
-        return backend.tensor(backend.transpose(turned, [0, 1, 3, 2]), shape);
+        const turned = backend.transpose(value, [1, 0, 2, 3]);
+        return asFilter(
+          filterHeight * filterWidth === 1 ? turned : backend.node("Slice", [
+            turned,
+            graph.int64s([-1, -1]),
+            graph.int64s([-(filterHeight + 1), -(filterWidth + 1)]),
+            graph.int64s([2, 3]),
+            graph.int64s([-1, -1]),
+          ]),
+        );
       }
     }
     return backend.tensor(byProducts(backend, x, dy, info), shape);

@@ -2,7 +2,8 @@
 import type * as tf from "../../tf.ts";
 import type { Kernel } from "../backend.ts";
 import { blockedAffine, convAttributes, isBlocked, NCHWC, ones } from "../layout.ts";
-import { naryOn, silu, unaryOn } from "./elementwise.ts";
+import { silu } from "./elementwise.ts";
+import { naryOn, unaryOn } from "./expression.ts";
 
 /** The kernels by the names that engine/fused.ts asks for. */
 export const fused: Record<string, Kernel> = {

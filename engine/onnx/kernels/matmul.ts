@@ -1,6 +1,14 @@
 /** Matrix products. */
 import * as tf from "../../tf.ts";
 import type { Kernel, OnnxBackend } from "../backend.ts";
+import { activated } from "./activation.ts";
+import { broadcastShape, naryOn, op } from "./expression.ts";
+
+/** A value whose last two axes are swapped. */
+function swapped(backend: OnnxBackend, value: string, rank: number): string {
+  const axes = Array.from({ length: rank - 2 }, (_, i) => i);
+  return backend.transpose(value, [...axes, rank - 1, rank - 2]);
+}
 
 function matMul(
   backend: OnnxBackend,
@@ -11,23 +19,60 @@ function matMul(
 ): tf.TensorInfo {
   const rank = a.shape.length;
   const rows = a.shape[transposeA ? rank - 1 : rank - 2]!;
-  const columns = b.shape[transposeB ? rank - 2 : rank - 1]!;
+  const columns = b.shape[transposeB ? b.shape.length - 2 : b.shape.length - 1]!;
   const batch = tf.backend_util.assertAndGetBroadcastShape(
     a.shape.slice(0, -2),
     b.shape.slice(0, -2),
   );
-  const operands = [backend.plain(a), backend.plain(b)];
+  const shape = [...batch, rows, columns];
+  const [left, right] = [backend.plain(a), backend.plain(b)];
+  if (a.dtype !== "float32") {
+    // ONNX Runtime multiplies integers without transposing them.
+    const value = backend.node("MatMul", [
+      transposeA ? swapped(backend, left, rank) : left,
+      transposeB ? swapped(backend, right, b.shape.length) : right,
+    ]);
+    return backend.tensor(value, shape, a.dtype);
+  }
   const value = transposeA || transposeB
-    ? backend.node("FusedMatMul", operands, {
+    ? backend.node("FusedMatMul", [left, right], {
       domain: "com.microsoft",
       attributes: { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 },
     })
-    : backend.node("MatMul", operands);
-  return backend.tensor(value, [...batch, rows, columns]);
+    : backend.node("MatMul", [left, right]);
+  return backend.tensor(value, shape);
 }
 
 /** The matrix products by their tfjs names. */
 export const matmuls: Record<string, Kernel> = {
   BatchMatMul: ({ a, b }, { transposeA, transposeB }, backend) =>
     matMul(backend, a, b, transposeA, transposeB),
+  _FusedMatMul: (inputs, attrs, backend) => {
+    const { a, b, bias } = inputs;
+    const product = matMul(backend, a, b, attrs.transposeA, attrs.transposeB);
+    const sum = bias == null ? product : naryOn(
+      backend,
+      [product, bias],
+      broadcastShape(product, bias),
+      op("Add"),
+      product.dtype,
+    );
+    return activated(backend, sum, inputs, attrs);
+  },
+  Einsum: (inputs, { equation }, backend) => {
+    const tensors = Object.values(inputs) as tf.TensorInfo[];
+    const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(
+      equation,
+      tensors.length,
+    );
+    tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, tensors as tf.Tensor[]);
+    const shape = allDims.slice(0, allDims.length - summedDims.length).map((_, dimension) => {
+      const which = idDims.findIndex((dimensions) => dimensions.includes(dimension));
+      return tensors[which]!.shape[idDims[which]!.indexOf(dimension)]!;
+    });
+    const value = backend.node("Einsum", tensors.map((t) => backend.plain(t)), {
+      attributes: { equation: equation.replaceAll(" ", "") },
+    });
+    return backend.tensor(value, shape, tensors[0]!.dtype);
+  },
 };

@@ -2,47 +2,79 @@
 import { UserError } from "../../errors.ts";
 import * as tf from "../../tf.ts";
 import { BACKEND_NAME, type Kernel, type OnnxBackend } from "../backend.ts";
+import { isAboutStrings, runOnHost } from "../host_kernel.ts";
+import { currentOperation } from "../operation.ts";
+import { activations } from "./activation.ts";
+import { arrangements } from "./arrangement.ts";
+import { constants } from "./constant.ts";
 import { convolutions } from "./convolution.ts";
+import { convolutions3d } from "./convolution3d.ts";
+import { depthwiseConvolutions } from "./depthwise.ts";
+import { divisions } from "./division.ts";
 import { elementwise } from "./elementwise.ts";
 import { filterGradients } from "./filter_gradient.ts";
 import { fused } from "./fused.ts";
+import { gathers } from "./gather.ts";
+import { fusedOptimizer } from "./fused_optimizer.ts";
+import { fusedText } from "./fused_text.ts";
 import { matmuls } from "./matmul.ts";
+import { missing } from "./missing.ts";
+import { normalizations } from "./normalization.ts";
 import { poolings } from "./pooling.ts";
+import { poolingGradients } from "./pooling_gradient.ts";
 import { reductions } from "./reduction.ts";
+import { resizes } from "./resize.ts";
+import { scans } from "./scan.ts";
+import { scatters } from "./scatter.ts";
 import { shapes } from "./shape.ts";
+import { trigonometry } from "./trigonometry.ts";
 
 /** Every kernel by its tfjs name. */
 export const kernels: Readonly<Record<string, Kernel>> = {
+  ...activations,
+  ...arrangements,
+  ...constants,
   ...convolutions,
+  ...convolutions3d,
+  ...depthwiseConvolutions,
+  ...divisions,
   ...elementwise,
   ...filterGradients,
   ...fused,
+  ...gathers,
+  ...fusedOptimizer,
+  ...fusedText,
   ...matmuls,
+  ...normalizations,
+  ...poolingGradients,
   ...poolings,
   ...reductions,
+  ...resizes,
+  ...scans,
+  ...scatters,
   ...shapes,
+  ...trigonometry,
 };
 
-/** The tfjs operation that is running, such as "tf.cumsum()"; tfjs calls its scope "cumsum__op". */
-function currentOperation(): string {
-  const scope = tf.engine().state.activeScope as unknown as { name?: string } | undefined;
-  const [, operation] = scope?.name?.match(/^(.+)__op$/) ?? [];
-  return operation === undefined ? "an operation of tfjs" : `tf.${operation}()`;
+function asker(): string {
+  const operation = currentOperation();
+  return operation === undefined ? "an operation of tfjs" : `${operation}()`;
 }
 
 /**
  * Registers the kernels for the backend. Kernels that tfjs has on its cpu device and this one has not
- * are registered as well, to say so by name when they are asked for.
+ * are registered as well, to say so by name when they are asked for in traced code, and to run on the
+ * host elsewhere.
  */
 export function registerKernels(backend: OnnxBackend): void {
   for (const [kernelName, kernel] of Object.entries(kernels)) {
     tf.registerKernel({
       kernelName,
       backendName: BACKEND_NAME,
-      kernelFunc: ({ inputs, attrs }) => {
-        backend.graph.scope = kernelName;
-        return kernel(inputs, attrs ?? {}, backend);
-      },
+      kernelFunc: ({ inputs, attrs }) =>
+        !backend.tracing && isAboutStrings(inputs, attrs ?? {})
+          ? runOnHost(backend, kernelName, inputs, attrs ?? {})
+          : backend.record(kernelName, () => kernel(inputs, attrs ?? {}, backend)),
     });
   }
   for (const { kernelName } of tf.getKernelsForBackend("cpu")) {
@@ -50,10 +82,11 @@ export function registerKernels(backend: OnnxBackend): void {
     tf.registerKernel({
       kernelName,
       backendName: BACKEND_NAME,
-      kernelFunc: () => {
+      kernelFunc: ({ inputs, attrs }) => {
+        if (!backend.tracing) return runOnHost(backend, kernelName, inputs, attrs ?? {});
         throw new UserError(
-          `The onnx device has no kernel "${kernelName}", which ${currentOperation()} asked for. ` +
-            "Use another operation, or --device cpu.",
+          `The onnx device has no kernel "${kernelName}", which ${asker()} asked for: ` +
+            `${missing[kernelName] ?? "nobody wrote it"}. Use another operation, or --device cpu.`,
         );
       },
     });

@@ -1,37 +1,105 @@
-/** Pooling. */
+/** Pooling over two and three dimensions. */
 import * as tf from "../../tf.ts";
-import type { Kernel } from "../backend.ts";
+import type { Kernel, OnnxBackend } from "../backend.ts";
 import { isBlocked, NCHWC } from "../layout.ts";
-import { toChannelsFirst, toChannelsLast } from "./convolution.ts";
+import { castValue, plainAs, toInt32 } from "./expression.ts";
+import {
+  channelsFirst,
+  channelsLast,
+  type Window,
+  window2d,
+  window3d,
+  windowAttributes,
+} from "./window.ts";
 
-function pooling(op: "AveragePool" | "MaxPool"): Kernel {
-  return ({ x }, { filterSize, strides, pad, dimRoundingMode }, backend) => {
+/** The window of a pooling of images [N, H, W, C] or [N, D, H, W, C], and the result's shape. */
+export function poolInfo(
+  x: tf.TensorInfo,
+  // deno-lint-ignore no-explicit-any
+  { filterSize, strides, pad, dimRoundingMode }: any,
+): { window: Window; outShape: number[] } {
+  if (x.shape.length === 4) {
     const info = tf.backend_util.computePool2DInfo(
-      x.shape,
+      x.shape as [number, number, number, number],
       filterSize,
       strides,
       1,
       pad,
       dimRoundingMode,
     );
-    const { top, left, bottom, right } = info.padInfo;
-    const attributes = {
-      kernel_shape: [info.filterHeight, info.filterWidth],
-      strides: [info.strideHeight, info.strideWidth],
-      pads: [top, left, bottom, right],
-    };
+    return { window: window2d(info), outShape: info.outShape };
+  }
+  const info = tf.backend_util.computePool3DInfo(
+    x.shape as [number, number, number, number, number],
+    filterSize,
+    strides,
+    1,
+    pad,
+    dimRoundingMode,
+  );
+  return { window: window3d(info), outShape: info.outShape };
+}
+
+function pooling(op: "AveragePool" | "MaxPool"): Kernel {
+  return ({ x }, attrs, backend) => {
+    const { window, outShape } = poolInfo(x, attrs);
+    const attributes = windowAttributes(window);
+    if (op === "AveragePool") delete attributes["dilations"]; // which are 1, and unknown to it
     if (isBlocked(backend, x)) {
       const value = backend.node(op, [backend.blocked(x)], { ...NCHWC, attributes });
-      return backend.blockedTensor(value, info.outShape);
+      return backend.blockedTensor(value, outShape);
     }
-    const image = toChannelsFirst(backend, backend.plain(x), x.shape);
-    const value = backend.node(op, [image], { attributes });
-    return backend.tensor(toChannelsLast(backend, value), info.outShape);
+    const dimensions = window.kernel.length;
+    const image = channelsFirst(backend, plainAs(backend, x, "float32"), dimensions);
+    const value = channelsLast(backend, backend.node(op, [image], { attributes }), dimensions);
+    return x.dtype === "int32" && op === "MaxPool"
+      ? backend.tensor(toInt32(backend, value), outShape, "int32")
+      : backend.tensor(value, outShape);
   };
+}
+
+/**
+ * The largest of every window and where it is: its position in the whole image in the order
+ * [N, C, image...], the first of several.
+ */
+export function maxPoolWithPlaces(
+  backend: OnnxBackend,
+  x: tf.TensorInfo,
+  window: Window,
+): readonly [string, string] {
+  const image = channelsFirst(backend, plainAs(backend, x, "float32"), window.kernel.length);
+  const attributes = windowAttributes(window);
+  const [values, places] = backend.graph.nodes("MaxPool", [image], { attributes, outputs: 2 });
+  return [values!, places!];
 }
 
 /** The kernels by their tfjs names. */
 export const poolings: Record<string, Kernel> = {
   AvgPool: pooling("AveragePool"),
+  AvgPool3D: pooling("AveragePool"),
   MaxPool: pooling("MaxPool"),
+  MaxPool3D: pooling("MaxPool"),
+  MaxPoolWithArgmax: ({ x }, { includeBatchInIndex, ...attrs }, backend) => {
+    const { window, outShape } = poolInfo(x, attrs);
+    const [n, h, w, c] = x.shape;
+    const [values, places] = maxPoolWithPlaces(backend, x, window);
+    const { graph } = backend;
+    // From (n, c, row, column) to (row, column, c) or (n, row, column, c).
+    const pixel = backend.node("Mod", [places, graph.int64s([h * w])]);
+    const channels = graph.constant([...Array(c).keys()], [c, 1, 1], "int64");
+    const inSample = backend.node("Add", [
+      backend.node("Mul", [pixel, graph.int64s([c])]),
+      channels,
+    ]);
+    const starts = Array.from({ length: n }, (_, i) => includeBatchInIndex ? i * h * w * c : 0);
+    const index = backend.node("Add", [inSample, graph.constant(starts, [n, 1, 1, 1], "int64")]);
+    return [
+      backend.tensor(channelsLast(backend, values, 2), outShape),
+      backend.tensor(
+        castValue(backend, channelsLast(backend, index, 2), "int32"),
+        outShape,
+        "int32",
+      ),
+    ];
+  },
 };

@@ -1,8 +1,9 @@
 /** Reductions, and softmax, which contains one. */
 import * as tf from "../../tf.ts";
+import { type DType, sizeOf } from "../../tree.ts";
 import type { Kernel, OnnxBackend } from "../backend.ts";
 import { isBlocked, NCHWC, sameShape } from "../layout.ts";
-import { ELEMENT_TYPE } from "../proto.ts";
+import { castValue, plainAs } from "./expression.ts";
 
 /** The shape that is left when `axes` of `shape` are reduced. */
 function reducedShape(
@@ -57,23 +58,51 @@ function reduceBlocked(
   return backend.tensor(backend.reshape(value, shape), shape);
 }
 
-function reduction(op: string, dtype?: "float32"): Kernel {
+/** The largest or smallest, or NaN if it is among them: ONNX Runtime passes over it. */
+function extremum(
+  backend: OnnxBackend,
+  op: "ReduceMax" | "ReduceMin",
+  x: tf.TensorInfo,
+  axes: readonly number[],
+  keepDims: boolean,
+): string {
+  const values = plainAs(backend, x, x.dtype === "bool" ? "int32" : x.dtype as DType);
+  const found = reduceNode(backend, op, values, axes, keepDims);
+  if (x.dtype === "bool") return castValue(backend, found, "bool");
+  if (x.dtype === "int32") return found;
+  const undefinedOnes = castValue(backend, backend.node("IsNaN", [values]), "uint8");
+  const any = reduceNode(backend, "ReduceMax", undefinedOnes, axes, keepDims);
+  return backend.node("Where", [castValue(backend, any, "bool"), backend.graph.scalar(NaN), found]);
+}
+
+function extreme(op: "ReduceMax" | "ReduceMin"): Kernel {
   // Max alone calls its axes reductionIndices.
   return ({ x }, { axis, reductionIndices = axis, keepDims }, backend) => {
     const axes = tf.util.parseAxisParam(reductionIndices, x.shape).sort((a, b) => a - b);
+    const shape = reducedShape(x.shape, axes, keepDims);
+    if (sizeOf(x.shape) === 0 && x.dtype === "float32") {
+      // tfjs has no largest of nothing.
+      const { graph } = backend;
+      return backend.tensor(
+        backend.node("Expand", [graph.scalar(NaN), graph.int64s(shape)]),
+        shape,
+      );
+    }
+    const value = extremum(backend, op, x, axes, keepDims);
+    return backend.tensor(value, shape, x.dtype);
+  };
+}
+
+function reduction(op: string, dtype?: "float32"): Kernel {
+  return ({ x }, { axis, keepDims }, backend) => {
+    const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
     if (isBlocked(backend, x)) {
       const reduced = reduceBlocked(backend, op, x, axes, keepDims);
       if (reduced !== undefined) return reduced;
     }
-    const shape = reducedShape(x.shape, axes, keepDims);
-    const value = dtype === undefined || dtype === x.dtype
-      ? backend.plain(x)
-      : backend.node("Cast", [backend.plain(x)], { attributes: { to: ELEMENT_TYPE[dtype] } });
-    return backend.tensor(
-      reduceNode(backend, op, value, axes, keepDims),
-      shape,
-      dtype ?? x.dtype,
-    );
+    const type = dtype ?? (x.dtype === "bool" ? "int32" : x.dtype as DType);
+    const value = reduceNode(backend, op, plainAs(backend, x, type), axes, keepDims);
+    return backend.tensor(value, reducedShape(x.shape, axes, keepDims), type);
   };
 }
 
@@ -81,22 +110,36 @@ function reduction(op: string, dtype?: "float32"): Kernel {
 function logicalReduction(op: "ReduceMin" | "ReduceMax"): Kernel {
   return ({ x }, { axis, keepDims }, backend) => {
     const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
-    const integers = backend.node("Cast", [backend.plain(x)], {
-      attributes: { to: ELEMENT_TYPE.int32 },
-    });
-    const reduced = reduceNode(backend, op, integers, axes, keepDims);
-    const value = backend.node("Cast", [reduced], { attributes: { to: ELEMENT_TYPE.bool } });
+    const reduced = reduceNode(backend, op, plainAs(backend, x, "int32"), axes, keepDims);
+    const value = castValue(backend, reduced, "bool");
     return backend.tensor(value, reducedShape(x.shape, axes, keepDims), "bool");
   };
 }
 
-/** ArgMax and ArgMin, whose ONNX versions give int64. */
+/**
+ * ArgMax and ArgMin, whose ONNX versions give int64. tfjs starts with the first element and goes on to
+ * what compares as more: NaN wins in the first place and loses in all others.
+ */
 function argument(op: "ArgMax" | "ArgMin"): Kernel {
+  const best = op === "ArgMax" ? Infinity : -Infinity;
   return ({ x }, { axis }, backend) => {
+    const { graph } = backend;
     const [at] = tf.util.parseAxisParam(axis, x.shape) as [number];
-    const index = backend.node(op, [backend.plain(x)], { attributes: { axis: at, keepdims: 0 } });
-    const value = backend.node("Cast", [index], { attributes: { to: ELEMENT_TYPE.int32 } });
-    return backend.tensor(value, reducedShape(x.shape, [at], false), "int32");
+    const size = x.shape[at];
+    let value = plainAs(backend, x, x.dtype === "bool" ? "int32" : x.dtype);
+    if (x.dtype === "float32") {
+      const places = x.shape.map((_: number, i: number) => i === at ? size : 1);
+      const instead = Float32Array.from({ length: size }, (_, i) => i === 0 ? best : -best);
+      const undefinedOnes = backend.node("IsNaN", [value]);
+      const replacement = graph.constant(instead, places, "float32");
+      value = backend.node("Where", [undefinedOnes, replacement, value]);
+    }
+    const index = backend.node(op, [value], { attributes: { axis: at, keepdims: 0 } });
+    return backend.tensor(
+      castValue(backend, index, "int32"),
+      reducedShape(x.shape, [at], false),
+      "int32",
+    );
   };
 }
 
@@ -106,9 +149,9 @@ export const reductions: Record<string, Kernel> = {
   Any: logicalReduction("ReduceMax"),
   ArgMax: argument("ArgMax"),
   ArgMin: argument("ArgMin"),
-  Max: reduction("ReduceMax"),
+  Max: extreme("ReduceMax"),
   Mean: reduction("ReduceMean", "float32"),
-  Min: reduction("ReduceMin"),
+  Min: extreme("ReduceMin"),
   Prod: reduction("ReduceProd"),
   Sum: reduction("ReduceSum"),
   Softmax: ({ logits }, { dim }, backend) =>

@@ -78,6 +78,11 @@ export function drawn(seed: number, shape: readonly number[]): HostArray {
   return float32(smooth.map((value, i) => i % 2 === 0 ? value : halves[i]! / 2), shape);
 }
 
+/** Random numbers of a shape, no two of which are equal. */
+export function drawnApart(seed: number, shape: readonly number[]): HostArray {
+  return float32(randomStream(seed).normal(sizeOf(shape)).map((v, i) => v + i * 1e-6), shape);
+}
+
 /** Random integers in [low, high). */
 export function drawnIntegers(
   seed: number,

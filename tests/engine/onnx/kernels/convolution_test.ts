@@ -1,9 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { openDevice } from "../../../../engine/device.ts";
+import { UserError } from "../../../../engine/errors.ts";
 import { convolutions } from "../../../../engine/onnx/kernels/convolution.ts";
 import { filterGradients } from "../../../../engine/onnx/kernels/filter_gradient.ts";
-import * as tf from "../../../../engine/tf.ts";
+import type * as tf from "../../../../engine/tf.ts";
 import type { HostArray } from "../../../../engine/tree.ts";
 import { deviceWorks } from "../../../devices.ts";
 import { assertSameAsCpu, drawn, LAYOUTS, RUNS } from "../against_cpu.ts";
@@ -34,6 +35,8 @@ function inputsOf(cases: readonly Geometry[]): Record<string, HostArray> {
   }));
 }
 
+const ACTIVATIONS = ["linear", "relu", "relu6", "elu", "sigmoid", "leakyrelu", "prelu"];
+
 /** Runs all passes of one convolution, on what has just been convolved and on what has not. */
 function allPasses(
   geometry: Geometry,
@@ -41,7 +44,6 @@ function allPasses(
 ): Record<string, tf.Tensor> {
   const attributes = attributesOf(geometry);
   const [blockedX, blockedDy] = [throughConvolution(x), throughConvolution(dy)];
-  const fusedAttributes = { ...attributes, activation: "linear" };
   const inputAttributes = { ...attributes, inputShape: x.shape };
   const filterAttributes = { ...attributes, filterShape: filter.shape };
   return {
@@ -56,7 +58,15 @@ function allPasses(
       pad: "same",
       dilations: 2,
     }),
-    "with bias": runKernel("FusedConv2D", { x: blockedX, filter, bias }, fusedAttributes),
+    ...Object.fromEntries(ACTIVATIONS.map((activation) => [
+      `with bias, ${activation}`,
+      runKernel("FusedConv2D", {
+        x: blockedX,
+        filter,
+        bias,
+        ...(activation === "prelu" ? { preluActivationWeights: bias } : {}),
+      }, { ...attributes, activation, leakyreluAlpha: 0.3 }),
+    ])),
     "input's gradient": runKernel("Conv2DBackpropInput", { dy, filter }, inputAttributes),
     "input's gradient again": runKernel(
       "Conv2DBackpropInput",
@@ -119,15 +129,15 @@ Deno.test({
   fn: async () => {
     const { compile } = await openDevice("onnx", { threads: 1 });
     const run = compile<Record<string, HostArray>, HostArray>(({ x, filter }) =>
-      tf.fused.conv2d({
-        x: x as tf.Tensor4D,
-        filter: filter as tf.Tensor4D,
+      runKernel("FusedConv2D", { x: x!, filter: filter! }, {
         strides: 1,
         pad: 0,
-        activation: "relu",
+        dilations: 1,
+        dataFormat: "NHWC",
+        activation: "swish",
       })
     );
     const inputs = { x: drawn(1, [1, 2, 2, 3]), filter: drawn(2, [1, 1, 3, 4]) };
-    await assertRejects(() => run(inputs), Error, "activation relu");
+    await assertRejects(() => run(inputs), UserError, 'activation "swish"');
   },
 });

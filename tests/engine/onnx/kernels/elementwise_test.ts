@@ -15,31 +15,31 @@ import {
   RUNS,
   seeds,
 } from "../against_cpu.ts";
+import { pairsOf, SPECIAL } from "../special.ts";
 import { runKernel, throughConvolution } from "../run_kernel.ts";
 
 /** Kernels of one float32 tensor, and what makes any number one that they are defined for. */
 const UNARY: Record<string, "any" | "positive" | "moderate"> = {
   Abs: "any",
   Ceil: "any",
-  Cos: "any",
   Erf: "any",
   Exp: "moderate",
   Expm1: "moderate",
   Floor: "any",
+  IsFinite: "any",
+  IsInf: "any",
+  IsNan: "any",
   Log: "positive",
   Log1p: "positive",
   Neg: "any",
   Reciprocal: "positive",
-  Relu: "any",
   Round: "any",
   Rsqrt: "positive",
   Sigmoid: "any",
   Sign: "any",
-  Sin: "any",
   Softplus: "any",
   Sqrt: "positive",
   Square: "any",
-  Tanh: "any",
 };
 
 const ARITHMETIC = ["Add", "Sub", "Multiply", "RealDiv"];
@@ -213,7 +213,7 @@ Deno.test({
           }
           for (const name of COMPARISONS) results[name] = runKernel(name, { a: j!, b: i! });
           for (const name of LOGICAL) results[name] = runKernel(name, { a: u!, b: v! });
-          for (const name of ["Abs", "Neg", "Sign", "Square", "Relu", "Identity"]) {
+          for (const name of ["Abs", "Neg", "Sign", "Square", "Identity"]) {
             results[name] = runKernel(name, { x: i! });
           }
           for (const dtype of ["float32", "int32", "bool"]) {
@@ -243,5 +243,46 @@ Deno.test({
     });
     await select.dispose();
     assertEquals([...data], [1, 2, 7, 8]);
+  },
+});
+
+Deno.test({
+  name: "element-wise kernels agree with the cpu device on NaN, infinity and halves",
+  ignore: !deviceWorks("onnx"),
+  fn: async () => {
+    const [a, b] = pairsOf(SPECIAL);
+    await assertSameAsCpu("blocked", ({ x, a, b }) => {
+      const results: Record<string, tf.Tensor> = {
+        clip: runKernel("ClipByValue", { x: x! }, { clipValueMin: -1, clipValueMax: 2 }),
+        pow: runKernel("Pow", { a: a!, b: b! }),
+      };
+      for (const name of Object.keys(UNARY)) results[name] = runKernel(name, { x: x! });
+      for (const name of BINARY) results[name] = runKernel(name, { a: a!, b: b! });
+      for (const dtype of ["int32", "bool"]) {
+        results[`to ${dtype}`] = runKernel("Cast", { x: x! }, { dtype });
+      }
+      return results;
+    }, { x: float32(SPECIAL), a: float32(a), b: float32(b) });
+  },
+});
+
+Deno.test({
+  name: "element-wise kernels of integers and booleans agree with the cpu device where it rounds",
+  ignore: !deviceWorks("onnx"),
+  fn: async () => {
+    const inputs = {
+      i: { dtype: "int32", shape: [6], data: Int32Array.of(0, 1, 2, 3, 2, 1) },
+      u: { dtype: "bool", shape: [4], data: Uint8Array.of(0, 0, 1, 1) },
+      v: { dtype: "bool", shape: [4], data: Uint8Array.of(0, 1, 0, 1) },
+    } as const;
+    await assertSameAsCpu("blocked", ({ i, u, v }) => {
+      const results: Record<string, tf.Tensor> = {};
+      for (const name of Object.keys(UNARY)) results[name] = runKernel(name, { x: i! });
+      for (const name of [...COMPARISONS, "Multiply", "Maximum", "Minimum"]) {
+        results[name] = runKernel(name, { a: u!, b: v! });
+      }
+      results["select"] = runKernel("Select", { condition: u!, t: v!, e: u! });
+      return results;
+    }, inputs);
   },
 });

@@ -1,16 +1,38 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { poolings } from "../../../../engine/onnx/kernels/pooling.ts";
+import { poolingGradients } from "../../../../engine/onnx/kernels/pooling_gradient.ts";
+import * as tf from "../../../../engine/tf.ts";
 import { deviceWorks } from "../../../devices.ts";
-import { assertSameAsCpu, drawn, LAYOUTS, RUNS } from "../against_cpu.ts";
+import {
+  assertSameAsCpu,
+  drawn,
+  drawnApart,
+  drawnIntegers,
+  LAYOUTS,
+  RUNS,
+} from "../against_cpu.ts";
 import { describe, geometries } from "../geometries.ts";
-import { runKernel, throughConvolution } from "../run_kernel.ts";
+import { runKernel, runKernelForMany, throughConvolution } from "../run_kernel.ts";
 
 /** Zeros no wider than half the window, as poolings want them. */
 const windows = geometries.filter(({ pad }) => typeof pad === "string");
 
 Deno.test("the tests below name every pooling", () => {
-  assertEquals(Object.keys(poolings), ["AvgPool", "MaxPool"]);
+  assertEquals(
+    [...Object.keys(poolings), ...Object.keys(poolingGradients)].toSorted(),
+    [
+      "AvgPool",
+      "AvgPool3D",
+      "AvgPool3DGrad",
+      "AvgPoolGrad",
+      "MaxPool",
+      "MaxPool3D",
+      "MaxPool3DGrad",
+      "MaxPoolGrad",
+      "MaxPoolWithArgmax",
+    ],
+  );
 });
 
 for (const layout of LAYOUTS) {
@@ -48,3 +70,90 @@ for (const layout of LAYOUTS) {
       ),
   });
 }
+
+Deno.test({
+  name: "gradients of poolings, and places of the largest, agree with the cpu device",
+  ignore: !deviceWorks("onnx"),
+  fn: () =>
+    fc.assert(
+      fc.asyncProperty(windows, fc.boolean(), async (geometry, ties) => {
+        const { samples, size, inChannels, filter: filterSize, strides, pad } = geometry;
+        const shape: [number, number, number, number] = [samples, ...size, inChannels];
+        const { outShape } = tf.backend_util.computePool2DInfo(shape, filterSize, strides, 1, pad);
+        const whole = drawnIntegers(1, shape, 0, 3);
+        const inputs = {
+          x: ties ? { ...drawn(1, shape), data: Float32Array.from(whole.data) } : drawn(1, shape),
+          dy: drawn(2, outShape),
+        };
+        const attributes = { filterSize, strides, pad, dimRoundingMode: "floor" };
+        await assertSameAsCpu("blocked", ({ x, dy }) => {
+          const input = throughConvolution(x!);
+          const output = runKernel("MaxPool", { x: input }, attributes);
+          const places = [true, false].flatMap((includeBatchInIndex) =>
+            runKernelForMany("MaxPoolWithArgmax", { x: input }, {
+              ...attributes,
+              includeBatchInIndex,
+            })
+          );
+          return {
+            largest: runKernel("MaxPoolGrad", { dy: dy!, input, output }, attributes),
+            average: runKernel("AvgPoolGrad", { dy: dy!, input }, attributes),
+            ...Object.fromEntries(places.map((tensor, i) => [`places ${i}`, tensor])),
+          };
+        }, inputs);
+      }),
+      { ...RUNS, numRuns: 12 },
+    ),
+});
+
+Deno.test({
+  name: "poolings over three dimensions and their gradients agree with the cpu device",
+  ignore: !deviceWorks("onnx"),
+  fn: () =>
+    fc.assert(
+      fc.asyncProperty(
+        windows,
+        fc.integer({ min: 1, max: 4 }),
+        async (geometry, depth) => {
+          const { samples, size, inChannels, filter: [side], strides, pad } = geometry;
+          const shape: [number, number, number, number, number] = [
+            samples,
+            depth,
+            ...size,
+            inChannels,
+          ];
+          // Square windows: tfjs 4.22's cpu device mistakes a place's row for its column in others.
+          // No two numbers equal: it takes the last of the largest here, and the first elsewhere.
+          const filterSize = [Math.min(2, depth), side, side] as [number, number, number];
+          const steps = [1, ...strides] as [number, number, number];
+          const { outShape } = tf.backend_util.computePool3DInfo(
+            shape,
+            filterSize,
+            steps,
+            1,
+            pad as "same" | "valid",
+          );
+          if (outShape.includes(0) || outShape.some((dimension) => dimension < 0)) return;
+          const attributes = { filterSize, strides: steps, pad };
+          await assertSameAsCpu("blocked", ({ x, dy }) => {
+            const output = runKernel("MaxPool3D", { x: x! }, attributes);
+            return {
+              maximum: output,
+              average: runKernel("AvgPool3D", { x: x! }, attributes),
+              "gradient of the largest": runKernel(
+                "MaxPool3DGrad",
+                { dy: dy!, input: x!, output },
+                attributes,
+              ),
+              "gradient of the average": runKernel(
+                "AvgPool3DGrad",
+                { dy: dy!, input: x! },
+                attributes,
+              ),
+            };
+          }, { x: drawnApart(1, shape), dy: drawn(2, outShape) });
+        },
+      ),
+      RUNS,
+    ),
+});

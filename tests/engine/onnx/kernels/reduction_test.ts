@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { reductions } from "../../../../engine/onnx/kernels/reduction.ts";
 import * as tf from "../../../../engine/tf.ts";
+import { float32 } from "../../../../engine/tree.ts";
 import { deviceWorks } from "../../../devices.ts";
 import {
   assertSameAsCpu,
@@ -131,4 +132,29 @@ Deno.test({
       }),
       RUNS,
     ),
+});
+
+Deno.test({
+  name: "reductions agree with the cpu device on NaN and infinity",
+  ignore: !deviceWorks("onnx"),
+  fn: async () => {
+    const rows = [
+      [1, NaN, 2, 3],
+      [NaN, 1, 2, 3],
+      [3, 1, 3, 1],
+      [Infinity, 1, -Infinity, 2],
+      [-Infinity, -Infinity, -Infinity, -Infinity],
+      [1, 2, 3, NaN],
+    ];
+    await assertSameAsCpu("blocked", ({ x }) => {
+      const results: Record<string, tf.Tensor> = {
+        softmax: runKernel("Softmax", { logits: x! }, { dim: 1 }),
+      };
+      for (const name of NUMERIC) {
+        results[name] = runKernel(name, { x: x! }, over(name, [1], false));
+      }
+      for (const name of POSITIONS) results[name] = runKernel(name, { x: x! }, { axis: [1] });
+      return results;
+    }, { x: float32(rows.flat(), [rows.length, 4]) });
+  },
 });

@@ -1,0 +1,173 @@
+/**
+ * GPT-2 (Radford et al. 2019) without dropout. Parameters have the names and shapes of transformers'
+ * GPT2LMHeadModel, whose linear layers have weights [in, out]; the head is the table of tokens.
+ */
+import * as tf from "../../engine/tf.ts";
+import { geluTanh } from "../../nn/activations.ts";
+import { affine } from "../../nn/affine.ts";
+import { attention } from "../../nn/attention.ts";
+import { crossEntropy, IGNORED_LABEL } from "../../nn/cross_entropy.ts";
+import { normSpecs } from "../../nn/layers.ts";
+import { layerNorm } from "../../nn/layer_norm.ts";
+import { lookup } from "../../nn/lookup.ts";
+import { parameter, type Parameters, type ParameterSpecs } from "../../nn/parameters.ts";
+import { causalBias } from "./attention.ts";
+
+/** A GPT-2's sizes, named as in its config.json. */
+export interface Gpt2Config {
+  /** Tokens of the vocabulary. */
+  readonly vocabSize: number;
+  /** Positions there are embeddings for. */
+  readonly nPositions: number;
+  /** Features of a token. */
+  readonly nEmbd: number;
+  /** Layers. */
+  readonly nLayer: number;
+  /** Heads of attention; they divide the features. */
+  readonly nHead: number;
+  /** Added to variances. */
+  readonly layerNormEpsilon: number;
+  /** Standard deviation of the initial weights. */
+  readonly initializerRange: number;
+}
+
+/** GPT-2 with 124 million parameters. */
+export const GPT2_SMALL: Gpt2Config = {
+  vocabSize: 50257,
+  nPositions: 1024,
+  nEmbd: 768,
+  nLayer: 12,
+  nHead: 12,
+  layerNormEpsilon: 1e-5,
+  initializerRange: 0.02,
+};
+
+/** The parameters of a GPT-2: names, shapes and initial values. */
+export function gpt2Specs(config: Gpt2Config): ParameterSpecs {
+  const { nEmbd: width, nLayer, initializerRange: deviation } = config;
+  const conv1d = (name: string, features: number, out: number, spread = deviation) => ({
+    [`${name}.weight`]: { shape: [features, out], initializer: { deviation: spread } },
+    [`${name}.bias`]: { shape: [out], initializer: { constant: 0 } },
+  });
+  // Projections into the residual stream start smaller, by the number that are added up there.
+  const residual = deviation / Math.sqrt(2 * nLayer);
+  const layers = Array.from({ length: nLayer }, (_, i): ParameterSpecs => {
+    const name = `transformer.h.${i}`;
+    return {
+      ...normSpecs(`${name}.ln_1`, width),
+      ...conv1d(`${name}.attn.c_attn`, width, 3 * width),
+      ...conv1d(`${name}.attn.c_proj`, width, width, residual),
+      ...normSpecs(`${name}.ln_2`, width),
+      ...conv1d(`${name}.mlp.c_fc`, width, 4 * width),
+      ...conv1d(`${name}.mlp.c_proj`, 4 * width, width, residual),
+    };
+  });
+  const initializer = { deviation };
+  return Object.assign(
+    {
+      "transformer.wte.weight": { shape: [config.vocabSize, width], initializer },
+      "transformer.wpe.weight": { shape: [config.nPositions, width], initializer },
+    },
+    ...layers,
+    normSpecs("transformer.ln_f", width),
+  );
+}
+
+/** A linear layer with its weight as [in, out]. */
+export function conv1d(parameters: Parameters, name: string, x: tf.Tensor): tf.Tensor {
+  const weight = parameter(parameters, `${name}.weight`) as tf.Tensor2D;
+  return affine(x, weight, parameter(parameters, `${name}.bias`) as tf.Tensor1D);
+}
+
+/** How one layer hears other positions: queries, keys and values [B, N, width] to [B, N, width]. */
+export type Hearing = (
+  q: tf.Tensor3D,
+  k: tf.Tensor3D,
+  v: tf.Tensor3D,
+  layer: number,
+) => tf.Tensor;
+
+/** The layers of a GPT-2 on embeddings [B, N, width] that hold their positions already. */
+export function gpt2Layers(
+  parameters: Parameters,
+  embeddings: tf.Tensor,
+  config: Gpt2Config,
+  hear: Hearing,
+): tf.Tensor {
+  const options = { epsilon: config.layerNormEpsilon };
+  let h = embeddings;
+  for (let i = 0; i < config.nLayer; i++) {
+    const name = `transformer.h.${i}`;
+    const projected = conv1d(
+      parameters,
+      `${name}.attn.c_attn`,
+      layerNorm(parameters, `${name}.ln_1`, h, options),
+    );
+    const [q, k, v] = tf.split(projected, 3, -1) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+    h = tf.add(h, conv1d(parameters, `${name}.attn.c_proj`, hear(q, k, v, i)));
+    const normed = layerNorm(parameters, `${name}.ln_2`, h, options);
+    const inner = geluTanh(conv1d(parameters, `${name}.mlp.c_fc`, normed));
+    h = tf.add(h, conv1d(parameters, `${name}.mlp.c_proj`, inner));
+  }
+  return layerNorm(parameters, "transformer.ln_f", h, options);
+}
+
+/** The table of tokens [V, width]. */
+export function tokenTable(parameters: Parameters): tf.Tensor2D {
+  return parameter(parameters, "transformer.wte.weight") as tf.Tensor2D;
+}
+
+/**
+ * Applies a GPT-2.
+ *
+ * @param tokens [B, N], int32.
+ * @param prefix Embeddings [B, P, width] put before the tokens' own.
+ * @returns Logits [B, P + N, V].
+ */
+export function gpt2(
+  parameters: Parameters,
+  tokens: tf.Tensor2D,
+  config: Gpt2Config,
+  prefix?: tf.Tensor3D,
+): tf.Tensor3D {
+  const table = tokenTable(parameters);
+  const words = lookup(table, tokens) as tf.Tensor3D;
+  const embeddings = prefix === undefined ? words : tf.concat([prefix, words], 1);
+  const [batch, length, width] = embeddings.shape;
+  const positions = tf.slice(
+    parameter(parameters, "transformer.wpe.weight") as tf.Tensor2D,
+    [0, 0],
+    [length, width],
+  );
+  const bias = causalBias(length);
+  const h = gpt2Layers(
+    parameters,
+    tf.add(embeddings, positions),
+    config,
+    (q, k, v) => attention(q, k, v, { heads: config.nHead, bias }),
+  );
+  const logits = tf.matMul(tf.reshape(h, [batch * length, width]), table, false, true);
+  return tf.reshape(logits, [batch, length, config.vocabSize]);
+}
+
+/**
+ * The mean cross-entropy of each token but the first, given those before it.
+ *
+ * @param tokens [B, N], int32.
+ * @param labels What is to be predicted [B, N], int32, with IGNORED_LABEL where nothing is; the tokens
+ * themselves by default.
+ */
+export function gpt2Loss(
+  parameters: Parameters,
+  tokens: tf.Tensor2D,
+  config: Gpt2Config,
+  labels: tf.Tensor2D = tokens,
+): tf.Scalar {
+  const [batch, length] = tokens.shape;
+  // The last position predicts nothing. Ignoring it costs less than cutting it off the logits, which
+  // are the largest tensor of all: a copy in the forward pass, and one in the backward pass.
+  const last = tf.fill([batch, 1], IGNORED_LABEL, "int32");
+  const next = tf.concat([tf.slice(labels, [0, 1], [batch, length - 1]), last as tf.Tensor2D], 1);
+  const logits = tf.reshape(gpt2(parameters, tokens, config), [-1, config.vocabSize]);
+  return crossEntropy(logits as tf.Tensor2D, tf.reshape(next, [-1]));
+}

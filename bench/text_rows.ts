@@ -1,0 +1,133 @@
+/** The rows about transformers: BERT, GPT-2 and the diffusion transformer. */
+import { diffusionBatch } from "../diffusion/objective.ts";
+import { noiseSchedule } from "../diffusion/schedules.ts";
+import type * as tf from "../engine/tf.ts";
+import { float32, type HostArray, int32 } from "../engine/tree.ts";
+import { adamW } from "../nn/optimizers.ts";
+import { constants, initParameters } from "../nn/parameters.ts";
+import { randomStream } from "../nn/random.ts";
+import { compileTrainStep, initTrainState } from "../training/diffusion_step.ts";
+import { compileLossStep, initLossState } from "./loss_step.ts";
+import { bert, BERT_BASE, bertSpecs } from "./models/bert.ts";
+import { dit, ditSpecs } from "./models/dit.ts";
+import { GPT2_SMALL, gpt2Loss, gpt2Specs } from "./models/gpt2.ts";
+import { compileGpt2Decoder } from "./models/gpt2_decoder.ts";
+import type { Row } from "./row.ts";
+
+const LENGTH = 128;
+
+function randomTokens(batch: number, length: number, vocabulary: number): HostArray {
+  return int32(randomStream(0).stream("tokens").integers(batch * length, 0, vocabulary), [
+    batch,
+    length,
+  ]);
+}
+
+/** BERT-base's hidden states, with its weights as constants. */
+function bertForward(batch: number): Row {
+  return {
+    name: `bert-base forward batch ${batch}x${LENGTH}`,
+    prepare: (device) => {
+      const parameters = initParameters(bertSpecs(BERT_BASE), randomStream(0));
+      const compiled = device.compile<{ inputIds: HostArray }, Record<string, HostArray>>(
+        ({ inputIds }) => ({
+          ...bert(constants(parameters), { inputIds: inputIds as tf.Tensor2D }, BERT_BASE),
+        }),
+      );
+      const inputIds = randomTokens(batch, LENGTH, BERT_BASE.vocabSize);
+      return Promise.resolve({
+        run: () => compiled({ inputIds }),
+        dispose: () => compiled.dispose(),
+      });
+    },
+  };
+}
+
+/** A training step of GPT-2: next-token loss, gradients, clipping, AdamW. */
+function gpt2Training(batch: number): Row {
+  return {
+    name: `gpt2 train batch ${batch}x${LENGTH}`,
+    prepare: (device) => {
+      const specs = gpt2Specs(GPT2_SMALL);
+      const step = compileLossStep(
+        device,
+        specs,
+        (parameters, { tokens }) => gpt2Loss(parameters, tokens as tf.Tensor2D, GPT2_SMALL),
+        { maxGradNorm: 1 },
+      );
+      let state = initLossState(initParameters(specs, randomStream(0)));
+      const tokens = randomTokens(batch, LENGTH, GPT2_SMALL.vocabSize);
+      let count = 0;
+      return Promise.resolve({
+        run: async () => {
+          const settings = { step: ++count, learningRate: 1e-4 };
+          ({ state } = await step(state, { tokens }, settings));
+        },
+        dispose: () => step.dispose(),
+      });
+    },
+  };
+}
+
+/** Texts of 64 tokens by GPT-2, greedily. */
+function gpt2Decoding(batch: number, count = 64): Row {
+  return {
+    name: `gpt2 decode batch ${batch} of ${count} tokens`,
+    prepare: (device) => {
+      const parameters = initParameters(gpt2Specs(GPT2_SMALL), randomStream(0));
+      const decoder = compileGpt2Decoder(device, parameters, GPT2_SMALL, count);
+      const starts = int32(new Int32Array(batch).fill(GPT2_SMALL.vocabSize - 1));
+      return Promise.resolve({
+        run: () => decoder.greedy(starts, count),
+        dispose: () => decoder.dispose(),
+      });
+    },
+  };
+}
+
+const DIT = { tokens: 16, latentSize: 384, hiddenSize: 384, depth: 12, numHeads: 6 };
+
+/** A training step of a diffusion transformer: as the UNet's. */
+function ditTraining(batch: number): Row {
+  return {
+    name: `dit train batch ${batch}`,
+    prepare: (device) => {
+      const specs = ditSpecs(DIT);
+      const optimizer = adamW({ maxGradNorm: 1 });
+      const step = compileTrainStep(device, {
+        denoise: (parameters, { x, timesteps }) =>
+          dit(parameters, { x: x as tf.Tensor3D, timesteps }, DIT),
+        specs,
+        optimizer,
+      });
+      let state = initTrainState(initParameters(specs, randomStream(0)), specs, optimizer);
+      const size = batch * DIT.tokens * DIT.latentSize;
+      const shape = [batch, DIT.tokens, DIT.latentSize];
+      const x0 = float32(randomStream(1).normal(size), shape);
+      const schedule = noiseSchedule();
+      let count = 0;
+      return Promise.resolve({
+        run: async () => {
+          const random = randomStream(2).at(count++);
+          const example = diffusionBatch(schedule, {
+            x0,
+            noise: random.stream("noise").normal(size),
+            timesteps: random.stream("timesteps").integers(batch, 0, schedule.numTrainTimesteps),
+          });
+          const settings = { step: count, learningRate: 1e-4, emaDecay: 0.99 };
+          ({ state } = await step(state, example, settings));
+        },
+        dispose: () => step.dispose(),
+      });
+    },
+  };
+}
+
+/** The rows, in the order in which they are measured. */
+export const textRows: readonly Row[] = [
+  bertForward(8),
+  gpt2Training(4),
+  gpt2Decoding(1),
+  gpt2Decoding(16),
+  ditTraining(64),
+];

@@ -1,0 +1,71 @@
+/** The kernels of engine/fused_text.ts. */
+import type * as tf from "../../tf.ts";
+import type { Kernel, OnnxBackend } from "../backend.ts";
+
+const MICROSOFT = { domain: "com.microsoft" } as const;
+
+/** ids [R] as positions for each column of [R, columns], as ONNX wants them. */
+function positions(backend: OnnxBackend, ids: tf.TensorInfo, columns: number): string {
+  const rows = ids.shape[0]!;
+  const upright = backend.reshape(backend.plain(ids), [rows, 1]);
+  return columns === 1
+    ? upright
+    : backend.node("Expand", [upright, backend.graph.int64s([rows, columns])]);
+}
+
+/** The kernels by the names that engine/fused_text.ts asks for. */
+export const fusedText: Record<string, Kernel> = {
+  // ONNX Runtime adds the bias within the product.
+  Affine: ({ x, weight, bias }, { transposeWeight }, backend) => {
+    const values = [x, weight, bias].map((tensor) => backend.plain(tensor));
+    const value = backend.node("Gemm", values, { attributes: { transB: transposeWeight } });
+    return backend.tensor(value, [x.shape[0], bias.shape[0]]);
+  },
+  LayerNorm: ({ x, weight, bias }, { epsilon }, backend) => {
+    const [y, , inverse] = backend.graph.nodes(
+      "LayerNormalization",
+      [backend.plain(x), backend.plain(weight), backend.plain(bias)],
+      { attributes: { axis: -1, epsilon: { float: epsilon } }, outputs: 3 },
+    );
+    return [backend.tensor(y!, x.shape), backend.tensor(inverse!, [x.shape[0], 1])];
+  },
+  Gelu: ({ x }, _attrs, backend) =>
+    backend.tensor(backend.node("Gelu", [backend.plain(x)], MICROSOFT), x.shape),
+  GeluTanh: ({ x }, _attrs, backend) =>
+    backend.tensor(backend.node("FastGelu", [backend.plain(x)], MICROSOFT), x.shape),
+  LogSoftmaxRows: ({ x }, _attrs, backend) =>
+    backend.tensor(
+      backend.node("LogSoftmax", [backend.plain(x)], { attributes: { axis: 1 } }),
+      x.shape,
+    ),
+  PickColumns: ({ x, ids }, _attrs, backend) => {
+    const picked = backend.node("GatherElements", [backend.plain(x), positions(backend, ids, 1)], {
+      attributes: { axis: 1 },
+    });
+    return backend.tensor(backend.reshape(picked, ids.shape), ids.shape);
+  },
+  AddAtColumns: ({ x, ids, values }, _attrs, backend) => {
+    const updates = backend.reshape(backend.plain(values), [ids.shape[0], 1]);
+    const value = backend.node(
+      "ScatterElements",
+      [backend.plain(x), positions(backend, ids, 1), updates],
+      { attributes: { axis: 1, reduction: "add" } },
+    );
+    return backend.tensor(value, x.shape);
+  },
+  // ONNX Runtime adds one after the other here, so the order is fixed. A product with a one-hot matrix
+  // costs as much as a layer where the table is a vocabulary.
+  SumRowsAt: ({ x, ids }, { rows }, backend) => {
+    const columns = x.shape[1];
+    const zeros = backend.node("Expand", [
+      backend.graph.scalar(0),
+      backend.graph.int64s([rows, columns]),
+    ]);
+    const value = backend.node(
+      "ScatterElements",
+      [zeros, positions(backend, ids, columns), backend.plain(x)],
+      { attributes: { axis: 0, reduction: "add" } },
+    );
+    return backend.tensor(value, [rows, columns]);
+  },
+};

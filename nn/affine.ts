@@ -1,0 +1,46 @@
+/** Products of matrices with a bias. */
+import { affineForward } from "../engine/fused_text.ts";
+import * as tf from "../engine/tf.ts";
+
+/** Options of {@linkcode affine}. */
+export interface AffineOptions {
+  /** Whether the weight is [out, in], as PyTorch's linear layers have it, and not [in, out]. */
+  transposeWeight?: boolean;
+}
+
+/**
+ * x W + b over the last axis. It is one operation with a gradient of its own, so that a device may add
+ * the bias within the product.
+ *
+ * @param x [..., in]
+ * @param weight [in, out]; [out, in] if it is to be transposed.
+ * @param bias [out]
+ * @returns [..., out]
+ */
+export function affine(
+  x: tf.Tensor,
+  weight: tf.Tensor2D,
+  bias: tf.Tensor1D,
+  { transposeWeight = false }: AffineOptions = {},
+): tf.Tensor {
+  const op = tf.customGrad((...args) => {
+    const [x, weight, bias, save] = args as [tf.Tensor2D, tf.Tensor2D, tf.Tensor1D, unknown];
+    (save as tf.GradSaveFunc)([x, weight]);
+    return {
+      value: affineForward(x, weight, bias, transposeWeight),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [x, weight] = saved as [tf.Tensor2D, tf.Tensor2D];
+        const gradient = dy as tf.Tensor2D;
+        return [
+          tf.matMul(gradient, weight, false, !transposeWeight),
+          transposeWeight
+            ? tf.matMul(gradient, x, true, false)
+            : tf.matMul(x, gradient, true, false),
+          tf.sum(gradient, 0),
+        ];
+      },
+    };
+  });
+  const rows = tf.reshape(x, [-1, x.shape.at(-1)!]);
+  return tf.reshape(op(rows, weight, bias), [...x.shape.slice(0, -1), bias.shape[0]]);
+}

@@ -1,0 +1,36 @@
+/** Cross-entropy of token predictions. */
+import { addAtColumns, logSoftmaxRows, pickColumns } from "../engine/fused_text.ts";
+import * as tf from "../engine/tf.ts";
+
+/** The label of a position that no prediction is asked for, as in transformers. */
+export const IGNORED_LABEL: number = -100;
+
+/**
+ * The mean of -log softmax(logits)[label] over the positions whose label is not
+ * {@linkcode IGNORED_LABEL}. Its gradient, softmax minus one-hot, is stated: autodiff's would hold half
+ * a dozen tensors of the size of the logits, which with a vocabulary are the largest of a model.
+ *
+ * @param logits [R, V]
+ * @param labels [R], int32
+ * @returns A scalar; 0 where every label is ignored.
+ */
+export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
+  const counted = tf.cast(tf.notEqual(labels, IGNORED_LABEL), "float32");
+  const weights = tf.div(counted, tf.maximum(tf.sum(counted), 1)) as tf.Tensor1D;
+  const ids = tf.maximum(labels, tf.scalar(0, "int32")) as tf.Tensor1D;
+  const op = tf.customGrad((...args) => {
+    const [logits, save] = args as [tf.Tensor2D, unknown];
+    const logs = logSoftmaxRows(logits);
+    (save as tf.GradSaveFunc)([logs, ids, weights]);
+    return {
+      value: tf.neg(tf.sum(tf.mul(pickColumns(logs, ids), weights))),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [logs, ids, weights] = saved as [tf.Tensor2D, tf.Tensor1D, tf.Tensor1D];
+        const each = tf.mul(weights, dy) as tf.Tensor1D;
+        const expected = tf.mul(tf.exp(logs), tf.reshape(each, [-1, 1])) as tf.Tensor2D;
+        return addAtColumns(expected, ids, tf.neg(each));
+      },
+    };
+  });
+  return op(logits) as tf.Scalar;
+}

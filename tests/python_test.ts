@@ -1,0 +1,52 @@
+/**
+ * Checkpoints opened by diffusers. PYTHON in the environment names a Python that has torch and
+ * diffusers; without it these tests are skipped.
+ */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { imageRuns, runImage, tiny, workplace } from "./image_program.ts";
+import { permitted } from "./permissions.ts";
+
+const python = permitted({ name: "env", variable: "PYTHON" }) ? Deno.env.get("PYTHON") : undefined;
+
+/** Whether that Python has what check_checkpoint.py needs. */
+async function hasDiffusers(): Promise<boolean> {
+  if (python === undefined || !imageRuns) return false;
+  const child = new Deno.Command(python, {
+    args: ["-c", "import diffusers, torch"],
+    ...{ stdin: "null", stdout: "null", stderr: "null" },
+  });
+  return await child.output().then(({ success }) => success, () => false);
+}
+
+const ignore = !await hasDiffusers();
+const { folder } = workplace(1);
+const here = (name: string) => new URL(`./python/${name}`, import.meta.url).pathname;
+
+/** Runs a program that must succeed. */
+async function succeed(program: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(program, { args }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assertEquals(code, 0, decode(stdout) + decode(stderr));
+  return decode(stdout);
+}
+
+for (
+  const [sampler, flags] of [
+    ["ddim", ["--preset=smoke"]],
+    ["ddpm", tiny("--steps=8", "--sampler=ddpm")],
+  ] as const
+) {
+  Deno.test({
+    name: `diffusers opens the checkpoint of a ${sampler} run, and its UNet answers as ours`,
+    ignore,
+    fn: async () => {
+      const place = await folder();
+      const ended = await runImage(...flags, `--out=${place}/run`);
+      assertEquals(ended.code, 0, ended.stderr);
+      const output = `${place}/output.json`;
+      await succeed(Deno.execPath(), "run", "-A", here("unet_output.ts"), `${place}/run`, output);
+      const said = await succeed(python!, here("check_checkpoint.py"), output);
+      assertStringIncludes(said, `${sampler.toUpperCase()}Pipeline`);
+    },
+  });
+}

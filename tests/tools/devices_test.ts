@@ -1,0 +1,28 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { describeTrial, tryDevice } from "../../tools/devices.ts";
+import { permitted } from "../permissions.ts";
+
+Deno.test("describeTrial() tells speed and threads of what works, and the cure of what does not", () => {
+  assertMatch(
+    describeTrial({ device: "onnx", threads: 2, milliseconds: 2, gigaflops: 158.4 }),
+    /^onnx +yes +158 GFLOPS .*; 2 threads$/,
+  );
+  assertMatch(
+    describeTrial({ device: "webgpu", threads: 1, gigaflops: 0.419, adapter: "Card" }),
+    /^webgpu +yes +0\.42 GFLOPS .*; Card$/,
+  );
+  assertEquals(
+    describeTrial({ device: "tensorflow", failure: "not set up: run this" }),
+    "tensorflow      no   not set up: run this",
+  );
+});
+
+Deno.test({
+  name: "tryDevice() measures a device in a process of its own, with the permissions of image",
+  ignore: !permitted({ name: "read" }, { name: "run" }),
+  fn: async () => {
+    const { device, failure, gigaflops } = await tryDevice("wasm");
+    assertEquals([device, failure], ["wasm", undefined]);
+    assert(gigaflops! > 0);
+  },
+});
