@@ -35,8 +35,7 @@ export interface AdamFactors {
  * m' = a m + b g, v' = c v + d g^2, p' = decay p - rate m' / (sqrt(v') + epsilon).
  *
  * A device may work row by row, so that what is computed in between stays in the processor's cache:
- * give vectors of millions as [rows, about 200,000]. For the 124 million parameters of GPT-2 that is
- * seven passes over memory instead of fifty.
+ * give vectors of millions as [rows, about 200,000].
  */
 export function adamUpdate(
   { parameter, mean, variance }: AdamTensors,

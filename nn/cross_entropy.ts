@@ -7,8 +7,8 @@ export const IGNORED_LABEL: number = -100;
 
 /**
  * The mean of -log softmax(logits)[label] over the positions whose label is not
- * {@linkcode IGNORED_LABEL}. Its gradient, softmax minus one-hot, is stated: autodiff's would hold half
- * a dozen tensors of the size of the logits, which with a vocabulary are the largest of a model.
+ * {@linkcode IGNORED_LABEL}. Its gradient, softmax minus one-hot, is stated: autodiff would hold several
+ * tensors of the size of the logits, which with a vocabulary are the largest of a model.
  *
  * @param logits [R, V]
  * @param labels [R], int32

@@ -15,7 +15,7 @@ function constantVector(length: number, value: number): tf.Tensor1D {
 
 /**
  * Normalizes the last axis to mean 0 and variance 1, then scales and shifts it. The gradient is stated:
- * six passes over the tensor where autodiff's chain takes three times as many.
+ * a few passes over the tensor where autodiff's chain has one for each of its operations.
  *
  * @param x [..., C]
  * @param weight [C]

@@ -4,8 +4,7 @@ import * as tf from "../engine/tf.ts";
 
 /**
  * Looks rows up in a table. What tf.gather states as its gradient is a product with a one-hot matrix
- * on some devices, which for a vocabulary of 50,000 costs as much as several layers; this adds the rows
- * where they belong.
+ * on some devices, as large as the vocabulary; this adds the rows where they belong.
  *
  * @param table [V, C]
  * @param ids Rows in [0, V), any shape, int32.

@@ -54,7 +54,7 @@ export const fusedText: Record<string, Kernel> = {
     return backend.tensor(value, x.shape);
   },
   // ONNX Runtime adds one after the other here, so the order is fixed. A product with a one-hot matrix
-  // costs as much as a layer where the table is a vocabulary.
+  // would be as large as the vocabulary.
   SumRowsAt: ({ x, ids }, { rows }, backend) => {
     const columns = x.shape[1];
     const zeros = backend.node("Expand", [
