@@ -13,20 +13,19 @@
  */
 import { loadFashionMnist } from "./datasets/fashion_mnist.ts";
 import { minSnrWeights } from "./diffusion/loss.ts";
-import type { DenoiserInputs } from "./diffusion/objective.ts";
 import { noiseSchedule } from "./diffusion/schedules.ts";
-import { unet, unetSpecs } from "./diffusion/unet.ts";
+import { unetSpecs } from "./diffusion/unet.ts";
 import { sizeOfSample } from "./diffusion/unet_config.ts";
+import { trainableUNet } from "./diffusion/unet_denoiser.ts";
 import { type Device, openDevice } from "./engine/device.ts";
 import { EXIT, usageError } from "./engine/errors.ts";
 import type { JsonObject } from "./engine/json.ts";
-import type * as tf from "./engine/tf.ts";
 import { sampleGrid } from "./evaluation/sample_grid.ts";
 import { compileValidationLoss } from "./evaluation/validation_loss.ts";
 import { emaDecayAt } from "./nn/ema.ts";
 import { learningRateAt } from "./nn/learning_rate.ts";
 import { adamW } from "./nn/optimizers.ts";
-import { countParameters, initParameters, type Parameters, unravel } from "./nn/parameters.ts";
+import { countParameters, initParameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
 import {
   IMAGE_CHARTS,
@@ -287,12 +286,7 @@ async function main(): Promise<number> {
   );
 
   // Training.
-  const denoise = (parameters: Parameters, { x, timesteps, condition }: DenoiserInputs) =>
-    unet(parameters, {
-      x: x as tf.Tensor4D,
-      timesteps,
-      classLabels: condition["classLabels"] as tf.Tensor1D,
-    }, unetConfig);
+  const denoise = trainableUNet(unetConfig);
   const trainStep = compileTrainStep(device, { denoise, specs, optimizer });
   const validationLoss = compileValidationLoss(device, { denoise, specs, numTrainTimesteps });
   const batchOptions = { schedule, nullClass: CLASSES, size: [SIDE, SIDE] } as const;

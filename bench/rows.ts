@@ -1,13 +1,11 @@
 /** What is measured: each row prepares a step that can be run again and again. */
-import type { DenoiserInputs } from "../diffusion/objective.ts";
 import { noiseSchedule } from "../diffusion/schedules.ts";
-import { unet, unetSpecs } from "../diffusion/unet.ts";
-import { compileUNetDenoiser } from "../diffusion/unet_denoiser.ts";
-import type * as tf from "../engine/tf.ts";
+import { unetSpecs } from "../diffusion/unet.ts";
+import { compileUNetDenoiser, trainableUNet } from "../diffusion/unet_denoiser.ts";
 import { PRESETS } from "../image.ts";
 import { unetConfigOf } from "../training/image_config.ts";
 import { adamW } from "../nn/optimizers.ts";
-import { initParameters, type Parameters } from "../nn/parameters.ts";
+import { initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { compileTrainStep, initTrainState } from "../training/diffusion_step.ts";
 import { noisyBatch } from "../training/image_batches.ts";
@@ -33,12 +31,7 @@ function training(preset: "nano" | "small", batchSize: number): Row {
       const config = unetConfigOf(PRESETS[preset]);
       const specs = unetSpecs(config);
       const optimizer = adamW({ maxGradNorm: 1 });
-      const denoise = (parameters: Parameters, { x, timesteps, condition }: DenoiserInputs) =>
-        unet(parameters, {
-          x: x as tf.Tensor4D,
-          timesteps,
-          classLabels: condition["classLabels"] as tf.Tensor1D,
-        }, config);
+      const denoise = trainableUNet(config);
       const step = compileTrainStep(device, { denoise, specs, optimizer });
       const random = randomStream(0);
       let state = initTrainState(initParameters(specs, random), specs, optimizer);

@@ -5,9 +5,20 @@ import type * as tf from "../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../engine/tree.ts";
 import { constants, type HostParameters } from "../nn/parameters.ts";
 import { classifierFreeGuidance } from "./guidance.ts";
+import type { DenoiserFunction } from "./objective.ts";
 import type { Denoiser } from "./samplers/types.ts";
 import { unet } from "./unet.ts";
 import { sizeOfSample, type UNetConfig } from "./unet_config.ts";
+
+/** A UNet of classes as training wants it, the condition being `classLabels` [B]. */
+export function trainableUNet(config: UNetConfig): DenoiserFunction {
+  return (parameters, { x, timesteps, condition }) =>
+    unet(parameters, {
+      x: x as tf.Tensor4D,
+      timesteps,
+      classLabels: condition["classLabels"] as tf.Tensor1D,
+    }, config);
+}
 
 /** How a denoiser is conditioned. */
 export interface Conditioning {
