@@ -20,7 +20,7 @@ export function toModelRange(pixels: Uint8Array): Float32Array<ArrayBuffer> {
  * @returns As many pixels, 0 to 255.
  * @throws {RangeError} At a NaN, which has no pixel.
  */
-export function toPixels(values: Float32Array): Uint8Array<ArrayBuffer> {
+export function toPixels(values: ArrayLike<number>): Uint8Array<ArrayBuffer> {
   const pixels = new Uint8Array(values.length);
   for (let i = 0; i < values.length; i++) {
     const pixel = Math.round((values[i]! + 1) * 127.5);

@@ -18,22 +18,6 @@ export interface Pictures extends Omit<Picture, "data"> {
   readonly data: Uint8Array;
 }
 
-/**
- * Turns model outputs into pixels: [-1, 1] to 0..255, rounded, and clipped as samplers without
- * clipping need it.
- *
- * @throws {RangeError} On NaN, which no pixel can show.
- */
-export function toPixels(values: ArrayLike<number>): Uint8Array {
-  const pixels = new Uint8ClampedArray(values.length); // rounds to the nearest, and clips
-  for (let i = 0; i < pixels.length; i++) {
-    const value = values[i]!;
-    if (Number.isNaN(value)) throw new RangeError(`value ${i} of the images is NaN`);
-    pixels[i] = Math.round((value + 1) * 127.5);
-  }
-  return new Uint8Array(pixels.buffer);
-}
-
 /** The number of pictures. @throws {RangeError} If the data does not make whole pictures. */
 export function countPictures({ width, height, channels, data }: Pictures): number {
   const count = data.length / (width * height * channels);

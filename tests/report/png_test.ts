@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { crc32, inflateSync } from "node:zlib";
-import { toPixels } from "../../report/picture.ts";
+import { toPixels } from "../../datasets/pixels.ts";
 import { encodePng } from "../../report/png.ts";
 
 /** Decodes a PNG file of 8 bits a channel by the specification (W3C, PNG, 5 to 9). */
