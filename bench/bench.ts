@@ -44,15 +44,16 @@ await runProgram(async () => {
     const { run, dispose } = await prepare(device);
     for (let i = 0; i < warmup; i++) await run();
     const times: number[] = [];
-    const before = process.cpuUsage();
+    const cpuTimes: number[] = [];
     for (let i = 0; i < steps; i++) {
-      const start = performance.now();
+      const [start, before] = [performance.now(), process.cpuUsage()];
       await run();
       times.push(performance.now() - start);
+      const { user, system } = process.cpuUsage(before);
+      cpuTimes.push((user + system) / 1000);
     }
-    const { user, system } = process.cpuUsage(before);
     await dispose();
-    const row = { name, ms: median(times), cpuMs: (user + system) / 1000 / steps };
+    const row = { name, ms: median(times), cpuMs: median(cpuTimes) };
     results.push(row);
     if (!json) {
       const [ms, cpuMs] = [row.ms, row.cpuMs].map((value) => value.toFixed(1).padStart(8));

@@ -33,13 +33,15 @@ if __name__ == "__main__":
         step = prepare()
         for _ in range(args.warmup):
             step()
-        times, cpu = [], time.process_time()
+        times, cpu_times = [], []
         for _ in range(args.steps):
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             step()
             times.append(time.perf_counter() - start)
-        cpu = (time.process_time() - cpu) / args.steps
-        rows.append({"name": name, "ms": 1e3 * statistics.median(times), "cpuMs": 1e3 * cpu})
+            cpu_times.append(time.process_time() - cpu_start)
+        rows.append(
+            {"name": name, "ms": 1e3 * statistics.median(times), "cpuMs": 1e3 * statistics.median(cpu_times)}
+        )
         if not args.json:
             print(f"{name:40} {rows[-1]['ms']:8.1f} ms {rows[-1]['cpuMs']:8.1f} ms of CPU", flush=True)
     if args.json:

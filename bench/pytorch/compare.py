@@ -10,6 +10,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 
 import bench
 
@@ -18,10 +19,15 @@ DENO = os.environ.get("DENO", "deno")
 
 
 def run(command, options):
-    result = subprocess.run([*command, *options, "--json"], cwd=HERE.parent.parent, capture_output=True, text=True)
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{result.stderr}")
-    return json.loads(result.stdout)["rows"][0]
+    """The row that the command prints, with the peak of its resident memory in GB."""
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen([*command, *options, "--json"], cwd=HERE.parent.parent, stdout=output)
+        # wait4's ru_maxrss is the largest of the process and of those it started (deno task starts another), in KB.
+        _, status, usage = os.wait4(process.pid, 0)
+        if status != 0:
+            sys.exit(f"{' '.join(command)} failed.")
+        output.seek(0)
+        return {**json.load(output)["rows"][0], "peak_gb": usage.ru_maxrss / 2**20}
 
 
 if __name__ == "__main__":
@@ -51,12 +57,15 @@ if __name__ == "__main__":
             # Of pairs that ran one after the other, so that a busy minute touches both sides.
             "ratio": statistics.median(ours["ms"] / torch["ms"] for ours, torch in pairs),
             "cpu_ratio": statistics.median(ours["cpuMs"] / torch["cpuMs"] for ours, torch in pairs),
+            "ours_gb": max(ours["peak_gb"] for ours, _ in pairs),
+            "torch_gb": max(torch["peak_gb"] for _, torch in pairs),
         }
         rows.append(row)
         if not args.json:
             print(
                 f"{name:40} ours {row['ours_ms']:8.1f} ms, PyTorch {row['torch_ms']:8.1f} ms, "
-                f"ratio {row['ratio']:.2f}, of CPU time {row['cpu_ratio']:.2f}",
+                f"ratio {row['ratio']:.2f}, of CPU time {row['cpu_ratio']:.2f}; "
+                f"peak {row['ours_gb']:.2f} and {row['torch_gb']:.2f} GB",
                 flush=True,
             )
     if args.json:
