@@ -42,6 +42,39 @@ export function minSnrWeights(
   });
 }
 
+/** Settings of {@linkcode p2Weights}. */
+export interface P2Options {
+  /** How much timesteps with little noise are weighed down, at least 0; 0 for not at all. @default {1} */
+  gamma?: number;
+  /** Keeps weights finite where there is no signal, positive. @default {1} */
+  k?: number;
+}
+
+/**
+ * Weights for the squared error of the schedule's predictionType that make it 1 / (k + SNR)^gamma times
+ * the squared error of epsilon: less for timesteps with so little noise that nothing of the picture's
+ * content is left to learn there (Choi et al. 2022, "Perception Prioritized Training of Diffusion
+ * Models", equation 8).
+ *
+ * @returns [T]: 1 / (k + SNR)^gamma for epsilon, times SNR for sample and SNR / (SNR + 1) for
+ * v_prediction.
+ * @throws {UserError} If gamma is negative or k not positive.
+ */
+export function p2Weights(
+  schedule: NoiseSchedule,
+  { gamma = 1, k = 1 }: P2Options = {},
+): Float64Array {
+  requireNumber("gamma", gamma, 0);
+  requireNumber("k", k, Number.MIN_VALUE);
+  // Of the squared error of epsilon in that of each prediction.
+  const share = {
+    epsilon: () => 1,
+    sample: (ratio: number) => ratio,
+    v_prediction: (ratio: number) => ratio / (ratio + 1),
+  }[schedule.predictionType];
+  return snr(schedule).map((ratio) => share(ratio) / (k + ratio) ** gamma);
+}
+
 /**
  * The quarter of the timesteps that t lies in, so that losses can be told apart by noise level.
  *

@@ -1,12 +1,14 @@
 /**
- * The training objective: the squared error of a denoiser at a random time step (Ho et al. 2020,
- * equation 14), for any of the three parameterisations.
+ * The training objective: the squared error (or another distance) of a denoiser at a random time step
+ * (Ho et al. 2020, equation 14), for any of the three parameterisations.
  */
 import { UserError } from "../engine/errors.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import { requireInteger } from "./checks.ts";
+import { elementwiseLoss, type ElementwiseLossOptions } from "./elementwise_loss.ts";
+import { meanPerExample, perExample } from "./per_example.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
 /** What a denoiser is asked in training: noisy samples, their time steps, and its condition. */
@@ -40,7 +42,8 @@ export type DiffusionBatch = {
  * Puts a batch together: the schedule's tables are looked up here, in float64, and only what the
  * examples need is sent to the device.
  *
- * @param weights The loss's weight at each time step [T]; 1 by default.
+ * @param options `weights` are the loss's at each time step [T], `exampleWeights` those of each example
+ * [B], such as those of loss-aware time steps; the two are multiplied, and 1 by default.
  * @throws {UserError} If lengths do not fit or a time step is out of range, which would become NaN.
  */
 export function diffusionBatch(schedule: NoiseSchedule, options: {
@@ -49,8 +52,9 @@ export function diffusionBatch(schedule: NoiseSchedule, options: {
   timesteps: Int32Array;
   condition?: Record<string, HostArray>;
   weights?: ArrayLike<number>;
+  exampleWeights?: ArrayLike<number>;
 }): DiffusionBatch {
-  const { x0, noise, timesteps, condition = {}, weights } = options;
+  const { x0, noise, timesteps, condition = {}, weights, exampleWeights } = options;
   const size = timesteps.length;
   if (noise.length !== x0.data.length || size !== x0.shape[0]) {
     throw new UserError(
@@ -58,6 +62,11 @@ export function diffusionBatch(schedule: NoiseSchedule, options: {
         x0.shape.join(", ")
       }] do not go with ${noise.length} numbers of noise and ` +
         `${size} time steps: give as many of each`,
+    );
+  }
+  if (exampleWeights !== undefined && exampleWeights.length !== size) {
+    throw new UserError(
+      `${exampleWeights.length} weights of examples do not go with ${size} examples`,
     );
   }
   timesteps.forEach((t) => requireInteger("timestep", t, 0, schedule.numTrainTimesteps - 1));
@@ -68,7 +77,8 @@ export function diffusionBatch(schedule: NoiseSchedule, options: {
     // Of x0 and of the noise in the target: v is signal * noise - sigma * x0 (Salimans and Ho 2022).
     const target = { epsilon: [0, 1], sample: [1, 0], v_prediction: [-sigma, signal] } as const;
     const [ofX0, ofNoise] = target[schedule.predictionType];
-    [signal, sigma, ofX0, ofNoise, weights?.[t] ?? 1].forEach((factor, row) => {
+    const weight = (weights?.[t] ?? 1) * (exampleWeights?.[i] ?? 1);
+    [signal, sigma, ofX0, ofNoise, weight].forEach((factor, row) => {
       factors[row * size + i] = factor;
     });
   });
@@ -85,37 +95,71 @@ export function diffusionBatch(schedule: NoiseSchedule, options: {
 export type BatchTensors = Readonly<
   Record<"x0" | "noise" | "timesteps" | "factors", tf.Tensor> & {
     condition: Readonly<Record<string, tf.Tensor>>;
+    /** What hybridBatch adds [5, B]. */
+    variance?: tf.Tensor;
   }
 >;
 
+/** The losses of a batch's examples. */
+export interface DiffusionLosses {
+  /** What is trained on [B]. */
+  readonly weighted: tf.Tensor;
+  /** The same without weights and further terms [B], for records and for comparisons. */
+  readonly plain: tf.Tensor;
+}
+
+/** What a training step minimises the mean of: {@linkcode diffusionLosses} or another of its shape. */
+export type LossFunction = (
+  denoise: DenoiserFunction,
+  parameters: Parameters,
+  batch: BatchTensors,
+) => DiffusionLosses;
+
+/** What a batch asks of a denoiser: x_t, and what the answer should be; both [B, ...]. */
+export interface NoisedBatch {
+  /** x_t. */
+  readonly x: tf.Tensor;
+  /** The target in the schedule's predictionType. */
+  readonly target: tf.Tensor;
+  /** The loss's weight of each example [B]. */
+  readonly weight: tf.Tensor;
+}
+
+/** Mixes a batch's samples and noise on the device. */
+export function noiseBatch({ x0, noise, factors }: BatchTensors): NoisedBatch {
+  const [signal, sigma, ofX0, ofNoise, weight] = perExample(factors, x0.rank) as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ]; // each [B, 1, ...]
+  return {
+    x: tf.add(tf.mul(x0, signal), tf.mul(noise, sigma)),
+    target: tf.add(tf.mul(x0, ofX0), tf.mul(noise, ofNoise)),
+    weight: tf.reshape(weight, [-1]), // [B]
+  };
+}
+
 /**
- * Squared errors of a denoiser on a batch, the mean over each example's elements: [B], weighted and as
- * they are.
+ * Errors of a denoiser on a batch, the mean over each example's elements: [B], weighted and as they are.
+ *
+ * @param options Squared errors by default; `lossType` says which others there are.
  */
 export function diffusionLosses(
   denoise: DenoiserFunction,
   parameters: Parameters,
-  { x0, noise, timesteps, factors, condition }: BatchTensors,
-): { weighted: tf.Tensor; plain: tf.Tensor } {
-  const ones = Array(x0.rank - 1).fill(1);
-  const [signal, sigma, ofX0, ofNoise, weight] = tf.unstack(factors as tf.Tensor2D)
-    .map((row) => tf.reshape(row, [-1, ...ones])) as [
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-      tf.Tensor,
-    ]; // each [B, 1, ...]
-  const x = tf.add(tf.mul(x0, signal), tf.mul(noise, sigma));
-  const target = tf.add(tf.mul(x0, ofX0), tf.mul(noise, ofNoise));
+  batch: BatchTensors,
+  options: ElementwiseLossOptions = {},
+): DiffusionLosses {
+  const { x, target, weight } = noiseBatch(batch);
   const output = denoise(parameters, {
     x,
-    timesteps: timesteps as tf.Tensor1D,
-    condition,
+    timesteps: batch.timesteps as tf.Tensor1D,
+    condition: batch.condition,
   });
-  const axes = ones.map((_, i) => i + 1);
-  const plain = tf.mean(tf.squaredDifference(output, target), axes); // [B]
-  return { weighted: tf.mul(plain, tf.reshape(weight, [-1])), plain };
+  const plain = meanPerExample(elementwiseLoss(output, target, options)); // [B]
+  return { weighted: tf.mul(plain, weight), plain };
 }
 
 /** A batch, and the time steps that its examples are at. */

@@ -9,9 +9,22 @@
 
 import { usageError } from "../engine/errors.ts";
 import { requireInteger, requireOneOf } from "./checks.ts";
+import { betasOfLogSnr, cosineLogSnr } from "./log_snr.ts";
 
-/** Names of the beta schedules. */
-export const betaSchedules = ["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"] as const;
+/**
+ * Names of the beta schedules. Those that diffusers has carry its names; then come "quadratic", another
+ * name of "scaled_linear", "linear_scaled_to_t", the linear schedule with betas multiplied by 1000 / T,
+ * and "cosine_continuous", the cosine schedule without a cap on beta.
+ */
+export const betaSchedules = [
+  "linear",
+  "scaled_linear",
+  "squaredcos_cap_v2",
+  "sigmoid",
+  "quadratic",
+  "linear_scaled_to_t",
+  "cosine_continuous",
+] as const;
 /** A name of {@linkcode betaSchedules}. */
 export type BetaSchedule = typeof betaSchedules[number];
 
@@ -63,12 +76,15 @@ function linspace(start: number, end: number, count: number): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => start + i * ((end - start) / (count - 1)));
 }
 
+/** Linear in the square root: Ho et al. 2020's "quad", which Rombach et al. 2022 call scaled linear. */
+function quadratic(T: number, start: number, end: number): Float64Array {
+  return linspace(Math.sqrt(start), Math.sqrt(end), T).map((root) => root ** 2);
+}
+
 const makers: Record<BetaSchedule, (T: number, start: number, end: number) => Float64Array> = {
   // Ho et al. 2020, section 4.
   linear: (T, start, end) => linspace(start, end, T),
-  // Rombach et al. 2022: linear in the square root.
-  scaled_linear: (T, start, end) =>
-    linspace(Math.sqrt(start), Math.sqrt(end), T).map((root) => root ** 2),
+  scaled_linear: quadratic,
   // Nichol and Dhariwal 2021, equation 17: alphasCumprod follows a squared cosine.
   squaredcos_cap_v2: (T) => {
     const signal = (i: number) => Math.cos(((i / T + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
@@ -78,6 +94,11 @@ const makers: Record<BetaSchedule, (T: number, start: number, end: number) => Fl
   // Xu et al. 2022 (GeoDiff).
   sigmoid: (T, start, end) =>
     linspace(-6, 6, T).map((x) => (end - start) / (1 + Math.exp(-x)) + start),
+  quadratic,
+  // Nichol and Dhariwal 2021's code: as much noise in all, whatever T, as linear has in 1000 steps.
+  linear_scaled_to_t: (T, start, end) => linspace(start, end, T).map((beta) => beta * (1000 / T)),
+  // Hoogeboom et al. 2023: equation 17's cosine without its offset, and bounds in place of the cap.
+  cosine_continuous: (T) => betasOfLogSnr(T, (time) => cosineLogSnr(time)),
 };
 
 /**
@@ -85,8 +106,9 @@ const makers: Record<BetaSchedule, (T: number, start: number, end: number) => Fl
  *
  * @param betaSchedule The name.
  * @param numTrainTimesteps T, at least 2.
- * @param betaStart The first beta; squaredcos_cap_v2 has no use for it.
- * @param betaEnd The last beta; squaredcos_cap_v2 has no use for it.
+ * @param betaStart The first beta (of 1000 timesteps for "linear_scaled_to_t"); the cosines have no use
+ * for it.
+ * @param betaEnd The last beta, likewise.
  * @returns [T]
  */
 export function makeBetas(
@@ -129,7 +151,7 @@ function checkBetas(betas: Float64Array): void {
     if (beta > 0 && (beta < 1 || (beta === 1 && t === betas.length - 1))) return;
     throw usageError(
       `the noise schedule's beta at timestep ${t} is ${beta}; betas must lie between 0 and 1: ` +
-        `check betaStart, betaEnd or trainedBetas`,
+        `check betaStart, betaEnd, trainedBetas or, for linear_scaled_to_t, the number of timesteps`,
     );
   });
 }

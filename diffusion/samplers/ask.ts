@@ -2,16 +2,22 @@
 
 import { usageError, UserError } from "../../engine/errors.ts";
 import { requireNumber } from "../checks.ts";
-import { predictEpsilon, predictX0 } from "../parameterisation.ts";
+import { epsilonCoefficients, x0Coefficients } from "../parameterisation.ts";
+import type { Coefficients } from "../rows.ts";
 import type { NoiseSchedule } from "../schedules.ts";
+import { combine } from "./combine.ts";
 import type { PlannedStep } from "./plan.ts";
 import type { Denoiser, SamplerOptions } from "./types.ts";
 
-function place({ step, steps, timestep }: PlannedStep): string {
+/** Where in a loop the model was asked, for messages. */
+export type Place = Pick<PlannedStep, "step" | "steps" | "timestep">;
+
+function place({ step, steps, timestep }: Place): string {
   return `at step ${step + 1} of ${steps} (timestep ${timestep})`;
 }
 
-function clip(x0: Float32Array, options: SamplerOptions): Float32Array {
+/** Clips x0 if the options say so; they do unless told otherwise. */
+export function clip(x0: Float32Array, options: SamplerOptions): Float32Array {
   const { clipSample = true, clipSampleRange = 1 } = options;
   if (!clipSample) return x0;
   requireNumber("clipSampleRange", clipSampleRange, Number.MIN_VALUE);
@@ -22,8 +28,33 @@ function clip(x0: Float32Array, options: SamplerOptions): Float32Array {
 export interface Prediction {
   /** The clean samples, clipped if so set [B, ...]. */
   readonly x0: Float32Array;
-  /** The noise, from the model's output as it is, whatever was clipped [B, ...]. */
+  /**
+   * The noise [B, ...]: of the model's output as it is, whatever was clipped, unless constrainX0 made
+   * x0.
+   */
   readonly epsilon: Float32Array;
+}
+
+/**
+ * Returns a model's output for x if it has x's length and is finite.
+ *
+ * @throws {UserError} If not, naming the step.
+ */
+export function checkOutput(output: Float32Array, x: Float32Array, at: Place): Float32Array {
+  if (output.length !== x.length) {
+    throw new UserError(
+      `the denoiser returned ${output.length} numbers for ${x.length} ${place(at)}; ` +
+        `its output must have the shape of its input`,
+    );
+  }
+  const bad = output.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw new UserError(
+      `the denoiser returned ${output[bad]} ${place(at)}; the model or its input is broken: ` +
+        `try an earlier checkpoint`,
+    );
+  }
+  return output;
 }
 
 /**
@@ -40,24 +71,22 @@ export async function askDenoiser(
   schedule: NoiseSchedule,
   options: SamplerOptions,
 ): Promise<Prediction> {
-  const output = await denoise(x, at.timestep);
-  if (output.length !== x.length) {
+  const output = checkOutput(await denoise(x, at.timestep), x, at);
+  const { alphaCumprod } = at;
+  const of = (values: Float32Array, [p, q]: Coefficients) => combine([p, values], [q, x]);
+  const x0 = clip(of(output, x0Coefficients(schedule.predictionType, alphaCumprod)), options);
+  if (options.constrainX0 === undefined) {
+    const coefficients = epsilonCoefficients(schedule.predictionType, alphaCumprod);
+    return { x0, epsilon: of(output, coefficients) };
+  }
+  const made = options.constrainX0(x0);
+  if (made.length !== x.length) {
     throw new UserError(
-      `the denoiser returned ${output.length} numbers for ${x.length} ${place(at)}; ` +
-        `its output must have the shape of its input`,
+      `constrainX0 returned ${made.length} numbers for ${x.length} ${place(at)}; ` +
+        `it must keep the shape of x0`,
     );
   }
-  const bad = output.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) {
-    throw new UserError(
-      `the denoiser returned ${output[bad]} ${place(at)}; the model or its input is broken: ` +
-        `try an earlier checkpoint`,
-    );
-  }
-  return {
-    x0: clip(predictX0(schedule, output, x, at.timestep), options),
-    epsilon: predictEpsilon(schedule, output, x, at.timestep),
-  };
+  return { x0: made, epsilon: of(made, epsilonCoefficients("sample", alphaCumprod)) };
 }
 
 /**

@@ -6,7 +6,7 @@ import { posterior } from "../posterior.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { previousTimestepRules } from "../timesteps.ts";
 import { askDenoiser, askNoise } from "./ask.ts";
-import { planSteps } from "./plan.ts";
+import { planSteps, startSample } from "./plan.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /**
@@ -32,8 +32,9 @@ export async function* ddim(
   requireNumber("eta", eta, 0, 1);
   requireOneOf("previousTimestep", previousTimestep, previousTimestepRules);
   const finalAlphaCumprod = setAlphaToOne ? 1 : schedule.alphasCumprod[0]!;
-  let x = xT.slice();
-  for (const at of planSteps(schedule, options, previousTimestep, finalAlphaCumprod)) {
+  const plan = planSteps(schedule, options, previousTimestep, finalAlphaCumprod);
+  let x = startSample(plan, xT, options);
+  for (const at of plan) {
     const { alphaCumprod, alphaCumprodPrev } = at;
     const asked = await askDenoiser(denoise, x, at, schedule, options);
     const { x0 } = asked;

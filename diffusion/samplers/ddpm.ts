@@ -4,7 +4,7 @@ import { requireOneOf } from "../checks.ts";
 import { posterior, stepVariance, varianceTypes } from "../posterior.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser, askNoise } from "./ask.ts";
-import { planSteps } from "./plan.ts";
+import { planSteps, startSample } from "./plan.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /**
@@ -30,8 +30,9 @@ export async function* ddpm(
 ): AsyncGenerator<SamplerStep, void, undefined> {
   const { varianceType = "fixed_small" } = options;
   requireOneOf("varianceType", varianceType, varianceTypes);
-  let x = xT.slice();
-  for (const at of planSteps(schedule, options, "next", 1)) {
+  const plan = planSteps(schedule, options, "next", 1);
+  let x = startSample(plan, xT, options);
+  for (const at of plan) {
     const { alphaCumprod, alphaCumprodPrev } = at;
     const { x0 } = await askDenoiser(denoise, x, at, schedule, options);
     // Equation 7: the mean of q(x_s | x_t, x0).

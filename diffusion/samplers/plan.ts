@@ -1,7 +1,10 @@
 /** The noise levels that a sampler goes through. */
 
+import { UserError } from "../../engine/errors.ts";
+import { requireInteger } from "../checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { inferenceTimesteps, type PreviousTimestepRule, previousTimesteps } from "../timesteps.ts";
+import { combine } from "./combine.ts";
 import type { SamplerOptions } from "./types.ts";
 
 /** One step of a plan: from a noise level to a lower one. */
@@ -35,11 +38,46 @@ export function planSteps(
   const timesteps = inferenceTimesteps(numTrainTimesteps, options);
   const custom = options.timesteps !== undefined;
   const previous = previousTimesteps(timesteps, numTrainTimesteps, custom ? "next" : rule);
-  return timesteps.map((timestep, step) => ({
-    step,
-    steps: timesteps.length,
+  const levels = timesteps.map((timestep, step) => ({
     timestep,
     alphaCumprod: alphasCumprod[timestep]!,
     alphaCumprodPrev: alphasCumprod[previous[step]!] ?? finalAlphaCumprod, // below 0: not in the table
   }));
+  return numberSteps(levels, options);
+}
+
+/**
+ * Leaves out the first startStep levels and numbers the others.
+ *
+ * @throws {UserError} If no step would be left.
+ */
+export function numberSteps<Level>(
+  levels: readonly Level[],
+  { startStep = 0 }: SamplerOptions,
+): (Level & Pick<PlannedStep, "step" | "steps">)[] {
+  const left = levels.slice(requireInteger("startStep", startStep, 0, levels.length - 1));
+  return left.map((level, step) => ({ ...level, step, steps: left.length }));
+}
+
+/**
+ * The sample that a plan starts from: a copy of xT, or the initialSample with xT as its noise.
+ *
+ * @param xT [B, ...], flat.
+ * @returns [B, ...]
+ * @throws {UserError} If the initialSample has another length than xT.
+ */
+export function startSample(
+  plan: readonly PlannedStep[],
+  xT: Float32Array,
+  { initialSample }: SamplerOptions,
+): Float32Array {
+  if (initialSample === undefined) return xT.slice();
+  if (initialSample.length !== xT.length) {
+    throw new UserError(
+      `initialSample has ${initialSample.length} numbers and xT ${xT.length}; ` +
+        `give them the same shape`,
+    );
+  }
+  const { alphaCumprod } = plan[0]!;
+  return combine([Math.sqrt(alphaCumprod), initialSample], [Math.sqrt(1 - alphaCumprod), xT]);
 }

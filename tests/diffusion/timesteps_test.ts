@@ -1,8 +1,12 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
+  continuousTimesteps,
   inferenceTimesteps,
   previousTimesteps,
+  quadraticTimesteps,
+  respacedTimesteps,
+  solverTimesteps,
   type TimestepOptions,
   type TimestepSpacing,
   timestepSpacings,
@@ -96,4 +100,105 @@ Deno.test("previousTimesteps() has two rules that agree on leading timesteps", (
     }),
     { seed: 1 },
   );
+});
+
+Deno.test("solverTimesteps() has the published values for ten steps of 1000", () => {
+  const ten = [999, 899, 799, 699, 599, 500, 400, 300, 200, 100];
+  assertEquals(solverTimesteps(1000, { numInferenceSteps: 10 }), ten);
+  // DPMSolverMultistepScheduler(timestep_spacing=..., steps_offset=1).set_timesteps(5)
+  const five = (timestepSpacing: TimestepSpacing) =>
+    solverTimesteps(1000, { numInferenceSteps: 5, timestepSpacing, stepsOffset: 1 });
+  assertEquals(five("leading"), [831, 665, 499, 333, 167]);
+  assertEquals(five("trailing"), [999, 799, 599, 399, 199]);
+});
+
+Deno.test("continuousTimesteps() is not rounded when linspace does not divide", () => {
+  // EulerDiscreteScheduler(num_train_timesteps=300).set_timesteps(8), float32
+  const eight = [299, 256.2857, 213.5714, 170.8571, 128.1429, 85.4286, 42.7143, 0];
+  const own = continuousTimesteps(300, { numInferenceSteps: 8 });
+  own.forEach((timestep, i) => assertAlmostEquals(timestep, eight[i]!, 5e-5));
+  assertEquals(own, own.map(Math.fround));
+  const leading = { numInferenceSteps: 5, timestepSpacing: "leading" } as const;
+  assertEquals(continuousTimesteps(1000, leading), [800, 600, 400, 200, 0]);
+});
+
+Deno.test("solverTimesteps() and continuousTimesteps() fall within range for any T and S", () => {
+  const sizes = fc.integer({ min: 2, max: 2000 }).chain((T) =>
+    fc.tuple(fc.constant(T), fc.integer({ min: 1, max: T }))
+  );
+  fc.assert(
+    fc.property(sizes, fc.constantFrom(...timestepSpacings), ([T, S], timestepSpacing) => {
+      for (const choose of [solverTimesteps, continuousTimesteps]) {
+        const timesteps = choose(T, { numInferenceSteps: S, timestepSpacing });
+        assertEquals(timesteps.length, S);
+        assert(timesteps.every((t, i) => t >= 0 && !(t >= timesteps[i - 1]!)));
+        assert(timesteps[0]! < T);
+      }
+    }),
+    { seed: 1, numRuns: 300 },
+  );
+  assertThrows(() => solverTimesteps(1), UserError, "numTrainTimesteps is 1");
+  assertThrows(
+    () => continuousTimesteps(9, { numInferenceSteps: 10 }),
+    UserError,
+    "more than the 9",
+  );
+});
+
+Deno.test("respacedTimesteps() has the published values", () => {
+  // deno-fmt-ignore
+  const sections = [
+    0, 11, 22, 33, 44, 55, 66, 77, 88, 99,
+    100, 107, 114, 121, 128, 135, 142, 149, 157, 164, 171, 178, 185, 192, 199,
+    200, 205, 210, 216, 221, 226, 231, 236, 242, 247, 252, 257, 263, 268, 273, 278, 283, 289, 294,
+    299];
+  assertEquals(respacedTimesteps(300, "10,15,20"), sections.toReversed());
+  assertEquals(respacedTimesteps(300, [10, 15, 20]), sections.toReversed());
+  const ten = [0, 111, 222, 333, 444, 555, 666, 777, 888, 999];
+  assertEquals(respacedTimesteps(1000, "10"), ten.toReversed());
+  const fifty = Array.from({ length: 50 }, (_, i) => 980 - 20 * i);
+  assertEquals(respacedTimesteps(1000, "ddim50"), fifty);
+  assertEquals(respacedTimesteps(10, [1, 1]), [5, 0]);
+});
+
+Deno.test("respacedTimesteps() rounds halves to even and shares out what does not divide", () => {
+  assertEquals(respacedTimesteps(6, [3]), [5, 2, 0]); // 2.5
+  assertEquals(respacedTimesteps(7, [2, 2, 2]), [6, 5, 4, 3, 2, 0]); // sections of 3, 2, 2
+});
+
+Deno.test("respacedTimesteps() fall, as samplers need them, for any sections", () => {
+  const any = fc.integer({ min: 1, max: 5 }).chain((sections) =>
+    fc.tuple(
+      fc.integer({ min: sections * 10, max: 1000 }),
+      fc.array(fc.integer({ min: 1, max: 10 }), { minLength: sections, maxLength: sections }),
+    )
+  );
+  fc.assert(
+    fc.property(any, ([T, counts]) => {
+      const timesteps = respacedTimesteps(T, counts);
+      assertEquals(timesteps.length, counts.reduce((sum, count) => sum + count));
+      assertEquals(inferenceTimesteps(T, { timesteps }), timesteps);
+    }),
+    { seed: 1 },
+  );
+});
+
+Deno.test("respacedTimesteps() refuses what cannot be taken", () => {
+  const refuses = (T: number, sections: string | number[], message: string) =>
+    assertThrows(() => respacedTimesteps(T, sections), UserError, message);
+  refuses(1000, "ddim300", "no whole stride takes 300 of 1000 timesteps");
+  refuses(1000, "ddim", "the number after ddim is NaN");
+  refuses(1000, "10,x", "sections[1] is NaN");
+  refuses(1000, "", "sections[0] is NaN");
+  refuses(1000, [], "sections is empty");
+  refuses(10, [6, 1], "sections[0] is 6; it must be an integer from 1 to 5");
+  refuses(10, [0], "sections[0] is 0");
+  refuses(1, "1", "numTrainTimesteps is 1");
+});
+
+Deno.test("quadraticTimesteps() has the published values", () => {
+  const ten = [0, 9, 39, 88, 158, 246, 355, 483, 632, 800];
+  assertEquals(quadraticTimesteps(1000, 10), ten.toReversed());
+  assertThrows(() => quadraticTimesteps(1000, 500), UserError, "too many for quadratic spacing");
+  assertThrows(() => quadraticTimesteps(1000, 1), UserError, "numInferenceSteps is 1");
 });

@@ -1,0 +1,153 @@
+/**
+ * The hybrid objective L_simple + lambda L_vlb (Nichol and Dhariwal 2021, equation 16), with which a
+ * model learns the variances of its steps besides its predictions. The variational bound trains the
+ * variances alone: predictions count as constants in it.
+ */
+
+import { UserError } from "../engine/errors.ts";
+import * as tf from "../engine/tf.ts";
+import { float32, type HostArray } from "../engine/tree.ts";
+import type { Parameters } from "../nn/parameters.ts";
+import { requireNumber } from "./checks.ts";
+import { elementwiseLoss, type ElementwiseLossOptions } from "./elementwise_loss.ts";
+import { varianceRanges } from "./learned_variance.ts";
+import { EDGE, HALF_BIN, MIN_PROBABILITY } from "./likelihood.ts";
+import { withoutGradient } from "./no_gradient.ts";
+import {
+  type BatchTensors,
+  type DenoiserFunction,
+  type DiffusionBatch,
+  diffusionBatch,
+  type DiffusionLosses,
+  noiseBatch,
+} from "./objective.ts";
+import { x0Coefficients } from "./parameterisation.ts";
+import { meanPerExample, perExample } from "./per_example.ts";
+import { posteriorTables } from "./posterior.ts";
+import type { NoiseSchedule } from "./schedules.ts";
+
+/** A batch with what the bound needs besides. */
+export type HybridBatch = DiffusionBatch & {
+  /**
+   * [5, B]: the factor of target - prediction in the difference of the two means; the log variances at
+   * v = -1 and at v = 1; 1 at t = 0 and 0 elsewhere; and the bound's weight.
+   */
+  readonly variance: HostArray;
+};
+
+/**
+ * Puts a batch for {@linkcode hybridLosses} together.
+ *
+ * @param options Those of diffusionBatch, and `boundWeight`, the weight of a time step's term of the
+ * bound, in bits per dimension: T / 1000 by default, as lambda = 0.001 times all T terms. `weights` are
+ * those of L_simple; `exampleWeights` multiply both.
+ * @throws {UserError} As diffusionBatch; or if a prediction of epsilon meets a terminal SNR of zero.
+ */
+export function hybridBatch(
+  schedule: NoiseSchedule,
+  options: Parameters_<typeof diffusionBatch>[1] & { boundWeight?: number },
+): HybridBatch {
+  const { boundWeight = schedule.numTrainTimesteps / 1000, ...rest } = options;
+  requireNumber("boundWeight", boundWeight, 0);
+  const batch = diffusionBatch(schedule, rest);
+  const { timesteps, exampleWeights } = rest;
+  const size = timesteps.length;
+  const { x0Coefficients: ofX0 } = posteriorTables(schedule);
+  const { low, high } = varianceRanges(schedule);
+  const variance = new Float32Array(5 * size);
+  timesteps.forEach((t, i) => {
+    // The posterior's mean is ofX0 x0 + ... x_t, and x0 is p output + q x_t, which is exact for the
+    // target: all but the difference of the two cancels, and nothing large is subtracted on the device.
+    const [p] = x0Coefficients(schedule.predictionType, schedule.alphasCumprod[t]!);
+    const weight = boundWeight * (exampleWeights?.[i] ?? 1);
+    [ofX0[t]! * p, low[t]!, high[t]!, t === 0 ? 1 : 0, weight].forEach((factor, row) => {
+      variance[row * size + i] = factor;
+    });
+  });
+  return { ...batch, variance: float32(variance, [5, size]) };
+}
+
+/** approximateNormalCdf on the device. */
+function normalCdf(x: tf.Tensor): tf.Tensor {
+  const cubic = tf.add(tf.mul(tf.square(x), 0.044715), 1);
+  return tf.mul(tf.add(tf.tanh(tf.mul(tf.mul(x, cubic), Math.sqrt(2 / Math.PI))), 1), 0.5);
+}
+
+/** discretizedGaussianLogLikelihood on the device; `centered` is x0 less the mean. */
+function logLikelihood(x0: tf.Tensor, centered: tf.Tensor, logVariance: tf.Tensor): tf.Tensor {
+  const scale = tf.exp(tf.mul(logVariance, -0.5));
+  const first = tf.cast(tf.less(x0, -EDGE), "float32");
+  const last = tf.cast(tf.greater(x0, EDGE), "float32");
+  const above = normalCdf(tf.mul(tf.add(centered, HALF_BIN), scale));
+  const below = normalCdf(tf.mul(tf.sub(centered, HALF_BIN), scale));
+  // Above the last value lies nothing, below the first one neither: 1 in place of above, 0 of below.
+  const upper = tf.add(above, tf.mul(last, tf.sub(1, above)));
+  const lower = tf.mul(below, tf.sub(1, first));
+  return tf.log(tf.maximum(tf.sub(upper, lower), MIN_PROBABILITY));
+}
+
+/** Losses of {@linkcode hybridLosses}. */
+export interface HybridLosses extends DiffusionLosses {
+  /** The terms of the variational bound in bits per dimension, without their weight [B]. */
+  readonly bound: tf.Tensor;
+}
+
+/**
+ * Losses of a denoiser that gives its prediction and, in as many further channels, where the variance
+ * lies: see learned_variance.ts. L_simple goes by `options` and carries the batch's weights, to which
+ * the bound is added: the divergence from the posterior to the model's step, at t = 0 the likelihood of
+ * the pixels.
+ *
+ * @param denoise Gives [B, ..., 2 C] for x of [B, ..., C].
+ * @param batch Made by {@linkcode hybridBatch}; x0 are pixels in [-1, 1].
+ * @throws {UserError} If the batch is another one, or the model gives too few channels or too many.
+ */
+export function hybridLosses(
+  denoise: DenoiserFunction,
+  parameters: Parameters,
+  batch: BatchTensors,
+  options: ElementwiseLossOptions = {},
+): HybridLosses {
+  if (batch.variance === undefined) {
+    throw new UserError("the batch has no variances: make it with hybridBatch()");
+  }
+  const { x0 } = batch;
+  const { x, target, weight } = noiseBatch(batch);
+  const output = denoise(parameters, {
+    x,
+    timesteps: batch.timesteps as tf.Tensor1D,
+    condition: batch.condition,
+  });
+  const [channels, given] = [x.shape.at(-1)!, output.shape.at(-1)!];
+  if (given !== 2 * channels) {
+    throw new UserError(
+      `the denoiser gives ${given} channels for ${channels}; to learn variances it must give ` +
+        `${2 * channels}`,
+    );
+  }
+  const [prediction, v] = tf.split(output, 2, -1) as [tf.Tensor, tf.Tensor]; // each [B, ..., C]
+  const plain = meanPerExample(elementwiseLoss(prediction, target, options)); // [B]
+
+  const [scale, low, high, isFirst, boundWeight] = perExample(batch.variance, x.rank) as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ]; // each [B, 1, ...]
+  // The difference of the means, and at t = 0, where the mean is the predicted x0, x0 less the mean.
+  const difference = withoutGradient(() => tf.mul(tf.sub(target, prediction), scale));
+  const fraction = tf.mul(tf.add(v, 1), 0.5);
+  const aboveLow = tf.mul(fraction, tf.sub(high, low));
+  const logVariance = tf.add(low, aboveLow);
+  // KL(posterior || model), equation 5 of Ho et al. 2020: 2 KL = e^-r - 1 + r + d^2 / variance, r the
+  // logarithm of the ratio of the variances.
+  const spread = tf.add(tf.expm1(tf.neg(aboveLow)), aboveLow);
+  const distance = tf.mul(tf.square(difference), tf.exp(tf.neg(logVariance)));
+  const divergence = tf.mul(tf.add(spread, distance), 0.5);
+  const decoder = tf.neg(logLikelihood(x0, difference, logVariance));
+  const nats = tf.add(tf.mul(divergence, tf.sub(1, isFirst)), tf.mul(decoder, isFirst));
+  const bound = tf.mul(meanPerExample(nats), 1 / Math.LN2); // [B]
+  const ofBound = tf.mul(bound, tf.reshape(boundWeight, [-1]));
+  return { weighted: tf.add(tf.mul(plain, weight), ofBound), plain, bound };
+}

@@ -1,0 +1,80 @@
+/**
+ * Learned variances (Nichol and Dhariwal 2021, section 3.1): besides its prediction a model gives a
+ * number v for every element, in [-1, 1] or nearly so, that says where between the posterior's variance
+ * and beta, in logarithms, the variance of the step lies (equation 15). Such a model has twice as many
+ * output channels: the prediction first, then v. diffusers calls this "learned_range".
+ */
+
+import { UserError } from "../engine/errors.ts";
+import { MIN_VARIANCE, posterior, posteriorTables } from "./posterior.ts";
+import type { NoiseSchedule } from "./schedules.ts";
+
+/** The log variances that a learned one lies between. */
+export interface VarianceRange {
+  /** The logarithm of the posterior's variance, v = -1. */
+  readonly low: number;
+  /** The logarithm of beta, v = 1. */
+  readonly high: number;
+}
+
+/**
+ * The range at every timestep of training. At t = 0, where the posterior's variance is 0, `low` is that
+ * of t = 1 (see posteriorTables), but `high` is the logarithm of beta as everywhere.
+ *
+ * @returns Two tables [T].
+ */
+export function varianceRanges(
+  schedule: NoiseSchedule,
+): { readonly low: Float64Array; readonly high: Float64Array } {
+  return { low: posteriorTables(schedule).logVariancesSmall, high: schedule.betas.map(Math.log) };
+}
+
+/**
+ * The range of a step between any two noise levels, for samplers that leave timesteps out.
+ *
+ * @param alphaCumprod alphasCumprod at t, in [0, 1).
+ * @param alphaCumprodPrev alphasCumprod where the step leads, in (0, 1].
+ */
+export function varianceRange(alphaCumprod: number, alphaCumprodPrev: number): VarianceRange {
+  const { beta, variance } = posterior(alphaCumprod, alphaCumprodPrev);
+  return { low: Math.log(Math.max(variance, MIN_VARIANCE)), high: Math.log(beta) };
+}
+
+/**
+ * The log variance that a model's v stands for (Nichol and Dhariwal 2021, equation 15).
+ *
+ * @param v -1 for the posterior's variance, 1 for beta; outside it goes on along the same line.
+ */
+export function learnedLogVariance(v: number, { low, high }: VarianceRange): number {
+  const fraction = (v + 1) / 2;
+  return fraction * high + (1 - fraction) * low;
+}
+
+/**
+ * Takes the output of a model with learned variances apart.
+ *
+ * @param output [B, ..., 2 C], flat.
+ * @param channels C.
+ * @returns The prediction and v, new arrays [B, ..., C].
+ * @throws {UserError} If 2 C does not divide the output.
+ */
+export function splitLearnedVariance(
+  output: Float32Array,
+  channels: number,
+): { prediction: Float32Array; v: Float32Array } {
+  const width = 2 * channels;
+  if (!(channels >= 1) || output.length % width !== 0) {
+    throw new UserError(
+      `an output of ${output.length} numbers cannot hold predictions and variances of ${channels} ` +
+        `channels each; give the number of channels of the samples`,
+    );
+  }
+  const prediction = new Float32Array(output.length / 2);
+  const v = new Float32Array(output.length / 2);
+  for (let row = 0; row < output.length / width; row++) {
+    const middle = row * width + channels;
+    prediction.set(output.subarray(middle - channels, middle), row * channels);
+    v.set(output.subarray(middle, middle + channels), row * channels);
+  }
+  return { prediction, v };
+}

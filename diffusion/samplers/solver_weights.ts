@@ -1,0 +1,56 @@
+/** What a step of DPM-Solver++ is made of. */
+
+/** The factors of a step from sigma to sigmaNext: see {@linkcode solverWeights}. */
+export interface SolverWeights {
+  /** The step's length in half log SNR; infinite to a clean sample. */
+  readonly h: number;
+  /** The factor of x. */
+  readonly x: number;
+  /** The factor of x0 where the step starts. */
+  readonly d0: number;
+  /** The factor of h times x0's derivative there, to second order ("midpoint"). */
+  readonly d1Midpoint: number;
+  /** The factor of h times x0's derivative there. */
+  readonly d1: number;
+  /** The factor of h^2 times x0's second derivative there. */
+  readonly d2: number;
+  /** The factor of the noise. */
+  readonly noise: number;
+}
+
+/**
+ * The integral of a Taylor series of x0 in lambda, the half log SNR, over a step from s to t, times the
+ * exponential that the linear part leaves (Lu et al. 2022, "DPM-Solver++", equations 8 and 9; section 5
+ * with noise): with h = lambda_t - lambda_s,
+ *
+ *     x_t = sigma_t / sigma_s x_s + alpha_t int_0^h e^(u - h) x0(lambda_s + u) du
+ *
+ * and with noise 2h in the place of h in the integral, e^-h on x_s, and noise of variance
+ * sigma_t^2 (1 - e^(-2h)). The weights of the derivatives are phi functions.
+ *
+ * @param sigma Noise over signal where the step starts, positive.
+ * @param sigmaNext Noise over signal where it leads, at most sigma; 0 for a clean sample, where only
+ * x0 counts.
+ * @param stochastic Whether noise is added.
+ */
+export function solverWeights(
+  sigma: number,
+  sigmaNext: number,
+  stochastic: boolean,
+): SolverWeights {
+  const alpha = 1 / Math.sqrt(1 + sigmaNext ** 2);
+  const ratio = (sigmaNext * alpha) / (sigma / Math.sqrt(1 + sigma ** 2));
+  const h = Math.log(sigma / sigmaNext);
+  const span = stochastic ? 2 * h : h;
+  const phi1 = -Math.expm1(-span);
+  const phi2 = 1 - phi1 / span;
+  return {
+    h,
+    x: ratio * (stochastic ? Math.exp(-h) : 1),
+    d0: alpha * phi1,
+    d1Midpoint: alpha * 0.5 * phi1,
+    d1: alpha * phi2,
+    d2: alpha * (0.5 - phi2 / span),
+    noise: stochastic ? sigmaNext * alpha * Math.sqrt(-Math.expm1(-2 * h)) : 0,
+  };
+}

@@ -1,0 +1,153 @@
+/** How fast samplers come closer to closed forms, for Gaussian data. */
+
+import { assert, assertAlmostEquals } from "@std/assert";
+import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
+import { type AnySamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
+import { noiseSchedule } from "../../../diffusion/schedules.ts";
+import { evenTimesteps, exactX0, flow, geometricSchedule, m, moments, STEPS } from "./gaussian.ts";
+
+const schedule = geometricSchedule();
+const { alphasCumprod } = schedule;
+const denoise = exactX0(schedule);
+/** All the way to timestep 0's noise level, at the order that was asked for. */
+const whole = { clipSample: false, finalSigmasType: "sigma_min", lowerOrderFinal: false } as const;
+
+/** Samplers that walk all timesteps given need no last one: their last step leads from it to itself. */
+function timestepsFor(sampler: AnySamplerName, S: number): number[] {
+  const both = ["heun", "euler", "euler_ancestral"].includes(sampler);
+  return evenTimesteps(S).slice(0, both ? undefined : -1);
+}
+
+/** The distance from the probability flow after S steps from 1.5. */
+async function error(sampler: AnySamplerName, S: number, options: SamplerOptions) {
+  const timesteps = timestepsFor(sampler, S);
+  const start = Float32Array.of(1.5);
+  const steps = samplers[sampler](denoise, start, schedule, { ...whole, ...options, timesteps });
+  return Math.abs(
+    (await lastSample(steps))[0]! - flow(1.5, alphasCumprod[STEPS]!, alphasCumprod[0]!),
+  );
+}
+
+/** [sampler, options, order, steps that are neither too few for theory nor too many for float32] */
+const orders: [AnySamplerName, SamplerOptions, number, number][] = [
+  ["euler", {}, 1, 96],
+  ["heun", {}, 2, 48],
+  ["dpmpp_multistep", { solverOrder: 1 }, 1, 96],
+  ["dpmpp_multistep", { solverOrder: 2 }, 2, 48],
+  ["dpmpp_multistep", { solverOrder: 2, solverType: "heun" }, 2, 48],
+  ["dpmpp_multistep", { solverOrder: 3 }, 2, 96], // half the weight of the second derivative: not 3
+  ["dpmpp_singlestep", { solverOrder: 1 }, 1, 96],
+  ["dpmpp_singlestep", { solverOrder: 2 }, 2, 96],
+  ["dpmpp_singlestep", { solverOrder: 2, solverType: "heun" }, 2, 48],
+  ["dpmpp_singlestep", { solverOrder: 3 }, 3, 48],
+  ["dpmpp_singlestep", { solverOrder: 3, solverType: "heun" }, 3, 48],
+  ["unipc", { solverOrder: 1 }, 2, 48], // the corrector adds one order
+  ["unipc", { solverOrder: 2 }, 3, 48],
+  ["unipc", { solverOrder: 2, solverType: "bh1" }, 3, 48],
+];
+
+for (const [sampler, options, order, S] of orders) {
+  const name = `${sampler}(${Object.values(options).join(", ")})`;
+  Deno.test(`${name} comes closer to the flow as order ${order} says when steps double`, async () => {
+    const ratio = await error(sampler, S, options) / await error(sampler, 2 * S, options);
+    const measured = Math.log2(ratio);
+    assert(Math.abs(measured - order) < .2, `order ${measured}`);
+  });
+}
+
+Deno.test("dpmppMultistep() and uniPC() of order 3 are better than third order when whole", async () => {
+  const measured = async (sampler: AnySamplerName, options: SamplerOptions) =>
+    Math.log2(await error(sampler, 24, options) / await error(sampler, 96, options)) / 2;
+  const full = await measured("dpmpp_multistep", { solverOrder: 3, fullThirdOrder: true });
+  assert(full > 2.9, `multistep: ${full}`);
+  const unipc = await measured("unipc", { solverOrder: 3 });
+  assert(unipc > 2.9, `unipc: ${unipc}`);
+});
+
+Deno.test("samplers of second order beat ddim at equal network evaluations", async () => {
+  const first = await error("dpmpp_multistep", 40, { solverOrder: 1 });
+  assert(await error("heun", 20, {}) < first / 2, "heun"); // 2 evaluations a step
+  for (const sampler of ["dpmpp_multistep", "dpmpp_singlestep", "unipc"] as const) {
+    assert(await error(sampler, 40, {}) < first / 2, sampler);
+  }
+});
+
+/**
+ * The mean and deviation of samples from N(0, 1), exactly: a linear denoiser makes the sample a linear
+ * function of xT and of the noise of every step, so one run on a batch of unit impulses gives every
+ * coefficient.
+ */
+async function momentsOf(sampler: AnySamplerName, options: SamplerOptions, own = schedule) {
+  const denoiser = exactX0(own);
+  const length = options.timesteps!.length + 3; // [none, xT, noise of step 0, 1, ...]
+  const impulse = (index: number) => {
+    const x = new Float32Array(length);
+    x[index] = 1;
+    return x;
+  };
+  const noise = (_: number, step: number) => impulse(step + 2);
+  const way = { clipSample: false, ...options, noise };
+  const responses = await lastSample(samplers[sampler](denoiser, impulse(1), own, way));
+  const mean = responses[0]!;
+  return [mean, Math.sqrt(responses.reduce((sum, value) => sum + (value - mean) ** 2, 0))] as const;
+}
+
+Deno.test("first-order samplers with noise have ddpm's mean and deviation", async () => {
+  const own = noiseSchedule({ predictionType: "sample" });
+  const timesteps = Array.from({ length: 1000 }, (_, i) => 999 - i);
+  const runs: [AnySamplerName, SamplerOptions][] = [
+    ["ddim", { eta: 1 }],
+    ["euler_ancestral", {}],
+    ["dpmpp_sde", { solverOrder: 1 }],
+    ["dpmpp_singlestep", { solverOrder: 1, algorithmType: "sde-dpmsolver++" }],
+  ];
+  for (const [sampler, options] of runs) {
+    const [mean, deviation] = await momentsOf(sampler, { ...options, timesteps }, own);
+    assertAlmostEquals(mean, .19999798, 5e-6, sampler);
+    assertAlmostEquals(deviation, .49611008, 5e-6, sampler);
+  }
+});
+
+Deno.test("samplers with noise approach the data's moments as their order says", async () => {
+  const [mean, deviation] = moments(alphasCumprod[0]!);
+  const runs: [AnySamplerName, SamplerOptions, number][] = [
+    ["euler_ancestral", {}, 1],
+    ["dpmpp_sde", { solverOrder: 1 }, 1],
+    ["dpmpp_sde", {}, 2],
+    ["dpmpp_sde", { solverType: "heun" }, 2],
+    ["dpmpp_sde", { solverOrder: 3 }, 2], // fresh noise: no more than 2
+  ];
+  for (const [sampler, options, order] of runs) {
+    const off = async (S: number) => {
+      const timesteps = timestepsFor(sampler, S);
+      const [first, second] = await momentsOf(sampler, { ...whole, ...options, timesteps });
+      // N(0, 1) at the start has neither the mean nor the deviation that the data leave there.
+      assertAlmostEquals(first, mean, 2e-5, sampler);
+      return Math.abs(second - deviation);
+    };
+    const measured = Math.log2(await off(96) / await off(192));
+    assert(Math.abs(measured - order) < .2, `${sampler} ${JSON.stringify(options)}: ${measured}`);
+  }
+});
+
+Deno.test("every sampler without noise ends near the data when it ends in a clean sample", async () => {
+  const exact = m +
+    .5 * (1.5 - moments(alphasCumprod[STEPS]!)[0]) / moments(alphasCumprod[STEPS]!)[1];
+  for (
+    const sampler of [
+      "ddim",
+      "dpmpp_multistep",
+      "dpmpp_singlestep",
+      "unipc",
+      "heun",
+      "euler",
+    ] as const
+  ) {
+    const options = { clipSample: false, timesteps: evenTimesteps(160) };
+    const sample = await lastSample(
+      samplers[sampler](denoise, Float32Array.of(1.5), schedule, options),
+    );
+    assertAlmostEquals(sample[0]!, exact, .02, sampler);
+  }
+});
