@@ -1,15 +1,18 @@
 /** The rows about transformers: BERT, GPT-2 and the diffusion transformer. */
+import { dit } from "../diffusion/dit.ts";
+import { DIT_DEFAULTS, type DitConfig } from "../diffusion/dit_config.ts";
+import { ditSpecs } from "../diffusion/dit_specs.ts";
 import { diffusionBatch } from "../diffusion/objective.ts";
 import { noiseSchedule } from "../diffusion/schedules.ts";
 import type * as tf from "../engine/tf.ts";
-import { float32, type HostArray, int32 } from "../engine/tree.ts";
+import { float32, type HostArray, int32, sizeOf } from "../engine/tree.ts";
 import { adamW } from "../nn/optimizers.ts";
 import { constants, initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
-import { compileTrainStep, initTrainState } from "../training/diffusion_step.ts";
+import { initTrainState } from "../training/diffusion_step.ts";
+import { compileInPlaceTrainStep } from "../training/in_place_step.ts";
 import { compileLossStep, initLossState } from "./loss_step.ts";
 import { bert, BERT_BASE, bertSpecs } from "./models/bert.ts";
-import { dit, ditSpecs } from "./models/dit.ts";
 import { GPT2_SMALL, gpt2Loss, gpt2Specs } from "./models/gpt2.ts";
 import { compileGpt2Decoder } from "./models/gpt2_decoder.ts";
 import type { Row } from "./row.ts";
@@ -85,7 +88,17 @@ function gpt2Decoding(batch: number, count = 64): Row {
   };
 }
 
-const DIT = { tokens: 16, latentSize: 384, hiddenSize: 384, depth: 12, numHeads: 6 };
+/** Sixteen latent vectors of a text, without a condition. */
+const DIT: DitConfig = {
+  ...DIT_DEFAULTS,
+  sampleSize: 16,
+  patchSize: null,
+  inChannels: 384,
+  numLayers: 12,
+  numAttentionHeads: 6,
+  attentionHeadDim: 64,
+  numEmbedsAdaNorm: null,
+};
 
 /** A training step of a diffusion transformer: as the UNet's. */
 function ditTraining(batch: number): Row {
@@ -94,15 +107,14 @@ function ditTraining(batch: number): Row {
     prepare: (device) => {
       const specs = ditSpecs(DIT);
       const optimizer = adamW({ maxGradNorm: 1 });
-      const step = compileTrainStep(device, {
-        denoise: (parameters, { x, timesteps }) =>
-          dit(parameters, { x: x as tf.Tensor3D, timesteps }, DIT),
+      const step = compileInPlaceTrainStep(device, {
+        denoise: (parameters, { x, timesteps }) => dit(parameters, { x, timesteps }, DIT),
         specs,
-        optimizer,
+        optimizer: { maxGradNorm: 1 },
       });
       let state = initTrainState(initParameters(specs, randomStream(0)), specs, optimizer);
-      const size = batch * DIT.tokens * DIT.latentSize;
-      const shape = [batch, DIT.tokens, DIT.latentSize];
+      const shape = [batch, DIT.sampleSize, DIT.inChannels];
+      const size = sizeOf(shape);
       const x0 = float32(randomStream(1).normal(size), shape);
       const schedule = noiseSchedule();
       let count = 0;
