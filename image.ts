@@ -5,6 +5,7 @@
  *     deno task image --preset smoke                     # seconds, on the bundled sample
  *     deno task image --preset small --seed 1            # hours; Ctrl-C saves, the same command goes on
  *     deno task image --resume --steps 6000              # more steps for a run that is there
+ *     deno task image --sample-only                      # from the weights that come with the project
  *     deno task image --sample-only --checkpoint runs/image-nano-0 --class Sneaker --guidance 3
  *     deno task image --help                             # every setting, with ranges and defaults
  *
@@ -178,7 +179,10 @@ async function sampleOnly(
   given: ImageFlags,
   device: Device,
 ): Promise<number> {
-  const directory = await resolveCheckpoint(given.checkpoint!, (line) => console.error(line));
+  const directory = await resolveCheckpoint(
+    given.checkpoint ?? `${import.meta.dirname}/checkpoints/fashion-mnist`,
+    (line) => console.error(line),
+  );
   const model = loadUNet(await loadCheckpoint(directory, { state: false }));
   const only = classIndex(given.class);
   const { inChannels, outChannels, sampleSize, numClassEmbeds } = model.config;
@@ -222,8 +226,8 @@ async function main(): Promise<number> {
   const given = parseFlags(Deno.args, IMAGE_FLAGS);
   const { preset = "nano" } = given;
   const only = classIndex(given.class);
-  if ((given.sampleOnly ?? false) !== (given.checkpoint !== undefined)) {
-    throw usageError("--sample-only and --checkpoint DIR go together: give both, or neither.");
+  if (given.checkpoint !== undefined && !given.sampleOnly) {
+    throw usageError("--checkpoint DIR is what --sample-only draws from: give that too.");
   }
   const device = await openDevice(given.device ?? "onnx", {
     ...(given.threads === undefined ? {} : { threads: given.threads }),

@@ -12,7 +12,7 @@ import type { NoiseSchedule } from "./schedules.ts";
 import type { PreviousTimestepRule, TimestepOptions } from "./timesteps.ts";
 
 /** Settings of {@linkcode encodeSteps}, {@linkcode encode} and {@linkcode decode}. */
-export interface EncodeOptions extends TimestepOptions {
+export interface InversionOptions extends TimestepOptions {
   /** See SamplerOptions. @default {true} */
   setAlphaToOne?: boolean;
   /** See SamplerOptions. @default {"stride"} */
@@ -40,7 +40,7 @@ export async function* encodeSteps(
   denoise: Denoiser,
   x0: Float32Array,
   schedule: NoiseSchedule,
-  options: EncodeOptions = {},
+  options: InversionOptions = {},
 ): AsyncGenerator<SamplerStep, void, undefined> {
   const { setAlphaToOne = true, previousTimestep = "stride", iterations = 1 } = options;
   requireInteger("iterations", iterations, 1);
@@ -93,7 +93,7 @@ export function encode(
   denoise: Denoiser,
   x0: Float32Array,
   schedule: NoiseSchedule,
-  options: EncodeOptions = {},
+  options: InversionOptions = {},
 ): Promise<Float32Array> {
   return lastSample(encodeSteps(denoise, x0, schedule, options));
 }
@@ -109,7 +109,7 @@ export function decode(
   denoise: Denoiser,
   xT: Float32Array,
   schedule: NoiseSchedule,
-  options: EncodeOptions = {},
+  options: InversionOptions = {},
 ): Promise<Float32Array> {
   return lastSample(ddim(denoise, xT, schedule, { ...options, eta: 0, clipSample: false }));
 }

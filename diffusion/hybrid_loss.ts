@@ -7,7 +7,7 @@
 import { UserError } from "../engine/errors.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
-import type { Parameters } from "../nn/parameters.ts";
+import type { Parameters as ModelParameters } from "../nn/parameters.ts";
 import { requireNumber } from "./checks.ts";
 import { elementwiseLoss, type ElementwiseLossOptions } from "./elementwise_loss.ts";
 import { varianceRanges } from "./learned_variance.ts";
@@ -45,7 +45,7 @@ export type HybridBatch = DiffusionBatch & {
  */
 export function hybridBatch(
   schedule: NoiseSchedule,
-  options: Parameters_<typeof diffusionBatch>[1] & { boundWeight?: number },
+  options: Parameters<typeof diffusionBatch>[1] & { boundWeight?: number },
 ): HybridBatch {
   const { boundWeight = schedule.numTrainTimesteps / 1000, ...rest } = options;
   requireNumber("boundWeight", boundWeight, 0);
@@ -104,7 +104,7 @@ export interface HybridLosses extends DiffusionLosses {
  */
 export function hybridLosses(
   denoise: DenoiserFunction,
-  parameters: Parameters,
+  parameters: ModelParameters,
   batch: BatchTensors,
   options: ElementwiseLossOptions = {},
 ): HybridLosses {

@@ -38,13 +38,26 @@ export interface SchedulerSettings {
   readonly options: Required<SchedulerOptions>;
 }
 
-const CLASS_NAMES: Record<SamplerName, string> = { ddpm: "DDPMScheduler", ddim: "DDIMScheduler" };
+/** dpmpp_sde shares its class with dpmpp_multistep; algorithm_type tells the two apart. */
+const CLASS_NAMES: Record<SamplerName, string> = {
+  ddpm: "DDPMScheduler",
+  ddim: "DDIMScheduler",
+  dpmpp_multistep: "DPMSolverMultistepScheduler",
+  dpmpp_sde: "DPMSolverMultistepScheduler",
+  dpmpp_singlestep: "DPMSolverSinglestepScheduler",
+  unipc: "UniPCMultistepScheduler",
+  heun: "HeunDiscreteScheduler",
+  euler: "EulerDiscreteScheduler",
+  euler_ancestral: "EulerAncestralDiscreteScheduler",
+};
 
 /** The version of diffusers whose files these are. */
 const DIFFUSERS_VERSION = "0.42.0";
 
 /** Beta schedules that a class of diffusers does not know by name: it gets the betas themselves. */
-const UNNAMED: Record<SamplerName, readonly string[]> = { ddpm: [], ddim: ["sigmoid"] };
+function unnamed(sampler: SamplerName, betaSchedule: string): boolean {
+  return sampler !== "ddpm" && betaSchedule === "sigmoid";
+}
 
 /** Settings of {@linkcode schedulerConfig}. */
 export interface SchedulerConfigOptions extends SchedulerOptions {
@@ -66,7 +79,7 @@ export function schedulerConfig(
   const { sampler = "ddpm", varianceType = "fixed_small", setAlphaToOne = true } = options;
   const { config } = schedule;
   const trained = config.trainedBetas ??
-    (UNNAMED[sampler].includes(config.betaSchedule)
+    (unnamed(sampler, config.betaSchedule)
       ? makeBetas(config.betaSchedule, config.numTrainTimesteps, config.betaStart, config.betaEnd)
       : undefined);
   return {
@@ -88,6 +101,7 @@ export function schedulerConfig(
     timestep_spacing: options.timestepSpacing ?? "leading",
     trained_betas: trained === undefined ? null : Array.from(trained),
     ...(sampler === "ddpm" ? { variance_type: varianceType } : {}),
+    ...(sampler === "dpmpp_sde" ? { algorithm_type: "sde-dpmsolver++" } : {}),
   };
 }
 
@@ -148,13 +162,14 @@ export function fromSchedulerConfig(
 ): SchedulerSettings {
   const read = reader(json, where);
   const className = read.text("_class_name");
-  const sampler = (Object.keys(CLASS_NAMES) as SamplerName[]).find((name) =>
-    CLASS_NAMES[name] === className
-  );
+  const sde = read.text("algorithm_type") === "sde-dpmsolver++";
+  const sampler = sde && className === CLASS_NAMES.dpmpp_sde
+    ? "dpmpp_sde"
+    : (Object.keys(CLASS_NAMES) as SamplerName[]).find((name) => CLASS_NAMES[name] === className);
   if (className !== undefined && sampler === undefined) {
     throw new UserError(
       `${where}: _class_name is "${className}"; supported are ` +
-        Object.values(CLASS_NAMES).join(", "),
+        [...new Set(Object.values(CLASS_NAMES))].join(", "),
     );
   }
   if (read.boolean("thresholding", false)) {

@@ -1,21 +1,6 @@
 /** Adam's arithmetic as one operation, where a device has it; elsewhere put together from tfjs's. */
-import { UserError } from "./errors.ts";
 import { hasKernel } from "./fused.ts";
 import * as tf from "./tf.ts";
-import { sizeOf } from "./tree.ts";
-
-/** About as many numbers are updated at a time: the arithmetic's operands then stay in a cache. */
-const ROW = 200_000;
-
-/** The shape [rows, columns] in which a tensor is updated row by row; its own if it is small. */
-export function adamRows(shape: readonly number[]): readonly number[] {
-  const size = sizeOf(shape);
-  if (size < 2 * ROW) return shape;
-  for (let rows = Math.ceil(size / ROW); rows <= size; rows++) {
-    if (size % rows === 0) return [rows, size / rows];
-  }
-  return shape;
-}
 
 /** Tensors of one shape that a step of Adam changes. */
 export interface AdamTensors {
@@ -25,8 +10,6 @@ export interface AdamTensors {
   readonly mean: tf.Tensor;
   /** The decayed mean of their squares. */
   readonly variance: tf.Tensor;
-  /** The parameter's exponential moving average, if one is kept. */
-  readonly average?: tf.Tensor;
 }
 
 /** The factors of a step of Adam, scalars all. */
@@ -45,33 +28,24 @@ export interface AdamFactors {
   readonly rate: tf.Tensor;
   /** Of the parameter: 1 - learning rate * weight decay. */
   readonly decay: tf.Tensor;
-  /** Of the way from the average to the new parameter: 1 - its decay. Wanted where an average is. */
-  readonly average?: tf.Tensor;
 }
 
 /**
  * One step of Adam with decoupled weight decay:
- * m' = a m + b g, v' = c v + d g^2, p' = decay p - rate m' / (sqrt(v') + epsilon),
- * and of the moving average, where one is kept: e' = e + average (p' - e).
+ * m' = a m + b g, v' = c v + d g^2, p' = decay p - rate m' / (sqrt(v') + epsilon).
  *
  * A device may work row by row, so that what is computed in between stays in the processor's cache:
- * give vectors of millions in the shape that {@linkcode adamRows} has for them.
- *
- * @throws {UserError} If there is an average but no factor for it, or the other way about.
+ * give vectors of millions as [rows, about 200,000].
  */
 export function adamUpdate(
-  { parameter, mean, variance, average }: AdamTensors,
+  { parameter, mean, variance }: AdamTensors,
   gradient: tf.Tensor,
   factors: AdamFactors,
 ): AdamTensors {
-  if ((average === undefined) !== (factors.average === undefined)) {
-    throw new UserError("Adam's moving average and its factor are given together or not at all.");
-  }
   if (hasKernel("AdamUpdate")) {
-    const averaged = average === undefined ? {} : { average };
-    const inputs = { parameter, mean, variance, gradient, ...averaged, ...prefixed(factors) };
-    const [p, m, v, e] = tf.engine().runKernel("AdamUpdate", inputs) as unknown as tf.Tensor[];
-    return withAverage({ parameter: p!, mean: m!, variance: v! }, e);
+    const inputs = { parameter, mean, variance, gradient, ...prefixed(factors) };
+    const [p, m, v] = tf.engine().runKernel("AdamUpdate", inputs) as unknown as tf.Tensor[];
+    return { parameter: p!, mean: m!, variance: v! };
   }
   const newMean = tf.add(tf.mul(mean, factors.mean), tf.mul(gradient, factors.gradient));
   const newVariance = tf.add(
@@ -80,13 +54,7 @@ export function adamUpdate(
   );
   const ratio = tf.div(newMean, tf.add(tf.sqrt(newVariance), factors.epsilon));
   const updated = tf.sub(tf.mul(parameter, factors.decay), tf.mul(ratio, factors.rate));
-  const newAverage = average &&
-    tf.add(average, tf.mul(tf.sub(updated, average), factors.average!));
-  return withAverage({ parameter: updated, mean: newMean, variance: newVariance }, newAverage);
-}
-
-function withAverage(tensors: AdamTensors, average: tf.Tensor | undefined): AdamTensors {
-  return average === undefined ? tensors : { ...tensors, average };
+  return { parameter: updated, mean: newMean, variance: newVariance };
 }
 
 /** The factors under names that do not collide with the tensors'. */

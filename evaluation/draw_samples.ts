@@ -50,7 +50,8 @@ export async function drawSamples(
   const [height, width] = sizeOfSample(config.sampleSize);
   const size = height * width * config.inChannels;
   const pixels = new Uint8Array(labels.length * size);
-  const perBatch = samplerOptions.numInferenceSteps ?? schedule.numTrainTimesteps;
+  const steps = samplerOptions.numInferenceSteps ?? schedule.numTrainTimesteps;
+  const perBatch = sampler === "heun" ? 2 * steps - 1 : steps; // Heun asks twice a step but the last
   const total = Math.ceil(labels.length / batchSize) * perBatch;
   let done = 0;
   const denoiser = compileUNetDenoiser(device, parameters, config);
@@ -73,11 +74,11 @@ export async function drawSamples(
         onProgress?.(++done, total);
         return output;
       };
-      const steps = samplers[sampler](counted, noiseAt(0), schedule, {
+      const trajectory = samplers[sampler](counted, noiseAt(0), schedule, {
         ...samplerOptions,
         noise: (_length, step) => noiseAt(step + 1), // 0 was the start
       });
-      pixels.set(toPixels(await lastSample(steps)), start * size);
+      pixels.set(toPixels(await lastSample(trajectory)), start * size);
     }
     return pixels;
   } finally {

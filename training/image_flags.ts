@@ -74,8 +74,11 @@ export const IMAGE_FLAGS = {
     guidance: number({ min: 0, max: 100, help: "classifier-free guidance; 1 for none" }),
     samples: integer({ min: 1, max: 100000, help: "images to draw, the classes in turn" }),
     class: text({ placeholder: "NAME", help: `only one of ${FASHION_MNIST_CLASSES.join(", ")}` }),
-    checkpoint: text({ placeholder: "DIR", help: "sample from this checkpoint or run" }),
-    sampleOnly: toggle({ help: "do not train: draw samples with --checkpoint" }),
+    checkpoint: text({
+      placeholder: "DIR",
+      help: "sample from this checkpoint or run; checkpoints/fashion-mnist if not given",
+    }),
+    sampleOnly: toggle({ help: "do not train: draw samples from --checkpoint" }),
   },
 };
 

@@ -56,10 +56,13 @@ export function unetCheckpoint(
   { unetConfig, schedule, sampler, samplerOptions, state, card, ...run }: UNetCheckpointOptions,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
   const specs = unetSpecs(unetConfig);
-  const scheduler = schedulerConfig(schedule, { ...samplerOptions, sampler }) as JsonObject;
+  // diffusers' pipelines for images drive these two schedulers alone; the others need no training of
+  // their own, so nothing is lost.
+  const driven = sampler === "ddpm" ? "ddpm" : "ddim";
+  const scheduler = schedulerConfig(schedule, { ...samplerOptions, sampler: driven }) as JsonObject;
   return {
     modelIndex: {
-      _class_name: sampler === "ddim" ? "DDIMPipeline" : "DDPMPipeline",
+      _class_name: driven === "ddim" ? "DDIMPipeline" : "DDPMPipeline",
       _diffusers_version: scheduler["_diffusers_version"]!,
       scheduler: ["diffusers", scheduler["_class_name"]!],
       unet: ["diffusers", "UNet2DModel"],

@@ -9,14 +9,10 @@ import { heun } from "./heun.ts";
 import type { Sampler } from "./types.ts";
 import { uniPC } from "./unipc.ts";
 
-/** Names of the samplers that a checkpoint's scheduler_config.json can name. */
-export const samplerNames = ["ddpm", "ddim"] as const;
-/** A name of {@linkcode samplerNames}. */
-export type SamplerName = typeof samplerNames[number];
-
-/** Names of all samplers. */
-export const allSamplerNames = [
-  ...samplerNames,
+/** Names of the samplers. */
+export const samplerNames = [
+  "ddpm",
+  "ddim",
   "dpmpp_multistep",
   "dpmpp_sde",
   "dpmpp_singlestep",
@@ -25,11 +21,11 @@ export const allSamplerNames = [
   "euler",
   "euler_ancestral",
 ] as const;
-/** A name of {@linkcode allSamplerNames}. */
-export type AnySamplerName = typeof allSamplerNames[number];
+/** A name of {@linkcode samplerNames}. */
+export type SamplerName = typeof samplerNames[number];
 
 /** The samplers by name. */
-export const samplers: Readonly<Record<AnySamplerName, Sampler>> = {
+export const samplers: Readonly<Record<SamplerName, Sampler>> = {
   ddpm,
   ddim,
   dpmpp_multistep: dpmppMultistep,

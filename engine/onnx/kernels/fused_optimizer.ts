@@ -33,80 +33,50 @@ const ARITHMETIC: readonly (readonly [op: string, operands: readonly string[], r
     ["Sub", ["decayed", "update"], "newParameter"],
   ];
 
-/** What follows where the parameter's moving average is kept as well. */
-const AVERAGING: typeof ARITHMETIC = [
-  ["Sub", ["newParameter", "average"], "difference"],
-  ["Mul", ["difference", "averageFactor"], "moved"],
-  ["Add", ["average", "moved"], "newAverage"],
-];
-
 /** Starting the operations of a row takes about as long as the arithmetic on so many numbers. */
 const SHORTEST_ROW = 8192;
 
-/** What is done to a row: what it is given, the factors first, and what it gives. */
-interface Recipe {
-  readonly factors: readonly string[];
-  readonly operands: readonly string[];
-  readonly arithmetic: typeof ARITHMETIC;
-  readonly results: readonly string[];
-}
-
-const ADAM: Recipe = {
-  factors: FACTORS,
-  operands: ["parameter", "mean", "variance", "gradient"],
-  arithmetic: ARITHMETIC,
-  results: ["newParameter", "newMean", "newVariance"],
-};
-
-const ADAM_AND_AVERAGE: Recipe = {
-  factors: [...ADAM.factors, "averageFactor"],
-  operands: [...ADAM.operands, "average"],
-  arithmetic: [...ADAM.arithmetic, ...AVERAGING],
-  results: [...ADAM.results, "newAverage"],
-};
+/** What a row is given and gives, after the factors. */
+const OPERANDS = ["parameter", "mean", "variance", "gradient"] as const;
+const RESULTS = ["newParameter", "newMean", "newVariance"] as const;
 
 function node(op: string, inputs: readonly string[], output: string): Node {
   return { op, domain: "", inputs, outputs: [output], attributes: {}, name: output };
 }
 
 /** The arithmetic on one row. A Scan hands the factors from row to row. */
-function rowGraph({ factors, operands, arithmetic, results }: Recipe, columns: number): GraphParts {
+function rowGraph(columns: number): GraphParts {
   const elementType = ELEMENT_TYPE.float32;
   const row = (name: string) => ({ name, elementType, shape: [columns] });
   const factor = (name: string) => ({ name, elementType, shape: [] });
   return {
     nodes: [
-      ...factors.map((name) => node("Identity", [name], `${name}Out`)),
-      ...arithmetic.map(([op, values, result]) => node(op, values, result)),
+      ...FACTORS.map((name) => node("Identity", [name], `${name}Out`)),
+      ...ARITHMETIC.map(([op, operands, result]) => node(op, operands, result)),
     ],
     initializers: [],
-    inputs: [...factors.map(factor), ...operands.map(row)],
-    outputs: [...factors.map((name) => factor(`${name}Out`)), ...results.map(row)],
+    inputs: [...FACTORS.map(factor), ...OPERANDS.map(row)],
+    outputs: [...FACTORS.map((name) => factor(`${name}Out`)), ...RESULTS.map(row)],
   };
 }
 
 /** The kernel by the name that engine/fused_optimizer.ts asks for. */
 export const fusedOptimizer: Record<string, Kernel> = {
   AdamUpdate: (inputs, _attrs, backend) => {
-    const recipe = inputs.average === undefined ? ADAM : ADAM_AND_AVERAGE;
-    const { factors, operands, arithmetic, results } = recipe;
     const { shape } = inputs.parameter as tf.TensorInfo;
     const values = new Map<string, string>(
-      [...factors, ...operands].map((name) => [name, backend.plain(inputs[name])]),
+      [...FACTORS, ...OPERANDS].map((name) => [name, backend.plain(inputs[name])]),
     );
     if (shape.length === 2 && shape[0]! > 1 && shape[1]! >= SHORTEST_ROW) {
       const outputs = backend.graph.nodes("Scan", [...values.values()], {
-        attributes: {
-          num_scan_inputs: operands.length,
-          body: { graph: rowGraph(recipe, shape[1]!) },
-        },
-        outputs: factors.length + results.length,
+        attributes: { num_scan_inputs: OPERANDS.length, body: { graph: rowGraph(shape[1]!) } },
+        outputs: FACTORS.length + RESULTS.length,
       });
-      return outputs.slice(factors.length).map((value) => backend.tensor(value, shape));
+      return outputs.slice(FACTORS.length).map((value) => backend.tensor(value, shape));
     }
-    for (const [op, terms, result] of arithmetic) {
-      values.set(result, backend.node(op, terms.map((name) => values.get(name)!)));
+    for (const [op, operands, result] of ARITHMETIC) {
+      values.set(result, backend.node(op, operands.map((name) => values.get(name)!)));
     }
-    return results.map((name) => backend.tensor(values.get(name)!, shape));
+    return RESULTS.map((name) => backend.tensor(values.get(name)!, shape));
   },
 };

@@ -3,7 +3,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { qSample } from "../../../diffusion/forward.ts";
 import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
-import { allSamplerNames, samplers } from "../../../diffusion/samplers/registry.ts";
+import { samplerNames, samplers } from "../../../diffusion/samplers/registry.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule, predictionTypes } from "../../../diffusion/schedules.ts";
 import { timestepSpacings } from "../../../diffusion/timesteps.ts";
@@ -18,7 +18,7 @@ const noise = (length: number, step: number) => randomStream(2).at(step).normal(
 const timesteps = [32, 24, 16, 8, 0];
 const options = { timesteps, noise };
 
-for (const name of allSamplerNames) {
+for (const name of samplerNames) {
   const sample = (denoise: Denoiser, x = xT) => samplers[name](denoise, x, schedule, options);
   // heun asks twice about all timesteps but the first.
   const asked = timesteps.flatMap((t, i) => name === "heun" && i > 0 ? [t, t] : [t]);

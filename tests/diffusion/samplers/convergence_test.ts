@@ -2,7 +2,7 @@
 
 import { assert, assertAlmostEquals } from "@std/assert";
 import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
-import { type AnySamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
 import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { evenTimesteps, exactX0, flow, geometricSchedule, m, moments, STEPS } from "./gaussian.ts";
@@ -14,13 +14,13 @@ const denoise = exactX0(schedule);
 const whole = { clipSample: false, finalSigmasType: "sigma_min", lowerOrderFinal: false } as const;
 
 /** Samplers that walk all timesteps given need no last one: their last step leads from it to itself. */
-function timestepsFor(sampler: AnySamplerName, S: number): number[] {
+function timestepsFor(sampler: SamplerName, S: number): number[] {
   const both = ["heun", "euler", "euler_ancestral"].includes(sampler);
   return evenTimesteps(S).slice(0, both ? undefined : -1);
 }
 
 /** The distance from the probability flow after S steps from 1.5. */
-async function error(sampler: AnySamplerName, S: number, options: SamplerOptions) {
+async function error(sampler: SamplerName, S: number, options: SamplerOptions) {
   const timesteps = timestepsFor(sampler, S);
   const start = Float32Array.of(1.5);
   const steps = samplers[sampler](denoise, start, schedule, { ...whole, ...options, timesteps });
@@ -30,7 +30,7 @@ async function error(sampler: AnySamplerName, S: number, options: SamplerOptions
 }
 
 /** [sampler, options, order, steps that are neither too few for theory nor too many for float32] */
-const orders: [AnySamplerName, SamplerOptions, number, number][] = [
+const orders: [SamplerName, SamplerOptions, number, number][] = [
   ["euler", {}, 1, 96],
   ["heun", {}, 2, 48],
   ["dpmpp_multistep", { solverOrder: 1 }, 1, 96],
@@ -57,7 +57,7 @@ for (const [sampler, options, order, S] of orders) {
 }
 
 Deno.test("dpmppMultistep() and uniPC() of order 3 are better than third order when whole", async () => {
-  const measured = async (sampler: AnySamplerName, options: SamplerOptions) =>
+  const measured = async (sampler: SamplerName, options: SamplerOptions) =>
     Math.log2(await error(sampler, 24, options) / await error(sampler, 96, options)) / 2;
   const full = await measured("dpmpp_multistep", { solverOrder: 3, fullThirdOrder: true });
   assert(full > 2.9, `multistep: ${full}`);
@@ -78,7 +78,7 @@ Deno.test("samplers of second order beat ddim at equal network evaluations", asy
  * function of xT and of the noise of every step, so one run on a batch of unit impulses gives every
  * coefficient.
  */
-async function momentsOf(sampler: AnySamplerName, options: SamplerOptions, own = schedule) {
+async function momentsOf(sampler: SamplerName, options: SamplerOptions, own = schedule) {
   const denoiser = exactX0(own);
   const length = options.timesteps!.length + 3; // [none, xT, noise of step 0, 1, ...]
   const impulse = (index: number) => {
@@ -96,7 +96,7 @@ async function momentsOf(sampler: AnySamplerName, options: SamplerOptions, own =
 Deno.test("first-order samplers with noise have ddpm's mean and deviation", async () => {
   const own = noiseSchedule({ predictionType: "sample" });
   const timesteps = Array.from({ length: 1000 }, (_, i) => 999 - i);
-  const runs: [AnySamplerName, SamplerOptions][] = [
+  const runs: [SamplerName, SamplerOptions][] = [
     ["ddim", { eta: 1 }],
     ["euler_ancestral", {}],
     ["dpmpp_sde", { solverOrder: 1 }],
@@ -111,7 +111,7 @@ Deno.test("first-order samplers with noise have ddpm's mean and deviation", asyn
 
 Deno.test("samplers with noise approach the data's moments as their order says", async () => {
   const [mean, deviation] = moments(alphasCumprod[0]!);
-  const runs: [AnySamplerName, SamplerOptions, number][] = [
+  const runs: [SamplerName, SamplerOptions, number][] = [
     ["euler_ancestral", {}, 1],
     ["dpmpp_sde", { solverOrder: 1 }, 1],
     ["dpmpp_sde", {}, 2],

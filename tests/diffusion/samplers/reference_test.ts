@@ -1,7 +1,7 @@
 /** Whole loops against the reference values. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type AnySamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
 import { planSigmas } from "../../../diffusion/samplers/sigmas.ts";
 import type { SamplerOptions, SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { fromSchedulerConfig } from "../../../diffusion/scheduler_config.ts";
@@ -23,7 +23,7 @@ interface Case {
 }
 
 /** Which sampler the cases of a family are of; samplers without cases are tested against closed forms. */
-const FAMILIES: Record<string, AnySamplerName> = {
+const FAMILIES: Record<string, SamplerName> = {
   ddpm: "ddpm",
   ddim: "ddim",
   dpm_multi: "dpmpp_multistep",
@@ -45,7 +45,7 @@ function assertReference(actual: Float32Array, expected: number[], message: stri
 }
 
 /** The options that diffusers' settings stand for; what is missing has the default of their class. */
-function optionsOf(sampler: AnySamplerName, { config, steps, step_args, noise }: Case) {
+function optionsOf(sampler: SamplerName, { config, steps, step_args, noise }: Case) {
   const named: SamplerOptions = Object.fromEntries(
     Object.entries(config).map(([key, value]) => [
       key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
@@ -68,7 +68,7 @@ function optionsOf(sampler: AnySamplerName, { config, steps, step_args, noise }:
  * The reference's Euler and Heun keep samples of variance 1 + sigma^2: this scales ours before the first
  * step, after it and after the last, for start and comparison.
  */
-function scales(sampler: AnySamplerName, schedule: NoiseSchedule, options: SamplerOptions) {
+function scales(sampler: SamplerName, schedule: NoiseSchedule, options: SamplerOptions) {
   if (!["euler", "heun", "euler_ancestral"].includes(sampler)) return [1, 1, 1] as const;
   const plan = planSigmas(schedule, options, "continuous");
   const scale = (sigma: number) => Math.sqrt(1 + sigma ** 2);
@@ -79,7 +79,7 @@ function scales(sampler: AnySamplerName, schedule: NoiseSchedule, options: Sampl
   ];
 }
 
-async function assertCase(sampler: AnySamplerName, one: Case): Promise<void> {
+async function assertCase(sampler: SamplerName, one: Case): Promise<void> {
   const { name } = one;
   const schedule = noiseSchedule(fromSchedulerConfig(one.config).schedule);
   const options = optionsOf(sampler, one);

@@ -4,7 +4,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { ancestralStep, eulerAncestral } from "../../../diffusion/samplers/euler_ancestral.ts";
 import { combine } from "../../../diffusion/samplers/combine.ts";
 import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
-import { type AnySamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
 import { solveLinear } from "../../../diffusion/samplers/solve_linear.ts";
 import { solverWeights } from "../../../diffusion/samplers/solver_weights.ts";
 import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
@@ -16,7 +16,7 @@ import { magnitude, ramp, standIn } from "../stand_in.ts";
 
 const noise = (length: number, step: number) => randomStream(5).at(step).normal(length);
 
-async function mean(sampler: AnySamplerName, options: SamplerOptions, config: ScheduleConfig = {}) {
+async function mean(sampler: SamplerName, options: SamplerOptions, config: ScheduleConfig = {}) {
   const way = { numInferenceSteps: 10, clipSample: false, ...options };
   return magnitude(await lastSample(samplers[sampler](standIn, ramp, noiseSchedule(config), way))) /
     768;
@@ -63,7 +63,7 @@ Deno.test("first-order solvers are ddim() on the same timesteps", async () => {
   const schedule = noiseSchedule();
   const xT = randomStream(1).normal(20);
   const timesteps = [990, 700, 400, 150, 20];
-  const sample = (name: AnySamplerName, options: SamplerOptions = {}) =>
+  const sample = (name: SamplerName, options: SamplerOptions = {}) =>
     lastSample(
       samplers[name](standIn, xT, schedule, { timesteps, clipSample: false, noise, ...options }),
     );
@@ -159,7 +159,7 @@ Deno.test("dpmppMultistep() lowers the order at the end as it is told", async ()
 });
 
 Deno.test("solvers refuse options that are out of range", async () => {
-  const refuses = (name: AnySamplerName, options: SamplerOptions, message: string) =>
+  const refuses = (name: SamplerName, options: SamplerOptions, message: string) =>
     assertRejects(
       () => lastSample(samplers[name](standIn, ramp, noiseSchedule(), options)),
       UserError,

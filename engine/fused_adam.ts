@@ -1,0 +1,199 @@
+/**
+ * Adam on the host, over vectors that it keeps: one pass over memory, where operations of a graph have
+ * a dozen. The vectors lie beside each other in the memory of a WebAssembly module.
+ */
+import { usageError } from "./errors.ts";
+import {
+  type Code,
+  f32x4,
+  f64x2,
+  get,
+  i32,
+  load,
+  repeatWhile,
+  set,
+  small,
+  store,
+  upperHalf,
+  wasmModule,
+} from "./fused_wasm_code.ts";
+
+/** The vectors, all as long. */
+const VECTORS = ["parameters", "mean", "variance", "average", "gradient"] as const;
+
+/** The factors, in the order in which the arithmetic is given them. */
+const FACTORS = [
+  "mean",
+  "gradient",
+  "variance",
+  "square",
+  "epsilon",
+  "rate",
+  "decay",
+  "average",
+] as const;
+
+/** The factors of a step of Adam. */
+export interface AdamNumbers {
+  /** Of the mean: beta1. */
+  readonly mean: number;
+  /** Of the gradient in the mean: 1 - beta1, times what clips. */
+  readonly gradient: number;
+  /** Of the variance: beta2. */
+  readonly variance: number;
+  /** Of the gradient's square: 1 - beta2, times the square of what clips. */
+  readonly square: number;
+  /** What is added to the root of the variance: epsilon, times the root of 1 - beta2^step. */
+  readonly epsilon: number;
+  /** Of mean / root: the learning rate, times the root of 1 - beta2^step, over 1 - beta1^step. */
+  readonly rate: number;
+  /** Of the parameter: 1 - learning rate * weight decay. */
+  readonly decay: number;
+  /** Of the way from the average to the new parameter: 1 - the average's decay. */
+  readonly average: number;
+}
+
+/** Vectors over all parameters of a model, and what Adam does to them. */
+export interface AdamMemory {
+  /** The parameters. */
+  readonly parameters: Float32Array<ArrayBuffer>;
+  /** The decayed mean of gradients. */
+  readonly mean: Float32Array<ArrayBuffer>;
+  /** The decayed mean of their squares. */
+  readonly variance: Float32Array<ArrayBuffer>;
+  /** The parameters' exponential moving average. */
+  readonly average: Float32Array<ArrayBuffer>;
+  /** The gradient, to be written here before a step. */
+  readonly gradient: Float32Array<ArrayBuffer>;
+  /** The gradient's norm, summed in double precision. */
+  gradientNorm(): number;
+  /**
+   * A step of Adam with decoupled weight decay, and of the moving average:
+   * m' = a m + b g, v' = c v + d g^2, p' = decay p - rate m' / (sqrt(v') + epsilon),
+   * e' = e + average (p' - e).
+   */
+  update(factors: AdamNumbers): void;
+}
+
+/** The exported functions: addresses and lengths in bytes. */
+interface Exports {
+  adam(...addressesLengthAndFactors: number[]): void;
+  sumOfSquares(address: number, length: number): number;
+}
+
+const PAGE = 65536;
+const MAX_PAGES = 65536;
+/** Numbers that an instruction takes at a time: vectors are filled up with zeros. */
+const LANES = 4;
+
+/** The loops. */
+function adamModule(): Uint8Array<ArrayBuffer> {
+  const [p, m, v, e, g, length] = [0, 1, 2, 3, 4, 5]; // parameters of adam(): addresses, bytes
+  const firstFactor = 6;
+  const offset = firstFactor + FACTORS.length;
+  const firstSplat = offset + 1;
+  const [gradient, mean, variance, parameter] = [0, 1, 2, 3].map((i) =>
+    firstSplat + FACTORS.length + i
+  ) as [number, number, number, number];
+  const factor = (name: typeof FACTORS[number]) => get(firstSplat + FACTORS.indexOf(name));
+  const at = (vector: number) => i32.add(get(vector), get(offset));
+  const { add, sub, mul, div, sqrt, splat } = f32x4;
+  const assign = (vector: number, local: number, value: Code): Code => [
+    ...set(local, value),
+    ...store(at(vector), get(local)),
+  ];
+  const root = add(sqrt(get(variance)), factor("epsilon"));
+  const moved = mul(sub(get(parameter), load(at(e))), factor("average"));
+  const adam: Code[] = [
+    ...FACTORS.map((_, i) => set(firstSplat + i, splat(get(firstFactor + i)))),
+    repeatWhile(i32.less(get(offset), get(length)), [
+      set(gradient, load(at(g))),
+      assign(
+        m,
+        mean,
+        add(mul(load(at(m)), factor("mean")), mul(get(gradient), factor("gradient"))),
+      ),
+      assign(
+        v,
+        variance,
+        add(
+          mul(load(at(v)), factor("variance")),
+          mul(mul(get(gradient), get(gradient)), factor("square")),
+        ),
+      ),
+      assign(
+        p,
+        parameter,
+        sub(
+          mul(load(at(p)), factor("decay")),
+          mul(div(get(mean), root), factor("rate")),
+        ),
+      ),
+      store(at(e), add(load(at(e)), moved)),
+      set(offset, i32.add(get(offset), small(4 * LANES))),
+    ]),
+  ];
+
+  const [address, bytes, position, four, sum] = [0, 1, 2, 3, 4];
+  const squares = (two: Code) => f64x2.mul(f64x2.promoteLow(two), f64x2.promoteLow(two));
+  const sumOfSquares: Code[] = [
+    repeatWhile(i32.less(get(position), get(bytes)), [
+      set(four, load(i32.add(get(address), get(position)))),
+      set(sum, f64x2.add(get(sum), squares(get(four)))),
+      set(sum, f64x2.add(get(sum), squares(upperHalf(get(four))))),
+      set(position, i32.add(get(position), small(4 * LANES))),
+    ]),
+    f64x2.sum(get(sum)),
+  ];
+  return wasmModule([
+    {
+      name: "adam",
+      parameters: [...Array(firstFactor).fill("i32"), ...FACTORS.map(() => "f32" as const)],
+      locals: ["i32", ...Array(FACTORS.length + 4).fill("v128")],
+      body: adam,
+    },
+    {
+      name: "sumOfSquares",
+      parameters: ["i32", "i32"],
+      locals: ["i32", "v128", "v128"],
+      result: "f64",
+      body: sumOfSquares,
+    },
+  ]);
+}
+
+/**
+ * Makes room for the state of a model.
+ *
+ * @param count Numbers in each vector; all are zero at first.
+ * @throws {UserError} If they do not fit into the 4 GB that WebAssembly can address.
+ */
+export function adamMemory(count: number): AdamMemory {
+  const stride = 4 * LANES * Math.ceil(count / LANES);
+  const pages = Math.max(1, Math.ceil(VECTORS.length * stride / PAGE));
+  if (pages > MAX_PAGES) {
+    throw usageError(
+      `A model of ${count} parameters is too large to be trained here: use one of at most ${
+        Math.floor(MAX_PAGES * PAGE / VECTORS.length / 4)
+      }.`,
+    );
+  }
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(adamModule()), {
+    host: { memory },
+  });
+  const { adam, sumOfSquares } = instance.exports as unknown as Exports;
+  const address = (vector: typeof VECTORS[number]) => VECTORS.indexOf(vector) * stride;
+  const view = (vector: typeof VECTORS[number]) =>
+    new Float32Array(memory.buffer as ArrayBuffer, address(vector), count);
+  return {
+    parameters: view("parameters"),
+    mean: view("mean"),
+    variance: view("variance"),
+    average: view("average"),
+    gradient: view("gradient"),
+    gradientNorm: () => Math.sqrt(sumOfSquares(address("gradient"), stride)),
+    update: (factors) =>
+      adam(...VECTORS.map(address), stride, ...FACTORS.map((name) => factors[name])),
+  };
+}

@@ -1,0 +1,58 @@
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { adamMemory, type AdamNumbers } from "../../engine/fused_adam.ts";
+import { UserError } from "../../engine/errors.ts";
+import { randomStream } from "../../nn/random.ts";
+import { assertAllClose } from "../assert_close.ts";
+
+const VECTORS = ["parameters", "mean", "variance", "average", "gradient"] as const;
+
+const FACTORS: AdamNumbers = {
+  mean: 0.9,
+  gradient: 0.05,
+  variance: 0.99,
+  square: 0.0025,
+  epsilon: 1e-4,
+  rate: 0.02,
+  decay: 0.999,
+  average: 0.125,
+};
+
+// Lengths that fill groups of four, and that do not.
+for (const count of [1, 7, 64]) {
+  Deno.test(`adamMemory() does Adam's arithmetic on ${count} numbers`, () => {
+    const memory = adamMemory(count);
+    for (const vector of VECTORS) {
+      const values = randomStream(3).stream(vector).normal(count);
+      memory[vector].set(vector === "variance" ? values.map(Math.abs) : values);
+    }
+    const before = Object.fromEntries(
+      VECTORS.map((vector) => [vector, Float64Array.from(memory[vector])]),
+    ) as Record<typeof VECTORS[number], Float64Array>;
+    assertAlmostEquals(memory.gradientNorm(), Math.hypot(...before.gradient), 1e-6);
+
+    memory.update(FACTORS);
+    const { gradient } = before;
+    const mean = before.mean.map((m, i) => FACTORS.mean * m + FACTORS.gradient * gradient[i]!);
+    const variance = before.variance.map((v, i) =>
+      FACTORS.variance * v + FACTORS.square * gradient[i]! ** 2
+    );
+    const parameters = before.parameters.map((p, i) =>
+      FACTORS.decay * p - FACTORS.rate * mean[i]! / (Math.sqrt(variance[i]!) + FACTORS.epsilon)
+    );
+    const average = before.average.map((e, i) => e + FACTORS.average * (parameters[i]! - e));
+    const expected = { mean, variance, parameters, average, gradient };
+    for (const vector of VECTORS) {
+      assertAllClose(memory[vector], expected[vector], { rtol: 1e-5, message: vector });
+    }
+  });
+}
+
+Deno.test("adamMemory() starts with zeros", () => {
+  const memory = adamMemory(5);
+  for (const vector of VECTORS) assertEquals([...memory[vector]], [0, 0, 0, 0, 0]);
+  assertEquals(memory.gradientNorm(), 0);
+});
+
+Deno.test("adamMemory() says how large a model may be", () => {
+  assertThrows(() => adamMemory(1e9), UserError, "use one of at most 214748364");
+});

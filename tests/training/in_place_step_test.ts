@@ -1,0 +1,111 @@
+import { assert, assertAlmostEquals, assertEquals, assertStrictEquals } from "@std/assert";
+import { diffusionBatch } from "../../diffusion/objective.ts";
+import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { type DeviceName, openDevice } from "../../engine/device.ts";
+import * as tf from "../../engine/tf.ts";
+import { float32 } from "../../engine/tree.ts";
+import { adamW, type GradientTransform } from "../../nn/optimizers.ts";
+import { initParameters, type Parameters, type ParameterSpecs } from "../../nn/parameters.ts";
+import { randomStream } from "../../nn/random.ts";
+import {
+  compileTrainStep,
+  initTrainState,
+  type TrainState,
+} from "../../training/diffusion_step.ts";
+import { compileInPlaceTrainStep } from "../../training/in_place_step.ts";
+import { assertAllClose } from "../assert_close.ts";
+import { deviceWorks } from "../devices.ts";
+
+const SPECS: ParameterSpecs = {
+  "large.weight": { shape: [7, 6], initializer: { deviation: 0.5 } },
+  "small.weight": { shape: [6, 5], initializer: { deviation: 0.5 } },
+};
+
+/** [B, 5] by way of 6 and 7 features. */
+function denoise(parameters: Parameters, { x }: { x: tf.Tensor }): tf.Tensor {
+  const small = parameters["small.weight"] as tf.Tensor2D;
+  const inner = tf.matMul(x as tf.Tensor2D, small, false, true); // [B, 6]
+  const wide = tf.tanh(tf.matMul(inner, parameters["large.weight"] as tf.Tensor2D, false, true));
+  const back = tf.matMul(wide, parameters["large.weight"] as tf.Tensor2D); // [B, 6]
+  return tf.matMul(back as tf.Tensor2D, small);
+}
+
+/** A batch for the step of this number; its noise times a factor. */
+function batchOf(count: number, factor = 1) {
+  const random = randomStream(1).at(count);
+  const schedule = noiseSchedule();
+  return diffusionBatch(schedule, {
+    x0: float32(random.stream("x0").normal(20), [4, 5]),
+    noise: random.stream("noise").normal(20).map((value) => value * factor),
+    timesteps: random.stream("timesteps").integers(4, 0, schedule.numTrainTimesteps),
+  });
+}
+
+function initialState(optimizer: GradientTransform): TrainState {
+  return initTrainState(initParameters(SPECS, randomStream(0)), SPECS, optimizer);
+}
+
+for (const device of ["cpu", "onnx"] satisfies DeviceName[]) {
+  for (const [how, clipping] of [["clipped", { maxGradNorm: 0.01 }], ["unclipped", {}]] as const) {
+    Deno.test({
+      name: `compileInPlaceTrainStep() takes compileTrainStep()'s steps, ${how}, on ${device}`,
+      ignore: !deviceWorks(device),
+      fn: async () => {
+        const options = { ...clipping, weightDecay: 0.1, beta2: 0.99 };
+        const optimizer = adamW(options);
+        const opened = await openDevice(device, { threads: 1 });
+        const expectedStep = compileTrainStep(opened, { denoise, specs: SPECS, optimizer });
+        const step = compileInPlaceTrainStep(opened, { denoise, specs: SPECS, optimizer: options });
+
+        let state = initialState(optimizer);
+        let expected = initialState(optimizer);
+        for (let count = 1; count <= 3; count++) {
+          const settings = { step: count, learningRate: 0.01, emaDecay: 0.9 };
+          const given = await expectedStep(expected, batchOf(count), settings);
+          const found = await step(state, batchOf(count), settings);
+          assertAlmostEquals(found.loss, given.loss, 1e-5 * given.loss);
+          assertAlmostEquals(found.gradNorm, given.gradNorm, 1e-5 * given.gradNorm);
+          assertAllClose(found.losses, given.losses, { rtol: 1e-4 });
+          ({ state } = found);
+          expected = given.state;
+        }
+        await expectedStep.dispose();
+        await step.dispose();
+        const close = { atol: 1e-6, rtol: 1e-4 };
+        assertAllClose(state.parameters.data, expected.parameters.data, close);
+        assertAllClose(state.ema.data, expected.ema.data, close);
+        for (const slot of optimizer.slots) {
+          const { data } = state.optimizer[slot]!;
+          assertAllClose(data, expected.optimizer[slot]!.data, { ...close, message: slot });
+        }
+      },
+    });
+  }
+}
+
+Deno.test("compileInPlaceTrainStep() goes on from a state that it did not give", async () => {
+  const options = { maxGradNorm: 0.5 };
+  const device = await openDevice("cpu");
+  const make = () => compileInPlaceTrainStep(device, { denoise, specs: SPECS, optimizer: options });
+  const at = (step: number) => ({ step, learningRate: 0.01, emaDecay: 0.9 });
+  const [one, other] = [make(), make()];
+  const { state: first } = await one(initialState(adamW(options)), batchOf(1), at(1));
+  // Another step is given the first one's state, and both go on with the same batch.
+  const moved = await other(first, batchOf(2), at(2));
+  const stayed = await one(first, batchOf(2), at(2));
+  assertStrictEquals(stayed.state.parameters.data, first.parameters.data);
+  assertEquals([...moved.state.parameters.data], [...stayed.state.parameters.data]);
+  assertEquals([...moved.state.ema.data], [...stayed.state.ema.data]);
+});
+
+Deno.test("compileInPlaceTrainStep() changes nothing when gradients are not finite", async () => {
+  const options = { maxGradNorm: 0.5 };
+  const device = await openDevice("cpu");
+  const step = compileInPlaceTrainStep(device, { denoise, specs: SPECS, optimizer: options });
+  const before = initialState(adamW(options));
+  const settings = { step: 1, learningRate: 0.01, emaDecay: 0.9 };
+  const { state, gradNorm, loss } = await step(before, batchOf(1, Infinity), settings);
+  assert(!Number.isFinite(gradNorm) && !Number.isFinite(loss));
+  assertEquals([...state.parameters.data], [...before.parameters.data]);
+  assertEquals([...state.ema.data], [...before.ema.data]);
+});
