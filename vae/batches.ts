@@ -1,0 +1,226 @@
+/**
+ * Batches of texts of similar length. A text goes to the smallest bucket that holds it, so a run sees
+ * at most {@linkcode MAX_BUCKETS} shapes. In each epoch every text is used once: what is left of a
+ * bucket when no whole batch can be made of it moves up to the next, and only the epoch's last batch is
+ * filled up with texts that are used twice. Which batch a step gets is a function of the step's number.
+ */
+import { type HostArray, int32 } from "../engine/tree.ts";
+import { IGNORED_LABEL } from "../nn/cross_entropy.ts";
+import type { RandomStream } from "../nn/random.ts";
+import { MAX_BUCKETS } from "./buckets.ts";
+import type { Corruption } from "./corruption.ts";
+import type { TextExample } from "./tokenizer_texts.ts";
+
+/** Options of all batches. */
+export interface TextBatchOptions {
+  /** Texts a batch. */
+  readonly batchSize: number;
+  /** Ascending lengths, at most {@linkcode MAX_BUCKETS}, as `bucketLengths` gives them. */
+  readonly buckets: readonly number[];
+  /** The id that pads the encoder's input. */
+  readonly padId: number;
+  /** The id that begins and ends the decoder's text, and pads it. */
+  readonly endId: number;
+}
+
+/** One batch; L is one of the buckets. */
+export interface TextBatch {
+  /** The examples' indices, [B]. */
+  readonly rows: readonly number[];
+  /** How many of them count: the rest fill the batch up. */
+  readonly count: number;
+  /** The arrays that the model is given, int32 [B, L]. */
+  readonly arrays: {
+    /** The encoder's input, corrupted in training. */
+    readonly inputIds: HostArray;
+    /** 1 where the encoder's input is a token, 0 where it is padding. */
+    readonly attentionMask: HostArray;
+    /** The decoder's input: the end token, then the clean text. */
+    readonly decoderInputIds: HostArray;
+    /** What the decoder is to say: the clean text, then the end token; -100 after it. */
+    readonly labels: HostArray;
+  };
+}
+
+/** Positions that a text needs: the encoder's ids, or the decoder's and the end token. */
+export function exampleLength({ encoder, decoder }: TextExample): number {
+  return Math.max(encoder.length, decoder.length + 1);
+}
+
+/** The indices of one batch, and the bucket that it is padded to. */
+interface PlannedBatch {
+  readonly rows: readonly number[];
+  readonly count: number;
+  readonly length: number;
+}
+
+/** Splits an order of the examples into batches. */
+function planBatches(
+  order: Iterable<number>,
+  bucketOf: readonly number[],
+  { batchSize, buckets }: TextBatchOptions,
+): PlannedBatch[] {
+  const queues: number[][] = buckets.map(() => []);
+  for (const row of order) queues[bucketOf[row]!]!.push(row);
+  const last = queues.findLastIndex((queue) => queue.length > 0);
+  const plan: PlannedBatch[] = [];
+  let carried: number[] = [];
+  queues.slice(0, last + 1).forEach((queue, bucket) => {
+    if (queue.length === 0) return;
+    const rows = [...carried, ...queue];
+    const whole = Math.floor(rows.length / batchSize) * batchSize;
+    for (let start = 0; start < whole; start += batchSize) {
+      const batch = rows.slice(start, start + batchSize);
+      plan.push({ rows: batch, count: batchSize, length: buckets[bucket]! });
+    }
+    carried = rows.slice(whole);
+  });
+  if (carried.length > 0) {
+    const all = [...carried, ...queues.flat().filter((row) => !carried.includes(row))];
+    const rows = Array.from({ length: batchSize }, (_, i) => all[i % all.length]!);
+    plan.push({ rows, count: carried.length, length: buckets[last]! });
+  }
+  return plan;
+}
+
+/** The bucket of each example. */
+function assignBuckets(
+  examples: readonly TextExample[],
+  { batchSize, buckets }: TextBatchOptions,
+): number[] {
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new RangeError(`batchSize must be a whole number from 1, not ${batchSize}`);
+  }
+  if (examples.length === 0) throw new RangeError("there are no examples to make batches of");
+  const ascending = buckets.every((length, i) => length > (buckets[i - 1] ?? 0));
+  if (buckets.length < 1 || buckets.length > MAX_BUCKETS || !ascending) {
+    throw new RangeError(`buckets must be 1 to ${MAX_BUCKETS} ascending lengths, not [${buckets}]`);
+  }
+  return examples.map((example, row) => {
+    const bucket = buckets.findIndex((length) => length >= exampleLength(example));
+    if (bucket >= 0) return bucket;
+    throw new RangeError(
+      `example ${row} needs ${exampleLength(example)} positions: the largest bucket has ` +
+        `${buckets.at(-1)}`,
+    );
+  });
+}
+
+/** Fills the arrays of a batch. */
+function assemble(
+  examples: readonly TextExample[],
+  { rows, count, length }: PlannedBatch,
+  { padId, endId }: TextBatchOptions,
+  inputOf: (example: TextExample, position: number) => Int32Array,
+  ignoreFillers: boolean,
+): TextBatch {
+  const shape = [rows.length, length]; // [B, L]
+  const size = rows.length * length;
+  const inputIds = new Int32Array(size).fill(padId);
+  const attentionMask = new Int32Array(size);
+  const decoderInputIds = new Int32Array(size).fill(endId);
+  const labels = new Int32Array(size).fill(IGNORED_LABEL);
+  rows.forEach((row, i) => {
+    const example = examples[row]!;
+    const start = i * length;
+    inputIds.set(inputOf(example, i), start);
+    attentionMask.fill(1, start, start + example.encoder.length);
+    decoderInputIds.set(example.decoder, start + 1);
+    if (ignoreFillers && i >= count) return;
+    labels.set(example.decoder, start);
+    labels[start + example.decoder.length] = endId;
+  });
+  return {
+    rows,
+    count,
+    arrays: {
+      inputIds: int32(inputIds, shape),
+      attentionMask: int32(attentionMask, shape),
+      decoderInputIds: int32(decoderInputIds, shape),
+      labels: int32(labels, shape),
+    },
+  };
+}
+
+/** The batches of training. */
+export interface TrainingTextBatches {
+  /** Batches an epoch: examples / batch size, rounded up. */
+  readonly stepsPerEpoch: number;
+  /** The batch of a step, from 0: the same whenever it is asked for. */
+  at(step: number): TextBatch;
+}
+
+/**
+ * The batches of training: a pure function of the step, so that a resumed run sees the same.
+ *
+ * @param examples The texts.
+ * @param random The run's stream; epoch e is shuffled by one stream, step s is corrupted by another.
+ * @param options Sizes, and `corrupt`, what is done to the encoder's input. @default nothing
+ * @throws {RangeError} If there are no examples, one fits no bucket, or an option is out of range.
+ */
+export function trainingTextBatches(
+  examples: readonly TextExample[],
+  random: RandomStream,
+  options: TextBatchOptions & { readonly corrupt?: Corruption },
+): TrainingTextBatches {
+  const { batchSize, corrupt = (ids) => Int32Array.from(ids) } = options;
+  const bucketOf = assignBuckets(examples, options);
+  const stepsPerEpoch = Math.ceil(examples.length / batchSize);
+  const orders = random.stream("text order");
+  const corruptions = random.stream("corruption");
+  let epoch = -1;
+  let batches: PlannedBatch[] = [];
+  const planEpoch = (wanted: number): PlannedBatch[] => {
+    const stream = orders.at(wanted);
+    const order = stream.stream("texts").permutation(examples.length);
+    const plan = planBatches(order, bucketOf, options);
+    return Array.from(stream.stream("batches").permutation(plan.length), (i) => plan[i]!);
+  };
+  return {
+    stepsPerEpoch,
+    at(step) {
+      if (!Number.isSafeInteger(step) || step < 0) {
+        throw new RangeError(`step must be a whole number from 0, not ${step}`);
+      }
+      const wanted = Math.floor(step / stepsPerEpoch);
+      if (wanted !== epoch) batches = planEpoch(wanted);
+      epoch = wanted;
+      const draws = corruptions.at(step);
+      return assemble(
+        examples,
+        batches[step % stepsPerEpoch]!,
+        options,
+        ({ encoder }, i) => corrupt(encoder, draws.at(i)),
+        false,
+      );
+    },
+  };
+}
+
+/**
+ * The batches of an evaluation: every text once, in order within its bucket, clean unless `corrupt` says
+ * otherwise. In the last batch, rows from `count` on only fill it up, and their labels are ignored.
+ *
+ * @param examples The texts.
+ * @param options Sizes, and `corrupt` with its stream, of which text i has `random.at(i)`.
+ * @throws {RangeError} As {@linkcode trainingTextBatches}.
+ */
+export function evaluationTextBatches(
+  examples: readonly TextExample[],
+  options: TextBatchOptions & {
+    readonly corrupt?: { readonly apply: Corruption; readonly random: RandomStream };
+  },
+): TextBatch[] {
+  const { corrupt } = options;
+  const plan = planBatches(examples.keys(), assignBuckets(examples, options), options);
+  return plan.map((batch) =>
+    assemble(
+      examples,
+      batch,
+      options,
+      ({ encoder }, i) =>
+        corrupt === undefined ? encoder : corrupt.apply(encoder, corrupt.random.at(batch.rows[i]!)),
+      true,
+    )
+  );
+}

@@ -1,0 +1,61 @@
+/** Lengths that texts are padded to: few, so that few shapes are compiled, and close to the texts'. */
+
+/** The most shapes that a training run may have. */
+export const MAX_BUCKETS = 6;
+
+/** Options of {@linkcode bucketLengths}. */
+export interface BucketOptions {
+  /** Buckets at most, 1 to {@linkcode MAX_BUCKETS}. @default {@linkcode MAX_BUCKETS} */
+  readonly maxBuckets?: number;
+  /** Lengths are multiples of this, except for `minimum`. @default 8 */
+  readonly multiple?: number;
+  /** The least length of a bucket, such as the number of latents. @default `multiple` */
+  readonly minimum?: number;
+}
+
+/**
+ * The bucket lengths that leave the least padding: over all choices of at most `maxBuckets` multiples,
+ * by dynamic programming on the texts' lengths.
+ *
+ * @param lengths How long the texts are, in tokens.
+ * @returns Ascending lengths, the last of which holds the longest text.
+ * @throws {RangeError} If there are no texts, or an option is no whole number in its range.
+ */
+export function bucketLengths(lengths: readonly number[], options: BucketOptions = {}): number[] {
+  const { maxBuckets = MAX_BUCKETS, multiple = 8, minimum = multiple } = options;
+  requireWhole("maxBuckets", maxBuckets, MAX_BUCKETS);
+  requireWhole("multiple", multiple);
+  requireWhole("minimum", minimum);
+  if (lengths.length === 0) throw new RangeError("there are no texts to make buckets for");
+  const padded = (length: number) =>
+    length <= minimum ? minimum : Math.ceil(length / multiple) * multiple;
+  const counts = new Map<number, number>();
+  for (const length of lengths) {
+    const size = padded(length);
+    counts.set(size, (counts.get(size) ?? 0) + 1);
+  }
+  const sizes = [...counts.keys()].sort((a, b) => a - b);
+  const below = [0]; // texts in the first i sizes
+  for (const size of sizes) below.push(below.at(-1)! + counts.get(size)!);
+  // best[i]: the least tokens for the texts of the first i sizes, and the buckets that give them.
+  let best: { cost: number; buckets: number[] }[] = sizes.map((size, i) => ({
+    cost: size * below[i + 1]!,
+    buckets: [size],
+  }));
+  for (let count = 2; count <= maxBuckets; count++) {
+    best = best.map((fewer, i) => {
+      let least = fewer;
+      for (let j = 0; j < i; j++) {
+        const cost = best[j]!.cost + sizes[i]! * (below[i + 1]! - below[j + 1]!);
+        if (cost < least.cost) least = { cost, buckets: [...best[j]!.buckets, sizes[i]!] };
+      }
+      return least;
+    });
+  }
+  return best.at(-1)!.buckets;
+}
+
+function requireWhole(name: string, value: number, most = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return;
+  throw new RangeError(`${name} must be a whole number from 1 to ${most}, not ${value}`);
+}
