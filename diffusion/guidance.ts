@@ -1,6 +1,8 @@
 /** Classifier-free guidance (Ho and Salimans 2022): away from what any class would give. */
 
 import { usageError, UserError } from "../engine/errors.ts";
+import { requireNumber } from "./checks.ts";
+import { rescaleGuidance } from "./guidance_rescale.ts";
 import type { Denoiser } from "./samplers/types.ts";
 
 /**
@@ -34,27 +36,55 @@ export interface GuidanceOptions {
   unconditional: Denoiser;
   /** 0 is unconditional, 1 conditional, above 1 guided; any finite number. */
   guidanceScale: number;
+  /**
+   * How much of the contrast that guidance adds is taken back, in [0, 1]: see rescaleGuidance. Needs
+   * `sampleSize`. @default {0}
+   */
+  guidanceRescale?: number;
+  /** How many numbers a sample has, for `guidanceRescale`. */
+  sampleSize?: number;
+  /**
+   * The first and the last timestep, low and high, that are guided, both included; elsewhere the
+   * conditional output is taken as it is. Guidance is of use in the middle: at high noise levels it makes
+   * samples alike, at low ones it does nothing but cost time (Kynkaanniemi et al. 2024, "Applying
+   * Guidance in a Limited Interval"). guidanceInterval gives the timesteps of the paper's sigmas.
+   *
+   * @default all timesteps
+   */
+  interval?: readonly [low: number, high: number];
 }
 
 /**
- * A denoiser that is guided towards a condition, for use with any sampler. Scales 0 and 1 need only one
- * of the two denoisers, and only that one is asked.
+ * A denoiser that is guided towards a condition, for use with any sampler. Only the denoisers that count
+ * are asked: one of the two for scales 0 and 1, the conditional one alone outside the interval.
  *
- * @throws {UserError} If the scale is not a finite number.
+ * @throws {UserError} If the scale is not a finite number, or another option is out of range.
  */
-export function classifierFreeGuidance(
-  { conditional, unconditional, guidanceScale }: GuidanceOptions,
-): Denoiser {
+export function classifierFreeGuidance(options: GuidanceOptions): Denoiser {
+  const { conditional, unconditional, guidanceScale, sampleSize } = options;
+  const { guidanceRescale = 0, interval: [low, high] = [-Infinity, Infinity] } = options;
   if (!Number.isFinite(guidanceScale)) {
     throw usageError(`guidanceScale is ${guidanceScale}; it must be a finite number`);
   }
-  if (guidanceScale === 0) return unconditional;
-  if (guidanceScale === 1) return conditional;
-  return async (x, timestep) =>
-    // One after the other: a device runs one of them at a time anyway.
-    combineGuidance(
-      await conditional(x, timestep),
-      await unconditional(x, timestep),
-      guidanceScale,
+  requireNumber("guidanceRescale", guidanceRescale, 0, 1);
+  if (guidanceRescale > 0 && sampleSize === undefined) {
+    throw usageError(
+      `guidanceRescale ${guidanceRescale} needs sampleSize, the numbers of a sample`,
     );
+  }
+  if (!(low <= high)) {
+    throw usageError(
+      `the interval of guidance is ${low} to ${high}; give the lower timestep first`,
+    );
+  }
+  const guide = async (x: Float32Array, timestep: number): Promise<Float32Array> => {
+    // One after the other: a device runs one of them at a time anyway.
+    const asked = await conditional(x, timestep);
+    const guided = combineGuidance(asked, await unconditional(x, timestep), guidanceScale);
+    return guidanceRescale === 0
+      ? guided
+      : rescaleGuidance(guided, asked, { guidanceRescale, sampleSize: sampleSize! });
+  };
+  const inside = guidanceScale === 0 ? unconditional : guidanceScale === 1 ? conditional : guide;
+  return (x, timestep) => (low <= timestep && timestep <= high ? inside : conditional)(x, timestep);
 }

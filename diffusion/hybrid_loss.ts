@@ -18,6 +18,7 @@ import {
   type DenoiserFunction,
   type DiffusionBatch,
   diffusionBatch,
+  type DiffusionBatchOptions,
   type DiffusionLosses,
   noiseBatch,
 } from "./objective.ts";
@@ -35,12 +36,18 @@ export type HybridBatch = DiffusionBatch & {
   readonly variance: HostArray;
 };
 
+/** What {@linkcode hybridBatch} makes a batch of; `weights` are L_simple's, `exampleWeights` are both's. */
+export interface HybridBatchOptions extends DiffusionBatchOptions {
+  /**
+   * The weight of a time step's term of the bound, in bits per dimension. The default is Nichol and
+   * Dhariwal's lambda of 0.001 times the T terms that one stands for. @default {T / 1000}
+   */
+  boundWeight?: number;
+}
+
 /**
  * Puts a batch for {@linkcode hybridLosses} together.
  *
- * @param options Those of diffusionBatch, and `boundWeight`, the weight of a time step's term of the
- * bound, in bits per dimension: T / 1000 by default, as lambda = 0.001 times all T terms. `weights` are
- * those of L_simple; `exampleWeights` multiply both.
  * @throws {UserError} As diffusionBatch; or if a prediction of epsilon meets a terminal SNR of zero.
  */
 export function hybridBatch(

@@ -38,22 +38,35 @@ export type DiffusionBatch = {
   readonly condition: Readonly<Record<string, HostArray>>;
 };
 
+/** What {@linkcode diffusionBatch} makes a batch of. */
+export interface DiffusionBatchOptions {
+  /** Clean samples [B, ...]. */
+  x0: HostArray;
+  /** Standard normal numbers [B, ...]. */
+  noise: Float32Array;
+  /** Time steps [B], in [0, T). */
+  timesteps: Int32Array;
+  /** The condition by name. @default {{}} */
+  condition?: Record<string, HostArray>;
+  /** The loss's weight at each time step [T]. @default 1 for all */
+  weights?: ArrayLike<number>;
+  /**
+   * The loss's weight of each example [B], such as that of loss-aware time steps; it multiplies the
+   * weight of its time step. @default 1 for all
+   */
+  exampleWeights?: ArrayLike<number>;
+}
+
 /**
  * Puts a batch together: the schedule's tables are looked up here, in float64, and only what the
  * examples need is sent to the device.
  *
- * @param options `weights` are the loss's at each time step [T], `exampleWeights` those of each example
- * [B], such as those of loss-aware time steps; the two are multiplied, and 1 by default.
  * @throws {UserError} If lengths do not fit or a time step is out of range, which would become NaN.
  */
-export function diffusionBatch(schedule: NoiseSchedule, options: {
-  x0: HostArray;
-  noise: Float32Array;
-  timesteps: Int32Array;
-  condition?: Record<string, HostArray>;
-  weights?: ArrayLike<number>;
-  exampleWeights?: ArrayLike<number>;
-}): DiffusionBatch {
+export function diffusionBatch(
+  schedule: NoiseSchedule,
+  options: DiffusionBatchOptions,
+): DiffusionBatch {
   const { x0, noise, timesteps, condition = {}, weights, exampleWeights } = options;
   const size = timesteps.length;
   if (noise.length !== x0.data.length || size !== x0.shape[0]) {
