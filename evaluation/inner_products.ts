@@ -1,0 +1,94 @@
+/** Inner products of all pairs of feature vectors, block by block: what every measure of pairs is made of. */
+import type { Device } from "../engine/device.ts";
+import * as tf from "../engine/tf.ts";
+import { float32, type HostArray } from "../engine/tree.ts";
+import { countRows, type FeatureRows } from "./feature_statistics.ts";
+
+/** Computes a b' of a [N, D] and b [M, D]: [N, M], flat. */
+export type InnerProducts = (
+  a: FeatureRows,
+  b: FeatureRows,
+) => ArrayLike<number> | Promise<ArrayLike<number>>;
+
+/** Inner products in float64 on the host: exact, and slow for thousands of vectors. */
+export const hostProducts: InnerProducts = (a, b) => {
+  const [rows, columns] = [countRows(a), countRows(b)];
+  const { width } = a;
+  const products = new Float64Array(rows * columns);
+  for (let i = 0; i < rows; i++) {
+    for (let j = 0; j < columns; j++) {
+      let sum = 0;
+      for (let k = 0; k < width; k++) sum += a.data[i * width + k]! * b.data[j * width + k]!;
+      products[i * columns + j] = sum;
+    }
+  }
+  return products;
+};
+
+/** Inner products in float32 on a device. */
+export interface DeviceProducts extends InnerProducts {
+  /** Releases its graphs. */
+  dispose(): Promise<void>;
+}
+
+/** Compiles {@linkcode InnerProducts} for a device. */
+export function compileProducts(device: Device): DeviceProducts {
+  type Inputs = { a: HostArray; b: HostArray };
+  const compiled = device.compile<Inputs, HostArray>(({ a, b }) =>
+    tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D, false, true)
+  );
+  const rowsOf = (rows: FeatureRows) =>
+    float32(Float32Array.from(rows.data), [countRows(rows), rows.width]);
+  const products = async (a: FeatureRows, b: FeatureRows) =>
+    (await compiled({ a: rowsOf(a), b: rowsOf(b) })).data;
+  return Object.assign(products, { dispose: () => compiled.dispose() });
+}
+
+/** A part of the matrix of all products. */
+export interface ProductBlock {
+  /** The products, [rows, columns], flat. */
+  readonly values: ArrayLike<number>;
+  /** The number of the first vector of `a`, and how many there are. */
+  readonly row: number;
+  /** See `row`. */
+  readonly rows: number;
+  /** The number of the first vector of `b`, and how many there are. */
+  readonly column: number;
+  /** See `column`. */
+  readonly columns: number;
+}
+
+/** Vectors in a block each way: 8 MB of products. */
+const BLOCK = 1000;
+
+/** The vectors from `start` to before `end`, without copying. */
+export function sliceRows({ data, width }: FeatureRows, start: number, end: number): FeatureRows {
+  return { data: data.subarray(start * width, end * width), width };
+}
+
+/**
+ * All products of two sets of vectors, block by block: those of 10,000 with 10,000 would not fit well
+ * into memory.
+ */
+export async function* productBlocks(
+  products: InnerProducts,
+  a: FeatureRows,
+  b: FeatureRows,
+): AsyncGenerator<ProductBlock, void, undefined> {
+  const [countA, countB] = [countRows(a), countRows(b)];
+  for (let row = 0; row < countA; row += BLOCK) {
+    const partA = sliceRows(a, row, row + BLOCK);
+    for (let column = 0; column < countB; column += BLOCK) {
+      const partB = sliceRows(b, column, column + BLOCK);
+      const values = await products(partA, partB);
+      yield { values, row, column, rows: countRows(partA), columns: countRows(partB) };
+    }
+  }
+}
+
+/** |v|^2 of every vector. */
+export function squaredNorms(rows: FeatureRows): Float64Array {
+  const norms = new Float64Array(countRows(rows));
+  rows.data.forEach((value, i) => norms[Math.floor(i / rows.width)]! += value ** 2);
+  return norms;
+}
