@@ -1,5 +1,6 @@
 /** The diffusion transformer's configuration, named as in diffusers' DiTTransformer2DModel. */
 import { UserError } from "../engine/errors.ts";
+import { fromDiffusersConfig, toDiffusersConfig } from "./diffusers_config.ts";
 
 /** Ways in which tokens of a condition are heard. */
 export const CONTEXT_MODES = ["in_context", "cross_attention"] as const;
@@ -45,6 +46,17 @@ export interface DitConfig {
   readonly selfConditioning: boolean;
 }
 
+/** The settings that diffusers has no word for; a file of its class has them at these values. */
+const BEYOND_DIFFUSERS = {
+  sharedEmbedding: false,
+  contextDim: null,
+  contextMode: "in_context",
+  contextLength: null,
+  pooledDim: null,
+  nullCondition: false,
+  selfConditioning: false,
+} as const;
+
 /** diffusers' defaults, which are those of DiT-XL/2 on latents of 256x256 images. */
 export const DIT_DEFAULTS: DitConfig = {
   sampleSize: 32,
@@ -57,13 +69,8 @@ export const DIT_DEFAULTS: DitConfig = {
   attentionBias: true,
   normEps: 1e-5,
   numEmbedsAdaNorm: 1000,
+  ...BEYOND_DIFFUSERS,
   sharedEmbedding: true,
-  contextDim: null,
-  contextMode: "in_context",
-  contextLength: null,
-  pooledDim: null,
-  nullCondition: false,
-  selfConditioning: false,
 };
 
 /** What diffusers' config has beyond ours, with the only values that are supported. */
@@ -76,24 +83,8 @@ const FIXED = {
   upcast_attention: false,
 } as const;
 
-/** The settings that diffusers has no word for; a file of its class has them at these values. */
-const BEYOND_DIFFUSERS: Partial<DitConfig> = {
-  sharedEmbedding: false,
-  contextDim: null,
-  contextMode: "in_context",
-  contextLength: null,
-  pooledDim: null,
-  nullCondition: false,
-  selfConditioning: false,
-};
-
 /** diffusers' class, and what a model that it has no class for is called. */
 const CLASS_NAMES = ["DiTTransformer2DModel", "DiT"] as const;
-
-/** The version of diffusers whose format is written. */
-const DIFFUSERS_VERSION = "0.42.0";
-
-const toSnakeCase = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** Whether diffusers' DiTTransformer2DModel can be the model: patches, classes, embeddings apart. */
 export function isDiffusersDit(config: DitConfig): boolean {
@@ -107,12 +98,7 @@ export function isDiffusersDit(config: DitConfig): boolean {
 export function ditConfigToJson(config: DitConfig): Record<string, unknown> {
   const diffusers = isDiffusersDit(config);
   const ours = Object.entries(config).filter(([key]) => !diffusers || !(key in BEYOND_DIFFUSERS));
-  return {
-    _class_name: CLASS_NAMES[diffusers ? 0 : 1],
-    _diffusers_version: DIFFUSERS_VERSION,
-    ...FIXED,
-    ...Object.fromEntries(ours.map(([key, value]) => [toSnakeCase(key), value])),
-  };
+  return toDiffusersConfig(CLASS_NAMES[diffusers ? 0 : 1], FIXED, ours);
 }
 
 /**
@@ -126,23 +112,11 @@ export function ditConfigFromJson(json: Record<string, unknown>, where: string):
   if (className !== CLASS_NAMES[0] && className !== CLASS_NAMES[1]) {
     throw new UserError(`${where} describes a ${className}; a ${CLASS_NAMES[0]} is wanted.`);
   }
-  for (const [key, value] of Object.entries(FIXED)) {
-    if (json[key] !== undefined && json[key] !== value) {
-      throw new UserError(
-        `${where}: ${key} is ${JSON.stringify(json[key])}, and only ${
-          JSON.stringify(value)
-        } is supported.`,
-      );
-    }
-  }
   const defaults = className === CLASS_NAMES[0]
     ? { ...DIT_DEFAULTS, ...BEYOND_DIFFUSERS }
     : DIT_DEFAULTS;
-  const entries = Object.entries(defaults).map(([key, value]) => {
-    const given = json[toSnakeCase(key)];
-    return [key, given === undefined ? value : given];
-  });
-  return checkDitConfig(Object.fromEntries(entries) as DitConfig, where);
+  const config = fromDiffusersConfig(json, { fixed: FIXED, defaults, where });
+  return checkDitConfig(config, where);
 }
 
 /** Features of a token. */

@@ -1,6 +1,7 @@
 /** diffusers' scheduler_config.json, written and read. */
 
 import { UserError } from "../engine/errors.ts";
+import { DIFFUSERS_VERSION } from "./diffusers_config.ts";
 import { type VarianceType, varianceTypes } from "./posterior.ts";
 import type { SamplerName } from "./samplers/registry.ts";
 import {
@@ -50,9 +51,6 @@ const CLASS_NAMES: Record<SamplerName, string> = {
   euler: "EulerDiscreteScheduler",
   euler_ancestral: "EulerAncestralDiscreteScheduler",
 };
-
-/** The version of diffusers whose files these are. */
-const DIFFUSERS_VERSION = "0.42.0";
 
 /** Beta schedules that a class of diffusers does not know by name: it gets the betas themselves. */
 function unnamed(sampler: SamplerName, betaSchedule: string): boolean {

@@ -1,5 +1,6 @@
 /** The UNet's configuration, as diffusers' UNet2DModel writes it, and the plan that follows from it. */
 import { UserError } from "../engine/errors.ts";
+import { fromDiffusersConfig, toDiffusersConfig } from "./diffusers_config.ts";
 
 /** Kinds of blocks on the way down. */
 export const DOWN_BLOCK_TYPES = ["DownBlock2D", "AttnDownBlock2D"] as const;
@@ -79,20 +80,9 @@ const FIXED = {
   upsample_type: "conv",
 } as const;
 
-/** The version of diffusers whose format is written. */
-const DIFFUSERS_VERSION = "0.42.0";
-
-const toSnakeCase = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-
 /** The configuration as diffusers' config.json has it. */
 export function unetConfigToJson(config: UNetConfig): Record<string, unknown> {
-  const ours = Object.entries(config).map(([key, value]) => [toSnakeCase(key), value]);
-  return {
-    _class_name: "UNet2DModel",
-    _diffusers_version: DIFFUSERS_VERSION,
-    ...FIXED,
-    ...Object.fromEntries(ours),
-  };
+  return toDiffusersConfig("UNet2DModel", FIXED, Object.entries(config));
 }
 
 /**
@@ -106,20 +96,8 @@ export function unetConfigFromJson(json: Record<string, unknown>, where: string)
   if (className !== undefined && className !== "UNet2DModel") {
     throw new UserError(`${where} describes a ${className}; a UNet2DModel is wanted.`);
   }
-  for (const [key, value] of Object.entries(FIXED)) {
-    if (json[key] !== undefined && json[key] !== value) {
-      throw new UserError(
-        `${where}: ${key} is ${JSON.stringify(json[key])}, and only ${
-          JSON.stringify(value)
-        } is supported.`,
-      );
-    }
-  }
-  const entries = Object.entries(UNET_DEFAULTS).map(([key, value]) => {
-    const given = json[toSnakeCase(key)];
-    return [key, given === undefined ? value : given];
-  });
-  return checkUNetConfig(Object.fromEntries(entries) as UNetConfig, where);
+  const config = fromDiffusersConfig(json, { fixed: FIXED, defaults: UNET_DEFAULTS, where });
+  return checkUNetConfig(config, where);
 }
 
 /**

@@ -5,6 +5,7 @@ import { makeFolder, writeFileAtomic } from "../engine/files.ts";
 import { type JsonObject, type JsonValue, parseJsonObject } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
 import { float32 } from "../engine/tree.ts";
+import { decodeFloat16, encodeFloat16 } from "../nn/half.ts";
 import { floatValues, type HostTensor } from "../nn/host_tensor.ts";
 import { checkParameters, type HostParameters } from "../nn/parameters.ts";
 import { readSafetensors, writeSafetensors } from "../nn/safetensors.ts";
@@ -18,7 +19,7 @@ export interface Classifier {
   readonly parameters: HostParameters;
 }
 
-/** Where the classifier that comes with this project lies, which every figure is measured with. */
+/** Where the classifier that figures are measured with belongs. It is not trained yet. */
 export const CLASSIFIER_FOLDER: URL = new URL(
   "../checkpoints/fashion-mnist-classifier/",
   import.meta.url,
@@ -78,7 +79,7 @@ function configFromJson(json: JsonObject, source: string): ClassifierConfig {
 export function roundToHalf(parameters: HostParameters): HostParameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, { data, shape }]) =>
-      [name, float32(new Float32Array(new Float16Array(data as Float32Array)), shape)] as const
+      [name, float32(decodeFloat16(encodeFloat16(data as Float32Array)), shape)] as const
     ),
   );
 }
@@ -110,7 +111,7 @@ export async function saveClassifier(
 /**
  * Reads a classifier. Needs the permission to read its folder.
  *
- * @param directory The folder. @default the one that comes with this project
+ * @param directory The folder. @default {@linkcode CLASSIFIER_FOLDER}
  * @throws {UserError} If a file is missing or unsound, or the weights are another model's.
  */
 export async function loadClassifier(directory?: string): Promise<Classifier> {

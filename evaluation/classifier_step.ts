@@ -2,13 +2,18 @@
 import { batcher, gatherImages, type LabelledImages } from "../datasets/batches.ts";
 import type { Device } from "../engine/device.ts";
 import * as tf from "../engine/tf.ts";
-import { float32, type HostArray, int32, scalar } from "../engine/tree.ts";
+import { float32, type HostArray, int32 } from "../engine/tree.ts";
 import { crossEntropy } from "../nn/cross_entropy.ts";
-import { updateEma } from "../nn/ema.ts";
-import { applyUpdates, type GradientTransform } from "../nn/optimizers.ts";
+import type { GradientTransform } from "../nn/optimizers.ts";
 import { unravelTensor } from "../nn/parameters.ts";
 import type { RandomStream } from "../nn/random.ts";
 import type { StepSettings, TrainState } from "../training/diffusion_step.ts";
+import {
+  type SettingInputs,
+  settingInputs,
+  type StateInputs,
+  updateState,
+} from "../training/update_state.ts";
 import { augment } from "./augment.ts";
 import { applyClassifier, type ClassifierConfig, classifierSpecs } from "./classifier.ts";
 
@@ -21,9 +26,9 @@ export type ClassifierBatch = {
 };
 
 type StepInputs = {
-  state: { [Key in keyof TrainState]: TrainState[Key] };
+  state: StateInputs;
   batch: ClassifierBatch;
-  settings: Record<keyof StepSettings, HostArray>;
+  settings: SettingInputs;
 };
 
 type StepOutputs = Pick<StepInputs, "state"> & { loss: HostArray };
@@ -56,40 +61,10 @@ export function compileClassifierStep(
       );
       return crossEntropy(logits, batch.labels as tf.Tensor1D);
     })([state.parameters]);
-    const parameters = { flat: state.parameters };
-    const { updates, state: slots } = optimizer.update(
-      { flat: gradient! },
-      Object.fromEntries(Object.entries(state.optimizer).map(([slot, flat]) => [slot, { flat }])),
-      {
-        parameters,
-        step: settings.step as tf.Scalar,
-        learningRate: settings.learningRate as tf.Scalar,
-      },
-    );
-    const updated = applyUpdates(parameters, updates);
-    const ema = updateEma({ flat: state.ema }, updated, settings.emaDecay as tf.Scalar);
-    return {
-      state: {
-        parameters: updated["flat"]!,
-        ema: ema["flat"]!,
-        optimizer: Object.fromEntries(
-          Object.entries(slots).map(([slot, record]) => [slot, record["flat"]!]),
-        ),
-      },
-      loss,
-    };
+    return { state: updateState(state, gradient!, settings, optimizer), loss };
   });
   const step = async (state: TrainState, batch: ClassifierBatch, settings: StepSettings) => {
-    const { step, learningRate, emaDecay } = settings;
-    const result = await compiled({
-      state,
-      batch,
-      settings: {
-        step: scalar(step),
-        learningRate: scalar(learningRate),
-        emaDecay: scalar(emaDecay),
-      },
-    });
+    const result = await compiled({ state, batch, settings: settingInputs(settings) });
     return { state: result.state, loss: result.loss.data[0]! };
   };
   return Object.assign(step, { dispose: () => compiled.dispose() });

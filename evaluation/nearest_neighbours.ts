@@ -2,6 +2,7 @@
 import { UserError } from "../engine/errors.ts";
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
 import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
+import { keepSmallest } from "./smallest.ts";
 
 /** Neighbours of one vector. */
 export interface Neighbours {
@@ -50,21 +51,12 @@ export async function nearestNeighbours(
         const product = block.values[i * block.columns + j]!;
         const squared = queryNorms[block.row + i]! + norms[block.column + j]! - 2 * product;
         // In float32 an image's distance to itself may come out below zero.
-        insert(indices, distances, block.column + j, Math.sqrt(Math.max(0, squared)));
+        const place = keepSmallest(distances, Math.sqrt(Math.max(0, squared)));
+        if (place < 0) continue;
+        indices.copyWithin(place + 1, place);
+        indices[place] = block.column + j;
       }
     }
   }
   return found;
-}
-
-/** Puts a candidate where it belongs among the nearest. */
-function insert(indices: Int32Array, distances: Float64Array, index: number, distance: number) {
-  let at = distances.length - 1;
-  if (!(distance < distances[at]!)) return;
-  for (; at > 0 && distances[at - 1]! > distance; at--) {
-    distances[at] = distances[at - 1]!;
-    indices[at] = indices[at - 1]!;
-  }
-  distances[at] = distance;
-  indices[at] = index;
 }

@@ -5,6 +5,7 @@
 import { UserError } from "../engine/errors.ts";
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
 import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
+import { keepSmallest } from "./smallest.ts";
 
 /** Shares in [0, 1]. */
 export interface PrecisionRecall {
@@ -22,14 +23,6 @@ export interface PrecisionRecallOptions {
   readonly products?: InnerProducts;
 }
 
-/** Keeps the smallest of some numbers in rising order. */
-function insertSmall(smallest: Float64Array, value: number): void {
-  let at = smallest.length - 1;
-  if (!(value < smallest[at]!)) return;
-  for (; at > 0 && smallest[at - 1]! > value; at--) smallest[at] = smallest[at - 1]!;
-  smallest[at] = value;
-}
-
 /** The squared distance of every vector to its k-th nearest other one. */
 async function squaredRadii(
   rows: FeatureRows,
@@ -44,7 +37,7 @@ async function squaredRadii(
         const [a, b] = [block.row + i, block.column + j];
         if (a === b) continue;
         const distance = norms[a]! + norms[b]! - 2 * block.values[i * block.columns + j]!;
-        insertSmall(nearest[a]!, distance);
+        keepSmallest(nearest[a]!, distance);
       }
     }
   }

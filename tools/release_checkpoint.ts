@@ -1,51 +1,53 @@
 /**
  * Turns a run's last checkpoint into one to publish: the moving average as float16, no training state.
  *
- *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN CHECKPOINT
- *     deno run --allow-read --allow-write tools/release_checkpoint.ts runs/image-small-0 checkpoints/fashion-mnist
+ *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN CHECKPOINT CARD
+ *     deno run --allow-read --allow-write tools/release_checkpoint.ts runs/image-small-0 out card.md
+ *
+ * CARD is the model card, in Markdown.
  */
 import { EXIT, usageError } from "../engine/errors.ts";
-import { readSafetensors, writeSafetensors } from "../nn/safetensors.ts";
+import { loadCheckpoint, writeCheckpoint } from "../training/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint_folders.ts";
 import { runProgram } from "../training/program.ts";
-
-/** What of a checkpoint is copied as it is. */
-const CONFIGURATION = ["model_index.json", "unet/config.json", "scheduler/scheduler_config.json"];
-
-/** Where diffusers looks for a UNet's weights. */
-const WEIGHTS = "unet/diffusion_pytorch_model.safetensors";
 
 /**
  * Copies a checkpoint with its weights rounded to float16, which halves the file.
  *
  * @param run A run's folder, or a checkpoint's.
- * @param target Where it goes; made if it is not there.
- * @returns How many tensors it holds.
- * @throws {UserError} If there is no checkpoint, or a weight is too large for float16.
+ * @param target Where it goes: a folder that is not there yet.
+ * @param card The model card, in Markdown.
+ * @throws {UserError} If there is no checkpoint, a weight is too large for float16, or the target
+ * cannot be written.
  */
-export async function releaseCheckpoint(run: string, target: string): Promise<number> {
+export async function releaseCheckpoint(run: string, target: string, card: string): Promise<void> {
   const source = await resolveCheckpoint(run, (line) => console.error(line));
-  const { tensors, metadata } = await readSafetensors(`${source}/${WEIGHTS}`);
-  for (const folder of ["unet", "scheduler"]) {
-    await Deno.mkdir(`${target}/${folder}`, { recursive: true });
-  }
-  for (const path of CONFIGURATION) await Deno.copyFile(`${source}/${path}`, `${target}/${path}`);
-  const halves = [...tensors].map(([name, tensor]) =>
-    [name, { shape: tensor.shape, data: tensor.data as Float32Array, dtype: "F16" }] as const
+  const { modelIndex, components } = await loadCheckpoint(source, { state: false });
+  const halved = Object.entries(components).map(([folder, { weights, ...component }]) =>
+    [folder, {
+      ...component,
+      ...(weights === undefined ? {} : {
+        weights: new Map(
+          [...weights].map(([name, { shape, data }]) =>
+            [name, { dtype: "F16", shape, data: data as Float32Array }] as const
+          ),
+        ),
+      }),
+    }] as const
   );
-  await writeSafetensors(`${target}/${WEIGHTS}`, new Map(halves), {
-    metadata: Object.fromEntries(metadata),
-  });
-  return halves.length;
+  await writeCheckpoint(target, { modelIndex, components: Object.fromEntries(halved), card });
 }
 
 if (import.meta.main) {
   await runProgram(async () => {
-    const [run, target, ...rest] = Deno.args;
-    if (run === undefined || target === undefined || rest.length > 0) {
-      throw usageError("give two folders: the run, and where its checkpoint goes.");
+    const [run, target, card, ...rest] = Deno.args;
+    if (run === undefined || target === undefined || card === undefined || rest.length > 0) {
+      throw usageError(
+        "give the run, the folder that its checkpoint goes to, and the card's file.",
+      );
     }
-    console.log(`${target}: ${await releaseCheckpoint(run, target)} tensors as float16`);
+    await releaseCheckpoint(run, target, await Deno.readTextFile(card));
+    console.log(`${target}: the weights as float16`);
     return EXIT.done;
   });
 }

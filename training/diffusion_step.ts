@@ -1,15 +1,8 @@
 /** One training step of a diffusion model, compiled into one graph. */
 import type { Compiled, Device } from "../engine/device.ts";
-import * as tf from "../engine/tf.ts";
-import {
-  type BatchTensors,
-  type DenoiserFunction,
-  type DiffusionBatch,
-  diffusionLosses,
-} from "../diffusion/objective.ts";
-import { float32, type HostArray, scalar } from "../engine/tree.ts";
-import { updateEma } from "../nn/ema.ts";
-import { applyUpdates, globalNorm, type GradientTransform } from "../nn/optimizers.ts";
+import type { BatchTensors, DenoiserFunction, DiffusionBatch } from "../diffusion/objective.ts";
+import { float32, type HostArray } from "../engine/tree.ts";
+import { globalNorm, type GradientTransform } from "../nn/optimizers.ts";
 import {
   countParameters,
   type HostParameters,
@@ -17,6 +10,13 @@ import {
   ravel,
   unravelTensor,
 } from "../nn/parameters.ts";
+import { lossGradients } from "./loss_gradients.ts";
+import {
+  type SettingInputs,
+  settingInputs,
+  type StateInputs,
+  updateState,
+} from "./update_state.ts";
 
 /** What changes from step to step, each part as one vector over all parameters. */
 export interface TrainState {
@@ -66,13 +66,13 @@ export interface StepResult {
 }
 
 type StepInputs = {
-  state: { [Key in keyof TrainState]: TrainState[Key] };
+  state: StateInputs;
   batch: DiffusionBatch;
-  settings: Record<keyof StepSettings, HostArray>;
+  settings: SettingInputs;
 };
 
 type StepOutputs = {
-  state: { [Key in keyof TrainState]: TrainState[Key] };
+  state: StateInputs;
   loss: HostArray;
   gradNorm: HostArray;
   losses: HostArray;
@@ -94,57 +94,22 @@ export function compileTrainStep(device: Device, { denoise, specs, optimizer }: 
 }): TrainStep {
   const compiled: Compiled<StepInputs, StepOutputs> = device.compile<StepInputs, StepOutputs>(
     ({ state, batch, settings }) => {
-      let kept!: tf.Tensor;
-      const { value: loss, grads } = tf.valueAndGrads((flat: tf.Tensor) => {
-        const { weighted, plain } = diffusionLosses(
-          denoise,
-          unravelTensor(flat, specs),
-          batch as BatchTensors,
-        );
-        kept = tf.keep(plain); // the scope of the gradient would dispose of it
-        return tf.mean(weighted);
-      })([state.parameters]);
-      const losses = tf.clone(kept);
-      kept.dispose();
-      const gradients = { flat: grads[0]! };
-      const parameters = { flat: state.parameters };
-      const { updates, state: slots } = optimizer.update(
-        gradients,
-        Object.fromEntries(
-          Object.entries(state.optimizer).map(([slot, flat]) => [slot, { flat }]),
-        ),
-        {
-          parameters,
-          step: settings.step as tf.Scalar,
-          learningRate: settings.learningRate as tf.Scalar,
-        },
+      const { loss, gradients, losses } = lossGradients(
+        denoise,
+        batch as BatchTensors,
+        [state.parameters],
+        ([flat]) => unravelTensor(flat!, specs),
       );
-      const updated = applyUpdates(parameters, updates);
-      const ema = updateEma({ flat: state.ema }, updated, settings.emaDecay as tf.Scalar);
       return {
-        state: {
-          parameters: updated["flat"]!,
-          ema: ema["flat"]!,
-          optimizer: Object.fromEntries(
-            Object.entries(slots).map(([slot, record]) => [slot, record["flat"]!]),
-          ),
-        },
+        state: updateState(state, gradients[0]!, settings, optimizer),
         loss,
-        gradNorm: globalNorm(gradients),
+        gradNorm: globalNorm({ flat: gradients[0]! }),
         losses,
       };
     },
   );
   const step = async (state: TrainState, batch: DiffusionBatch, settings: StepSettings) => {
-    const result = await compiled({
-      state,
-      batch,
-      settings: {
-        step: scalar(settings.step),
-        learningRate: scalar(settings.learningRate),
-        emaDecay: scalar(settings.emaDecay),
-      },
-    });
+    const result = await compiled({ state, batch, settings: settingInputs(settings) });
     return {
       state: result.state,
       loss: result.loss.data[0]!,

@@ -9,14 +9,8 @@
 import type { Device, OnDevice } from "../engine/device.ts";
 import { type AdamMemory, adamMemory } from "../engine/fused_adam.ts";
 import { updatesInPlace } from "../engine/in_place.ts";
-import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
-import {
-  type BatchTensors,
-  type DenoiserFunction,
-  type DiffusionBatch,
-  diffusionLosses,
-} from "../diffusion/objective.ts";
+import type { BatchTensors, DenoiserFunction, DiffusionBatch } from "../diffusion/objective.ts";
 import type { AdamWOptions } from "../nn/optimizers.ts";
 import {
   countParameters,
@@ -25,6 +19,7 @@ import {
   unravel,
 } from "../nn/parameters.ts";
 import type { StepSettings, TrainState, TrainStep } from "./diffusion_step.ts";
+import { lossGradients } from "./loss_gradients.ts";
 
 type Inputs = {
   parameters: HostParameters;
@@ -59,17 +54,14 @@ export function compileInPlaceTrainStep(device: Device, { denoise, specs, optimi
   const gradients = unravel(float32(memory.gradient), specs);
 
   const differentiate = ({ parameters, batch }: OnDevice<Inputs>): OnDevice<Outputs> => {
-    let kept!: tf.Tensor;
-    const { value: loss, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) => {
-      const named = Object.fromEntries(names.map((name, i) => [name, weights[i]!]));
-      const { weighted, plain } = diffusionLosses(denoise, named, batch as BatchTensors);
-      kept = tf.keep(plain); // the scope of the gradient would dispose of it
-      return tf.mean(weighted);
-    })(names.map((name) => parameters[name]!));
-    const losses = tf.clone(kept);
-    kept.dispose();
+    const { loss, gradients, losses } = lossGradients(
+      denoise,
+      batch as BatchTensors,
+      names.map((name) => parameters[name]!),
+      (weights) => Object.fromEntries(names.map((name, i) => [name, weights[i]!])),
+    );
     return {
-      gradients: Object.fromEntries(names.map((name, i) => [name, grads[i]!])),
+      gradients: Object.fromEntries(names.map((name, i) => [name, gradients[i]!])),
       loss,
       losses,
     };

@@ -4,8 +4,9 @@
  */
 import { UserError } from "../engine/errors.ts";
 import type { JsonObject } from "../engine/json.ts";
+import { bytePairTokenizerJson } from "./bpe_json.ts";
 import { learnMerges } from "./bpe_merges.ts";
-import { BYTE_SYMBOLS, preTokenizerJson, pretokens, wordBytes } from "./bpe_pretokens.ts";
+import { BYTE_SYMBOLS, pretokens, wordBytes } from "./bpe_pretokens.ts";
 import { ID_LIMIT } from "./bpe_queue.ts";
 import {
   addedToken,
@@ -107,28 +108,11 @@ function files({ tokens, merges, special, roles, splitDigits }: {
 }): TokenizerFiles {
   const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
   return {
-    tokenizer: {
-      version: "1.0",
-      truncation: null,
-      padding: null,
-      added_tokens: special.map((token, id) => addedToken(token, id)),
-      normalizer: null,
-      pre_tokenizer: preTokenizerJson(splitDigits),
-      post_processor: templateProcessor(roles, (token) => vocab[token]),
-      decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-      model: {
-        type: "BPE",
-        dropout: null,
-        unk_token: null,
-        continuing_subword_prefix: null,
-        end_of_word_suffix: null,
-        fuse_unk: false,
-        byte_fallback: false,
-        ignore_merges: false,
-        vocab,
-        merges,
-      },
-    },
+    tokenizer: bytePairTokenizerJson({
+      ...{ vocab, merges, splitDigits },
+      addedTokens: special.map((token, id) => addedToken(token, id)),
+      postProcessor: templateProcessor(roles, (token) => vocab[token]),
+    }),
     config: {
       // Not GPT2Tokenizer: transformers would rebuild that one's rules instead of reading these.
       tokenizer_class: "PreTrainedTokenizerFast",

@@ -2,7 +2,7 @@
 import { UserError } from "../engine/errors.ts";
 import type { JsonObject } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
-import { preTokenizerJson } from "./bpe_pretokens.ts";
+import { bytePairTokenizerJson } from "./bpe_json.ts";
 import { addedToken, specialTokensOf, templateProcessor } from "./tokenizer_special.ts";
 
 /** Lines of a file, without the line ends of either kind and without the end of the last line. */
@@ -96,26 +96,9 @@ export function bytePairJson(
     merges.push(pair);
   });
   const ids = new Map(Object.entries(vocab).map(([token, id]) => [token, Number(id)]));
-  return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
-    added_tokens: addedTokens(config, ids),
-    normalizer: null,
-    pre_tokenizer: preTokenizerJson(false),
-    post_processor: templateProcessor({}, () => undefined),
-    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: "BPE",
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: null,
-      end_of_word_suffix: null,
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab,
-      merges,
-    },
-  };
+  return bytePairTokenizerJson({
+    ...{ vocab, merges },
+    addedTokens: addedTokens(config, ids),
+    postProcessor: templateProcessor({}, () => undefined),
+  });
 }

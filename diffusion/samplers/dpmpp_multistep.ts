@@ -1,19 +1,13 @@
 /** DPM-Solver++ (Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling"), multistep. */
 
-import { requireInteger, requireOneOf } from "../checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser, askNoise } from "./ask.ts";
 import { combine, type Term } from "./combine.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas } from "./sigmas.ts";
+import { solverOptions } from "./solver_options.ts";
 import { type SolverWeights, solverWeights } from "./solver_weights.ts";
-import {
-  algorithmTypes,
-  type Denoiser,
-  type SamplerOptions,
-  type SamplerStep,
-  solverTypes,
-} from "./types.ts";
+import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /** What the denoiser said at an earlier step. */
 interface Past {
@@ -23,17 +17,21 @@ interface Past {
 }
 
 /** The terms of x0 now and before, newest first: a Taylor series with differences for derivatives. */
-function x0Terms(past: readonly Past[], w: SolverWeights, options: SamplerOptions): Term[] {
+function x0Terms(
+  past: readonly Past[],
+  w: SolverWeights,
+  { heun, fullThirdOrder }: { heun: boolean; fullThirdOrder: boolean },
+): Term[] {
   const [now, before, earlier] = past;
   if (before === undefined) return [[w.d0, now!.x0]];
   const r0 = Math.log(before.sigma / now!.sigma) / w.h;
   if (earlier === undefined) {
-    const slope = (options.solverType === "heun" ? w.d1 : w.d1Midpoint) / r0;
+    const slope = (heun ? w.d1 : w.d1Midpoint) / r0;
     return [[w.d0 + slope, now!.x0], [-slope, before.x0]];
   }
   const r1 = Math.log(earlier.sigma / before.sigma) / w.h;
   // x0 = D0 + D1 u + D2 u^2 in u = (lambda - lambda_now) / h; D2 is half the second derivative.
-  const d2 = w.d2 * (options.fullThirdOrder ? 2 : 1);
+  const d2 = w.d2 * (fullThirdOrder ? 2 : 1);
   const curve = (w.d1 * r0 + d2) / (r0 + r1);
   const [near, far] = [(w.d1 + curve) / r0, curve / r1];
   return [[w.d0 + near, now!.x0], [-near - far, before.x0], [far, earlier.x0]];
@@ -57,12 +55,8 @@ export async function* dpmppMultistep(
   schedule: NoiseSchedule,
   options: SamplerOptions = {},
 ): AsyncGenerator<SamplerStep, void, undefined> {
-  const { solverOrder = 2, algorithmType = "dpmsolver++", solverType = "midpoint" } = options;
-  const { lowerOrderFinal = true, eulerAtFinal = false } = options;
-  requireInteger("solverOrder", solverOrder, 1, 3);
-  requireOneOf("solverType", solverType, solverTypes);
-  const stochastic =
-    requireOneOf("algorithmType", algorithmType, algorithmTypes) === "sde-dpmsolver++";
+  const { solverOrder, stochastic, heun } = solverOptions(options);
+  const { lowerOrderFinal = true, eulerAtFinal = false, fullThirdOrder = false } = options;
   const plan = planSigmas(schedule, options, "solver");
   const lower = lowerOrderFinal && plan.length < 15; // stabler in few steps: section 4.2
   let past: Past[] = [];
@@ -77,7 +71,8 @@ export async function* dpmppMultistep(
       (left === 1 && (lower || eulerAtFinal));
     const order = single ? 1 : left === 2 && lower ? 2 : 3;
     const weights = solverWeights(sigma, sigmaNext, stochastic);
-    const terms: Term[] = [[weights.x, x], ...x0Terms(past.slice(0, order), weights, options)];
+    const ofX0 = x0Terms(past.slice(0, order), weights, { heun, fullThirdOrder });
+    const terms: Term[] = [[weights.x, x], ...ofX0];
     if (weights.noise > 0) terms.push([weights.noise, askNoise(options, x.length, at)]);
     x = combine(...terms);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };

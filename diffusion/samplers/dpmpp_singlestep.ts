@@ -1,19 +1,13 @@
 /** DPM-Solver++ (Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling"), singlestep. */
 
-import { requireInteger, requireOneOf } from "../checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser, askNoise } from "./ask.ts";
 import { combine, type Term } from "./combine.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas, type SigmaStep } from "./sigmas.ts";
+import { solverOptions } from "./solver_options.ts";
 import { type SolverWeights, solverWeights } from "./solver_weights.ts";
-import {
-  algorithmTypes,
-  type Denoiser,
-  type SamplerOptions,
-  type SamplerStep,
-  solverTypes,
-} from "./types.ts";
+import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /** What the denoiser said since the group began. */
 interface Stage {
@@ -79,11 +73,7 @@ export async function* dpmppSinglestep(
   schedule: NoiseSchedule,
   options: SamplerOptions = {},
 ): AsyncGenerator<SamplerStep, void, undefined> {
-  const { solverOrder = 2, algorithmType = "dpmsolver++", solverType = "midpoint" } = options;
-  requireInteger("solverOrder", solverOrder, 1, 3);
-  requireOneOf("solverType", solverType, solverTypes);
-  const stochastic =
-    requireOneOf("algorithmType", algorithmType, algorithmTypes) === "sde-dpmsolver++";
+  const { solverOrder, stochastic, heun } = solverOptions(options);
   const plan = planSigmas(schedule, options, "solver");
   const orderOf = orders(plan, solverOrder, options.lowerOrderFinal ?? true);
   let group: Stage[] = [];
@@ -94,7 +84,7 @@ export async function* dpmppSinglestep(
     if (orderOf[at.step] === 1) [group, start] = [[], x];
     group.push({ x0, sigma: at.sigma });
     const weights = solverWeights(group[0]!.sigma, at.sigmaNext, stochastic);
-    const terms: Term[] = [[weights.x, start], ...x0Terms(group, weights, solverType === "heun")];
+    const terms: Term[] = [[weights.x, start], ...x0Terms(group, weights, heun)];
     if (weights.noise > 0) terms.push([weights.noise, askNoise(options, x.length, at)]);
     x = combine(...terms);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };

@@ -3,6 +3,7 @@
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser } from "./ask.ts";
 import { combine } from "./combine.ts";
+import { eulerTerms } from "./euler_step.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas } from "./sigmas.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
@@ -29,9 +30,7 @@ export async function* euler(
   let x = startSample(plan, xT, options);
   for (const at of plan) {
     const { x0 } = await askDenoiser(denoise, x, at, schedule, options);
-    const ratio = at.sigmaNext / at.sigma; // y_next = x0 + ratio (y - x0)
-    const [alpha, alphaNext] = [Math.sqrt(at.alphaCumprod), Math.sqrt(at.alphaCumprodPrev)];
-    x = combine([alphaNext * ratio / alpha, x], [alphaNext * (1 - ratio), x0]);
+    x = combine(...eulerTerms(at, x, x0));
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
 }

@@ -3,6 +3,7 @@
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser, askNoise } from "./ask.ts";
 import { combine, type Term } from "./combine.ts";
+import { eulerTerms } from "./euler_step.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas } from "./sigmas.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
@@ -51,10 +52,10 @@ export async function* eulerAncestral(
   for (const at of plan) {
     const { x0 } = await askDenoiser(denoise, x, at, schedule, options);
     const { sigmaDown, sigmaUp } = ancestralStep(at.sigma, at.sigmaNext);
-    const ratio = sigmaDown / at.sigma;
-    const [alpha, alphaNext] = [Math.sqrt(at.alphaCumprod), Math.sqrt(at.alphaCumprodPrev)];
-    const terms: Term[] = [[alphaNext * ratio / alpha, x], [alphaNext * (1 - ratio), x0]];
-    if (sigmaUp > 0) terms.push([alphaNext * sigmaUp, askNoise(options, x.length, at)]);
+    const terms: Term[] = eulerTerms(at, x, x0, sigmaDown);
+    if (sigmaUp > 0) {
+      terms.push([Math.sqrt(at.alphaCumprodPrev) * sigmaUp, askNoise(options, x.length, at)]);
+    }
     x = combine(...terms);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }

@@ -3,6 +3,7 @@
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser } from "./ask.ts";
 import { combine } from "./combine.ts";
+import { eulerTerms } from "./euler_step.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas } from "./sigmas.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
@@ -31,9 +32,7 @@ export async function* heun(
   for (const [i, at] of plan.entries()) {
     const step = 2 * i;
     const { x0 } = await askDenoiser(denoise, x, { ...at, step, steps }, schedule, options);
-    const ratio = at.sigmaNext / at.sigma;
-    const [alpha, alphaNext] = [Math.sqrt(at.alphaCumprod), Math.sqrt(at.alphaCumprodPrev)];
-    const euler = combine([alphaNext * ratio / alpha, x], [alphaNext * (1 - ratio), x0]);
+    const euler = combine(...eulerTerms(at, x, x0));
     yield { step, timestep: at.timestep, sample: euler.slice(), predictedX0: x0.slice() };
     const end = plan[i + 1];
     if (end === undefined) return; // the slope at sigma 0 is not defined: line 6
@@ -41,6 +40,7 @@ export async function* heun(
     const next = await askDenoiser(denoise, euler, there, schedule, options);
     // y_next = y + dSigma / 2 ((y - x0) / sigma + (y_euler - x0_euler) / sigmaNext), y = x / alpha
     const half = (at.sigmaNext - at.sigma) / 2;
+    const [alpha, alphaNext] = [Math.sqrt(at.alphaCumprod), Math.sqrt(at.alphaCumprodPrev)];
     x = combine(
       [alphaNext * (1 + half / at.sigma) / alpha, x],
       [-alphaNext * half / at.sigma, x0],

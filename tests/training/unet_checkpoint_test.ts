@@ -193,3 +193,13 @@ for (const name of ["unet_plain", "unet_class"]) {
     },
   });
 }
+
+Deno.test("unetCheckpoint() names ddim where diffusers' pipelines cannot drive the sampler", () => {
+  const { modelIndex } = unetCheckpoint({
+    ...{ unetConfig: TINY_UNET, schedule: SCHEDULE, sampler: "heun", state: STATE },
+    samplerOptions: {},
+    ...{ step: 1, seed: 0, configHash: "abc" },
+  });
+  assertEquals(modelIndex["_class_name"], "DDIMPipeline");
+  assertEquals(modelIndex["scheduler"], ["diffusers", "DDIMScheduler"]);
+});

@@ -1,0 +1,41 @@
+/** The loss of a denoiser on a batch and its gradients, with each example's loss beside them. */
+import * as tf from "../engine/tf.ts";
+import {
+  type BatchTensors,
+  type DenoiserFunction,
+  diffusionLosses,
+} from "../diffusion/objective.ts";
+import type { Parameters } from "../nn/parameters.ts";
+
+/** What {@linkcode lossGradients} gives. */
+export interface LossGradients {
+  /** The mean weighted loss: a scalar. */
+  readonly loss: tf.Scalar;
+  /** Of the loss with respect to each of the weights, in their order and shapes. */
+  readonly gradients: tf.Tensor[];
+  /** Each example's unweighted loss [B]. */
+  readonly losses: tf.Tensor;
+}
+
+/**
+ * Takes gradients of a denoiser's loss.
+ *
+ * @param weights What to differentiate with respect to.
+ * @param named Makes the denoiser's parameters of them.
+ */
+export function lossGradients(
+  denoise: DenoiserFunction,
+  batch: BatchTensors,
+  weights: tf.Tensor[],
+  named: (weights: tf.Tensor[]) => Parameters,
+): LossGradients {
+  let kept!: tf.Tensor;
+  const { value: loss, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) => {
+    const { weighted, plain } = diffusionLosses(denoise, named(weights), batch);
+    kept = tf.keep(plain); // the scope of the gradient would dispose of it
+    return tf.mean(weighted);
+  })(weights);
+  const losses = tf.clone(kept);
+  kept.dispose();
+  return { loss: loss as tf.Scalar, gradients: grads, losses };
+}
