@@ -12,9 +12,9 @@ import { randomStream } from "../nn/random.ts";
 import { initTrainState } from "../training/diffusion_step.ts";
 import { compileInPlaceTrainStep } from "../training/in_place_step.ts";
 import { compileLossStep, initLossState } from "./loss_step.ts";
-import { bert, BERT_BASE, bertSpecs } from "./models/bert.ts";
-import { GPT2_SMALL, gpt2Loss, gpt2Specs } from "./models/gpt2.ts";
-import { compileGpt2Decoder } from "./models/gpt2_decoder.ts";
+import { bert, BERT_BASE, bertSpecs } from "../vae/bert.ts";
+import { GPT2_SMALL, gpt2Loss, gpt2Specs } from "../vae/gpt2.ts";
+import { compileGpt2Decoder } from "../vae/gpt2_decoder.ts";
 import type { Row } from "./row.ts";
 
 const LENGTH = 128;

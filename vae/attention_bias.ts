@@ -1,5 +1,5 @@
 /** Attention of many tokens, as transformers have it. */
-import * as tf from "../../engine/tf.ts";
+import * as tf from "../engine/tf.ts";
 
 /** What is added to the scores of positions that must not be heard. */
 export const MASKED: number = -1e9;

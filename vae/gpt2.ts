@@ -2,16 +2,16 @@
  * GPT-2 (Radford et al. 2019) without dropout. Parameters have the names and shapes of transformers'
  * GPT2LMHeadModel, whose linear layers have weights [in, out]; the head is the table of tokens.
  */
-import * as tf from "../../engine/tf.ts";
-import { geluTanh } from "../../nn/activations.ts";
-import { affine } from "../../nn/affine.ts";
-import { attention } from "../../nn/attention.ts";
-import { crossEntropy, IGNORED_LABEL } from "../../nn/cross_entropy.ts";
-import { normSpecs } from "../../nn/layers.ts";
-import { layerNorm } from "../../nn/layer_norm.ts";
-import { lookup } from "../../nn/lookup.ts";
-import { parameter, type Parameters, type ParameterSpecs } from "../../nn/parameters.ts";
-import { causalBias } from "./attention.ts";
+import * as tf from "../engine/tf.ts";
+import { geluTanh } from "../nn/activations.ts";
+import { affine } from "../nn/affine.ts";
+import { attention } from "../nn/attention.ts";
+import { crossEntropy, IGNORED_LABEL } from "../nn/cross_entropy.ts";
+import { normSpecs } from "../nn/layers.ts";
+import { layerNorm } from "../nn/layer_norm.ts";
+import { lookup } from "../nn/lookup.ts";
+import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
+import { causalBias } from "./attention_bias.ts";
 
 /** A GPT-2's sizes, named as in its config.json. */
 export interface Gpt2Config {

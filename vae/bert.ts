@@ -2,14 +2,14 @@
  * BERT (Devlin et al. 2019, arXiv:1810.04805) without dropout. Parameters have the names and shapes of
  * transformers' BertModel.
  */
-import * as tf from "../../engine/tf.ts";
-import { gelu } from "../../nn/activations.ts";
-import { attention } from "../../nn/attention.ts";
-import { linear, linears, normSpecs } from "../../nn/layers.ts";
-import { layerNorm } from "../../nn/layer_norm.ts";
-import { lookup } from "../../nn/lookup.ts";
-import { parameter, type Parameters, type ParameterSpecs } from "../../nn/parameters.ts";
-import { paddingBias } from "./attention.ts";
+import * as tf from "../engine/tf.ts";
+import { gelu } from "../nn/activations.ts";
+import { attention } from "../nn/attention.ts";
+import { linear, linears, normSpecs } from "../nn/layers.ts";
+import { layerNorm } from "../nn/layer_norm.ts";
+import { lookup } from "../nn/lookup.ts";
+import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
+import { paddingBias } from "./attention_bias.ts";
 
 /** A BERT's sizes, named as in its config.json. */
 export interface BertConfig {

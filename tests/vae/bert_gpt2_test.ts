@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import { bert, type BertConfig, bertSpecs } from "../../bench/models/bert.ts";
-import { gpt2, type Gpt2Config, gpt2Loss, gpt2Specs } from "../../bench/models/gpt2.ts";
-import { compileGpt2Decoder } from "../../bench/models/gpt2_decoder.ts";
+import { bert, type BertConfig, bertSpecs } from "../../vae/bert.ts";
+import { gpt2, type Gpt2Config, gpt2Loss, gpt2Specs } from "../../vae/gpt2.ts";
+import { compileGpt2Decoder } from "../../vae/gpt2_decoder.ts";
 import { type DeviceName, openDevice } from "../../engine/device.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";

@@ -1,10 +1,10 @@
 /** Greedy decoding with a GPT-2 and a cache of keys and values. */
-import type { Device } from "../../engine/device.ts";
-import * as tf from "../../engine/tf.ts";
-import { float32, type HostArray, int32 } from "../../engine/tree.ts";
-import { lookup } from "../../nn/lookup.ts";
-import { constants, type HostParameters, parameter } from "../../nn/parameters.ts";
-import { MASKED } from "./attention.ts";
+import type { Device } from "../engine/device.ts";
+import * as tf from "../engine/tf.ts";
+import { float32, type HostArray, int32 } from "../engine/tree.ts";
+import { lookup } from "../nn/lookup.ts";
+import { constants, type HostParameters, parameter } from "../nn/parameters.ts";
+import { MASKED } from "./attention_bias.ts";
 import { type Gpt2Config, gpt2Layers, tokenTable } from "./gpt2.ts";
 
 /** A GPT-2 ready to decode. */
