@@ -1,0 +1,163 @@
+/**
+ * A training step of any loss with AdamW, for models of up to some two hundred million parameters.
+ *
+ * The device computes the gradients; Adam and the moving average are one pass over memory on the host,
+ * where the state is kept anyway. As operations of a graph they would be a dozen passes, and their
+ * results would be copied out of the device in every step.
+ */
+import type { Device, OnDevice } from "../engine/device.ts";
+import { type AdamMemory, adamMemory } from "../engine/fused_adam.ts";
+import { updatesInPlace } from "../engine/in_place.ts";
+import * as tf from "../engine/tf.ts";
+import { float32, type HostArray } from "../engine/tree.ts";
+import type { AdamWOptions } from "../nn/optimizers.ts";
+import {
+  countParameters,
+  type HostParameters,
+  type Parameters,
+  type ParameterSpecs,
+  unravel,
+} from "../nn/parameters.ts";
+import type { StepSettings, TrainState } from "./diffusion_step.ts";
+
+/** A batch on the host: arrays by name. */
+export type LossBatch = Readonly<Record<string, HostArray>>;
+
+/** What a loss function gives: what is minimised, and other tensors worth knowing. */
+export interface Loss {
+  /** What gradients are taken of. */
+  readonly loss: tf.Scalar;
+  /** Anything else by name, such as parts of the loss. */
+  readonly figures?: Readonly<Record<string, tf.Tensor>>;
+}
+
+/** A loss of parameters and a batch: a pure function. */
+export type LossFunction = (
+  parameters: Parameters,
+  batch: Readonly<Record<string, tf.Tensor>>,
+) => Loss;
+
+/** What a step gives. */
+export interface LossStepResult {
+  /** The state after it, in memory that the next step writes over. */
+  readonly state: TrainState;
+  /** The loss. */
+  readonly loss: number;
+  /** The gradients' global norm, before any clipping. */
+  readonly gradNorm: number;
+  /** The loss function's other tensors. */
+  readonly figures: Readonly<Record<string, HostArray>>;
+}
+
+/** A compiled training step. */
+export interface LossStep {
+  /** Takes a step. */
+  (state: TrainState, batch: LossBatch, settings: StepSettings): Promise<LossStepResult>;
+  /** Releases its graphs. */
+  dispose(): Promise<void>;
+}
+
+/** Options of {@linkcode compileLossStep}. */
+export interface LossStepOptions {
+  /** The model's parameters. */
+  readonly specs: ParameterSpecs;
+  /** What is minimised. */
+  readonly loss: LossFunction;
+  /** The options of nn/optimizers.ts's adamW, whose state the run is started with. */
+  readonly optimizer: AdamWOptions;
+}
+
+type Inputs = {
+  parameters: HostParameters;
+  /** Where the gradients are to be written. */
+  gradients: HostParameters;
+  batch: LossBatch;
+};
+
+type Outputs = {
+  gradients: HostParameters;
+  loss: HostArray;
+  figures: Readonly<Record<string, HostArray>>;
+};
+
+/**
+ * Compiles a training step that keeps the state in memory of its own: the state that it gives back is
+ * written over by the next step. One that it did not give is copied there first. A step whose
+ * gradients are not finite changes nothing; its `gradNorm` tells.
+ *
+ * @throws {UserError} If the parameters do not fit into memory.
+ */
+export function compileLossStep(
+  device: Device,
+  { specs, loss, optimizer }: LossStepOptions,
+): LossStep {
+  const names = Object.keys(specs);
+  const memory = adamMemory(countParameters(specs));
+  const state = {
+    parameters: float32(memory.parameters),
+    ema: float32(memory.average),
+    optimizer: { mean: float32(memory.mean), variance: float32(memory.variance) },
+  };
+  const parameters = unravel(state.parameters, specs);
+  const gradients = unravel(float32(memory.gradient), specs);
+
+  const differentiate = ({ parameters, batch }: OnDevice<Inputs>): OnDevice<Outputs> => {
+    let kept: [string, tf.Tensor][] = [];
+    const { value, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) => {
+      const named = Object.fromEntries(names.map((name, i) => [name, weights[i]!]));
+      const { loss: minimised, figures = {} } = loss(named, batch);
+      // The scope of the gradient would dispose of them.
+      kept = Object.entries(figures).map(([name, tensor]) => [name, tf.keep(tensor)]);
+      return minimised;
+    })(names.map((name) => parameters[name]!));
+    const figures = Object.fromEntries(kept.map(([name, tensor]) => [name, tf.clone(tensor)]));
+    kept.forEach(([, tensor]) => tensor.dispose());
+    return {
+      gradients: Object.fromEntries(names.map((name, i) => [name, grads[i]!])),
+      loss: value,
+      figures,
+    };
+  };
+  const compiled = device.compile<Inputs, Outputs>(updatesInPlace(differentiate, ["gradients"]));
+
+  const step = async (given: TrainState, batch: LossBatch, settings: StepSettings) => {
+    const { mean, variance } = given.optimizer as Record<"mean" | "variance", HostArray>;
+    writeOver(state.parameters, given.parameters);
+    writeOver(state.ema, given.ema);
+    writeOver(state.optimizer.mean, mean);
+    writeOver(state.optimizer.variance, variance);
+    const result = await compiled({ parameters, gradients, batch });
+    for (const name of names) writeOver(gradients[name]!, result.gradients[name]!);
+    const gradNorm = memory.gradientNorm();
+    if (Number.isFinite(gradNorm)) update(memory, gradNorm, settings, optimizer);
+    return { state, loss: result.loss.data[0]!, gradNorm, figures: result.figures };
+  };
+  return Object.assign(step, { dispose: () => compiled.dispose() });
+}
+
+/** Copies a tensor over another, unless it lies there already. */
+function writeOver(target: HostArray, source: HostArray): void {
+  if (source.data !== target.data) target.data.set(source.data);
+}
+
+/** AdamW with bias correction and clipping by the global norm: see nn/optimizers.ts. */
+function update(
+  memory: AdamMemory,
+  gradNorm: number,
+  { step, learningRate, emaDecay }: StepSettings,
+  { maxGradNorm = Infinity, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 }:
+    AdamWOptions,
+): void {
+  const clip = Math.min(1, maxGradNorm / (gradNorm + 1e-6));
+  const root = Math.sqrt(1 - beta2 ** step);
+  memory.update({
+    mean: beta1,
+    gradient: (1 - beta1) * clip,
+    variance: beta2,
+    square: (1 - beta2) * clip ** 2,
+    epsilon: epsilon * root,
+    rate: learningRate * root / (1 - beta1 ** step),
+    decay: 1 - learningRate * weightDecay,
+    average: 1 - emaDecay,
+  });
+}
