@@ -1,0 +1,157 @@
+/**
+ * The text VAE (PLANNER, Zhang et al. 2023, arXiv:2306.02531, section 3.1): BERT turns a text into k
+ * latent vectors, GPT-2 reads them as a prefix of embeddings and says the text again.
+ *
+ * Parameters are those of transformers' BertModel under `encoder.`, of GPT2LMHeadModel under `decoder.`,
+ * and three linear layers under `vae.`.
+ */
+import * as tf from "../engine/tf.ts";
+import { attention } from "../nn/attention.ts";
+import { linear, linearSpecs } from "../nn/layers.ts";
+import { lookup } from "../nn/lookup.ts";
+import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
+import { causalBias } from "./attention_bias.ts";
+import { bert, bertSpecs } from "./bert.ts";
+import { gpt2Layers, gpt2Specs, tokenTable } from "./gpt2.ts";
+import type { TextVaeConfig } from "./text_vae_config.ts";
+
+/** Parameters whose names begin with `prefix`, without it. */
+export function partOf<Value>(
+  parameters: Readonly<Record<string, Value>>,
+  prefix: string,
+): Record<string, Value> {
+  return Object.fromEntries(
+    Object.entries(parameters)
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, value]) => [name.slice(prefix.length), value]),
+  );
+}
+
+/** Parameters with `prefix` put before their names: the inverse of {@linkcode partOf}. */
+export function underPrefix<Value>(
+  parameters: Readonly<Record<string, Value>>,
+  prefix: string,
+): Record<string, Value> {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => [prefix + name, value]),
+  );
+}
+
+/** The parameters of a text VAE. BERT's pooler is not among them: latents take its place. */
+export function textVaeSpecs(config: TextVaeConfig): ParameterSpecs {
+  const { encoder, decoder, latentWidth } = config;
+  const encoderSpecs = Object.fromEntries(
+    Object.entries(bertSpecs(encoder)).filter(([name]) => !name.startsWith("pooler.")),
+  );
+  return {
+    ...underPrefix(encoderSpecs, "encoder."),
+    ...linearSpecs("vae.mean", encoder.hiddenSize, latentWidth),
+    ...(config.latentKind === "kl"
+      ? linearSpecs("vae.log_variance", encoder.hiddenSize, latentWidth)
+      : {}),
+    ...linearSpecs("vae.adapter", latentWidth, decoder.nEmbd),
+    ...underPrefix(gpt2Specs(decoder), "decoder."),
+  };
+}
+
+/** A text's latents. */
+export interface LatentDistribution {
+  /** The mean [B, k, d]: within (-1, 1), or of length sqrt(d) for the kind `l2`. */
+  readonly mean: tf.Tensor3D;
+  /** The logarithm of the variance [B, k, d]; for the kind `kl` only. */
+  readonly logVariance?: tf.Tensor3D;
+}
+
+/** What the encoder is applied to. */
+export interface EncoderInputs {
+  /** [CLS], the text, [SEP] and padding [B, N], int32. */
+  readonly inputIds: tf.Tensor2D;
+  /** 1 for tokens, 0 for padding [B, N]. */
+  readonly attentionMask: tf.Tensor2D;
+}
+
+/**
+ * Encodes texts.
+ *
+ * @returns Latents; one encoding a step serves both the mean and the variance.
+ */
+export function encodeLatents(
+  parameters: Parameters,
+  { inputIds, attentionMask }: EncoderInputs,
+  config: TextVaeConfig,
+): LatentDistribution {
+  const { encoder, latents, latentKind } = config;
+  const { hiddenSize } = encoder;
+  const [batch] = inputIds.shape;
+  let [ids, mask] = [inputIds, attentionMask];
+  if (config.latentSource === "tokens") {
+    const cls = tf.slice(inputIds, [0, 0], [batch, 1]);
+    ids = tf.concat([tf.tile(cls, [1, latents]), inputIds], 1) as tf.Tensor2D;
+    mask = tf.concat([tf.onesLike(tf.tile(cls, [1, latents])), attentionMask], 1) as tf.Tensor2D;
+  }
+  const pooler = {
+    "pooler.dense.weight": tf.zeros([hiddenSize, hiddenSize]),
+    "pooler.dense.bias": tf.zeros([hiddenSize]),
+  };
+  const { lastHiddenState } = bert(
+    { ...pooler, ...partOf(parameters, "encoder.") },
+    { inputIds: ids, attentionMask: mask },
+    encoder,
+  );
+  const read = tf.slice(lastHiddenState, [0, 0, 0], [batch, latents, hiddenSize]); // [B, k, h]
+  const raw = linear(parameters, "vae.mean", read) as tf.Tensor3D; // [B, k, d]
+  if (latentKind === "l2") {
+    const power = tf.mean(tf.square(raw), -1, true);
+    return { mean: tf.mul(raw, tf.rsqrt(tf.add(power, 1e-8))) };
+  }
+  const mean = tf.tanh(raw);
+  if (latentKind === "noise") return { mean };
+  return { mean, logVariance: linear(parameters, "vae.log_variance", read) as tf.Tensor3D };
+}
+
+/**
+ * The decoder's logits of each token, given those before it and the latents.
+ *
+ * @param latents [B, k, d]
+ * @param tokens The end token, then the text [B, L], int32.
+ * @returns [B, L, V]
+ */
+export function decodeLogits(
+  parameters: Parameters,
+  latents: tf.Tensor3D,
+  tokens: tf.Tensor2D,
+  { decoder }: TextVaeConfig,
+): tf.Tensor3D {
+  const weights = partOf(parameters, "decoder.");
+  const table = tokenTable(weights);
+  const prefix = latentPrefix(parameters, latents);
+  const embeddings = tf.concat([prefix, lookup(table, tokens) as tf.Tensor3D], 1);
+  const [batch, positions, width] = embeddings.shape;
+  const length = tokens.shape[1];
+  const places = tf.slice(
+    parameter(weights, "transformer.wpe.weight") as tf.Tensor2D,
+    [0, 0],
+    [positions, width],
+  );
+  const bias = causalBias(positions);
+  const h = gpt2Layers(
+    weights,
+    tf.add(embeddings, places),
+    decoder,
+    (q, k, v) => attention(q, k, v, { heads: decoder.nHead, bias }),
+  ) as tf.Tensor3D;
+  // Nothing is predicted at the prefix: its logits would cost as much as the text's.
+  const read = tf.slice(h, [0, positions - length, 0], [batch, length, width]);
+  const logits = tf.matMul(
+    tf.reshape(read, [batch * length, width]) as tf.Tensor2D,
+    table,
+    false,
+    true,
+  );
+  return tf.reshape(logits, [batch, length, decoder.vocabSize]);
+}
+
+/** Latents [B, k, d] as the decoder's first embeddings [B, k, width]. */
+export function latentPrefix(parameters: Parameters, latents: tf.Tensor3D): tf.Tensor3D {
+  return linear(parameters, "vae.adapter", latents) as tf.Tensor3D;
+}

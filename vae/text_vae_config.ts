@@ -1,0 +1,64 @@
+/** Sizes and kinds of a text VAE. */
+import { usageError } from "../engine/errors.ts";
+import type { BertConfig } from "./bert.ts";
+import type { Gpt2Config } from "./gpt2.ts";
+
+/**
+ * What a latent is. `kl`: a Gaussian whose divergence from the standard normal is part of the loss
+ * (PLANNER, Zhang et al. 2023, section 3.1). `noise`: the mean, with noise of a fixed deviation added in
+ * training. `l2`: the mean, normalised to length sqrt(d) (LD4LG, Lovelace et al. 2023).
+ */
+export const LATENT_KINDS = ["kl", "noise", "l2"] as const;
+
+/**
+ * Where the latents are read. `first`: at the encoder's first k positions, which hold the text
+ * (PLANNER). `tokens`: at its first k positions, which hold k [CLS] tokens put before the text.
+ */
+export const LATENT_SOURCES = ["first", "tokens"] as const;
+
+/** A text VAE. */
+export interface TextVaeConfig {
+  /** The encoder. */
+  readonly encoder: BertConfig;
+  /** The decoder. */
+  readonly decoder: Gpt2Config;
+  /** Latent vectors a text: k. */
+  readonly latents: number;
+  /** Width of a latent vector: d. */
+  readonly latentWidth: number;
+  /** Tokens of a text at most, special ones not counted. */
+  readonly maxTokens: number;
+  /** What a latent is. */
+  readonly latentKind: typeof LATENT_KINDS[number];
+  /** Where the latents are read. */
+  readonly latentSource: typeof LATENT_SOURCES[number];
+}
+
+/** Tokens of a text that are near one latent: what aligned position embeddings start from. */
+export function stretchOf({ maxTokens, latents }: TextVaeConfig): number {
+  return maxTokens / latents;
+}
+
+/**
+ * Checks that the parts fit each other.
+ *
+ * @throws {UserError} Naming the sizes that do not.
+ */
+export function checkTextVaeConfig(config: TextVaeConfig): void {
+  const { encoder, decoder, latents, maxTokens } = config;
+  const before = config.latentSource === "tokens" ? latents : 0;
+  const encoded = before + maxTokens + 2;
+  if (encoded > encoder.maxPositionEmbeddings) {
+    throw usageError(
+      `Texts of ${maxTokens} tokens take ${encoded} positions of the encoder, which has ` +
+        `${encoder.maxPositionEmbeddings}: lower --max-tokens or --latents.`,
+    );
+  }
+  const decoded = latents + maxTokens + 1;
+  if (decoded > decoder.nPositions) {
+    throw usageError(
+      `${latents} latents and texts of ${maxTokens} tokens take ${decoded} positions of the decoder, ` +
+        `which has ${decoder.nPositions}: lower --max-tokens or --latents.`,
+    );
+  }
+}
