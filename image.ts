@@ -7,21 +7,20 @@
  *     deno task image --resume --steps 6000              # more steps for a run that is there
  *     deno task image --sample-only                      # from the weights that come with the project
  *     deno task image --sample-only --checkpoint runs/image-nano-0 --class Sneaker --guidance 3
+ *     deno task image --sample-only --inpaint half       # test images, their right half drawn anew
+ *     deno task image --sample-only --interpolate Sneaker,Bag --encode
  *     deno task image --help                             # every setting, with ranges and defaults
  *
  * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/grid.png and
  * report.html.
  */
-import { loadFashionMnist } from "./datasets/fashion_mnist.ts";
-import { minSnrWeights } from "./diffusion/loss.ts";
-import { noiseSchedule } from "./diffusion/schedules.ts";
 import { unetSpecs } from "./diffusion/unet.ts";
-import { sizeOfSample } from "./diffusion/unet_config.ts";
 import { trainableUNet } from "./diffusion/unet_denoiser.ts";
-import { type Device, openDevice } from "./engine/device.ts";
-import { EXIT, usageError } from "./engine/errors.ts";
+import { openDevice } from "./engine/device.ts";
+import { EXIT } from "./engine/errors.ts";
 import type { JsonObject } from "./engine/json.ts";
 import { sampleGrid } from "./evaluation/sample_grid.ts";
+import { sampleOnly } from "./evaluation/sample_only.ts";
 import { compileValidationLoss } from "./evaluation/validation_loss.ts";
 import { emaDecayAt } from "./nn/ema.ts";
 import { learningRateAt } from "./nn/learning_rate.ts";
@@ -33,16 +32,12 @@ import {
   IMAGE_METRICS,
   keyFigures,
   samplingProtocol,
+  trainingSummary,
 } from "./report/image_report.ts";
 import { writeReport } from "./report/report.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
-import {
-  describeDamage,
-  findCheckpoint,
-  resolveCheckpoint,
-  saveCheckpoint,
-} from "./training/checkpoint_folders.ts";
-import { compileTrainStep, initTrainState } from "./training/diffusion_step.ts";
+import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
+import { initTrainState } from "./training/diffusion_step.ts";
 import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
 import { trainingBatches, validationBatches } from "./training/image_batches.ts";
@@ -50,20 +45,24 @@ import {
   checkConsistency,
   CLASSES,
   classIndex,
-  nullClassOf,
+  lossWeightsOf,
+  scheduleOf,
   SIDE,
   unetConfigOf,
 } from "./training/image_config.ts";
-import { IMAGE_FLAGS, type ImageConfig, type ImageFlags } from "./training/image_flags.ts";
+import { loadImages } from "./training/image_data.ts";
+import { EXTENDABLE, IMAGE_FLAGS, type ImageConfig, settingsOf } from "./training/image_flags.ts";
+import { checkTools, resolveSampling } from "./training/image_sampling.ts";
+import { compileImageStep } from "./training/image_step.ts";
 import { listenForInterrupt } from "./training/interrupt.ts";
 import { train } from "./training/loop.ts";
 import { LossWindow } from "./training/loss_window.ts";
 import { MetricsLog, readMetrics } from "./training/metrics.ts";
 import { runProgram } from "./training/program.ts";
-import { formatDuration, Progress } from "./training/progress.ts";
+import { Progress } from "./training/progress.ts";
 import { openRunFolder } from "./training/run_folder.ts";
 import { describeSession } from "./training/session.ts";
-import { loadTrainState, loadUNet, unetCheckpoint } from "./training/unet_checkpoint.ts";
+import { loadTrainState, unetCheckpoint } from "./training/unet_checkpoint.ts";
 
 /** What `deno task image` does if nothing else is asked for. */
 const NANO: ImageConfig = {
@@ -86,7 +85,12 @@ const NANO: ImageConfig = {
   timesteps: 1000, // Ho et al. 2020
   betaSchedule: "squaredcos_cap_v2", // linear destroys small images too early (Nichol, Dhariwal 2021)
   predictionType: "v_prediction", // as good early and late, and stable at few sampling steps
+  zeroTerminalSnr: false, // the cosine schedule's last signal is 1e-9 of the variance anyway
+  loss: "mse", // the variational bound's
+  huberDelta: 1, // errors beyond a deviation of the noise count as outliers
   minSnrGamma: 0, // with v, gamma 5 neglects the noisiest steps: 11 % more loss there, wrong classes
+  p2Gamma: 0, // Choi et al. 2022 have 1, for large images
+  p2K: 1, // as they
   // Network
   channels: [32, 32, 64], // at 28, 14 and 7 pixels; [16, 32, 64] is faster and worse in the same time
   layersPerBlock: 1,
@@ -96,10 +100,16 @@ const NANO: ImageConfig = {
   // Sampling
   sampler: "ddim",
   sampleSteps: 100, // as the literature; fewer are enough with --eta 0
-  eta: 1, // adds noise, which corrects the mistakes of a short training; 0 shows them
   timestepSpacing: "trailing", // starts at T, where the training's last noise level is
+  sigmaSpacing: "timesteps", // as trained on; karras is for very few steps
+  solverOrder: 2, // stable with guidance, where 3 is not (Lu et al. 2022)
+  eta: 1, // adds noise, which corrects the mistakes of a short training; 0 shows them
   varianceType: "fixed_large", // used by ddpm only
   guidance: 1.5, // the asked-for class more often than 1, still varied
+  guidanceRescale: 0, // for strong guidance; 0.7 is usual then
+  guidanceLow: 0, // no bounds
+  guidanceHigh: 0,
+  dynamicThreshold: 0, // clipping does for weak guidance
   samples: 80, // eight of each class
 };
 
@@ -163,56 +173,6 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> 
   },
 };
 
-/** Settings that may differ when a run is resumed: how long it is, and how it is sampled. */
-const EXTENDABLE = [
-  ...["steps", "sampler", "sampleSteps", "eta", "timestepSpacing", "varianceType"],
-  ...["guidance", "samples"],
-];
-
-/** The settings among the flags that were given. */
-function settingsOf(given: ImageFlags): Partial<ImageConfig> {
-  return Object.fromEntries(Object.entries(given).filter(([key]) => key in NANO));
-}
-
-/** `--sample-only`: draws samples from a checkpoint. */
-async function sampleOnly(
-  given: ImageFlags,
-  device: Device,
-): Promise<number> {
-  const directory = await resolveCheckpoint(
-    given.checkpoint ?? `${import.meta.dirname}/checkpoints/fashion-mnist`,
-    (line) => console.error(line),
-  );
-  const model = loadUNet(await loadCheckpoint(directory, { state: false }));
-  const only = classIndex(given.class);
-  const { inChannels, outChannels, sampleSize, numClassEmbeds } = model.config;
-  if ([inChannels, outChannels, ...sizeOfSample(sampleSize)].join() !== `1,1,${SIDE},${SIDE}`) {
-    throw usageError(`${directory} is no model of ${SIDE}x${SIDE} grey images.`);
-  }
-  if (numClassEmbeds !== null && numClassEmbeds < CLASSES) {
-    throw usageError(
-      `${directory} knows ${numClassEmbeds} classes, not FashionMNIST's ${CLASSES}.`,
-    );
-  }
-  if (numClassEmbeds === null && only !== undefined) {
-    throw usageError(`${directory} was trained without classes: leave --class out.`);
-  }
-  // What the checkpoint says about sampling goes before the preset, and flags before both.
-  const preset = PRESETS[given.preset ?? "nano"];
-  const config = resolveConfig({
-    ...preset,
-    sampler: model.sampler ?? preset.sampler,
-    timestepSpacing: model.samplerOptions.timestepSpacing,
-    varianceType: model.samplerOptions.varianceType,
-    sampleSteps: Math.min(preset.sampleSteps, model.schedule.numTrainTimesteps),
-    guidance: nullClassOf(model.config) === undefined ? 1 : preset.guidance,
-  }, given);
-  console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
-  const path = `${given.out ?? `runs/image-samples-${config.seed}`}/grid.png`;
-  await sampleGrid(device, model, config, { path, only });
-  return EXIT.done;
-}
-
 async function main(): Promise<number> {
   if (wantsHelp(Deno.args)) {
     console.log(helpText({
@@ -225,31 +185,29 @@ async function main(): Promise<number> {
   }
   const given = parseFlags(Deno.args, IMAGE_FLAGS);
   const { preset = "nano" } = given;
-  const only = classIndex(given.class);
-  if (given.checkpoint !== undefined && !given.sampleOnly) {
-    throw usageError("--checkpoint DIR is what --sample-only draws from: give that too.");
-  }
+  const only = given.class === undefined ? undefined : classIndex(given.class);
+  checkTools(given);
   const device = await openDevice(given.device ?? "onnx", {
     ...(given.threads === undefined ? {} : { threads: given.threads }),
   });
-  if (given.sampleOnly) return await sampleOnly(given, device);
+  if (given.sampleOnly) {
+    const { checkpoint = `${import.meta.dirname}/checkpoints/fashion-mnist` } = given;
+    await sampleOnly(device, given, { preset: PRESETS[preset], checkpoint });
+    return EXIT.done;
+  }
 
   // The configuration, and what follows from it.
-  const config = resolveConfig(PRESETS[preset], settingsOf(given));
-  checkConsistency(config);
-  const unetConfig = unetConfigOf(config);
+  const resolved = resolveConfig(PRESETS[preset], settingsOf(given));
+  checkConsistency(resolved, given);
+  const unetConfig = unetConfigOf(resolved);
   const specs = unetSpecs(unetConfig);
-  const { timesteps: numTrainTimesteps, betaSchedule, predictionType } = config;
-  const schedule = noiseSchedule({ numTrainTimesteps, betaSchedule, predictionType });
+  const schedule = scheduleOf(resolved);
+  const hasNullClass = resolved.classDropout > 0; // without dropout it is never trained
+  const config = resolveSampling(resolved, given, { schedule, hasNullClass });
   const random = randomStream(config.seed);
 
   // The data, and the folder.
-  const data = await loadFashionMnist({
-    ...(given.dataDir === undefined ? {} : { dataDir: given.dataDir }),
-    sampleOnly: preset === "smoke" && given.dataDir === undefined,
-    log: (line) => console.error(line),
-  });
-  console.log(data.description);
+  const data = await loadImages(given);
   using folder = await openRunFolder({
     directory: given.out ?? `runs/image-${preset}-${config.seed}`,
     automatic: given.out === undefined,
@@ -291,16 +249,16 @@ async function main(): Promise<number> {
 
   // Training.
   const denoise = trainableUNet(unetConfig);
-  const trainStep = compileTrainStep(device, { denoise, specs, optimizer });
+  const loss = { lossType: config.loss, huberDelta: config.huberDelta };
+  const trainStep = compileImageStep(device, { denoise, specs, optimizer, loss });
+  const numTrainTimesteps = config.timesteps;
   const validationLoss = compileValidationLoss(device, { denoise, specs, numTrainTimesteps });
   const batchOptions = { schedule, nullClass: CLASSES, size: [SIDE, SIDE] } as const;
   const batchAt = trainingBatches(data.train, random, {
     ...batchOptions,
     batchSize: config.batchSize,
     classDropout: config.classDropout,
-    weights: config.minSnrGamma === 0
-      ? undefined
-      : minSnrWeights(schedule, { gamma: config.minSnrGamma }),
+    weights: lossWeightsOf(config, schedule),
   });
   const heldOut = validationBatches(data.validation, randomStream(0).stream("validation"), {
     ...batchOptions,
@@ -385,8 +343,11 @@ async function main(): Promise<number> {
       }
     }
   }
-  const elapsed = performance.now() - started;
-  const outside = 1 - (device.milliseconds - computed) / elapsed;
+  const milliseconds = performance.now() - started;
+  const summary = trainingSummary({
+    ...{ config, device, peakMemory, milliseconds, steps: config.steps - done },
+    onDevice: device.milliseconds - computed,
+  });
   await trainStep.dispose();
   await validationLoss.dispose();
 
@@ -399,13 +360,6 @@ async function main(): Promise<number> {
   });
   const rows = await readMetrics(metricsPath);
   const figures = keyFigures(rows, config);
-  const summary = done === config.steps
-    ? "Trained before; sampled again."
-    : `${config.steps - done} steps of ${config.batchSize} images in ` +
-      `${formatDuration(elapsed / 1000)} on ${device.threads} threads of ${Deno.build.arch}, ` +
-      `${Math.round((config.steps - done) * config.batchSize / elapsed * 1000)} images/s, ` +
-      `${(100 * outside).toFixed(1)} % of the time outside the device, ` +
-      `${Math.round(peakMemory / 1e6)} MB of memory at the peak.`;
   const report = await writeReport(directory, {
     title: directory.slice(directory.lastIndexOf("/") + 1),
     summary,

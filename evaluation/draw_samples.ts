@@ -5,11 +5,10 @@ import { type SamplerName, samplers } from "../diffusion/samplers/registry.ts";
 import type { SamplerOptions } from "../diffusion/samplers/types.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import { sizeOfSample, type UNetConfig } from "../diffusion/unet_config.ts";
-import { compileUNetDenoiser } from "../diffusion/unet_denoiser.ts";
 import type { Device } from "../engine/device.ts";
 import type { HostParameters } from "../nn/parameters.ts";
 import type { RandomStream } from "../nn/random.ts";
-import { breathe } from "../training/interrupt.ts";
+import { evaluationsOf, noiseOf, openSampling } from "./sampling_session.ts";
 
 /** What is sampled, and how. */
 export interface DrawOptions {
@@ -29,6 +28,10 @@ export interface DrawOptions {
   readonly nullClass: number | undefined;
   /** Classifier-free guidance; 1 for none. */
   readonly guidanceScale: number;
+  /** How much of the contrast that guidance adds is taken back, in [0, 1]. @default 0 */
+  readonly guidanceRescale?: number;
+  /** The first and the last timestep, low and high, that are guided. @default all of them */
+  readonly guidanceInterval?: readonly [low: number, high: number];
   /** Sample i depends on this and on i alone, however many are drawn. */
   readonly random: RandomStream;
   /** Samples that are drawn together. @default 80 */
@@ -44,44 +47,25 @@ export interface DrawOptions {
  */
 export async function drawSamples(
   device: Device,
-  { parameters, config, schedule, sampler, samplerOptions, ...options }: DrawOptions,
+  { sampler, samplerOptions, labels, random, batchSize = 80, onProgress, ...model }: DrawOptions,
 ): Promise<Uint8Array> {
-  const { labels, nullClass, guidanceScale, random, batchSize = 80, onProgress } = options;
+  const { config, schedule } = model;
   const [height, width] = sizeOfSample(config.sampleSize);
   const size = height * width * config.inChannels;
   const pixels = new Uint8Array(labels.length * size);
-  const steps = samplerOptions.numInferenceSteps ?? schedule.numTrainTimesteps;
-  const perBatch = sampler === "heun" ? 2 * steps - 1 : steps; // Heun asks twice a step but the last
-  const total = Math.ceil(labels.length / batchSize) * perBatch;
+  const { timesteps, numInferenceSteps = timesteps?.length ?? schedule.numTrainTimesteps } =
+    samplerOptions;
+  const total = Math.ceil(labels.length / batchSize) * evaluationsOf(sampler, numInferenceSteps);
   let done = 0;
-  const denoiser = compileUNetDenoiser(device, parameters, config);
-  try {
-    for (let start = 0; start < labels.length; start += batchSize) {
-      const classLabels = labels.slice(start, start + batchSize);
-      const noiseAt = (step: number) => {
-        const noise = new Float32Array(classLabels.length * size);
-        classLabels.forEach((_, i) =>
-          noise.set(random.at(start + i).at(step).normal(size), i * size)
-        );
-        return noise;
-      };
-      const denoise = denoiser.condition(
-        config.numClassEmbeds === null ? {} : { classLabels, nullClass, guidanceScale },
-      );
-      const counted = async (x: Float32Array, timestep: number) => {
-        const output = await denoise(x, timestep);
-        await breathe();
-        onProgress?.(++done, total);
-        return output;
-      };
-      const trajectory = samplers[sampler](counted, noiseAt(0), schedule, {
-        ...samplerOptions,
-        noise: (_length, step) => noiseAt(step + 1), // 0 was the start
-      });
-      pixels.set(toPixels(await lastSample(trajectory)), start * size);
-    }
-    return pixels;
-  } finally {
-    await denoiser.dispose();
+  await using session = openSampling(device, model, () => onProgress?.(++done, total));
+  for (let start = 0; start < labels.length; start += batchSize) {
+    const part = labels.slice(start, start + batchSize);
+    const noiseAt = noiseOf(random, Array.from(part, (_, i) => start + i), size);
+    const trajectory = samplers[sampler](session.denoiser(part), noiseAt(0), schedule, {
+      ...samplerOptions,
+      noise: (_length, step) => noiseAt(step + 1), // 0 was the start
+    });
+    pixels.set(toPixels(await lastSample(trajectory)), start * size);
   }
+  return pixels;
 }

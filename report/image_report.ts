@@ -1,6 +1,7 @@
 /** What image.ts measures, and how its report shows it. */
 import type { ImageConfig } from "../training/image_flags.ts";
 import type { MetricsRow } from "../training/metrics.ts";
+import { formatDuration } from "../training/progress.ts";
 import type { KeyFigure, MetricsChart } from "./report.ts";
 
 /** Columns of metrics.csv. Q0 to Q3 are quarters of the time steps, from clean to noisy. */
@@ -15,8 +16,8 @@ export const IMAGE_CHARTS: MetricsChart[] = [
   {
     title: "Loss",
     xLabel: "step",
-    columns: { loss: "training (weighted)", valLoss: "validation (moving average)" },
-    yLabel: "mean squared error",
+    columns: { loss: "training (weighted)", valLoss: "validation (mean squared, average)" },
+    yLabel: "loss",
     yScale: "log",
   },
   {
@@ -35,12 +36,54 @@ export const IMAGE_CHARTS: MetricsChart[] = [
 ];
 
 /** How the samples were drawn, in words. */
-export function samplingProtocol(
-  { sampler, sampleSteps, eta, guidance, seed, samples }: ImageConfig,
+export function samplingProtocol(config: ImageConfig): string {
+  const { sampler, sampleSteps, respacing, sampleTimesteps, guidance } = config;
+  const { guidanceRescale, guidanceLow, guidanceHigh, dynamicThreshold } = config;
+  const solver = sampler.startsWith("dpmpp") || sampler === "unipc";
+  return [
+    `${config.samples} samples by ${sampler}`,
+    ...solver ? [`order ${config.solverOrder}`] : [],
+    `${sampleSteps} steps`,
+    ...sampleTimesteps === undefined ? [] : [`timesteps ${sampleTimesteps.join(" ")}`],
+    ...respacing === undefined ? [] : [`respacing ${respacing}`],
+    ...config.sigmaSpacing === "timesteps" ? [] : [`${config.sigmaSpacing} sigmas`],
+    ...sampler === "ddim" ? [`eta ${config.eta}`] : [],
+    `guidance ${guidance}`,
+    ...guidanceRescale === 0 ? [] : [`rescaled by ${guidanceRescale}`],
+    ...guidanceLow === 0 ? [] : [`above sigma ${guidanceLow}`],
+    ...guidanceHigh === 0 ? [] : [`up to sigma ${guidanceHigh}`],
+    ...dynamicThreshold === 0 ? [] : [`dynamic threshold ${dynamicThreshold}`],
+    "averaged weights",
+    `seed ${config.seed}`,
+  ].join(", ");
+}
+
+/** What {@linkcode trainingSummary} tells. */
+export interface TrainingSummary {
+  /** The settings. */
+  readonly config: ImageConfig;
+  /** Where tensors were computed. */
+  readonly device: { readonly threads: number };
+  /** Steps taken. */
+  readonly steps: number;
+  /** How long they took. */
+  readonly milliseconds: number;
+  /** How much of that was the device's. */
+  readonly onDevice: number;
+  /** Bytes at the most. */
+  readonly peakMemory: number;
+}
+
+/** How the training went, in words. */
+export function trainingSummary(
+  { config, device, steps, milliseconds, onDevice, peakMemory }: TrainingSummary,
 ): string {
-  const noise = sampler === "ddim" ? `, eta ${eta}` : "";
-  return `${samples} samples by ${sampler}, ${sampleSteps} steps${noise}, guidance ${guidance}, ` +
-    `averaged weights, seed ${seed}`;
+  if (steps === 0) return "Trained before; sampled again.";
+  return `${steps} steps of ${config.batchSize} images in ${formatDuration(milliseconds / 1000)} ` +
+    `on ${device.threads} threads of ${Deno.build.arch}, ` +
+    `${Math.round(steps * config.batchSize / milliseconds * 1000)} images/s, ` +
+    `${(100 * (1 - onDevice / milliseconds)).toFixed(1)} % of the time outside the device, ` +
+    `${Math.round(peakMemory / 1e6)} MB of memory at the peak.`;
 }
 
 /** The figures of a report, from the last row that has them. */

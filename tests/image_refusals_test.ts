@@ -24,59 +24,6 @@ async function refuse(
   assertEquals(ended.code, code);
 }
 
-const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
-  { args: ["--stpes", "3"], message: /--stpes: unknown flag; did you mean --steps\?/ },
-  { args: ["--preset", "nona"], message: /--preset nona: must be one of .+ did you mean nano\?/ },
-  { args: ["--steps", "0"], message: /--steps 0: must be an integer of at least 1/ },
-  { args: ["--steps", "many"], message: /--steps many: must be an integer/ },
-  { args: ["--steps", "1e99"], message: /--steps 1e99/ },
-  { args: ["--learning-rate=-1"], message: /--learning-rate -1: must be a number above 0/ },
-  { args: ["--learning-rate", "NaN"], message: /--learning-rate NaN: must be a number/ },
-  { args: ["--seed", "-1"], message: /--seed -1/ },
-  { args: ["--device", "gpu"], message: /--device gpu: must be one of onnx/ },
-  { args: ["smoke"], message: /smoke: belongs to no flag; did you mean --preset smoke\?/ },
-  { args: ["--class", "Hat"], message: /--class "Hat": must be one of T-shirt\/top, Trouser/ },
-  { args: ["--steps", "3", "--steps", "4"], message: /--steps is given more than once/ },
-  { args: ["--out="], message: /--out needs a value/ },
-  { args: ["--checkpoint", "x"], message: /--checkpoint DIR is what --sample-only draws from/ },
-  {
-    args: ["--sample-steps", "101", "--timesteps", "100"],
-    message: /--sample-steps 101 is more than the 100 --timesteps/,
-  },
-  {
-    args: ["--class-dropout", "0", "--guidance", "3"],
-    message: /--guidance 3 needs a null class: set --class-dropout above 0, or --guidance 1/,
-  },
-  {
-    args: ["--log-every", "3", "--eval-every", "4"],
-    message: /--eval-every 4 must be a multiple of --log-every 3/,
-  },
-  { args: ["--channels", "30,30"], message: /30 channels do not divide into 8 groups/ },
-  {
-    args: ["--channels", "8"],
-    message: /--attention-levels 1: --channels has only 1 level, 0 to 0/,
-  },
-  { args: ["--channels", "8,8,8,8"], message: /images of 28 pixels cannot be halved 3 times/ },
-  {
-    args: ["--channels", "8,8", "--attention-levels", "0,2"],
-    message: /--attention-levels 2: --channels has only 2 levels, 0 to 1/,
-  },
-];
-
-Deno.test({
-  name: "image refuses what is no command line with exit code 2, before it writes anything",
-  ignore,
-  fn: async () => {
-    const place = await folder();
-    for (const { args, message } of USAGE) {
-      const named = args.includes("--out=") ? [] : ["--out", `${place}/out`];
-      const preset = args.includes("--preset") ? [] : ["--preset", "smoke"];
-      await refuse([...preset, ...named, ...args], { code: 2, message });
-    }
-    assertEquals(await Array.fromAsync(Deno.readDir(place)), []);
-  },
-});
-
 Deno.test({
   name: "image takes --no-sample-only for the training that it does anyway",
   ignore,

@@ -1,8 +1,11 @@
 /** What follows from image.ts's settings, and what is wrong with them together. */
 import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
+import { minSnrWeights, p2Weights } from "../diffusion/loss.ts";
+import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import { checkUNetConfig, UNET_DEFAULTS, type UNetConfig } from "../diffusion/unet_config.ts";
 import { usageError, UserError } from "../engine/errors.ts";
-import type { ImageConfig } from "./image_flags.ts";
+import { quote } from "../engine/quote.ts";
+import type { ImageConfig, ImageFlags } from "./image_flags.ts";
 
 /** The number of classes. */
 export const CLASSES = FASHION_MNIST_CLASSES.length;
@@ -16,10 +19,11 @@ export const SIDE = 28;
  * @throws {UserError} With exit code 2, naming the flags.
  */
 export function checkConsistency(
-  { sampleSteps, timesteps, evalEvery, logEvery, guidance, classDropout, ...network }: ImageConfig,
+  { channels, attentionLevels, evalEvery, logEvery, ...diffusion }: ImageConfig,
+  given: ImageFlags = {},
 ): void {
-  const levels = network.channels.length;
-  const missing = network.attentionLevels.find((level) => level >= levels);
+  const levels = channels.length;
+  const missing = attentionLevels.find((level) => level >= levels);
   if (missing !== undefined) {
     throw usageError(
       `--attention-levels ${missing}: --channels has only ${levels} level${
@@ -27,19 +31,47 @@ export function checkConsistency(
       }, 0 to ${levels - 1}; name others.`,
     );
   }
-  if (sampleSteps > timesteps) {
-    throw usageError(
-      `--sample-steps ${sampleSteps} is more than the ${timesteps} --timesteps there are: lower it.`,
-    );
-  }
   if (evalEvery % logEvery !== 0) {
     throw usageError(`--eval-every ${evalEvery} must be a multiple of --log-every ${logEvery}.`);
   }
-  if (guidance !== 1 && classDropout === 0) {
+  const { predictionType, zeroTerminalSnr, minSnrGamma, p2Gamma, loss } = diffusion;
+  if (zeroTerminalSnr && predictionType === "epsilon") {
     throw usageError(
-      `--guidance ${guidance} needs a null class: set --class-dropout above 0, or --guidance 1.`,
+      "--zero-terminal-snr ends in pure noise, where --prediction-type epsilon says nothing of the " +
+        "image: use v_prediction or sample.",
     );
   }
+  if (minSnrGamma > 0 && p2Gamma > 0) {
+    throw usageError(
+      `--min-snr-gamma ${minSnrGamma} and --p2-gamma ${p2Gamma} both weigh the loss: set one to 0.`,
+    );
+  }
+  if (given.p2K !== undefined && p2Gamma === 0) {
+    throw usageError(`--p2-k ${given.p2K} needs --p2-gamma above 0: give that too.`);
+  }
+  if (given.huberDelta !== undefined && loss !== "huber") {
+    throw usageError(`--huber-delta ${given.huberDelta} is for --loss huber, not ${loss}.`);
+  }
+}
+
+/**
+ * The noise schedule that a configuration asks for.
+ *
+ * @throws {UserError} With exit code 2 if there can be no such schedule.
+ */
+export function scheduleOf(config: ImageConfig): NoiseSchedule {
+  const { timesteps: numTrainTimesteps, betaSchedule, predictionType } = config;
+  const rescaleBetasZeroSnr = config.zeroTerminalSnr;
+  return noiseSchedule({ numTrainTimesteps, betaSchedule, predictionType, rescaleBetasZeroSnr });
+}
+
+/** The loss's weight at each time step [T]; undefined where all weigh the same. */
+export function lossWeightsOf(
+  { minSnrGamma, p2Gamma, p2K }: ImageConfig,
+  schedule: NoiseSchedule,
+): Float64Array | undefined {
+  if (minSnrGamma > 0) return minSnrWeights(schedule, { gamma: minSnrGamma });
+  return p2Gamma > 0 ? p2Weights(schedule, { gamma: p2Gamma, k: p2K }) : undefined;
 }
 
 /**
@@ -80,11 +112,11 @@ export function nullClassOf({ numClassEmbeds }: UNetConfig): number | undefined 
 /**
  * The index of a class by its name, written in any case.
  *
+ * @param flag The flag that names it, for the message.
  * @throws {UserError} With exit code 2 if there is no such class.
  */
-export function classIndex(name: string | undefined): number | undefined {
-  if (name === undefined) return undefined;
+export function classIndex(name: string, flag = "--class"): number {
   const index = FASHION_MNIST_CLASSES.findIndex((c) => c.toLowerCase() === name.toLowerCase());
   if (index >= 0) return index;
-  throw usageError(`--class "${name}": must be one of ${FASHION_MNIST_CLASSES.join(", ")}.`);
+  throw usageError(`${flag} ${quote(name)}: must be one of ${FASHION_MNIST_CLASSES.join(", ")}.`);
 }

@@ -1,5 +1,6 @@
 /** The flags of image.ts: what each takes, and what `--help` says of it. Defaults are in image.ts. */
 import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
+import { lossTypes } from "../diffusion/elementwise_loss.ts";
 import { varianceTypes } from "../diffusion/posterior.ts";
 import { samplerNames } from "../diffusion/samplers/registry.ts";
 import { betaSchedules, predictionTypes } from "../diffusion/schedules.ts";
@@ -7,6 +8,9 @@ import { timestepSpacings } from "../diffusion/timesteps.ts";
 import { DEVICE_CHOICES } from "../engine/device_names.ts";
 import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
 import { choice, type FlagValues, integer, integers, number, text, toggle } from "./flag_kinds.ts";
+
+/** How samplers other than ddpm and ddim space their noise levels. */
+const SIGMA_SPACINGS = ["timesteps", "karras", "exponential"] as const;
 
 /** The flags, by the headings of `--help`. */
 export const IMAGE_FLAGS = {
@@ -53,7 +57,12 @@ export const IMAGE_FLAGS = {
     timesteps: integer({ min: 2, max: 100000, help: "T, steps of the noise schedule" }),
     betaSchedule: choice(betaSchedules, { help: "the noise schedule" }),
     predictionType: choice(predictionTypes, { help: "what the network predicts" }),
+    zeroTerminalSnr: toggle({ help: "rescale the schedule so that it ends in pure noise" }),
+    loss: choice(lossTypes, { help: "distance between what is predicted and what should be" }),
+    huberDelta: number({ above: 0, help: "--loss huber: where squares turn into straight lines" }),
     minSnrGamma: number({ min: 0, help: "min-SNR loss weights' gamma; 0 for none" }),
+    p2Gamma: number({ min: 0, max: 10, help: "P2 loss weights' gamma; 0 for none" }),
+    p2K: number({ above: 0, help: "P2 loss weights' k, which bounds them where little signal is" }),
   },
   "Network": {
     channels: integers({ min: 1, help: "the UNet's channels at each resolution" }),
@@ -68,26 +77,93 @@ export const IMAGE_FLAGS = {
   "Sampling": {
     sampler: choice(samplerNames, { help: "how samples are drawn" }),
     sampleSteps: integer({ min: 1, help: "denoising steps; at most T" }),
-    eta: number({ min: 0, max: 1, help: "ddim: 0 adds no noise, 1 as much as ddpm" }),
     timestepSpacing: choice(timestepSpacings, { help: "which of the T steps are taken" }),
+    sampleTimesteps: integers({
+      min: 0,
+      help: "the steps themselves, falling and below T, in place of the two settings above",
+    }),
+    respacing: text({
+      placeholder: "HOW",
+      help: "the steps as ddimN, N equally far apart; quadN, denser where little noise is; or " +
+        "10,15,20, so many of each third from clean to noisy; none if not given",
+    }),
+    sigmaSpacing: choice(SIGMA_SPACINGS, {
+      help: "noise levels of all but ddpm and ddim: those of the timesteps, or spaced anew",
+    }),
+    solverOrder: integer({ min: 1, max: 3, help: "dpmpp_*, unipc: the order of the solver" }),
+    eta: number({ min: 0, max: 1, help: "ddim: 0 adds no noise, 1 as much as ddpm" }),
     varianceType: choice(varianceTypes, { help: "ddpm: how much noise a step adds" }),
     guidance: number({ min: 0, max: 100, help: "classifier-free guidance; 1 for none" }),
+    guidanceRescale: number({
+      min: 0,
+      max: 1,
+      help: "how much of the contrast that guidance adds is taken back",
+    }),
+    guidanceLow: number({
+      min: 0,
+      help: "guide above this noise level alone, sigma as in Karras et al. 2022; 0 for no bound",
+    }),
+    guidanceHigh: number({ min: 0, help: "guide up to this noise level alone; 0 for no bound" }),
+    dynamicThreshold: number({
+      min: 0,
+      max: 1,
+      help: "scale x0 down by this quantile of its magnitudes where it is above 1, in place of " +
+        "clipping; 0 for none, 0.995 is usual",
+    }),
     samples: integer({ min: 1, max: 100000, help: "images to draw, the classes in turn" }),
     class: text({ placeholder: "NAME", help: `only one of ${FASHION_MNIST_CLASSES.join(", ")}` }),
+  },
+  "Without training": {
+    sampleOnly: toggle({ help: "do not train: draw samples from --checkpoint, or as below" }),
     checkpoint: text({
       placeholder: "DIR",
       help: "sample from this checkpoint or run; checkpoints/fashion-mnist if not given",
     }),
-    sampleOnly: toggle({ help: "do not train: draw samples from --checkpoint" }),
+    interpolate: text({
+      placeholder: "A,B",
+      help: "go from samples of class A to samples of class B, which may be the same: " +
+        "interpolation.png, ten images a row; eta is 0 if not given",
+    }),
+    encode: toggle({
+      help: "--interpolate: from and to test images, which ddim encodes as noise; no guidance",
+    }),
+    inpaint: text({
+      placeholder: "MASK",
+      help: "draw a part of test images anew: half for their right half, or a PNG file of 28x28 " +
+        "pixels that is white there and black elsewhere: inpainting.png",
+    }),
+    fromStep: integer({
+      min: 0,
+      help: "start from test images, noised as they are after so many of --sample-steps, rather " +
+        "than from noise; image_to_image.png without --inpaint",
+    }),
+    trajectory: toggle({ help: "show how samples emerge from noise: trajectory.png" }),
   },
 };
 
 /** Flags that were given on the command line. */
 export type ImageFlags = Partial<FlagValues<typeof IMAGE_FLAGS>>;
 
+/** Flags that say where to compute, or what to do besides training: no settings of a run. */
+const ASIDE = [
+  ...["preset", "out", "device", "threads", "dataDir", "resume", "overwrite", "class"] as const,
+  ...["sampleOnly", "checkpoint", "interpolate", "encode", "inpaint", "fromStep"] as const,
+  "trajectory",
+] as const;
+
+type Settings = Omit<FlagValues<typeof IMAGE_FLAGS>, typeof ASIDE[number]>;
+
+/** Settings that no preset has: where they are given, they take the place of others. */
+type Optional = "sampleTimesteps" | "respacing";
+
 /** Everything that decides what a run computes: the other flags say where, not what. */
-export type ImageConfig = Omit<
-  FlagValues<typeof IMAGE_FLAGS>,
-  | ("preset" | "out" | "device" | "threads" | "dataDir" | "resume" | "overwrite")
-  | ("class" | "checkpoint" | "sampleOnly")
->;
+export type ImageConfig = Omit<Settings, Optional> & Partial<Pick<Settings, Optional>>;
+
+/** The settings among the flags that were given. */
+export function settingsOf(given: ImageFlags): Partial<ImageConfig> {
+  const aside: readonly string[] = ASIDE;
+  return Object.fromEntries(Object.entries(given).filter(([key]) => !aside.includes(key)));
+}
+
+/** Settings that may differ when a run is resumed: how long it is, and how it is sampled. */
+export const EXTENDABLE: readonly string[] = ["steps", ...Object.keys(IMAGE_FLAGS["Sampling"])];

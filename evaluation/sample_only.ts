@@ -1,0 +1,102 @@
+/** `--sample-only`: what image.ts draws from a checkpoint. */
+import { sizeOfSample, type UNetConfig } from "../diffusion/unet_config.ts";
+import type { Device } from "../engine/device.ts";
+import { usageError } from "../engine/errors.ts";
+import { loadCheckpoint } from "../training/checkpoint.ts";
+import { resolveCheckpoint } from "../training/checkpoint_folders.ts";
+import { resolveConfig } from "../training/flags.ts";
+import { CLASSES, classIndex, nullClassOf, SIDE } from "../training/image_config.ts";
+import { loadImages } from "../training/image_data.ts";
+import { type ImageConfig, type ImageFlags, settingsOf } from "../training/image_flags.ts";
+import { classPair, resolveSampling } from "../training/image_sampling.ts";
+import { type LoadedUNet, loadUNet } from "../training/unet_checkpoint.ts";
+import { drawInpainting, readMask } from "./inpainting_tool.ts";
+import { drawInterpolation } from "./interpolation_tool.ts";
+import { sampleGrid } from "./sample_grid.ts";
+import { drawTrajectory } from "./trajectory_tool.ts";
+
+/** Refuses models of something else, and classes of models that know none. */
+function checkModel(
+  directory: string,
+  { inChannels, outChannels, sampleSize, numClassEmbeds }: UNetConfig,
+  given: ImageFlags,
+): void {
+  if ([inChannels, outChannels, ...sizeOfSample(sampleSize)].join() !== `1,1,${SIDE},${SIDE}`) {
+    throw usageError(`${directory} is no model of ${SIDE}x${SIDE} grey images.`);
+  }
+  if (numClassEmbeds !== null && numClassEmbeds < CLASSES) {
+    throw usageError(
+      `${directory} knows ${numClassEmbeds} classes, not FashionMNIST's ${CLASSES}.`,
+    );
+  }
+  if (numClassEmbeds !== null) return;
+  if (given.class !== undefined) {
+    throw usageError(`${directory} was trained without classes: leave --class out.`);
+  }
+  if (given.interpolate !== undefined && !given.encode) {
+    throw usageError(
+      `${directory} was trained without classes: --interpolate needs --encode, which takes test ` +
+        "images of them.",
+    );
+  }
+}
+
+/** What the checkpoint says about sampling goes before the preset, what the tool needs before both. */
+function defaultsOf(model: LoadedUNet, preset: ImageConfig, given: ImageFlags): ImageConfig {
+  const guided = nullClassOf(model.config) !== undefined && !given.encode;
+  return {
+    ...preset,
+    sampler: given.encode ? "ddim" : model.sampler ?? preset.sampler,
+    timestepSpacing: model.samplerOptions.timestepSpacing,
+    varianceType: model.samplerOptions.varianceType,
+    sampleSteps: Math.min(preset.sampleSteps, model.schedule.numTrainTimesteps),
+    guidance: guided ? preset.guidance : 1,
+    ...(given.interpolate === undefined ? {} : { eta: 0 }), // noise on the way would hide the arc
+  };
+}
+
+/**
+ * Draws what the flags ask for: the tools' pictures, or samples if there is none.
+ *
+ * @param given The flags, checked by checkTools.
+ * @param preset The settings that neither they nor the checkpoint say.
+ * @param checkpoint The folder of a checkpoint or of a run.
+ * @throws {UserError} If the checkpoint or the flags are unsound.
+ */
+export async function sampleOnly(
+  device: Device,
+  given: ImageFlags,
+  { preset, checkpoint }: { preset: ImageConfig; checkpoint: string },
+): Promise<void> {
+  const directory = await resolveCheckpoint(checkpoint, (line) => console.error(line));
+  const model = loadUNet(await loadCheckpoint(directory, { state: false }));
+  checkModel(directory, model.config, given);
+  const resolved = resolveConfig(defaultsOf(model, preset, given), settingsOf(given));
+  const config = resolveSampling(resolved, given, {
+    schedule: model.schedule,
+    hasNullClass: nullClassOf(model.config) !== undefined,
+  });
+  console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
+  const folder = given.out ?? `runs/image-samples-${config.seed}`;
+  const only = given.class === undefined ? undefined : classIndex(given.class);
+  const task = (name: string) => ({ device, model, config, path: `${folder}/${name}.png` });
+
+  const { interpolate, inpaint, fromStep, trajectory } = given;
+  const redraws = inpaint !== undefined || fromStep !== undefined;
+  const mask = inpaint === undefined ? undefined : await readMask(inpaint);
+  const images = redraws || given.encode ? (await loadImages(given)).test : undefined;
+  if (interpolate !== undefined) {
+    const classes = classPair(interpolate);
+    await drawInterpolation(task("interpolation"), {
+      classes,
+      images: given.encode ? images : undefined,
+    });
+  }
+  if (redraws) {
+    const name = mask === undefined ? "image_to_image" : "inpainting";
+    await drawInpainting(task(name), { images: images!, only, mask, fromStep });
+  }
+  if (trajectory) await drawTrajectory(task("trajectory"), only);
+  if (interpolate !== undefined || redraws || trajectory) return;
+  await sampleGrid(device, model, config, { path: `${folder}/grid.png`, only });
+}

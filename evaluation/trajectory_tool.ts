@@ -1,0 +1,74 @@
+/** `--trajectory`: how samples emerge from noise. */
+import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
+import { toPixels } from "../datasets/pixels.ts";
+import { samplers } from "../diffusion/samplers/registry.ts";
+import { randomStream } from "../nn/random.ts";
+import { drawGrid } from "../report/grid.ts";
+import { CLASSES, SIDE } from "../training/image_config.ts";
+import { openTool, PIXELS, type ToolTask } from "./image_tool.ts";
+import { labelsOf, writePicture } from "./sample_grid.ts";
+import { evaluationsOf, noiseOf } from "./sampling_session.ts";
+
+/** Pictures of a row at the most. */
+const FRAMES = 11;
+
+/**
+ * The frames that are shown, equally far apart, the first and the last among them.
+ *
+ * @param count How many there are, at least 1.
+ * @returns Rising.
+ */
+export function chooseFrames(count: number): number[] {
+  const shown = Math.min(count, FRAMES);
+  return Array.from(
+    { length: shown },
+    (_, i) => Math.round(i * (count - 1) / Math.max(1, shown - 1)),
+  );
+}
+
+/**
+ * Draws a sample of each class, or as many of one, and writes a row for each: the noise at its left, the
+ * sample at its right, steps between them, their numbers above.
+ *
+ * @param only The class, if not all.
+ * @returns The PNG file's bytes.
+ */
+export async function drawTrajectory(
+  task: ToolTask,
+  only: number | undefined,
+): Promise<Uint8Array> {
+  const { config, model } = task;
+  const { sampler, sampleSteps, seed } = config;
+  const count = Math.min(config.samples, CLASSES);
+  const labels = labelsOf(count, only);
+  await using tool = await openTool(task, {
+    evaluations: evaluationsOf(sampler, sampleSteps),
+    images: count,
+    label: "sampling",
+  });
+  const random = randomStream(seed).stream("samples");
+  const noiseAt = noiseOf(random, [...labels.keys()], PIXELS);
+  const frames = [toPixels(noiseAt(0))]; // each [count, 28, 28]
+  const trajectory = samplers[sampler](tool.denoiser(labels), noiseAt(0), model.schedule, {
+    ...tool.settings.samplerOptions,
+    noise: (_length, step) => noiseAt(step + 1),
+  });
+  for await (const { sample } of trajectory) frames.push(toPixels(sample));
+
+  const chosen = chooseFrames(frames.length);
+  const data = new Uint8Array(count * chosen.length * PIXELS);
+  chosen.forEach((frame, column) => {
+    for (let row = 0; row < count; row++) {
+      const image = frames[frame]!.subarray(row * PIXELS, (row + 1) * PIXELS);
+      data.set(image, (row * chosen.length + column) * PIXELS);
+    }
+  });
+  const grid = drawGrid({ width: SIDE, height: SIDE, channels: 1, data }, {
+    columns: chosen.length,
+    columnLabels: chosen.map(String),
+    ...(model.config.numClassEmbeds === null
+      ? {}
+      : { rowLabels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }),
+  });
+  return await writePicture(task.path, grid);
+}

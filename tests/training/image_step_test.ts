@@ -1,0 +1,81 @@
+import { assertAlmostEquals, assertEquals } from "@std/assert";
+import type { LossType } from "../../diffusion/elementwise_loss.ts";
+import { type DenoiserFunction, diffusionBatch } from "../../diffusion/objective.ts";
+import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { openDevice } from "../../engine/device.ts";
+import * as tf from "../../engine/tf.ts";
+import { float32 } from "../../engine/tree.ts";
+import { adamW } from "../../nn/optimizers.ts";
+import { randomStream } from "../../nn/random.ts";
+import { compileTrainStep, initTrainState } from "../../training/diffusion_step.ts";
+import { compileImageStep } from "../../training/image_step.ts";
+import { assertAllClose } from "../assert_close.ts";
+import { deviceWorks } from "../devices.ts";
+
+const schedule = noiseSchedule({ numTrainTimesteps: 100 });
+const specs = { scale: { shape: [1], initializer: { constant: 0 } } };
+/** `scale x`: everything about its loss can be worked out by hand. */
+const denoise: DenoiserFunction = (parameters, { x }) => tf.mul(x, parameters["scale"]!);
+const SCALE = 0.4;
+const timesteps = Int32Array.of(10, 60, 99);
+const x0 = randomStream(1).normal(12);
+const noise = randomStream(2).normal(12);
+const batch = diffusionBatch(schedule, {
+  x0: float32(x0, [3, 4]),
+  noise,
+  timesteps,
+  weights: Float64Array.from({ length: 100 }, (_, t) => 1 + t / 100),
+});
+const optimizer = adamW({ maxGradNorm: 1e9 });
+const state = initTrainState({ scale: float32([SCALE]) }, specs, optimizer);
+const settings = { step: 1, learningRate: 0.1, emaDecay: 0.5 };
+
+/** Distances and their derivatives, with delta 0.5 for Huber's. */
+const BY_HAND: Record<LossType, (d: number) => [number, number]> = {
+  mse: (d) => [d * d, 2 * d],
+  l1: (d) => [Math.abs(d), Math.sign(d)],
+  huber: (d) =>
+    Math.abs(d) <= 0.5 ? [d * d / 2, d] : [0.5 * (Math.abs(d) - 0.25), 0.5 * Math.sign(d)],
+};
+
+for (const device of ["cpu", "onnx"] as const) {
+  for (const lossType of ["mse", "l1", "huber"] as const) {
+    Deno.test({
+      name: `compileImageStep() takes the loss and the gradient of ${lossType} on ${device}`,
+      ignore: !deviceWorks(device),
+      fn: async () => {
+        const step = compileImageStep(await openDevice(device, { threads: 1 }), {
+          ...{ denoise, specs, optimizer, loss: { lossType, huberDelta: 0.5 } },
+        });
+        const result = await step(state, batch, settings);
+        await step.dispose();
+        let [loss, gradient] = [0, 0];
+        const losses = [0, 0, 0];
+        for (let i = 0; i < 12; i++) {
+          const example = Math.floor(i / 4);
+          const a = schedule.alphasCumprod[timesteps[example]!]!;
+          const x = Math.sqrt(a) * x0[i]! + Math.sqrt(1 - a) * noise[i]!;
+          const [value, slope] = BY_HAND[lossType](SCALE * x - noise[i]!);
+          const weight = 1 + timesteps[example]! / 100;
+          losses[example]! += value / 4;
+          loss += weight * value / 12;
+          gradient += weight * slope * x / 12;
+        }
+        assertAlmostEquals(result.loss, loss, 1e-5);
+        assertAlmostEquals(result.gradNorm, Math.abs(gradient), 1e-5);
+        assertAllClose(result.losses, losses, { atol: 1e-5, rtol: 0 });
+        // Adam's first step is the learning rate long, and weight decay takes 0.1 * 0.01 of the rest.
+        const moved = SCALE * (1 - 0.1 * 0.01) - 0.1 * Math.sign(gradient);
+        assertAlmostEquals(result.state.parameters.data[0]!, moved, 1e-4);
+        assertAlmostEquals(result.state.ema.data[0]!, (SCALE + moved) / 2, 1e-4);
+      },
+    });
+  }
+}
+
+Deno.test("compileImageStep() is the diffusion step where errors are squared", async () => {
+  const device = await openDevice("cpu");
+  const own = compileImageStep(device, { denoise, specs, optimizer, loss: { lossType: "mse" } });
+  const plain = compileTrainStep(device, { denoise, specs, optimizer });
+  assertEquals(await own(state, batch, settings), await plain(state, batch, settings));
+});

@@ -1,0 +1,18 @@
+/** FashionMNIST as image.ts's flags ask for it. */
+import { type FashionMnist, loadFashionMnist } from "../datasets/fashion_mnist.ts";
+import type { ImageFlags } from "./image_flags.ts";
+
+/**
+ * Loads the images and says where they came from. The smoke preset is content with the bundled sample.
+ *
+ * @throws {UserError} As loadFashionMnist.
+ */
+export async function loadImages({ dataDir, preset }: ImageFlags): Promise<FashionMnist> {
+  const data = await loadFashionMnist({
+    ...(dataDir === undefined ? {} : { dataDir }),
+    sampleOnly: preset === "smoke" && dataDir === undefined,
+    log: (line) => console.error(line),
+  });
+  console.log(data.description);
+  return data;
+}
