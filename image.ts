@@ -5,6 +5,7 @@
  *     deno task image --preset smoke                     # seconds, on the bundled sample
  *     deno task image --preset small --seed 1            # hours; Ctrl-C saves, the same command goes on
  *     deno task image --resume --steps 6000              # more steps for a run that is there
+ *     deno task image --preset small --start-from checkpoints/fashion-mnist  # better ones from those
  *     deno task image --sample-only                      # from the weights that come with the project
  *     deno task image --sample-only --checkpoint runs/image-nano-0 --class Sneaker --guidance 3
  *     deno task image --sample-only --inpaint half       # test images, their right half drawn anew
@@ -62,6 +63,7 @@ import { runProgram } from "./training/program.ts";
 import { Progress } from "./training/progress.ts";
 import { openRunFolder } from "./training/run_folder.ts";
 import { describeSession } from "./training/session.ts";
+import { loadStartWeights } from "./training/start_weights.ts";
 import { loadTrainState, unetCheckpoint } from "./training/unet_checkpoint.ts";
 
 /** What `deno task image` does if nothing else is asked for. */
@@ -206,8 +208,11 @@ async function main(): Promise<number> {
   const config = resolveSampling(resolved, given, { schedule, hasNullClass });
   const random = randomStream(config.seed);
 
-  // The data, and the folder.
+  // The data, the weights to begin with, and the folder.
   const data = await loadImages(given);
+  const start = config.startFrom === undefined
+    ? undefined
+    : await loadStartWeights(config.startFrom, unetConfig);
   using folder = await openRunFolder({
     directory: given.out ?? `runs/image-${preset}-${config.seed}`,
     automatic: given.out === undefined,
@@ -219,7 +224,7 @@ async function main(): Promise<number> {
       origin: data.origin === "sample" ? "the bundled sample" : data.origin,
       sha256: data.sha256,
       rows: data.train.labels.length + data.validation.labels.length,
-    }],
+    }, ...(start === undefined ? [] : [start.origin])],
     session: await describeSession(["image", ...Deno.args], device, {
       root: import.meta.dirname ?? ".",
       now: Date.now(),
@@ -239,7 +244,11 @@ async function main(): Promise<number> {
   describeDamage(found).forEach((line) => console.error(line));
   const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
   let state = checkpoint === undefined
-    ? initTrainState(initParameters(specs, random.stream("weights")), specs, optimizer)
+    ? initTrainState(
+      start?.parameters ?? initParameters(specs, random.stream("weights")),
+      specs,
+      optimizer,
+    )
     : loadTrainState(checkpoint, specs, optimizer.slots);
   const done = checkpoint?.state?.step ?? 0;
   console.log(

@@ -1,6 +1,6 @@
 /**
  * Starts a program with its permission set of deno.json, plus what its flags name and no more:
- * `--out DIR` may be written, `--data-dir DIR` and `--checkpoint DIR` may be read, and
+ * `--out DIR` may be written, `--data-dir`, `--checkpoint` and `--start-from DIR` may be read, and
  * `--device tensorflow` sets libtensorflow's variables. A set alone is fixed: it would have to allow
  * every folder there is, or refuse the user's own.
  *
@@ -19,6 +19,7 @@ const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--out": ["read", "write"],
   "--data-dir": ["read"],
   "--checkpoint": ["read"],
+  "--start-from": ["read"],
 };
 
 /** Every word of a command line with what follows it after a space or "=". */

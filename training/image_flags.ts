@@ -40,6 +40,12 @@ export const IMAGE_FLAGS = {
     weightDecay: number({ min: 0, max: 1, help: "decoupled weight decay" }),
     maxGradNorm: number({ above: 0, help: "gradients are clipped to this global norm" }),
     emaDecay: number({ min: 0, max: 1, help: "of the moving average that samples are drawn with" }),
+    startFrom: text({
+      placeholder: "DIR",
+      help:
+        "begin with the weights of this checkpoint or run, of the same network; random ones if " +
+        "not given",
+    }),
     classDropout: number({ min: 0, max: 1, help: "share of labels dropped, for guidance" }),
     logEvery: integer({ min: 1, help: "steps between rows of metrics.csv" }),
     evalEvery: integer({
@@ -154,7 +160,7 @@ const ASIDE = [
 type Settings = Omit<FlagValues<typeof IMAGE_FLAGS>, typeof ASIDE[number]>;
 
 /** Settings that no preset has: where they are given, they take the place of others. */
-type Optional = "sampleTimesteps" | "respacing";
+type Optional = "sampleTimesteps" | "respacing" | "startFrom";
 
 /** Everything that decides what a run computes: the other flags say where, not what. */
 export type ImageConfig = Omit<Settings, Optional> & Partial<Pick<Settings, Optional>>;

@@ -43,7 +43,7 @@ export interface UNetCheckpointOptions {
 }
 
 /** Parameters as a file has them. */
-function toTensors(parameters: HostParameters): NamedTensors {
+export function toTensors(parameters: HostParameters): NamedTensors {
   return new Map(
     Object.entries(parameters).map(([name, { data, shape }]) =>
       [name, { dtype: "F32", shape, data: data as Float32Array }] as const
