@@ -3,6 +3,7 @@
 import { usageError, UserError } from "../engine/errors.ts";
 import { requireNumber } from "./checks.ts";
 import { rescaleGuidance } from "./guidance_rescale.ts";
+import { joinLearnedVariance, splitLearnedVariance } from "./learned_variance.ts";
 import type { Denoiser } from "./samplers/types.ts";
 
 /**
@@ -52,6 +53,11 @@ export interface GuidanceOptions {
    * @default all timesteps
    */
   interval?: readonly [low: number, high: number];
+  /**
+   * The samples' channels C where the denoisers give 2 C, variances besides their predictions: the
+   * variances are then the conditional denoiser's, since guidance is about predictions alone.
+   */
+  learnedVarianceChannels?: number;
 }
 
 /**
@@ -63,6 +69,7 @@ export interface GuidanceOptions {
 export function classifierFreeGuidance(options: GuidanceOptions): Denoiser {
   const { conditional, unconditional, guidanceScale, sampleSize } = options;
   const { guidanceRescale = 0, interval: [low, high] = [-Infinity, Infinity] } = options;
+  const { learnedVarianceChannels: channels } = options;
   if (!Number.isFinite(guidanceScale)) {
     throw usageError(`guidanceScale is ${guidanceScale}; it must be a finite number`);
   }
@@ -77,13 +84,20 @@ export function classifierFreeGuidance(options: GuidanceOptions): Denoiser {
       `the interval of guidance is ${low} to ${high}; give the lower timestep first`,
     );
   }
-  const guide = async (x: Float32Array, timestep: number): Promise<Float32Array> => {
-    // One after the other: a device runs one of them at a time anyway.
-    const asked = await conditional(x, timestep);
-    const guided = combineGuidance(asked, await unconditional(x, timestep), guidanceScale);
+  const combine = (asked: Float32Array, other: Float32Array): Float32Array => {
+    const guided = combineGuidance(asked, other, guidanceScale);
     return guidanceRescale === 0
       ? guided
       : rescaleGuidance(guided, asked, { guidanceRescale, sampleSize: sampleSize! });
+  };
+  const guide = async (x: Float32Array, timestep: number): Promise<Float32Array> => {
+    // One after the other: a device runs one of them at a time anyway.
+    const asked = await conditional(x, timestep);
+    const other = await unconditional(x, timestep);
+    if (channels === undefined) return combine(asked, other);
+    const { prediction, v } = splitLearnedVariance(asked, channels);
+    const guided = combine(prediction, splitLearnedVariance(other, channels).prediction);
+    return joinLearnedVariance(guided, v, channels);
   };
   const inside = guidanceScale === 0 ? unconditional : guidanceScale === 1 ? conditional : guide;
   return (x, timestep) => (low <= timestep && timestep <= high ? inside : conditional)(x, timestep);

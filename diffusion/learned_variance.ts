@@ -6,6 +6,7 @@
  */
 
 import { UserError } from "../engine/errors.ts";
+import type { Denoiser } from "./samplers/types.ts";
 import { MIN_VARIANCE, posterior, posteriorTables } from "./posterior.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
@@ -77,4 +78,42 @@ export function splitLearnedVariance(
     v.set(output.subarray(middle, middle + channels), row * channels);
   }
   return { prediction, v };
+}
+
+/**
+ * Puts the output of a model with learned variances together again.
+ *
+ * @param prediction [B, ..., C], flat.
+ * @param v [B, ..., C], flat.
+ * @param channels C.
+ * @returns A new array [B, ..., 2 C].
+ * @throws {UserError} If lengths differ or C does not divide them.
+ */
+export function joinLearnedVariance(
+  prediction: Float32Array,
+  v: Float32Array,
+  channels: number,
+): Float32Array {
+  if (prediction.length !== v.length || !(channels >= 1) || v.length % channels !== 0) {
+    throw new UserError(
+      `${prediction.length} predictions and ${v.length} variances are not of ${channels} channels each`,
+    );
+  }
+  const output = new Float32Array(2 * v.length);
+  for (let start = 0; start < v.length; start += channels) {
+    output.set(prediction.subarray(start, start + channels), 2 * start);
+    output.set(v.subarray(start, start + channels), 2 * start + channels);
+  }
+  return output;
+}
+
+/**
+ * A model with learned variances for those samplers that have no use for them: its predictions alone.
+ *
+ * @param denoise Gives [B, ..., 2 C].
+ * @param channels C.
+ */
+export function withoutLearnedVariance(denoise: Denoiser, channels: number): Denoiser {
+  return async (x, timestep) =>
+    splitLearnedVariance(await denoise(x, timestep), channels).prediction;
 }

@@ -10,12 +10,17 @@ import type { NoiseSchedule } from "./schedules.ts";
  * were one point; "fixed_large" is beta, right if the data were standard normal (Ho et al. 2020,
  * section 3.2). The "_log" names are diffusers' and mean the same variances, arrived at by logarithms.
  */
-export const varianceTypes = [
+export const fixedVarianceTypes = [
   "fixed_small",
   "fixed_small_log",
   "fixed_large",
   "fixed_large_log",
 ] as const;
+/** A name of {@linkcode fixedVarianceTypes}. */
+export type FixedVarianceType = typeof fixedVarianceTypes[number];
+
+/** The fixed variances, and "learned_range", the model's own: see learned_variance.ts. */
+export const varianceTypes = [...fixedVarianceTypes, "learned_range"] as const;
 /** A name of {@linkcode varianceTypes}. */
 export type VarianceType = typeof varianceTypes[number];
 
@@ -61,7 +66,7 @@ export function posterior(alphaCumprod: number, alphaCumprodPrev: number): Poste
 export function stepVariance(
   alphaCumprod: number,
   alphaCumprodPrev: number,
-  varianceType: VarianceType,
+  varianceType: FixedVarianceType,
 ): number {
   const { beta, variance } = posterior(alphaCumprod, alphaCumprodPrev);
   return varianceType.startsWith("fixed_large") ? beta : Math.max(variance, MIN_VARIANCE);

@@ -141,7 +141,7 @@ function reader(json: unknown, where: string) {
  * @param json The parsed file.
  * @param where How to name the file in errors.
  * @throws {UserError} If it is no object, a value has the wrong type, or it asks for what is not
- * supported here: another scheduler class, learned variances, dynamic thresholding.
+ * supported here: another scheduler class, variances learned without a range, dynamic thresholding.
  *
  * @example
  * ```ts

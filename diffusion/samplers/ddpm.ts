@@ -1,9 +1,11 @@
 /** Ancestral sampling (Ho et al. 2020, "Denoising Diffusion Probabilistic Models", algorithm 2). */
 
+import { usageError } from "../../engine/errors.ts";
 import { requireOneOf } from "../checks.ts";
+import { learnedLogVariance, splitLearnedVariance, varianceRange } from "../learned_variance.ts";
 import { posterior, stepVariance, varianceTypes } from "../posterior.ts";
 import type { NoiseSchedule } from "../schedules.ts";
-import { askDenoiser, askNoise } from "./ask.ts";
+import { askDenoiser, askNoise, checkOutput } from "./ask.ts";
 import { planSteps, startSample } from "./plan.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
@@ -13,7 +15,7 @@ import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
  *
  * The last step, which leads to the clean sample, adds no noise (algorithm 2, line 3), whatever the
  * varianceType and the last timestep. diffusers adds noise there if that timestep is not 0, which
- * matters only for "fixed_large".
+ * matters only for "fixed_large" and "learned_range".
  *
  * @param denoise The model.
  * @param xT Standard normal numbers [B, ...], flat; not changed.
@@ -28,20 +30,38 @@ export async function* ddpm(
   schedule: NoiseSchedule,
   options: SamplerOptions = {},
 ): AsyncGenerator<SamplerStep, void, undefined> {
-  const { varianceType = "fixed_small" } = options;
+  const { varianceType = "fixed_small", channels } = options;
   requireOneOf("varianceType", varianceType, varianceTypes);
+  if (varianceType === "learned_range" && channels === undefined) {
+    throw usageError("varianceType learned_range needs channels, how many the samples have");
+  }
   const plan = planSteps(schedule, options, "next", 1);
   let x = startSample(plan, xT, options);
   for (const at of plan) {
     const { alphaCumprod, alphaCumprodPrev } = at;
-    const { x0 } = await askDenoiser(denoise, x, at, schedule, options);
+    let v: Float32Array | undefined;
+    const ask: Denoiser = async (x, timestep) => {
+      const output = await denoise(x, timestep);
+      if (varianceType !== "learned_range") return output;
+      const parts = splitLearnedVariance(output, channels!);
+      v = checkOutput(parts.v, x, at);
+      return parts.prediction;
+    };
+    const { x0 } = await askDenoiser(ask, x, at, schedule, options);
     // Equation 7: the mean of q(x_s | x_t, x0).
     const { x0Coefficient, xtCoefficient } = posterior(alphaCumprod, alphaCumprodPrev);
     let next = x.map((value, i) => x0Coefficient * x0[i]! + xtCoefficient * value);
     if (at.step < at.steps - 1) {
-      const sigma = Math.sqrt(stepVariance(alphaCumprod, alphaCumprodPrev, varianceType));
       const z = askNoise(options, x.length, at);
-      next = next.map((mean, i) => mean + sigma * z[i]!);
+      if (varianceType === "learned_range") {
+        const range = varianceRange(alphaCumprod, alphaCumprodPrev);
+        next = next.map((mean, i) =>
+          mean + Math.exp(learnedLogVariance(v![i]!, range) / 2) * z[i]!
+        );
+      } else {
+        const sigma = Math.sqrt(stepVariance(alphaCumprod, alphaCumprodPrev, varianceType));
+        next = next.map((mean, i) => mean + sigma * z[i]!);
+      }
     }
     x = next;
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0 };

@@ -59,8 +59,13 @@ export interface CommonOptions extends TimestepOptions {
 
 /** Settings of ddpm and ddim. */
 export interface AncestralOptions {
-  /** ddpm: how much noise a step adds. @default {"fixed_small"} */
+  /**
+   * ddpm: how much noise a step adds. "learned_range" needs `channels` and a model that gives variances
+   * besides its prediction: see learned_variance.ts. @default {"fixed_small"}
+   */
   varianceType?: VarianceType;
+  /** ddpm: the samples' channels, their last axis, for "learned_range". */
+  channels?: number;
   /** ddim: 0 adds no noise, 1 as much as ddpm; in [0, 1]. @default {0} */
   eta?: number;
   /**

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { minSnrWeights, snr, timestepQuartile } from "../../diffusion/loss.ts";
+import { minSnrWeights, p2Weights, snr, timestepQuartile } from "../../diffusion/loss.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { UserError } from "../../engine/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
@@ -39,6 +39,32 @@ Deno.test("minSnrWeights() are finite when the terminal SNR is zero", () => {
 Deno.test("minSnrWeights() refuses a gamma that is not positive", () => {
   assertThrows(() => minSnrWeights(noiseSchedule(), { gamma: 0 }), UserError, "gamma is 0");
   assertThrows(() => minSnrWeights(noiseSchedule(), { gamma: NaN }), UserError, "gamma is NaN");
+});
+
+Deno.test("p2Weights() has the values of Choi et al.'s formula", () => {
+  // 1 / (k + SNR)^gamma in numpy, and what it is of the squared errors of v and x0.
+  const weights = (predictionType: "epsilon" | "sample" | "v_prediction", options = {}) =>
+    at(p2Weights(noiseSchedule({ predictionType }), options), 0, 100, 500, 999);
+  const close = { atol: 0, rtol: 1e-9 };
+  assertAllClose(weights("epsilon"), [1e-4, .104858409102, .922203341635, .999959641702], close);
+  assertAllClose(
+    weights("epsilon", { gamma: .5, k: 2 }),
+    [.0099995000375, .308069227426, .692649750036, .7070996466],
+    close,
+  );
+  assertAllClose(
+    weights("v_prediction"),
+    [9.999e-5, .093863123143, .0717443383123, 4.03566688616e-5],
+    close,
+  );
+  assertAllClose(
+    weights("sample"),
+    [.9999, .895141590898, .077796658365, 4.03582976538e-5],
+    close,
+  );
+  assertEquals(new Set(p2Weights(noiseSchedule(), { gamma: 0 })), new Set([1]));
+  assertThrows(() => p2Weights(noiseSchedule(), { gamma: -1 }), UserError, "gamma is -1");
+  assertThrows(() => p2Weights(noiseSchedule(), { k: 0 }), UserError, "k is 0");
 });
 
 Deno.test("timestepQuartile() splits the timesteps into four, even when 4 does not divide them", () => {

@@ -1,10 +1,10 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import {
+  type FixedVarianceType,
   MIN_VARIANCE,
   posterior,
   posteriorTables,
   stepVariance,
-  type VarianceType,
 } from "../../diffusion/posterior.ts";
 import { betaSchedules, noiseSchedule } from "../../diffusion/schedules.ts";
 import { assertAllClose } from "../assert_close.ts";
@@ -81,7 +81,7 @@ Deno.test("stepVariance() has the published values for any pair of timesteps", (
 });
 
 Deno.test("stepVariance() means the same by a log name", () => {
-  const of = (type: VarianceType) => stepVariance(.2, .4, type);
+  const of = (type: FixedVarianceType) => stepVariance(.2, .4, type);
   assertEquals(of("fixed_small_log"), of("fixed_small"));
   assertEquals(of("fixed_large_log"), of("fixed_large"));
   assertAlmostEquals(of("fixed_small"), .375, 1e-12); // (1 - .4) / (1 - .2) * (1 - .2 / .4)

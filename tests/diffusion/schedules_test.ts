@@ -91,6 +91,47 @@ Deno.test("noiseSchedule() has the published values when linear over 300 or scal
   assertAlmostEquals(alphasCumprod[999]!, .00466009851, 1e-10);
 });
 
+Deno.test("noiseSchedule() has the values of Ho et al.'s code when quadratic", () => {
+  // beta_schedule "quad": the square of a linspace of roots, in numpy, float64.
+  const { betas, alphasCumprod } = noiseSchedule({ betaSchedule: "quadratic" });
+  const at = (values: Float64Array, ...timesteps: number[]) => timesteps.map((t) => values[t]!);
+  assertAllClose(
+    at(betas, 0, 1, 500, 999),
+    [1e-4, 1.02648364351e-4, .00574207106769, .02],
+    { atol: 0, rtol: 1e-11 },
+  );
+  assertAllClose(
+    at(alphasCumprod, 0, 500, 999),
+    [.9999, .331274579517, 7.33412459581e-4],
+    { atol: 0, rtol: 1e-10 },
+  );
+});
+
+Deno.test("noiseSchedule() adds as much noise in T steps as in 1000 when linear_scaled_to_t", () => {
+  // Nichol and Dhariwal's linear schedule, scaled by 1000 / T, in numpy, float64.
+  const of = (numTrainTimesteps: number) => {
+    const schedule = noiseSchedule({ betaSchedule: "linear_scaled_to_t", numTrainTimesteps });
+    const { betas, alphasCumprod: a } = schedule;
+    const middle = numTrainTimesteps / 2;
+    return [betas[0]!, betas[middle]!, betas.at(-1)!, a[middle]!, a.at(-1)!];
+  };
+  assertAllClose(
+    of(100),
+    [.001, .101505050505, .2, .0666656268183, 2.03900897556e-5],
+    { atol: 0, rtol: 1e-10 },
+  );
+  assertAllClose(
+    of(4000),
+    [2.5e-5, .00251312203051, .005, .0787464752243, 4.2466522758e-5],
+    { atol: 0, rtol: 1e-10 },
+  );
+  assertEquals(
+    noiseSchedule({ betaSchedule: "linear_scaled_to_t" }).betas,
+    noiseSchedule({ betaSchedule: "linear" }).betas,
+  );
+  assertThrows(() => of(10), UserError, "for linear_scaled_to_t, the number of timesteps");
+});
+
 Deno.test("rescaleZeroTerminalSnr() ends in pure noise and keeps the first timestep", () => {
   const betas = rescaleZeroTerminalSnr(makeBetas("linear", 1000));
   assertAllClose(ends(betas), [1e-4, 1.20686636e-4, .0102926174, .752267231, 1], { rtol: 1e-8 });
