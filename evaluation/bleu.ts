@@ -1,0 +1,185 @@
+/**
+ * BLEU (Papineni et al. 2002) as sacrebleu computes it (Post 2018, arXiv:1804.08771): the n-grams of
+ * all hypotheses are counted together, tokens are those of mteval-v13a, and case counts. No library of
+ * npm's gives the same numbers.
+ */
+import { countNgrams, sharedCount, splitWords, totalCount } from "./ngrams.ts";
+
+/**
+ * What stands in for the precision of an order without a match (Chen and Cherry 2014): nothing, so
+ * that BLEU is 0; `smoothValue` matches; `smoothValue` more matches and n-grams at every order above
+ * 1; or half a match, a quarter, ... by every further such order.
+ */
+export type BleuSmoothing = "none" | "floor" | "add-k" | "exp";
+
+/** Options of {@linkcode corpusBleu} and {@linkcode sentenceBleu}. */
+export interface BleuOptions {
+  /** What is done about orders without a match. @default {"exp"} */
+  readonly smoothing?: BleuSmoothing;
+  /** The value for "floor" and "add-k". @default {0.1 for "floor", 1 for "add-k"} */
+  readonly smoothValue?: number;
+  /** The longest n-grams that are counted. @default {4} */
+  readonly maxOrder?: number;
+  /**
+   * Leave out the orders for which the hypotheses are too short.
+   * @default {false for a corpus, true for a sentence}
+   */
+  readonly effectiveOrder?: boolean;
+  /** Whether case is ignored. @default {false} */
+  readonly lowercase?: boolean;
+  /** Cuts a text into tokens that hold no white space. @default {tokenize13a} */
+  readonly tokenize?: (text: string) => string[];
+}
+
+/** BLEU and what it is made of. */
+export interface BleuScore {
+  /** BLEU, from 0 to 100. */
+  readonly score: number;
+  /** The precision of each order, smoothed, from 0 to 100. */
+  readonly precisions: readonly number[];
+  /** Matched n-grams of each order. */
+  readonly matches: readonly number[];
+  /** The hypotheses' n-grams of each order. */
+  readonly totals: readonly number[];
+  /** The factor for hypotheses that are shorter than their references, from 0 to 1. */
+  readonly brevityPenalty: number;
+  /** Tokens of the hypotheses. */
+  readonly hypothesisLength: number;
+  /** Tokens of the references, of several the one whose length is nearest. */
+  readonly referenceLength: number;
+}
+
+const SMOOTH_VALUE: Readonly<Record<BleuSmoothing, number>> = {
+  none: 0,
+  floor: 0.1,
+  "add-k": 1,
+  exp: 0,
+};
+
+/** Cuts a text into tokens as NIST's mteval-v13a does for Western languages: sacrebleu's "13a". */
+export function tokenize13a(text: string): string[] {
+  const line = text.trimEnd()
+    .replaceAll("<skipped>", "")
+    .replaceAll("-\n", "")
+    .replaceAll("\n", " ")
+    .replaceAll("&quot;", '"')
+    .replaceAll("&amp;", "&")
+    .replaceAll("&lt;", "<")
+    .replaceAll("&gt;", ">");
+  return splitWords(
+    ` ${line} `
+      // Punctuation other than ' , - . is a token of its own;
+      .replace(/[{-~[-` -&(-+:-@/]/g, " $& ")
+      // so are a full stop and a comma, unless they stand between digits,
+      .replace(/([^0-9])([.,])/g, "$1 $2 ")
+      .replace(/([.,])([^0-9])/g, " $1 $2")
+      // and a hyphen after a digit.
+      .replace(/([0-9])(-)/g, "$1 $2 "),
+  );
+}
+
+interface Statistics {
+  readonly matches: number[];
+  readonly totals: number[];
+  hypothesisLength: number;
+  referenceLength: number;
+}
+
+/** Adds one hypothesis and its references to the statistics. */
+function addSegment(
+  statistics: Statistics,
+  hypothesis: readonly string[],
+  references: readonly (readonly string[])[],
+): void {
+  statistics.matches.forEach((_, i) => {
+    const most = new Map<string, number>();
+    for (const reference of references) {
+      for (const [ngram, count] of countNgrams(reference, i + 1)) {
+        most.set(ngram, Math.max(count, most.get(ngram) ?? 0));
+      }
+    }
+    const counts = countNgrams(hypothesis, i + 1);
+    statistics.matches[i]! += sharedCount(counts, most);
+    statistics.totals[i]! += totalCount(counts);
+  });
+  // Of two that are as near, the shorter.
+  const distance = (length: number) => Math.abs(length - hypothesis.length);
+  const [nearest] = references.map(({ length }) => length)
+    .sort((a, b) => distance(a) - distance(b) || a - b);
+  statistics.hypothesisLength += hypothesis.length;
+  statistics.referenceLength += nearest!;
+}
+
+function scoreOf(
+  { matches, totals, hypothesisLength, referenceLength }: Statistics,
+  { smoothing = "exp", smoothValue = SMOOTH_VALUE[smoothing], effectiveOrder }: BleuOptions,
+): BleuScore {
+  const brevityPenalty = hypothesisLength >= referenceLength
+    ? 1
+    : hypothesisLength === 0
+    ? 0
+    : Math.exp(1 - referenceLength / hypothesisLength);
+  const precisions = matches.map(() => 0);
+  const parts = { precisions, matches, totals, brevityPenalty, hypothesisLength, referenceLength };
+  if (matches.every((count) => count === 0)) return { score: 0, ...parts };
+  let orders = matches.length;
+  let halved = 1;
+  for (let i = 0; i < matches.length; i++) {
+    const added = smoothing === "add-k" && i > 0 ? smoothValue : 0;
+    const [matched, total] = [matches[i]! + added, totals[i]! + added];
+    if (total === 0) break;
+    if (effectiveOrder === true) orders = i + 1;
+    if (matched > 0) precisions[i] = 100 * matched / total;
+    else if (smoothing === "exp") precisions[i] = 100 / ((halved *= 2) * total);
+    else if (smoothing === "floor") precisions[i] = 100 * smoothValue / total;
+  }
+  const logarithms = precisions.slice(0, orders).map(Math.log);
+  const mean = logarithms.reduce((sum, logarithm) => sum + logarithm, 0) / orders;
+  return { score: brevityPenalty * Math.exp(mean), ...parts };
+}
+
+/**
+ * BLEU of many texts together. It is not the mean of {@linkcode sentenceBleu}.
+ *
+ * @param hypotheses The texts to be scored.
+ * @param references What each should have been: one text, or several of which any will do.
+ * @param options As sacrebleu's; its defaults are the defaults.
+ * @throws {RangeError} Where the lists differ in length, or a hypothesis has no reference.
+ */
+export function corpusBleu(
+  hypotheses: readonly string[],
+  references: readonly (string | readonly string[])[],
+  options: BleuOptions = {},
+): BleuScore {
+  const { maxOrder = 4, lowercase = false, tokenize = tokenize13a } = options;
+  if (hypotheses.length !== references.length) {
+    throw new RangeError(
+      `${hypotheses.length} hypotheses, but ${references.length} of references: one for each`,
+    );
+  }
+  const tokens = (text: string) => tokenize(lowercase ? text.toLowerCase() : text);
+  const statistics: Statistics = {
+    matches: Array(maxOrder).fill(0),
+    totals: Array(maxOrder).fill(0),
+    hypothesisLength: 0,
+    referenceLength: 0,
+  };
+  hypotheses.forEach((hypothesis, i) => {
+    const its = [references[i]!].flat();
+    if (its.length === 0) throw new RangeError(`hypothesis ${i} has no reference`);
+    addSegment(statistics, tokens(hypothesis), its.map(tokens));
+  });
+  return scoreOf(statistics, options);
+}
+
+/**
+ * BLEU of one text, as sacrebleu's `sentence_bleu`: as {@linkcode corpusBleu}, but with
+ * `effectiveOrder`, since short texts have no long n-grams.
+ */
+export function sentenceBleu(
+  hypothesis: string,
+  references: string | readonly string[],
+  options: BleuOptions = {},
+): BleuScore {
+  return corpusBleu([hypothesis], [references], { effectiveOrder: true, ...options });
+}

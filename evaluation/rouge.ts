@@ -1,0 +1,72 @@
+/**
+ * ROUGE (Lin 2004) as the package rouge-score computes it without a stemmer: n-grams and the longest
+ * common subsequence of lower-cased words of a to z and 0 to 9, every other character a space. No stop
+ * word is removed, so the figures are not those of sumeval, which PLANNER reports.
+ */
+import { countNgrams, sharedCount, totalCount } from "./ngrams.ts";
+
+/** Precision, recall and their harmonic mean, each from 0 to 1. */
+export interface RougeScore {
+  /** The part of the hypothesis that is in the reference. */
+  readonly precision: number;
+  /** The part of the reference that is in the hypothesis. */
+  readonly recall: number;
+  /** The harmonic mean of both, which is what is reported. */
+  readonly fMeasure: number;
+}
+
+/** The three figures that are usual. */
+export interface RougeScores {
+  /** By words. */
+  readonly rouge1: RougeScore;
+  /** By pairs of neighbouring words. */
+  readonly rouge2: RougeScore;
+  /** By the longest common subsequence of the whole texts (not `rougeLsum`). */
+  readonly rougeL: RougeScore;
+}
+
+/** The words that ROUGE compares. */
+export function tokenizeRouge(text: string): string[] {
+  return text.toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== "");
+}
+
+function rougeScore(shared: number, hypothesis: number, reference: number): RougeScore {
+  const precision = shared / Math.max(1, hypothesis);
+  const recall = shared / Math.max(1, reference);
+  const sum = precision + recall;
+  return { precision, recall, fMeasure: sum > 0 ? 2 * precision * recall / sum : 0 };
+}
+
+function rougeN(hypothesis: readonly string[], reference: readonly string[], n: number) {
+  const [ours, theirs] = [countNgrams(hypothesis, n), countNgrams(reference, n)];
+  return rougeScore(sharedCount(ours, theirs), totalCount(ours), totalCount(theirs));
+}
+
+/** The length of the longest sequence that both hold in this order, with gaps or without. */
+export function longestCommonSubsequence<T>(a: readonly T[], b: readonly T[]): number {
+  // lengths[j] is that of a's elements so far and b's first j.
+  let lengths = new Uint32Array(b.length + 1);
+  for (const element of a) {
+    const next = new Uint32Array(b.length + 1);
+    for (let j = 0; j < b.length; j++) {
+      next[j + 1] = element === b[j] ? lengths[j]! + 1 : Math.max(lengths[j + 1]!, next[j]!);
+    }
+    lengths = next;
+  }
+  return lengths[b.length]!;
+}
+
+/**
+ * ROUGE-1, ROUGE-2 and ROUGE-L of one text. A mean over texts is what is reported for many.
+ *
+ * @param hypothesis The text to be scored; empty scores 0.
+ * @param reference What it should have been.
+ */
+export function rouge(hypothesis: string, reference: string): RougeScores {
+  const [ours, theirs] = [tokenizeRouge(hypothesis), tokenizeRouge(reference)];
+  return {
+    rouge1: rougeN(ours, theirs, 1),
+    rouge2: rougeN(ours, theirs, 2),
+    rougeL: rougeScore(longestCommonSubsequence(ours, theirs), ours.length, theirs.length),
+  };
+}
