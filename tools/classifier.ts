@@ -38,20 +38,20 @@ import { formatDuration, Progress } from "../training/progress.ts";
 /** What is done if nothing else is asked for. */
 const DEFAULTS = {
   seed: 0,
-  epochs: 20, // passes over all images
+  epochs: 15, // passes over all images; 40 minutes on two busy cores
 };
 
 const TRAINING = {
   batchSize: 128, // some 470 steps an epoch
   learningRate: 2e-3, // high for AdamW; warm-up and group normalization keep it stable
   warmupSteps: 400, // nearly an epoch: Adam's variances are guesses until then
-  weightDecay: 0.05, // five times PyTorch's default, against overfitting in twenty epochs
+  weightDecay: 0.05, // five times PyTorch's default, against overfitting
   emaDecay: 0.999, // averages about the last two epochs
   maxShift: 2, // garments fill the frame, so that more would cut them
 };
 
 const NETWORK: ClassifierConfig = {
-  channels: [16, 32, 64, 128], // at 28, 14, 7 and 4 pixels
+  channels: [32, 64, 128, 192], // at 28, 14, 7 and 4 pixels; half of it has 92.67 % in 20 epochs
   normNumGroups: 8,
   features: 512, // as long as those that figures in the literature on FashionMNIST are measured with
   classes: 10,
