@@ -28,9 +28,11 @@
 export * from "./datasets/batches.ts";
 export type * from "./datasets/dataset.ts";
 export * from "./datasets/fashion_mnist.ts";
+export * from "./datasets/hotel_reviews.ts";
 export * from "./datasets/idx.ts";
 export { toModelRange, toPixels } from "./datasets/pixels.ts";
-export type { SourceOptions } from "./datasets/sources.ts";
+export type { Provenance, SourceOptions } from "./datasets/sources.ts";
+export type { TextPair } from "./datasets/text_files.ts";
 export type { DownloadOptions } from "./datasets/download.ts";
 export type { PinnedFile } from "./datasets/integrity.ts";
 export type { Network } from "./datasets/network.ts";

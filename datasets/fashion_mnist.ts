@@ -5,10 +5,10 @@
 import { randomStream } from "../nn/random.ts";
 import { UserError } from "../engine/errors.ts";
 import { gatherImages, type LabelledImages } from "./batches.ts";
-import type { Contents, Dataset, Origin } from "./dataset.ts";
+import type { Contents, Dataset } from "./dataset.ts";
 import { parseIdx } from "./idx.ts";
 import { balancedSplit } from "./split.ts";
-import { describeSource, openDataset, type SourceOptions } from "./sources.ts";
+import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
 
 /** The classes' names; a label is an index into them. */
 export const FASHION_MNIST_CLASSES = [
@@ -87,7 +87,7 @@ export interface FashionMnistOptions extends SourceOptions {
 }
 
 /** FashionMNIST, in memory. */
-export interface FashionMnist {
+export interface FashionMnist extends Provenance {
   /** Images to train on, [N, 28, 28], in the file's order, and labels. */
   readonly train: LabelledImages;
   /** Images held out of the training files, as many of each class, and labels. */
@@ -100,14 +100,6 @@ export interface FashionMnist {
   readonly height: number;
   /** Columns of an image. */
   readonly width: number;
-  /** Where the files came from; "sample" is a tenth of the set. */
-  readonly origin: Origin;
-  /** The folder that the files lie in. */
-  readonly place: string;
-  /** SHA-256 of the unpacked files that were used, by name. */
-  readonly sha256: Readonly<Record<string, string>>;
-  /** One line about the source, to be printed. */
-  readonly description: string;
 }
 
 function labelled(contents: Contents, imagesName: string, labelsName: string): LabelledImages {
@@ -150,9 +142,6 @@ export async function loadFashionMnist(options: FashionMnistOptions = {}): Promi
     classNames: FASHION_MNIST_CLASSES,
     height: SIDE,
     width: SIDE,
-    origin: opened.origin,
-    place: opened.place,
-    sha256: opened.sha256,
-    description: describeSource(FASHION_MNIST, opened),
+    ...provenanceOf(FASHION_MNIST, opened),
   };
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { usageError, UserError } from "../engine/errors.ts";
 import { cacheDirectory } from "./cache.ts";
-import type { Dataset, FoundFiles } from "./dataset.ts";
+import type { Dataset, FoundFiles, Origin } from "./dataset.ts";
 import type { DownloadOptions } from "./download.ts";
 import { readFolder, REMEDY } from "./folder.ts";
 import type { PinnedFile } from "./integrity.ts";
@@ -33,6 +33,18 @@ export interface OpenedDataset extends FoundFiles {
   readonly sha256: Readonly<Record<string, string>>;
   /** Why the places before this one were passed over, a clause each. */
   readonly passedOver: readonly string[];
+}
+
+/** Where loaded data came from, for the run's record. */
+export interface Provenance {
+  /** The kind of place; "sample" is a small part of the set, or stands in for it. */
+  readonly origin: Origin;
+  /** The folder that the files lie in. */
+  readonly place: string;
+  /** SHA-256 of the unpacked files that were used, by name. */
+  readonly sha256: Readonly<Record<string, string>>;
+  /** One line about the source, to be printed. */
+  readonly description: string;
 }
 
 const namesOf = (files: readonly PinnedFile[]) => files.map(({ name }) => name).join(", ");
@@ -169,4 +181,10 @@ export function describeSource(
       return `${title}: ONLY THE BUNDLED SAMPLE, ${sample.description}${why}`;
     }
   }
+}
+
+/** What a loader says about where its data came from. */
+export function provenanceOf(dataset: Dataset, opened: OpenedDataset): Provenance {
+  const { origin, place, sha256 } = opened;
+  return { origin, place, sha256, description: describeSource(dataset, opened) };
 }

@@ -1,5 +1,5 @@
 /** Holding examples out for validation. */
-import type { RandomStream } from "../nn/random.ts";
+import { type RandomStream, randomStream } from "../nn/random.ts";
 
 /**
  * Splits examples into two parts with as many of each class held out. Balanced, so that a small
@@ -40,5 +40,33 @@ export function balancedSplit(
   return {
     kept: all.filter((i) => isHeldOut[i] === 0),
     heldOut: all.filter((i) => isHeldOut[i] === 1),
+  };
+}
+
+/**
+ * Splits examples into two parts by chance, the same parts whenever it is called.
+ *
+ * @param examples [N].
+ * @param count How many to hold out, 1 to N - 1.
+ * @param purpose Names the stream of random numbers that chooses.
+ * @returns Both parts, each in the examples' order.
+ * @throws {RangeError} Where a part would be empty.
+ */
+export function holdOut<T>(
+  examples: readonly T[],
+  count: number,
+  purpose: string,
+): { kept: T[]; heldOut: T[] } {
+  if (!Number.isInteger(count) || count < 1 || count >= examples.length) {
+    throw new RangeError(
+      `${count} of ${examples.length} examples to hold out: it is to be a whole number from 1 to ` +
+        `${examples.length - 1}`,
+    );
+  }
+  const order = randomStream(0).stream(purpose).permutation(examples.length);
+  const chosen = new Set(order.subarray(0, count));
+  return {
+    kept: examples.filter((_, i) => !chosen.has(i)),
+    heldOut: examples.filter((_, i) => chosen.has(i)),
   };
 }

@@ -1,0 +1,199 @@
+/**
+ * Hotel reviews from TripAdvisor with ratings of 1 to 5 stars (Alam, Ryu and Lee 2016, "Joint
+ * multi-grain topic sentiment"): 20,491 English reviews without their stop words, the review's title in
+ * front. CC BY-NC 4.0: not for commercial use, and no part of this project. What is pinned by hash, and
+ * downloaded, is a public copy of the first 2,000; the whole file is known by these and by its length.
+ */
+import { join } from "node:path";
+import { usageError, UserError } from "../engine/errors.ts";
+import { fileError } from "../engine/file_errors.ts";
+import type { Dataset } from "./dataset.ts";
+import { gunzip, isGzip } from "./gzip.ts";
+import { sha256Hex } from "./integrity.ts";
+import { holdOut } from "./split.ts";
+import { openDataset, type OpenedDataset, type Provenance, provenanceOf } from "./sources.ts";
+import type { SourceOptions } from "./sources.ts";
+import { csvRecords, type TextPair } from "./text_files.ts";
+
+/** A review and its rating. */
+export interface HotelReview {
+  /** What the guest wrote. */
+  readonly text: string;
+  /** Stars, 1 to 5. */
+  readonly rating: number;
+}
+
+/** How many ratings there are; a review's class is its rating less 1. */
+export const RATINGS = 5;
+
+const FIRST = "tripadvisor_hotel_reviews.first2000.csv.gz";
+const SAMPLE = "hotel_reviews.csv";
+
+/** The whole set, which a `--data-dir` may hold: by its name, its rows, and what its first rows are. */
+const WHOLE = { name: "tripadvisor_hotel_reviews.csv", rows: 20_491, maxBytes: 64e6 } as const;
+
+/** The reviews' files, their hashes and where they can be had. */
+export const HOTEL_REVIEWS: Dataset = {
+  title: "Hotel reviews",
+  id: "hotel-reviews",
+  files: [{
+    name: FIRST,
+    sha256: "0fb94c2d882d3cb5689530edc8388abe1d3acd33ab7c549a26a9d1749c3ede9f",
+    size: 1_213_634,
+    rows: 2_000,
+    addresses: [
+      "https://raw.githubusercontent.com/Siti-M/Analisis-Sentimen-Hotel-di-TripAdvisor/" +
+      "cdd892baa26645027e6fe470769ea47d3a69e654/tripadvisor_hotel_reviews.csv",
+    ],
+  }],
+  otherFolders: ["tripadvisor"],
+  sample: {
+    folder: new URL("./samples/hotel-reviews/", import.meta.url),
+    files: [{
+      name: SAMPLE,
+      sha256: "d78eae26e1aab8d2fa6848cae2bfa64345769315e49b353441d0178841118c54",
+      size: 96_399,
+      rows: 500,
+    }],
+    description: "500 reviews written for this project, of hotels that do not exist",
+  },
+};
+
+/** Options of {@linkcode loadHotelReviews}. */
+export interface HotelReviewsOptions extends SourceOptions {
+  /** Reviews to hold out for validation. @default {a twentieth} */
+  readonly validationSize?: number | undefined;
+}
+
+/** Hotel reviews, in memory. */
+export interface HotelReviews extends Provenance {
+  /** Reviews to train on, in the file's order. */
+  readonly train: readonly HotelReview[];
+  /** Reviews held out, in the file's order: the same ones in every run. */
+  readonly validation: readonly HotelReview[];
+}
+
+/**
+ * Reads a CSV with the columns Review and Rating. White space around a review is dropped.
+ *
+ * @param bytes The file, UTF-8.
+ * @param name Its name, for messages.
+ * @throws {UserError} For a missing column, a broken quote, an empty review, a rating that is not 1 to 5,
+ * bytes that are not UTF-8, and a file without reviews, with the file and the line.
+ */
+export function parseHotelReviews(bytes: Uint8Array<ArrayBuffer>, name: string): HotelReview[] {
+  const reviews = csvRecords(bytes, name, ["Review", "Rating"]).map(({ value, where }) => {
+    const text = value.Review.trim();
+    if (text === "") throw new UserError(`${where}: the review is empty`);
+    if (!/^[1-5]$/.test(value.Rating.trim())) {
+      throw new UserError(`${where}: the rating is "${value.Rating}", which is none of 1 to 5`);
+    }
+    return { text, rating: Number(value.Rating) };
+  });
+  if (reviews.length === 0) throw new UserError(`${name}: no reviews`);
+  return reviews;
+}
+
+async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    const stored = await Deno.readFile(path);
+    if (!isGzip(stored)) return stored;
+    const unpacked = gunzip(stored, WHOLE.maxBytes);
+    if ("fault" in unpacked) throw new UserError(`${path}: ${unpacked.fault}: ${unpacked.detail}`);
+    return unpacked.bytes;
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return undefined;
+    }
+    throw fileError(error, `read ${path}`);
+  }
+}
+
+/** A review as it is, whatever the line ends and quotes of the file that it is in. */
+const fingerprint = (reviews: readonly HotelReview[]) =>
+  sha256Hex(
+    new TextEncoder().encode(JSON.stringify(reviews.map(({ text, rating }) => [text, rating]))),
+  );
+
+/** Of the first 2,000 reviews. */
+const FIRST_FINGERPRINT = "0c44922f9bfea54b07018cee2653c4273131dfe5a3786c37f53ff0aabc87742b";
+
+/** The whole set from a folder that the user names, or undefined where it is not there. */
+async function openWhole(dataDir: string): Promise<OpenedDataset | undefined> {
+  const folders = [HOTEL_REVIEWS.id, ".", ...HOTEL_REVIEWS.otherFolders!];
+  for (const place of folders.map((name) => join(dataDir, name))) {
+    for (const name of [WHOLE.name, `${WHOLE.name}.gz`]) {
+      const path = join(place, name);
+      const bytes = await readIfThere(path);
+      if (bytes === undefined) continue;
+      const reviews = parseHotelReviews(bytes, path);
+      const known = await fingerprint(reviews.slice(0, 2000)) === FIRST_FINGERPRINT;
+      if (!known || ![2000, WHOLE.rows].includes(reviews.length)) {
+        throw usageError(
+          `--data-dir: ${path} has ${reviews.length} reviews${
+            known ? "" : ", and not the known ones"
+          }` +
+            `: altered; the set has ${WHOLE.rows}. Put the right file there, or leave --data-dir out`,
+        );
+      }
+      const sha256 = { [WHOLE.name]: await sha256Hex(bytes) };
+      const contents = new Map([[WHOLE.name, bytes]]);
+      return { origin: "data-dir", place, contents, sha256, passedOver: [] };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Loads the reviews from the first place that has them (see {@linkcode openDataset} for the order and
+ * the options), and holds a part of them out for validation. A `dataDir` may hold all 20,491 as
+ * `tripadvisor_hotel_reviews.csv`, whose hash is then part of the run's record.
+ *
+ * @throws {UserError} As {@linkcode openDataset} and {@linkcode parseHotelReviews}.
+ * @throws {RangeError} For a `validationSize` that leaves nothing to train on or to validate with.
+ */
+export async function loadHotelReviews(options: HotelReviewsOptions = {}): Promise<HotelReviews> {
+  const { dataDir, sampleOnly = false } = options;
+  const whole = dataDir === undefined || sampleOnly ? undefined : await openWhole(dataDir);
+  const opened = whole ?? await openDataset(HOTEL_REVIEWS, options);
+  const [[name, bytes] = []] = opened.contents;
+  const reviews = parseHotelReviews(bytes!, join(opened.place, name!));
+  const { validationSize = Math.floor(reviews.length / 20) } = options;
+  const { kept, heldOut } = holdOut(reviews, validationSize, "hotel reviews validation");
+  return { train: kept, validation: heldOut, ...provenanceOf(HOTEL_REVIEWS, opened) };
+}
+
+/**
+ * Cuts a review behind its first sentence. Where no sentence ends (the public set has lost many full
+ * stops), behind its first clause. A first sentence has three words at least, so that "Great stay!" is
+ * taken together with the next.
+ *
+ * @returns Both parts, or undefined where the review is one sentence.
+ */
+export function splitLead(text: string): { lead: string; rest: string } | undefined {
+  for (const end of [/[.!?…]+["')\]]*\s+/g, /[,;]\s+/g]) {
+    for (const { index, 0: match } of text.matchAll(end)) {
+      const lead = text.slice(0, index + match.length).trim();
+      const rest = text.slice(index + match.length).trim();
+      if (lead.split(/\s+/).length >= 3 && /\p{L}/u.test(rest)) return { lead, rest };
+    }
+  }
+  return undefined;
+}
+
+/** For continuation: the first sentence is known, the rest is to be said. */
+export function continuationPair({ text }: HotelReview): TextPair | undefined {
+  const parts = splitLead(text);
+  return parts && { condition: parts.lead, target: parts.rest };
+}
+
+/**
+ * For summarisation, in the sense that reviews allow, whose first words are a title or a verdict: the
+ * leading sentence is to be said given the rest, as in PEGASUS's gap sentences (Zhang et al. 2020,
+ * arXiv:1912.08777). It cannot be copied, since the condition does not hold it.
+ */
+export function summaryPair({ text }: HotelReview): TextPair | undefined {
+  const parts = splitLead(text);
+  return parts && { condition: parts.rest, target: parts.lead };
+}

@@ -1,0 +1,149 @@
+/** Texts in files: what is wrong with one is said with the file's name and the line. */
+import { parse } from "@std/csv";
+import { UserError } from "../engine/errors.ts";
+
+/** What a program is given and what it is to say: how conditional generation sees an example. */
+export interface TextPair {
+  /** What is known. */
+  readonly condition: string;
+  /** What is to be said. */
+  readonly target: string;
+}
+
+/** A record of a file, and where it is. */
+export interface FileRecord<T> {
+  /** What it holds. */
+  readonly value: T;
+  /** The file's name and the line on which the record begins, counted from 1, such as "a.csv:7". */
+  readonly where: string;
+}
+
+/**
+ * Decodes a file of UTF-8, with or without a byte-order mark.
+ *
+ * @throws {UserError} Where bytes are not UTF-8, with the file and the line.
+ */
+export function decodeUtf8(bytes: Uint8Array<ArrayBuffer>, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    const decodes = (line: Uint8Array<ArrayBuffer>) => {
+      try {
+        new TextDecoder("utf-8", { fatal: true }).decode(line);
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    let line = 1;
+    for (let start = 0;; line++) {
+      const end = bytes.indexOf(0x0a, start);
+      if (end < 0 || !decodes(bytes.subarray(start, end))) break;
+      start = end + 1;
+    }
+    throw new UserError(`${name}:${line}: bytes that are not UTF-8; save the file as UTF-8`);
+  }
+}
+
+/** A file's lines that are not blank, each with where it is. */
+export function textLines(bytes: Uint8Array<ArrayBuffer>, name: string): FileRecord<string>[] {
+  return decodeUtf8(bytes, name).split(/\r?\n/)
+    .map((value, i) => ({ value, where: `${name}:${i + 1}` }))
+    .filter(({ value }) => value.trim() !== "");
+}
+
+/**
+ * Reads lines that hold a JSON object each.
+ *
+ * @param bytes The file.
+ * @param name Its name, for messages.
+ * @param keys What every object must have: a string that is not blank.
+ * @throws {UserError} For a line that is not such an object, with the file and the line.
+ */
+export function jsonLines<K extends string>(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+  keys: readonly K[],
+): FileRecord<Record<K, string>>[] {
+  return textLines(bytes, name).map(({ value: line, where }) => {
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (error) {
+      throw new UserError(`${where}: not JSON: ${(error as Error).message}`, { cause: error });
+    }
+    for (const key of keys) {
+      const field = (value as Partial<Record<string, unknown>> | null)?.[key];
+      if (typeof field !== "string" || field.trim() === "") {
+        throw new UserError(`${where}: a row without "${key}", which is to be text`);
+      }
+    }
+    return { value: value as Record<K, string>, where };
+  });
+}
+
+/** The line on which each record of a CSV begins, and whether its last quote is closed. */
+function csvLines(text: string): { lines: number[]; open: boolean } {
+  const lines: number[] = [];
+  let open = false;
+  text.split("\n").forEach((line, i) => {
+    if (!open && line.replace(/\r$/, "") !== "") lines.push(i + 1);
+    // A doubled quote within quotes opens and closes, or closes and opens.
+    for (const character of line) if (character === '"') open = !open;
+  });
+  return { lines, open };
+}
+
+/**
+ * Reads a CSV whose first record names the columns.
+ *
+ * @param bytes The file.
+ * @param name Its name, for messages.
+ * @param columns Columns that it must have; there may be others.
+ * @throws {UserError} For a missing column, a broken quote and a record with too few or too many
+ * fields, with the file and the line.
+ */
+export function csvRecords<C extends string>(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+  columns: readonly C[],
+): FileRecord<Record<C, string>>[] {
+  const text = decodeUtf8(bytes, name);
+  const { lines, open } = csvLines(text);
+  if (open) {
+    throw new UserError(
+      `${name}:${lines.at(-1)}: the record that begins here has a quote that is never closed`,
+    );
+  }
+  let records: string[][];
+  try {
+    records = parse(text);
+  } catch (error) {
+    const line = /line (\d+)/.exec((error as Error).message)?.[1];
+    throw new UserError(
+      `${name}${line === undefined ? "" : `:${line}`}: ${
+        (error as Error).message
+      }; quote a field ` +
+        `that holds a quote, and double that quote`,
+      { cause: error },
+    );
+  }
+  const [header = [], ...rows] = records;
+  const missing = columns.filter((column) => !header.includes(column));
+  if (missing.length > 0) {
+    throw new UserError(
+      `${name}:${lines[0] ?? 1}: no column ${missing.join(" and no column ")}; the columns are ` +
+        `${header.join(", ") || "none"}`,
+    );
+  }
+  return rows.map((row, i) => {
+    const where = `${name}:${lines[i + 1]}`;
+    if (row.length !== header.length) {
+      throw new UserError(
+        `${where}: ${row.length} fields, where the header has ${header.length} columns`,
+      );
+    }
+    const entries = columns.map((column) => [column, row[header.indexOf(column)]]);
+    return { value: Object.fromEntries(entries) as Record<C, string>, where };
+  });
+}

@@ -1,0 +1,154 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import {
+  continuationPair,
+  HOTEL_REVIEWS,
+  loadHotelReviews,
+  parseHotelReviews,
+  splitLead,
+  summaryPair,
+} from "../../datasets/hotel_reviews.ts";
+import { EXIT, UserError } from "../../engine/errors.ts";
+import { countNgrams } from "../../evaluation/ngrams.ts";
+import { tokenizeRouge } from "../../evaluation/rouge.ts";
+import { permitted } from "../permissions.ts";
+import { dataDir, hasRealData } from "./real_data.ts";
+import { folderWith, hasFiles } from "./tiny_dataset.ts";
+
+const hasSample = permitted({ name: "read", path: fileURLToPath(HOTEL_REVIEWS.sample.folder) });
+
+function counts(reviews: readonly { rating: number }[]): number[] {
+  return [1, 2, 3, 4, 5].map((stars) => reviews.filter(({ rating }) => rating === stars).length);
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+Deno.test({
+  name: "loadHotelReviews() gives the bundled sample when told so",
+  ignore: !hasSample,
+  async fn() {
+    const data = await loadHotelReviews({ sampleOnly: true });
+    assertEquals([data.train.length, data.validation.length], [475, 25]);
+    assertEquals(counts([...data.train, ...data.validation]), [77, 86, 86, 124, 127]);
+    assertEquals(data.origin, "sample");
+    assert(data.description.includes("ONLY THE BUNDLED SAMPLE, 500 reviews written for this"));
+    const again = await loadHotelReviews({ sampleOnly: true });
+    assertEquals(again.validation, data.validation);
+    const train = new Set(data.train.map(({ text }) => text));
+    assertEquals(data.validation.filter(({ text }) => train.has(text)), []);
+  },
+});
+
+Deno.test({
+  name: "loadHotelReviews() has a sample in which no two reviews share eight words in a row",
+  ignore: !hasSample,
+  async fn() {
+    const { train, validation } = await loadHotelReviews({ sampleOnly: true });
+    const seen = new Map<string, string>();
+    for (const { text } of [...train, ...validation]) {
+      for (const ngram of countNgrams(tokenizeRouge(text), 8).keys()) {
+        assertEquals(seen.get(ngram), undefined, ngram);
+        seen.set(ngram, text);
+      }
+    }
+    assert(seen.size > 10_000);
+    const words = train.map(({ text }) => text.split(/\s+/).length).sort((a, b) => a - b);
+    // From a word to a long paragraph.
+    assertEquals([words[0], words.at(-1)! > 120], [1, true]);
+  },
+});
+
+Deno.test({
+  name: "loadHotelReviews() throws when validationSize leaves a part empty",
+  ignore: !hasSample,
+  async fn() {
+    for (const validationSize of [0, 500, -1, 1.5, NaN]) {
+      await assertRejects(
+        () => loadHotelReviews({ sampleOnly: true, validationSize }),
+        RangeError,
+        `${validationSize} of 500 examples to hold out: it is to be a whole number from 1 to 499`,
+      );
+    }
+  },
+});
+
+Deno.test({
+  name: "loadHotelReviews() refuses a file of the whole set's name that is another",
+  ignore: !hasFiles,
+  async fn() {
+    const file = bytes("Review,Rating\nfine,3\n");
+    await using folder = await folderWith({ "tripadvisor_hotel_reviews.csv": file });
+    const error = await assertRejects(
+      () => loadHotelReviews({ dataDir: folder.path }),
+      UserError,
+      "tripadvisor_hotel_reviews.csv has 1 reviews, and not the known ones: altered; the set has 20491",
+    );
+    assertEquals(error.exitCode, EXIT.usage);
+    await Deno.writeTextFile(
+      `${folder.path}/tripadvisor_hotel_reviews.csv`,
+      'Review,Rating\n"a,1\n',
+    );
+    await assertRejects(
+      () => loadHotelReviews({ dataDir: folder.path }),
+      UserError,
+      "tripadvisor_hotel_reviews.csv:2: the record that begins here has a quote",
+    );
+  },
+});
+
+Deno.test({
+  name: "loadHotelReviews() gives the first 2,000 real reviews when a folder has them",
+  ignore: !hasRealData,
+  async fn() {
+    const data = await loadHotelReviews({ dataDir });
+    assertEquals([data.train.length, data.validation.length, data.origin], [1900, 100, "data-dir"]);
+    assertEquals(counts([...data.train, ...data.validation]), [173, 188, 243, 593, 803]);
+    const pairs = data.train.map(continuationPair).filter((pair) => pair !== undefined);
+    assert(pairs.length > 1850, `${pairs.length} reviews have a first clause`);
+  },
+});
+
+Deno.test("parseHotelReviews() names the file and the line of a bad row", () => {
+  const cases = [
+    ["Review,Rating\nfine,3\nbad,6\n", 'a.csv:3: the rating is "6", which is none of 1 to 5'],
+    ["Review,Rating\nfine,\n", 'a.csv:2: the rating is "", which'],
+    ["Review,Rating\nfine,4.0\n", 'a.csv:2: the rating is "4.0", which'],
+    ['Review,Rating\n"two\nlines",3\n"  ",3\n', "a.csv:4: the review is empty"],
+    ["Review,Rating\n", "a.csv: no reviews"],
+    ["Text,Rating\nfine,3\n", "a.csv:1: no column Review; the columns are Text, Rating"],
+  ] as const;
+  for (const [text, message] of cases) {
+    assertThrows(() => parseHotelReviews(bytes(text), "a.csv"), UserError, message);
+  }
+  assertEquals(parseHotelReviews(bytes('Rating,Review\n2,"  so, so  "\n'), "a.csv"), [
+    { text: "so, so", rating: 2 },
+  ]);
+});
+
+Deno.test("splitLead() cuts behind the first sentence of three words or more", () => {
+  const split = (text: string) => {
+    const parts = splitLead(text);
+    return parts && [parts.lead, parts.rest];
+  };
+  assertEquals(split('We loved it! "Best," she said.'), ["We loved it!", '"Best," she said.']);
+  assertEquals(split("Wow. Just wow. Go there."), ["Wow. Just wow.", "Go there."]);
+  assertEquals(split("It cost 3.50 a night. Cheap."), ["It cost 3.50 a night.", "Cheap."]);
+  // The public set's full stops are mostly commas.
+  assertEquals(split("nice hotel downtown, staff ok, "), ["nice hotel downtown,", "staff ok,"]);
+  assertEquals(split("ok, nice, quiet room, good"), ["ok, nice, quiet room,", "good"]);
+  assertEquals(split("One sentence only."), undefined);
+  assertEquals(split("Not much to say! :-)"), undefined);
+});
+
+Deno.test("continuationPair() and summaryPair() share no part between condition and target", () => {
+  const review = { text: "A very odd place. The lift talks. I answered.", rating: 3 };
+  assertEquals(continuationPair(review), {
+    condition: "A very odd place.",
+    target: "The lift talks. I answered.",
+  });
+  assertEquals(summaryPair(review), {
+    condition: "The lift talks. I answered.",
+    target: "A very odd place.",
+  });
+  assertEquals(summaryPair({ text: "Fine", rating: 3 }), undefined);
+});
