@@ -13,7 +13,7 @@ import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameter
 import { causalBias } from "./attention_bias.ts";
 import { bert, bertSpecs } from "./bert.ts";
 import { gpt2Layers, gpt2Specs, tokenTable } from "./gpt2.ts";
-import type { TextVaeConfig } from "./text_vae_config.ts";
+import { foldOf, prefixLength, type TextVaeConfig } from "./text_vae_config.ts";
 
 /** Parameters whose names begin with `prefix`, without it. */
 export function partOf<Value>(
@@ -40,16 +40,17 @@ export function underPrefix<Value>(
 /** The parameters of a text VAE. BERT's pooler is not among them: latents take its place. */
 export function textVaeSpecs(config: TextVaeConfig): ParameterSpecs {
   const { encoder, decoder, latentWidth } = config;
+  const fold = foldOf(config);
   const encoderSpecs = Object.fromEntries(
     Object.entries(bertSpecs(encoder)).filter(([name]) => !name.startsWith("pooler.")),
   );
   return {
     ...underPrefix(encoderSpecs, "encoder."),
-    ...linearSpecs("vae.mean", encoder.hiddenSize, latentWidth),
+    ...linearSpecs("vae.mean", fold * encoder.hiddenSize, latentWidth),
     ...(config.latentKind === "kl"
-      ? linearSpecs("vae.log_variance", encoder.hiddenSize, latentWidth)
+      ? linearSpecs("vae.log_variance", fold * encoder.hiddenSize, latentWidth)
       : {}),
-    ...linearSpecs("vae.adapter", latentWidth, decoder.nEmbd),
+    ...linearSpecs("vae.adapter", latentWidth, fold * decoder.nEmbd),
     ...underPrefix(gpt2Specs(decoder), "decoder."),
   };
 }
@@ -98,7 +99,9 @@ export function encodeLatents(
     { inputIds: ids, attentionMask: mask },
     encoder,
   );
-  const read = tf.slice(lastHiddenState, [0, 0, 0], [batch, latents, hiddenSize]); // [B, k, h]
+  const read = config.latentSource === "stretches"
+    ? foldStretches(lastHiddenState, mask, config)
+    : tf.slice(lastHiddenState, [0, 0, 0], [batch, latents, hiddenSize]); // [B, k, h]
   const raw = linear(parameters, "vae.mean", read) as tf.Tensor3D; // [B, k, d]
   if (latentKind === "l2") {
     const power = tf.mean(tf.square(raw), -1, true);
@@ -107,6 +110,29 @@ export function encodeLatents(
   const mean = tf.tanh(raw);
   if (latentKind === "noise") return { mean };
   return { mean, logVariance: linear(parameters, "vae.log_variance", read) as tf.Tensor3D };
+}
+
+/**
+ * The states of each stretch of the text in a row. Those of padding are zero, and so is what a shorter
+ * batch lacks, so that a text's latents do not depend on the batch's length.
+ *
+ * @param states [B, N, h], of which [CLS], the first, is left out.
+ * @param mask 1 for tokens, 0 for padding [B, N].
+ * @returns [B, k, stretch * h]
+ */
+function foldStretches(
+  states: tf.Tensor3D,
+  mask: tf.Tensor2D,
+  config: TextVaeConfig,
+): tf.Tensor3D {
+  const { latents, maxTokens } = config;
+  const [batch, length, width] = states.shape;
+  const known = Math.min(maxTokens, length - 1);
+  const real = tf.reshape(tf.cast(mask, "float32"), [batch, length, 1]);
+  const kept = tf.slice(tf.mul(states, real), [0, 1, 0], [batch, known, width]);
+  const missing = maxTokens - known;
+  const whole = missing === 0 ? kept : tf.concat([kept, tf.zeros([batch, missing, width])], 1);
+  return tf.reshape(whole, [batch, latents, foldOf(config) * width]);
 }
 
 /**
@@ -120,11 +146,12 @@ export function decodeLogits(
   parameters: Parameters,
   latents: tf.Tensor3D,
   tokens: tf.Tensor2D,
-  { decoder }: TextVaeConfig,
+  config: TextVaeConfig,
 ): tf.Tensor3D {
+  const { decoder } = config;
   const weights = partOf(parameters, "decoder.");
   const table = tokenTable(weights);
-  const prefix = latentPrefix(parameters, latents);
+  const prefix = latentPrefix(parameters, latents, config);
   const embeddings = tf.concat([prefix, lookup(table, tokens) as tf.Tensor3D], 1);
   const [batch, positions, width] = embeddings.shape;
   const length = tokens.shape[1];
@@ -151,7 +178,12 @@ export function decodeLogits(
   return tf.reshape(logits, [batch, length, decoder.vocabSize]);
 }
 
-/** Latents [B, k, d] as the decoder's first embeddings [B, k, width]. */
-export function latentPrefix(parameters: Parameters, latents: tf.Tensor3D): tf.Tensor3D {
-  return linear(parameters, "vae.adapter", latents) as tf.Tensor3D;
+/** Latents [B, k, d] as the decoder's first embeddings [B, k * fold, width]. */
+export function latentPrefix(
+  parameters: Parameters,
+  latents: tf.Tensor3D,
+  config: TextVaeConfig,
+): tf.Tensor3D {
+  const prefix = linear(parameters, "vae.adapter", latents); // [B, k, fold * width]
+  return tf.reshape(prefix, [latents.shape[0], prefixLength(config), config.decoder.nEmbd]);
 }

@@ -13,8 +13,10 @@ export const LATENT_KINDS = ["kl", "noise", "l2"] as const;
 /**
  * Where the latents are read. `first`: at the encoder's first k positions, which hold the text
  * (PLANNER). `tokens`: at its first k positions, which hold k [CLS] tokens put before the text.
+ * `stretches`: latent j is a linear layer of all states in the j-th of k equal stretches of the text,
+ * and the decoder reads it as one embedding a token of the stretch, as image models fold patches.
  */
-export const LATENT_SOURCES = ["first", "tokens"] as const;
+export const LATENT_SOURCES = ["first", "tokens", "stretches"] as const;
 
 /** A text VAE. */
 export interface TextVaeConfig {
@@ -39,6 +41,16 @@ export function stretchOf({ maxTokens, latents }: TextVaeConfig): number {
   return maxTokens / latents;
 }
 
+/** Tokens whose states one latent is a linear layer of; 1 where it is read at one position. */
+export function foldOf(config: TextVaeConfig): number {
+  return config.latentSource === "stretches" ? stretchOf(config) : 1;
+}
+
+/** Embeddings that the decoder reads before the text. */
+export function prefixLength(config: TextVaeConfig): number {
+  return config.latents * foldOf(config);
+}
+
 /**
  * Checks that the parts fit each other.
  *
@@ -46,6 +58,12 @@ export function stretchOf({ maxTokens, latents }: TextVaeConfig): number {
  */
 export function checkTextVaeConfig(config: TextVaeConfig): void {
   const { encoder, decoder, latents, maxTokens } = config;
+  if (!Number.isInteger(foldOf(config))) {
+    throw usageError(
+      `${latents} latents cannot share ${maxTokens} tokens equally, which "stretches" needs: choose ` +
+        "--latents that divides --max-tokens.",
+    );
+  }
   const before = config.latentSource === "tokens" ? latents : 0;
   const encoded = before + maxTokens + 2;
   if (encoded > encoder.maxPositionEmbeddings) {
@@ -54,10 +72,11 @@ export function checkTextVaeConfig(config: TextVaeConfig): void {
         `${encoder.maxPositionEmbeddings}: lower --max-tokens or --latents.`,
     );
   }
-  const decoded = latents + maxTokens + 1;
+  const prefix = prefixLength(config);
+  const decoded = prefix + maxTokens + 1;
   if (decoded > decoder.nPositions) {
     throw usageError(
-      `${latents} latents and texts of ${maxTokens} tokens take ${decoded} positions of the decoder, ` +
+      `A prefix of ${prefix} and texts of ${maxTokens} tokens take ${decoded} positions of the decoder, ` +
         `which has ${decoder.nPositions}: lower --max-tokens or --latents.`,
     );
   }
