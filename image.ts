@@ -15,22 +15,18 @@
  * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/grid.png and
  * report.html.
  */
-import { unetSpecs } from "./diffusion/unet.ts";
-import { trainableUNet } from "./diffusion/unet_denoiser.ts";
-import { openDevice } from "./engine/device.ts";
+import { describeNetwork, networkSpecs, trainableNetwork } from "./diffusion/image_network.ts";
+import { type Device, openDevice } from "./engine/device.ts";
 import { EXIT } from "./engine/errors.ts";
 import type { JsonObject } from "./engine/json.ts";
 import { sampleGrid } from "./evaluation/sample_grid.ts";
 import { sampleOnly } from "./evaluation/sample_only.ts";
 import { compileValidationLoss } from "./evaluation/validation_loss.ts";
-import { emaDecayAt } from "./nn/ema.ts";
-import { learningRateAt } from "./nn/learning_rate.ts";
 import { adamW } from "./nn/optimizers.ts";
 import { countParameters, initParameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
 import {
   IMAGE_CHARTS,
-  IMAGE_METRICS,
   keyFigures,
   samplingProtocol,
   trainingSummary,
@@ -38,33 +34,40 @@ import {
 import { writeReport } from "./report/report.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
-import { initTrainState } from "./training/diffusion_step.ts";
+import { compileTrainStep, initTrainState, type TrainState } from "./training/diffusion_step.ts";
 import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
-import { trainingBatches, validationBatches } from "./training/image_batches.ts";
+import { imageCheckpoint, loadTrainState } from "./training/image_checkpoint.ts";
 import {
   checkConsistency,
-  CLASSES,
   classIndex,
-  lossWeightsOf,
+  completeSettings,
+  networkOf,
   scheduleOf,
-  SIDE,
-  unetConfigOf,
 } from "./training/image_config.ts";
 import { loadImages } from "./training/image_data.ts";
-import { EXTENDABLE, IMAGE_FLAGS, type ImageConfig, settingsOf } from "./training/image_flags.ts";
+import {
+  EXTENDABLE,
+  IMAGE_FLAGS,
+  type ImageConfig,
+  type ImageFlags,
+  settingsOf,
+} from "./training/image_flags.ts";
+import {
+  imageLosses,
+  imageTrainingBatches,
+  imageValidationBatches,
+  validatedNetwork,
+} from "./training/image_objective.ts";
 import { checkTools, resolveSampling } from "./training/image_sampling.ts";
-import { compileImageStep } from "./training/image_step.ts";
-import { listenForInterrupt } from "./training/interrupt.ts";
-import { train } from "./training/loop.ts";
+import { IMAGE_METRICS, trainImages } from "./training/image_training.ts";
+import { LossAwareMemory } from "./training/loss_aware_memory.ts";
 import { LossWindow } from "./training/loss_window.ts";
 import { MetricsLog, readMetrics } from "./training/metrics.ts";
 import { runProgram } from "./training/program.ts";
-import { Progress } from "./training/progress.ts";
 import { openRunFolder } from "./training/run_folder.ts";
 import { describeSession } from "./training/session.ts";
 import { loadStartWeights } from "./training/start_weights.ts";
-import { loadTrainState, unetCheckpoint } from "./training/unet_checkpoint.ts";
 
 /** What `deno task image` does if nothing else is asked for. */
 const NANO: ImageConfig = {
@@ -84,6 +87,8 @@ const NANO: ImageConfig = {
   checkpointEvery: 300,
   validationSize: 512,
   // Diffusion
+  objective: "diffusion",
+  flowTimes: "logit_normal", // Esser et al. 2024: the middle is the hardest
   timesteps: 1000, // Ho et al. 2020
   betaSchedule: "squaredcos_cap_v2", // linear destroys small images too early (Nichol, Dhariwal 2021)
   predictionType: "v_prediction", // as good early and late, and stable at few sampling steps
@@ -93,7 +98,16 @@ const NANO: ImageConfig = {
   minSnrGamma: 0, // with v, gamma 5 neglects the noisiest steps: 11 % more loss there, wrong classes
   p2Gamma: 0, // Choi et al. 2022 have 1, for large images
   p2K: 1, // as they
+  timestepSampling: "uniform",
+  learnedVariance: false, // for better likelihoods; samples of few steps gain nothing
+  boundWeight: 0.001, // Nichol and Dhariwal 2021's lambda
+  selfConditioning: false, // half as slow again
   // Network
+  denoiser: "unet",
+  patchSize: 4, // 49 tokens; 2 is better and takes five times as long
+  depth: 6,
+  width: 128,
+  heads: 4,
   channels: [32, 32, 64], // at 28, 14 and 7 pixels; [16, 32, 64] is faster and worse in the same time
   layersPerBlock: 1,
   attentionLevels: [2], // 49 tokens at 7x7: cheap, and garments are symmetric
@@ -107,6 +121,7 @@ const NANO: ImageConfig = {
   solverOrder: 2, // stable with guidance, where 3 is not (Lu et al. 2022)
   eta: 1, // adds noise, which corrects the mistakes of a short training; 0 shows them
   varianceType: "fixed_large", // used by ddpm only
+  flowShift: 1, // used by flow_euler only; above 1 is for large images
   guidance: 1.5, // the asked-for class more often than 1, still varied
   guidanceRescale: 0, // for strong guidance; 0.7 is usual then
   guidanceLow: 0, // no bounds
@@ -129,6 +144,9 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> 
     channels: [16, 32],
     attentionLevels: [1],
     attentionHeadDim: 16,
+    depth: 2,
+    width: 32,
+    heads: 2,
     timesteps: 100,
     sampleSteps: 10,
     eta: 0,
@@ -150,6 +168,9 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> 
     channels: [32, 64, 128],
     layersPerBlock: 2,
     attentionLevels: [1, 2],
+    patchSize: 2,
+    width: 192,
+    heads: 6,
   },
   // The network of Ho et al. 2020 in proportion to the images; days on two cores.
   paper: {
@@ -198,27 +219,42 @@ async function main(): Promise<number> {
     return EXIT.done;
   }
 
+  return await trainAndReport(device, given, { preset: PRESETS[preset], presetName: preset, only });
+}
+
+/** Trains, from the last checkpoint if there is one, draws samples and writes the report. */
+async function trainAndReport(
+  device: Device,
+  given: ImageFlags,
+  { preset, presetName, only }: {
+    preset: ImageConfig;
+    presetName: string;
+    only: number | undefined;
+  },
+): Promise<number> {
   // The configuration, and what follows from it.
-  const resolved = resolveConfig(PRESETS[preset], settingsOf(given));
+  const resolved = completeSettings(resolveConfig(preset, settingsOf(given)), given);
   checkConsistency(resolved, given);
-  const unetConfig = unetConfigOf(resolved);
-  const specs = unetSpecs(unetConfig);
+  const network = describeNetwork(networkOf(resolved), 1);
+  const specs = networkSpecs(network.config);
   const schedule = scheduleOf(resolved);
   const hasNullClass = resolved.classDropout > 0; // without dropout it is never trained
-  const config = resolveSampling(resolved, given, { schedule, hasNullClass });
+  const { learnedVariance } = resolved;
+  const config = resolveSampling(resolved, given, { schedule, hasNullClass, learnedVariance });
   const random = randomStream(config.seed);
 
   // The data, the weights to begin with, and the folder.
   const data = await loadImages(given);
   const start = config.startFrom === undefined
     ? undefined
-    : await loadStartWeights(config.startFrom, unetConfig);
+    : await loadStartWeights(config.startFrom, network.config);
   using folder = await openRunFolder({
-    directory: given.out ?? `runs/image-${preset}-${config.seed}`,
+    directory: given.out ?? `runs/image-${presetName}-${config.seed}`,
     automatic: given.out === undefined,
     program: "image",
     seed: config.seed,
     config: config as unknown as JsonObject,
+    absent: preset as unknown as JsonObject,
     data: [{
       name: "fashion-mnist, train",
       origin: data.origin === "sample" ? "the bundled sample" : data.origin,
@@ -243,7 +279,7 @@ async function main(): Promise<number> {
   const found = await findCheckpoint(directory);
   describeDamage(found).forEach((line) => console.error(line));
   const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
-  let state = checkpoint === undefined
+  const initial = checkpoint === undefined
     ? initTrainState(
       start?.parameters ?? initParameters(specs, random.stream("weights")),
       specs,
@@ -251,122 +287,59 @@ async function main(): Promise<number> {
     )
     : loadTrainState(checkpoint, specs, optimizer.slots);
   const done = checkpoint?.state?.step ?? 0;
+  const details = checkpoint?.state?.details;
   console.log(
     `${countParameters(specs).toLocaleString("en")} parameters, ${device.name} device, ` +
       `${device.threads} threads, ${directory}${done > 0 ? `, going on at step ${done}` : ""}`,
   );
 
   // Training.
-  const denoise = trainableUNet(unetConfig);
-  const loss = { lossType: config.loss, huberDelta: config.huberDelta };
-  const trainStep = compileImageStep(device, { denoise, specs, optimizer, loss });
-  const numTrainTimesteps = config.timesteps;
-  const validationLoss = compileValidationLoss(device, { denoise, specs, numTrainTimesteps });
-  const batchOptions = { schedule, nullClass: CLASSES, size: [SIDE, SIDE] } as const;
-  const batchAt = trainingBatches(data.train, random, {
-    ...batchOptions,
-    batchSize: config.batchSize,
-    classDropout: config.classDropout,
-    weights: lossWeightsOf(config, schedule),
+  const denoise = trainableNetwork(network);
+  const lossFunction = imageLosses(config);
+  const trainStep = compileTrainStep(device, { denoise, specs, optimizer, lossFunction });
+  const validationLoss = compileValidationLoss(device, {
+    ...{ denoise: validatedNetwork(network), specs, numTrainTimesteps: config.timesteps },
   });
-  const heldOut = validationBatches(data.validation, randomStream(0).stream("validation"), {
-    ...batchOptions,
-    count: config.validationSize,
-  });
+  const heldOut = imageValidationBatches(data.validation, config, schedule);
+  const window = new LossWindow(config.timesteps, details?.["window"] as JsonObject);
+  const memory = config.timestepSampling === "loss_aware"
+    ? new LossAwareMemory(config.timesteps, checkpoint?.state?.vectors, found?.directory)
+    : undefined;
   const metricsPath = `${directory}/metrics.csv`;
   using metrics = await MetricsLog.open(metricsPath, IMAGE_METRICS, {
     resumeStep: checkpoint === undefined ? undefined : done,
   });
-  const window = new LossWindow(
-    numTrainTimesteps,
-    checkpoint?.state?.details?.["window"] as JsonObject,
-  );
-  const save = (step: number) =>
+  const save = (state: TrainState, step: number) =>
     saveCheckpoint(
       directory,
-      unetCheckpoint({
-        ...{ unetConfig, schedule, state, step, configHash },
+      imageCheckpoint({
+        ...{ network: network.config, schedule, state, step, configHash },
         seed: config.seed,
         sampler: config.sampler,
         samplerOptions: {
           timestepSpacing: config.timestepSpacing,
-          varianceType: config.varianceType,
+          varianceType: learnedVariance ? "learned_range" : config.varianceType,
+          flowShift: config.flowShift,
         },
         details: { window: window.toJson() },
+        ...(memory === undefined ? {} : { vectors: memory.vectors() }),
       }),
     );
-  const started = performance.now();
-  const computed = device.milliseconds;
-  let peakMemory = 0;
-  {
-    using interrupt = listenForInterrupt();
-    await using progress = new Progress({
-      total: config.steps,
-      start: done,
-      itemsPerStep: config.batchSize,
-    });
-    const steps = train({
-      ...{ trainStep, state, done, batchAt },
-      total: config.steps,
-      settingsAt: (step) => ({
-        learningRate: learningRateAt(step, {
-          learningRate: config.learningRate,
-          schedule: config.lrSchedule,
-          warmupSteps: config.warmupSteps,
-          totalSteps: config.steps,
-        }),
-        emaDecay: emaDecayAt(step + 1, { maxDecay: config.emaDecay }),
-      }),
-    });
-    for await (const trained of steps) {
-      const { step } = trained;
-      state = trained.state;
-      window.add(trained);
-      progress.update(step, trained.loss);
-      const last = step === config.steps;
-      if (step % config.logEvery === 0 || last) {
-        const validation = step % config.evalEvery === 0 || last
-          ? await validationLoss(state.ema, heldOut)
-          : undefined;
-        await metrics.append({
-          step,
-          // The last row may come early; then the window stays open for a run that is prolonged.
-          ...(step % config.logEvery === 0 ? window.take() : window.means()),
-          valLoss: validation?.loss,
-          ...Object.fromEntries(
-            validation?.quartiles.map((loss, i) => [`valLossQ${i}`, loss] as const) ?? [],
-          ),
-          learningRate: trained.learningRate,
-          imagesPerSecond: progress.itemsPerSecond || undefined, // not known after a first step
-        });
-        peakMemory = Math.max(peakMemory, Deno.memoryUsage().rss);
-      }
-      if (step % config.checkpointEvery === 0 || last || interrupt.signal !== undefined) {
-        await metrics.sync();
-        const saved = await save(step);
-        if (interrupt.signal !== undefined) {
-          await progress.stop();
-          console.error(`interrupted: saved ${saved}; the same command goes on from there`);
-          return EXIT.interrupted;
-        }
-      }
-    }
-  }
-  const milliseconds = performance.now() - started;
-  const summary = trainingSummary({
-    ...{ config, device, peakMemory, milliseconds, steps: config.steps - done },
-    onDevice: device.milliseconds - computed,
+  const { state, interrupted, ...measured } = await trainImages({
+    ...{ config, device, trainStep, state: initial, done, window, memory, metrics, save },
+    batchAt: imageTrainingBatches(data.train, config, { random, schedule, memory }),
+    validate: (parameters) => validationLoss(parameters, heldOut),
   });
+  if (interrupted) return EXIT.interrupted;
+  const summary = trainingSummary({ config, device, ...measured, steps: config.steps - done });
   await trainStep.dispose();
   await validationLoss.dispose();
 
   // Samples, and the report.
   const parameters = unravel(state.ema, specs);
   const path = `${directory}/samples/grid.png`;
-  const png = await sampleGrid(device, { parameters, config: unetConfig, schedule }, config, {
-    path,
-    only,
-  });
+  const model = { parameters, config: network.config, schedule };
+  const png = await sampleGrid(device, model, config, { path, only });
   const rows = await readMetrics(metricsPath);
   const figures = keyFigures(rows, config);
   const report = await writeReport(directory, {

@@ -1,7 +1,8 @@
 /** What is measured: each row prepares a step that can be run again and again. */
 import { noiseSchedule } from "../diffusion/schedules.ts";
 import { unetSpecs } from "../diffusion/unet.ts";
-import { compileUNetDenoiser, trainableUNet } from "../diffusion/unet_denoiser.ts";
+import { compileImageDenoiser } from "../diffusion/image_denoiser.ts";
+import { describeNetwork, trainableNetwork } from "../diffusion/image_network.ts";
 import { PRESETS } from "../image.ts";
 import { unetConfigOf } from "../training/image_config.ts";
 import { adamW } from "../nn/optimizers.ts";
@@ -31,7 +32,7 @@ function training(preset: "nano" | "small", batchSize: number): Row {
       const config = unetConfigOf(PRESETS[preset]);
       const specs = unetSpecs(config);
       const optimizer = adamW({ maxGradNorm: 1 });
-      const denoise = trainableUNet(config);
+      const denoise = trainableNetwork(describeNetwork(config));
       const step = compileTrainStep(device, { denoise, specs, optimizer });
       const random = randomStream(0);
       let state = initTrainState(initParameters(specs, random), specs, optimizer);
@@ -60,7 +61,7 @@ function sampling(preset: "nano" | "small", batchSize: number): Row {
     prepare: (device) => {
       const config = unetConfigOf(PRESETS[preset]);
       const parameters = initParameters(unetSpecs(config), randomStream(0));
-      const denoiser = compileUNetDenoiser(device, parameters, config);
+      const denoiser = compileImageDenoiser(device, parameters, describeNetwork(config));
       const { labels } = randomImages(batchSize);
       const denoise = denoiser.condition({ classLabels: Int32Array.from(labels) });
       const x = randomStream(1).normal(batchSize * SIDE * SIDE);

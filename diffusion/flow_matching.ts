@@ -12,6 +12,7 @@ import { float32, type HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { requireInteger, requireNumber, requireOneOf } from "./checks.ts";
 import type { DiffusionBatch } from "./objective.ts";
+import type { Coefficients } from "./rows.ts";
 
 /** Names of the densities of times in training. */
 export const flowTimeDensities = ["uniform", "logit_normal"] as const;
@@ -128,4 +129,14 @@ export function flowX0(xt: Float32Array, velocity: Float32Array, time: number): 
 /** The noise that a velocity implies: `x_t + (1 - t) velocity`; see {@linkcode flowX0}. */
 export function flowNoise(xt: Float32Array, velocity: Float32Array, time: number): Float32Array {
   return xt.map((value, i) => value + (1 - time) * velocity[i]!);
+}
+
+/**
+ * The factors of the velocity and of x_t in the clean sample at a timestep t T, for self-conditioning.
+ *
+ * @param numTrainTimesteps T.
+ */
+export function flowX0Coefficients(numTrainTimesteps: number): (timestep: number) => Coefficients {
+  const T = requireInteger("numTrainTimesteps", numTrainTimesteps, 2);
+  return (timestep) => [-requireNumber("timestep", timestep, 0, T) / T, 1];
 }

@@ -158,3 +158,8 @@ export function hybridLosses(
   const ofBound = tf.mul(bound, tf.reshape(boundWeight, [-1]));
   return { weighted: tf.add(tf.mul(plain, weight), ofBound), plain, bound };
 }
+
+/** A model with learned variances as one without: its predictions alone, for the losses of those. */
+export function predictionsAlone(denoise: DenoiserFunction): DenoiserFunction {
+  return (parameters, inputs) => tf.split(denoise(parameters, inputs), 2, -1)[0]!;
+}

@@ -181,4 +181,6 @@ export interface TimedBatch {
   readonly batch: DiffusionBatch;
   /** Time steps [B]. */
   readonly timesteps: Int32Array;
+  /** What the examples' losses were multiplied by besides, if by anything [B]. */
+  readonly exampleWeights?: Float64Array;
 }

@@ -3,7 +3,7 @@
 import { UserError } from "../engine/errors.ts";
 import { DIFFUSERS_VERSION } from "./diffusers_config.ts";
 import { type VarianceType, varianceTypes } from "./posterior.ts";
-import type { SamplerName } from "./samplers/registry.ts";
+import { type FlowSamplerName, isFlowSampler, type SamplerName } from "./samplers/registry.ts";
 import {
   betaSchedules,
   makeBetas,
@@ -27,12 +27,14 @@ export interface SchedulerOptions {
   varianceType?: VarianceType;
   /** Of ddim alone. @default {true} */
   setAlphaToOne?: boolean;
+  /** Of flow_euler alone. @default {1} */
+  flowShift?: number;
 }
 
 /** What {@linkcode fromSchedulerConfig} found. */
 export interface SchedulerSettings {
   /** The sampler that `_class_name` stands for, if it was there. */
-  readonly sampler: SamplerName | undefined;
+  readonly sampler: SamplerName | FlowSamplerName | undefined;
   /** For noiseSchedule. */
   readonly schedule: ScheduleConfig;
   /** For the sampler, defaults filled in; numInferenceSteps and eta are no part of the file. */
@@ -40,7 +42,7 @@ export interface SchedulerSettings {
 }
 
 /** dpmpp_sde shares its class with dpmpp_multistep; algorithm_type tells the two apart. */
-const CLASS_NAMES: Record<SamplerName, string> = {
+const CLASS_NAMES: Record<SamplerName | FlowSamplerName, string> = {
   ddpm: "DDPMScheduler",
   ddim: "DDIMScheduler",
   dpmpp_multistep: "DPMSolverMultistepScheduler",
@@ -50,6 +52,7 @@ const CLASS_NAMES: Record<SamplerName, string> = {
   heun: "HeunDiscreteScheduler",
   euler: "EulerDiscreteScheduler",
   euler_ancestral: "EulerAncestralDiscreteScheduler",
+  flow_euler: "FlowMatchEulerDiscreteScheduler",
 };
 
 /** Beta schedules that a class of diffusers does not know by name: it gets the betas themselves. */
@@ -60,7 +63,7 @@ function unnamed(sampler: SamplerName, betaSchedule: string): boolean {
 /** Settings of {@linkcode schedulerConfig}. */
 export interface SchedulerConfigOptions extends SchedulerOptions {
   /** Which sampler, and so which class of diffusers, is meant. @default {"ddpm"} */
-  sampler?: SamplerName;
+  sampler?: SamplerName | FlowSamplerName;
 }
 
 /**
@@ -76,6 +79,14 @@ export function schedulerConfig(
 ): Record<string, unknown> {
   const { sampler = "ddpm", varianceType = "fixed_small", setAlphaToOne = true } = options;
   const { config } = schedule;
+  if (isFlowSampler(sampler)) { // no noise schedule: T is only what timesteps are counted in
+    return {
+      _class_name: CLASS_NAMES[sampler],
+      _diffusers_version: DIFFUSERS_VERSION,
+      num_train_timesteps: config.numTrainTimesteps,
+      shift: options.flowShift ?? 1,
+    };
+  }
   const trained = config.trainedBetas ??
     (unnamed(sampler, config.betaSchedule)
       ? makeBetas(config.betaSchedule, config.numTrainTimesteps, config.betaStart, config.betaEnd)
@@ -145,13 +156,14 @@ function reader(json: unknown, where: string) {
  *
  * @example
  * ```ts
- * import { samplers } from "./samplers/registry.ts";
+ * import { samplerOf } from "./samplers/registry.ts";
  * import { fromSchedulerConfig } from "./scheduler_config.ts";
  * import { noiseSchedule } from "./schedules.ts";
  *
  * const json = JSON.parse(`{ "_class_name": "DDIMScheduler", "beta_schedule": "squaredcos_cap_v2" }`);
  * const { sampler = "ddpm", schedule, options } = fromSchedulerConfig(json);
- * samplers[sampler]((x) => Promise.resolve(x), new Float32Array(4), noiseSchedule(schedule), options);
+ * const denoise = (x: Float32Array) => Promise.resolve(x); // a model that sees nothing but noise
+ * samplerOf(sampler)(denoise, new Float32Array(4), noiseSchedule(schedule), options);
  * ```
  */
 export function fromSchedulerConfig(
@@ -163,7 +175,9 @@ export function fromSchedulerConfig(
   const sde = read.text("algorithm_type") === "sde-dpmsolver++";
   const sampler = sde && className === CLASS_NAMES.dpmpp_sde
     ? "dpmpp_sde"
-    : (Object.keys(CLASS_NAMES) as SamplerName[]).find((name) => CLASS_NAMES[name] === className);
+    : (Object.keys(CLASS_NAMES) as (keyof typeof CLASS_NAMES)[]).find((name) =>
+      CLASS_NAMES[name] === className
+    );
   if (className !== undefined && sampler === undefined) {
     throw new UserError(
       `${where}: _class_name is "${className}"; supported are ` +
@@ -191,6 +205,7 @@ export function fromSchedulerConfig(
       clipSampleRange: read.number("clip_sample_range", 1),
       varianceType: read.oneOf("variance_type", varianceTypes, "fixed_small"),
       setAlphaToOne: read.boolean("set_alpha_to_one", true),
+      flowShift: read.number("shift", 1),
     },
   };
 }

@@ -7,11 +7,13 @@
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
-import { requireInteger, requireNumber } from "./checks.ts";
+import { requireNumber } from "./checks.ts";
+import { splitLearnedVariance } from "./learned_variance.ts";
 import { withoutGradient } from "./no_gradient.ts";
 import type { DenoiserFunction } from "./objective.ts";
 import { x0Coefficients } from "./parameterisation.ts";
 import { perExample } from "./per_example.ts";
+import type { Coefficients } from "./rows.ts";
 import type { Denoiser } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
@@ -22,12 +24,24 @@ export const SELF_CONDITIONING = "selfConditioning";
 export const X0_ESTIMATE = "x0Estimate";
 
 /**
+ * What x0 an output implies: a noise schedule, or the factors of the output and of x_t at a timestep.
+ */
+export type X0Source = NoiseSchedule | ((timestep: number) => Coefficients);
+
+/** The factors at any timestep of a source, between two of a schedule's as well. */
+function x0CoefficientsOf(source: X0Source): (timestep: number) => Coefficients {
+  if (typeof source === "function") return source;
+  return (timestep) => x0Coefficients(source.predictionType, alphaCumprodAt(source, timestep));
+}
+
+/**
  * What a training batch needs for self-conditioning: the factors by which an output and x_t add up to
  * the estimate, zeros for the examples that are shown none. Put it into diffusionBatch's `condition` as
  * {@linkcode SELF_CONDITIONING}. A batch without it is trained on zeros alone at the cost of one pass of
  * the model in place of two, so whole batches may be drawn instead of examples, as in the paper's code.
  *
- * @param timesteps [B], in [0, T).
+ * @param source The schedule, or what it is for a flow: see flowX0Coefficients.
+ * @param timesteps [B], in [0, T) of the schedule.
  * @param random Which examples are shown their estimate.
  * @param probability How many are, in [0, 1]; 0.5 in the paper.
  * @returns [2, B]
@@ -35,20 +49,20 @@ export const X0_ESTIMATE = "x0Estimate";
  * terminal SNR of zero.
  */
 export function selfConditioningFactors(
-  schedule: NoiseSchedule,
-  timesteps: Int32Array,
+  source: X0Source,
+  timesteps: ArrayLike<number>,
   random: RandomStream,
   probability = 0.5,
 ): HostArray {
   requireNumber("probability", probability, 0, 1);
+  const coefficientsAt = x0CoefficientsOf(source);
   const size = timesteps.length;
   const factors = new Float32Array(2 * size);
   const drawn = random.uniform(size);
-  timesteps.forEach((timestep, i) => {
-    const t = requireInteger("timestep", timestep, 0, schedule.numTrainTimesteps - 1);
-    const [p, q] = x0Coefficients(schedule.predictionType, schedule.alphasCumprod[t]!);
+  for (let i = 0; i < size; i++) {
+    const [p, q] = coefficientsAt(timesteps[i]!);
     if (drawn[i]! < probability) [factors[i], factors[size + i]] = [p, q];
-  });
+  }
   return float32(factors, [2, size]);
 }
 
@@ -66,7 +80,8 @@ export interface SelfConditioningOptions {
 /**
  * A model with self-conditioning as training wants it.
  *
- * @param denoise The model. Its output has the shape of x, without the further channels.
+ * @param denoise The model. Its output has the shape of x, without the further channels, or as many
+ * channels more for learned variances.
  */
 export function selfConditioned(
   denoise: DenoiserFunction,
@@ -83,7 +98,10 @@ export function selfConditioned(
     if (factors === undefined) return ask(zeros);
     return ask(withoutGradient(() => {
       const [p, q] = perExample(factors, x.rank) as [tf.Tensor, tf.Tensor]; // each [B, 1, ...]
-      const estimate = tf.add(tf.mul(ask(zeros), p), tf.mul(x, q));
+      const answer = ask(zeros);
+      const learned = answer.shape.at(-1) !== x.shape.at(-1);
+      const prediction = learned ? tf.split(answer, 2, -1)[0]! : answer;
+      const estimate = tf.add(tf.mul(prediction, p), tf.mul(x, q));
       return clipRange === undefined ? estimate : tf.clipByValue(estimate, -clipRange, clipRange);
     }));
   };
@@ -113,21 +131,30 @@ function alphaCumprodAt({ alphasCumprod: table }: NoiseSchedule, timestep: numbe
  * It starts without an estimate, and again wherever the timestep rises or the number of samples changes,
  * since that is another sampling. Sampling several at once needs one each.
  *
- * @param clipRange The magnitude that estimates are clipped to, as in training; positive.
- * @throws {UserError} When asked, if the timestep is outside [0, T - 1].
+ * @param source The schedule, or what it is for a flow: see flowX0Coefficients.
+ * @param options `clipRange`: the magnitude that estimates are clipped to, as in training; positive.
+ * `learnedVarianceChannels`: C of a model that gives 2 C channels, variances besides its prediction.
+ * @throws {UserError} When asked, if the timestep is outside [0, T - 1] of the schedule.
  */
 export function selfConditioningDenoiser(
   denoise: SelfConditionedDenoiser,
-  schedule: NoiseSchedule,
-  { clipRange = Infinity }: { clipRange?: number } = {},
+  source: X0Source,
+  { clipRange = Infinity, learnedVarianceChannels: channels }: {
+    clipRange?: number;
+    learnedVarianceChannels?: number;
+  } = {},
 ): Denoiser {
   if (clipRange !== Infinity) requireNumber("clipRange", clipRange, Number.MIN_VALUE);
+  const coefficientsAt = x0CoefficientsOf(source);
   let last: { x0: Float32Array; timestep: number } | undefined;
   return async (x, timestep) => {
-    const [p, q] = x0Coefficients(schedule.predictionType, alphaCumprodAt(schedule, timestep));
+    const [p, q] = coefficientsAt(timestep);
     const known = last !== undefined && last.x0.length === x.length && timestep <= last.timestep;
     const output = await denoise(x, timestep, known ? last!.x0 : new Float32Array(x.length));
-    const x0 = output.map((value, i) =>
+    const { prediction } = channels === undefined
+      ? { prediction: output }
+      : splitLearnedVariance(output, channels);
+    const x0 = prediction.map((value, i) =>
       Math.max(-clipRange, Math.min(clipRange, p * value + q * x[i]!))
     );
     last = { x0, timestep };

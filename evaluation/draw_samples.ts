@@ -1,10 +1,14 @@
-/** Drawing many samples from a UNet. */
+/** Drawing many samples from a network. */
 import { toPixels } from "../datasets/pixels.ts";
 import { lastSample } from "../diffusion/samplers/last_sample.ts";
-import { type SamplerName, samplers } from "../diffusion/samplers/registry.ts";
+import {
+  type FlowSamplerName,
+  type SamplerName,
+  samplerOf,
+} from "../diffusion/samplers/registry.ts";
 import type { SamplerOptions } from "../diffusion/samplers/types.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
-import { sizeOfSample, type UNetConfig } from "../diffusion/unet_config.ts";
+import { describeNetwork, type ImageNetworkConfig } from "../diffusion/image_network.ts";
 import type { Device } from "../engine/device.ts";
 import type { HostParameters } from "../nn/parameters.ts";
 import type { RandomStream } from "../nn/random.ts";
@@ -15,11 +19,13 @@ export interface DrawOptions {
   /** The weights. */
   readonly parameters: HostParameters;
   /** The network. */
-  readonly config: UNetConfig;
-  /** The schedule that it was trained with. */
+  readonly config: ImageNetworkConfig;
+  /** The images' channels: see describeNetwork. @default what the network's channels say */
+  readonly channels?: number;
+  /** The schedule that it was trained with; for flow_euler, only its T counts. */
   readonly schedule: NoiseSchedule;
-  /** The sampler. */
-  readonly sampler: SamplerName;
+  /** The sampler; flow_euler for a model of a flow, and for no other. */
+  readonly sampler: SamplerName | FlowSamplerName;
   /** Its options; the noise is this function's business. */
   readonly samplerOptions: Omit<SamplerOptions, "noise">;
   /** The class of each sample [count]; of an unconditional model only the number counts. */
@@ -49,20 +55,22 @@ export async function drawSamples(
   device: Device,
   { sampler, samplerOptions, labels, random, batchSize = 80, onProgress, ...model }: DrawOptions,
 ): Promise<Uint8Array> {
-  const { config, schedule } = model;
-  const [height, width] = sizeOfSample(config.sampleSize);
-  const size = height * width * config.inChannels;
+  const { schedule } = model;
+  const { height, width, channels } = describeNetwork(model.config, model.channels);
+  const size = height * width * channels;
   const pixels = new Uint8Array(labels.length * size);
   const { timesteps, numInferenceSteps = timesteps?.length ?? schedule.numTrainTimesteps } =
     samplerOptions;
   const total = Math.ceil(labels.length / batchSize) * evaluationsOf(sampler, numInferenceSteps);
   let done = 0;
-  await using session = openSampling(device, model, () => onProgress?.(++done, total));
+  const options = { ...model, sampler, samplerOptions };
+  await using session = openSampling(device, options, () => onProgress?.(++done, total));
   for (let start = 0; start < labels.length; start += batchSize) {
     const part = labels.slice(start, start + batchSize);
     const noiseAt = noiseOf(random, Array.from(part, (_, i) => start + i), size);
-    const trajectory = samplers[sampler](session.denoiser(part), noiseAt(0), schedule, {
+    const trajectory = samplerOf(sampler)(session.denoiser(part), noiseAt(0), schedule, {
       ...samplerOptions,
+      channels,
       noise: (_length, step) => noiseAt(step + 1), // 0 was the start
     });
     pixels.set(toPixels(await lastSample(trajectory)), start * size);

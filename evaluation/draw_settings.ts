@@ -6,7 +6,7 @@ import type { ImageConfig } from "../training/image_flags.ts";
 import { guidanceIntervalOf, timestepsOf } from "../training/image_sampling.ts";
 import type { DrawOptions } from "./draw_samples.ts";
 
-/** A UNet that samples are drawn from. */
+/** A network that samples are drawn from. */
 export interface SampledModel extends Pick<DrawOptions, "parameters" | "config" | "schedule"> {
   /** The sampler's options that its checkpoint names. */
   samplerOptions?: SchedulerOptions;
@@ -22,12 +22,14 @@ export type DrawSettings = Omit<DrawOptions, "labels" | "random" | "batchSize" |
  */
 export function drawSettings(model: SampledModel, config: ImageConfig): DrawSettings {
   const { sampler, sampleSteps, timestepSpacing, eta, varianceType, solverOrder } = config;
+  const { flowShift } = config;
   const timesteps = timestepsOf(config, model.schedule.numTrainTimesteps);
-  const interval = guidanceIntervalOf(config, model.schedule);
+  const interval = guidanceIntervalOf(config, model.schedule, sampler);
   const ratio = config.dynamicThreshold;
   return {
     parameters: model.parameters,
     config: model.config,
+    channels: 1,
     schedule: model.schedule,
     sampler,
     samplerOptions: {
@@ -35,7 +37,8 @@ export function drawSettings(model: SampledModel, config: ImageConfig): DrawSett
       ...(timesteps === undefined
         ? { numInferenceSteps: sampleSteps, timestepSpacing }
         : { timesteps }),
-      ...{ eta, varianceType, solverOrder },
+      ...{ eta, varianceType, solverOrder, flowShift },
+      channels: 1, // grey images
       useKarrasSigmas: config.sigmaSpacing === "karras",
       useExponentialSigmas: config.sigmaSpacing === "exponential",
       previousTimestep: "next",

@@ -4,7 +4,7 @@ import type { LabelledImages } from "../datasets/batches.ts";
 import { toModelRange, toPixels } from "../datasets/pixels.ts";
 import { imageToImage, inpaint } from "../diffusion/inpaint.ts";
 import { lastSample } from "../diffusion/samplers/last_sample.ts";
-import { samplers } from "../diffusion/samplers/registry.ts";
+import { samplerOf } from "../diffusion/samplers/registry.ts";
 import { usageError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
 import { quote } from "../engine/quote.ts";
@@ -97,7 +97,7 @@ export async function drawInpainting(
     const old = originals.subarray(start * PIXELS, (start + part.length) * PIXELS);
     const noiseAt = noiseOf(random, Array.from(part, (_, i) => start + i), PIXELS);
     const whole = {
-      sampler: samplers[sampler],
+      sampler: samplerOf(sampler),
       denoise: tool.denoiser(part),
       noise: noiseAt(0),
       schedule,

@@ -4,7 +4,7 @@ import { toModelRange, toPixels } from "../datasets/pixels.ts";
 import { decode, encode } from "../diffusion/encode.ts";
 import { interpolateNoise } from "../diffusion/interpolate.ts";
 import { lastSample } from "../diffusion/samplers/last_sample.ts";
-import { samplers } from "../diffusion/samplers/registry.ts";
+import { samplerOf } from "../diffusion/samplers/registry.ts";
 import type { Denoiser } from "../diffusion/samplers/types.ts";
 import { randomStream } from "../nn/random.ts";
 import { drawGrid } from "../report/grid.ts";
@@ -89,7 +89,7 @@ export async function drawInterpolation(
     }
     // A sampler that adds noise adds the same to all of a row, or they would have little in common.
     const noiseAt = noiseOf(random, new Array(COLUMNS).fill(2 * r), PIXELS);
-    const trajectory = samplers[sampler](denoise, start, model.schedule, {
+    const trajectory = samplerOf(sampler)(denoise, start, model.schedule, {
       ...samplerOptions,
       noise: (_length, step) => noiseAt(step + 1),
     });

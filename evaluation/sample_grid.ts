@@ -1,5 +1,6 @@
 /** Samples as a labelled grid. */
 import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
+import { describeNetwork } from "../diffusion/image_network.ts";
 import type { Device } from "../engine/device.ts";
 import { makeFolder, writeFileAtomic } from "../engine/files.ts";
 import { randomStream } from "../nn/random.ts";
@@ -46,7 +47,7 @@ export async function sampleGrid(
   { path, only }: { path: string; only: number | undefined },
 ): Promise<Uint8Array> {
   const { samples: count, sampler, sampleSteps } = config;
-  const conditional = model.config.numClassEmbeds !== null;
+  const conditional = describeNetwork(model.config, 1).numClassEmbeds !== null;
   const byClass = conditional && only === undefined && count % CLASSES === 0;
   const labels = labelsOf(count, only);
   await makeFolder(path.slice(0, path.lastIndexOf("/"))); // known to fail before the work is done

@@ -1,7 +1,8 @@
 /** `--sample-only`: what image.ts draws from a checkpoint. */
-import { sizeOfSample, type UNetConfig } from "../diffusion/unet_config.ts";
+import { describeNetwork, type ImageNetworkConfig } from "../diffusion/image_network.ts";
+import { isFlowSampler } from "../diffusion/samplers/registry.ts";
 import type { Device } from "../engine/device.ts";
-import { usageError } from "../engine/errors.ts";
+import { usageError, UserError } from "../engine/errors.ts";
 import { loadCheckpoint } from "../training/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint_folders.ts";
 import { resolveConfig } from "../training/flags.ts";
@@ -9,21 +10,30 @@ import { CLASSES, classIndex, nullClassOf, SIDE } from "../training/image_config
 import { loadImages } from "../training/image_data.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "../training/image_flags.ts";
 import { classPair, resolveSampling } from "../training/image_sampling.ts";
-import { type LoadedUNet, loadUNet } from "../training/unet_checkpoint.ts";
+import { type LoadedImageModel, loadImageModel } from "../training/image_checkpoint.ts";
 import { drawInpainting, readMask } from "./inpainting_tool.ts";
 import { drawInterpolation } from "./interpolation_tool.ts";
 import { sampleGrid } from "./sample_grid.ts";
 import { drawTrajectory } from "./trajectory_tool.ts";
 
-/** Refuses models of something else, and classes of models that know none. */
-function checkModel(
-  directory: string,
-  { inChannels, outChannels, sampleSize, numClassEmbeds }: UNetConfig,
-  given: ImageFlags,
-): void {
-  if ([inChannels, outChannels, ...sizeOfSample(sampleSize)].join() !== `1,1,${SIDE},${SIDE}`) {
-    throw usageError(`${directory} is no model of ${SIDE}x${SIDE} grey images.`);
+/** What images a network draws, in words; undefined for those of something else. */
+function imagesOf(config: ImageNetworkConfig): string | undefined {
+  try {
+    const { height, width } = describeNetwork(config, 1);
+    return height === SIDE && width === SIDE ? undefined : `${width}x${height} grey images`;
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
   }
+}
+
+/** Refuses models of something else, and classes of models that know none. */
+function checkModel(directory: string, config: ImageNetworkConfig, given: ImageFlags): void {
+  const others = imagesOf(config);
+  if (others !== undefined) {
+    throw usageError(`${directory} is no model of ${SIDE}x${SIDE} grey images (${others}).`);
+  }
+  const { numClassEmbeds } = describeNetwork(config, 1);
   if (numClassEmbeds !== null && numClassEmbeds < CLASSES) {
     throw usageError(
       `${directory} knows ${numClassEmbeds} classes, not FashionMNIST's ${CLASSES}.`,
@@ -42,11 +52,17 @@ function checkModel(
 }
 
 /** What the checkpoint says about sampling goes before the preset, what the tool needs before both. */
-function defaultsOf(model: LoadedUNet, preset: ImageConfig, given: ImageFlags): ImageConfig {
+function defaultsOf(model: LoadedImageModel, preset: ImageConfig, given: ImageFlags): ImageConfig {
+  const isFlow = model.sampler !== undefined && isFlowSampler(model.sampler);
+  if (isFlow && given.encode) {
+    throw usageError("--encode is ddim's, and the model is a flow: leave it out.");
+  }
   const guided = nullClassOf(model.config) !== undefined && !given.encode;
   return {
     ...preset,
+    objective: isFlow ? "flow_matching" : "diffusion",
     sampler: given.encode ? "ddim" : model.sampler ?? preset.sampler,
+    flowShift: model.samplerOptions.flowShift,
     timestepSpacing: model.samplerOptions.timestepSpacing,
     varianceType: model.samplerOptions.varianceType,
     sampleSteps: Math.min(preset.sampleSteps, model.schedule.numTrainTimesteps),
@@ -69,12 +85,13 @@ export async function sampleOnly(
   { preset, checkpoint }: { preset: ImageConfig; checkpoint: string },
 ): Promise<void> {
   const directory = await resolveCheckpoint(checkpoint, (line) => console.error(line));
-  const model = loadUNet(await loadCheckpoint(directory, { state: false }));
+  const model = loadImageModel(await loadCheckpoint(directory, { state: false }));
   checkModel(directory, model.config, given);
   const resolved = resolveConfig(defaultsOf(model, preset, given), settingsOf(given));
   const config = resolveSampling(resolved, given, {
     schedule: model.schedule,
     hasNullClass: nullClassOf(model.config) !== undefined,
+    learnedVariance: describeNetwork(model.config, 1).learnedVariance,
   });
   console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
   const folder = given.out ?? `runs/image-samples-${config.seed}`;

@@ -1,25 +1,31 @@
-/** A UNet compiled for sampling: what drawing samples and the tools of --sample-only share. */
-import { classifierFreeGuidance } from "../diffusion/guidance.ts";
-import type { SamplerName } from "../diffusion/samplers/registry.ts";
+/** A network compiled for sampling: what drawing samples and the tools of --sample-only share. */
+import { flowX0Coefficients } from "../diffusion/flow_matching.ts";
+import { compileImageDenoiser } from "../diffusion/image_denoiser.ts";
+import { describeNetwork } from "../diffusion/image_network.ts";
+import {
+  type FlowSamplerName,
+  isFlowSampler,
+  type SamplerName,
+} from "../diffusion/samplers/registry.ts";
 import type { Denoiser } from "../diffusion/samplers/types.ts";
-import { sizeOfSample } from "../diffusion/unet_config.ts";
-import { compileUNetDenoiser } from "../diffusion/unet_denoiser.ts";
 import type { Device } from "../engine/device.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { breathe } from "../training/interrupt.ts";
 import type { DrawOptions } from "./draw_samples.ts";
 
-/** The model and its guidance. */
+/** The model, its guidance, and the sampler that will ask. */
 export type SessionOptions = Pick<
   DrawOptions,
-  | ("parameters" | "config" | "nullClass")
+  | ("parameters" | "config" | "channels" | "nullClass")
   | ("guidanceScale" | "guidanceRescale" | "guidanceInterval")
+  | ("schedule" | "sampler" | "samplerOptions")
 >;
 
 /** A compiled model; disposing of it releases its graphs. */
 export interface SamplingSession extends AsyncDisposable {
   /**
-   * The guided denoiser of samples of these classes.
+   * The guided denoiser of samples of these classes, for one sampling: a model that is shown its own
+   * estimates remembers the last one.
    *
    * @param labels [B]; of an unconditional model nothing counts.
    * @throws {UserError} If guidance is asked of a model without a null class.
@@ -30,27 +36,25 @@ export interface SamplingSession extends AsyncDisposable {
 /** Compiles a model. @param onEvaluation Is called after each evaluation that a denoiser was asked for. */
 export function openSampling(
   device: Device,
-  { parameters, config, nullClass, guidanceScale, ...guidance }: SessionOptions,
+  { parameters, config, channels, nullClass, guidanceScale, ...rest }: SessionOptions,
   onEvaluation: () => void = () => {},
 ): SamplingSession {
-  const compiled = compileUNetDenoiser(device, parameters, config);
-  const [height, width] = sizeOfSample(config.sampleSize);
-  const { guidanceRescale = 0, guidanceInterval } = guidance;
-  const denoiserOf = (labels: Int32Array): Denoiser => {
-    if (config.numClassEmbeds === null) return compiled.condition();
-    if (guidanceScale === 1 || nullClass === undefined) {
-      return compiled.condition({ classLabels: labels, nullClass, guidanceScale });
-    }
-    return classifierFreeGuidance({
-      conditional: compiled.condition({ classLabels: labels }),
-      unconditional: compiled.condition({ classLabels: labels.map(() => nullClass) }),
-      ...{ guidanceScale, guidanceRescale, sampleSize: height * width * config.inChannels },
-      ...(guidanceInterval === undefined ? {} : { interval: guidanceInterval }),
-    });
-  };
+  const network = describeNetwork(config, channels);
+  const compiled = compileImageDenoiser(device, parameters, network);
+  const { guidanceRescale = 0, guidanceInterval, schedule, sampler, samplerOptions } = rest;
+  const x0Source = isFlowSampler(sampler)
+    ? flowX0Coefficients(schedule.numTrainTimesteps)
+    : schedule;
   return {
     denoiser: (labels) => {
-      const denoise = denoiserOf(labels);
+      const denoise = compiled.condition({
+        x0Source,
+        keepVariance: sampler === "ddpm" && samplerOptions.varianceType === "learned_range",
+        ...(network.numClassEmbeds === null ? {} : {
+          ...{ classLabels: labels, nullClass, guidanceScale, guidanceRescale },
+          ...(guidanceInterval === undefined ? {} : { interval: guidanceInterval }),
+        }),
+      });
       return async (x, timestep) => {
         const output = await denoise(x, timestep);
         await breathe();
@@ -63,7 +67,7 @@ export function openSampling(
 }
 
 /** How often a sampler asks its denoiser: Heun's method twice a step but the last. */
-export function evaluationsOf(sampler: SamplerName, steps: number): number {
+export function evaluationsOf(sampler: SamplerName | FlowSamplerName, steps: number): number {
   return sampler === "heun" ? 2 * steps - 1 : steps;
 }
 

@@ -1,7 +1,8 @@
 /** `--trajectory`: how samples emerge from noise. */
 import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
 import { toPixels } from "../datasets/pixels.ts";
-import { samplers } from "../diffusion/samplers/registry.ts";
+import { describeNetwork } from "../diffusion/image_network.ts";
+import { samplerOf } from "../diffusion/samplers/registry.ts";
 import { randomStream } from "../nn/random.ts";
 import { drawGrid } from "../report/grid.ts";
 import { CLASSES, SIDE } from "../training/image_config.ts";
@@ -49,7 +50,7 @@ export async function drawTrajectory(
   const random = randomStream(seed).stream("samples");
   const noiseAt = noiseOf(random, [...labels.keys()], PIXELS);
   const frames = [toPixels(noiseAt(0))]; // each [count, 28, 28]
-  const trajectory = samplers[sampler](tool.denoiser(labels), noiseAt(0), model.schedule, {
+  const trajectory = samplerOf(sampler)(tool.denoiser(labels), noiseAt(0), model.schedule, {
     ...tool.settings.samplerOptions,
     noise: (_length, step) => noiseAt(step + 1),
   });
@@ -66,7 +67,7 @@ export async function drawTrajectory(
   const grid = drawGrid({ width: SIDE, height: SIDE, channels: 1, data }, {
     columns: chosen.length,
     columnLabels: chosen.map(String),
-    ...(model.config.numClassEmbeds === null
+    ...(describeNetwork(model.config, 1).numClassEmbeds === null
       ? {}
       : { rowLabels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }),
   });

@@ -4,13 +4,6 @@ import type { MetricsRow } from "../training/metrics.ts";
 import { formatDuration } from "../training/progress.ts";
 import type { KeyFigure, MetricsChart } from "./report.ts";
 
-/** Columns of metrics.csv. Q0 to Q3 are quarters of the time steps, from clean to noisy. */
-export const IMAGE_METRICS = [
-  ...["loss", "lossQ0", "lossQ1", "lossQ2", "lossQ3"] as const,
-  ...["valLoss", "valLossQ0", "valLossQ1", "valLossQ2", "valLossQ3"] as const,
-  ...["gradNorm", "learningRate", "imagesPerSecond"] as const,
-];
-
 /** The charts of a report. */
 export const IMAGE_CHARTS: MetricsChart[] = [
   {
@@ -48,6 +41,8 @@ export function samplingProtocol(config: ImageConfig): string {
     ...respacing === undefined ? [] : [`respacing ${respacing}`],
     ...config.sigmaSpacing === "timesteps" ? [] : [`${config.sigmaSpacing} sigmas`],
     ...sampler === "ddim" ? [`eta ${config.eta}`] : [],
+    ...sampler === "ddpm" ? [`variance ${config.varianceType}`] : [],
+    ...sampler === "flow_euler" && config.flowShift !== 1 ? [`shift ${config.flowShift}`] : [],
     `guidance ${guidance}`,
     ...guidanceRescale === 0 ? [] : [`rescaled by ${guidanceRescale}`],
     ...guidanceLow === 0 ? [] : [`above sigma ${guidanceLow}`],
@@ -90,10 +85,11 @@ export function trainingSummary(
 export function keyFigures(rows: readonly MetricsRow[], config: ImageConfig): KeyFigure[] {
   const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
   if (last === undefined) return [];
+  const predicted = config.objective === "flow_matching" ? "the velocity" : config.predictionType;
   return [{
     name: "Validation loss",
     value: last["valLoss"]!.toFixed(4),
-    protocol: `mean squared error of ${config.predictionType}, unweighted, on ` +
+    protocol: `mean squared error of ${predicted}, unweighted, on ` +
       `${config.validationSize} held-out images, averaged weights, step ${last.step}, fixed noise`,
   }];
 }

@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { decode } from "fast-png";
-import { IMAGE_METRICS } from "../report/image_report.ts";
+import { IMAGE_METRICS } from "../training/image_training.ts";
 import {
   copyFolder,
   hashFolder,

@@ -44,7 +44,14 @@ for (
       const ended = await runImage(...flags, `--out=${place}/run`);
       assertEquals(ended.code, 0, ended.stderr);
       const output = `${place}/output.json`;
-      await succeed(Deno.execPath(), "run", "-A", here("unet_output.ts"), `${place}/run`, output);
+      await succeed(
+        Deno.execPath(),
+        "run",
+        "-A",
+        here("network_output.ts"),
+        `${place}/run`,
+        output,
+      );
       const said = await succeed(python!, here("check_checkpoint.py"), output);
       assertStringIncludes(said, `${sampler.toUpperCase()}Pipeline`);
     },

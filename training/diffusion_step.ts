@@ -1,6 +1,12 @@
 /** One training step of a diffusion model, compiled into one graph. */
 import type { Compiled, Device } from "../engine/device.ts";
-import type { BatchTensors, DenoiserFunction, DiffusionBatch } from "../diffusion/objective.ts";
+import {
+  type BatchTensors,
+  type DenoiserFunction,
+  type DiffusionBatch,
+  diffusionLosses,
+  type LossFunction,
+} from "../diffusion/objective.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import { globalNorm, type GradientTransform } from "../nn/optimizers.ts";
 import {
@@ -63,6 +69,8 @@ export interface StepResult {
   readonly gradNorm: number;
   /** Each example's unweighted loss [B]. */
   readonly losses: Float32Array;
+  /** Each example's weighted loss, what it is trained on [B]. */
+  readonly weighted: Float32Array;
 }
 
 type StepInputs = {
@@ -76,6 +84,7 @@ type StepOutputs = {
   loss: HostArray;
   gradNorm: HostArray;
   losses: HostArray;
+  weighted: HostArray;
 };
 
 /** A compiled training step. */
@@ -86,25 +95,38 @@ export interface TrainStep {
   dispose(): Promise<void>;
 }
 
+/** Options of {@linkcode compileTrainStep}. */
+export interface TrainStepOptions {
+  /** The model. */
+  readonly denoise: DenoiserFunction;
+  /** Its parameters. */
+  readonly specs: ParameterSpecs;
+  /** What makes updates of gradients. */
+  readonly optimizer: GradientTransform;
+  /** What is minimised. @default {diffusionLosses} */
+  readonly lossFunction?: LossFunction;
+}
+
 /** Compiles the training step of a denoiser: loss, gradients, optimizer and moving average. */
-export function compileTrainStep(device: Device, { denoise, specs, optimizer }: {
-  denoise: DenoiserFunction;
-  specs: ParameterSpecs;
-  optimizer: GradientTransform;
-}): TrainStep {
+export function compileTrainStep(
+  device: Device,
+  { denoise, specs, optimizer, lossFunction = diffusionLosses }: TrainStepOptions,
+): TrainStep {
   const compiled: Compiled<StepInputs, StepOutputs> = device.compile<StepInputs, StepOutputs>(
     ({ state, batch, settings }) => {
-      const { loss, gradients, losses } = lossGradients(
+      const { loss, gradients, losses, weighted } = lossGradients(
         denoise,
         batch as BatchTensors,
         [state.parameters],
         ([flat]) => unravelTensor(flat!, specs),
+        lossFunction,
       );
       return {
         state: updateState(state, gradients[0]!, settings, optimizer),
         loss,
         gradNorm: globalNorm({ flat: gradients[0]! }),
         losses,
+        weighted,
       };
     },
   );
@@ -115,6 +137,7 @@ export function compileTrainStep(device: Device, { denoise, specs, optimizer }: 
       loss: result.loss.data[0]!,
       gradNorm: result.gradNorm.data[0]!,
       losses: result.losses.data as Float32Array,
+      weighted: result.weighted.data as Float32Array,
     };
   };
   return Object.assign(step, { dispose: () => compiled.dispose() });

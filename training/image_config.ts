@@ -1,10 +1,13 @@
 /** What follows from image.ts's settings, and what is wrong with them together. */
 import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
 import { minSnrWeights, p2Weights } from "../diffusion/loss.ts";
+import { checkDitConfig, DIT_DEFAULTS, type DitConfig } from "../diffusion/dit_config.ts";
+import { type ImageNetworkConfig, isDit } from "../diffusion/image_network.ts";
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import { checkUNetConfig, UNET_DEFAULTS, type UNetConfig } from "../diffusion/unet_config.ts";
 import { usageError, UserError } from "../engine/errors.ts";
 import { quote } from "../engine/quote.ts";
+import { kebabCase } from "./flags.ts";
 import type { ImageConfig, ImageFlags } from "./image_flags.ts";
 
 /** The number of classes. */
@@ -13,18 +16,79 @@ export const CLASSES = FASHION_MNIST_CLASSES.length;
 /** Height and width of the images. */
 export const SIDE = 28;
 
+/** Flags that one network alone takes. */
+const OF_NETWORK = {
+  unet: ["channels", "layersPerBlock", "attentionLevels", "attentionHeadDim", "normNumGroups"],
+  dit: ["patchSize", "depth", "width", "heads"],
+} as const;
+
+/** Flags that have no use where a flow is trained: it has no noise schedule. */
+const OF_DIFFUSION = [
+  ...["betaSchedule", "predictionType", "zeroTerminalSnr", "minSnrGamma", "p2Gamma"] as const,
+  ...["timestepSampling", "learnedVariance"] as const,
+] as const;
+
+/**
+ * Settings with those that follow from others where they were not given: a flow's sampler is
+ * flow_euler, and ddpm uses the variances that are learned.
+ */
+export function completeSettings(config: ImageConfig, given: ImageFlags): ImageConfig {
+  const { objective, learnedVariance, sampler } = config;
+  if (objective === "flow_matching" && given.sampler === undefined) {
+    return { ...config, sampler: "flow_euler" };
+  }
+  if (learnedVariance && sampler === "ddpm" && given.varianceType === undefined) {
+    return { ...config, varianceType: "learned_range" };
+  }
+  return config;
+}
+
+/** Refuses flags of another network or objective than the chosen one. */
+function checkChoices(config: ImageConfig, given: ImageFlags): void {
+  const { denoiser, objective } = config;
+  const other = denoiser === "unet" ? "dit" : "unet";
+  const foreign = OF_NETWORK[other].find((key) => given[key] !== undefined);
+  if (foreign !== undefined) {
+    throw usageError(
+      `--${kebabCase(foreign)} is for --denoiser ${other}: ${denoiser} has no use for it.`,
+    );
+  }
+  if (denoiser === "dit" && config.classDropout === 0) {
+    throw usageError(
+      "--class-dropout 0: the diffusion transformer's layout has a null class, which would never be " +
+        "trained: give a number above 0.",
+    );
+  }
+  if (objective === "flow_matching") {
+    const unused = OF_DIFFUSION.find((key) => given[key]);
+    if (unused === undefined) return;
+    throw usageError(
+      `--${kebabCase(unused)} is for --objective diffusion: a flow has no use for it.`,
+    );
+  }
+  if (given.flowTimes !== undefined) {
+    throw usageError(
+      `--flow-times ${given.flowTimes} is for --objective flow_matching: give that too.`,
+    );
+  }
+  if (given.boundWeight !== undefined && !config.learnedVariance) {
+    throw usageError(
+      `--bound-weight ${given.boundWeight} needs --learned-variance: give that too.`,
+    );
+  }
+}
+
 /**
  * Refuses settings that are sound by themselves and not together.
  *
  * @throws {UserError} With exit code 2, naming the flags.
  */
-export function checkConsistency(
-  { channels, attentionLevels, evalEvery, logEvery, ...diffusion }: ImageConfig,
-  given: ImageFlags = {},
-): void {
+export function checkConsistency(config: ImageConfig, given: ImageFlags = {}): void {
+  const { channels, attentionLevels, evalEvery, logEvery, ...diffusion } = config;
+  checkChoices(config, given);
   const levels = channels.length;
   const missing = attentionLevels.find((level) => level >= levels);
-  if (missing !== undefined) {
+  if (missing !== undefined && config.denoiser === "unet") {
     throw usageError(
       `--attention-levels ${missing}: --channels has only ${levels} level${
         levels === 1 ? "" : "s"
@@ -60,7 +124,9 @@ export function checkConsistency(
  * @throws {UserError} With exit code 2 if there can be no such schedule.
  */
 export function scheduleOf(config: ImageConfig): NoiseSchedule {
-  const { timesteps: numTrainTimesteps, betaSchedule, predictionType } = config;
+  const { timesteps: numTrainTimesteps, betaSchedule, predictionType, objective } = config;
+  // A flow has none: its T is what its times are counted in.
+  if (objective === "flow_matching") return noiseSchedule({ numTrainTimesteps });
   const rescaleBetasZeroSnr = config.zeroTerminalSnr;
   return noiseSchedule({ numTrainTimesteps, betaSchedule, predictionType, rescaleBetasZeroSnr });
 }
@@ -85,8 +151,8 @@ export function unetConfigOf(config: ImageConfig): UNetConfig {
   const unetConfig: UNetConfig = {
     ...UNET_DEFAULTS,
     sampleSize: SIDE,
-    inChannels: 1,
-    outChannels: 1,
+    inChannels: config.selfConditioning ? 2 : 1, // the estimate is the second
+    outChannels: config.learnedVariance ? 2 : 1, // the variances are the second
     blockOutChannels: config.channels,
     layersPerBlock: config.layersPerBlock,
     downBlockTypes: config.channels.map((_, i) => attends(i) ? "AttnDownBlock2D" : "DownBlock2D"),
@@ -95,7 +161,8 @@ export function unetConfigOf(config: ImageConfig): UNetConfig {
     ),
     attentionHeadDim: config.attentionHeadDim,
     normNumGroups: config.normNumGroups,
-    numClassEmbeds: CLASSES + 1, // the last is the null class of classifier-free guidance
+    // The last is the null class of classifier-free guidance, if it is ever seen.
+    numClassEmbeds: config.classDropout > 0 ? CLASSES + 1 : CLASSES,
   };
   try {
     return checkUNetConfig(unetConfig, "The network");
@@ -104,8 +171,49 @@ export function unetConfigOf(config: ImageConfig): UNetConfig {
   }
 }
 
-/** The label that stands for no class, if a UNet was trained with one. */
-export function nullClassOf({ numClassEmbeds }: UNetConfig): number | undefined {
+/**
+ * The diffusion transformer that a configuration asks for.
+ *
+ * @throws {UserError} With exit code 2 if there can be no such network.
+ */
+export function ditConfigOf(config: ImageConfig): DitConfig {
+  const { patchSize, depth, width, heads, learnedVariance, selfConditioning } = config;
+  if (SIDE % patchSize !== 0) {
+    throw usageError(
+      `--patch-size ${patchSize}: images of ${SIDE} pixels do not divide into such patches: use 1, ` +
+        "2, 4, 7, 14 or 28.",
+    );
+  }
+  if (width % heads !== 0 || width % 4 !== 0) {
+    throw usageError(`--width ${width} must be a multiple of 4 and of --heads ${heads}.`);
+  }
+  return checkDitConfig({
+    ...DIT_DEFAULTS,
+    sampleSize: SIDE,
+    patchSize,
+    inChannels: 1,
+    outChannels: learnedVariance ? 2 : 1,
+    numLayers: depth,
+    numAttentionHeads: heads,
+    attentionHeadDim: width / heads,
+    numEmbedsAdaNorm: CLASSES, // a null class is added to them
+    selfConditioning,
+  });
+}
+
+/**
+ * The network that a configuration asks for.
+ *
+ * @throws {UserError} With exit code 2 if there can be no such network.
+ */
+export function networkOf(config: ImageConfig): ImageNetworkConfig {
+  return config.denoiser === "dit" ? ditConfigOf(config) : unetConfigOf(config);
+}
+
+/** The label that stands for no class, if a network was trained with one. */
+export function nullClassOf(config: ImageNetworkConfig): number | undefined {
+  if (isDit(config)) return config.numEmbedsAdaNorm === CLASSES ? CLASSES : undefined;
+  const { numClassEmbeds } = config;
   return numClassEmbeds !== null && numClassEmbeds > CLASSES ? CLASSES : undefined;
 }
 

@@ -2,8 +2,10 @@
 import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
 import { lossTypes } from "../diffusion/elementwise_loss.ts";
 import { varianceTypes } from "../diffusion/posterior.ts";
-import { samplerNames } from "../diffusion/samplers/registry.ts";
+import { flowTimeDensities } from "../diffusion/flow_matching.ts";
+import { flowSamplerNames, samplerNames } from "../diffusion/samplers/registry.ts";
 import { betaSchedules, predictionTypes } from "../diffusion/schedules.ts";
+import { timestepDraws } from "../diffusion/timestep_sampling.ts";
 import { timestepSpacings } from "../diffusion/timesteps.ts";
 import { DEVICE_CHOICES } from "../engine/device_names.ts";
 import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
@@ -11,6 +13,15 @@ import { choice, type FlagValues, integer, integers, number, text, toggle } from
 
 /** How samplers other than ddpm and ddim space their noise levels. */
 const SIGMA_SPACINGS = ["timesteps", "karras", "exponential"] as const;
+
+/** What is trained: a denoiser by a noise schedule, or a flow along straight lines. */
+const OBJECTIVES = ["diffusion", "flow_matching"] as const;
+
+/** Networks. */
+const DENOISERS = ["unet", "dit"] as const;
+
+/** Ways of drawing the time steps of a batch, "loss_aware" with a memory of losses. */
+const TIMESTEP_SAMPLINGS = [...timestepDraws, "loss_aware"] as const;
 
 /** The flags, by the headings of `--help`. */
 export const IMAGE_FLAGS = {
@@ -60,6 +71,14 @@ export const IMAGE_FLAGS = {
     }),
   },
   "Diffusion": {
+    objective: choice(OBJECTIVES, {
+      help:
+        "what is trained: a denoiser by a noise schedule, or the velocity along straight lines " +
+        "from noise to images (rectified flow), which --sampler flow_euler follows",
+    }),
+    flowTimes: choice(flowTimeDensities, {
+      help: "--objective flow_matching: how often which times are drawn",
+    }),
     timesteps: integer({ min: 2, max: 100000, help: "T, steps of the noise schedule" }),
     betaSchedule: choice(betaSchedules, { help: "the noise schedule" }),
     predictionType: choice(predictionTypes, { help: "what the network predicts" }),
@@ -69,19 +88,43 @@ export const IMAGE_FLAGS = {
     minSnrGamma: number({ min: 0, help: "min-SNR loss weights' gamma; 0 for none" }),
     p2Gamma: number({ min: 0, max: 10, help: "P2 loss weights' gamma; 0 for none" }),
     p2K: number({ above: 0, help: "P2 loss weights' k, which bounds them where little signal is" }),
+    timestepSampling: choice(TIMESTEP_SAMPLINGS, {
+      help:
+        "how a batch's time steps are drawn: each by itself, in mirrored pairs, spread evenly, " +
+        "or more often where losses were large, and weighed less there",
+    }),
+    learnedVariance: toggle({
+      help: "learn the variances of ddpm's steps too, by the hybrid loss",
+    }),
+    boundWeight: number({
+      min: 0,
+      max: 1,
+      help: "--learned-variance: the weight of the variational bound in the loss",
+    }),
+    selfConditioning: toggle({
+      help: "show the network its last estimate of the image; half of the training's steps take " +
+        "a second pass",
+    }),
   },
   "Network": {
-    channels: integers({ min: 1, help: "the UNet's channels at each resolution" }),
-    layersPerBlock: integer({ min: 1, max: 16, help: "residual blocks at each resolution" }),
-    attentionLevels: integers({ min: 0, help: "resolutions with attention, 0 the finest" }),
-    attentionHeadDim: integer({ min: 1, help: "features of an attention head" }),
+    denoiser: choice(DENOISERS, { help: "a UNet, or a diffusion transformer on patches" }),
+    patchSize: integer({ min: 1, max: 28, help: "dit: the side of a patch; it divides 28" }),
+    depth: integer({ min: 1, max: 64, help: "dit: blocks" }),
+    width: integer({ min: 4, help: "dit: features of a patch, a multiple of 4 and of --heads" }),
+    heads: integer({ min: 1, help: "dit: heads of attention" }),
+    channels: integers({ min: 1, help: "unet: channels at each resolution" }),
+    layersPerBlock: integer({ min: 1, max: 16, help: "unet: residual blocks at each resolution" }),
+    attentionLevels: integers({ min: 0, help: "unet: resolutions with attention, 0 the finest" }),
+    attentionHeadDim: integer({ min: 1, help: "unet: features of an attention head" }),
     normNumGroups: integer({
       min: 1,
-      help: "groups of the normalizations; they divide the channels",
+      help: "unet: groups of the normalizations; they divide the channels",
     }),
   },
   "Sampling": {
-    sampler: choice(samplerNames, { help: "how samples are drawn" }),
+    sampler: choice([...samplerNames, ...flowSamplerNames], {
+      help: "how samples are drawn; of --objective flow_matching by flow_euler alone",
+    }),
     sampleSteps: integer({ min: 1, help: "denoising steps; at most T" }),
     timestepSpacing: choice(timestepSpacings, { help: "which of the T steps are taken" }),
     sampleTimesteps: integers({
@@ -98,7 +141,10 @@ export const IMAGE_FLAGS = {
     }),
     solverOrder: integer({ min: 1, max: 3, help: "dpmpp_*, unipc: the order of the solver" }),
     eta: number({ min: 0, max: 1, help: "ddim: 0 adds no noise, 1 as much as ddpm" }),
-    varianceType: choice(varianceTypes, { help: "ddpm: how much noise a step adds" }),
+    varianceType: choice(varianceTypes, {
+      help: "ddpm: how much noise a step adds; learned_range with --learned-variance",
+    }),
+    flowShift: number({ above: 0, help: "flow_euler: above 1, more of the steps are noisy ones" }),
     guidance: number({ min: 0, max: 100, help: "classifier-free guidance; 1 for none" }),
     guidanceRescale: number({
       min: 0,

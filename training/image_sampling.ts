@@ -1,6 +1,11 @@
 /** What is wrong with image.ts's sampling settings together, and with its tools' flags. */
 import { guidanceInterval } from "../diffusion/guidance_interval.ts";
-import { type SamplerName, samplerNames } from "../diffusion/samplers/registry.ts";
+import {
+  type FlowSamplerName,
+  isFlowSampler,
+  type SamplerName,
+  samplerNames,
+} from "../diffusion/samplers/registry.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import {
   inferenceTimesteps,
@@ -12,12 +17,18 @@ import { kebabCase } from "./flags.ts";
 import { classIndex } from "./image_config.ts";
 import type { ImageConfig, ImageFlags } from "./image_flags.ts";
 
+type AnySampler = SamplerName | FlowSamplerName;
+
 /** The settings that some samplers alone take. */
-const TAKEN_BY: Partial<Record<keyof ImageConfig, readonly SamplerName[]>> = {
+const TAKEN_BY: Partial<Record<keyof ImageConfig, readonly AnySampler[]>> = {
   eta: ["ddim"],
   varianceType: ["ddpm"],
   solverOrder: ["dpmpp_multistep", "dpmpp_sde", "dpmpp_singlestep", "unipc"],
   sigmaSpacing: samplerNames.filter((name) => name !== "ddpm" && name !== "ddim"),
+  timestepSpacing: samplerNames,
+  sampleTimesteps: samplerNames,
+  respacing: samplerNames,
+  flowShift: ["flow_euler"],
 };
 
 /** The settings that say which steps are taken, in the order in which they win. */
@@ -68,12 +79,38 @@ export function timestepsOf(
 export function guidanceIntervalOf(
   { guidanceLow, guidanceHigh }: Pick<ImageConfig, "guidanceLow" | "guidanceHigh">,
   schedule: NoiseSchedule,
+  sampler: AnySampler = "ddim",
 ): [low: number, high: number] | undefined {
   if (guidanceLow === 0 && guidanceHigh === 0) return undefined;
+  if (isFlowSampler(sampler)) return flowInterval(guidanceLow, guidanceHigh, schedule);
   return about(
     `--guidance-low ${guidanceLow} --guidance-high ${guidanceHigh}`,
     () => guidanceInterval(schedule, guidanceLow, guidanceHigh === 0 ? Infinity : guidanceHigh),
   );
+}
+
+/** The same for a flow, in which sigma is time / (1 - time) and a timestep time T. */
+function flowInterval(
+  low: number,
+  high: number,
+  { numTrainTimesteps: T }: NoiseSchedule,
+): [low: number, high: number] {
+  if (high !== 0 && high <= low) {
+    throw usageError(
+      `--guidance-low ${low} --guidance-high ${high}: give the lower one first, or 0 for no bound.`,
+    );
+  }
+  return [T * low / (1 + low), high === 0 ? T : T * high / (1 + high)];
+}
+
+/** What resolveSampling needs to know of a model. */
+export interface SampledKind {
+  /** Its schedule. */
+  readonly schedule: NoiseSchedule;
+  /** Whether it has a null class. */
+  readonly hasNullClass: boolean;
+  /** Whether it gives variances. @default false */
+  readonly learnedVariance?: boolean;
 }
 
 /**
@@ -81,16 +118,17 @@ export function guidanceIntervalOf(
  *
  * @param given The flags: of what a preset says, a sampler ignores what it does not take; what is asked
  * for and cannot be done is refused.
- * @param model Its schedule, and whether it has a null class.
+ * @param model What it is. `config.objective` says whether it is a flow.
  * @returns The settings, with the number of steps that the timesteps make.
  * @throws {UserError} With exit code 2, naming the flags.
  */
 export function resolveSampling(
   config: ImageConfig,
   given: ImageFlags,
-  { schedule, hasNullClass }: { schedule: NoiseSchedule; hasNullClass: boolean },
+  { schedule, hasNullClass, learnedVariance = false }: SampledKind,
 ): ImageConfig {
   const T = schedule.numTrainTimesteps;
+  checkObjective(config);
   const [first, second] = STEP_FLAGS.filter((key) => given[key] !== undefined);
   if ((first === "sampleTimesteps" || first === "respacing") && second !== undefined) {
     throw usageError(
@@ -118,20 +156,39 @@ export function resolveSampling(
       }: ${config.sampler} has no use for it.`,
     );
   }
-  if (schedule.predictionType === "epsilon" && schedule.alphasCumprod[T - 1] === 0) {
+  const predictsNoise = !isFlowSampler(config.sampler) && schedule.predictionType === "epsilon";
+  if (predictsNoise && schedule.alphasCumprod[T - 1] === 0) {
     throw usageError(
       "the model predicts noise and its schedule ends in pure noise, which tells it nothing of the " +
         "image: no sampler can start there. Use another checkpoint.",
     );
   }
   checkGuidance(config, given, { schedule, hasNullClass });
+  if (config.sampler === "ddpm" && config.varianceType === "learned_range" && !learnedVariance) {
+    throw usageError(
+      "--variance-type learned_range needs a model that gives variances: use another, or train with " +
+        "--learned-variance.",
+    );
+  }
   return { ...config, sampleSteps };
+}
+
+/** A flow has a sampler of its own. */
+function checkObjective({ objective, sampler }: ImageConfig): void {
+  const isFlow = objective === "flow_matching";
+  if (isFlow === isFlowSampler(sampler)) return;
+  throw usageError(
+    isFlow
+      ? `--sampler ${sampler}: the model was trained by flow matching: use --sampler flow_euler.`
+      : `--sampler ${sampler} is for models that were trained with --objective flow_matching: use ` +
+        `one of ${samplerNames.join(", ")}.`,
+  );
 }
 
 function checkGuidance(
   config: ImageConfig,
   given: ImageFlags,
-  { schedule, hasNullClass }: { schedule: NoiseSchedule; hasNullClass: boolean },
+  { schedule, hasNullClass }: SampledKind,
 ): void {
   const { guidance } = config;
   if (guidance !== 1 && !hasNullClass) {
@@ -148,7 +205,7 @@ function checkGuidance(
       } changes nothing without guidance: give --guidance above 1.`,
     );
   }
-  guidanceIntervalOf(config, schedule);
+  guidanceIntervalOf(config, schedule, config.sampler);
 }
 
 /** The flags of the tools that draw something else than a grid of samples. */

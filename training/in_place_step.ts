@@ -7,6 +7,7 @@ import {
   type DiffusionBatch,
   diffusionLosses,
 } from "../diffusion/objective.ts";
+import type { HostArray } from "../engine/tree.ts";
 import type { AdamWOptions } from "../nn/optimizers.ts";
 import type { ParameterSpecs } from "../nn/parameters.ts";
 import type { StepSettings, TrainState, TrainStep } from "./diffusion_step.ts";
@@ -32,12 +33,17 @@ export function compileInPlaceTrainStep(device: Device, { denoise, specs, optimi
         parameters,
         batch as unknown as BatchTensors,
       );
-      return { loss: tf.mean(weighted), figures: { losses: plain } };
+      return { loss: tf.mean(weighted), figures: { losses: plain, weighted } };
     },
   });
   const step = async (state: TrainState, batch: DiffusionBatch, settings: StepSettings) => {
     const { figures, ...result } = await lossStep(state, batch as unknown as LossBatch, settings);
-    return { ...result, losses: figures["losses"]!.data as Float32Array };
+    const { losses, weighted } = figures as Record<"losses" | "weighted", HostArray>;
+    return {
+      ...result,
+      losses: losses.data as Float32Array,
+      weighted: weighted.data as Float32Array,
+    };
   };
   return Object.assign(step, { dispose: () => lossStep.dispose() });
 }

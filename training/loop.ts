@@ -30,8 +30,12 @@ export interface TrainedStep {
   readonly loss: number;
   /** Each example's unweighted loss [B]. */
   readonly losses: Float32Array;
+  /** Each example's weighted loss [B]. */
+  readonly weighted: Float32Array;
   /** Each example's time step [B]. */
   readonly timesteps: Int32Array;
+  /** What its loss was multiplied by besides the weight of its time step, if by anything [B]. */
+  readonly exampleWeights: Float64Array | undefined;
   /** The gradients' norm before clipping. */
   readonly gradNorm: number;
   /** The learning rate. */
@@ -49,7 +53,7 @@ export async function* train(
   { trainStep, state, done, total, batchAt, settingsAt }: TrainOptions,
 ): AsyncGenerator<TrainedStep, void, undefined> {
   for (let i = done; i < total; i++) {
-    const { batch, timesteps } = batchAt(i);
+    const { batch, timesteps, exampleWeights } = batchAt(i);
     const settings = settingsAt(i);
     const result = await trainStep(state, batch, { ...settings, step: i + 1 });
     if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
@@ -65,7 +69,9 @@ export async function* train(
       state,
       loss: result.loss,
       losses: result.losses,
+      weighted: result.weighted,
       timesteps,
+      exampleWeights,
       gradNorm: result.gradNorm,
       learningRate: settings.learningRate,
     };

@@ -1,10 +1,6 @@
 /** The loss of a denoiser on a batch and its gradients, with each example's loss beside them. */
 import * as tf from "../engine/tf.ts";
-import {
-  type BatchTensors,
-  type DenoiserFunction,
-  diffusionLosses,
-} from "../diffusion/objective.ts";
+import type { BatchTensors, DenoiserFunction, LossFunction } from "../diffusion/objective.ts";
 import type { Parameters } from "../nn/parameters.ts";
 
 /** What {@linkcode lossGradients} gives. */
@@ -15,6 +11,8 @@ export interface LossGradients {
   readonly gradients: tf.Tensor[];
   /** Each example's unweighted loss [B]. */
   readonly losses: tf.Tensor;
+  /** Each example's weighted loss [B], whose mean the loss is. */
+  readonly weighted: tf.Tensor;
 }
 
 /**
@@ -22,20 +20,22 @@ export interface LossGradients {
  *
  * @param weights What to differentiate with respect to.
  * @param named Makes the denoiser's parameters of them.
+ * @param lossFunction What is minimised.
  */
 export function lossGradients(
   denoise: DenoiserFunction,
   batch: BatchTensors,
   weights: tf.Tensor[],
   named: (weights: tf.Tensor[]) => Parameters,
+  lossFunction: LossFunction,
 ): LossGradients {
-  let kept!: tf.Tensor;
+  let kept: tf.Tensor[] = [];
   const { value: loss, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) => {
-    const { weighted, plain } = diffusionLosses(denoise, named(weights), batch);
-    kept = tf.keep(plain); // the scope of the gradient would dispose of it
+    const { weighted, plain } = lossFunction(denoise, named(weights), batch);
+    kept = [plain, weighted].map((losses) => tf.keep(losses)); // the gradient's scope would dispose of them
     return tf.mean(weighted);
   })(weights);
-  const losses = tf.clone(kept);
-  kept.dispose();
-  return { loss: loss as tf.Scalar, gradients: grads, losses };
+  const [losses, weighted] = kept.map((tensor) => tf.clone(tensor)) as [tf.Tensor, tf.Tensor];
+  kept.forEach((tensor) => tensor.dispose());
+  return { loss: loss as tf.Scalar, gradients: grads, losses, weighted };
 }

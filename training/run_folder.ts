@@ -52,6 +52,8 @@ export interface RunFolderOptions {
   readonly seed: number;
   /** Every setting that decides what the run computes. Device and threads belong to `session`. */
   readonly config: JsonObject;
+  /** What settings were in records of a time before there were settings for them. @default {} */
+  readonly absent?: JsonObject;
   /** The data, with hashes. */
   readonly data: readonly DataOrigin[];
   /** This start of the program. */
@@ -222,11 +224,13 @@ async function differenceThere(
 }
 
 function describeDifference(record: RunRecord, options: RunFolderOptions): string | undefined {
-  const { program, config, data, resume = false, extendable = [] } = options;
+  const { program, config, absent = {}, data, resume = false, extendable = [] } = options;
   if (record.program !== program) {
     return `it is of the program ${quote(record.program)}, not ${quote(program)}`;
   }
-  const differences = jsonDifferences(record.config, config)
+  const now = Object.entries(absent).filter(([key]) => key in config);
+  const before = { ...Object.fromEntries(now), ...record.config };
+  const differences = jsonDifferences(before, config)
     .filter(({ key }) => !(resume && extendable.includes(key)));
   const [first] = differences;
   if (first !== undefined) {

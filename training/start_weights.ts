@@ -1,5 +1,7 @@
 /** `--start-from`: training that begins with the weights of a checkpoint. */
-import { type UNetConfig, unetConfigToJson } from "../diffusion/unet_config.ts";
+import { ditConfigToJson, isDiffusersDit } from "../diffusion/dit_config.ts";
+import { type ImageNetworkConfig, isDit, networkSpecs } from "../diffusion/image_network.ts";
+import { unetConfigToJson } from "../diffusion/unet_config.ts";
 import { type JsonObject, sha256 } from "../engine/json.ts";
 import { encodeSafetensors } from "../nn/safetensors.ts";
 import type { HostParameters } from "../nn/parameters.ts";
@@ -7,7 +9,7 @@ import { checkConfig } from "./check_model.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { resolveCheckpoint } from "./checkpoint_folders.ts";
 import type { DataOrigin } from "./run_record.ts";
-import { loadUNet, toTensors } from "./unet_checkpoint.ts";
+import { loadImageModel, toTensors } from "./image_checkpoint.ts";
 
 /** Weights to begin with, and what the run's record says of them. */
 export interface StartWeights {
@@ -27,16 +29,28 @@ export interface StartWeights {
  */
 export async function loadStartWeights(
   directory: string,
-  expected: UNetConfig,
+  expected: ImageNetworkConfig,
 ): Promise<StartWeights> {
   const found = await resolveCheckpoint(directory, (line) => console.error(line));
-  const { config, parameters } = loadUNet(await loadCheckpoint(found, { state: false }));
-  checkConfig(
-    unetConfigToJson(config) as JsonObject,
-    unetConfigToJson(expected) as JsonObject,
-    `--start-from: ${found}/unet`,
-  );
+  const { config, parameters } = loadImageModel(await loadCheckpoint(found, { state: false }));
+  const folder = isDit(config) ? "transformer" : "unet";
+  checkConfig(configJson(config), configJson(expected), `--start-from: ${found}/${folder}`);
   const name = "starting weights";
   const hash = await sha256(encodeSafetensors(toTensors(parameters)));
-  return { parameters, origin: { name, origin: directory, sha256: { "unet, float32": hash } } };
+  return {
+    // Of equal copies of an embedding, one is enough where blocks share it.
+    parameters: Object.fromEntries(
+      Object.keys(networkSpecs(expected)).map((key) => [key, parameters[key]!]),
+    ),
+    origin: { name, origin: directory, sha256: { [`${folder}, float32`]: hash } },
+  };
+}
+
+/** A configuration as its file has it; of a DiT with equal copies of a shared embedding. */
+function configJson(config: ImageNetworkConfig): JsonObject {
+  if (!isDit(config)) return unetConfigToJson(config) as JsonObject;
+  const separate = isDiffusersDit({ ...config, sharedEmbedding: false })
+    ? { ...config, sharedEmbedding: false }
+    : config;
+  return ditConfigToJson(separate) as JsonObject;
 }

@@ -8,12 +8,6 @@ import { combine } from "./combine.ts";
 import { numberSteps } from "./plan.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
-/** Settings of {@linkcode flowEuler}. */
-export interface FlowOptions extends SamplerOptions {
-  /** Above 1 moves the levels towards noise (Esser et al. 2024, section 5.3.2), positive. @default {1} */
-  flowShift?: number;
-}
-
 /**
  * Samples from a model of the velocity `noise - x0` on the straight paths `x = (1 - s) x0 + s noise`, from
  * s = 1 to 0. The levels are evenly spaced from 1 to 1 / T, then 0, as in diffusers'
@@ -30,7 +24,7 @@ export async function* flowEuler(
   velocity: Denoiser,
   xT: Float32Array,
   { numTrainTimesteps: T }: Pick<NoiseSchedule, "numTrainTimesteps">,
-  options: FlowOptions = {},
+  options: SamplerOptions = {},
 ): AsyncGenerator<SamplerStep, void, undefined> {
   const { numInferenceSteps = T, flowShift = 1 } = options;
   requireNumber("flowShift", flowShift, Number.MIN_VALUE);

@@ -5,6 +5,7 @@ import { dpmppSde } from "./dpmpp_sde.ts";
 import { dpmppSinglestep } from "./dpmpp_singlestep.ts";
 import { euler } from "./euler.ts";
 import { eulerAncestral } from "./euler_ancestral.ts";
+import { flowEuler } from "./flow_euler.ts";
 import { heun } from "./heun.ts";
 import type { Sampler } from "./types.ts";
 import { uniPC } from "./unipc.ts";
@@ -36,3 +37,18 @@ export const samplers: Readonly<Record<SamplerName, Sampler>> = {
   euler,
   euler_ancestral: eulerAncestral,
 };
+
+/** Names of the samplers for models of a velocity, which walk straight paths: see flow_matching.ts. */
+export const flowSamplerNames = ["flow_euler"] as const;
+/** A name of {@linkcode flowSamplerNames}. */
+export type FlowSamplerName = typeof flowSamplerNames[number];
+
+/** Whether a sampler is one for flows, and so for models that were trained by flow matching. */
+export function isFlowSampler(name: SamplerName | FlowSamplerName): name is FlowSamplerName {
+  return flowSamplerNames.some((flow) => flow === name);
+}
+
+/** A sampler by its name, of either kind. */
+export function samplerOf(name: SamplerName | FlowSamplerName): Sampler {
+  return isFlowSampler(name) ? flowEuler : samplers[name];
+}

@@ -120,9 +120,15 @@ export interface SolverOptions {
   fullThirdOrder?: boolean;
 }
 
+/** Settings of flowEuler. */
+export interface FlowOptions {
+  /** Above 1 moves the levels towards noise (Esser et al. 2024, section 5.3.2), positive. @default {1} */
+  flowShift?: number;
+}
+
 /** Settings of the samplers, named as diffusers' where it has them. A sampler ignores what it lacks. */
 export interface SamplerOptions
-  extends CommonOptions, AncestralOptions, SigmaOptions, SolverOptions {}
+  extends CommonOptions, AncestralOptions, SigmaOptions, SolverOptions, FlowOptions {}
 
 /** One step of a sampler. Its arrays are the receiver's own, to keep and to change. */
 export interface SamplerStep {

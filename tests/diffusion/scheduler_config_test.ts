@@ -47,6 +47,7 @@ Deno.test("fromSchedulerConfig() reads back what schedulerConfig() wrote", () =>
     clipSampleRange: 3,
     setAlphaToOne: false,
     varianceType: "fixed_large",
+    flowShift: 1,
   } as const;
   for (const sampler of ["ddpm", "ddim"] as const) {
     const json = JSON.parse(JSON.stringify(schedulerConfig(schedule, { ...options, sampler })));
@@ -85,4 +86,19 @@ Deno.test("fromSchedulerConfig() names the file and the key when a value is wron
   refuses({ beta_schedule: "laplace" }, 'beta_schedule is "laplace"; it must be one of linear,');
   refuses({ variance_type: "learned" }, 'variance_type is "learned"');
   refuses({ thresholding: true }, "dynamic thresholding is not supported");
+});
+
+Deno.test("fromSchedulerConfig() reads back the scheduler of a flow and learned variances", () => {
+  const schedule = noiseSchedule({ numTrainTimesteps: 500 });
+  const json = schedulerConfig(schedule, { sampler: "flow_euler", flowShift: 3 });
+  assertEquals(json, {
+    _class_name: "FlowMatchEulerDiscreteScheduler",
+    ...{ ...version, num_train_timesteps: 500, shift: 3 },
+  });
+  const flow = fromSchedulerConfig(json);
+  assertEquals([flow.sampler, flow.options.flowShift], ["flow_euler", 3]);
+  assertEquals(flow.schedule.numTrainTimesteps, 500);
+  const learned = schedulerConfig(schedule, { sampler: "ddpm", varianceType: "learned_range" });
+  assertEquals(learned["variance_type"], "learned_range");
+  assertEquals(fromSchedulerConfig(learned).options.varianceType, "learned_range");
 });

@@ -15,6 +15,12 @@ import { assertAllClose } from "../assert_close.ts";
 import { randomParameters, TINY_UNET } from "../tiny_unet.ts";
 
 const model = { parameters: randomParameters(), config: TINY_UNET, nullClass: 2 };
+const sampled = {
+  ...model,
+  schedule: noiseSchedule({ numTrainTimesteps: 20, predictionType: "v_prediction" }),
+  sampler: "ddim",
+  samplerOptions: {},
+} as const;
 const labels = Int32Array.of(0, 1);
 const x = randomStream(1).normal(32);
 
@@ -24,7 +30,7 @@ async function ask(guidance: {
   guidanceRescale?: number;
   guidanceInterval?: readonly [number, number];
 }): Promise<Float32Array> {
-  await using session = openSampling(await openDevice("cpu"), { ...model, ...guidance });
+  await using session = openSampling(await openDevice("cpu"), { ...sampled, ...guidance });
   return await session.denoiser(labels)(x, 5);
 }
 
@@ -54,12 +60,12 @@ Deno.test("openSampling() guides within the interval alone", async () => {
 Deno.test("openSampling() tells of every evaluation that is asked for, and refuses guidance of nothing", async () => {
   let told = 0;
   const device = await openDevice("cpu");
-  await using session = openSampling(device, { ...model, guidanceScale: 2 }, () => told++);
+  await using session = openSampling(device, { ...sampled, guidanceScale: 2 }, () => told++);
   const denoise = session.denoiser(labels);
   await denoise(x, 5);
   await denoise(x, 4);
   assertEquals(told, 2);
-  const { nullClass: _, ...rest } = model;
+  const { nullClass: _, ...rest } = sampled;
   await using other = openSampling(device, { ...rest, nullClass: undefined, guidanceScale: 2 });
   assertThrows(() => other.denoiser(labels), UserError, "null class");
 });
@@ -109,8 +115,8 @@ Deno.test("chooseFrames() takes both ends and what is between them evenly", () =
 Deno.test("drawSettings() says what the settings mean to the samplers", () => {
   const schedule = noiseSchedule({ numTrainTimesteps: 100 });
   const net = { ...TINY_UNET, sampleSize: 28 };
-  const sampled = { parameters: model.parameters, config: net, schedule };
-  const settings = (changes: object) => drawSettings(sampled, { ...PRESETS.smoke, ...changes });
+  const large = { parameters: model.parameters, config: net, schedule };
+  const settings = (changes: object) => drawSettings(large, { ...PRESETS.smoke, ...changes });
   const plain = settings({}).samplerOptions;
   assertEquals([plain.numInferenceSteps, plain.timestepSpacing], [10, "trailing"]);
   assertEquals(

@@ -1,6 +1,6 @@
 """Opens a run's checkpoint with diffusers and compares its UNet with ours.
 
-    deno run -A tests/python/unet_output.ts runs/NAME output.json
+    deno run -A tests/python/network_output.ts runs/NAME output.json
     python tests/python/check_checkpoint.py output.json
 
 Needs torch and diffusers. Exits with 1 where they differ by more than 1e-4.

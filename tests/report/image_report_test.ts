@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { IMAGE_METRICS } from "../../training/image_training.ts";
 import { PRESETS } from "../../image.ts";
 import {
   IMAGE_CHARTS,
-  IMAGE_METRICS,
   keyFigures,
   samplingProtocol,
   trainingSummary,
@@ -37,7 +37,7 @@ Deno.test("samplingProtocol() says all that decides the samples", () => {
   // ddpm has no eta.
   assertEquals(
     samplingProtocol({ ...config, sampler: "ddpm", eta: 1 }),
-    "20 samples by ddpm, 10 steps, guidance 2, averaged weights, seed 3",
+    "20 samples by ddpm, 10 steps, variance fixed_large, guidance 2, averaged weights, seed 3",
   );
   const more = {
     ...{ sampler: "unipc", solverOrder: 3, sigmaSpacing: "karras", guidanceRescale: 0.7 } as const,

@@ -5,7 +5,7 @@ import { ravel } from "../../nn/parameters.ts";
 import { releaseCheckpoint } from "../../tools/release_checkpoint.ts";
 import { loadCheckpoint } from "../../training/checkpoint.ts";
 import { saveCheckpoint } from "../../training/checkpoint_folders.ts";
-import { loadUNet, unetCheckpoint } from "../../training/unet_checkpoint.ts";
+import { imageCheckpoint, loadImageModel } from "../../training/image_checkpoint.ts";
 import { permitted } from "../permissions.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
 
@@ -20,8 +20,8 @@ Deno.test({
       const zeros = float32(new Float32Array(ema.data.length));
       await saveCheckpoint(
         run,
-        unetCheckpoint({
-          ...{ unetConfig: TINY_UNET, schedule: noiseSchedule(), sampler: "ddim" },
+        imageCheckpoint({
+          ...{ network: TINY_UNET, schedule: noiseSchedule(), sampler: "ddim" },
           samplerOptions: {},
           state: { parameters: zeros, ema, optimizer: { mean: zeros, variance: zeros } },
           ...{ step: 1, seed: 0, configHash: "abc" },
@@ -34,7 +34,7 @@ Deno.test({
       for (const { dtype } of released.components["unet"]!.weights!.values()) {
         assertEquals(dtype, "F16");
       }
-      for (const [name, { data }] of Object.entries(loadUNet(released).parameters)) {
+      for (const [name, { data }] of Object.entries(loadImageModel(released).parameters)) {
         assertEquals([...data], [...parameters[name]!.data].map(Math.f16round), name);
       }
     } finally {

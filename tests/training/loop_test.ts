@@ -45,7 +45,7 @@ function countingStep(
     const loss = lossAt(settings.step);
     return Promise.resolve({
       state: stateOf(state.parameters.data[0]! + 1),
-      ...{ loss, gradNorm, losses: Float32Array.of(loss) },
+      ...{ loss, gradNorm, losses: Float32Array.of(loss), weighted: Float32Array.of(loss) },
     });
   };
   return Object.assign(step, { dispose: () => Promise.resolve() });

@@ -11,6 +11,8 @@ function step(loss: number, gradNorm: number, examples: [timestep: number, loss:
     ...{ step: 1, loss, gradNorm, learningRate: 0 },
     state: { parameters: vector, ema: vector, optimizer: {} },
     losses: Float32Array.from(examples, ([, loss]) => loss),
+    weighted: new Float32Array(examples.length),
+    exampleWeights: undefined,
     timesteps: Int32Array.from(examples, ([timestep]) => timestep),
   } satisfies TrainedStep;
 }

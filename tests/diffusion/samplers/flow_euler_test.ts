@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { flowEuler, type FlowOptions } from "../../../diffusion/samplers/flow_euler.ts";
+import { flowEuler } from "../../../diffusion/samplers/flow_euler.ts";
 import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
-import type { Denoiser, SamplerStep } from "../../../diffusion/samplers/types.ts";
+import type { Denoiser, SamplerOptions, SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { UserError } from "../../../engine/errors.ts";
 import { randomStream } from "../../../nn/random.ts";
@@ -42,7 +42,7 @@ Deno.test("flowEuler() comes closer to the flow in proportion to the steps", asy
 });
 
 Deno.test("flowEuler() asks at the levels of diffusers' scheduler", async () => {
-  const asked = async (options: FlowOptions) => {
+  const asked = async (options: SamplerOptions) => {
     const steps: SamplerStep[] = [];
     for await (const step of flowEuler(exact, xT, schedule, options)) steps.push(step);
     return steps.map((step) => step.timestep);
@@ -69,7 +69,7 @@ Deno.test("flowEuler() starts from a noised sample and keeps what a constraint s
 });
 
 Deno.test("flowEuler() refuses options out of range and broken models", async () => {
-  const refuses = (options: FlowOptions, message: string, model = exact) =>
+  const refuses = (options: SamplerOptions, message: string, model = exact) =>
     assertRejects(() => lastSample(flowEuler(model, xT, schedule, options)), UserError, message);
   await refuses({ flowShift: 0 }, "flowShift is 0");
   await refuses({ numInferenceSteps: 1001 }, "numInferenceSteps is 1001");

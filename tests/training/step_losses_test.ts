@@ -1,6 +1,10 @@
-import { assertAlmostEquals, assertEquals } from "@std/assert";
+import { assertAlmostEquals } from "@std/assert";
 import type { LossType } from "../../diffusion/elementwise_loss.ts";
-import { type DenoiserFunction, diffusionBatch } from "../../diffusion/objective.ts";
+import {
+  type DenoiserFunction,
+  diffusionBatch,
+  diffusionLosses,
+} from "../../diffusion/objective.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { openDevice } from "../../engine/device.ts";
 import * as tf from "../../engine/tf.ts";
@@ -8,7 +12,6 @@ import { float32 } from "../../engine/tree.ts";
 import { adamW } from "../../nn/optimizers.ts";
 import { randomStream } from "../../nn/random.ts";
 import { compileTrainStep, initTrainState } from "../../training/diffusion_step.ts";
-import { compileImageStep } from "../../training/image_step.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
 
@@ -41,11 +44,12 @@ const BY_HAND: Record<LossType, (d: number) => [number, number]> = {
 for (const device of ["cpu", "onnx"] as const) {
   for (const lossType of ["mse", "l1", "huber"] as const) {
     Deno.test({
-      name: `compileImageStep() takes the loss and the gradient of ${lossType} on ${device}`,
+      name: `compileTrainStep() takes the loss and the gradient of ${lossType} on ${device}`,
       ignore: !deviceWorks(device),
       fn: async () => {
-        const step = compileImageStep(await openDevice(device, { threads: 1 }), {
-          ...{ denoise, specs, optimizer, loss: { lossType, huberDelta: 0.5 } },
+        const step = compileTrainStep(await openDevice(device, { threads: 1 }), {
+          ...{ denoise, specs, optimizer },
+          lossFunction: (...given) => diffusionLosses(...given, { lossType, huberDelta: 0.5 }),
         });
         const result = await step(state, batch, settings);
         await step.dispose();
@@ -64,6 +68,8 @@ for (const device of ["cpu", "onnx"] as const) {
         assertAlmostEquals(result.loss, loss, 1e-5);
         assertAlmostEquals(result.gradNorm, Math.abs(gradient), 1e-5);
         assertAllClose(result.losses, losses, { atol: 1e-5, rtol: 0 });
+        const weighted = losses.map((value, i) => (1 + timesteps[i]! / 100) * value);
+        assertAllClose(result.weighted, weighted, { atol: 1e-5, rtol: 0 });
         // Adam's first step is the learning rate long, and weight decay takes 0.1 * 0.01 of the rest.
         const moved = SCALE * (1 - 0.1 * 0.01) - 0.1 * Math.sign(gradient);
         assertAlmostEquals(result.state.parameters.data[0]!, moved, 1e-4);
@@ -72,10 +78,3 @@ for (const device of ["cpu", "onnx"] as const) {
     });
   }
 }
-
-Deno.test("compileImageStep() is the diffusion step where errors are squared", async () => {
-  const device = await openDevice("cpu");
-  const own = compileImageStep(device, { denoise, specs, optimizer, loss: { lossType: "mse" } });
-  const plain = compileTrainStep(device, { denoise, specs, optimizer });
-  assertEquals(await own(state, batch, settings), await plain(state, batch, settings));
-});

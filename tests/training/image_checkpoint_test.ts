@@ -14,7 +14,11 @@ import {
   writeCheckpoint,
 } from "../../training/checkpoint.ts";
 import type { TrainState } from "../../training/diffusion_step.ts";
-import { loadTrainState, loadUNet, unetCheckpoint } from "../../training/unet_checkpoint.ts";
+import {
+  imageCheckpoint,
+  loadImageModel,
+  loadTrainState,
+} from "../../training/image_checkpoint.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
 import { permitted } from "../permissions.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
@@ -34,8 +38,8 @@ const SCHEDULE = noiseSchedule({
 });
 
 function tinyCheckpoint(sampler: "ddim" | "ddpm" = "ddim", state: TrainState = STATE) {
-  return unetCheckpoint({
-    ...{ unetConfig: TINY_UNET, schedule: SCHEDULE, sampler, state },
+  return imageCheckpoint({
+    ...{ network: TINY_UNET, schedule: SCHEDULE, sampler, state },
     samplerOptions: { timestepSpacing: "trailing", varianceType: "fixed_large" },
     ...{ step: 12, seed: 5, configHash: "abc", details: { window: { sums: [1] } } },
   });
@@ -46,7 +50,7 @@ function loaded(changes: Partial<Checkpoint> = {}): LoadedCheckpoint {
   return { ...tinyCheckpoint(), ...changes, directory: "run/step-000012", verified: true };
 }
 
-Deno.test("unetCheckpoint() writes the pipeline that diffusers knows", () => {
+Deno.test("imageCheckpoint() writes the pipeline that diffusers knows", () => {
   const { modelIndex, components, state } = tinyCheckpoint();
   const version = modelIndex["_diffusers_version"];
   assertEquals(modelIndex, {
@@ -70,15 +74,15 @@ Deno.test("unetCheckpoint() writes the pipeline that diffusers knows", () => {
   assertEquals([...state.vectors.keys()], ["parameters", "ema", "mean", "variance"]);
 });
 
-Deno.test("unetCheckpoint() names the pipeline and the variance of ddpm", () => {
+Deno.test("imageCheckpoint() names the pipeline and the variance of ddpm", () => {
   const { modelIndex, components } = tinyCheckpoint("ddpm");
   assertEquals(modelIndex["_class_name"], "DDPMPipeline");
   assertEquals(modelIndex["scheduler"], ["diffusers", "DDPMScheduler"]);
   assertEquals(components["scheduler"]!.config["variance_type"], "fixed_large");
 });
 
-Deno.test("loadUNet() gives the averaged weights, the schedule and the sampler back", () => {
-  const { config, parameters, schedule, sampler, samplerOptions } = loadUNet(loaded());
+Deno.test("loadImageModel() gives the averaged weights, the schedule and the sampler back", () => {
+  const { config, parameters, schedule, sampler, samplerOptions } = loadImageModel(loaded());
   assertEquals(config, TINY_UNET);
   assertEquals(parameters, randomParameters());
   assertEquals(schedule, SCHEDULE);
@@ -106,34 +110,34 @@ Deno.test({
         new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       assertEquals(bits(state.optimizer["mean"]!), bits({ data: mean }));
       assertEquals(bits(state.ema), bits(STATE.ema));
-      assertEquals(loadUNet(read).parameters, randomParameters());
+      assertEquals(loadImageModel(read).parameters, randomParameters());
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
   },
 });
 
-Deno.test("loadUNet() refuses a checkpoint of another kind of model", () => {
+Deno.test("loadImageModel() refuses a checkpoint of another kind of model", () => {
   const { unet: _, ...components } = tinyCheckpoint().components;
   assertThrows(
-    () => loadUNet(loaded({ components })),
+    () => loadImageModel(loaded({ components })),
     UserError,
     "run/step-000012 is a checkpoint of another model: it has no unet/, but scheduler",
   );
   const config = { ...tinyCheckpoint().components["unet"]!.config, _class_name: "VQModel" };
   assertThrows(
-    () => loadUNet(loaded({ components: { ...components, unet: { config } } })),
+    () => loadImageModel(loaded({ components: { ...components, unet: { config } } })),
     UserError,
     "run/step-000012/unet/config.json describes a VQModel",
   );
 });
 
-Deno.test("loadUNet() refuses weights that are not those of its configuration", () => {
+Deno.test("loadImageModel() refuses weights that are not those of its configuration", () => {
   const { components } = tinyCheckpoint();
   const unet = components["unet"]!;
   const refused = (weights: typeof unet.weights, message: string) => {
     const changed = { ...components, unet: { config: unet.config, ...(weights && { weights }) } };
-    assertThrows(() => loadUNet(loaded({ components: changed })), UserError, message);
+    assertThrows(() => loadImageModel(loaded({ components: changed })), UserError, message);
   };
   refused(undefined, "run/step-000012/unet holds no weights");
   const missing = new Map(unet.weights);
@@ -173,7 +177,7 @@ Deno.test("loadTrainState() refuses a checkpoint that can only be sampled from",
 
 for (const name of ["unet_plain", "unet_class"]) {
   Deno.test({
-    name: `loadUNet() opens diffusers' own ${name}`,
+    name: `loadImageModel() opens diffusers' own ${name}`,
     ignore: !hasFixtureBytes,
     fn: async () => {
       const file = `${name}/diffusion_pytorch_model.safetensors`;
@@ -183,7 +187,7 @@ for (const name of ["unet_plain", "unet_class"]) {
         weights: tensors,
       };
       const scheduler = { config: { _class_name: "DDPMScheduler", beta_schedule: "linear" } };
-      const { parameters, schedule, sampler } = loadUNet({
+      const { parameters, schedule, sampler } = loadImageModel({
         ...{ directory: "there", verified: false, modelIndex: {} },
         components: { unet, scheduler },
       });
@@ -194,9 +198,9 @@ for (const name of ["unet_plain", "unet_class"]) {
   });
 }
 
-Deno.test("unetCheckpoint() names ddim where diffusers' pipelines cannot drive the sampler", () => {
-  const { modelIndex } = unetCheckpoint({
-    ...{ unetConfig: TINY_UNET, schedule: SCHEDULE, sampler: "heun", state: STATE },
+Deno.test("imageCheckpoint() names ddim where diffusers' pipelines cannot drive the sampler", () => {
+  const { modelIndex } = imageCheckpoint({
+    ...{ network: TINY_UNET, schedule: SCHEDULE, sampler: "heun", state: STATE },
     samplerOptions: {},
     ...{ step: 1, seed: 0, configHash: "abc" },
   });

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { compileUNetDenoiser } from "../../diffusion/unet_denoiser.ts";
+import { compileImageDenoiser } from "../../diffusion/image_denoiser.ts";
+import { describeNetwork } from "../../diffusion/image_network.ts";
 import { unet } from "../../diffusion/unet.ts";
 import type { UNetConfig } from "../../diffusion/unet_config.ts";
 import { type DeviceName, openDevice } from "../../engine/device.ts";
@@ -34,16 +35,16 @@ async function direct(
 }
 
 async function compiled(device: DeviceName, config: UNetConfig = TINY_UNET) {
-  return compileUNetDenoiser(
+  return compileImageDenoiser(
     await openDevice(device, { threads: 1 }),
     randomParameters(config),
-    config,
+    describeNetwork(config),
   );
 }
 
 for (const device of DEVICES) {
   Deno.test({
-    name: `compileUNetDenoiser() gives the UNet's output on ${device}`,
+    name: `compileImageDenoiser() gives the UNet's output on ${device}`,
     ignore: !deviceWorks(device),
     fn: async () => {
       const denoiser = await compiled(device);
@@ -62,7 +63,7 @@ for (const device of DEVICES) {
 }
 
 for (const guidanceScale of [0, 1, 3]) {
-  Deno.test(`compileUNetDenoiser() moves ${guidanceScale} times from no class to the class`, async () => {
+  Deno.test(`compileImageDenoiser() moves ${guidanceScale} times from no class to the class`, async () => {
     const denoiser = await compiled("cpu");
     const guided = await denoiser.condition({
       ...{ classLabels, guidanceScale, nullClass: NULL_CLASS },
@@ -75,7 +76,7 @@ for (const guidanceScale of [0, 1, 3]) {
   });
 }
 
-Deno.test("compileUNetDenoiser() works for a model without classes", async () => {
+Deno.test("compileImageDenoiser() works for a model without classes", async () => {
   const config = { ...TINY_UNET, numClassEmbeds: null };
   const denoiser = await compiled("cpu", config);
   const output = await denoiser.condition()(x, 12);
@@ -83,10 +84,14 @@ Deno.test("compileUNetDenoiser() works for a model without classes", async () =>
   await denoiser.dispose();
 });
 
-Deno.test("compileUNetDenoiser() leaves its input and its weights as they were", async () => {
+Deno.test("compileImageDenoiser() leaves its input and its weights as they were", async () => {
   const parameters = randomParameters();
   const before = structuredClone(parameters);
-  const denoiser = compileUNetDenoiser(await openDevice("cpu"), parameters, TINY_UNET);
+  const denoiser = compileImageDenoiser(
+    await openDevice("cpu"),
+    parameters,
+    describeNetwork(TINY_UNET),
+  );
   const input = x.slice();
   await denoiser.condition({ classLabels })(input, 5);
   assertEquals(input, x);
