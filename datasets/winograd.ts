@@ -1,0 +1,56 @@
+/**
+ * Winograd schemas in WinoGrande's format: a sentence with a blank, two options, one of which fits.
+ * One file holds a JSON object a line: qID, sentence, option1, option2, answer ("1" or "2").
+ */
+import { UserError } from "../engine/errors.ts";
+import { jsonLines, type TextPair } from "./text_files.ts";
+
+/** A sentence with a blank and what may stand there. */
+export interface WinogradProblem {
+  /** The file's name for it; twins, which differ in a word, end in -1 and -2. */
+  readonly id: string;
+  /** The sentence, with one `_`. */
+  readonly sentence: string;
+  /** What may stand in the blank. */
+  readonly options: readonly [string, string];
+  /** Which of the options fits, 0 or 1. */
+  readonly answer: 0 | 1;
+}
+
+/**
+ * Reads problems with their answers.
+ *
+ * @param bytes The file, UTF-8.
+ * @param name Its name, for messages.
+ * @throws {UserError} For a row that lacks something, a sentence without exactly one blank, equal
+ * options, and an answer that is not "1" or "2" (WinoGrande's test file has none), with file and line.
+ */
+export function parseWinograd(bytes: Uint8Array<ArrayBuffer>, name: string): WinogradProblem[] {
+  const keys = ["qID", "sentence", "option1", "option2", "answer"] as const;
+  return jsonLines(bytes, name, keys).map(({ value, where }) => {
+    const { qID: id, sentence, option1, option2, answer } = value;
+    if (sentence.split("_").length !== 2) {
+      throw new UserError(`${where}: the sentence is to have one blank, "_": ${sentence}`);
+    }
+    if (option1 === option2) throw new UserError(`${where}: both options are "${option1}"`);
+    if (answer !== "1" && answer !== "2") {
+      throw new UserError(`${where}: the answer is "${answer}", which is neither "1" nor "2"`);
+    }
+    return { id, sentence, options: [option1, option2], answer: answer === "1" ? 0 : 1 };
+  });
+}
+
+/**
+ * A problem as conditional generation sees it, once for each option: the sentence with its blank is
+ * known, and the clause from the blank on, completed with the option, is to be said. The option whose
+ * target costs the lower loss is the model's answer; what stands before the blank costs nothing, as in
+ * the partial evaluation of Trinh and Le 2018 (arXiv:1806.02847).
+ */
+export function completions({ sentence, options }: WinogradProblem): [TextPair, TextPair] {
+  const rest = sentence.slice(sentence.indexOf("_") + 1);
+  const pair = (option: string): TextPair => ({
+    condition: sentence,
+    target: (option + rest).trim(),
+  });
+  return [pair(options[0]), pair(options[1])];
+}

@@ -1,0 +1,130 @@
+/**
+ * WinoGrande 1.1 (Sakaguchi et al. 2019, arXiv:1907.10641): Winograd schemas, of which a machine has
+ * filtered those that word associations give away. CC BY. Scored on `dev`, since the test set's answers
+ * are not public. Chance is 50 %.
+ */
+import { join } from "node:path";
+import { usageError } from "../engine/errors.ts";
+import type { Dataset, RemoteFile } from "./dataset.ts";
+import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
+import { parseWinograd, type WinogradProblem } from "./winograd.ts";
+
+/** The training sets, each a part of the next, and the filtered part of the largest. */
+export const WINOGRANDE_SIZES = ["xs", "s", "m", "l", "xl", "debiased"] as const;
+
+/** One of {@linkcode WINOGRANDE_SIZES}. */
+export type WinograndeSize = typeof WINOGRANDE_SIZES[number];
+
+const MIRROR = "https://raw.githubusercontent.com/yanaiela/winograd_square_one/" +
+  "ad58d7e21e961a26f46f2c939cc28e2c9362e33c/data/winogrande/";
+
+function remote(name: string, sha256: string, size: number, rows: number): RemoteFile {
+  return { name: `${name}.gz`, sha256, size, rows, addresses: [MIRROR + name] };
+}
+
+const DEV = remote(
+  "dev.jsonl",
+  "1aeac79cf46a3dcbe59a71ca7e5372a1490cde2b4ae2387dc56f00378104d2e8",
+  275_682,
+  1_267,
+);
+
+const TRAIN: Readonly<Record<WinograndeSize, RemoteFile>> = {
+  xs: remote(
+    "train_xs.jsonl",
+    "2f159f8216e54cdf835399ac10ebdd66699ca53934f4fc21a42d222512571dae",
+    34_768,
+    160,
+  ),
+  s: remote(
+    "train_s.jsonl",
+    "959778b5a77819891ba9cbfc591925e94c853c6de3019992e292765176c69daf",
+    138_624,
+    640,
+  ),
+  m: remote(
+    "train_m.jsonl",
+    "b02e7d92b5e44147ee4d1879fbf0e484510053f06c50a6fa6400265058f3ed42",
+    554_107,
+    2_558,
+  ),
+  l: remote(
+    "train_l.jsonl",
+    "4263afcab36b27dc6c3683a60806d3bc11ac593ca1814f27c5b51f9357d399c8",
+    2_220_192,
+    10_234,
+  ),
+  xl: remote(
+    "train_xl.jsonl",
+    "5da4d7f6924348ace9e64fd0922d8a7a8e0e14f55cd08005ffb1a3a3d649e36f",
+    8_741_021,
+    40_398,
+  ),
+  debiased: remote(
+    "train-debiased.jsonl",
+    "c6d40c05ee57ee9ca6c101afd6429b134b779e10bfaf2c3b89109d5f8ea75b89",
+    2_017_302,
+    9_248,
+  ),
+};
+
+/**
+ * WinoGrande's files for a training set's size, their hashes and where they can be had.
+ *
+ * @throws {UserError} For a size that there is none of.
+ */
+export function winogrande(size: WinograndeSize): Dataset {
+  const train: RemoteFile | undefined = TRAIN[size];
+  if (train === undefined) {
+    throw usageError(`no training set of size "${size}"; there are ${WINOGRANDE_SIZES.join(", ")}`);
+  }
+  return {
+    title: `WinoGrande (${size})`,
+    id: "winogrande",
+    files: [train, DEV],
+    sample: {
+      folder: new URL("./samples/winogrande/", import.meta.url),
+      files: [{
+        name: "train.jsonl",
+        sha256: "9b9176f65d9364afbe0647102bdff838150c0d6e49e462e3ec7edd5d17ab4849",
+        size: 15_807,
+        rows: 100,
+      }, {
+        name: "dev.jsonl",
+        sha256: "39dde66c3fdad328005799969076bf170b9b2f2c7dd8b66fc004994b20aa64cd",
+        size: 6_377,
+        rows: 40,
+      }],
+      description: "70 pairs of sentences written for this project",
+    },
+  };
+}
+
+/** Options of {@linkcode loadWinogrande}. */
+export interface WinograndeOptions extends SourceOptions {
+  /** Which training set. @default {"xl"} */
+  readonly size?: WinograndeSize | undefined;
+}
+
+/** WinoGrande, in memory. */
+export interface Winogrande extends Provenance {
+  /** Problems to train on, in the file's order. */
+  readonly train: readonly WinogradProblem[];
+  /** The 1,267 problems that are scored. Nothing is chosen by them. */
+  readonly dev: readonly WinogradProblem[];
+}
+
+/**
+ * Loads WinoGrande from the first place that has it: see {@linkcode openDataset} for the order and the
+ * options.
+ *
+ * @throws {UserError} As {@linkcode openDataset}, {@linkcode winogrande} and {@linkcode parseWinograd}.
+ */
+export async function loadWinogrande(options: WinograndeOptions = {}): Promise<Winogrande> {
+  const dataset = winogrande(options.size ?? "xl");
+  const opened = await openDataset(dataset, options);
+  const [train, dev] = [...opened.contents].map(([name, bytes]) =>
+    parseWinograd(bytes, join(opened.place, name))
+  );
+  return { train: train!, dev: dev!, ...provenanceOf(dataset, opened) };
+}
