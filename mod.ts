@@ -28,6 +28,7 @@
 export * from "./datasets/batches.ts";
 export type * from "./datasets/dataset.ts";
 export * from "./datasets/fashion_mnist.ts";
+export * from "./datasets/gsm8k.ts";
 export * from "./datasets/hotel_reviews.ts";
 export * from "./datasets/idx.ts";
 export { toModelRange, toPixels } from "./datasets/pixels.ts";
@@ -39,6 +40,8 @@ export type { Network } from "./datasets/network.ts";
 export * from "./diffusion/bits_per_dimension.ts";
 export * from "./diffusion/dynamic_threshold.ts";
 export * from "./diffusion/flow_matching.ts";
+export * from "./datasets/multiplication.ts";
+export * from "./datasets/thoughts.ts";
 export * from "./datasets/winograd.ts";
 export * from "./datasets/winogrande.ts";
 export * from "./datasets/wsc273.ts";

@@ -1,0 +1,107 @@
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { join } from "node:path";
+import { gunzip } from "../../datasets/gzip.ts";
+import {
+  generateMultiplication,
+  MULTIPLICATION_SEPARATOR,
+  multiplicationProblem,
+  type Operands,
+} from "../../datasets/multiplication.ts";
+import { parseThoughtLines, solutionText } from "../../datasets/thoughts.ts";
+import { dataDir, hasRealData } from "./real_data.ts";
+
+function line(operands: Operands, digits: readonly [number, number]): string {
+  const problem = multiplicationProblem(operands, digits);
+  return `${problem.question}||${solutionText(problem, MULTIPLICATION_SEPARATOR)}`;
+}
+
+Deno.test("multiplicationProblem() writes the published lines of 4 and 5 digits", () => {
+  assertEquals(
+    line([2365, 4347], [4, 4]),
+    "5 6 3 2 * 7 4 3 4||5 5 5 6 1 + 0 0 6 4 9 0 ( 5 5 1 1 1 1 ) + 0 0 5 9 0 7 0 ( 5 5 6 0 2 8 0 ) " +
+      "+ 0 0 0 0 6 4 9 0 #### 5 5 6 0 8 2 0 1",
+  );
+  assertEquals(
+    line([80097, 91072], [5, 5]),
+    "7 9 0 0 8 * 2 7 0 1 9||4 9 1 0 6 1 + 0 9 7 6 0 6 5 ( 4 8 9 6 6 7 5 ) + 0 0 0 0 0 0 0 0 " +
+      "( 4 8 9 6 6 7 5 0 ) + 0 0 0 7 9 0 0 8 0 ( 4 8 9 3 6 8 5 8 0 ) + 0 0 0 0 3 7 8 0 2 7 " +
+      "#### 4 8 9 3 9 5 4 9 2 7",
+  );
+});
+
+Deno.test("multiplicationProblem() writes numbers of one digit and of different lengths", () => {
+  assertEquals(line([7, 8], [1, 1]), "7 * 8||6 5 #### 6 5");
+  assertEquals(line([12, 34], [2, 2]), "2 1 * 4 3||8 4 0 + 0 6 3 0 #### 8 0 4 0");
+  assertEquals(line([123, 4], [3, 1]), "3 2 1 * 4||2 9 4 0 #### 2 9 4 0");
+});
+
+Deno.test("multiplicationProblem() refuses numbers that have more digits", () => {
+  for (const a of [100, -1, 1.5, NaN]) {
+    assertThrows(
+      () => multiplicationProblem([a, 1], [2, 2]),
+      RangeError,
+      `${a} is no whole number`,
+    );
+  }
+});
+
+const key = ([a, b]: Operands) => `${a},${b}`;
+
+Deno.test("generateMultiplication() shares no problem between parts, nor one swapped with training", () => {
+  for (const digits of [[2, 2], [3, 3], [4, 4], [1, 2]] as const) {
+    const { train, validation, test } = generateMultiplication({ digits, train: 20_000 });
+    const heldOut = [...validation, ...test];
+    const keys = [...train, ...heldOut].map(key);
+    assertEquals(new Set(keys).size, keys.length);
+    const trained = new Set(train.map(key));
+    assertEquals(heldOut.filter(([a, b]) => trained.has(`${b},${a}`)), []);
+    for (const [a, b] of [...train, ...heldOut]) {
+      assertEquals([String(a).length, String(b).length], [...digits]);
+    }
+  }
+});
+
+Deno.test("generateMultiplication() gives all that is left when more is asked for", () => {
+  const { train, validation, test } = generateMultiplication({ digits: [2, 2], train: 1e6 });
+  assertEquals([validation.length, test.length], [810, 810]);
+  // All of the 8,100 but the held out ones and those of them that are not held out swapped too.
+  const all = new Set([...validation, ...test].flatMap(([a, b]) => [`${a},${b}`, `${b},${a}`]));
+  assertEquals(train.length, 8100 - all.size);
+});
+
+Deno.test("generateMultiplication() gives the same problems when called again", () => {
+  const options = { digits: [4, 4], train: 10, validation: 10, test: 10 } as const;
+  assertEquals(generateMultiplication(options), generateMultiplication(options));
+  const { train } = generateMultiplication({ ...options, digits: [4, 5] });
+  assertNotEquals(train, generateMultiplication(options).train);
+});
+
+Deno.test("generateMultiplication() refuses what cannot be", () => {
+  assertThrows(() => generateMultiplication({ digits: [0, 2] }), RangeError, "digits are 0,2");
+  assertThrows(() => generateMultiplication({ digits: [8, 8] }), RangeError, "15 together at most");
+  assertThrows(() => generateMultiplication({ train: 0 }), RangeError, "0 problems: at least 1");
+  assertThrows(
+    () => generateMultiplication({ digits: [1, 1], test: 45, validation: 5 }),
+    RangeError,
+    "5 + 45 problems held out of 100: fewer than half",
+  );
+});
+
+Deno.test({
+  name: "multiplicationProblem() gives every published line of 4 and 5 digits",
+  ignore: !hasRealData,
+  async fn() {
+    for (const n of [4, 5] as const) {
+      const path = join(dataDir!, "dot", `${n}_by_${n}_mult_valid.txt.gz`);
+      const unpacked = gunzip(await Deno.readFile(path), 1e6);
+      assert("bytes" in unpacked);
+      const problems = parseThoughtLines(unpacked.bytes, path, MULTIPLICATION_SEPARATOR);
+      assertEquals(problems.length, 1000);
+      for (const problem of problems) {
+        const [a, b] = problem.question.split(" * ")
+          .map((digits) => Number(digits.split(" ").reverse().join("")));
+        assertEquals(multiplicationProblem([a!, b!], [n, n]), problem);
+      }
+    }
+  },
+});
