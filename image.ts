@@ -25,19 +25,15 @@ import { compileValidationLoss } from "./evaluation/validation_loss.ts";
 import { adamW } from "./nn/optimizers.ts";
 import { countParameters, initParameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
-import {
-  IMAGE_CHARTS,
-  keyFigures,
-  samplingProtocol,
-  trainingSummary,
-} from "./report/image_report.ts";
+import { IMAGE_CHARTS, keyFigures, samplingProtocol } from "./report/image_report.ts";
 import { writeReport } from "./report/report.ts";
+import { trainingSummary } from "./report/training_summary.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
 import { compileTrainStep, initTrainState, type TrainState } from "./training/diffusion_step.ts";
 import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
-import { imageCheckpoint, loadTrainState } from "./training/image_checkpoint.ts";
+import { imageCheckpoint } from "./training/image_checkpoint.ts";
 import {
   checkConsistency,
   classIndex,
@@ -61,12 +57,13 @@ import {
 } from "./training/image_objective.ts";
 import { checkTools, resolveSampling } from "./training/image_sampling.ts";
 import { IMAGE_METRICS, trainImages } from "./training/image_training.ts";
-import { LossAwareMemory } from "./training/loss_aware_memory.ts";
+import { LossAwareMemory, MEMORY_VECTORS } from "./training/loss_aware_memory.ts";
 import { LossWindow } from "./training/loss_window.ts";
 import { MetricsLog, readMetrics } from "./training/metrics.ts";
 import { runProgram } from "./training/program.ts";
 import { openRunFolder } from "./training/run_folder.ts";
 import { describeSession } from "./training/session.ts";
+import { loadTrainState } from "./training/state_tensors.ts";
 import { loadStartWeights } from "./training/start_weights.ts";
 
 /** What `deno task image` does if nothing else is asked for. */
@@ -285,7 +282,7 @@ async function trainAndReport(
       specs,
       optimizer,
     )
-    : loadTrainState(checkpoint, specs, optimizer.slots);
+    : loadTrainState(checkpoint, specs, optimizer.slots, Object.values(MEMORY_VECTORS));
   const done = checkpoint?.state?.step ?? 0;
   const details = checkpoint?.state?.details;
   console.log(
@@ -331,7 +328,13 @@ async function trainAndReport(
     validate: (parameters) => validationLoss(parameters, heldOut),
   });
   if (interrupted) return EXIT.interrupted;
-  const summary = trainingSummary({ config, device, ...measured, steps: config.steps - done });
+  const summary = trainingSummary({
+    config,
+    device,
+    ...measured,
+    unit: "images",
+    steps: config.steps - done,
+  });
   await trainStep.dispose();
   await validationLoss.dispose();
 

@@ -1,7 +1,6 @@
 /** What image.ts measures, and how its report shows it. */
 import type { ImageConfig } from "../training/image_flags.ts";
 import type { MetricsRow } from "../training/metrics.ts";
-import { formatDuration } from "../training/progress.ts";
 import type { KeyFigure, MetricsChart } from "./report.ts";
 
 /** The charts of a report. */
@@ -51,34 +50,6 @@ export function samplingProtocol(config: ImageConfig): string {
     "averaged weights",
     `seed ${config.seed}`,
   ].join(", ");
-}
-
-/** What {@linkcode trainingSummary} tells. */
-export interface TrainingSummary {
-  /** The settings. */
-  readonly config: ImageConfig;
-  /** Where tensors were computed. */
-  readonly device: { readonly threads: number };
-  /** Steps taken. */
-  readonly steps: number;
-  /** How long they took. */
-  readonly milliseconds: number;
-  /** How much of that was the device's. */
-  readonly onDevice: number;
-  /** Bytes at the most. */
-  readonly peakMemory: number;
-}
-
-/** How the training went, in words. */
-export function trainingSummary(
-  { config, device, steps, milliseconds, onDevice, peakMemory }: TrainingSummary,
-): string {
-  if (steps === 0) return "Trained before; sampled again.";
-  return `${steps} steps of ${config.batchSize} images in ${formatDuration(milliseconds / 1000)} ` +
-    `on ${device.threads} threads of ${Deno.build.arch}, ` +
-    `${Math.round(steps * config.batchSize / milliseconds * 1000)} images/s, ` +
-    `${(100 * (1 - onDevice / milliseconds)).toFixed(1)} % of the time outside the device, ` +
-    `${Math.round(peakMemory / 1e6)} MB of memory at the peak.`;
 }
 
 /** The figures of a report, from the last row that has them. */

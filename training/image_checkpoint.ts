@@ -15,15 +15,13 @@ import {
 import type { SamplerOptions } from "../diffusion/samplers/types.ts";
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import { unetConfigFromJson, unetConfigToJson } from "../diffusion/unet_config.ts";
-import { UserError } from "../engine/errors.ts";
 import type { JsonObject } from "../engine/json.ts";
-import { float32, type HostArray } from "../engine/tree.ts";
 import type { NamedTensors } from "../nn/host_tensor.ts";
-import { type HostParameters, type ParameterSpecs, unravel } from "../nn/parameters.ts";
+import { type HostParameters, unravel } from "../nn/parameters.ts";
 import { checkWeights, requireComponent } from "./check_model.ts";
 import type { Checkpoint, Component, LoadedCheckpoint } from "./checkpoint.ts";
 import type { TrainState } from "./diffusion_step.ts";
-import { MEMORY_VECTORS } from "./loss_aware_memory.ts";
+import { stateTensors, toParameters, toTensors } from "./state_tensors.ts";
 
 /** What goes into a checkpoint of an image run. */
 export interface ImageCheckpointOptions {
@@ -49,15 +47,6 @@ export interface ImageCheckpointOptions {
   readonly vectors?: NamedTensors;
   /** The model card. */
   readonly card?: string;
-}
-
-/** Parameters as a file has them. */
-export function toTensors(parameters: HostParameters): NamedTensors {
-  return new Map(
-    Object.entries(parameters).map(([name, { data, shape }]) =>
-      [name, { dtype: "F32", shape, data: data as Float32Array }] as const
-    ),
-  );
 }
 
 /** The network's folder, and its class in model_index.json. */
@@ -118,7 +107,7 @@ export function imageCheckpoint(
     state: {
       ...run,
       vectors: new Map([
-        ...toTensors({ parameters: state.parameters, ema: state.ema, ...state.optimizer }),
+        ...stateTensors(state),
         ...vectors ?? [],
       ]),
     },
@@ -162,49 +151,9 @@ export function loadImageModel(checkpoint: LoadedCheckpoint): LoadedImageModel {
   );
   return {
     config,
-    parameters: Object.fromEntries(
-      [...weights].map(([name, { data, shape }]) => [name, toFloat32(data, shape)]),
-    ),
+    parameters: toParameters(weights),
     schedule: noiseSchedule(settings.schedule),
     sampler: settings.sampler,
     samplerOptions: settings.options,
-  };
-}
-
-function toFloat32(
-  data: ArrayLike<number> | ArrayLike<bigint>,
-  shape: readonly number[],
-): HostArray {
-  return float32(data instanceof Float32Array ? data : Float32Array.from(data, Number), shape);
-}
-
-/**
- * Takes the training state out of a checkpoint.
- *
- * @param slots The optimizer's records.
- * @throws {UserError} If it holds no state, or one of another model or optimizer.
- */
-export function loadTrainState(
-  checkpoint: LoadedCheckpoint,
-  specs: ParameterSpecs,
-  slots: readonly string[],
-): TrainState {
-  const { state, directory } = checkpoint;
-  if (state === undefined) {
-    throw new UserError(
-      `${directory} has weights to sample from, but no training state to go on from; start anew`,
-    );
-  }
-  const count = Object.values(specs)
-    .reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
-  const shapes = new Map(["parameters", "ema", ...slots].map((name) => [name, [count]]));
-  const memory: readonly string[] = Object.values(MEMORY_VECTORS);
-  const own = new Map([...state.vectors].filter(([name]) => !memory.includes(name)));
-  const vectors = checkWeights(own, shapes, `${directory}/training_state.safetensors`);
-  const vector = (name: string) => toFloat32(vectors.get(name)!.data, [count]);
-  return {
-    parameters: vector("parameters"),
-    ema: vector("ema"),
-    optimizer: Object.fromEntries(slots.map((slot) => [slot, vector(slot)])),
   };
 }

@@ -1,17 +1,13 @@
 /** The training of image.ts: its loop with metrics, checkpoints and interruptions. */
 import type { Device } from "../engine/device.ts";
 import type { HostArray } from "../engine/tree.ts";
-import { emaDecayAt } from "../nn/ema.ts";
-import { learningRateAt } from "../nn/learning_rate.ts";
 import type { TimedBatch } from "../diffusion/objective.ts";
 import type { TrainState, TrainStep } from "./diffusion_step.ts";
 import type { ImageConfig } from "./image_flags.ts";
-import { listenForInterrupt } from "./interrupt.ts";
-import { train } from "./loop.ts";
 import type { LossAwareMemory } from "./loss_aware_memory.ts";
-import type { LossWindow } from "./loss_window.ts";
+import type { DiffusionStep, LossWindow } from "./loss_window.ts";
 import type { MetricsLog } from "./metrics.ts";
-import { Progress } from "./progress.ts";
+import { type Supervised, superviseTraining } from "./supervise.ts";
 
 /** Columns of metrics.csv. Q0 to Q3 are quarters of the time steps, from clean to noisy. */
 export const IMAGE_METRICS = [
@@ -48,80 +44,29 @@ export interface ImageTraining {
   readonly save: (state: TrainState, step: number) => Promise<string>;
 }
 
-/** How a training went. */
-export interface ImageTrained {
-  /** The state at the end. */
-  readonly state: TrainState;
-  /** Whether it was interrupted, after a checkpoint, before its end. */
-  readonly interrupted: boolean;
-  /** How long it took. */
-  readonly milliseconds: number;
-  /** How much of that was the device's. */
-  readonly onDevice: number;
-  /** Bytes of memory at the most. */
-  readonly peakMemory: number;
-}
-
 /**
  * Trains to the end, or until Ctrl-C.
  *
  * @throws {UserError} When a loss or a gradient is not finite: the last checkpoint is as it was.
  */
 export async function trainImages(
-  { config, device, trainStep, done, batchAt, ...rest }: ImageTraining,
-): Promise<ImageTrained> {
-  const { validate, window, memory, metrics, save } = rest;
-  const { steps: total, logEvery, evalEvery, checkpointEvery } = config;
-  const [started, computed] = [performance.now(), device.milliseconds];
-  let { state } = rest;
-  let peakMemory = 0;
-  const trained = (interrupted: boolean): ImageTrained => ({
-    ...{ state, interrupted, peakMemory },
-    milliseconds: performance.now() - started,
-    onDevice: device.milliseconds - computed,
+  { validate, window, memory, ...training }: ImageTraining,
+): Promise<Supervised> {
+  return await superviseTraining({
+    ...training,
+    unit: "images",
+    window: {
+      add: (step: DiffusionStep) => {
+        window.add(step);
+        memory?.add(step);
+      },
+      means: () => window.means(),
+      take: () => window.take(),
+    },
+    measure: async ({ ema }) => {
+      const { loss, quartiles } = await validate(ema);
+      const columns = quartiles.map((quartile, i) => [`valLossQ${i}`, quartile] as const);
+      return { valLoss: loss, ...Object.fromEntries(columns) };
+    },
   });
-
-  using interrupt = listenForInterrupt();
-  await using progress = new Progress({ total, start: done, itemsPerStep: config.batchSize });
-  const settingsAt = (step: number) => ({
-    learningRate: learningRateAt(step, {
-      learningRate: config.learningRate,
-      schedule: config.lrSchedule,
-      warmupSteps: config.warmupSteps,
-      totalSteps: total,
-    }),
-    emaDecay: emaDecayAt(step + 1, { maxDecay: config.emaDecay }),
-  });
-  for await (const current of train({ trainStep, state, done, total, batchAt, settingsAt })) {
-    const { step } = current;
-    state = current.state;
-    window.add(current);
-    memory?.add(current);
-    progress.update(step, current.loss);
-    const last = step === total;
-    if (step % logEvery === 0 || last) {
-      const validation = step % evalEvery === 0 || last ? await validate(state.ema) : undefined;
-      await metrics.append({
-        step,
-        // The last row may come early; then the window stays open for a run that is prolonged.
-        ...(step % logEvery === 0 ? window.take() : window.means()),
-        valLoss: validation?.loss,
-        ...Object.fromEntries(
-          validation?.quartiles.map((loss, i) => [`valLossQ${i}`, loss] as const) ?? [],
-        ),
-        learningRate: current.learningRate,
-        imagesPerSecond: progress.itemsPerSecond || undefined, // not known after a first step
-      });
-      peakMemory = Math.max(peakMemory, Deno.memoryUsage().rss);
-    }
-    if (step % checkpointEvery === 0 || last || interrupt.signal !== undefined) {
-      await metrics.sync();
-      const saved = await save(state, step);
-      if (interrupt.signal === undefined) continue;
-      await progress.stop();
-      console.error(`interrupted: saved ${saved}; the same command goes on from there`);
-      return trained(true);
-    }
-  }
-  return trained(false);
 }

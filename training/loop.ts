@@ -1,13 +1,32 @@
 /** The training loop: a generator that yields its state, so that logging and saving are the caller's. */
 import { UserError } from "../engine/errors.ts";
-import type { TimedBatch } from "../diffusion/objective.ts";
-import type { StepSettings, TrainState, TrainStep } from "./diffusion_step.ts";
+import type { StepSettings, TrainState } from "./diffusion_step.ts";
 import { breathe } from "./interrupt.ts";
 
+/** What every training step gives. */
+export interface StepOutcome {
+  /** The state after it. */
+  readonly state: TrainState;
+  /** The loss. */
+  readonly loss: number;
+  /** The gradients' norm before clipping. */
+  readonly gradNorm: number;
+}
+
+/** What a step is given: its batch, and whatever else is known of it. */
+export interface GivenBatch {
+  /** What the compiled step is called with. */
+  readonly batch: unknown;
+}
+
 /** Options of {@linkcode train}. */
-export interface TrainOptions {
+export interface TrainOptions<Given extends GivenBatch, Outcome extends StepOutcome> {
   /** The compiled step. */
-  readonly trainStep: TrainStep;
+  readonly trainStep: (
+    state: TrainState,
+    batch: Given["batch"],
+    settings: StepSettings,
+  ) => Promise<Outcome>;
   /** The state to begin with. */
   readonly state: TrainState;
   /** Steps that are done already. */
@@ -15,32 +34,24 @@ export interface TrainOptions {
   /** Steps to have done in the end. */
   readonly total: number;
   /** The batch of a step, counted from 0: a pure function, so that a resumed run sees the same. */
-  readonly batchAt: (step: number) => TimedBatch;
+  readonly batchAt: (step: number) => Given;
   /** The learning rate and the average's decay at a step, counted from 0. */
   readonly settingsAt: (step: number) => Omit<StepSettings, "step">;
 }
 
-/** What is known after a step. */
-export interface TrainedStep {
-  /** Steps done. */
-  readonly step: number;
-  /** The state, from which training can go on. */
-  readonly state: TrainState;
-  /** The mean loss of the batch. */
-  readonly loss: number;
-  /** Each example's unweighted loss [B]. */
-  readonly losses: Float32Array;
-  /** Each example's weighted loss [B]. */
-  readonly weighted: Float32Array;
-  /** Each example's time step [B]. */
-  readonly timesteps: Int32Array;
-  /** What its loss was multiplied by besides the weight of its time step, if by anything [B]. */
-  readonly exampleWeights: Float64Array | undefined;
-  /** The gradients' norm before clipping. */
-  readonly gradNorm: number;
-  /** The learning rate. */
-  readonly learningRate: number;
-}
+/** What is known after a step: its number, what it was given but for the batch, and what it gave. */
+export type TrainedStep<
+  Given extends GivenBatch = GivenBatch,
+  Outcome extends StepOutcome = StepOutcome,
+> =
+  & Omit<Given, "batch">
+  & Outcome
+  & {
+    /** Steps done. */
+    readonly step: number;
+    /** The learning rate. */
+    readonly learningRate: number;
+  };
 
 /**
  * Trains step by step. Whoever iterates may stop at any step and go on later from the state that was
@@ -49,31 +60,21 @@ export interface TrainedStep {
  * @throws {UserError} When a loss or a gradient is not finite; the step that caused it is not yielded,
  * so the caller's last state is still good.
  */
-export async function* train(
-  { trainStep, state, done, total, batchAt, settingsAt }: TrainOptions,
-): AsyncGenerator<TrainedStep, void, undefined> {
+export async function* train<Given extends GivenBatch, Outcome extends StepOutcome>(
+  { trainStep, state, done, total, batchAt, settingsAt }: TrainOptions<Given, Outcome>,
+): AsyncGenerator<TrainedStep<Given, Outcome>, void, undefined> {
   for (let i = done; i < total; i++) {
-    const { batch, timesteps, exampleWeights } = batchAt(i);
+    const { batch, ...known } = batchAt(i);
     const settings = settingsAt(i);
-    const result = await trainStep(state, batch, { ...settings, step: i + 1 });
-    if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
+    const outcome = await trainStep(state, batch, { ...settings, step: i + 1 });
+    if (!Number.isFinite(outcome.loss) || !Number.isFinite(outcome.gradNorm)) {
       throw new UserError(
-        `training diverged at step ${i + 1}: the loss is ${result.loss}, the gradients' norm ` +
-          `${result.gradNorm}. The last checkpoint is kept; try a lower --learning-rate`,
+        `training diverged at step ${i + 1}: the loss is ${outcome.loss}, the gradients' norm ` +
+          `${outcome.gradNorm}. The last checkpoint is kept; try a lower --learning-rate`,
       );
     }
-    state = result.state;
+    state = outcome.state;
     await breathe(); // so that a Ctrl-C during the step is known after it
-    yield {
-      step: i + 1,
-      state,
-      loss: result.loss,
-      losses: result.losses,
-      weighted: result.weighted,
-      timesteps,
-      exampleWeights,
-      gradNorm: result.gradNorm,
-      learningRate: settings.learningRate,
-    };
+    yield { ...known, ...outcome, step: i + 1, learningRate: settings.learningRate };
   }
 }

@@ -7,7 +7,7 @@ import {
 } from "../diffusion/loss_aware_timesteps.ts";
 import type { NamedTensors } from "../nn/host_tensor.ts";
 import { checkWeights } from "./check_model.ts";
-import type { TrainedStep } from "./loop.ts";
+import type { DiffusionStep } from "./loss_window.ts";
 
 /** Losses that are remembered of each time step (Nichol and Dhariwal 2021). */
 const REMEMBERED = 10;
@@ -49,7 +49,7 @@ export class LossAwareMemory {
   }
 
   /** Remembers what a step's examples lost, without the weights that even their numbers out. */
-  add({ timesteps, weighted, exampleWeights }: TrainedStep): void {
+  add({ timesteps, weighted, exampleWeights }: DiffusionStep): void {
     const losses = Float64Array.from(weighted, (loss, i) => loss / (exampleWeights?.[i] ?? 1));
     this.#history = recordLosses(this.#history, timesteps, losses);
   }

@@ -1,10 +1,15 @@
 /** Means of losses between two rows of metrics.csv. */
 import { timestepQuartile } from "../diffusion/loss.ts";
 import type { JsonObject } from "../engine/json.ts";
+import type { TimedBatch } from "../diffusion/objective.ts";
+import type { StepResult } from "./diffusion_step.ts";
 import type { TrainedStep } from "./loop.ts";
 
+/** A training step of a diffusion model. */
+export type DiffusionStep = TrainedStep<TimedBatch, StepResult>;
+
 /** Means since the last row. A quartile that no example fell into is undefined. */
-export interface WindowMeans {
+export type WindowMeans = {
   /** The mean weighted loss. */
   readonly loss: number;
   /** The mean unweighted loss of examples in each quarter of the time steps. */
@@ -17,7 +22,7 @@ export interface WindowMeans {
   readonly lossQ3: number | undefined;
   /** The mean norm of gradients. */
   readonly gradNorm: number;
-}
+};
 
 /**
  * Sums up losses, by quartile of the time step as well: a model that gets better at one noise level
@@ -40,7 +45,7 @@ export class LossWindow {
   }
 
   /** Adds a step. */
-  add({ loss, gradNorm, losses, timesteps }: TrainedStep): void {
+  add({ loss, gradNorm, losses, timesteps }: DiffusionStep): void {
     const sums = this.#sums;
     sums[0]! += 1;
     sums[1]! += loss;

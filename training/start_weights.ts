@@ -9,7 +9,8 @@ import { checkConfig } from "./check_model.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { resolveCheckpoint } from "./checkpoint_folders.ts";
 import type { DataOrigin } from "./run_record.ts";
-import { loadImageModel, toTensors } from "./image_checkpoint.ts";
+import { loadImageModel } from "./image_checkpoint.ts";
+import { toTensors } from "./state_tensors.ts";
 
 /** Weights to begin with, and what the run's record says of them. */
 export interface StartWeights {

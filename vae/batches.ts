@@ -9,6 +9,7 @@ import { IGNORED_LABEL } from "../nn/cross_entropy.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { MAX_BUCKETS } from "./buckets.ts";
 import type { Corruption } from "./corruption.ts";
+import type { Replacement } from "./random_texts.ts";
 import type { TextExample } from "./tokenizer_texts.ts";
 
 /** Options of all batches. */
@@ -106,12 +107,22 @@ function assignBuckets(
   });
 }
 
+/** A text as one batch shows it. */
+interface VariedExample {
+  /** The encoder's ids, as long as the example's. */
+  readonly encoder: Int32Array;
+  /** What the decoder is to say, as long as the example's. */
+  readonly decoder: Int32Array;
+  /** What the decoder is told that it has said; what it is to say by default. */
+  readonly said?: Int32Array;
+}
+
 /** Fills the arrays of a batch. */
 function assemble(
   examples: readonly TextExample[],
   { rows, count, length }: PlannedBatch,
   { padId, endId }: TextBatchOptions,
-  inputOf: (example: TextExample, position: number) => Int32Array,
+  vary: (example: TextExample, position: number) => VariedExample,
   ignoreFillers: boolean,
 ): TextBatch {
   const shape = [rows.length, length]; // [B, L]
@@ -121,14 +132,14 @@ function assemble(
   const decoderInputIds = new Int32Array(size).fill(endId);
   const labels = new Int32Array(size).fill(IGNORED_LABEL);
   rows.forEach((row, i) => {
-    const example = examples[row]!;
+    const { encoder, decoder, said = decoder } = vary(examples[row]!, i);
     const start = i * length;
-    inputIds.set(inputOf(example, i), start);
-    attentionMask.fill(1, start, start + example.encoder.length);
-    decoderInputIds.set(example.decoder, start + 1);
+    inputIds.set(encoder, start);
+    attentionMask.fill(1, start, start + encoder.length);
+    decoderInputIds.set(said, start + 1);
     if (ignoreFillers && i >= count) return;
-    labels.set(example.decoder, start);
-    labels[start + example.decoder.length] = endId;
+    labels.set(decoder, start);
+    labels[start + decoder.length] = endId;
   });
   return {
     rows,
@@ -155,19 +166,27 @@ export interface TrainingTextBatches {
  *
  * @param examples The texts.
  * @param random The run's stream; epoch e is shuffled by one stream, step s is corrupted by another.
- * @param options Sizes, and `corrupt`, what is done to the encoder's input. @default nothing
+ * @param options Sizes; `replace`, what takes the place of a text, of the same length; `corrupt`, what
+ * is done to the encoder's input; `corruptSaid`, what is done to the decoder's. @default nothing
  * @throws {RangeError} If there are no examples, one fits no bucket, or an option is out of range.
  */
 export function trainingTextBatches(
   examples: readonly TextExample[],
   random: RandomStream,
-  options: TextBatchOptions & { readonly corrupt?: Corruption },
+  options: TextBatchOptions & {
+    readonly replace?: Replacement;
+    readonly corrupt?: Corruption;
+    readonly corruptSaid?: Corruption;
+  },
 ): TrainingTextBatches {
-  const { batchSize, corrupt = (ids) => Int32Array.from(ids) } = options;
+  const { batchSize, replace = (text) => text, corrupt = (ids) => ids } = options;
+  const { corruptSaid = (ids) => ids } = options;
   const bucketOf = assignBuckets(examples, options);
   const stepsPerEpoch = Math.ceil(examples.length / batchSize);
   const orders = random.stream("text order");
   const corruptions = random.stream("corruption");
+  const replacements = random.stream("replacement");
+  const slips = random.stream("decoder corruption");
   let epoch = -1;
   let batches: PlannedBatch[] = [];
   const planEpoch = (wanted: number): PlannedBatch[] => {
@@ -185,14 +204,15 @@ export function trainingTextBatches(
       const wanted = Math.floor(step / stepsPerEpoch);
       if (wanted !== epoch) batches = planEpoch(wanted);
       epoch = wanted;
-      const draws = corruptions.at(step);
-      return assemble(
-        examples,
-        batches[step % stepsPerEpoch]!,
-        options,
-        ({ encoder }, i) => corrupt(encoder, draws.at(i)),
-        false,
-      );
+      const vary = (example: TextExample, i: number) => {
+        const { encoder, decoder } = replace(example, replacements.at(step).at(i));
+        return {
+          encoder: corrupt(encoder, corruptions.at(step).at(i)),
+          decoder,
+          said: corruptSaid(decoder, slips.at(step).at(i)),
+        };
+      };
+      return assemble(examples, batches[step % stepsPerEpoch]!, options, vary, false);
     },
   };
 }
@@ -218,8 +238,10 @@ export function evaluationTextBatches(
       examples,
       batch,
       options,
-      ({ encoder }, i) =>
-        corrupt === undefined ? encoder : corrupt.apply(encoder, corrupt.random.at(batch.rows[i]!)),
+      ({ encoder, decoder }, i) => ({
+        encoder: corrupt?.apply(encoder, corrupt.random.at(batch.rows[i]!)) ?? encoder,
+        decoder,
+      }),
       true,
     )
   );

@@ -9,6 +9,8 @@ export interface BucketOptions {
   readonly maxBuckets?: number;
   /** Lengths are multiples of this, except for `minimum`. @default 8 */
   readonly multiple?: number;
+  /** The greatest length of a bucket, multiple or not, such as the positions there are. @default none */
+  readonly maximum?: number;
   /** The least length of a bucket, such as the number of latents. @default `multiple` */
   readonly minimum?: number;
 }
@@ -23,12 +25,17 @@ export interface BucketOptions {
  */
 export function bucketLengths(lengths: readonly number[], options: BucketOptions = {}): number[] {
   const { maxBuckets = MAX_BUCKETS, multiple = 8, minimum = multiple } = options;
+  const { maximum = Number.MAX_SAFE_INTEGER } = options;
   requireWhole("maxBuckets", maxBuckets, MAX_BUCKETS);
   requireWhole("multiple", multiple);
   requireWhole("minimum", minimum);
   if (lengths.length === 0) throw new RangeError("there are no texts to make buckets for");
+  const longest = lengths.reduce((a, b) => Math.max(a, b));
+  if (Math.max(longest, minimum) > maximum) {
+    throw new RangeError(`maximum must hold ${Math.max(longest, minimum)} tokens, not ${maximum}`);
+  }
   const padded = (length: number) =>
-    length <= minimum ? minimum : Math.ceil(length / multiple) * multiple;
+    length <= minimum ? minimum : Math.min(maximum, Math.ceil(length / multiple) * multiple);
   const counts = new Map<number, number>();
   for (const length of lengths) {
     const size = padded(length);

@@ -35,7 +35,7 @@ export interface CorruptionOptions {
 }
 
 /** Corrupts one text: a function of the ids, [T], and the stream alone. Returns a new array, [T]. */
-export type Corruption = (ids: Int32Array, random: RandomStream) => Int32Array<ArrayBuffer>;
+export type Corruption = (ids: Int32Array, random: RandomStream) => Int32Array;
 
 /**
  * Makes a corruption. Of a padded text and the bare one, the same tokens are chosen.

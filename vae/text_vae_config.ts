@@ -37,12 +37,16 @@ export interface TextVaeConfig {
 }
 
 /** Tokens of a text that are near one latent: what aligned position embeddings start from. */
-export function stretchOf({ maxTokens, latents }: TextVaeConfig): number {
+export function stretchOf(
+  { maxTokens, latents }: Pick<TextVaeConfig, "maxTokens" | "latents">,
+): number {
   return maxTokens / latents;
 }
 
 /** Tokens whose states one latent is a linear layer of; 1 where it is read at one position. */
-export function foldOf(config: TextVaeConfig): number {
+export function foldOf(
+  config: Pick<TextVaeConfig, "latentSource" | "maxTokens" | "latents">,
+): number {
   return config.latentSource === "stretches" ? stretchOf(config) : 1;
 }
 

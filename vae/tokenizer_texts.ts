@@ -30,10 +30,25 @@ export interface EncodeTextsOptions {
   readonly decoder: TextTokenizer;
   /** Tokens to keep of a text at most, special ones not counted. */
   readonly maxTokens: number;
+  /** Whether what is beyond the limit becomes examples of its own, rather than being cut off. @default false */
+  readonly windows?: boolean;
 }
+
+/** What is left of a text at the end is no example of its own if it is shorter. */
+const LEAST_WINDOW = 5;
 
 /** Tokens that one character takes at most: those of its four bytes in UTF-8, but for the last. */
 const PARTIAL_TOKENS = 3;
+
+/** A text's tokens in stretches of at most `limit`, none of which ends within a character. */
+function stretches(ids: Int32Array, tokenizer: TextTokenizer, limit: number): Int32Array[] {
+  const parts: Int32Array[] = [];
+  for (let start = 0; start < ids.length; start += parts.at(-1)!.length) {
+    if (start > 0 && ids.length - start < LEAST_WINDOW) break;
+    parts.push(cut(ids.subarray(start), tokenizer, limit));
+  }
+  return parts;
+}
 
 /**
  * Encodes texts. A text of more than `maxTokens` decoder tokens is cut there, and where the tokenizers
@@ -47,7 +62,7 @@ const PARTIAL_TOKENS = 3;
  */
 export function encodeTexts(
   texts: readonly string[],
-  { encoder, decoder, maxTokens }: EncodeTextsOptions,
+  { encoder, decoder, maxTokens, windows = false }: EncodeTextsOptions,
 ): EncodedTexts {
   if (!Number.isInteger(maxTokens) || maxTokens < 1) {
     throw new RangeError(`maxTokens must be a whole number from 1, not ${maxTokens}`);
@@ -57,27 +72,31 @@ export function encodeTexts(
   const examples: TextExample[] = [];
   const rows: number[] = [];
   let truncated = 0;
+  let empty = 0;
+  const add = (row: number, kept: Int32Array, shown: Int32Array) => {
+    const read = shown.subarray(0, maxTokens);
+    examples.push({ encoder: Int32Array.of(cls, ...read, sep), decoder: kept });
+    rows.push(row);
+  };
   texts.forEach((text, row) => {
     const whole = text.trim() === "" ? new Int32Array(0) : decoder.encode(text, split);
-    const kept = cut(whole, decoder, maxTokens);
-    const shown = encoder === decoder ? kept : encoder.encode(
-      kept.length < whole.length ? decoder.decode(kept) : text,
-      split,
-    );
-    if (kept.length === 0 || shown.length === 0) return;
-    if (kept.length < whole.length || shown.length > maxTokens) truncated++;
-    examples.push({
-      encoder: Int32Array.of(cls, ...shown.subarray(0, maxTokens), sep),
-      decoder: kept,
-    });
-    rows.push(row);
+    const parts = windows ? stretches(whole, decoder, maxTokens) : [cut(whole, decoder, maxTokens)];
+    const pairs = parts.map((kept) => {
+      if (encoder === decoder) return { kept, shown: kept };
+      const said = kept.length < whole.length ? decoder.decode(kept) : text;
+      return { kept, shown: encoder.encode(said, split) };
+    }).filter(({ kept, shown }) => kept.length > 0 && shown.length > 0);
+    if (pairs.length === 0) empty++;
+    const isCut = !windows && parts[0]!.length < whole.length;
+    if (isCut || pairs.some(({ shown }) => shown.length > maxTokens)) truncated++;
+    pairs.forEach(({ kept, shown }) => add(row, kept, shown));
   });
   if (examples.length === 0) {
     throw new UserError(
       `all ${texts.length} texts are empty: check that the data set's column of texts is filled`,
     );
   }
-  return { examples, rows, truncated, empty: texts.length - examples.length };
+  return { examples, rows, truncated, empty };
 }
 
 /** The first tokens, at most `limit` and without part of a character at the end. */
@@ -96,10 +115,10 @@ function cut(ids: Int32Array, tokenizer: TextTokenizer, limit: number): Int32Arr
  * @returns One sentence or two; undefined where every text is whole.
  */
 export function encodingNote(
-  { examples, truncated, empty }: EncodedTexts,
+  { rows, truncated, empty }: EncodedTexts,
   maxTokens: number,
 ): string | undefined {
-  const total = examples.length + empty;
+  const total = new Set(rows).size + empty;
   const notes = [
     ...(truncated > 0
       ? [`${truncated} of ${total} texts are longer than ${maxTokens} tokens and were cut.`]

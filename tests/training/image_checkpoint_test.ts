@@ -14,11 +14,8 @@ import {
   writeCheckpoint,
 } from "../../training/checkpoint.ts";
 import type { TrainState } from "../../training/diffusion_step.ts";
-import {
-  imageCheckpoint,
-  loadImageModel,
-  loadTrainState,
-} from "../../training/image_checkpoint.ts";
+import { imageCheckpoint, loadImageModel } from "../../training/image_checkpoint.ts";
+import { loadTrainState } from "../../training/state_tensors.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
 import { permitted } from "../permissions.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";

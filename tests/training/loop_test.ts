@@ -13,7 +13,8 @@ import {
   type TrainState,
   type TrainStep,
 } from "../../training/diffusion_step.ts";
-import { train, type TrainedStep } from "../../training/loop.ts";
+import { train } from "../../training/loop.ts";
+import type { DiffusionStep } from "../../training/loss_window.ts";
 import { batchAt, initialState, settingsAt, tinyTrainStep } from "./tiny_training.ts";
 
 /** A batch whose time steps are the step's number. */
@@ -141,7 +142,7 @@ Deno.test("train() stops a real model that a learning rate of 1e30 blows up", as
     noise: Float32Array.of(0.5, 1),
     timesteps: Int32Array.of(100, 700),
   });
-  const seen: TrainedStep[] = [];
+  const seen: DiffusionStep[] = [];
   await assertRejects(
     async () => {
       const steps = train({

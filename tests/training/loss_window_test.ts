@@ -1,8 +1,7 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { JsonObject } from "../../engine/json.ts";
 import { float32 } from "../../engine/tree.ts";
-import type { TrainedStep } from "../../training/loop.ts";
-import { LossWindow } from "../../training/loss_window.ts";
+import { type DiffusionStep, LossWindow } from "../../training/loss_window.ts";
 
 /** A step by its loss, its norm, and the losses of examples by time step. */
 function step(loss: number, gradNorm: number, examples: [timestep: number, loss: number][]) {
@@ -12,9 +11,8 @@ function step(loss: number, gradNorm: number, examples: [timestep: number, loss:
     state: { parameters: vector, ema: vector, optimizer: {} },
     losses: Float32Array.from(examples, ([, loss]) => loss),
     weighted: new Float32Array(examples.length),
-    exampleWeights: undefined,
     timesteps: Int32Array.from(examples, ([timestep]) => timestep),
-  } satisfies TrainedStep;
+  } satisfies DiffusionStep;
 }
 
 const FIRST = step(1, 10, [[0, 1], [24, 2], [25, 4]]);

@@ -1,0 +1,77 @@
+/** What follows from text.ts's settings, and what is wrong with them together. */
+import { usageError } from "../engine/errors.ts";
+import { checkTextVaeConfig, foldOf, type TextVaeConfig } from "../vae/text_vae_config.ts";
+import type { TextConfig, TextFlags } from "./text_flags.ts";
+
+/**
+ * Refuses settings that are sound by themselves and not together.
+ *
+ * @throws {UserError} With exit code 2, naming the flags.
+ */
+export function checkTextConsistency(config: TextConfig, given: TextFlags = {}): void {
+  const { evalEvery, logEvery, latentKind, corruption } = config;
+  if (evalEvery % logEvery !== 0) {
+    throw usageError(`--eval-every ${evalEvery} must be a multiple of --log-every ${logEvery}.`);
+  }
+  for (
+    const [half, width, heads] of [
+      ["encoder", config.encoderWidth, config.encoderHeads],
+      ["decoder", config.decoderWidth, config.decoderHeads],
+    ] as const
+  ) {
+    if (width % heads === 0) continue;
+    throw usageError(
+      `--${half}-width ${width} must be a multiple of --${half}-heads ${heads}, which share it.`,
+    );
+  }
+  const only = (flag: string, value: number | undefined, fits: boolean, where: string) => {
+    if (value === undefined || value === 0 || fits) return;
+    throw usageError(`--${flag} ${value} is for ${where}.`);
+  };
+  only("beta", given.beta, latentKind === "kl", `--latent-kind kl, not ${latentKind}`);
+  only("free-bits", given.freeBits, latentKind === "kl", `--latent-kind kl, not ${latentKind}`);
+  only(
+    "noise-deviation",
+    given.noiseDeviation,
+    latentKind !== "kl",
+    "--latent-kind noise or l2: kl learns its own",
+  );
+  only("corruption-ratio", given.corruptionRatio, corruption !== "none", "--corruption not none");
+}
+
+/**
+ * The model that a configuration asks for.
+ *
+ * @param vocabSize Tokens of the vocabulary, which may have become smaller than asked for.
+ * @throws {UserError} With exit code 2 if there can be no such model.
+ */
+export function textVaeConfigOf(config: TextConfig, vocabSize: number): TextVaeConfig {
+  const { latents, latentWidth, latentKind, latentSource, maxTokens, initializerRange } = config;
+  const { encoderWidth, decoderWidth } = config;
+  const shape = { latents, latentWidth, latentKind, latentSource, maxTokens };
+  const before = latentSource === "tokens" ? latents : 0;
+  // A text shorter than k is padded to k positions, where its latents are read.
+  const read = Math.max(maxTokens + 2, latentSource === "first" ? latents : 0);
+  const model: TextVaeConfig = {
+    ...shape,
+    encoder: {
+      ...{ vocabSize, hiddenSize: encoderWidth, intermediateSize: 4 * encoderWidth },
+      numHiddenLayers: config.encoderLayers,
+      numAttentionHeads: config.encoderHeads,
+      maxPositionEmbeddings: before + read,
+      typeVocabSize: 1,
+      layerNormEps: 1e-12,
+      initializerRange,
+    },
+    decoder: {
+      ...{ vocabSize, nEmbd: decoderWidth },
+      nPositions: Math.ceil(latents * foldOf(shape)) + read,
+      nLayer: config.decoderLayers,
+      nHead: config.decoderHeads,
+      layerNormEpsilon: 1e-5,
+      initializerRange,
+    },
+  };
+  checkTextVaeConfig(model);
+  return model;
+}

@@ -1,0 +1,126 @@
+/** The flags of text.ts: what each takes, and what `--help` says of it. Defaults are in text.ts. */
+import { DEVICE_CHOICES } from "../engine/device_names.ts";
+import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
+import { CORRUPTION_KINDS, CORRUPTION_RATIOS } from "../vae/corruption.ts";
+import { LATENT_KINDS, LATENT_SOURCES } from "../vae/text_vae_config.ts";
+import { choice, type FlagValues, integer, number, text, toggle } from "./flag_kinds.ts";
+
+/** Data sets of texts. */
+export const TEXT_DATASETS = ["hotel_reviews"] as const;
+
+/** What can be done one after the other. */
+export const TEXT_STAGES = ["vae"] as const;
+
+/** What weights are before training: drawn, or drawn with positions that say which latent is where. */
+export const INITIALIZATIONS = ["random", "aligned"] as const;
+
+/** The flags, by the headings of `--help`. */
+export const TEXT_FLAGS = {
+  "Run": {
+    dataset: choice(TEXT_DATASETS, { help: "the texts; hotel_reviews if not given" }),
+    stage: choice(TEXT_STAGES, { help: "vae: train the autoencoder; vae if not given" }),
+    preset: choice(["smoke", "nano", "small", "base"], {
+      help: "which defaults; nano if not given",
+    }),
+    out: text({
+      placeholder: "DIR",
+      help: "the run's folder; runs/text-DATASET-PRESET-SEED if not given",
+    }),
+    seed: integer({ min: 0, help: "of weights, data order, corruption and noise" }),
+    device: choice(DEVICE_CHOICES, {
+      help: "where to compute; onnx if not given; see deno task devices",
+    }),
+    threads: integer({ min: 1, max: 1024, help: "threads of the device; all cores if not given" }),
+    dataDir: text({ placeholder: "DIR", help: "a folder with the data set's files" }),
+    resume: toggle({ help: "go on with the run that is there; --steps may differ" }),
+    overwrite: toggle({ help: "remove the run that is there first" }),
+  },
+  "Training": {
+    steps: integer({ min: 1, help: "optimizer steps in all" }),
+    batchSize: integer({ min: 1, max: 65536, help: "texts a step" }),
+    learningRate: number({ above: 0, max: 1, help: "AdamW's, after the warm-up" }),
+    lrSchedule: choice(LEARNING_RATE_SCHEDULES, { help: "the learning rate after the warm-up" }),
+    warmupSteps: integer({ min: 0, help: "steps over which the learning rate rises" }),
+    weightDecay: number({ min: 0, max: 1, help: "decoupled weight decay" }),
+    maxGradNorm: number({ above: 0, help: "gradients are clipped to this global norm" }),
+    adamBeta2: number({ above: 0, below: 1, help: "the decay of AdamW's mean of squares" }),
+    emaDecay: number({ min: 0, max: 1, help: "of the moving average that texts are decoded with" }),
+    logEvery: integer({ min: 1, help: "steps between rows of metrics.csv" }),
+    evalEvery: integer({
+      min: 1,
+      help: "steps between measurements on held-out texts; a multiple of --log-every",
+    }),
+    checkpointEvery: integer({ min: 1, help: "steps between checkpoints" }),
+    validationSize: integer({ min: 1, max: 100000, help: "held-out texts to measure with" }),
+  },
+  "Texts": {
+    maxTokens: integer({ min: 2, max: 4096, help: "tokens of a text at most" }),
+    windows: toggle({ help: "train on all of a longer text, piece by piece, not only its start" }),
+    vocabSize: integer({ min: 300, max: 1000000, help: "tokens that byte-level BPE learns" }),
+    splitDigits: toggle({ help: "make every digit a token of its own" }),
+    randomTexts: number({
+      min: 0,
+      max: 1,
+      help: "share of texts that random tokens replace: only copying helps there",
+    }),
+    corruption: choice(CORRUPTION_KINDS, { help: "what is done to tokens that the encoder reads" }),
+    corruptionRatio: number({ min: 0, max: 1, help: "the share of tokens that it is done to" }),
+    corruptionPerText: choice(CORRUPTION_RATIOS, {
+      help: "fixed: that share of every text; uniform: up to that share, drawn for each text",
+    }),
+    decoderCorruption: number({
+      min: 0,
+      max: 1,
+      help: "share of the decoder's own tokens that others replace, so that it needs the latents",
+    }),
+  },
+  "Network": {
+    latents: integer({ min: 1, max: 4096, help: "k, latent vectors a text" }),
+    latentWidth: integer({ min: 1, max: 65536, help: "d, width of a latent vector" }),
+    latentKind: choice(LATENT_KINDS, {
+      help:
+        "kl: Gaussian, with a divergence in the loss; noise: means with noise added; l2: means " +
+        "of one length",
+    }),
+    latentSource: choice(LATENT_SOURCES, {
+      help: "where latents are read: at the text's first positions, at tokens put before it, or " +
+        "from stretches of it",
+    }),
+    beta: number({ min: 0, help: "kl: weight of the divergence" }),
+    freeBits: number({
+      min: 0,
+      help: "kl: nats that each number of the latents may cost for free",
+    }),
+    noiseDeviation: number({ min: 0, help: "noise, l2: deviation of the noise added in training" }),
+    encoderLayers: integer({ min: 1, max: 96, help: "layers of BERT" }),
+    encoderWidth: integer({ min: 1, max: 16384, help: "features of BERT" }),
+    encoderHeads: integer({ min: 1, max: 256, help: "heads of BERT's attention" }),
+    decoderLayers: integer({ min: 1, max: 96, help: "layers of GPT-2" }),
+    decoderWidth: integer({ min: 1, max: 16384, help: "features of GPT-2" }),
+    decoderHeads: integer({ min: 1, max: 256, help: "heads of GPT-2's attention" }),
+    initializerRange: number({ above: 0, max: 1, help: "deviation of random weights" }),
+    initialization: choice(INITIALIZATIONS, {
+      help: "weights to begin with: random, or with positions that say which latent is where",
+    }),
+  },
+};
+
+/** Flags that were given on the command line. */
+export type TextFlags = Partial<FlagValues<typeof TEXT_FLAGS>>;
+
+/** Flags that say where to compute, or what to do besides training: no settings of a run. */
+const ASIDE = [
+  ...["stage", "preset", "out", "device", "threads", "dataDir", "resume", "overwrite"] as const,
+] as const;
+
+/** Everything that decides what a run computes: the other flags say where, not what. */
+export type TextConfig = Omit<FlagValues<typeof TEXT_FLAGS>, typeof ASIDE[number]>;
+
+/** The settings among the flags that were given. */
+export function textSettingsOf(given: TextFlags): Partial<TextConfig> {
+  const aside: readonly string[] = ASIDE;
+  return Object.fromEntries(Object.entries(given).filter(([key]) => !aside.includes(key)));
+}
+
+/** Settings that may differ when a run is resumed. */
+export const TEXT_EXTENDABLE: readonly string[] = ["steps"];

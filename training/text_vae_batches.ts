@@ -1,0 +1,75 @@
+/** The batches of a text VAE's training and of its validation. */
+import { float32, type HostArray } from "../engine/tree.ts";
+import type { RandomStream } from "../nn/random.ts";
+import {
+  evaluationTextBatches,
+  exampleLength,
+  type TextBatch,
+  trainingTextBatches,
+} from "../vae/batches.ts";
+import { bucketLengths } from "../vae/buckets.ts";
+import { inputCorruption } from "../vae/corruption.ts";
+import { randomTexts } from "../vae/random_texts.ts";
+import type { TextVaeConfig } from "../vae/text_vae_config.ts";
+import type { TextTokenizer } from "../vae/tokenizer.ts";
+import type { TextExample } from "../vae/tokenizer_texts.ts";
+import type { TextConfig } from "./text_flags.ts";
+
+/** A batch of training, as textVaeLoss wants it. */
+export type TextVaeArrays = TextBatch["arrays"] & { readonly noise: HostArray };
+
+/** All batches. */
+export interface TextVaeBatches {
+  /** The batch of a step from 0, the same whenever it is asked for. */
+  readonly batchAt: (step: number) => { readonly batch: TextVaeArrays };
+  /** Held-out texts, clean. */
+  readonly heldOut: readonly TextBatch[];
+  /** The lengths that batches are padded to. */
+  readonly buckets: readonly number[];
+}
+
+/** Makes them. */
+export function textVaeBatches({ train, validation, tokenizer, model, config, random }: {
+  readonly train: readonly TextExample[];
+  readonly validation: readonly TextExample[];
+  readonly tokenizer: TextTokenizer;
+  readonly model: TextVaeConfig;
+  readonly config: TextConfig;
+  readonly random: RandomStream;
+}): TextVaeBatches {
+  const { batchSize, latents, latentWidth } = config;
+  const positions = model.encoder.maxPositionEmbeddings -
+    (model.latentSource === "tokens" ? latents : 0);
+  const buckets = bucketLengths([...train, ...validation].map(exampleLength), {
+    maximum: positions,
+    ...(model.latentSource === "first" ? { minimum: latents } : {}),
+  });
+  const padding = { batchSize, buckets, padId: tokenizer.id("pad"), endId: tokenizer.id("eos") };
+  const { vocabSize, specialIds } = tokenizer;
+  const corruptible = { vocabSize, specialIds, maskId: tokenizer.id("mask") };
+  const batches = trainingTextBatches(train, random, {
+    ...padding,
+    replace: randomTexts({ share: config.randomTexts, examples: train, vocabSize, specialIds }),
+    corrupt: inputCorruption({
+      ...corruptible,
+      kind: config.corruption,
+      ratio: config.corruptionRatio,
+      ratioPerText: config.corruptionPerText,
+    }),
+    corruptSaid: inputCorruption({
+      ...corruptible,
+      kind: config.decoderCorruption === 0 ? "none" : "substitute",
+      ratio: config.decoderCorruption,
+    }),
+  });
+  const noise = random.stream("latent noise");
+  const shape = [batchSize, latents, latentWidth];
+  const size = batchSize * latents * latentWidth;
+  return {
+    buckets,
+    batchAt: (step) => ({
+      batch: { ...batches.at(step).arrays, noise: float32(noise.at(step).normal(size), shape) },
+    }),
+    heldOut: evaluationTextBatches(validation.slice(0, config.validationSize), padding),
+  };
+}

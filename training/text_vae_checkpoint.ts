@@ -1,0 +1,172 @@
+/**
+ * A text VAE's run as a checkpoint, and back. Encoder and decoder are in transformers' layout:
+ * `BertModel.from_pretrained(checkpoint + "/encoder")`, `GPT2LMHeadModel.from_pretrained(... "/decoder")`,
+ * `AutoTokenizer.from_pretrained(... "/tokenizer")`. BERT's pooler, which the VAE has no use for, is
+ * saved as zeros so that nothing is missing.
+ */
+import { UserError } from "../engine/errors.ts";
+import { type JsonObject, parseJsonObject } from "../engine/json.ts";
+import { float32 } from "../engine/tree.ts";
+import type { NamedTensors } from "../nn/host_tensor.ts";
+import { type HostParameters, unravel } from "../nn/parameters.ts";
+import { bertConfigFromJson, bertConfigToJson } from "../vae/bert_config.ts";
+import { gpt2ConfigFromJson, gpt2ConfigToJson } from "../vae/gpt2_config.ts";
+import { partOf, textVaeSpecs, underPrefix } from "../vae/text_vae.ts";
+import type { TextVaeConfig } from "../vae/text_vae_config.ts";
+import { textVaeFromJson, textVaeToJson } from "../vae/text_vae_json.ts";
+import { TextTokenizer } from "../vae/tokenizer.ts";
+import { checkWeights, requireComponent } from "./check_model.ts";
+import type { Checkpoint, Component, LoadedCheckpoint } from "./checkpoint.ts";
+import type { TrainState } from "./diffusion_step.ts";
+import { stateTensors, toParameters, toTensors } from "./state_tensors.ts";
+
+/** What goes into a checkpoint of a text VAE's run. */
+export interface TextVaeCheckpointOptions {
+  /** The model. */
+  readonly config: TextVaeConfig;
+  /** Its tokenizer, the encoder's and the decoder's. */
+  readonly tokenizer: TextTokenizer;
+  /** The state to go on from. */
+  readonly state: TrainState;
+  /** Steps done. */
+  readonly step: number;
+  /** The run's seed. */
+  readonly seed: number;
+  /** The hash of the run's configuration. */
+  readonly configHash: string;
+  /** Whatever else is to be kept. */
+  readonly details?: JsonObject;
+}
+
+/** The prefixes of the three parts' parameters. */
+const [ENCODER, DECODER, VAE] = ["encoder.", "decoder.", "vae."] as const;
+
+/** The model's components, without a training state. */
+export function textVaeComponents(
+  config: TextVaeConfig,
+  tokenizer: TextTokenizer,
+  parameters: HostParameters,
+): Pick<Checkpoint, "modelIndex" | "components"> {
+  const { encoder, decoder } = config;
+  const width = encoder.hiddenSize;
+  const weightsName = "model.safetensors";
+  const files = new Map(tokenizer.files());
+  const configName = "tokenizer_config.json";
+  const tokenizerConfig = new TextDecoder().decode(files.get(configName));
+  files.delete(configName);
+  return {
+    modelIndex: {
+      _class_name: "TextVae",
+      encoder: ["transformers", "BertModel"],
+      decoder: ["transformers", "GPT2LMHeadModel"],
+      tokenizer: ["transformers", "PreTrainedTokenizerFast"],
+      vae: ["nanodiffusion", "TextVae"],
+    },
+    components: {
+      encoder: {
+        config: bertConfigToJson(encoder, { padId: tokenizer.id("pad") }),
+        weightsName,
+        weights: toTensors({
+          ...partOf(parameters, ENCODER),
+          "pooler.dense.weight": float32(new Float32Array(width * width), [width, width]),
+          "pooler.dense.bias": float32(new Float32Array(width)),
+        }),
+      },
+      decoder: {
+        config: gpt2ConfigToJson(decoder, { endId: tokenizer.id("eos") }),
+        weightsName,
+        weights: toTensors(partOf(parameters, DECODER)),
+      },
+      tokenizer: { config: parseJsonObject(tokenizerConfig, configName), configName, files },
+      vae: {
+        config: textVaeToJson(config),
+        weightsName,
+        weights: toTensors(partOf(parameters, VAE)),
+      },
+    },
+  };
+}
+
+/** Puts a checkpoint together. The weights that are published are the moving average. */
+export function textVaeCheckpoint(
+  { config, tokenizer, state, ...run }: TextVaeCheckpointOptions,
+): Checkpoint & Required<Pick<Checkpoint, "state">> {
+  const average = unravel(state.ema, textVaeSpecs(config));
+  return {
+    ...textVaeComponents(config, tokenizer, average),
+    state: { ...run, vectors: stateTensors(state) },
+  };
+}
+
+/** A text VAE from a checkpoint. */
+export interface LoadedTextVae {
+  /** Its configuration. */
+  readonly config: TextVaeConfig;
+  /** Its weights: the moving average. */
+  readonly parameters: HostParameters;
+  /** Its tokenizer. */
+  readonly tokenizer: TextTokenizer;
+}
+
+/** The tokenizer in a checkpoint's component. */
+function loadComponentTokenizer(component: Component, source: string): TextTokenizer {
+  const bytes = component.files?.get("tokenizer.json");
+  if (bytes === undefined) throw new UserError(`${source} lacks tokenizer.json`);
+  const path = `${source}/tokenizer.json`;
+  const json = parseJsonObject(new TextDecoder().decode(bytes), path);
+  const needs = ["pad", "cls", "sep", "eos"] as const;
+  return new TextTokenizer(json, component.config, { source: path, needs });
+}
+
+/**
+ * Takes the text VAE out of a checkpoint.
+ *
+ * @throws {UserError} If a part is missing or unsound, or tensors or the vocabulary do not fit; names
+ * the file and the tensor.
+ */
+export function loadTextVae(checkpoint: LoadedCheckpoint): LoadedTextVae {
+  const { directory } = checkpoint;
+  const part = (folder: string) => {
+    const component = requireComponent(checkpoint, folder);
+    return { component, source: `${directory}/${folder}` };
+  };
+  const [encoder, decoder, own] = [part("encoder"), part("decoder"), part("vae")];
+  const config = textVaeFromJson(own.component.config, {
+    encoder: bertConfigFromJson(encoder.component.config, `${encoder.source}/config.json`),
+    decoder: gpt2ConfigFromJson(decoder.component.config, `${decoder.source}/config.json`),
+  }, `${own.source}/config.json`);
+  const { component, source } = part("tokenizer");
+  const tokenizer = loadComponentTokenizer(component, source);
+  for (
+    const [name, { vocabSize }] of [["encoder", config.encoder], [
+      "decoder",
+      config.decoder,
+    ]] as const
+  ) {
+    if (tokenizer.vocabSize > vocabSize) {
+      throw new UserError(
+        `${source} has ${tokenizer.vocabSize} tokens, the ${name} beside it ${vocabSize}: they ` +
+          "belong to different models",
+      );
+    }
+  }
+  const specs = textVaeSpecs(config);
+  const weightsOf = (prefix: string, weights: NamedTensors | undefined, source: string) => {
+    const shapes = Object.entries(partOf(specs, prefix)).map(([n, { shape }]) =>
+      [n, shape] as const
+    );
+    return underPrefix(
+      toParameters(checkWeights(weights, new Map(shapes), source, { allowOthers: true })),
+      prefix,
+    );
+  };
+  return {
+    config,
+    tokenizer,
+    parameters: {
+      ...weightsOf(ENCODER, encoder.component.weights, encoder.source),
+      ...weightsOf(DECODER, decoder.component.weights, decoder.source),
+      ...weightsOf(VAE, own.component.weights, own.source),
+    },
+  };
+}

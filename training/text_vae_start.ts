@@ -1,0 +1,68 @@
+/** What a text VAE's training begins with: tokens and weights. */
+import type { HostParameters } from "../nn/parameters.ts";
+import { initParameters } from "../nn/parameters.ts";
+import type { RandomStream } from "../nn/random.ts";
+import { alignPositions } from "../vae/aligned_positions.ts";
+import { trainBpe } from "../vae/bpe_trainer.ts";
+import { textVaeSpecs } from "../vae/text_vae.ts";
+import type { TextVaeConfig } from "../vae/text_vae_config.ts";
+import { TextTokenizer } from "../vae/tokenizer.ts";
+import { encodeTexts, encodingNote, type TextExample } from "../vae/tokenizer_texts.ts";
+import type { Texts } from "./text_data.ts";
+import type { TextConfig } from "./text_flags.ts";
+
+/** Texts as tokens. */
+export interface PreparedTexts {
+  /** The tokenizer. */
+  readonly tokenizer: TextTokenizer;
+  /** What is trained on. */
+  readonly train: readonly TextExample[];
+  /** What is held out, each text once. */
+  readonly validation: readonly TextExample[];
+}
+
+/**
+ * Turns texts into tokens, and says how many were cut.
+ *
+ * @param tokenizer The one to use; trained on the texts by default.
+ */
+export function prepareTexts(
+  { train, validation }: Pick<Texts, "train" | "validation">,
+  { vocabSize, splitDigits, maxTokens, windows }: TextConfig,
+  tokenizer: TextTokenizer = learnTokens(train, { vocabSize, splitDigits }),
+  log: (line: string) => void = console.log,
+): PreparedTexts {
+  const encode = (name: string, texts: readonly string[], windows: boolean) => {
+    const encoded = encodeTexts(texts, {
+      ...{ encoder: tokenizer, decoder: tokenizer, maxTokens, windows },
+    });
+    const note = encodingNote(encoded, maxTokens);
+    if (note !== undefined) log(`${name}: ${note}`);
+    return encoded.examples;
+  };
+  return {
+    tokenizer,
+    train: encode("training", train, windows),
+    validation: encode("held out", validation, false),
+  };
+}
+
+function learnTokens(
+  texts: readonly string[],
+  options: { readonly vocabSize: number; readonly splitDigits: boolean },
+): TextTokenizer {
+  const { tokenizer, config } = trainBpe(texts, options);
+  return new TextTokenizer(tokenizer, config);
+}
+
+/** Weights before the first step. */
+export function initTextVae(
+  model: TextVaeConfig,
+  { initialization, initializerRange }: TextConfig,
+  random: RandomStream,
+): HostParameters {
+  const parameters = initParameters(textVaeSpecs(model), random);
+  if (initialization === "random") return parameters;
+  // The sinusoids' share is the same whatever the deviation of the tokens' embeddings.
+  return alignPositions(parameters, model, 2.5 * initializerRange);
+}

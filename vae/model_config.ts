@@ -1,0 +1,47 @@
+/** Values of a model's config.json, checked. */
+import { UserError } from "../engine/errors.ts";
+import type { JsonObject, JsonValue } from "../engine/json.ts";
+import { quote } from "../engine/quote.ts";
+
+/** Reads values; every method throws a UserError that names the file and the key. */
+export interface ModelConfigReader {
+  /** A whole number from 1. */
+  count(key: string, fallback: number): number;
+  /** A number above 0. */
+  positive(key: string, fallback: number): number;
+  /** One of a few words. */
+  choice<const C extends string>(key: string, choices: readonly C[]): C;
+  /** Refuses any value but one; a key that is missing has that value. */
+  only(key: string, value: JsonValue): void;
+  /** Refuses a number that does not divide another. */
+  divides(key: string, divisor: number, ofKey: string, number: number): void;
+}
+
+/** Makes a reader of a file's content. @param source What messages call the file. */
+export function modelConfigReader(json: JsonObject, source: string): ModelConfigReader {
+  const fail = (key: string, value: JsonValue | undefined, wanted: string): never => {
+    throw new UserError(`${source}: ${key} is ${quote(value ?? null)}, but must be ${wanted}`);
+  };
+  return {
+    count(key, fallback) {
+      const value = json[key] ?? fallback;
+      const sound = typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
+      return sound ? value : fail(key, value, "a whole number from 1");
+    },
+    positive(key, fallback) {
+      const value = json[key] ?? fallback;
+      const sound = typeof value === "number" && Number.isFinite(value) && value > 0;
+      return sound ? value : fail(key, value, "a number above 0");
+    },
+    choice(key, choices) {
+      const value = choices.find((choice) => choice === json[key]);
+      return value ?? fail(key, json[key], `one of ${choices.join(", ")}`);
+    },
+    only(key, value) {
+      if ((json[key] ?? value) !== value) fail(key, json[key], `${quote(value)} to be used here`);
+    },
+    divides(key, divisor, ofKey, number) {
+      if (number % divisor !== 0) fail(key, divisor, `a divisor of ${ofKey}, ${number}`);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/**
+ * Texts of random tokens, which cannot be guessed but only copied: practice for a model of random
+ * weights, whose decoder otherwise learns to guess first, and then has little left to learn latents by.
+ */
+import type { RandomStream } from "../nn/random.ts";
+import type { TextExample } from "./tokenizer_texts.ts";
+
+/** Options of {@linkcode randomTexts}. */
+export interface RandomTextOptions {
+  /** The share of texts to replace, in [0, 1]. */
+  readonly share: number;
+  /** The texts whose tokens' frequencies half of the random texts have; the other half have none. */
+  readonly examples: readonly TextExample[];
+  /** Ids are below this. */
+  readonly vocabSize: number;
+  /** Ids that are never drawn. */
+  readonly specialIds: ReadonlySet<number>;
+}
+
+/** Replaces one text by a random one of the same length, or leaves it. */
+export type Replacement = (example: TextExample, random: RandomStream) => TextExample;
+
+/**
+ * Makes a replacement, for encoder and decoder with one vocabulary.
+ *
+ * @throws {RangeError} If the share is out of range.
+ */
+export function randomTexts(
+  { share, examples, vocabSize, specialIds }: RandomTextOptions,
+): Replacement {
+  if (!(share >= 0 && share <= 1)) throw new RangeError(`share must be in [0, 1], not ${share}`);
+  if (share === 0) return (example) => example;
+  const total = examples.reduce((sum, { decoder }) => sum + decoder.length, 0);
+  const frequent = new Int32Array(total);
+  let filled = 0;
+  for (const { decoder } of examples) {
+    frequent.set(decoder, filled);
+    filled += decoder.length;
+  }
+  const all = Int32Array.from({ length: vocabSize }, (_, id) => id)
+    .filter((id) => !specialIds.has(id));
+  return (example, random) => {
+    if (random.next() >= share) return example;
+    const from = random.next() < 0.5 ? frequent : all;
+    const decoder = random.integers(example.decoder.length, 0, from.length).map((i) => from[i]!);
+    const encoder = Int32Array.from(example.encoder);
+    encoder.set(decoder, 1); // after [CLS]
+    return { encoder, decoder };
+  };
+}
