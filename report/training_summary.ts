@@ -23,7 +23,7 @@ export interface TrainingSummary {
 export function trainingSummary(
   { config, unit, device, steps, milliseconds, onDevice, peakMemory }: TrainingSummary,
 ): string {
-  if (steps === 0) return "Trained before; measured again.";
+  if (steps === 0) return "Trained before; sampled again.";
   return `${steps} steps of ${config.batchSize} ${unit} in ${
     formatDuration(milliseconds / 1000)
   } ` +

@@ -42,24 +42,33 @@ export interface Running {
   kill(signal: Deno.Signal): void;
 }
 
-/**
- * Starts it.
- *
- * @param options `task`: whether by way of tools/task.ts, as `deno task image` does. `shell`: a script
- * that gets the command as its arguments, "$0" first.
- */
-export function startImage(
+/** Starts image.ts. */
+export function startImage(args: readonly string[], options: StartOptions = {}): Running {
+  return startProgram("image", args, options);
+}
+
+/** Options of {@linkcode startProgram}. */
+export interface StartOptions {
+  /** Whether by way of tools/task.ts, as the deno tasks do. */
+  readonly task?: boolean;
+  /** A script that gets the command as its arguments, "$0" first. */
+  readonly shell?: string;
+}
+
+/** Starts a program. */
+export function startProgram(
+  program: "image" | "text",
   args: readonly string[],
-  { task = false, shell }: { task?: boolean; shell?: string } = {},
+  { task = false, shell }: StartOptions = {},
 ): Running {
   const command = [
     Deno.execPath(),
     ...task
-      ? ["run", "-q", "--allow-run", "tools/task.ts", "image", ...args]
-      : denoArguments("image", args, deno.permissions.image),
+      ? ["run", "-q", "--allow-run", "tools/task.ts", program, ...args]
+      : denoArguments(program, args, deno.permissions[program]),
   ];
-  const [program = "", ...rest] = shell === undefined ? command : ["sh", "-c", shell, ...command];
-  const child = new Deno.Command(program, {
+  const [first = "", ...rest] = shell === undefined ? command : ["sh", "-c", shell, ...command];
+  const child = new Deno.Command(first, {
     args: rest,
     cwd: new URL("..", import.meta.url),
     env: { NO_COLOR: "1" },

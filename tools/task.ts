@@ -12,7 +12,7 @@ import { TENSORFLOW_DEFAULTS, TENSORFLOW_THREADS, usesTensorFlow } from "../engi
 /** What may be done in a folder. */
 export type Access = "read" | "write";
 
-const PROGRAMS = { image: config.permissions.image };
+const PROGRAMS = { image: config.permissions.image, text: config.permissions.text };
 
 /** The flags that name folders, and what is done in them. */
 const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {

@@ -11,7 +11,7 @@ export const TEXT_DATASETS = ["hotel_reviews"] as const;
 /** What can be done one after the other. */
 export const TEXT_STAGES = ["vae"] as const;
 
-/** What weights are before training: drawn, or drawn with positions that say which latent is where. */
+/** What weights are before training: see vae/aligned_start.ts. */
 export const INITIALIZATIONS = ["random", "aligned"] as const;
 
 /** The flags, by the headings of `--help`. */
@@ -100,7 +100,7 @@ export const TEXT_FLAGS = {
     decoderHeads: integer({ min: 1, max: 256, help: "heads of GPT-2's attention" }),
     initializerRange: number({ above: 0, max: 1, help: "deviation of random weights" }),
     initialization: choice(INITIALIZATIONS, {
-      help: "weights to begin with: random, or with positions that say which latent is where",
+      help: "weights to begin with: random, or such that the decoder looks at the latents in turn",
     }),
   },
 };

@@ -1,8 +1,7 @@
 /** What a text VAE's training begins with: tokens and weights. */
-import type { HostParameters } from "../nn/parameters.ts";
-import { initParameters } from "../nn/parameters.ts";
+import { type HostParameters, initParameters } from "../nn/parameters.ts";
 import type { RandomStream } from "../nn/random.ts";
-import { alignPositions } from "../vae/aligned_positions.ts";
+import { alignedStart } from "../vae/aligned_start.ts";
 import { trainBpe } from "../vae/bpe_trainer.ts";
 import { textVaeSpecs } from "../vae/text_vae.ts";
 import type { TextVaeConfig } from "../vae/text_vae_config.ts";
@@ -58,11 +57,9 @@ function learnTokens(
 /** Weights before the first step. */
 export function initTextVae(
   model: TextVaeConfig,
-  { initialization, initializerRange }: TextConfig,
+  { initialization }: TextConfig,
   random: RandomStream,
 ): HostParameters {
   const parameters = initParameters(textVaeSpecs(model), random);
-  if (initialization === "random") return parameters;
-  // The sinusoids' share is the same whatever the deviation of the tokens' embeddings.
-  return alignPositions(parameters, model, 2.5 * initializerRange);
+  return initialization === "random" ? parameters : alignedStart(parameters, model);
 }

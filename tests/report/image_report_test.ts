@@ -5,7 +5,6 @@ import {
   IMAGE_CHARTS,
   keyFigures,
   samplingProtocol,
-  trainingSummary,
 } from "../../report/image_report.ts";
 
 const config = { ...PRESETS.smoke, seed: 3, guidance: 2, eta: 0 };
@@ -51,19 +50,6 @@ Deno.test("samplingProtocol() says all that decides the samples", () => {
   assertEquals(
     samplingProtocol({ ...config, sampleTimesteps: [9, 1], sampleSteps: 2 }),
     "20 samples by ddim, 2 steps, timesteps 9 1, eta 0, guidance 2, averaged weights, seed 3",
-  );
-});
-
-Deno.test("trainingSummary() says how long, how fast and with what", () => {
-  const done = { config, device: { threads: 2 }, milliseconds: 80_000, onDevice: 60_000 };
-  assertEquals(
-    trainingSummary({ ...done, steps: 100, peakMemory: 5.4e8 }).replace(Deno.build.arch, "ARCH"),
-    "100 steps of 16 images in 01:20 on 2 threads of ARCH, 20 images/s, 25.0 % of the time outside " +
-      "the device, 540 MB of memory at the peak.",
-  );
-  assertEquals(
-    trainingSummary({ ...done, steps: 0, peakMemory: 0 }),
-    "Trained before; sampled again.",
   );
 });
 

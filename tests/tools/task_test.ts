@@ -70,8 +70,8 @@ Deno.test({
       const { code, stderr } = await child.output();
       return [code, new TextDecoder().decode(stderr)];
     };
-    assertEquals(await run(), [2, "usage: task.ts image [flags]\n"]);
-    assertEquals(await run("toString"), [2, "usage: task.ts image [flags]\n"]);
+    assertEquals(await run(), [2, "usage: task.ts image | text [flags]\n"]);
+    assertEquals(await run("toString"), [2, "usage: task.ts image | text [flags]\n"]);
     assertEquals(await run("image", "--steps", "0"), [
       2,
       "error: --steps 0: must be an integer of at least 1\n",

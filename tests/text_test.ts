@@ -1,0 +1,138 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { TEXT_METRICS } from "../report/text_report.ts";
+import { hashFolder, imageRuns, metricsOf, resultOf } from "./image_program.ts";
+import { runText, startText, TINY_TEXT } from "./text_program.ts";
+
+const ignore = !imageRuns;
+const STEPS = 20;
+
+const folders: string[] = [];
+async function temporaryFolder(): Promise<string> {
+  const path = await Deno.makeTempDir({ prefix: "text test " });
+  folders.push(path);
+  return path;
+}
+Deno.test.afterAll(async () => {
+  for (const path of folders) await Deno.remove(path, { recursive: true });
+});
+
+let straight: Promise<string> | undefined;
+function straightRun(): Promise<string> {
+  const run = async () => {
+    const out = `${await temporaryFolder()}/straight`;
+    const { code, stderr } = await runText(...TINY_TEXT, `--steps=${STEPS}`, "--out", out);
+    assertEquals(code, 0, stderr);
+    return out;
+  };
+  return straight ??= run();
+}
+
+Deno.test({
+  name: "text leaves a run's folder: configuration, metrics, checkpoints, report",
+  ignore,
+  fn: async () => {
+    const out = await straightRun();
+    const files = Object.keys(await hashFolder(out));
+    const model = ["config.json", "model.safetensors"];
+    const expected = [
+      ...["decoder", "encoder", "vae"].flatMap((part) => model.map((file) => `${part}/${file}`)),
+      ...["tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "model_index.json"],
+    ];
+    for (const file of expected) {
+      assert(files.includes(`checkpoints/step-000020/${file}`), `${file} in ${files}`);
+    }
+    const record = JSON.parse(await Deno.readTextFile(`${out}/config.json`));
+    assertEquals([record.program, record.config.latents, record.config.steps], ["text", 4, STEPS]);
+    for (const hash of Object.values(record.data[0].sha256)) assertMatch(String(hash), /^\w{64}$/);
+
+    const [header, ...rows] = (await Deno.readTextFile(`${out}/metrics.csv`)).trimEnd().split("\n");
+    assertEquals(header!.split(","), ["step", ...TEXT_METRICS]);
+    assertEquals(rows.map((row) => Number(row.split(",")[0])), [
+      2,
+      4,
+      6,
+      8,
+      10,
+      12,
+      14,
+      16,
+      18,
+      20,
+    ]);
+    const report = await Deno.readTextFile(`${out}/report.html`);
+    assertStringIncludes(report, "ONLY THE BUNDLED SAMPLE");
+    assertStringIncludes(report, "Token accuracy");
+  },
+});
+
+Deno.test({
+  name: "text --resume prolongs a run to the bits of one that was longer from the start",
+  ignore,
+  fn: async () => {
+    const out = `${await temporaryFolder()}/resumed`;
+    // Two schedules of one length: the learning rate is constant, so the first half knows no end.
+    const run = (...flags: string[]) =>
+      runText(...TINY_TEXT, "--lr-schedule=constant", "--out", out, ...flags);
+    const first = await run("--steps=11"); // on no beat
+    assertEquals(first.code, 0, first.stderr);
+    const second = await run(`--steps=${STEPS}`, "--resume");
+    assertEquals(second.code, 0, second.stderr);
+    assertStringIncludes(second.stdout, "going on at step 11");
+    const other = `${await temporaryFolder()}/straight`;
+    const whole = await runText(
+      ...[...TINY_TEXT, "--lr-schedule=constant", `--steps=${STEPS}`, "--out", other],
+    );
+    assertEquals(whole.code, 0, whole.stderr);
+    const expected = await resultOf(other);
+    const found = await resultOf(out);
+    // The shorter run's last row, off the beat, stays.
+    const rows = found["metrics"] as string[];
+    assertEquals(rows.filter((row) => !row.startsWith("11,")), expected["metrics"]);
+    assertEquals({ ...found, metrics: [] }, { ...expected, metrics: [] });
+  },
+});
+
+Deno.test({
+  name: "text saves when it is interrupted, and the same command goes on from there",
+  ignore: ignore || Deno.build.os === "windows",
+  fn: async () => {
+    const out = `${await temporaryFolder()}/interrupted`;
+    const args = [...TINY_TEXT, "--steps=1000", "--out", out];
+    const run = startText(args);
+    await run.training;
+    run.kill("SIGINT");
+    const { code, stderr } = await run.ended;
+    assertEquals(code, 130, stderr);
+    assertMatch(
+      stderr,
+      /interrupted: saved .+\/step-\d{6}; the same command goes on from there\n$/,
+    );
+    const before = await metricsOf(out);
+    const again = startText(args);
+    await again.training;
+    again.kill("SIGINT");
+    assertEquals((await again.ended).code, 130);
+    assertEquals((await metricsOf(out)).slice(0, before.length), before);
+  },
+});
+
+Deno.test({
+  name: "text refuses settings that do not fit each other, with exit code 2 and one line",
+  ignore,
+  fn: async () => {
+    const refusals: [string[], string][] = [
+      [["--encoder-width=10", "--encoder-heads=3"], "--encoder-width 10 must be a multiple"],
+      [["--latents=5", "--max-tokens=8"], "5 latents cannot share 8 tokens equally"],
+      [["--beta=0.1"], "--beta 0.1 is for --latent-kind kl"],
+      [["--latent-kin=kl"], "did you mean --latent-kind?"],
+    ];
+    const place = await temporaryFolder();
+    for (const [flags, message] of refusals) {
+      const names = flags.map((flag) => flag.split("=")[0]!);
+      const rest = TINY_TEXT.filter((flag) => !names.includes(flag.split("=")[0]!));
+      const { code, stderr } = await runText(...rest, ...flags, "--out", `${place}/none`);
+      assertEquals([code, stderr.trimEnd().split("\n").length], [2, 1], stderr);
+      assertStringIncludes(stderr, message);
+    }
+  },
+});
