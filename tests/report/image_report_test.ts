@@ -1,11 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { IMAGE_METRICS } from "../../training/image_training.ts";
 import { PRESETS } from "../../image.ts";
-import {
-  IMAGE_CHARTS,
-  keyFigures,
-  samplingProtocol,
-} from "../../report/image_report.ts";
+import { IMAGE_CHARTS, keyFigures, samplingProtocol } from "../../report/image_report.ts";
 
 const config = { ...PRESETS.smoke, seed: 3, guidance: 2, eta: 0 };
 
