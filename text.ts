@@ -220,7 +220,7 @@ async function main(): Promise<number> {
     resumeStep: checkpoint === undefined ? undefined : done,
   });
   const window = new MeanWindow(checkpoint?.state?.details?.["window"] as JsonObject);
-  const { state, interrupted, ...measured } = await superviseTraining({
+  const { interrupted, ...measured } = await superviseTraining({
     ...{ config, device, trainStep, done, metrics, unit: "texts" },
     ...{ state: initial, batchAt: batches.batchAt },
     window: {
