@@ -99,10 +99,14 @@ export { type OnnxBackendOptions, registerOnnxBackend } from "./engine/onnx/regi
 export type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "./engine/tf.ts";
 export type { JsonObject, JsonValue } from "./engine/json.ts";
 export * from "./engine/tree.ts";
+export * from "./evaluation/answers.ts";
 export * from "./evaluation/bleu.ts";
+export * from "./evaluation/denoising_bleu.ts";
 export * from "./evaluation/draw_samples.ts";
+export * from "./evaluation/minimum_bayes_risk.ts";
 export * from "./evaluation/ngrams.ts";
 export * from "./evaluation/rouge.ts";
+export * from "./evaluation/text_diversity.ts";
 export * from "./evaluation/validation_loss.ts";
 export * from "./nn/activations.ts";
 export * from "./nn/attention.ts";

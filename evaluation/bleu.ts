@@ -3,7 +3,7 @@
  * all hypotheses are counted together, tokens are those of mteval-v13a, and case counts. No library of
  * npm's gives the same numbers.
  */
-import { countNgrams, sharedCount, splitWords, totalCount } from "./ngrams.ts";
+import { countNgrams, type NgramCounts, sharedCount, splitWords, totalCount } from "./ngrams.ts";
 
 /**
  * What stands in for the precision of an order without a match (Chen and Cherry 2014): nothing, so
@@ -78,6 +78,22 @@ export function tokenize13a(text: string): string[] {
   );
 }
 
+/** A text's tokens, counted. */
+interface Segment {
+  readonly length: number;
+  /** Of each order, 1 first. */
+  readonly counts: readonly NgramCounts[];
+}
+
+function segmentOf(
+  text: string,
+  { maxOrder = 4, lowercase = false, tokenize = tokenize13a }: BleuOptions,
+): Segment {
+  const tokens = tokenize(lowercase ? text.toLowerCase() : text);
+  const orders = Array.from({ length: maxOrder }, (_, i) => i + 1);
+  return { length: tokens.length, counts: orders.map((n) => countNgrams(tokens, n)) };
+}
+
 interface Statistics {
   readonly matches: number[];
   readonly totals: number[];
@@ -85,21 +101,31 @@ interface Statistics {
   referenceLength: number;
 }
 
+const noStatistics = (maxOrder = 4): Statistics => ({
+  matches: Array(maxOrder).fill(0),
+  totals: Array(maxOrder).fill(0),
+  hypothesisLength: 0,
+  referenceLength: 0,
+});
+
+/** Of several references' counts of each n-gram, the largest. */
+function largest(counts: readonly NgramCounts[]): NgramCounts {
+  if (counts.length === 1) return counts[0]!;
+  const most = new Map<string, number>();
+  for (const [ngram, count] of counts.flatMap((of) => [...of])) {
+    most.set(ngram, Math.max(count, most.get(ngram) ?? 0));
+  }
+  return most;
+}
+
 /** Adds one hypothesis and its references to the statistics. */
 function addSegment(
   statistics: Statistics,
-  hypothesis: readonly string[],
-  references: readonly (readonly string[])[],
+  hypothesis: Segment,
+  references: readonly Segment[],
 ): void {
-  statistics.matches.forEach((_, i) => {
-    const most = new Map<string, number>();
-    for (const reference of references) {
-      for (const [ngram, count] of countNgrams(reference, i + 1)) {
-        most.set(ngram, Math.max(count, most.get(ngram) ?? 0));
-      }
-    }
-    const counts = countNgrams(hypothesis, i + 1);
-    statistics.matches[i]! += sharedCount(counts, most);
+  hypothesis.counts.forEach((counts, i) => {
+    statistics.matches[i]! += sharedCount(counts, largest(references.map((of) => of.counts[i]!)));
     statistics.totals[i]! += totalCount(counts);
   });
   // Of two that are as near, the shorter.
@@ -151,23 +177,20 @@ export function corpusBleu(
   references: readonly (string | readonly string[])[],
   options: BleuOptions = {},
 ): BleuScore {
-  const { maxOrder = 4, lowercase = false, tokenize = tokenize13a } = options;
   if (hypotheses.length !== references.length) {
     throw new RangeError(
       `${hypotheses.length} hypotheses, but ${references.length} of references: one for each`,
     );
   }
-  const tokens = (text: string) => tokenize(lowercase ? text.toLowerCase() : text);
-  const statistics: Statistics = {
-    matches: Array(maxOrder).fill(0),
-    totals: Array(maxOrder).fill(0),
-    hypothesisLength: 0,
-    referenceLength: 0,
-  };
+  const statistics = noStatistics(options.maxOrder);
   hypotheses.forEach((hypothesis, i) => {
     const its = [references[i]!].flat();
     if (its.length === 0) throw new RangeError(`hypothesis ${i} has no reference`);
-    addSegment(statistics, tokens(hypothesis), its.map(tokens));
+    addSegment(
+      statistics,
+      segmentOf(hypothesis, options),
+      its.map((reference) => segmentOf(reference, options)),
+    );
   });
   return scoreOf(statistics, options);
 }
@@ -182,4 +205,20 @@ export function sentenceBleu(
   options: BleuOptions = {},
 ): BleuScore {
   return corpusBleu([hypothesis], [references], { effectiveOrder: true, ...options });
+}
+
+/**
+ * {@linkcode sentenceBleu} of every text against every other, each text cut and counted once.
+ *
+ * @returns [N][N]: entry [i][j] is the score of text i with text j as its reference.
+ */
+export function pairwiseBleu(texts: readonly string[], options: BleuOptions = {}): number[][] {
+  const segments = texts.map((text) => segmentOf(text, options));
+  return segments.map((hypothesis) =>
+    segments.map((reference) => {
+      const statistics = noStatistics(options.maxOrder);
+      addSegment(statistics, hypothesis, [reference]);
+      return scoreOf(statistics, { effectiveOrder: true, ...options }).score;
+    })
+  );
 }
