@@ -10,6 +10,7 @@
  *     deno task image --sample-only --checkpoint runs/image-nano-0 --class Sneaker --guidance 3
  *     deno task image --sample-only --inpaint half       # test images, their right half drawn anew
  *     deno task image --sample-only --interpolate Sneaker,Bag --encode
+ *     deno task image --sample-only --evaluate           # FID and other figures: minutes to an hour
  *     deno task image --help                             # every setting, with ranges and defaults
  *
  * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/grid.png and
@@ -19,6 +20,7 @@ import { describeNetwork, networkSpecs, trainableNetwork } from "./diffusion/ima
 import { type Device, openDevice } from "./engine/device.ts";
 import { EXIT } from "./engine/errors.ts";
 import type { JsonObject } from "./engine/json.ts";
+import { prepareEvaluation, runEvaluation } from "./evaluation/evaluation_tool.ts";
 import { sampleGrid } from "./evaluation/sample_grid.ts";
 import { sampleOnly } from "./evaluation/sample_only.ts";
 import { compileValidationLoss } from "./evaluation/validation_loss.ts";
@@ -242,6 +244,7 @@ async function trainAndReport(
 
   // The data, the weights to begin with, and the folder.
   const data = await loadImages(given);
+  const evaluation = given.evaluate ? await prepareEvaluation(given, data, Deno.args) : undefined;
   const start = config.startFrom === undefined
     ? undefined
     : await loadStartWeights(config.startFrom, network.config);
@@ -343,16 +346,25 @@ async function trainAndReport(
   const path = `${directory}/samples/grid.png`;
   const model = { parameters, config: network.config, schedule };
   const png = await sampleGrid(device, model, config, { path, only });
+  const evaluated = evaluation === undefined ? undefined : await runEvaluation(
+    device,
+    { ...evaluation, model, config, source: directory },
+    directory,
+  );
   const rows = await readMetrics(metricsPath);
-  const figures = keyFigures(rows, config);
+  const figures = [...keyFigures(rows, config), ...evaluated?.figures ?? []];
   const report = await writeReport(directory, {
     title: directory.slice(directory.lastIndexOf("/") + 1),
     summary,
-    warnings: data.origin === "sample" ? [data.description] : [],
+    warnings: [
+      ...data.origin === "sample" ? [data.description] : [],
+      ...evaluated?.warnings ?? [],
+    ],
     figures,
     pictures: [{ caption: samplingProtocol(config), png }],
     metrics: rows,
     charts: IMAGE_CHARTS,
+    sections: evaluated?.sections ?? [],
     config: config as unknown as JsonObject,
     origin: folder.record as unknown as JsonObject,
   });

@@ -11,6 +11,7 @@ import { loadImages } from "../training/image_data.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "../training/image_flags.ts";
 import { classPair, resolveSampling } from "../training/image_sampling.ts";
 import { type LoadedImageModel, loadImageModel } from "../training/image_checkpoint.ts";
+import { evaluateCheckpoint } from "./evaluation_tool.ts";
 import { drawInpainting, readMask } from "./inpainting_tool.ts";
 import { drawInterpolation } from "./interpolation_tool.ts";
 import { sampleGrid } from "./sample_grid.ts";
@@ -115,5 +116,7 @@ export async function sampleOnly(
   }
   if (trajectory) await drawTrajectory(task("trajectory"), only);
   if (interpolate !== undefined || redraws || trajectory) return;
-  await sampleGrid(device, model, config, { path: `${folder}/grid.png`, only });
+  if (given.evaluate) {
+    await evaluateCheckpoint({ device, model, config, source: directory, folder, given });
+  } else await sampleGrid(device, model, config, { path: `${folder}/grid.png`, only });
 }

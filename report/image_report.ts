@@ -27,13 +27,13 @@ export const IMAGE_CHARTS: MetricsChart[] = [
   { title: "Norm of the gradients", xLabel: "step", yLabel: "norm", columns: { gradNorm: "norm" } },
 ];
 
-/** How the samples were drawn, in words. */
-export function samplingProtocol(config: ImageConfig): string {
+/** How samples are drawn, in words: all that decides them but their number and the seed. */
+export function samplingSettings(config: ImageConfig): string {
   const { sampler, sampleSteps, respacing, sampleTimesteps, guidance } = config;
   const { guidanceRescale, guidanceLow, guidanceHigh, dynamicThreshold } = config;
   const solver = sampler.startsWith("dpmpp") || sampler === "unipc";
   return [
-    `${config.samples} samples by ${sampler}`,
+    sampler,
     ...solver ? [`order ${config.solverOrder}`] : [],
     `${sampleSteps} steps`,
     ...sampleTimesteps === undefined ? [] : [`timesteps ${sampleTimesteps.join(" ")}`],
@@ -48,7 +48,6 @@ export function samplingProtocol(config: ImageConfig): string {
     ...guidanceHigh === 0 ? [] : [`up to sigma ${guidanceHigh}`],
     ...dynamicThreshold === 0 ? [] : [`dynamic threshold ${dynamicThreshold}`],
     "averaged weights",
-    `seed ${config.seed}`,
   ].join(", ");
 }
 

@@ -4,6 +4,7 @@ import { writeFileAtomic } from "../engine/files.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../engine/json.ts";
 import { type Content, element, type Markup } from "./html.ts";
 import { drawPlot, type LinePlot } from "./plot.ts";
+import { renderSection, type ReportSection } from "./sections.ts";
 import { STYLE } from "./style.ts";
 
 /** A number that the run is judged by. */
@@ -63,6 +64,8 @@ export interface Report {
   readonly metrics?: readonly MetricsRow[];
   /** What to draw of them; nothing is drawn of columns that they lack. */
   readonly charts?: readonly MetricsChart[];
+  /** Further parts of the page. */
+  readonly sections?: readonly ReportSection[];
   /** Every setting of the run. */
   readonly config: JsonObject;
   /** Device, versions, data and hashes: what else is in the run's config.json. */
@@ -76,6 +79,7 @@ const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; ba
 /** The report as HTML. Every text in it is escaped. */
 export function renderReport(report: Report): string {
   const { title, summary, warnings = [], figures = [], pictures = [], texts = [] } = report;
+  const { sections = [] } = report;
   const charts = (report.charts ?? []).flatMap((chart) => renderChart(chart, report.metrics ?? []));
   const head = element(
     "head",
@@ -101,6 +105,7 @@ export function renderReport(report: Report): string {
     header,
     section("Key figures", figures.length > 0 && renderFigures(figures)),
     section("Samples", [...pictures.map(renderPicture), ...texts.map(renderTexts)]),
+    sections.map((part) => section(part.heading, renderSection(part, renderPicture))),
     section("Training", charts),
     section("Configuration", renderTable(report.config)),
     section("Origin", report.origin !== undefined && renderTable(report.origin)),

@@ -165,6 +165,23 @@ export const IMAGE_FLAGS = {
     samples: integer({ min: 1, max: 100000, help: "images to draw, the classes in turn" }),
     class: text({ placeholder: "NAME", help: `only one of ${FASHION_MNIST_CLASSES.join(", ")}` }),
   },
+  "Evaluation": {
+    evaluate: toggle({
+      help:
+        "measure FID, KID, class agreement, precision, recall and bits per dimension, after the " +
+        "training or of --checkpoint: evaluation.json, evaluation.csv, report.html",
+    }),
+    evaluateSamples: integer({
+      min: 20,
+      max: 10000,
+      help: "samples that are measured; 2048 if not given, fewer than the 512 features say little",
+    }),
+    evaluateSeeds: integer({
+      min: 1,
+      max: 100,
+      help: "seeds that as many samples are drawn with, from --seed on; 1 if not given",
+    }),
+  },
   "Without training": {
     sampleOnly: toggle({ help: "do not train: draw samples from --checkpoint, or as below" }),
     checkpoint: text({
@@ -200,6 +217,7 @@ export type ImageFlags = Partial<FlagValues<typeof IMAGE_FLAGS>>;
 const ASIDE = [
   ...["preset", "out", "device", "threads", "dataDir", "resume", "overwrite", "class"] as const,
   ...["sampleOnly", "checkpoint", "interpolate", "encode", "inpaint", "fromStep"] as const,
+  ...["evaluate", "evaluateSamples", "evaluateSeeds"] as const,
   "trajectory",
 ] as const;
 

@@ -217,6 +217,7 @@ const TOOL_FLAGS = ["interpolate", "inpaint", "fromStep", "trajectory"] as const
  * @throws {UserError} With exit code 2, naming the flags.
  */
 export function checkTools(given: ImageFlags): void {
+  checkEvaluation(given);
   if (!given.sampleOnly) {
     if (given.checkpoint !== undefined) {
       throw usageError("--checkpoint DIR is what --sample-only draws from: give that too.");
@@ -242,6 +243,25 @@ export function checkTools(given: ImageFlags): void {
       "--dynamic-threshold and --inpaint both say what x0 is to be: leave one of them out.",
     );
   }
+}
+
+/** Refuses to measure what is no set of samples of all classes, and settings of what is not measured. */
+function checkEvaluation(given: ImageFlags): void {
+  const { evaluate } = given;
+  if (!evaluate) {
+    const alone = (["evaluateSamples", "evaluateSeeds"] as const)
+      .find((key) => given[key] !== undefined);
+    if (alone === undefined) return;
+    throw usageError(`--${kebabCase(alone)} ${given[alone]} is for --evaluate: give that too.`);
+  }
+  if (given.class !== undefined) {
+    throw usageError(
+      `--evaluate compares samples of all classes with the test images: leave --class ${given.class} out.`,
+    );
+  }
+  const tool = TOOL_FLAGS.find((key) => given[key] !== undefined && given[key] !== false);
+  if (tool === undefined) return;
+  throw usageError(`--evaluate measures samples: leave --${kebabCase(tool)} out.`);
 }
 
 /** What is encoded comes back by the same steps alone: ddim's, without noise, guidance or clipping. */

@@ -1,0 +1,96 @@
+/** How a report shows what `--evaluate` found. */
+import {
+  type Evaluation,
+  evaluationRows,
+  QUALITY_FIGURES,
+  QUALITY_KEYS,
+  spreadOf,
+} from "../evaluation/evaluation.ts";
+import type { Evaluated } from "../evaluation/evaluate_images.ts";
+import type { KeyFigure } from "./report.ts";
+import type { ReportSection, ReportTable } from "./sections.ts";
+
+/** The table of an evaluation. */
+export function evaluationTable(evaluation: Pick<Evaluation, "seeds" | "real">): ReportTable {
+  const measured = QUALITY_KEYS.filter((key) => spreadOf(evaluation.seeds, key) !== undefined);
+  return {
+    columns: ["images", ...measured.map((key) => QUALITY_FIGURES[key].name)],
+    rows: evaluationRows(evaluation).map(({ name, values }) => [
+      name,
+      ...measured.map((key) => {
+        const value = values[key];
+        return value === undefined ? "" : QUALITY_FIGURES[key].format(value);
+      }),
+    ]),
+  };
+}
+
+/** The figures of an evaluation, each with its protocol. */
+export function evaluationFigures(evaluation: Evaluation): KeyFigure[] {
+  const { seeds, real, protocol } = evaluation;
+  const ofSamples = QUALITY_KEYS.flatMap((key): KeyFigure[] => {
+    const { name, column, format } = QUALITY_FIGURES[key];
+    const found = spreadOf(seeds, key);
+    if (found === undefined) return [];
+    const range = seeds.length === 1 ? [] : [`${format(found.low)} to ${format(found.high)}`];
+    const floor = key === "classAgreement"
+      ? `the classifier finds the class of ${
+        format(evaluation.classifierAccuracy)
+      } of the test images`
+      : `real images: ${format(real[key]!)}`;
+    return [{
+      name,
+      value: format(found.mean),
+      protocol: [...range, protocol[column], floor, protocol["samples"]].join("; "),
+    }];
+  });
+  return [
+    ...ofSamples,
+    {
+      name: "Bits per dimension",
+      value: evaluation.bitsPerDimension.toFixed(3),
+      protocol: protocol["bits_per_dimension"]!,
+    },
+    {
+      name: "Nearest training image",
+      value: evaluation.nearestToSamples.toFixed(1),
+      protocol: `${protocol["nearest"]}; of test images: ${
+        evaluation.nearestToTestImages.toFixed(1)
+      }`,
+    },
+  ];
+}
+
+/** The part of the page about an evaluation. */
+export function evaluationSection({ evaluation, timesteps, neighbours }: Evaluated): ReportSection {
+  const { bits, losses } = timesteps;
+  const x = Float64Array.from(bits, (_, timestep) => timestep);
+  const { protocol } = evaluation;
+  return {
+    heading: "Evaluation",
+    table: evaluationTable(evaluation),
+    notes: [
+      `Samples: ${protocol["samples"]}.`,
+      `Real images: ${protocol["real_images"]}.`,
+    ],
+    plots: [
+      {
+        ...{ title: "Loss by timestep, test images", xLabel: "timestep" },
+        yLabel: "mean squared error",
+        yScale: "log",
+        series: [{ name: protocol["loss"]!.split(" on ")[0]!, x, y: losses }],
+      },
+      {
+        title: "The variational bound by timestep, test images",
+        ...{ xLabel: "timestep", yLabel: "bits per dimension", yScale: "log" },
+        series: [{ name: `all together ${evaluation.bitsPerDimension.toFixed(3)}`, x, y: bits }],
+      },
+    ],
+    pictures: [{
+      caption:
+        "Samples and the training images nearest to them, with the root of the mean squared " +
+        "difference in grey levels below",
+      png: neighbours,
+    }],
+  };
+}
