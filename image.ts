@@ -11,6 +11,7 @@
  *     deno task image --sample-only --inpaint half       # test images, their right half drawn anew
  *     deno task image --sample-only --interpolate Sneaker,Bag --encode
  *     deno task image --sample-only --evaluate           # FID and other figures: minutes to an hour
+ *     deno task image --study ddim                       # FID against steps and eta: hours
  *     deno task image --help                             # every setting, with ranges and defaults
  *
  * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/grid.png and
@@ -212,7 +213,7 @@ async function main(): Promise<number> {
   const device = await openDevice(given.device ?? "onnx", {
     ...(given.threads === undefined ? {} : { threads: given.threads }),
   });
-  if (given.sampleOnly) {
+  if (given.sampleOnly || given.study !== undefined) {
     const { checkpoint = `${import.meta.dirname}/checkpoints/fashion-mnist` } = given;
     await sampleOnly(device, given, { preset: PRESETS[preset], checkpoint });
     return EXIT.done;

@@ -9,7 +9,7 @@ import { encodePng } from "../report/png.ts";
 import type { ImageConfig } from "../training/image_flags.ts";
 import { Progress } from "../training/progress.ts";
 import type { Classifier } from "./classifier_checkpoint.ts";
-import { drawSamples } from "./draw_samples.ts";
+import { drawSeed } from "./draw_seed.ts";
 import { drawSettings, type SampledModel } from "./draw_settings.ts";
 import {
   csv,
@@ -20,13 +20,9 @@ import {
 } from "./evaluation.ts";
 import { nearestTraining } from "./neighbour_picture.ts";
 import { checkSampleCount, openQualityMeter } from "./quality_meter.ts";
-import { labelsOf } from "./sample_grid.ts";
-import { evaluationsOf, openSampling } from "./sampling_session.ts";
+import { openSampling } from "./sampling_session.ts";
 import { measureTimesteps, type TimestepLosses } from "./timestep_losses.ts";
 import { weightsHash } from "./weights_hash.ts";
-
-/** Samples that are drawn together: sixteen batches make the usual 2,048, and larger ones are no faster. */
-export const EVALUATION_BATCH = 128;
 
 /** What is evaluated, and with what. */
 export interface EvaluationTask {
@@ -58,29 +54,6 @@ export interface Evaluated {
   readonly neighbours: Uint8Array;
   /** What readers must know first. */
   readonly warnings: readonly string[];
-}
-
-/** Draws the samples of a seed. */
-async function drawSeed(
-  device: Device,
-  { model, config, samples }: Pick<EvaluationTask, "model" | "config" | "samples">,
-  seed: number,
-): Promise<{ pixels: Uint8Array; labels: Int32Array }> {
-  const labels = labelsOf(samples, undefined);
-  const evaluations = evaluationsOf(config.sampler, config.sampleSteps);
-  await using progress = new Progress({
-    total: Math.ceil(samples / EVALUATION_BATCH) * evaluations,
-    itemsPerStep: Math.min(samples, EVALUATION_BATCH) / evaluations,
-    label: `sampling, seed ${seed}:`,
-  });
-  const pixels = await drawSamples(device, {
-    ...drawSettings(model, config),
-    labels,
-    random: randomStream(seed).stream("samples"),
-    batchSize: EVALUATION_BATCH,
-    onProgress: (done) => progress.update(done),
-  });
-  return { pixels, labels };
 }
 
 /** The bound and the loss of the test images. */

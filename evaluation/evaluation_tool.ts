@@ -1,5 +1,6 @@
 /** `--evaluate` from flags to files and the parts of a report. */
 import type { FashionMnist } from "../datasets/fashion_mnist.ts";
+import type { JsonObject } from "../engine/json.ts";
 import type { Device } from "../engine/device.ts";
 import {
   evaluationFigures,

@@ -14,17 +14,31 @@ function decompose(symmetric: Matrix): EigenvalueDecomposition {
   return new EigenvalueDecomposition(symmetric, { assumeSymmetric: true });
 }
 
+/** The factors of covariances that others are compared with again and again. */
+const kept = new WeakMap<FeatureStatistics, Matrix>();
+
+/** R of a covariance R R'. */
+function factorOf(statistics: FeatureStatistics): Matrix {
+  const known = kept.get(statistics);
+  if (known !== undefined) return known;
+  const { covariance, mean } = statistics;
+  const { realEigenvalues, eigenvectorMatrix } = decompose(squareMatrix(covariance, mean.length));
+  // Eigenvalues of a covariance are below zero by rounding only.
+  const roots = realEigenvalues.map((value) => Math.sqrt(Math.max(0, value)));
+  const factor = eigenvectorMatrix.mulRowVector(roots); // V sqrt(D), column by column
+  kept.set(statistics, factor);
+  return factor;
+}
+
 /**
  * tr sqrt(A B) of two covariances: the sum of the square roots of the eigenvalues of R' B R, where
  * A = R R' and R = V sqrt(D) comes from the eigenvectors V and eigenvalues D of A. That matrix is
  * symmetric and has the eigenvalues of A B, so no square root of a matrix that is not symmetric is
  * needed, which loses digits and may turn complex where a covariance is singular.
+ *
+ * @param factor R of A.
  */
-function traceOfRoot(a: Matrix, b: Matrix): number {
-  const { realEigenvalues, eigenvectorMatrix } = decompose(a);
-  // Eigenvalues of a covariance are below zero by rounding only.
-  const roots = realEigenvalues.map((value) => Math.sqrt(Math.max(0, value)));
-  const factor = eigenvectorMatrix.mulRowVector(roots); // V sqrt(D), column by column
+function traceOfRoot(factor: Matrix, b: Matrix): number {
   const product = factor.transpose().mmul(b).mmul(factor);
   const symmetric = Matrix.add(product, product.transpose()).mul(0.5);
   return decompose(symmetric).realEigenvalues
@@ -50,6 +64,6 @@ export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): num
     distance += (a.mean[i]! - b.mean[i]!) ** 2;
     distance += a.covariance[i * size + i]! + b.covariance[i * size + i]!;
   }
-  const root = traceOfRoot(squareMatrix(a.covariance, size), squareMatrix(b.covariance, size));
+  const root = traceOfRoot(factorOf(a), squareMatrix(b.covariance, size));
   return Math.max(0, distance - 2 * root);
 }

@@ -15,6 +15,7 @@ import { evaluateCheckpoint } from "./evaluation_tool.ts";
 import { drawInpainting, readMask } from "./inpainting_tool.ts";
 import { drawInterpolation } from "./interpolation_tool.ts";
 import { sampleGrid } from "./sample_grid.ts";
+import { studyCheckpoint } from "./study_tool.ts";
 import { drawTrajectory } from "./trajectory_tool.ts";
 
 /** What images a network draws, in words; undefined for those of something else. */
@@ -55,10 +56,12 @@ function checkModel(directory: string, config: ImageNetworkConfig, given: ImageF
 /** What the checkpoint says about sampling goes before the preset, what the tool needs before both. */
 function defaultsOf(model: LoadedImageModel, preset: ImageConfig, given: ImageFlags): ImageConfig {
   const isFlow = model.sampler !== undefined && isFlowSampler(model.sampler);
-  if (isFlow && given.encode) {
-    throw usageError("--encode is ddim's, and the model is a flow: leave it out.");
+  const diffusions = given.encode ? "--encode" : given.study ? `--study ${given.study}` : undefined;
+  if (isFlow && diffusions !== undefined) {
+    throw usageError(`${diffusions} is ddim's, and the model is a flow: leave it out.`);
   }
-  const guided = nullClassOf(model.config) !== undefined && !given.encode;
+  const guided = nullClassOf(model.config) !== undefined && !given.encode &&
+    given.study === undefined; // the paper's table is without
   return {
     ...preset,
     objective: isFlow ? "flow_matching" : "diffusion",
@@ -95,7 +98,8 @@ export async function sampleOnly(
     learnedVariance: describeNetwork(model.config, 1).learnedVariance,
   });
   console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
-  const folder = given.out ?? `runs/image-samples-${config.seed}`;
+  const name = given.study === undefined ? "samples" : `study-${given.study}`;
+  const folder = given.out ?? `runs/image-${name}-${config.seed}`;
   const only = given.class === undefined ? undefined : classIndex(given.class);
   const task = (name: string) => ({ device, model, config, path: `${folder}/${name}.png` });
 
@@ -116,7 +120,9 @@ export async function sampleOnly(
   }
   if (trajectory) await drawTrajectory(task("trajectory"), only);
   if (interpolate !== undefined || redraws || trajectory) return;
-  if (given.evaluate) {
+  if (given.study !== undefined) {
+    await studyCheckpoint({ device, model, config, source: directory, folder, given });
+  } else if (given.evaluate) {
     await evaluateCheckpoint({ device, model, config, source: directory, folder, given });
   } else await sampleGrid(device, model, config, { path: `${folder}/grid.png`, only });
 }

@@ -26,6 +26,8 @@ export interface LinePlot {
   readonly yLabel: string;
   /** The lines. */
   readonly series: readonly Series[];
+  /** On a logarithmic axis positions up to 0 are left out. @default "linear" */
+  readonly xScale?: "linear" | "log";
   /** On a logarithmic axis values up to 0 are left out. @default "linear" */
   readonly yScale?: "linear" | "log";
   /** The width in pixels, where nothing else sets it. @default 720 */
@@ -52,7 +54,8 @@ interface Axis {
 export function drawPlot(plot: LinePlot): Markup {
   const { title, xLabel, yLabel, yScale = "linear", width = 720, height = 320 } = plot;
   const log = yScale === "log";
-  const series = plot.series.map((line) => prepare(line, log));
+  const logX = plot.xScale === "log";
+  const series = plot.series.map((line) => prepare(line, log, logX));
   const points = series.flatMap(({ raw }) => raw);
   const lines = legendLines(plot.series.map(({ name }) => name), width - 32);
   const top = 34 + 18 * lines.length;
@@ -61,10 +64,10 @@ export function drawPlot(plot: LinePlot): Markup {
   const yTicks = log ? logTicks(...yRange) : linearTicks(...yRange, (height - top) / 50);
   const left = 34 + LETTER * Math.max(...yTicks.map(({ label }) => label.length));
   const [right, bottom] = [width - 18, height - 44];
-  const xRange = range(points.map(([x]) => x), false, 0);
+  const xRange = range(points.map(([x]) => x), logX, 0);
   const x: Axis = {
-    ticks: linearTicks(...xRange, (right - left) / 90),
-    at: (value) => left + (right - left) * share(value, xRange, false),
+    ticks: logX ? logTicks(...xRange) : linearTicks(...xRange, (right - left) / 90),
+    at: (value) => left + (right - left) * share(value, xRange, logX),
   };
   const y: Axis = {
     ticks: yTicks,
@@ -116,7 +119,7 @@ export function drawPlot(plot: LinePlot): Markup {
 type Point = readonly [x: number, y: number];
 
 /** A line's points, with gaps where they cannot be drawn, and its moving average. */
-function prepare({ x, y, smooth = 1 }: Series, log: boolean): {
+function prepare({ x, y, smooth = 1 }: Series, log: boolean, logX: boolean): {
   raw: Point[];
   smooth: Point[] | undefined;
 } {
@@ -124,7 +127,7 @@ function prepare({ x, y, smooth = 1 }: Series, log: boolean): {
     Array.from(values, (value, i): Point => [
       x[i]!,
       Number.isFinite(value) && !(log && value <= 0) ? value : NaN,
-    ]).filter(([position]) => Number.isFinite(position));
+    ]).filter(([position]) => Number.isFinite(position) && !(logX && position <= 0));
   return {
     raw: toPoints(y),
     smooth: smooth > 1 ? toPoints(movingAverage(y, smooth)) : undefined,

@@ -18,7 +18,10 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   { args: ["--class", "Hat"], message: /--class "Hat": must be one of T-shirt\/top, Trouser/ },
   { args: ["--steps", "3", "--steps", "4"], message: /--steps is given more than once/ },
   { args: ["--out="], message: /--out needs a value/ },
-  { args: ["--checkpoint", "x"], message: /--checkpoint DIR is what --sample-only draws from/ },
+  {
+    args: ["--checkpoint", "x"],
+    message: /--checkpoint DIR is what --sample-only and --study draw from/,
+  },
   {
     args: ["--sample-steps", "101", "--timesteps", "100"],
     message: /--sample-steps 101 is more than the 100 --timesteps/,

@@ -15,14 +15,19 @@ export interface Tiles {
   at(row: number, column: number): Uint8Array;
 }
 
-/** Takes a grid apart, counting from its right and lower edges, where there are no names. */
+/**
+ * Takes a grid apart, counting from its right and lower edges, where there are no names.
+ *
+ * @param labelHeight Pixels under each sample, where a name is. @default 0
+ */
 export function tilesOf(
   png: Uint8Array,
   { columns, rows }: { columns: number; rows: number },
+  labelHeight = 0,
 ): Tiles {
   const { width, height, channels, data } = decode(png);
   const left = width - MARGIN + GAP - columns * STEP;
-  const top = height - MARGIN + GAP - rows * STEP;
+  const top = height - MARGIN + GAP - rows * (STEP + labelHeight);
   if (left < MARGIN || top < MARGIN) {
     throw new Error(`no ${columns}x${rows} in ${width}x${height} pixels`);
   }
@@ -32,7 +37,7 @@ export function tilesOf(
     at: (row, column) =>
       Uint8Array.from({ length: SIDE * SIDE }, (_, i) => {
         const x = left + column * STEP + (i % SIDE) * SCALE;
-        const y = top + row * STEP + Math.floor(i / SIDE) * SCALE;
+        const y = top + row * (STEP + labelHeight) + Math.floor(i / SIDE) * SCALE;
         return data[(y * width + x) * channels]!;
       }),
   };

@@ -174,12 +174,23 @@ export const IMAGE_FLAGS = {
     evaluateSamples: integer({
       min: 20,
       max: 10000,
-      help: "samples that are measured; 2048 if not given, fewer than the 512 features say little",
+      help:
+        "samples that are measured, by --study in each row; 2048 if not given, fewer than the 512 " +
+        "features say little",
     }),
     evaluateSeeds: integer({
       min: 1,
       max: 100,
       help: "seeds that as many samples are drawn with, from --seed on; 1 if not given",
+    }),
+    study: choice(["ddim"], {
+      help:
+        "do not train: measure --checkpoint with ddim of several steps and etas and with ddpm, " +
+        "without --guidance unless given: ddim.csv, ddim.svg, report.html; goes on where it was",
+    }),
+    studySteps: integers({
+      min: 1,
+      help: "--study: numbers of steps; 10,20,50,100 and T if not given",
     }),
   },
   "Without training": {
@@ -217,7 +228,7 @@ export type ImageFlags = Partial<FlagValues<typeof IMAGE_FLAGS>>;
 const ASIDE = [
   ...["preset", "out", "device", "threads", "dataDir", "resume", "overwrite", "class"] as const,
   ...["sampleOnly", "checkpoint", "interpolate", "encode", "inpaint", "fromStep"] as const,
-  ...["evaluate", "evaluateSamples", "evaluateSeeds"] as const,
+  ...["evaluate", "evaluateSamples", "evaluateSeeds", "study", "studySteps"] as const,
   "trajectory",
 ] as const;
 

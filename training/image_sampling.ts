@@ -218,9 +218,11 @@ const TOOL_FLAGS = ["interpolate", "inpaint", "fromStep", "trajectory"] as const
  */
 export function checkTools(given: ImageFlags): void {
   checkEvaluation(given);
-  if (!given.sampleOnly) {
+  if (!given.sampleOnly && given.study === undefined) {
     if (given.checkpoint !== undefined) {
-      throw usageError("--checkpoint DIR is what --sample-only draws from: give that too.");
+      throw usageError(
+        "--checkpoint DIR is what --sample-only and --study draw from: give one of them too.",
+      );
     }
     const tool = [...TOOL_FLAGS, "encode" as const].find((key) => given[key]);
     if (tool === undefined && given.fromStep === undefined) return;
@@ -245,23 +247,38 @@ export function checkTools(given: ImageFlags): void {
   }
 }
 
+/** What a study goes through. */
+const STUDIED = ["sampler", "eta", "varianceType", ...STEP_FLAGS.slice(0, 3)] as const;
+
 /** Refuses to measure what is no set of samples of all classes, and settings of what is not measured. */
 function checkEvaluation(given: ImageFlags): void {
-  const { evaluate } = given;
-  if (!evaluate) {
-    const alone = (["evaluateSamples", "evaluateSeeds"] as const)
-      .find((key) => given[key] !== undefined);
-    if (alone === undefined) return;
-    throw usageError(`--${kebabCase(alone)} ${given[alone]} is for --evaluate: give that too.`);
+  if (given.study === undefined) {
+    refuseAll(given, ["studySteps"], "is for --study ddim: give that too");
+  } else {
+    const kind = `--study ${given.study}`;
+    refuseAll(given, STUDIED, `is what ${kind} goes through by itself: leave it out`);
+    refuseAll(given, TOOL_FLAGS, `is not for ${kind}: leave it out`);
+    refuseAll(given, ["evaluate", "evaluateSeeds", "class"], `is not for ${kind}: leave it out`);
+    return;
+  }
+  if (!given.evaluate) {
+    refuseAll(given, ["evaluateSamples", "evaluateSeeds"], "is for --evaluate: give that too");
+    return;
   }
   if (given.class !== undefined) {
     throw usageError(
       `--evaluate compares samples of all classes with the test images: leave --class ${given.class} out.`,
     );
   }
-  const tool = TOOL_FLAGS.find((key) => given[key] !== undefined && given[key] !== false);
-  if (tool === undefined) return;
-  throw usageError(`--evaluate measures samples: leave --${kebabCase(tool)} out.`);
+  refuseAll(given, TOOL_FLAGS, "is not measured by --evaluate: leave one of them out");
+}
+
+/** Refuses the first of some flags that was given. */
+function refuseAll(given: ImageFlags, keys: readonly (keyof ImageFlags)[], why: string): void {
+  const key = keys.find((key) => given[key] !== undefined && given[key] !== false);
+  if (key === undefined) return;
+  const value = given[key] === true ? "" : ` ${given[key]}`;
+  throw usageError(`--${kebabCase(key)}${value} ${why}.`);
 }
 
 /** What is encoded comes back by the same steps alone: ddim's, without noise, guidance or clipping. */

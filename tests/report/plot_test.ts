@@ -108,6 +108,16 @@ Deno.test("drawPlot() places values where the axes say they are", () => {
   assertAlmostEquals(Number(forty?.attributes.get("x")), line![1]![0]!, 0.11);
 });
 
+Deno.test("drawPlot() puts equal ratios equally far apart on a logarithmic horizontal axis", () => {
+  const series = [{ name: "a", x: [0, 10, 100, 1000], y: [9, 1, 2, 3] }];
+  const svg = drawPlot(plot({ xScale: "log", series })).toString();
+  const [line] = lines(svg);
+  assertEquals(line!.length, 3); // 0 has no logarithm
+  assertAlmostEquals(line![2]![0]! - line![1]![0]!, line![1]![0]! - line![0]![0]!, 0.11);
+  const hundred = parseMarkup(svg).find(({ name, text }) => name === "text" && text === "100");
+  assertAlmostEquals(Number(hundred?.attributes.get("x")), line![1]![0]!, 0.11);
+});
+
 Deno.test("drawPlot() is a whole file with a size and a name", () => {
   const [svg, title] = parseMarkup(drawPlot(plot({ width: 400, height: 200 })).toString());
   assertEquals(svg?.name, "svg");

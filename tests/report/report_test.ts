@@ -22,6 +22,17 @@ function report(text: string): Report {
       yLabel: text,
       columns: { loss: text, step: text },
     }],
+    sections: [{
+      heading: text,
+      notes: [text],
+      table: { columns: [text, text], rows: [[text, text]] },
+      plots: [{
+        title: text,
+        xLabel: text,
+        yLabel: text,
+        series: [{ name: text, x: [0], y: [1] }],
+      }],
+    }],
     config: { [text]: text, nested: { [text]: [text, 1, true, null] } },
     origin: { data: [{ name: text }] },
   };

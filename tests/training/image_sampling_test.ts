@@ -143,6 +143,29 @@ Deno.test("checkTools() refuses to encode with what cannot be undone", () => {
   }
 });
 
+Deno.test("checkTools() refuses what is not measured, and what a study goes through by itself", () => {
+  checkTools({ evaluate: true, evaluateSamples: 50, evaluateSeeds: 2 });
+  checkTools({ sampleOnly: true, evaluate: true, checkpoint: "x", trajectory: false });
+  checkTools({ study: "ddim", checkpoint: "x", studySteps: [2], guidance: 2, evaluateSamples: 50 });
+  for (
+    const [flags, message] of [
+      [{ evaluateSamples: 30 }, "--evaluate-samples 30 is for --evaluate: give that too."],
+      [{ studySteps: [3, 4] }, "--study-steps 3,4 is for --study ddim: give that too."],
+      [
+        { study: "ddim", eta: 0 },
+        "--eta 0 is what --study ddim goes through by itself: leave it out.",
+      ],
+      [{ study: "ddim", evaluate: true }, "--evaluate is not for --study ddim: leave it out."],
+      [
+        { sampleOnly: true, evaluate: true, fromStep: 0 },
+        "--from-step 0 is not measured by --evaluate: leave one of them out.",
+      ],
+    ] as [ImageFlags, string][]
+  ) {
+    assertEquals(refusal(() => checkTools(flags)), message);
+  }
+});
+
 Deno.test("classPair() reads two classes in any case", () => {
   assertEquals(classPair("t-shirt/top, ANKLE BOOT"), [0, 9]);
   for (const text of ["Bag", "Bag,Coat,Dress"]) {
