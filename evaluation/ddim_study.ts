@@ -2,6 +2,7 @@
  * `--study ddim`: FID against the number of steps and eta, as table 1 of Song et al. 2021
  * (arXiv:2010.02502), with DDPM's larger variance as the last row.
  */
+import { describeNetwork } from "../diffusion/image_network.ts";
 import type { Device } from "../engine/device.ts";
 import { canonicalJson, type JsonObject, sha256 } from "../engine/json.ts";
 import type { ImageConfig } from "../training/image_flags.ts";
@@ -76,7 +77,7 @@ export async function runStudy(
 ): Promise<{ rows: StudyRow[]; real: Quality }> {
   const { config, samples } = task;
   const key = await studyKey(task);
-  const conditional = task.model.config.numClassEmbeds !== null;
+  const conditional = describeNetwork(task.model.config, 1).numClassEmbeds !== null;
   await using meter = await openQualityMeter(device, task.classifier, task.data);
   const real = await meter.measureReal(samples);
   const rows: StudyRow[] = [];

@@ -1,6 +1,8 @@
 /** `--evaluate`: how good a model's samples are, and how likely it finds held-out images. */
 import type { FashionMnist } from "../datasets/fashion_mnist.ts";
-import { boundVarianceTypes } from "../diffusion/variational_bound.ts";
+import { describeNetwork } from "../diffusion/image_network.ts";
+import { isFlowSampler } from "../diffusion/samplers/registry.ts";
+import type { BoundVarianceType } from "../diffusion/variational_bound.ts";
 import type { Device } from "../engine/device.ts";
 import { makeFolder, writeFileAtomic } from "../engine/files.ts";
 import { randomStream } from "../nn/random.ts";
@@ -48,27 +50,34 @@ export interface EvaluationTask {
 export interface Evaluated {
   /** The figures. */
   readonly evaluation: Evaluation;
-  /** Timestep by timestep. */
-  readonly timesteps: TimestepLosses;
+  /** Timestep by timestep; undefined for a flow. */
+  readonly timesteps: TimestepLosses | undefined;
   /** Samples beside the training images nearest to them, as a PNG file's bytes. */
   readonly neighbours: Uint8Array;
   /** What readers must know first. */
   readonly warnings: readonly string[];
 }
 
-/** The bound and the loss of the test images. */
+/** The bound and the loss of the test images; a flow has no bound. */
 async function measureBound(
   device: Device,
   { model, config, data }: Pick<EvaluationTask, "model" | "config" | "data">,
-): Promise<TimestepLosses> {
-  const settings = { ...drawSettings(model, config), guidanceScale: 1 };
-  await using session = openSampling(device, settings);
+): Promise<TimestepLosses | undefined> {
+  if (isFlowSampler(config.sampler)) return undefined;
+  const settings = drawSettings(model, config);
+  const varianceType = boundVariance(model, config);
+  await using session = openSampling(device, {
+    ...settings,
+    guidanceScale: 1,
+    sampler: "ddpm", // whose steps the bound is of
+    samplerOptions: { ...settings.samplerOptions, varianceType },
+  });
   let progress: Progress | undefined;
   try {
     return await measureTimesteps((labels) => session.denoiser(labels), {
       images: data.test,
       schedule: model.schedule,
-      bound: { varianceType: boundVariance(config) },
+      bound: { varianceType },
       random: randomStream(0).stream("bits per dimension"),
       onProgress: (done, total) => {
         progress ??= new Progress({ total, label: "bits per dimension:", unit: "batches" });
@@ -81,9 +90,12 @@ async function measureBound(
 }
 
 /** The variance of the steps that the bound is of: what ddpm would sample with. */
-function boundVariance({ varianceType }: ImageConfig): "fixed_small" | "fixed_large" {
-  const known = boundVarianceTypes.find((name) => name === varianceType);
-  return known === "fixed_small" ? "fixed_small" : "fixed_large";
+function boundVariance(
+  model: Pick<EvaluationTask["model"], "config">,
+  { varianceType }: Pick<ImageConfig, "varianceType">,
+): BoundVarianceType {
+  if (describeNetwork(model.config, 1).learnedVariance) return "learned_range";
+  return varianceType === "fixed_small" ? "fixed_small" : "fixed_large";
 }
 
 /**
@@ -95,7 +107,7 @@ function boundVariance({ varianceType }: ImageConfig): "fixed_small" | "fixed_la
 export async function evaluateImages(device: Device, task: EvaluationTask): Promise<Evaluated> {
   const { model, config, samples, classifier, data } = task;
   checkSampleCount(samples, data);
-  const conditional = model.config.numClassEmbeds !== null;
+  const conditional = describeNetwork(model.config, 1).numClassEmbeds !== null;
   const warnings = tooFewFor(samples, classifier.config.features);
   warnings.forEach((line) => console.error(`warning: ${line}`));
 
@@ -112,8 +124,8 @@ export async function evaluateImages(device: Device, task: EvaluationTask): Prom
   const nearest = await nearestTraining(device, first!, data, conditional);
   const evaluation: Evaluation = {
     ...{ samples, seeds, real, classifierAccuracy: meter.testAccuracy },
-    bitsPerDimension: timesteps.bitsPerDimension,
-    loss: timesteps.loss,
+    bitsPerDimension: timesteps?.bitsPerDimension,
+    loss: timesteps?.loss,
     nearestToSamples: nearest.samples,
     nearestToTestImages: nearest.testImages,
     protocol: protocolOf(task, timesteps, nearest.measured),
@@ -136,14 +148,14 @@ function tooFewFor(samples: number, features: number): string[] {
 /** How each figure is measured, by its name in files. */
 function protocolOf(
   { model, config, samples, seeds, classifier, data }: EvaluationTask,
-  timesteps: TimestepLosses,
+  timesteps: TimestepLosses | undefined,
   measured: number,
 ): Record<string, string> {
   const n = (count: number) => count.toLocaleString("en");
   const test = `the ${n(data.test.labels.length)} test images` +
     (data.origin === "sample" ? " of the bundled sample" : "");
   const compared = Math.min(samples, data.test.labels.length);
-  const conditional = model.config.numClassEmbeds !== null;
+  const conditional = describeNetwork(model.config, 1).numClassEmbeds !== null;
   const { features } = classifier.config;
   const drawn = `${n(samples)} samples by ${samplingSettings(config)}, ` +
     (conditional ? "as many of each class" : "without classes") +
@@ -167,14 +179,16 @@ function protocolOf(
     real_images:
       `${n(samples)} training images, as many of each class, in the samples' place; the ` +
       "classifier was trained on them too",
-    bits_per_dimension:
-      `variational bound of ${n(timesteps.images)} test images${given}, each at ` +
-      `timestep 0 and at a few others, so that each of the ${
-        n(model.schedule.numTrainTimesteps)
-      } is seen on ${timesteps.imagesAtATimestep}; variance ${boundVariance(config)}`,
-    loss:
-      `mean squared error of ${model.schedule.predictionType} on the same, unweighted, mean over ` +
-      "all timesteps",
+    ...(timesteps === undefined ? {} : {
+      bits_per_dimension:
+        `variational bound of ${n(timesteps.images)} test images${given}, each at ` +
+        `timestep 0 and at a few others, so that each of the ${
+          n(model.schedule.numTrainTimesteps)
+        } is seen on ${timesteps.imagesAtATimestep}; variance ${boundVariance(model, config)}`,
+      loss:
+        `mean squared error of ${model.schedule.predictionType} on the same, unweighted, mean ` +
+        "over all timesteps",
+    }),
     nearest:
       `median over ${n(measured)} of the root of the mean squared difference to the nearest ` +
       `of ${n(data.train.labels.length)} training images, of 255 grey levels`,
@@ -192,11 +206,14 @@ export async function saveEvaluation(
   { evaluation, timesteps, neighbours }: Evaluated,
 ): Promise<void> {
   await makeFolder(directory);
-  const { bits, losses } = timesteps;
-  const curve = Array.from(bits, (value, timestep) => [timestep, value, losses[timestep]]);
-  const files: [string, string | Uint8Array][] = [
+  const curve = Array.from(timesteps?.bits ?? [], (bits, timestep) => [
+    ...[timestep, bits, timesteps?.losses[timestep]],
+  ]);
+  const files: (readonly [string, string | Uint8Array])[] = [
     ["evaluation.csv", evaluationCsv(evaluation)],
-    ["timesteps.csv", csv([["timestep", "bits_per_dimension", "loss"], ...curve])],
+    ...(timesteps === undefined ? [] : [
+      ["timesteps.csv", csv([["timestep", "bits_per_dimension", "loss"], ...curve])] as const,
+    ]),
     ["neighbours.png", neighbours],
     ["evaluation.json", formatEvaluation(evaluation)],
   ];

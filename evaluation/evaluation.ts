@@ -47,10 +47,10 @@ export interface Spread {
 
 /** A figure of a model rather than of its samples. */
 export interface ModelFigures {
-  /** The variational bound. */
-  readonly bitsPerDimension: number;
-  /** The unweighted loss over all timesteps. */
-  readonly loss: number;
+  /** The variational bound; undefined for a flow, which has none. */
+  readonly bitsPerDimension: number | undefined;
+  /** The unweighted loss over all timesteps; undefined with it. */
+  readonly loss: number | undefined;
   /** The median distance of samples to their nearest training image, in grey levels. */
   readonly nearestToSamples: number;
   /** The same of test images. */

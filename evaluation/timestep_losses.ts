@@ -2,6 +2,7 @@
 import { gatherImages, type LabelledImages } from "../datasets/batches.ts";
 import { toModelRange } from "../datasets/pixels.ts";
 import { bitsPerDimension } from "../diffusion/bits_per_dimension.ts";
+import { splitLearnedVariance } from "../diffusion/learned_variance.ts";
 import { trainingTarget } from "../diffusion/parameterisation.ts";
 import type { Denoiser } from "../diffusion/samplers/types.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
@@ -38,6 +39,8 @@ export interface TimestepOptions {
   readonly schedule: NoiseSchedule;
   /** How the model's steps are to be understood. */
   readonly bound?: BoundOptions;
+  /** The images' channels, for a model of variances. @default 1 */
+  readonly channels?: number;
   /** The noise on an image at a timestep depends on this and on the two alone. */
   readonly random: RandomStream;
   /** Is told how many of how many evaluations of the network are done. */
@@ -73,12 +76,13 @@ export function timestepGroups(
  * whose term is the largest, and at a few of the others, such that every timestep is seen on as many
  * images. The bound is the sum of the timesteps' means, which leaves its expectation what it is.
  *
- * @param denoiser The model for samples of these classes [B], without guidance.
+ * @param denoiser The model for samples of these classes [B], without guidance; with learned variances
+ * it gives them too.
  * @throws {UserError} As bitsPerDimension.
  */
 export async function measureTimesteps(
   denoiser: (labels: Int32Array) => Denoiser,
-  { images, schedule, bound = {}, random, onProgress }: TimestepOptions,
+  { images, schedule, bound = {}, channels = 1, random, onProgress }: TimestepOptions,
 ): Promise<TimestepLosses> {
   const T = schedule.numTrainTimesteps;
   const size = images.images.length / images.labels.length;
@@ -90,15 +94,19 @@ export async function measureTimesteps(
     const batch = gatherImages(images, indices);
     const x0 = toModelRange(batch.images);
     const noiseAt = noiseOf(random, [...indices], size);
-    const denoise = denoiser(Int32Array.from(batch.labels));
+    const labels = Int32Array.from(batch.labels);
     let noise: Float32Array;
     // Timestep 0 is seen by all groups: it is their mean.
     const share = (timestep: number) => timestep === 0 ? 1 / groups.length : 1;
     const found = await bitsPerDimension(
       async (xt, timestep) => {
-        const output = await denoise(xt, timestep);
+        // A new one each time: estimates that a model is shown are of the step before, not of another.
+        const output = await denoiser(labels)(xt, timestep);
+        const prediction = output.length === x0.length
+          ? output
+          : splitLearnedVariance(output, channels).prediction;
         const target = trainingTarget(schedule, x0, noise, timestep);
-        losses[timestep]! += share(timestep) * meanSquaredError(output, target);
+        losses[timestep]! += share(timestep) * meanSquaredError(prediction, target);
         onProgress?.(++done, total);
         return output;
       },
@@ -106,7 +114,7 @@ export async function measureTimesteps(
       schedule,
       {
         ...bound,
-        batchSize: indices.length,
+        ...{ batchSize: indices.length, channels },
         noise: (_length, timestep) => noise = noiseAt(timestep),
         timesteps,
       },

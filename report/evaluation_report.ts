@@ -7,6 +7,8 @@ import {
   spreadOf,
 } from "../evaluation/evaluation.ts";
 import type { Evaluated } from "../evaluation/evaluate_images.ts";
+import type { TimestepLosses } from "../evaluation/timestep_losses.ts";
+import type { LinePlot } from "./plot.ts";
 import type { KeyFigure } from "./report.ts";
 import type { ReportSection, ReportTable } from "./sections.ts";
 
@@ -46,11 +48,11 @@ export function evaluationFigures(evaluation: Evaluation): KeyFigure[] {
   });
   return [
     ...ofSamples,
-    {
+    ...(evaluation.bitsPerDimension === undefined ? [] : [{
       name: "Bits per dimension",
       value: evaluation.bitsPerDimension.toFixed(3),
       protocol: protocol["bits_per_dimension"]!,
-    },
+    }]),
     {
       name: "Nearest training image",
       value: evaluation.nearestToSamples.toFixed(1),
@@ -61,10 +63,25 @@ export function evaluationFigures(evaluation: Evaluation): KeyFigure[] {
   ];
 }
 
+/** The charts of the loss and the bound, timestep by timestep. */
+function timestepPlots({ bits, losses, bitsPerDimension }: TimestepLosses): LinePlot[] {
+  const x = Float64Array.from(bits, (_, timestep) => timestep);
+  const axes = { xLabel: "timestep", yScale: "log" } as const;
+  return [
+    {
+      ...{ ...axes, title: "Loss by timestep, test images", yLabel: "mean squared error" },
+      series: [{ name: "unweighted", x, y: losses }],
+    },
+    {
+      ...{ ...axes, title: "Variational bound by timestep, test images" },
+      yLabel: "bits per dimension",
+      series: [{ name: `${bitsPerDimension.toFixed(3)} in all, with the prior's`, x, y: bits }],
+    },
+  ];
+}
+
 /** The part of the page about an evaluation. */
 export function evaluationSection({ evaluation, timesteps, neighbours }: Evaluated): ReportSection {
-  const { bits, losses } = timesteps;
-  const x = Float64Array.from(bits, (_, timestep) => timestep);
   const { protocol } = evaluation;
   return {
     heading: "Evaluation",
@@ -73,19 +90,7 @@ export function evaluationSection({ evaluation, timesteps, neighbours }: Evaluat
       `Samples: ${protocol["samples"]}.`,
       `Real images: ${protocol["real_images"]}.`,
     ],
-    plots: [
-      {
-        ...{ title: "Loss by timestep, test images", xLabel: "timestep" },
-        yLabel: "mean squared error",
-        yScale: "log",
-        series: [{ name: protocol["loss"]!.split(" on ")[0]!, x, y: losses }],
-      },
-      {
-        title: "The variational bound by timestep, test images",
-        ...{ xLabel: "timestep", yLabel: "bits per dimension", yScale: "log" },
-        series: [{ name: `all together ${evaluation.bitsPerDimension.toFixed(3)}`, x, y: bits }],
-      },
-    ],
+    plots: timesteps === undefined ? [] : timestepPlots(timesteps),
     pictures: [{
       caption:
         "Samples and the training images nearest to them, with the root of the mean squared " +
