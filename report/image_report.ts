@@ -51,6 +51,11 @@ export function samplingSettings(config: ImageConfig): string {
   ].join(", ");
 }
 
+/** How the samples were drawn, in words. */
+export function samplingProtocol(config: ImageConfig): string {
+  return `${config.samples} samples by ${samplingSettings(config)}, seed ${config.seed}`;
+}
+
 /** The figures of a report, from the last row that has them. */
 export function keyFigures(rows: readonly MetricsRow[], config: ImageConfig): KeyFigure[] {
   const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
