@@ -207,6 +207,26 @@ export function sentenceBleu(
   return corpusBleu([hypothesis], [references], { effectiveOrder: true, ...options });
 }
 
+/** What each two of the texts share of the n-grams of one order, [N, N]. */
+function sharedCounts(counts: readonly NgramCounts[]): Uint32Array {
+  const holders = new Map<string, { text: number; count: number }[]>();
+  counts.forEach((of, text) => {
+    for (const [ngram, count] of of) {
+      const its = holders.get(ngram);
+      if (its === undefined) holders.set(ngram, [{ text, count }]);
+      else its.push({ text, count });
+    }
+  });
+  // Most n-grams are in one text or two, so this is far less than looking each up in every text.
+  const shared = new Uint32Array(counts.length ** 2);
+  for (const its of holders.values()) {
+    for (const a of its) {
+      for (const b of its) shared[a.text * counts.length + b.text]! += Math.min(a.count, b.count);
+    }
+  }
+  return shared;
+}
+
 /**
  * {@linkcode sentenceBleu} of every text against every other, each text cut and counted once.
  *
@@ -214,11 +234,14 @@ export function sentenceBleu(
  */
 export function pairwiseBleu(texts: readonly string[], options: BleuOptions = {}): number[][] {
   const segments = texts.map((text) => segmentOf(text, options));
-  return segments.map((hypothesis) =>
-    segments.map((reference) => {
-      const statistics = noStatistics(options.maxOrder);
-      addSegment(statistics, hypothesis, [reference]);
+  const orders = noStatistics(options.maxOrder).matches.keys().toArray();
+  const shared = orders.map((i) => sharedCounts(segments.map(({ counts }) => counts[i]!)));
+  return segments.map(({ counts, length: hypothesisLength }, i) => {
+    const totals = counts.map(totalCount);
+    return segments.map(({ length: referenceLength }, j) => {
+      const matches = shared.map((of) => of[i * texts.length + j]!);
+      const statistics = { matches, totals, hypothesisLength, referenceLength };
       return scoreOf(statistics, { effectiveOrder: true, ...options }).score;
-    })
-  );
+    });
+  });
 }
