@@ -4,7 +4,7 @@
  *     deno task text                                     # minutes on a laptop
  *     deno task text --preset smoke                      # seconds, on the bundled sample
  *     deno task text --resume --steps 6000               # train the same run on
- *     deno task text --data-dir DIR --preset small       # hours: what a released checkpoint takes
+ *     deno task text --data-dir DIR --preset small       # an hour: the released checkpoint
  *     deno task text --help                              # every setting, with ranges and defaults
  *
  * A run's folder holds config.json, metrics.csv, checkpoints/ (encoder and decoder in transformers'
@@ -48,14 +48,14 @@ import { loadTextVae, textVaeCheckpoint } from "./training/text_vae_checkpoint.t
 import { textVaeSpecs } from "./vae/text_vae.ts";
 import { type TextVaeBatch, textVaeLoss } from "./vae/text_vae_loss.ts";
 
-/** From random weights, hours on two cores: what a released checkpoint is trained with. */
+/** From random weights, an hour on two cores: what checkpoints/text-vae was trained with. */
 const SMALL: TextConfig = {
   dataset: "hotel_reviews",
   seed: 0,
   // Training
-  steps: 20_000,
-  batchSize: 32, // the texts of a few pages: two cores take half a second a step
-  learningRate: 1e-3, // small models stand more than PLANNER's 5e-4
+  steps: 2400, // nine passes over all windows; copying takes the first 400
+  batchSize: 16, // a thousand tokens: more steps teach copying sooner than larger ones
+  learningRate: 2e-3, // small models stand more than PLANNER's 5e-4
   lrSchedule: "cosine", // the last tenth of the quality comes at low rates
   warmupSteps: 100, // Adam's variances are guesses until then
   weightDecay: 0.01, // PyTorch's default for AdamW
@@ -63,27 +63,28 @@ const SMALL: TextConfig = {
   adamBeta2: 0.99, // what latents say changes quickly while copying is learnt
   emaDecay: 0.999, // an upper bound: it starts low and grows, see nn/ema.ts
   logEvery: 20,
-  evalEvery: 500,
-  checkpointEvery: 500,
+  evalEvery: 100,
+  checkpointEvery: 100,
   validationSize: 200, // more tells no more of the mean
   // Texts
   maxTokens: 64,
   windows: true, // reviews are longer: eight times the text to learn from
   vocabSize: 4000, // half of the parameters are the two tables of tokens
   splitDigits: false,
-  randomTexts: 0.5, // what cannot be guessed has to be read from the latents
-  corruption: "none", // until copying works
-  corruptionRatio: 0.3, // PLANNER's
+  copySteps: 400, // by then, 99 % of the tokens are copied
+  randomTexts: 0.1, // what cannot be guessed has to be read from the latents
+  corruption: "substitute", // PLANNER's
+  corruptionRatio: 0.5, // at most: PLANNER's 0.3 lies within
   corruptionPerText: "uniform", // clean texts are among them
-  decoderCorruption: 0,
+  decoderCorruption: 0.2, // or it learns to guess and to do without latents
   // Network
-  latents: 32,
-  latentWidth: 64,
+  latents: 16, // PLANNER's
+  latentWidth: 128, // 32 numbers a token: with 16, copying takes several times as long
   latentKind: "noise", // no divergence: it costs reconstruction before there is any
-  latentSource: "stretches", // a latent every two tokens is found at once, queries are not
+  latentSource: "stretches", // what is read where is given; with queries, it has to be found
   beta: 0,
   freeBits: 0,
-  noiseDeviation: 0,
+  noiseDeviation: 0.3, // what diffusion leaves in latents must not change the text
   encoderLayers: 2,
   encoderWidth: 192,
   encoderHeads: 6,
@@ -106,6 +107,7 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", TextConfig> = 
     evalEvery: 10,
     checkpointEvery: 10,
     validationSize: 16,
+    copySteps: 10,
     maxTokens: 16,
     vocabSize: 400,
     latents: 8,
@@ -118,7 +120,7 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", TextConfig> = 
     decoderHeads: 2,
   },
   // What a laptop does while one waits.
-  nano: { ...SMALL, steps: 1000, evalEvery: 100, checkpointEvery: 200 },
+  nano: { ...SMALL, steps: 500, copySteps: 300 },
   small: SMALL,
   // The sizes of BERT-base and GPT-2; days on two cores.
   base: {
@@ -159,7 +161,7 @@ async function main(): Promise<number> {
   const random = randomStream(config.seed);
 
   // The data, and the folder.
-  const data = await loadTexts(given);
+  const data = await loadTexts(given, config);
   using folder = await openRunFolder({
     directory: given.out ?? `runs/text-${config.dataset}-${preset}-${config.seed}`,
     automatic: given.out === undefined,

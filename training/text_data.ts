@@ -1,6 +1,6 @@
 /** Texts as text.ts's flags ask for them. */
 import { type HotelReviews, loadHotelReviews } from "../datasets/hotel_reviews.ts";
-import type { TextFlags } from "./text_flags.ts";
+import type { TextConfig, TextFlags } from "./text_flags.ts";
 
 /** Texts to train on, texts held out, and where they came from. */
 export interface Texts extends Omit<HotelReviews, "train" | "validation"> {
@@ -15,8 +15,12 @@ export interface Texts extends Omit<HotelReviews, "train" | "validation"> {
  *
  * @throws {UserError} As loadHotelReviews.
  */
-export async function loadTexts({ dataDir, preset }: TextFlags): Promise<Texts> {
+export async function loadTexts(
+  { dataDir, preset }: TextFlags,
+  { validationSize }: Pick<TextConfig, "validationSize">,
+): Promise<Texts> {
   const data = await loadHotelReviews({
+    validationSize,
     ...(dataDir === undefined ? {} : { dataDir }),
     sampleOnly: preset === "smoke" && dataDir === undefined,
     log: (line) => console.error(line),

@@ -58,6 +58,10 @@ export const TEXT_FLAGS = {
     windows: toggle({ help: "train on all of a longer text, piece by piece, not only its start" }),
     vocabSize: integer({ min: 300, max: 1000000, help: "tokens that byte-level BPE learns" }),
     splitDigits: toggle({ help: "make every digit a token of its own" }),
+    copySteps: integer({
+      min: 0,
+      help: "first steps that only practise copying: random texts, no corruption, no noise",
+    }),
     randomTexts: number({
       min: 0,
       max: 1,

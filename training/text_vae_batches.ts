@@ -28,6 +28,13 @@ export interface TextVaeBatches {
   readonly buckets: readonly number[];
 }
 
+/**
+ * What the first steps practise: to copy, and nothing else. Half of the texts are random, and half of
+ * what the decoder is told that it has said is wrong, so guessing helps little; the latents are without
+ * noise and the encoder's input without faults.
+ */
+const PRACTICE = { randomTexts: 0.5, corruption: "none", decoderCorruption: 0.5 } as const;
+
 /** Makes them. */
 export function textVaeBatches({ train, validation, tokenizer, model, config, random }: {
   readonly train: readonly TextExample[];
@@ -47,29 +54,34 @@ export function textVaeBatches({ train, validation, tokenizer, model, config, ra
   const padding = { batchSize, buckets, padId: tokenizer.id("pad"), endId: tokenizer.id("eos") };
   const { vocabSize, specialIds } = tokenizer;
   const corruptible = { vocabSize, specialIds, maskId: tokenizer.id("mask") };
-  const batches = trainingTextBatches(train, random, {
-    ...padding,
-    replace: randomTexts({ share: config.randomTexts, examples: train, vocabSize, specialIds }),
-    corrupt: inputCorruption({
-      ...corruptible,
-      kind: config.corruption,
-      ratio: config.corruptionRatio,
-      ratioPerText: config.corruptionPerText,
-    }),
-    corruptSaid: inputCorruption({
-      ...corruptible,
-      kind: config.decoderCorruption === 0 ? "none" : "substitute",
-      ratio: config.decoderCorruption,
-    }),
-  });
+  const batchesOf = (settings: Pick<TextConfig, keyof typeof PRACTICE>) =>
+    trainingTextBatches(train, random, {
+      ...padding,
+      replace: randomTexts({ share: settings.randomTexts, examples: train, vocabSize, specialIds }),
+      corrupt: inputCorruption({
+        ...corruptible,
+        kind: settings.corruption,
+        ratio: config.corruptionRatio,
+        ratioPerText: config.corruptionPerText,
+      }),
+      corruptSaid: inputCorruption({
+        ...corruptible,
+        kind: settings.decoderCorruption === 0 ? "none" : "substitute",
+        ratio: settings.decoderCorruption,
+      }),
+    });
+  const [practice, batches] = [batchesOf(PRACTICE), batchesOf(config)];
   const noise = random.stream("latent noise");
   const shape = [batchSize, latents, latentWidth];
   const size = batchSize * latents * latentWidth;
   return {
     buckets,
-    batchAt: (step) => ({
-      batch: { ...batches.at(step).arrays, noise: float32(noise.at(step).normal(size), shape) },
-    }),
+    batchAt: (step) => {
+      const copying = step < config.copySteps;
+      const { arrays } = (copying ? practice : batches).at(step);
+      const drawn = copying ? new Float32Array(size) : noise.at(step).normal(size);
+      return { batch: { ...arrays, noise: float32(drawn, shape) } };
+    },
     heldOut: evaluationTextBatches(validation.slice(0, config.validationSize), padding),
   };
 }
