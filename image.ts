@@ -14,8 +14,8 @@
  *     deno task image --study ddim                       # FID against steps and eta: hours
  *     deno task image --help                             # every setting, with ranges and defaults
  *
- * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/grid.png and
- * report.html.
+ * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/ (grid.png,
+ * trajectory.gif) and report.html.
  */
 import { describeNetwork, networkSpecs, trainableNetwork } from "./diffusion/image_network.ts";
 import { type Device, openDevice } from "./engine/device.ts";
@@ -346,7 +346,9 @@ async function trainAndReport(
   const parameters = unravel(state.ema, specs);
   const path = `${directory}/samples/grid.png`;
   const model = { parameters, config: network.config, schedule };
-  const png = await sampleGrid(device, model, config, { path, only });
+  const animation = `${directory}/samples/trajectory.gif`;
+  const png = await sampleGrid(device, model, config, { path, only, animation });
+  const gif = await Deno.readFile(animation);
   const evaluated = evaluation === undefined ? undefined : await runEvaluation(
     device,
     { ...evaluation, model, config, source: directory },
@@ -362,7 +364,10 @@ async function trainAndReport(
       ...evaluated?.warnings ?? [],
     ],
     figures,
-    pictures: [{ caption: samplingProtocol(config), png }],
+    pictures: [
+      { caption: samplingProtocol(config), png },
+      { caption: "A sample of each class on its way from noise", gif },
+    ],
     metrics: rows,
     charts: IMAGE_CHARTS,
     sections: evaluated?.sections ?? [],

@@ -6,13 +6,23 @@ import {
   type SamplerName,
   samplerOf,
 } from "../diffusion/samplers/registry.ts";
-import type { SamplerOptions } from "../diffusion/samplers/types.ts";
+import type { SamplerOptions, SamplerStep } from "../diffusion/samplers/types.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import { describeNetwork, type ImageNetworkConfig } from "../diffusion/image_network.ts";
 import type { Device } from "../engine/device.ts";
 import type { HostParameters } from "../nn/parameters.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { evaluationsOf, noiseOf, openSampling } from "./sampling_session.ts";
+
+/** Samples of a batch after a step. */
+export interface SampledStep {
+  /** Steps done; 0 for the noise that they start from. */
+  readonly step: number;
+  /** The number of the batch's first sample. */
+  readonly first: number;
+  /** The samples [B, H, W, C]. */
+  readonly samples: Float32Array;
+}
 
 /** What is sampled, and how. */
 export interface DrawOptions {
@@ -44,6 +54,19 @@ export interface DrawOptions {
   readonly batchSize?: number;
   /** Is told how many of how many evaluations of the network are done. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Is shown every batch after every step, and before the first. */
+  readonly onStep?: (step: SampledStep) => void;
+}
+
+/** Passes steps on and shows them. */
+async function* shown(
+  steps: AsyncIterable<SamplerStep>,
+  show: (step: SamplerStep) => void,
+): AsyncGenerator<SamplerStep> {
+  for await (const step of steps) {
+    show(step);
+    yield step;
+  }
 }
 
 /**
@@ -53,7 +76,8 @@ export interface DrawOptions {
  */
 export async function drawSamples(
   device: Device,
-  { sampler, samplerOptions, labels, random, batchSize = 80, onProgress, ...model }: DrawOptions,
+  { sampler, samplerOptions, labels, random, batchSize = 80, onProgress, onStep, ...model }:
+    DrawOptions,
 ): Promise<Uint8Array> {
   const { schedule } = model;
   const { height, width, channels } = describeNetwork(model.config, model.channels);
@@ -68,12 +92,17 @@ export async function drawSamples(
   for (let start = 0; start < labels.length; start += batchSize) {
     const part = labels.slice(start, start + batchSize);
     const noiseAt = noiseOf(random, Array.from(part, (_, i) => start + i), size);
+    onStep?.({ step: 0, first: start, samples: noiseAt(0) });
     const trajectory = samplerOf(sampler)(session.denoiser(part), noiseAt(0), schedule, {
       ...samplerOptions,
       channels,
       noise: (_length, step) => noiseAt(step + 1), // 0 was the start
     });
-    pixels.set(toPixels(await lastSample(trajectory)), start * size);
+    const steps = shown(
+      trajectory,
+      ({ step, sample }) => onStep?.({ step: step + 1, first: start, samples: sample }),
+    );
+    pixels.set(toPixels(await lastSample(steps)), start * size);
   }
   return pixels;
 }

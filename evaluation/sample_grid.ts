@@ -10,6 +10,7 @@ import { encodePng } from "../report/png.ts";
 import { CLASSES, SIDE } from "../training/image_config.ts";
 import type { ImageConfig } from "../training/image_flags.ts";
 import { Progress } from "../training/progress.ts";
+import { drawAnimation, Emergence } from "./animation.ts";
 import { drawSamples } from "./draw_samples.ts";
 import { drawSettings, type SampledModel } from "./draw_settings.ts";
 import { evaluationsOf } from "./sampling_session.ts";
@@ -29,22 +30,28 @@ export function labelsOf(count: number, only: number | undefined): Int32Array {
 /** Writes a picture as a PNG file and says where. @returns The file's bytes. */
 export async function writePicture(path: string, picture: Picture): Promise<Uint8Array> {
   const png = encodePng(picture);
-  await writeFileAtomic(path, png);
-  console.log(`samples: ${path}`);
+  await writeBytes(path, png);
   return png;
+}
+
+/** Writes a picture's file and says where. */
+export async function writeBytes(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  await writeFileAtomic(path, bytes);
+  console.log(`samples: ${path}`);
 }
 
 /**
  * Draws samples and writes them as a grid: a row a class, or as many as asked for of one class.
  *
- * @param target `path`: the PNG file. `only`: the class to draw, if not all.
+ * @param target `path`: the PNG file. `only`: the class to draw, if not all. `animation`: a GIF file that
+ * shows a sample of each class on its way from noise, if one is wanted.
  * @returns The PNG file's bytes.
  */
 export async function sampleGrid(
   device: Device,
   model: SampledModel,
   config: ImageConfig,
-  { path, only }: { path: string; only: number | undefined },
+  { path, only, animation }: { path: string; only: number | undefined; animation?: string },
 ): Promise<Uint8Array> {
   const { samples: count, sampler, sampleSteps } = config;
   const conditional = describeNetwork(model.config, 1).numClassEmbeds !== null;
@@ -57,9 +64,11 @@ export async function sampleGrid(
     itemsPerStep: Math.min(count, SAMPLE_BATCH) / evaluations,
     label: "sampling",
   });
+  const emergence = animation === undefined ? undefined : new Emergence(labels);
   const data = await drawSamples(device, {
     ...drawSettings(model, config),
     labels,
+    ...(emergence === undefined ? {} : { onStep: (step) => emergence.add(step) }),
     random: randomStream(config.seed).stream("samples"),
     batchSize: SAMPLE_BATCH,
     onProgress: (done) => progress.update(done),
@@ -72,5 +81,9 @@ export async function sampleGrid(
       ? { labels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }
       : {}),
   });
+  if (animation !== undefined && emergence !== undefined) {
+    const chosen = conditional ? emergence.chosen.map((number) => labels[number]!) : undefined;
+    await writeBytes(animation, drawAnimation(emergence.frames, chosen));
+  }
   return await writePicture(path, grid);
 }

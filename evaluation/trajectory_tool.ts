@@ -6,30 +6,17 @@ import { samplerOf } from "../diffusion/samplers/registry.ts";
 import { randomStream } from "../nn/random.ts";
 import { drawGrid } from "../report/grid.ts";
 import { CLASSES, SIDE } from "../training/image_config.ts";
+import { chooseFrames, drawAnimation } from "./animation.ts";
 import { openTool, PIXELS, type ToolTask } from "./image_tool.ts";
-import { labelsOf, writePicture } from "./sample_grid.ts";
+import { labelsOf, writeBytes, writePicture } from "./sample_grid.ts";
 import { evaluationsOf, noiseOf } from "./sampling_session.ts";
 
 /** Pictures of a row at the most. */
 const FRAMES = 11;
 
 /**
- * The frames that are shown, equally far apart, the first and the last among them.
- *
- * @param count How many there are, at least 1.
- * @returns Rising.
- */
-export function chooseFrames(count: number): number[] {
-  const shown = Math.min(count, FRAMES);
-  return Array.from(
-    { length: shown },
-    (_, i) => Math.round(i * (count - 1) / Math.max(1, shown - 1)),
-  );
-}
-
-/**
  * Draws a sample of each class, or as many of one, and writes a row for each: the noise at its left, the
- * sample at its right, steps between them, their numbers above.
+ * sample at its right, steps between them, their numbers above; and beside it, all steps as an animation.
  *
  * @param only The class, if not all.
  * @returns The PNG file's bytes.
@@ -56,7 +43,10 @@ export async function drawTrajectory(
   });
   for await (const { sample } of trajectory) frames.push(toPixels(sample));
 
-  const chosen = chooseFrames(frames.length);
+  const known = describeNetwork(model.config, 1).numClassEmbeds !== null;
+  const animation = drawAnimation(frames, known ? labels : undefined);
+  await writeBytes(task.path.replace(/\.png$/, ".gif"), animation);
+  const chosen = chooseFrames(frames.length, FRAMES);
   const data = new Uint8Array(count * chosen.length * PIXELS);
   chosen.forEach((frame, column) => {
     for (let row = 0; row < count; row++) {
@@ -67,9 +57,7 @@ export async function drawTrajectory(
   const grid = drawGrid({ width: SIDE, height: SIDE, channels: 1, data }, {
     columns: chosen.length,
     columnLabels: chosen.map(String),
-    ...(describeNetwork(model.config, 1).numClassEmbeds === null
-      ? {}
-      : { rowLabels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }),
+    ...(known ? { rowLabels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) } : {}),
   });
   return await writePicture(task.path, grid);
 }

@@ -17,13 +17,11 @@ export interface KeyFigure {
   readonly protocol: string;
 }
 
-/** A picture, as a PNG file's bytes. */
-export interface ReportPicture {
+/** A picture, as the bytes of a PNG file or of a GIF file. */
+export type ReportPicture = {
   /** Under the picture: what it shows, and how it was made. */
   readonly caption: string;
-  /** The PNG file. */
-  readonly png: Uint8Array;
-}
+} & ({ readonly png: Uint8Array } | { readonly gif: Uint8Array });
 
 /** Texts that a model wrote. */
 export interface ReportTexts {
@@ -172,8 +170,10 @@ function renderFigures(figures: readonly KeyFigure[]): Markup {
   return element("dl", { class: "figures" }, items);
 }
 
-function renderPicture({ caption, png }: ReportPicture): Markup {
-  const src = `data:image/png;base64,${png.toBase64()}`;
+function renderPicture({ caption, ...picture }: ReportPicture): Markup {
+  const src = "png" in picture
+    ? `data:image/png;base64,${picture.png.toBase64()}`
+    : `data:image/gif;base64,${picture.gif.toBase64()}`;
   return element(
     "figure",
     {},

@@ -38,7 +38,7 @@ Deno.test({
       ].map((file) => `checkpoints/step-0000${step}/${file}`);
     assertEquals(files, [
       ...[...checkpoint(16), ...checkpoint(24), "config.json", "metrics.csv"],
-      ...["report.html", "run.lock", "samples/grid.png"],
+      ...["report.html", "run.lock", "samples/grid.png", "samples/trajectory.gif"],
     ]);
 
     const record = JSON.parse(await Deno.readTextFile(`${out}/config.json`));

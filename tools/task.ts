@@ -1,8 +1,8 @@
 /**
  * Starts a program with its permission set of deno.json, plus what its flags name and no more:
- * `--out DIR` may be written, `--data-dir`, `--checkpoint` and `--start-from DIR` may be read, and
- * `--device tensorflow` sets libtensorflow's variables. A set alone is fixed: it would have to allow
- * every folder there is, or refuse the user's own.
+ * `--out DIR` may be written, `--data-dir`, `--checkpoint` and `--start-from DIR` and the mask of
+ * `--inpaint` may be read, and `--device tensorflow` sets libtensorflow's variables. A set alone is
+ * fixed: it would have to allow every folder there is, or refuse the user's own.
  *
  *     deno run --allow-run tools/task.ts image --out /some/folder
  */
@@ -20,6 +20,7 @@ const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--data-dir": ["read"],
   "--checkpoint": ["read"],
   "--start-from": ["read"],
+  "--inpaint": ["read"],
 };
 
 /** Every word of a command line with what follows it after a space or "=". */

@@ -217,7 +217,7 @@ export const IMAGE_FLAGS = {
       help: "start from test images, noised as they are after so many of --sample-steps, rather " +
         "than from noise; image_to_image.png without --inpaint",
     }),
-    trajectory: toggle({ help: "show how samples emerge from noise: trajectory.png" }),
+    trajectory: toggle({ help: "show how samples emerge from noise: trajectory.png and .gif" }),
   },
 };
 

@@ -8,7 +8,7 @@ import { type DrawOptions, drawSamples } from "../../evaluation/draw_samples.ts"
 import { drawSettings } from "../../evaluation/draw_settings.ts";
 import { mixDenoisers } from "../../evaluation/interpolation_tool.ts";
 import { evaluationsOf, noiseOf, openSampling } from "../../evaluation/sampling_session.ts";
-import { chooseFrames } from "../../evaluation/trajectory_tool.ts";
+import { chooseFrames } from "../../evaluation/animation.ts";
 import { PRESETS } from "../../image.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
@@ -107,9 +107,9 @@ Deno.test("mixDenoisers() mixes each sample's answers by its own fraction", asyn
 });
 
 Deno.test("chooseFrames() takes both ends and what is between them evenly", () => {
-  assertEquals(chooseFrames(1), [0]);
-  assertEquals(chooseFrames(4), [0, 1, 2, 3]);
-  assertEquals(chooseFrames(101), [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+  assertEquals(chooseFrames(1, 11), [0]);
+  assertEquals(chooseFrames(4, 11), [0, 1, 2, 3]);
+  assertEquals(chooseFrames(101, 11), [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
 });
 
 Deno.test("drawSettings() says what the settings mean to the samplers", () => {
