@@ -1,32 +1,44 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { UserError } from "../../engine/errors.ts";
 import { float32 } from "../../engine/tree.ts";
+import { formatEvaluation } from "../../evaluation/evaluation.ts";
+import { weightsHash } from "../../evaluation/weights_hash.ts";
 import { ravel } from "../../nn/parameters.ts";
 import { releaseCheckpoint } from "../../tools/release_checkpoint.ts";
 import { loadCheckpoint } from "../../training/checkpoint.ts";
 import { saveCheckpoint } from "../../training/checkpoint_folders.ts";
 import { imageCheckpoint, loadImageModel } from "../../training/image_checkpoint.ts";
+import { EVALUATION } from "../evaluation/example_evaluation.ts";
 import { permitted } from "../permissions.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
 
+const ignore = !permitted({ name: "read" }) || !permitted({ name: "write" });
+
+/** A run with one checkpoint. @returns The weights of its moving average. */
+async function saveRun(run: string): Promise<ReturnType<typeof randomParameters>> {
+  const parameters = randomParameters();
+  const ema = ravel(parameters, TINY_SPECS);
+  const zeros = float32(new Float32Array(ema.data.length));
+  await saveCheckpoint(
+    run,
+    imageCheckpoint({
+      ...{ network: TINY_UNET, schedule: noiseSchedule(), sampler: "ddim" },
+      samplerOptions: {},
+      state: { parameters: zeros, ema, optimizer: { mean: zeros, variance: zeros } },
+      ...{ step: 12, seed: 3, configHash: "abc" },
+    }),
+  );
+  return parameters;
+}
+
 Deno.test({
   name: "releaseCheckpoint() writes the average rounded to float16, a card and no training state",
-  ignore: !permitted({ name: "read" }) || !permitted({ name: "write" }),
+  ignore,
   fn: async () => {
     const run = await Deno.makeTempDir();
     try {
-      const parameters = randomParameters();
-      const ema = ravel(parameters, TINY_SPECS);
-      const zeros = float32(new Float32Array(ema.data.length));
-      await saveCheckpoint(
-        run,
-        imageCheckpoint({
-          ...{ network: TINY_UNET, schedule: noiseSchedule(), sampler: "ddim" },
-          samplerOptions: {},
-          state: { parameters: zeros, ema, optimizer: { mean: zeros, variance: zeros } },
-          ...{ step: 1, seed: 0, configHash: "abc" },
-        }),
-      );
+      const parameters = await saveRun(run);
       await releaseCheckpoint(run, `${run}/released`, "# Card\n");
       const released = await loadCheckpoint(`${run}/released`, { state: false });
       assertEquals(released.card, "# Card\n");
@@ -36,6 +48,60 @@ Deno.test({
       }
       for (const [name, { data }] of Object.entries(loadImageModel(released).parameters)) {
         assertEquals([...data], [...parameters[name]!.data].map(Math.f16round), name);
+      }
+    } finally {
+      await Deno.remove(run, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "releaseCheckpoint() writes an evaluation's figures into metrics.json and the card, if it is these weights'",
+  ignore,
+  fn: async () => {
+    const run = await Deno.makeTempDir();
+    try {
+      const parameters = await saveRun(run);
+      const path = `${run}/evaluation.json`;
+      const write = (weights: string) =>
+        Deno.writeTextFile(
+          path,
+          formatEvaluation({ ...EVALUATION, model: { source: "", weights } }),
+        );
+      await write("00");
+      const card = "# Card\n\n## Measured quality\n\nOld.\n\n## Licence\n\nMIT\n";
+      await assertRejects(
+        () => releaseCheckpoint(run, `${run}/none`, card, path),
+        UserError,
+        "is of other weights",
+      );
+      assertEquals(await Deno.stat(`${run}/none`).catch(() => "none"), "none");
+
+      await write(await weightsHash(parameters));
+      await releaseCheckpoint(run, `${run}/first`, card, path);
+      const released = await loadCheckpoint(`${run}/first`, { state: false });
+      const expected = [
+        "# Card\n\n## Measured quality\n\n| figure |",
+        "\n| FID | 4.00 (3.00 to 5.50) | 1.50 | how it is measured |\n",
+        "\n| class agreement | 90.0 % (90.0 % to 90.0 %) | 90.0 % |  |\n",
+        "\nSamples: how they are drawn.\n",
+        "\n```\n\n## Licence\n\nMIT\n",
+      ];
+      for (const text of expected) assertStringIncludes(released.card!, text);
+      assertEquals(released.card!.includes("Old."), false);
+      const metrics = JSON.parse(await Deno.readTextFile(`${run}/first/metrics.json`));
+      assertEquals([metrics.fid, metrics.kid, metrics.class_agreement], [4, 0.004, 0.9]);
+      assertEquals(metrics.protocol, EVALUATION.protocol);
+      assertEquals(metrics.training, { step: 12, seed: 3 });
+
+      // What was published is rounded, and published again it is what it was.
+      await releaseCheckpoint(`${run}/first`, `${run}/second`, released.card!, path);
+      for (const file of ["README.md", "metrics.json", "manifest.json"]) {
+        assertEquals(
+          await Deno.readTextFile(`${run}/second/${file}`),
+          await Deno.readTextFile(`${run}/first/${file}`),
+        );
       }
     } finally {
       await Deno.remove(run, { recursive: true });
