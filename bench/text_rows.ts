@@ -11,7 +11,7 @@ import { constants, initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { initTrainState } from "../training/diffusion_step.ts";
 import { compileInPlaceTrainStep } from "../training/in_place_step.ts";
-import { compileLossStep, initLossState } from "./loss_step.ts";
+import { compileLossStep } from "../training/loss_step.ts";
 import { bert, BERT_BASE, bertSpecs } from "../vae/bert.ts";
 import { GPT2_SMALL, gpt2Loss, gpt2Specs } from "../vae/gpt2.ts";
 import { compileGpt2Decoder } from "../vae/gpt2_decoder.ts";
@@ -52,18 +52,20 @@ function gpt2Training(batch: number): Row {
     name: `gpt2 train batch ${batch}x${LENGTH}`,
     prepare: (device) => {
       const specs = gpt2Specs(GPT2_SMALL);
-      const step = compileLossStep(
-        device,
+      const step = compileLossStep(device, {
         specs,
-        (parameters, { tokens }) => gpt2Loss(parameters, tokens as tf.Tensor2D, GPT2_SMALL),
-        { maxGradNorm: 1 },
-      );
-      let state = initLossState(initParameters(specs, randomStream(0)));
+        loss: (parameters, { tokens }) => ({
+          loss: gpt2Loss(parameters, tokens as tf.Tensor2D, GPT2_SMALL),
+        }),
+        optimizer: { maxGradNorm: 1 },
+        ema: false,
+      });
+      let state = step.start(initParameters(specs, randomStream(0)));
       const tokens = randomTokens(batch, LENGTH, GPT2_SMALL.vocabSize);
       let count = 0;
       return Promise.resolve({
         run: async () => {
-          const settings = { step: ++count, learningRate: 1e-4 };
+          const settings = { step: ++count, learningRate: 1e-4, emaDecay: 0 };
           ({ state } = await step(state, { tokens }, settings));
         },
         dispose: () => step.dispose(),

@@ -61,7 +61,7 @@ export interface AdamMemory {
   readonly mean: Float32Array<ArrayBuffer>;
   /** The decayed mean of their squares. */
   readonly variance: Float32Array<ArrayBuffer>;
-  /** The parameters' exponential moving average. */
+  /** The parameters' exponential moving average, or the parameters themselves if none is kept. */
   readonly average: Float32Array<ArrayBuffer>;
   /** The gradient, to be written here before a step. */
   readonly gradient: Float32Array<ArrayBuffer>;
@@ -162,19 +162,29 @@ function adamModule(): Uint8Array<ArrayBuffer> {
   ]);
 }
 
+/** Options of {@linkcode adamMemory}. */
+export interface AdamMemoryOptions {
+  /** Whether a moving average of the parameters is kept; it is by default. */
+  average?: boolean;
+}
+
 /**
  * Makes room for the state of a model.
  *
  * @param count Numbers in each vector; all are zero at first.
  * @throws {UserError} If they do not fit into the 4 GB that WebAssembly can address.
  */
-export function adamMemory(count: number): AdamMemory {
+export function adamMemory(
+  count: number,
+  { average = true }: AdamMemoryOptions = {},
+): AdamMemory {
   const stride = 4 * LANES * Math.ceil(count / LANES);
-  const pages = Math.max(1, Math.ceil(VECTORS.length * stride / PAGE));
+  const kept = VECTORS.filter((vector) => average || vector !== "average");
+  const pages = Math.max(1, Math.ceil(kept.length * stride / PAGE));
   if (pages > MAX_PAGES) {
     throw usageError(
       `A model of ${count} parameters is too large to be trained here: use one of at most ${
-        Math.floor(MAX_PAGES * PAGE / VECTORS.length / 4)
+        Math.floor(MAX_PAGES * PAGE / kept.length / 4)
       }.`,
     );
   }
@@ -183,7 +193,8 @@ export function adamMemory(count: number): AdamMemory {
     host: { memory },
   });
   const { adam, sumOfSquares } = instance.exports as unknown as Exports;
-  const address = (vector: typeof VECTORS[number]) => VECTORS.indexOf(vector) * stride;
+  // An average in the parameters' place is written last, as what it is then: p' + average (p' - p').
+  const address = (vector: typeof VECTORS[number]) => Math.max(0, kept.indexOf(vector)) * stride;
   const view = (vector: typeof VECTORS[number]) =>
     new Float32Array(memory.buffer as ArrayBuffer, address(vector), count);
   return {

@@ -53,6 +53,11 @@ export interface LossStepResult {
 export interface LossStep {
   /** Takes a step. */
   (state: TrainState, batch: LossBatch, settings: StepSettings): Promise<LossStepResult>;
+  /**
+   * The state before the first step, in the memory of the step: a state from elsewhere would be there
+   * twice until the first step is done, which for GPT-2 is 1.5 GB.
+   */
+  start(parameters: HostParameters): TrainState;
   /** Releases its graphs. */
   dispose(): Promise<void>;
 }
@@ -65,6 +70,11 @@ export interface LossStepOptions {
   readonly loss: LossFunction;
   /** The options of nn/optimizers.ts's adamW, whose state the run is started with. */
   readonly optimizer: AdamWOptions;
+  /**
+   * Whether a moving average of the parameters is kept; it is by default. Without one the state's `ema`
+   * is the parameters, and a fifth of the state's memory is saved.
+   */
+  readonly ema?: boolean;
 }
 
 type Inputs = {
@@ -89,10 +99,10 @@ type Outputs = {
  */
 export function compileLossStep(
   device: Device,
-  { specs, loss, optimizer }: LossStepOptions,
+  { specs, loss, optimizer, ema = true }: LossStepOptions,
 ): LossStep {
   const names = Object.keys(specs);
-  const memory = adamMemory(countParameters(specs));
+  const memory = adamMemory(countParameters(specs), { average: ema });
   const state = {
     parameters: float32(memory.parameters),
     ema: float32(memory.average),
@@ -123,7 +133,7 @@ export function compileLossStep(
   const step = async (given: TrainState, batch: LossBatch, settings: StepSettings) => {
     const { mean, variance } = given.optimizer as Record<"mean" | "variance", HostArray>;
     writeOver(state.parameters, given.parameters);
-    writeOver(state.ema, given.ema);
+    if (ema) writeOver(state.ema, given.ema);
     writeOver(state.optimizer.mean, mean);
     writeOver(state.optimizer.variance, variance);
     const result = await compiled({ parameters, gradients, batch });
@@ -132,7 +142,14 @@ export function compileLossStep(
     if (Number.isFinite(gradNorm)) update(memory, gradNorm, settings, optimizer);
     return { state, loss: result.loss.data[0]!, gradNorm, figures: result.figures };
   };
-  return Object.assign(step, { dispose: () => compiled.dispose() });
+  const start = (initial: HostParameters) => {
+    for (const name of names) writeOver(parameters[name]!, initial[name]!);
+    if (ema) state.ema.data.set(state.parameters.data);
+    state.optimizer.mean.data.fill(0);
+    state.optimizer.variance.data.fill(0);
+    return state;
+  };
+  return Object.assign(step, { start, dispose: () => compiled.dispose() });
 }
 
 /** Copies a tensor over another, unless it lies there already. */

@@ -47,6 +47,20 @@ for (const count of [1, 7, 64]) {
   });
 }
 
+Deno.test("adamMemory() does the same arithmetic without an average", () => {
+  const [with_, without] = [adamMemory(7), adamMemory(7, { average: false })];
+  for (const memory of [with_, without]) {
+    for (const vector of ["parameters", "mean", "gradient"] as const) {
+      memory[vector].set(randomStream(3).stream(vector).normal(7));
+    }
+    memory.update(FACTORS);
+  }
+  for (const vector of ["parameters", "mean", "variance"] as const) {
+    assertEquals([...without[vector]], [...with_[vector]]);
+  }
+  assertEquals([...without.average], [...without.parameters]);
+});
+
 Deno.test("adamMemory() starts with zeros", () => {
   const memory = adamMemory(5);
   for (const vector of VECTORS) assertEquals([...memory[vector]], [0, 0, 0, 0, 0]);

@@ -15,7 +15,6 @@ import { elementwise } from "./elementwise.ts";
 import { filterGradients } from "./filter_gradient.ts";
 import { fused } from "./fused.ts";
 import { gathers } from "./gather.ts";
-import { fusedOptimizer } from "./fused_optimizer.ts";
 import { fusedText } from "./fused_text.ts";
 import { matmuls } from "./matmul.ts";
 import { missing } from "./missing.ts";
@@ -42,7 +41,6 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...filterGradients,
   ...fused,
   ...gathers,
-  ...fusedOptimizer,
   ...fusedText,
   ...matmuls,
   ...normalizations,
