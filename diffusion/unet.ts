@@ -9,7 +9,7 @@
 import { UserError } from "../engine/errors.ts";
 import * as tf from "../engine/tf.ts";
 import { silu } from "../nn/activations.ts";
-import { attention } from "../nn/attention.ts";
+import { selfAttention } from "../nn/attention.ts";
 import { groupNorm } from "../nn/group_norm.ts";
 import {
   conv2d,
@@ -111,23 +111,19 @@ export function unet(
       ? h
       : conv2d(parameters, `${name}.conv_shortcut`, h);
     const sum = tf.add(shortcut, r) as tf.Tensor4D;
-    return attention === undefined ? sum : selfAttention(attention, sum);
+    return attention === undefined ? sum : attend(attention, sum);
   };
 
-  const selfAttention = (name: string, h: tf.Tensor4D) => {
+  const attend = (name: string, h: tf.Tensor4D) => {
     const [batch, height, width, channels] = h.shape;
     const tokens = tf.reshape(norm(`${name}.group_norm`, h), [batch, height * width, channels]);
-    const parts = ["to_q", "to_k", "to_v"].map((part) => `${name}.${part}`);
-    const [q, k, v] = linears(parameters, parts, tokens) as [
-      tf.Tensor3D,
-      tf.Tensor3D,
-      tf.Tensor3D,
-    ];
     const heads = config.attentionHeadDim === null
       ? 1
       : Math.max(1, Math.floor(channels / config.attentionHeadDim));
-    const heard = linear(parameters, `${name}.to_out.0`, attention(q, k, v, { heads }));
-    return tf.add(h, tf.reshape(heard, h.shape)) as tf.Tensor4D;
+    const parts = [`${name}.to_q`, `${name}.to_k`, `${name}.to_v`] as const;
+    const heard = selfAttention(parameters, parts, tokens as tf.Tensor3D, { heads });
+    const projected = linear(parameters, `${name}.to_out.0`, heard);
+    return tf.add(h, tf.reshape(projected, h.shape)) as tf.Tensor4D;
   };
 
   const frequencies = timestepEmbedding(timesteps, config.blockOutChannels[0]!, config);

@@ -32,6 +32,35 @@ export function affineForward(
   return tf.tidy(() => tf.add(tf.matMul(x, weight, false, transposeWeight), bias) as tf.Tensor2D);
 }
 
+/**
+ * Whether the device has self-attention as one kernel and no gradient is asked for. A gradient needs
+ * what such a kernel keeps to itself.
+ */
+export function hasSelfAttention(): boolean {
+  return tf.engine().state.gradientDepth === 0 && hasKernel("SelfAttention");
+}
+
+/**
+ * softmax(Q K^T / sqrt(d)) V for each head, with [Q, K, V] = x W + b: see {@linkcode hasSelfAttention}.
+ *
+ * @param x [B, N, C]
+ * @param weight Of queries, keys and values side by side: [C, 3 * features].
+ * @param bias [3 * features]
+ * @param heads The number of heads; it divides the features.
+ * @param scoreBias Added to the scores [B, heads, N, N]; it broadcasts.
+ * @returns [B, N, features]
+ */
+export function selfAttentionForward(
+  x: tf.Tensor3D,
+  weight: tf.Tensor2D,
+  bias: tf.Tensor1D,
+  heads: number,
+  scoreBias?: tf.Tensor,
+): tf.Tensor3D {
+  const inputs = { x, weight, bias, ...(scoreBias === undefined ? {} : { scoreBias }) };
+  return run("SelfAttention", inputs, { heads });
+}
+
 /** What {@linkcode layerNormForward} gives. */
 export interface LayerNormResult {
   /** The normalized rows [R, C]. */

@@ -1,5 +1,8 @@
 /** Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762). */
+import { hasSelfAttention, selfAttentionForward } from "../engine/fused_text.ts";
 import * as tf from "../engine/tf.ts";
+import { linears } from "./layers.ts";
+import { parameter, type Parameters } from "./parameters.ts";
 
 /** Options of {@linkcode attention}. */
 export interface AttentionOptions {
@@ -43,4 +46,28 @@ export function attention(
   const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias));
   const heard = tf.transpose(tf.matMul(weights, v), [0, 2, 1, 3]); // [B, Q, heads, d]
   return tf.reshape(heard, [batch, length, features]);
+}
+
+/**
+ * {@linkcode attention} of positions to each other: queries, keys and values are linear layers of the
+ * same input. It may be one operation where no gradient is asked for.
+ *
+ * @param names The layers of queries, keys and values: weights [features, C], biases [features].
+ * @param x [B, N, C]
+ * @returns [B, N, features]
+ */
+export function selfAttention(
+  parameters: Parameters,
+  names: readonly [query: string, key: string, value: string],
+  x: tf.Tensor3D,
+  options: AttentionOptions,
+): tf.Tensor3D {
+  if (hasSelfAttention()) {
+    const weights = names.map((name) => parameter(parameters, `${name}.weight`) as tf.Tensor2D);
+    const biases = names.map((name) => parameter(parameters, `${name}.bias`) as tf.Tensor1D);
+    const weight = tf.transpose(tf.concat(weights, 0)) as tf.Tensor2D; // [C, 3 * features]
+    return selfAttentionForward(x, weight, tf.concat(biases), options.heads, options.bias);
+  }
+  const [q, k, v] = linears(parameters, names, x) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+  return attention(q, k, v, options);
 }

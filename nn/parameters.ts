@@ -3,6 +3,7 @@
  * checkpoints (diffusers, transformers), so that files need no translation.
  */
 import { UserError } from "../engine/errors.ts";
+import { lend } from "../engine/lent.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, sizeOf } from "../engine/tree.ts";
 import type { RandomStream } from "./random.ts";
@@ -140,11 +141,14 @@ export function unravelTensor(flat: tf.Tensor, specs: ParameterSpecs): Parameter
   return mapSpecs(specs, ({ shape }) => tf.reshape(parts[next++]!, [...shape]));
 }
 
-/** Parameters as constants of the function being compiled, for sampling. */
+/**
+ * Parameters as constants of the function being compiled, for sampling. They are lent to it: see
+ * engine/lent.ts.
+ */
 export function constants(parameters: HostParameters): Parameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, { data, shape, dtype }]) =>
-      [name, tf.tensor(data, [...shape], dtype)] as const
+      [name, tf.tensor(lend(data), [...shape], dtype)] as const
     ),
   );
 }

@@ -4,8 +4,8 @@
  */
 import * as tf from "../engine/tf.ts";
 import { gelu } from "../nn/activations.ts";
-import { attention } from "../nn/attention.ts";
-import { linear, linears, normSpecs } from "../nn/layers.ts";
+import { selfAttention } from "../nn/attention.ts";
+import { linear, normSpecs } from "../nn/layers.ts";
 import { layerNorm } from "../nn/layer_norm.ts";
 import { lookup } from "../nn/lookup.ts";
 import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
@@ -114,9 +114,9 @@ export function bert(
   let h = norm("embeddings.LayerNorm", tf.add(words, tf.add(positions, segment)));
   for (let i = 0; i < config.numHiddenLayers; i++) {
     const name = `encoder.layer.${i}`;
-    const parts = ["query", "key", "value"].map((part) => `${name}.attention.self.${part}`);
-    const [q, k, v] = linears(parameters, parts, h) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
-    const heard = attention(q, k, v, { heads, ...bias });
+    const part = (which: string) => `${name}.attention.self.${which}`;
+    const parts = [part("query"), part("key"), part("value")] as const;
+    const heard = selfAttention(parameters, parts, h as tf.Tensor3D, { heads, ...bias });
     const dense = linear(parameters, `${name}.attention.output.dense`, heard);
     h = norm(`${name}.attention.output.LayerNorm`, tf.add(dense, h));
     const inner = gelu(linear(parameters, `${name}.intermediate.dense`, h));

@@ -30,11 +30,17 @@ export interface CompiledTree {
 }
 
 /** A traced graph: its bytes, and how its outputs are put back together. */
-export interface Traced {
+export interface Traced extends TracedOutputs {
   /** The ONNX model file. */
   readonly model: Uint8Array;
+  /** Large constants that are not in the file, by their names. */
+  readonly external: ReadonlyMap<string, Uint8Array>;
   /** Number of nodes before ONNX Runtime's own optimizations. */
   readonly nodes: number;
+}
+
+/** How a graph's outputs are put back together. */
+interface TracedOutputs {
   /** Where each output is in the tree of outputs. */
   readonly paths: readonly string[];
   /** Rebuilds the tree of outputs. */
@@ -83,11 +89,13 @@ export function trace(
       }));
       let position = 0;
       const positions = mapTree(results, isTensor, () => position++);
+      const external = new Map<string, Uint8Array>();
       return {
-        model: graph.encode(infos, outputs),
+        model: graph.encode(infos, outputs, external),
+        external,
         nodes: graph.size,
         paths: leavesOf(results, isTensor).map(({ path }) => path),
-        unflatten: (values) => rebuild(positions, values),
+        unflatten: rebuilder(positions),
       };
     });
   } finally {
@@ -95,6 +103,11 @@ export function trace(
     tf.engine().endScope();
     tf.setBackend(previous);
   }
+}
+
+/** {@linkcode rebuild} for a tree. A function made within trace() would keep the graph in memory. */
+function rebuilder(positions: unknown): Traced["unflatten"] {
+  return (values) => rebuild(positions, values);
 }
 
 /** Puts values where a tree holds their positions. */
@@ -143,7 +156,7 @@ export function compileOnnx(
   options: SessionOptions,
   onTime: (milliseconds: number) => void,
 ): CompiledTree {
-  const sessions = new Map<string, { session: Session; traced: Traced }>();
+  const sessions = new Map<string, { session: Session; outputs: TracedOutputs }>();
   const run = async (inputs: ArrayTree) => {
     const leaves = leavesOf(inputs, isHostArray);
     leaves.forEach(({ leaf, path }) => checkHostArray(leaf, path));
@@ -152,8 +165,10 @@ export function compileOnnx(
     );
     let entry = sessions.get(signature);
     if (entry === undefined) {
-      const traced = trace(backend, fn, inputs);
-      entry = { traced, session: await createSession(traced.model, options) };
+      // The file and its constants are not kept beside the session, which has its own.
+      const { model, external, paths, unflatten } = trace(backend, fn, inputs);
+      const session = await createSession(model, options, external);
+      entry = { session, outputs: { paths, unflatten } };
     } else {
       sessions.delete(signature); // to be put back as the one used last
     }
@@ -165,13 +180,13 @@ export function compileOnnx(
     }
     const before = entry.session.milliseconds;
     const given = new Map(leaves.map(({ path, leaf }) => [path, leaf]));
-    const targets = entry.traced.paths.flatMap((path, i): [number, HostArray][] => {
+    const targets = entry.outputs.paths.flatMap((path, i): [number, HostArray][] => {
       const target = given.get(path);
       return target !== undefined && isUpdatedInPlace(fn, path) ? [[i, target]] : [];
     });
     const outputs = await entry.session.run(leaves.map(({ leaf }) => leaf), new Map(targets));
     onTime(entry.session.milliseconds - before);
-    return entry.traced.unflatten(outputs);
+    return entry.outputs.unflatten(outputs);
   };
   const call = async (inputs: ArrayTree) => {
     try {

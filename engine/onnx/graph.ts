@@ -12,6 +12,7 @@ import {
   type ValueInfo,
 } from "./proto.ts";
 import { fuseSums } from "./fuse.ts";
+import { isLent } from "../lent.ts";
 
 /** Element types of constants. */
 export type ConstantType = keyof typeof ELEMENT_TYPE;
@@ -29,7 +30,13 @@ export interface NodeOptions {
 /** Constants of up to this many elements are shared when they are equal. */
 const SHARED_CONSTANT_SIZE = 1024;
 
+/** Constants of at least this many bytes are kept outside of model files that may have such. */
+const EXTERNAL_SIZE = 65536;
+
 function constantBytes(values: ArrayLike<number>, type: ConstantType): Uint8Array {
+  if (type === "float32" && values instanceof Float32Array && isLent(values)) {
+    return new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+  }
   switch (type) {
     case "float32":
       return new Uint8Array(Float32Array.from(values).buffer);
@@ -154,14 +161,31 @@ export class Graph {
     return { nodes, constants: this.#initializers.filter(({ name }) => used.has(name)) };
   }
 
-  /** The graph as the bytes of an ONNX model file. */
-  encode(inputs: readonly ValueInfo[], outputs: readonly ValueInfo[]): Uint8Array {
+  /**
+   * The graph as the bytes of an ONNX model file.
+   *
+   * @param external Large constants are put here by their names instead of into the file, where they
+   * would be twice in memory, and a third time while ONNX Runtime reads it.
+   */
+  encode(
+    inputs: readonly ValueInfo[],
+    outputs: readonly ValueInfo[],
+    external?: Map<string, Uint8Array>,
+  ): Uint8Array {
     const names = outputs.map(({ name }) => name);
     const nodes = this.#named(fuseSums(this.#needed(names), this.blockedSums, names), names);
     const used = new Set(nodes.flatMap(({ inputs }) => inputs));
+    const initializers = this.#initializers.filter(({ name }) => used.has(name)).map((constant) =>
+      external !== undefined && constant.bytes.length >= EXTERNAL_SIZE
+        ? { ...constant, external: true }
+        : constant
+    );
+    for (const { name, bytes, external: isExternal = false } of initializers) {
+      if (isExternal) external!.set(name, bytes);
+    }
     return encodeModel({
       nodes,
-      initializers: this.#initializers.filter(({ name }) => used.has(name)),
+      initializers,
       inputs,
       outputs: outputs.map((output, i) => ({ ...output, name: `output_${i}` })),
     });

@@ -53,12 +53,15 @@ const ModelProto = protobuf.Root.fromJSON({
           },
         },
         OperatorSetIdProto: { fields: { domain: field("string", 1), version: field("int64", 2) } },
+        StringStringEntryProto: { fields: { key: field("string", 1), value: field("string", 2) } },
         TensorProto: {
           fields: {
             dims: repeated("int64", 1),
             dataType: field("int32", 2),
             name: field("string", 8),
             rawData: field("bytes", 9),
+            externalData: repeated("StringStringEntryProto", 13),
+            dataLocation: field("int32", 14),
           },
         },
         TensorShapeProto: { fields: { dim: repeated("Dimension", 1) } },
@@ -122,6 +125,8 @@ export interface ValueInfo {
 export interface Initializer extends ValueInfo {
   /** Its bytes, little-endian, in row-major order. */
   readonly bytes: Uint8Array;
+  /** Whether they are kept outside the file, in one of the constant's name. */
+  readonly external?: boolean;
 }
 
 /** ONNX's numbers for element types. */
@@ -158,6 +163,20 @@ function valueInfoProto({ name, elementType, shape }: ValueInfo): Record<string,
   return { name, type: { tensorType: { elemType: elementType, shape: { dim } } } };
 }
 
+const DATA_LOCATION = { external: 1 } as const;
+
+function contentProto({ name, bytes, external = false }: Initializer): Record<string, unknown> {
+  if (!external) return { rawData: bytes };
+  return {
+    dataLocation: DATA_LOCATION.external,
+    externalData: [
+      { key: "location", value: name },
+      { key: "offset", value: "0" },
+      { key: "length", value: `${bytes.length}` },
+    ],
+  };
+}
+
 function graphProto(graph: GraphParts): Record<string, unknown> {
   return {
     name: "graph",
@@ -171,11 +190,11 @@ function graphProto(graph: GraphParts): Record<string, unknown> {
         attributeProto(name, value)
       ),
     })),
-    initializer: graph.initializers.map(({ name, elementType, shape, bytes }) => ({
-      name,
-      dims: shape,
-      dataType: elementType,
-      rawData: bytes,
+    initializer: graph.initializers.map((initializer) => ({
+      name: initializer.name,
+      dims: initializer.shape,
+      dataType: initializer.elementType,
+      ...contentProto(initializer),
     })),
     input: graph.inputs.map(valueInfoProto),
     output: graph.outputs.map(valueInfoProto),

@@ -59,17 +59,24 @@ export function hostArray({ type, dims, data }: Tensor): HostArray {
 /**
  * Loads a graph.
  *
+ * @param external Constants that are not in the file, by their names.
  * @throws {GraphError} If ONNX Runtime does not take it.
  */
 export async function createSession(
   model: Uint8Array,
   options: SessionOptions,
+  external: ReadonlyMap<string, Uint8Array> = new Map(),
 ): Promise<Session> {
   // Imported when first needed: it loads native code, which other devices need no permission for.
   const ort = await import("onnxruntime-node");
   let session: InferenceSession;
   try {
-    session = await ort.InferenceSession.create(model, sessionSettings(options));
+    session = await ort.InferenceSession.create(model, {
+      ...sessionSettings(options),
+      ...(external.size === 0
+        ? {}
+        : { externalData: Array.from(external, ([path, data]) => ({ path, data })) }),
+    });
   } catch (error) {
     throw new GraphError("ONNX Runtime refused a traced graph", error);
   }

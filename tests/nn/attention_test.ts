@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { DEVICE_NAMES } from "../../engine/device.ts";
 import * as tf from "../../engine/tf.ts";
-import { float32 } from "../../engine/tree.ts";
-import { attention } from "../../nn/attention.ts";
+import { float32, type HostArray } from "../../engine/tree.ts";
+import { attention, selfAttention } from "../../nn/attention.ts";
+import { linear } from "../../nn/layers.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
@@ -116,6 +117,66 @@ for (const device of DEVICE_NAMES) {
       };
       for (const [name, gradient] of Object.entries(expected)) {
         assertAllClose(found[name]!.data, gradient, { atol: 2e-5, rtol: 1e-4, message: name });
+      }
+    },
+  });
+
+  Deno.test({
+    name: `selfAttention() is attention() of three linear layers, masked or not, on ${device}`,
+    ignore,
+    fn: async () => {
+      const [batch, length, channels, features] = [3, 5, 4, 6];
+      const random = randomStream(3);
+      const names = ["to_q", "to_k", "to_v"] as const;
+      const parameters: Record<string, HostArray> = {};
+      for (const name of names) {
+        const numbers = random.stream(name).normal((channels + 1) * features);
+        parameters[`${name}.weight`] = float32(numbers.slice(features), [features, channels]);
+        parameters[`${name}.bias`] = float32(numbers.slice(0, features));
+      }
+      const inputs = {
+        ...parameters,
+        x: float32(random.stream("x").normal(batch * length * channels), [batch, length, channels]),
+        causal: float32(
+          Array.from({ length: length ** 2 }, (_, i) => i % length > i / length ? -1e9 : 0),
+          [length, length],
+        ),
+        padding: float32([0, 0, 0, 0, 0, 0, 0, 0, 0, -1e9, 0, 0, -1e9, -1e9, -1e9], [3, 1, 1, 5]),
+      };
+      const found = await compute(device, inputs, (given) => {
+        const x = as3D(given["x"]);
+        const expected = (options: { heads: number; bias?: tf.Tensor }) => {
+          const [q, k, v] = names.map((name) => as3D(linear(given, name, x)));
+          return attention(q!, k!, v!, options);
+        };
+        const cases = {
+          plain: { heads: 2 },
+          causal: { heads: 3, bias: given["causal"]! },
+          padding: { heads: 1, bias: given["padding"]! },
+        };
+        const result: Record<string, tf.Tensor> = {};
+        for (const [name, options] of Object.entries(cases)) {
+          result[`${name} found`] = selfAttention(given, names, x, options);
+          result[`${name} expected`] = expected(options);
+          // Where a gradient is taken it may be computed in another way.
+          const sum = (x: tf.Tensor) =>
+            tf.sum(tf.square(selfAttention(given, names, as3D(x), options)));
+          const { value, grad } = tf.valueAndGrad(sum)(x);
+          result[`${name} sum found`] = value;
+          result[`${name} sum expected`] = tf.sum(tf.square(result[`${name} found`]!));
+          result[`${name} gradient`] = grad;
+        }
+        return result;
+      });
+      for (const name of ["plain", "causal", "padding"]) {
+        const close = { atol: 1e-5, rtol: 1e-4, message: name };
+        assertAllClose(found[`${name} found`]!.data, found[`${name} expected`]!.data, close);
+        assertAllClose(
+          found[`${name} sum found`]!.data,
+          found[`${name} sum expected`]!.data,
+          close,
+        );
+        assertEquals(found[`${name} gradient`]!.shape, [batch, length, channels]);
       }
     },
   });

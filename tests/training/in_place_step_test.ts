@@ -13,6 +13,7 @@ import {
   type TrainState,
 } from "../../training/diffusion_step.ts";
 import { compileInPlaceTrainStep } from "../../training/in_place_step.ts";
+import { compileLossStep } from "../../training/loss_step.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
 
@@ -108,4 +109,41 @@ Deno.test("compileInPlaceTrainStep() changes nothing when gradients are not fini
   assert(!Number.isFinite(gradNorm) && !Number.isFinite(loss));
   assertEquals([...state.parameters.data], [...before.parameters.data]);
   assertEquals([...state.ema.data], [...before.ema.data]);
+});
+
+Deno.test("compileLossStep() starts in its own memory, and goes without an average", async () => {
+  const device = await openDevice("cpu");
+  const options = { maxGradNorm: 0.5 };
+  const at = (step: number) => ({ step, learningRate: 0.01, emaDecay: 0.9 });
+  const make = (ema: boolean) =>
+    compileLossStep(device, {
+      specs: SPECS,
+      optimizer: options,
+      ema,
+      loss: (parameters, { x }) => ({
+        loss: tf.mean(tf.square(denoise(parameters, { x: x! }))) as tf.Scalar,
+      }),
+    });
+  const batch = { x: float32(randomStream(4).normal(20), [4, 5]) };
+  const initial = () => initParameters(SPECS, randomStream(0));
+  const [copied, started, bare] = [make(true), make(true), make(false)];
+  let [one, other, third] = [
+    initialState(adamW(options)),
+    started.start(initial()),
+    bare.start(initial()),
+  ];
+  for (let count = 1; count <= 2; count++) {
+    ({ state: one } = await copied(one, batch, at(count)));
+    ({ state: other } = await started(other, batch, at(count)));
+    ({ state: third } = await bare(third, batch, at(count)));
+  }
+  assertEquals([...other.parameters.data], [...one.parameters.data]);
+  assertEquals([...other.ema.data], [...one.ema.data]);
+  assertEquals([...third.parameters.data], [...one.parameters.data]);
+  assertEquals([...third.ema.data], [...third.parameters.data]);
+  // Starting again forgets what was learned.
+  const again = started.start(initial());
+  assertEquals([...again.parameters.data], [...initialState(adamW(options)).parameters.data]);
+  assertEquals([...again.ema.data], [...again.parameters.data]);
+  assertEquals([...again.optimizer["variance"]!.data], Array(72).fill(0));
 });

@@ -1,4 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
+import { lend } from "../../../engine/lent.ts";
 import { Graph } from "../../../engine/onnx/graph.ts";
 import { ELEMENT_TYPE } from "../../../engine/onnx/proto.ts";
 import { createSession } from "../../../engine/onnx/session.ts";
@@ -122,4 +123,42 @@ Deno.test({
     ];
     assertEquals(results, expected);
   },
+});
+
+Deno.test({
+  name: "encode() keeps large constants out of the file, and createSession() is given them",
+  ignore: !deviceWorks("onnx"),
+  fn: async () => {
+    const graph = new Graph();
+    const large = Float32Array.from({ length: 20_000 }, (_, i) => i / 7);
+    const sum = graph.node("Add", [
+      graph.node("Mul", ["x", graph.constant([3], [1], "float32")]),
+      graph.constant(large, [20_000], "float32"),
+    ]);
+    graph.node("Mul", ["x", graph.constant(large.map((v) => -v), [20_000], "float32")]);
+    const external = new Map<string, Uint8Array>();
+    const model = graph.encode([vector("x", 20_000)], [vector(sum, 20_000)], external);
+    assertEquals([...external.values()].map(({ length }) => length), [80_000]);
+    assertEquals(model.length < 1000, true);
+    const session = await createSession(model, { threads: 1 }, external);
+    const [result] = await session.run([float32(new Float32Array(20_000).fill(2))]);
+    await session.dispose();
+    assertEquals(result, float32(large.map((v) => v + 6)));
+  },
+});
+
+Deno.test("constant() takes lent numbers where they lie, and copies others", () => {
+  for (const isLent of [true, false]) {
+    const graph = new Graph();
+    const memory = new Float32Array(40_000).fill(1);
+    const part = memory.subarray(10_000, 30_000);
+    const name = graph.constant(isLent ? lend(part) : part, [20_000], "float32");
+    memory.fill(2);
+    const external = new Map<string, Uint8Array>();
+    const sum = graph.node("Add", ["x", name]);
+    graph.encode([vector("x", 20_000)], [vector(sum, 20_000)], external);
+    const { buffer, byteOffset, length } = external.get(name)!;
+    const found = new Float32Array(buffer as ArrayBuffer, byteOffset, length / 4);
+    assertEquals(found, new Float32Array(20_000).fill(isLent ? 2 : 1));
+  }
 });
