@@ -202,6 +202,12 @@ for (
       message: /is no model of 28x28 grey images/,
     },
     {
+      name: "a model of pictures that are not square",
+      given: () => foreignFolder("unet_plain", { sample_size: [28, 20] }),
+      code: 2,
+      message: /is no model of 28x28 grey images \(20x28 grey images\)/,
+    },
+    {
       name: "weights that are not of the configuration",
       given: () => foreignFolder("unet_plain", { layers_per_block: 2 }),
       code: 1,
@@ -277,6 +283,25 @@ Deno.test({
     const { code, stderr } = await sample(await straightRun(), `${file}/below`);
     assertMatch(stderr, /^error: cannot create the folder .+\/below: a part of the path is a file/);
     assertEquals(code, 1);
+  },
+});
+
+Deno.test({
+  name: "image --sample-only refuses a mask that is not square",
+  ignore,
+  fn: async () => {
+    const place = await folder();
+    const picture = { width: 20, height: 28, channels: 1, data: new Uint8Array(560) } as const;
+    await Deno.writeFile(`${place}/mask.png`, encodePng(picture));
+    const { code, stderr } = await sample(
+      await foreignFolder("unet_plain"),
+      `${place}/out`,
+      `--inpaint=${place}/mask.png`,
+    );
+    assertMatch(stderr, /^error: --inpaint .+ has 20x28 pixels of 8 bits: it must have 28x28 of/);
+    assertMatch(stderr, /^error: [^\n]+\n$/);
+    assertEquals(code, 2);
+    assert(!(await exists(`${place}/out/inpainting.png`)));
   },
 });
 

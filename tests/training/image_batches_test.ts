@@ -2,6 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/
 import type { LabelledImages } from "../../datasets/batches.ts";
 import { minSnrWeights } from "../../diffusion/loss.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { SELF_CONDITIONING } from "../../diffusion/self_conditioning.ts";
 import { randomStream } from "../../nn/random.ts";
 import {
   noisyBatch,
@@ -80,6 +81,62 @@ Deno.test("noisyBatch() looks the weight of each time step up", () => {
     const alpha = schedule.alphasCumprod[t]!;
     assertAlmostEquals(found[i]!, Math.min(alpha / (1 - alpha), 5), 1e-6);
   });
+});
+
+Deno.test("noisyBatch() makes batches of a flow, at times in the place of time steps", () => {
+  const flow = { density: "uniform" } as const;
+  const { batch, timesteps } = noisyBatch(numbered(200), randomStream(3), { ...options, flow });
+  const rows = [0, 1, 2, 3].map((row) => batch.factors.data.slice(200 * row, 200 * (row + 1)));
+  for (let i = 0; i < 200; i++) {
+    const time = batch.timesteps.data[i]! / 100;
+    assertEquals(timesteps[i], Math.min(99, Math.floor(time * 100)));
+    // x_t = (1 - t) x0 + t noise, and the velocity is noise - x0.
+    [1 - time, time, -1, 1].forEach((expected, row) =>
+      assertAlmostEquals(rows[row]![i]!, expected, 1e-6)
+    );
+  }
+  const mean = [...batch.timesteps.data].reduce((sum, t) => sum + t / 100, 0) / 200;
+  assertAlmostEquals(mean, 0.5, 4 / Math.sqrt(12 * 200));
+});
+
+Deno.test("noisyBatch() weighs examples against the probabilities of their time steps", () => {
+  const probabilities = new Float64Array(100).fill(0.5 / 99);
+  probabilities[7] = 0.5;
+  const { batch, timesteps, exampleWeights } = noisyBatch(
+    numbered(200),
+    randomStream(3),
+    { ...options, probabilities },
+  );
+  const sevens = timesteps.filter((t) => t === 7).length;
+  assertAlmostEquals(sevens / 200, 0.5, 4 * Math.sqrt(0.25 / 200));
+  timesteps.forEach((t, i) => {
+    const weight = 1 / (100 * probabilities[t]!);
+    assertAlmostEquals(exampleWeights![i]!, weight, 1e-12);
+    assertAlmostEquals(batch.factors.data[4 * 200 + i]!, weight, 1e-5);
+  });
+});
+
+Deno.test("noisyBatch() draws mirrored time steps, and hybrid batches, when told to", () => {
+  const mirrored = noisyBatch(numbered(10), randomStream(3), { ...options, draw: "antithetic" });
+  for (let i = 0; i < 5; i++) {
+    assertEquals(mirrored.timesteps[i]! + mirrored.timesteps[i + 5]!, 99);
+  }
+  const { batch } = noisyBatch(numbered(10), randomStream(3), { ...options, boundWeight: 0.1 });
+  const { variance } = batch as typeof batch & { variance: { shape: number[] } };
+  assertEquals(variance.shape, [5, 10]);
+});
+
+Deno.test("trainingBatches() shows estimates of whole batches, about as many as it is told", () => {
+  const batchAt = trainingBatches(numbered(10), randomStream(4), {
+    ...{ ...options, batchSize: 2, selfConditioning: 0.5 },
+  });
+  const shown = Array.from({ length: 200 }, (_, step) => batchAt(step).batch.condition)
+    .filter((condition) => SELF_CONDITIONING in condition);
+  assertAlmostEquals(shown.length / 200, 0.5, 4 * Math.sqrt(0.25 / 200));
+  for (const condition of shown) {
+    // Of a prediction of x0: the output itself.
+    assertEquals([...condition[SELF_CONDITIONING]!.data], [1, 1, 0, 0]);
+  }
 });
 
 Deno.test("trainingBatches() is a function of the step alone", () => {

@@ -1,10 +1,15 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { DIT_DEFAULTS, type DitConfig } from "../../diffusion/dit_config.ts";
+import { ditSpecs } from "../../diffusion/dit_specs.ts";
+import { compileImageDenoiser } from "../../diffusion/image_denoiser.ts";
+import { describeNetwork, type ImageNetworkConfig } from "../../diffusion/image_network.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { unetConfigToJson } from "../../diffusion/unet_config.ts";
+import { openDevice } from "../../engine/device.ts";
 import { UserError } from "../../engine/errors.ts";
 import type { JsonObject } from "../../engine/json.ts";
 import { float32 } from "../../engine/tree.ts";
-import { countParameters, ravel } from "../../nn/parameters.ts";
+import { countParameters, type HostParameters, ravel, unravel } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { decodeSafetensors } from "../../nn/safetensors.ts";
 import {
@@ -16,6 +21,7 @@ import {
 import type { TrainState } from "../../training/diffusion_step.ts";
 import { imageCheckpoint, loadImageModel } from "../../training/image_checkpoint.ts";
 import { loadTrainState } from "../../training/state_tensors.ts";
+import { LossAwareMemory, MEMORY_VECTORS } from "../../training/loss_aware_memory.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
 import { permitted } from "../permissions.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
@@ -203,4 +209,92 @@ Deno.test("imageCheckpoint() names ddim where diffusers' pipelines cannot drive 
   });
   assertEquals(modelIndex["_class_name"], "DDIMPipeline");
   assertEquals(modelIndex["scheduler"], ["diffusers", "DDIMScheduler"]);
+});
+
+const TINY_DIT: DitConfig = {
+  ...DIT_DEFAULTS,
+  ...{ sampleSize: 4, patchSize: 2, inChannels: 1, outChannels: 2, numLayers: 2 },
+  ...{ numAttentionHeads: 2, attentionHeadDim: 4, numEmbedsAdaNorm: 2 },
+};
+
+/** A checkpoint of a DiT whose parameters are random, as if it had been read; and what it answers. */
+async function ditCheckpoint(network: DitConfig, sampler: "ddpm" | "flow_euler") {
+  const specs = ditSpecs(network);
+  const ema = float32(randomStream(6).normal(countParameters(specs)).map((z) => .3 * z));
+  const saved = imageCheckpoint({
+    ...{ network, schedule: SCHEDULE, sampler },
+    samplerOptions: { varianceType: "learned_range", flowShift: 3 },
+    state: { parameters: ema, ema, optimizer: {} },
+    ...{ step: 1, seed: 0, configHash: "abc" },
+  });
+  const answer = async (parameters: HostParameters, config: ImageNetworkConfig) => {
+    const denoiser = compileImageDenoiser(
+      await openDevice("cpu"),
+      parameters,
+      describeNetwork(config, 1),
+    );
+    const x0Source = SCHEDULE;
+    const denoise = denoiser.condition({ classLabels: Int32Array.of(0, 1), x0Source });
+    const output = await denoise(randomStream(7).normal(32), 20);
+    await denoiser.dispose();
+    return output;
+  };
+  const loaded = loadImageModel({ ...saved, directory: "there", verified: true });
+  assertEquals(
+    await answer(loaded.parameters, loaded.config),
+    await answer(unravel(ema, specs), network),
+  );
+  return { saved, loaded };
+}
+
+Deno.test("imageCheckpoint() writes a DiT as diffusers' class, which is the same model", async () => {
+  const { saved, loaded } = await ditCheckpoint(TINY_DIT, "ddpm");
+  assertEquals(saved.modelIndex["_class_name"], "DiTPipeline");
+  assertEquals(saved.modelIndex["transformer"], ["diffusers", "DiTTransformer2DModel"]);
+  const { config, weights } = saved.components["transformer"]!;
+  assertEquals([config["_class_name"], config["out_channels"]], ["DiTTransformer2DModel", 2]);
+  assert(weights!.has("transformer_blocks.1.norm1.emb.timestep_embedder.linear_1.weight"));
+  assertEquals(saved.components["scheduler"]!.config["variance_type"], "learned_range");
+  assertEquals(loaded.sampler, "ddpm");
+});
+
+Deno.test("imageCheckpoint() writes a DiT that diffusers does not know by a name of its own, and flows", async () => {
+  const { saved, loaded } = await ditCheckpoint(
+    { ...TINY_DIT, selfConditioning: true },
+    "flow_euler",
+  );
+  assertEquals(saved.modelIndex["transformer"], ["nanodiffusion", "DiT"]);
+  assertEquals(saved.modelIndex["scheduler"], ["diffusers", "FlowMatchEulerDiscreteScheduler"]);
+  assertEquals([loaded.sampler, loaded.samplerOptions.flowShift], ["flow_euler", 3]);
+  assertEquals(loaded.schedule.numTrainTimesteps, 50);
+});
+
+Deno.test("imageCheckpoint() keeps further vectors, which loadTrainState() passes over when told", () => {
+  const memory = new LossAwareMemory(50);
+  memory.add({
+    ...{ step: 1, state: STATE, loss: 1, gradNorm: 1, learningRate: 1 },
+    losses: Float32Array.of(1, 1),
+    weighted: Float32Array.of(6, 1),
+    timesteps: Int32Array.of(3, 49),
+    exampleWeights: Float64Array.of(2, 4),
+  });
+  const saved = {
+    ...loaded(),
+    ...imageCheckpoint({
+      ...{ network: TINY_UNET, schedule: SCHEDULE, sampler: "ddim", state: STATE },
+      ...{ samplerOptions: {}, step: 1, seed: 0, configHash: "abc", vectors: memory.vectors() },
+    }),
+  };
+  const others = Object.values(MEMORY_VECTORS);
+  assertEquals(loadTrainState(saved, TINY_SPECS, SLOTS, others), STATE);
+  assertThrows(() => loadTrainState(saved, TINY_SPECS, SLOTS), UserError, "timestep_losses");
+  const again = new LossAwareMemory(50, saved.state!.vectors).vectors();
+  assertEquals(again, memory.vectors());
+  const losses = again.get("timestep_losses")!.data;
+  assertEquals([losses[30], losses[490]], [3, 0.25], "without the weights of examples");
+  assertThrows(
+    () => new LossAwareMemory(60, saved.state!.vectors, "there"),
+    UserError,
+    'there is of another model: the tensor "timestep_losses" has the shape [50, 10]',
+  );
 });

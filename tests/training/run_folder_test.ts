@@ -68,6 +68,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "openRunFolder() goes on with a run of a time before a setting, at the value it had then",
+  ignore,
+  fn: () =>
+    inFolder(async (runs) => {
+      const given = options(`${runs}/r`);
+      await open(given);
+      const absent = { steps: 7, loss: "mse", unused: 1 }; // what is recorded goes before
+      const later = (loss: string) => ({ ...given, absent, config: { ...given.config, loss } });
+      assertEquals(await open(later("mse")), [`${runs}/r`, true]);
+      await assertRejects(
+        () => open(later("huber")),
+        UserError,
+        'holds another run: loss is "mse" there and "huber" here',
+      );
+    }),
+});
+
+Deno.test({
   name: "openRunFolder() goes on when the same command is given again",
   ignore,
   fn: () =>
