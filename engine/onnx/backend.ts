@@ -130,6 +130,11 @@ export class OnnxBackend extends tf.KernelBackend {
     return entry.data;
   }
 
+  /** The elements of a tensor, where they are known before anything runs: the host wrote them, or read them. */
+  known(tensor: tf.TensorInfo): HostArray["data"] | undefined {
+    return this.tracing ? undefined : this.#entries.get(tensor.dataId)?.data;
+  }
+
   /** The value of a tensor in tfjs's layout. */
   plain(tensor: tf.TensorInfo): string {
     const entry = this.entry(tensor);
@@ -209,15 +214,16 @@ export class OnnxBackend extends tf.KernelBackend {
     dtype: tf.DataType,
     references: number,
   ): void {
-    if (dtype === "complex64" || (dtype === "string" && this.tracing)) throw refusals.type(dtype);
+    if (this.tracing && !(dtype in ARRAY_OF)) throw refusals.type(dtype);
     const graph = this.#traced;
     if (graph !== undefined) refuseRandomNumbers();
     const numbers = values as Float32Array;
-    const type = dtype as DType; // or "string", which no graph takes: see host_kernel.ts
+    const type = dtype as DType; // or what no graph takes: see host_kernel.ts
+    const copy = () => new ARRAY_OF[dtype === "complex64" ? "float32" : type](numbers);
     // A copy of the numbers, because the caller may go on with the array.
     const held = graph !== undefined
       ? { graph, plain: graph.constant(numbers, shape, type) }
-      : { data: dtype === "string" ? numbers : new ARRAY_OF[type](numbers) };
+      : { data: dtype === "string" ? numbers : copy() };
     this.#entries.set(dataId, { shape, dtype: type, references, ...held });
     this.#count++;
   }

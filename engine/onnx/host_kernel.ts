@@ -1,15 +1,33 @@
-/** Kernels that ONNX has no counterpart for, and tensors of strings, outside traced code. */
+/** Kernels that ONNX has no counterpart for, strings and complex numbers, outside traced code. */
 import * as tf from "../tf.ts";
 import type { OnnxBackend } from "./backend.ts";
 
 /** What a kernel of tfjs is given by name: a tensor, a list of them, or nothing. */
 type Input = tf.TensorInfo | readonly tf.TensorInfo[] | undefined;
 
-/** Whether a kernel is about strings, which only the host can hold. */
-export function isAboutStrings(inputs: object, attrs: object): boolean {
-  if ((attrs as { dtype?: string }).dtype === "string") return true;
-  return Object.values(inputs as Record<string, Input>).flat()
-    .some((tensor) => tensor?.dtype === "string");
+const isHosts = (dtype: string | undefined) => dtype === "string" || dtype === "complex64";
+
+/** Whether a kernel is about strings or complex numbers, which only the host can hold. */
+export function isForHost(inputs: object, attrs: object): boolean {
+  return isHosts((attrs as { dtype?: string }).dtype) ||
+    Object.values(inputs as Record<string, Input>).flat().some((tensor) => isHosts(tensor?.dtype));
+}
+
+/** Complex numbers for the cpu backend, which keeps their parts as tensors of their own. */
+function writeComplex(
+  cpu: tf.KernelBackend,
+  parts: Float32Array,
+  shape: number[],
+): tf.TensorInfo["dataId"] {
+  const { real, imag } = tf.backend_util.splitRealAndImagArrays(parts);
+  const [realInfo, imagInfo] = [real, imag].map((values) => ({
+    ...{ dataId: cpu.write(values, shape, "float32"), shape, dtype: "float32" as const },
+  }));
+  const inputs = { real: realInfo!, imag: imagInfo! };
+  const { kernelFunc } = tf.getKernel("Complex", "cpu");
+  const { dataId } = kernelFunc({ inputs, backend: cpu, attrs: {} }) as tf.TensorInfo;
+  [realInfo!, imagInfo!].forEach((part) => cpu.disposeData(part.dataId, true));
+  return dataId;
 }
 
 /**
@@ -27,7 +45,10 @@ export function runOnHost(
   const copy = (input: Input): unknown => {
     if (Array.isArray(input)) return input.map(copy);
     const { shape, dtype, dataId: source } = input as tf.TensorInfo;
-    const dataId = cpu.write(backend.readSync(source), shape, dtype);
+    const values = backend.readSync(source);
+    const dataId = dtype === "complex64"
+      ? writeComplex(cpu, values as Float32Array, shape)
+      : cpu.write(values, shape, dtype);
     written.push(dataId);
     // Some kernels ask for more than there is in a TensorInfo.
     const [rank, size, strides] = [

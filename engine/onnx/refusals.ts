@@ -1,6 +1,9 @@
 /** What the onnx backend cannot do, said to whoever wrote the tfjs code. */
 import { UserError } from "../errors.ts";
 
+/** A kernel has no counterpart in ONNX for what it is asked: thrown before anything is recorded. */
+export class NoCounterpart extends Error {}
+
 /** A value was read in traced code. */
 export function readInTrace(): UserError {
   return new UserError(

@@ -7,6 +7,7 @@ import {
   type Expression,
   naryOn,
   op,
+  plainAs,
   scalar,
   unary,
   unaryOn,
@@ -70,8 +71,12 @@ export const activations: Record<string, Kernel> = {
     }, "float32"),
   LeakyRelu: (inputs, { alpha }, backend) =>
     unary(leakyRelu(alpha), { result: "float32" })(inputs, {}, backend),
-  Prelu: ({ x, alpha }, _attrs, backend) =>
-    naryOn(backend, [x, alpha], broadcastShape(x, alpha), prelu, "float32"),
+  Prelu: ({ x, alpha }, _attrs, backend) => {
+    const floating = (t: tf.TensorInfo) =>
+      t.dtype === "float32" ? t : backend.tensor(plainAs(backend, t, "float32"), t.shape);
+    const operands = [floating(x), floating(alpha)];
+    return naryOn(backend, operands, broadcastShape(x, alpha), prelu, "float32");
+  },
   Relu: unary(relu, { through: "int32" }),
   Relu6: unary(relu6),
   Selu: unary((g, x) =>

@@ -169,6 +169,8 @@ export const arrangements: Record<string, Kernel> = {
   // Shapes as tensors: where one dimension is 1, the other counts.
   BroadcastArgs: ({ s0, s1 }, _attrs, backend) => {
     const rank = Math.max(s0.shape[0], s1.shape[0]);
+    const [known0, known1] = [backend.known(s0), backend.known(s1)];
+    if (known0 && known1) tf.backend_util.assertAndGetBroadcastShape([...known0], [...known1]);
     const withOnes = (s: tf.TensorInfo) =>
       backend.plain(padded(backend, s, [[rank - s.shape[0]!, 0]], 1));
     const [a, b] = [withOnes(s0), withOnes(s1)];

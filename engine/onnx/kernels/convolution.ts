@@ -8,8 +8,12 @@
  */
 import * as tf from "../../tf.ts";
 import type { Kernel, OnnxBackend } from "../backend.ts";
-import { convAttributes, isBlockable, NCHWC } from "../layout.ts";
+import { convAttributes, isBlockable, NCHWC, sameShape } from "../layout.ts";
+import { sizeOf } from "../../tree.ts";
 import { activated } from "./activation.ts";
+import { inEitherFormat } from "./channels_first.ts";
+import { naryOn, op } from "./expression.ts";
+import { reshaped, sliced } from "./shape.ts";
 
 /** What tfjs works out about a convolution. */
 export type ConvInfo = tf.backend_util.Conv2DInfo;
@@ -21,7 +25,7 @@ export function convInfo(
   inputShape: readonly number[],
   filterShape: readonly number[],
   // deno-lint-ignore no-explicit-any
-  { strides, pad, dilations = 1, dimRoundingMode, dataFormat }: any,
+  { strides, pad, dilations = 1, dimRoundingMode }: any,
 ): ConvInfo {
   return tf.backend_util.computeConv2DInfo(
     inputShape as [number, number, number, number],
@@ -31,7 +35,6 @@ export function convInfo(
     pad,
     dimRoundingMode,
     false,
-    dataFormat === "NCHW" ? "channelsFirst" : "channelsLast",
   );
 }
 
@@ -330,15 +333,53 @@ function inputGradient(
   return backend.tensor(toChannelsLast(backend, value), info.inShape);
 }
 
+const plainConv2d: Kernel = inEitherFormat(
+  ({ x, filter, bias }, attrs, backend) =>
+    conv2d(backend, x, filter, convInfo(x.shape, filter.shape, attrs), bias),
+  ["x"],
+  true,
+);
+
+/**
+ * As much of the gradient of a result as the convolution has of it: tf.conv2dTranspose may ask for
+ * fewer rows and columns than there are.
+ */
+function covered(backend: OnnxBackend, dy: tf.TensorInfo, { outShape }: ConvInfo): tf.TensorInfo {
+  if (sameShape(dy.shape, outShape)) return dy;
+  tf.util.assert(
+    dy.shape.length === 4 && outShape.every((size, axis) => size <= dy.shape[axis]!),
+    () => `The gradient of a convolution's result is [${dy.shape}], but must be [${outShape}].`,
+  );
+  return sliced(backend, dy, [0, 0, 0, 0], outShape);
+}
+
+/** What goes with images [N, C, H, W]: a number for each channel, or what broadcasts by itself. */
+function alongChannels(backend: OnnxBackend, t: tf.TensorInfo): tf.TensorInfo {
+  return t.shape.length === 1 ? reshaped(backend, t, [t.shape[0]!, 1, 1]) : t;
+}
+
 /** The convolutions by their tfjs names. */
 export const convolutions: Record<string, Kernel> = {
-  Conv2D: ({ x, filter }, attrs, backend) =>
-    conv2d(backend, x, filter, convInfo(x.shape, filter.shape, attrs)),
+  Conv2D: ({ x, filter }, attrs, backend) => plainConv2d({ x, filter }, attrs, backend),
   FusedConv2D: (inputs, attrs, backend) => {
-    const { x, filter, bias } = inputs;
-    const sum = conv2d(backend, x, filter, convInfo(x.shape, filter.shape, attrs), bias);
-    return activated(backend, sum, inputs, attrs);
+    const { x, filter, bias, preluActivationWeights: alpha } = inputs;
+    const channelsFirst = attrs.dataFormat === "NCHW";
+    const aligned = (t: tf.TensorInfo) => channelsFirst ? alongChannels(backend, t) : t;
+    const within = bias != null && sizeOf(bias.shape) === filter.shape[3];
+    const sum = plainConv2d({ x, filter, ...(within ? { bias } : {}) }, attrs, backend);
+    const sums = [sum].flat()[0]!;
+    const whole = bias == null || within
+      ? sums
+      : naryOn(backend, [sums, aligned(bias)], sums.shape, op("Add"), "float32");
+    const weights = alpha == null ? {} : { preluActivationWeights: aligned(alpha) };
+    return activated(backend, whole, weights, attrs);
   },
-  Conv2DBackpropInput: ({ dy, filter }, attrs, backend) =>
-    inputGradient(backend, dy, filter, convInfo(attrs.inputShape, filter.shape, attrs)),
+  Conv2DBackpropInput: inEitherFormat(
+    ({ dy, filter }, attrs, backend) => {
+      const info = convInfo(attrs.inputShape, filter.shape, attrs);
+      return inputGradient(backend, covered(backend, dy, info), filter, info);
+    },
+    ["dy"],
+    true,
+  ),
 };

@@ -18,6 +18,7 @@ import type * as tf from "../../tf.ts";
 import { sizeOf } from "../../tree.ts";
 import type { Kernel, OnnxBackend } from "../backend.ts";
 import { convAttributes, isBlockable, isBlocked, NCHWC } from "../layout.ts";
+import { inEitherFormat } from "./channels_first.ts";
 import { type ConvInfo, convInfo } from "./convolution.ts";
 
 type Quad = [number, number, number, number];
@@ -166,39 +167,43 @@ function byProducts(
 
 /** The kernel by its tfjs name. */
 export const filterGradients: Record<string, Kernel> = {
-  Conv2DBackpropFilter: ({ x, dy }, attrs, backend) => {
-    const info = convInfo(x.shape, attrs.filterShape, attrs);
-    const { padInfo: { top, left }, filterHeight, filterWidth } = info;
-    const strides = [info.strideHeight, info.strideWidth] as const;
-    const taps = [filterHeight, filterWidth] as const;
-    const shape = attrs.filterShape;
-    if (fits(backend, x, dy, info)) {
-      // Images are padded and copied once more than filters: the smaller tensor had better be the image.
-      const swapped = strides[0] === 1 && strides[1] === 1 && isBlockable(backend, x) &&
-        (!isBlockable(backend, dy) || dy.shape[3]! < x.shape[3]!);
-      // [K, C, h, w] is how parameters are kept: back there, these transposes to [h, w, C, K] cancel.
-      const asFilter = (value: string) =>
-        backend.tensor(backend.transpose(value, [2, 3, 1, 0]), shape);
-      if (isBlockable(backend, dy) && !swapped) {
-        return asFilter(correlate(backend, x, dy, { taps, strides, pads: [top, left] }));
+  Conv2DBackpropFilter: inEitherFormat(
+    ({ x, dy }, attrs, backend) => {
+      const info = convInfo(x.shape, attrs.filterShape, attrs);
+      const { padInfo: { top, left }, filterHeight, filterWidth } = info;
+      const strides = [info.strideHeight, info.strideWidth] as const;
+      const taps = [filterHeight, filterWidth] as const;
+      const shape = attrs.filterShape;
+      if (fits(backend, x, dy, info)) {
+        // Images are padded and copied once more than filters: the smaller tensor had better be the image.
+        const swapped = strides[0] === 1 && strides[1] === 1 && isBlockable(backend, x) &&
+          (!isBlockable(backend, dy) || dy.shape[3]! < x.shape[3]!);
+        // [K, C, h, w] is how parameters are kept: back there, these transposes to [h, w, C, K] cancel.
+        const asFilter = (value: string) =>
+          backend.tensor(backend.transpose(value, [2, 3, 1, 0]), shape);
+        if (isBlockable(backend, dy) && !swapped) {
+          return asFilter(correlate(backend, x, dy, { taps, strides, pads: [top, left] }));
+        }
+        if (swapped) {
+          const pads = [filterHeight - 1 - top, filterWidth - 1 - left] as const;
+          const value = correlate(backend, dy, x, { taps, strides, pads }); // [C, K, h, w]
+          // Put right before its taps, which come out reversed: Slice is no place for a transpose to pass.
+          const { graph } = backend;
+          const turned = backend.transpose(value, [1, 0, 2, 3]);
+          return asFilter(
+            filterHeight * filterWidth === 1 ? turned : backend.node("Slice", [
+              turned,
+              graph.int64s([-1, -1]),
+              graph.int64s([-(filterHeight + 1), -(filterWidth + 1)]),
+              graph.int64s([2, 3]),
+              graph.int64s([-1, -1]),
+            ]),
+          );
+        }
       }
-      if (swapped) {
-        const pads = [filterHeight - 1 - top, filterWidth - 1 - left] as const;
-        const value = correlate(backend, dy, x, { taps, strides, pads }); // [C, K, h, w]
-        // Put right before its taps, which come out reversed: Slice is no place for a transpose to pass.
-        const { graph } = backend;
-        const turned = backend.transpose(value, [1, 0, 2, 3]);
-        return asFilter(
-          filterHeight * filterWidth === 1 ? turned : backend.node("Slice", [
-            turned,
-            graph.int64s([-1, -1]),
-            graph.int64s([-(filterHeight + 1), -(filterWidth + 1)]),
-            graph.int64s([2, 3]),
-            graph.int64s([-1, -1]),
-          ]),
-        );
-      }
-    }
-    return backend.tensor(byProducts(backend, x, dy, info), shape);
-  },
+      return backend.tensor(byProducts(backend, x, dy, info), shape);
+    },
+    ["x", "dy"],
+    false,
+  ),
 };

@@ -50,7 +50,15 @@ function gatherInBatches(
 export const gathers: Record<string, Kernel> = {
   GatherV2: ({ x, indices }, { axis, batchDims }, backend) => {
     const at = tf.util.parseAxisParam(axis, x.shape)[0]!;
-    if (batchDims > 0) return gatherInBatches(backend, x, indices, at, batchDims);
+    const limit = x.shape[at]!;
+    for (const index of backend.known(indices) ?? []) { // ONNX Runtime checks them when it runs
+      tf.util.assert(
+        index >= 0 && index < limit,
+        () => `GatherV2: the index value ${index} is not in [0, ${limit - 1}]`,
+      );
+    }
+    const batched = batchDims < 0 ? batchDims + indices.shape.length : batchDims;
+    if (batched > 0) return gatherInBatches(backend, x, indices, at, batched);
     const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
     const value = backend.node("Gather", [backend.plain(x), backend.plain(indices)], {
       attributes: { axis: at },
@@ -67,10 +75,13 @@ export const gathers: Record<string, Kernel> = {
     );
   },
   OneHot: ({ indices }, { depth, onValue, offValue, dtype = "int32" }, backend) => {
-    const hot = oneHot(backend, backend.plain(indices), depth, [offValue, onValue]);
+    const shape = [...indices.shape, depth];
+    const scalar = indices.shape.length === 0; // of which ONNX has no OneHot
+    const ids = scalar ? backend.reshape(backend.plain(indices), [1]) : backend.plain(indices);
+    const hot = oneHot(backend, ids, depth, [offValue, onValue]);
     // ONNX Runtime has no OneHot of other types; a cast to the same type costs nothing.
     const value = castValue(backend, hot, dtype as ConstantType);
-    return backend.tensor(value, [...indices.shape, depth], dtype);
+    return backend.tensor(scalar ? backend.reshape(value, shape) : value, shape, dtype);
   },
   // Always sorted: tfjs leaves the order open where it is not asked for.
   TopK: ({ x }, { k }, backend) => {

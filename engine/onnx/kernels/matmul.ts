@@ -18,6 +18,21 @@ function matMul(
   transposeB: boolean,
 ): tf.TensorInfo {
   const rank = a.shape.length;
+  tf.util.assert(
+    rank >= 2 && b.shape.length >= 2,
+    () => `matMul takes tensors of rank 2 and more, but was given [${a.shape}] and [${b.shape}].`,
+  );
+  const inner = [
+    a.shape[transposeA ? rank - 2 : rank - 1],
+    b.shape[transposeB ? b.shape.length - 1 : b.shape.length - 2],
+  ] as const;
+  tf.util.assert(
+    inner[0] === inner[1],
+    () =>
+      `Error in matMul: inner shapes (${inner[0]}) and (${inner[1]}) of Tensors with shapes ` +
+      `${a.shape} and ${b.shape} and transposeA=${transposeA} and transposeB=${transposeB} ` +
+      "must match.",
+  );
   const rows = a.shape[transposeA ? rank - 1 : rank - 2]!;
   const columns = b.shape[transposeB ? b.shape.length - 2 : b.shape.length - 1]!;
   const batch = tf.backend_util.assertAndGetBroadcastShape(

@@ -2,8 +2,9 @@
 import { UserError } from "../../errors.ts";
 import * as tf from "../../tf.ts";
 import { BACKEND_NAME, type Kernel, type OnnxBackend } from "../backend.ts";
-import { isAboutStrings, runOnHost } from "../host_kernel.ts";
+import { isForHost, runOnHost } from "../host_kernel.ts";
 import { currentOperation } from "../operation.ts";
+import { NoCounterpart } from "../refusals.ts";
 import { activations } from "./activation.ts";
 import { arrangements } from "./arrangement.ts";
 import { constants } from "./constant.ts";
@@ -59,20 +60,39 @@ function asker(): string {
   return operation === undefined ? "an operation of tfjs" : `${operation}()`;
 }
 
+/** Runs a kernel; on the host outside traced code, where ONNX has nothing for it. */
+function run(
+  backend: OnnxBackend,
+  kernelName: string,
+  inputs: tf.NamedTensorInfoMap,
+  attrs: tf.NamedAttrMap,
+): tf.TensorInfo | tf.TensorInfo[] {
+  if (!backend.tracing && isForHost(inputs, attrs)) {
+    return runOnHost(backend, kernelName, inputs, attrs);
+  }
+  try {
+    return backend.record(kernelName, () => kernels[kernelName]!(inputs, attrs, backend));
+  } catch (error) {
+    if (!(error instanceof NoCounterpart)) throw error;
+    if (!backend.tracing) return runOnHost(backend, kernelName, inputs, attrs);
+    throw new UserError(
+      `The onnx device has no kernel "${kernelName}" for what ${asker()} asked for: ` +
+        `${error.message}. Use another operation, or --device cpu.`,
+    );
+  }
+}
+
 /**
  * Registers the kernels for the backend. Kernels that tfjs has on its cpu device and this one has not
  * are registered as well, to say so by name when they are asked for in traced code, and to run on the
  * host elsewhere.
  */
 export function registerKernels(backend: OnnxBackend): void {
-  for (const [kernelName, kernel] of Object.entries(kernels)) {
+  for (const kernelName of Object.keys(kernels)) {
     tf.registerKernel({
       kernelName,
       backendName: BACKEND_NAME,
-      kernelFunc: ({ inputs, attrs }) =>
-        !backend.tracing && isAboutStrings(inputs, attrs ?? {})
-          ? runOnHost(backend, kernelName, inputs, attrs ?? {})
-          : backend.record(kernelName, () => kernel(inputs, attrs ?? {}, backend)),
+      kernelFunc: ({ inputs, attrs }) => run(backend, kernelName, inputs, attrs ?? {}),
     });
   }
   for (const { kernelName } of tf.getKernelsForBackend("cpu")) {

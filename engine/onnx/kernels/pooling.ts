@@ -2,6 +2,7 @@
 import * as tf from "../../tf.ts";
 import type { Kernel, OnnxBackend } from "../backend.ts";
 import { isBlocked, NCHWC } from "../layout.ts";
+import { NoCounterpart } from "../refusals.ts";
 import { castValue, plainAs, toInt32 } from "./expression.ts";
 import {
   channelsFirst,
@@ -27,7 +28,7 @@ export function poolInfo(
       pad,
       dimRoundingMode,
     );
-    return { window: window2d(info), outShape: info.outShape };
+    return checked({ window: window2d(info), outShape: info.outShape });
   }
   const info = tf.backend_util.computePool3DInfo(
     x.shape as [number, number, number, number, number],
@@ -37,7 +38,18 @@ export function poolInfo(
     pad,
     dimRoundingMode,
   );
-  return { window: window3d(info), outShape: info.outShape };
+  return checked({ window: window3d(info), outShape: info.outShape });
+}
+
+/** ONNX Runtime pads by less than the window, so that each window has a part of the image. */
+function checked(pool: { window: Window; outShape: number[] }): typeof pool {
+  const attributes = windowAttributes(pool.window);
+  const pads = attributes["pads"] as readonly number[];
+  const { kernel } = pool.window;
+  if (pads.some((pad, i) => pad >= kernel[i % kernel.length]!)) {
+    throw new NoCounterpart(`its padding [${pads}] is as wide as its window [${kernel}]`);
+  }
+  return pool;
 }
 
 function pooling(op: "AveragePool" | "MaxPool"): Kernel {
@@ -67,7 +79,15 @@ export function maxPoolWithPlaces(
   x: tf.TensorInfo,
   window: Window,
 ): readonly [string, string] {
-  const image = channelsFirst(backend, plainAs(backend, x, "float32"), window.kernel.length);
+  const given = plainAs(backend, x, "float32");
+  const { graph } = backend;
+  // NaN is no number to be the largest.
+  const numbers = graph.node("Where", [
+    graph.node("IsNaN", [given]),
+    graph.scalar(-Infinity),
+    given,
+  ]);
+  const image = channelsFirst(backend, numbers, window.kernel.length);
   const attributes = windowAttributes(window);
   const [values, places] = backend.graph.nodes("MaxPool", [image], { attributes, outputs: 2 });
   return [values!, places!];

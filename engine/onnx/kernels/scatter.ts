@@ -5,6 +5,7 @@ import type { Kernel, OnnxBackend } from "../backend.ts";
 import type { ConstantType } from "../graph.ts";
 import { castValue, plainAs } from "./expression.ts";
 import { oneHot } from "./gather.ts";
+import { reshaped } from "./shape.ts";
 
 /** A constant shape filled with one value. */
 function filledWith(
@@ -156,7 +157,11 @@ export const scatters: Record<string, Kernel> = {
     return backend.tensor(backend.reshape(sums, shape), shape);
   },
   Bincount: ({ x, weights }, { size }, backend) =>
-    backend.tensor(bincount(backend, x, weights, size, false), [size], weights.dtype),
+    backend.tensor(
+      bincount(backend, reshaped(backend, x, [sizeOf(x.shape)]), weights, size, false),
+      [size],
+      weights.dtype,
+    ),
   DenseBincount: ({ x, weights }, { size, binaryOutput }, backend) =>
     backend.tensor(
       bincount(backend, x, weights, size, binaryOutput && x.shape.length === 2),

@@ -24,6 +24,7 @@ export function reshaped(
 }
 
 function concat(backend: OnnxBackend, tensors: tf.TensorInfo[], axis: number): tf.TensorInfo {
+  tf.backend_util.assertParamsConsistent(tensors.map((t) => t.shape), axis);
   const parts = tensors.filter((t) => sizeOf(t.shape) > 0);
   const shape = tf.backend_util.computeOutShape(tensors.map((t) => t.shape), axis);
   if (parts.length === 1) return reshaped(backend, parts[0]!, shape);
@@ -74,6 +75,11 @@ export const shapes: Record<string, Kernel> = {
   Reshape: ({ x }, { shape }, backend) =>
     reshaped(backend, x, tf.util.inferFromImplicitShape(shape, sizeOf(x.shape))),
   ExpandDims: ({ input }, { dim }, backend) => {
+    const rank = input.shape.length;
+    tf.util.assert(
+      -(rank + 1) <= dim && dim <= rank,
+      () => `Axis must be in the interval [${-(rank + 1)}, ${rank}], but is ${dim}.`,
+    );
     const at = dim < 0 ? input.shape.length + dim + 1 : dim;
     return reshaped(backend, input, [...input.shape.slice(0, at), 1, ...input.shape.slice(at)]);
   },
@@ -89,7 +95,12 @@ export const shapes: Record<string, Kernel> = {
   },
   Pack: (inputs, { axis }, backend) => {
     const tensors = tensorsOf(inputs);
-    const at = tf.util.parseAxisParam(axis, [...tensors[0]!.shape, 1])[0]!;
+    const [{ shape, dtype }] = tensors as [tf.TensorInfo];
+    for (const t of tensors) {
+      tf.util.assertShapesMatch(shape, t.shape, "All tensors passed to stack must have matching shapes");
+      tf.util.assert(t.dtype === dtype, () => "All tensors passed to stack must have matching dtypes");
+    }
+    const at = tf.util.parseAxisParam(axis, [...shape, 1])[0]!;
     const rows = tensors.map((t) =>
       reshaped(backend, t, [...t.shape.slice(0, at), 1, ...t.shape.slice(at)])
     );
@@ -127,6 +138,7 @@ export const shapes: Record<string, Kernel> = {
   },
   Slice: ({ x }, { begin, size }, backend) => {
     const [from, sizes] = tf.slice_util.parseSliceParams(x, begin, size);
+    tf.slice_util.assertParamsValid(x, from!, sizes!);
     return sliced(backend, x, from!, sizes!);
   },
   Tile: ({ x }, { reps }, backend) =>

@@ -4,6 +4,7 @@ import { UserError } from "../../../engine/errors.ts";
 import { initializeBackend, registerOnnxBackend } from "../../../engine/onnx/register.ts";
 import * as tf from "../../../engine/tf.ts";
 import { float32, type HostArray } from "../../../engine/tree.ts";
+import { assertAllClose } from "../../assert_close.ts";
 import { deviceWorks } from "../../devices.ts";
 import { counted, on } from "./on_backend.ts";
 
@@ -198,5 +199,27 @@ Deno.test({
     for (const threads of [0, -1, 1.5, NaN]) {
       await assertRejects(() => registerOnnxBackend({ threads }), UserError, "threads must be");
     }
+  },
+});
+
+Deno.test({
+  name: "complex numbers are the host's: a Fourier transform and back, and their arithmetic",
+  ignore,
+  fn: async () => {
+    const backend = await initializeBackend();
+    const ids = backend.numDataIds();
+    await on("onnx", async () => {
+      const { numTensors } = tf.memory();
+      const x = tf.tensor1d([1, 2, 3, 4]);
+      const spectrum = tf.tidy(() => tf.fft(tf.complex(x, tf.zerosLike(x))));
+      assertAllClose(await spectrum.data(), [10, 0, -2, 2, -2, 0, -2, -2], { atol: 1e-5, rtol: 0 });
+      const back = tf.tidy(() => tf.real(tf.ifft(tf.mul(spectrum, tf.complex([2], [0])))));
+      assertAllClose(await back.data(), [2, 4, 6, 8], { atol: 1e-5, rtol: 0 });
+      const lengths = tf.tidy(() => tf.abs(tf.complex([3, 0], [4, -2])));
+      assertEquals(await lengths.data(), Float32Array.of(5, 2));
+      tf.dispose([x, spectrum, back, lengths]);
+      assertEquals(tf.memory().numTensors, numTensors);
+    });
+    assertEquals(backend.numDataIds(), ids);
   },
 });

@@ -56,6 +56,7 @@ Deno.test({
       ...Object.fromEntries(
         UNARY.map((name) => [`${name} of integers`, runKernel(name, { x: i! }, { alpha: 2 })]),
       ),
+      "Prelu of integers": runKernel("Prelu", { x: i!, alpha: i! }),
     }), inputs);
   },
 });

@@ -4,7 +4,7 @@ import { openDevice } from "../../../../engine/device.ts";
 import { UserError } from "../../../../engine/errors.ts";
 import { convolutions } from "../../../../engine/onnx/kernels/convolution.ts";
 import { filterGradients } from "../../../../engine/onnx/kernels/filter_gradient.ts";
-import type * as tf from "../../../../engine/tf.ts";
+import * as tf from "../../../../engine/tf.ts";
 import type { HostArray } from "../../../../engine/tree.ts";
 import { deviceWorks } from "../../../devices.ts";
 import { assertSameAsCpu, drawn, LAYOUTS, RUNS } from "../against_cpu.ts";
@@ -122,6 +122,22 @@ for (const layout of LAYOUTS) {
       ),
   });
 }
+
+Deno.test({
+  name:
+    "FusedConv2D adds one number to all, and a transposed convolution gives fewer rows than it has, as on cpu",
+  ignore: !deviceWorks("onnx"),
+  fn: () =>
+    assertSameAsCpu("blocked", ({ x, filter, one }) => {
+      const attributes = { strides: 1, pad: "same", dilations: 1, dataFormat: "NHWC" };
+      return {
+        sum: runKernel("FusedConv2D", { x: x!, filter: filter!, bias: one! }, {
+          ...{ ...attributes, activation: "relu" },
+        }),
+        part: tf.conv2dTranspose(x as tf.Tensor4D, filter as tf.Tensor4D, [2, 4, 3, 4], 1, "same"),
+      };
+    }, { x: drawn(1, [2, 6, 6, 4]), filter: drawn(2, [3, 3, 4, 4]), one: drawn(3, []) }),
+});
 
 Deno.test({
   name: "FusedConv2D names the activation when it lacks it",

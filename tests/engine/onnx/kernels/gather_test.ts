@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { gathers } from "../../../../engine/onnx/kernels/gather.ts";
-import type * as tf from "../../../../engine/tf.ts";
+import * as tf from "../../../../engine/tf.ts";
 import { type DType, float32 } from "../../../../engine/tree.ts";
 import { deviceWorks } from "../../../devices.ts";
 import {
@@ -81,6 +81,21 @@ Deno.test({
       }),
       RUNS,
     ),
+});
+
+Deno.test({
+  name:
+    "OneHot of one number, and lookups whose batch is counted from the end, agree with the cpu device",
+  ignore: !deviceWorks("onnx"),
+  fn: () =>
+    assertSameAsCpu("blocked", ({ x, indices, one }) => ({
+      hot: tf.oneHot(one as tf.Tensor1D, 4),
+      picked: tf.gather(x!, indices!, 1, -1),
+    }), {
+      x: drawn(1, [2, 5, 3]),
+      indices: drawnIntegers(2, [2, 4], 0, 5),
+      one: drawnIntegers(3, [], 0, 4),
+    }),
 });
 
 Deno.test({

@@ -1,8 +1,11 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
+import { openDevice } from "../../../../engine/device.ts";
+import { UserError } from "../../../../engine/errors.ts";
 import { poolings } from "../../../../engine/onnx/kernels/pooling.ts";
 import { poolingGradients } from "../../../../engine/onnx/kernels/pooling_gradient.ts";
 import * as tf from "../../../../engine/tf.ts";
+import { float32, type HostArray } from "../../../../engine/tree.ts";
 import { deviceWorks } from "../../../devices.ts";
 import {
   assertSameAsCpu,
@@ -13,6 +16,7 @@ import {
   RUNS,
 } from "../against_cpu.ts";
 import { describe, geometries } from "../geometries.ts";
+import { on } from "../on_backend.ts";
 import { runKernel, runKernelForMany, throughConvolution } from "../run_kernel.ts";
 
 /** Zeros no wider than half the window, as poolings want them. */
@@ -156,4 +160,33 @@ Deno.test({
       ),
       RUNS,
     ),
+});
+
+Deno.test({
+  name: "places of the largest leave NaN out, as the cpu device does",
+  ignore: !deviceWorks("onnx"),
+  fn: () =>
+    assertSameAsCpu("blocked", ({ x }) => {
+      const attributes = { filterSize: 2, strides: 1, pad: "valid", includeBatchInIndex: false };
+      const [largest, places] = runKernelForMany("MaxPoolWithArgmax", { x: x! }, attributes);
+      return { largest: largest!, places: places! };
+    }, { x: float32([NaN, 2, 3, 4, NaN, 6, 7, 8, NaN], [1, 3, 3, 1]) }),
+});
+
+Deno.test({
+  name: "poolings padded by their window's width are the host's, and refused in traced code",
+  ignore: !deviceWorks("onnx"),
+  fn: async () => {
+    const pool = (x: tf.Tensor) => tf.pool(x as tf.Tensor4D, [1, 1], "max", 1, [1, 1], [2, 2]);
+    const image = [1, 2, 3, 4, 5, 6];
+    const read = () => pool(tf.tensor4d(image, [1, 2, 3, 1])).data();
+    assertEquals(await on("onnx", read), await on("cpu", read));
+    const { compile } = await openDevice("onnx", { threads: 1 });
+    const run = compile<HostArray, HostArray>(pool);
+    await assertRejects(
+      () => run(float32(image, [1, 2, 3, 1])),
+      UserError,
+      'no kernel "MaxPool" for what tf.maxPool() asked for: its padding [1,1,0,1] is as wide as',
+    );
+  },
 });

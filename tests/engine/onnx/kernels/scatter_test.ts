@@ -141,3 +141,18 @@ Deno.test({
     assertEquals(first.sum.data, second.sum.data);
   },
 });
+
+Deno.test({
+  name:
+    "Bincount agrees with the cpu device when what it counts is an image, with and without weights",
+  ignore: !deviceWorks("onnx"),
+  fn: () =>
+    assertSameAsCpu("blocked", ({ x, weights, none }) => ({
+      counts: runKernel("Bincount", { x: x!, weights: none! }, { size: 5 }),
+      sums: runKernel("Bincount", { x: x!, weights: weights! }, { size: 5 }),
+    }), {
+      x: drawnIntegers(1, [3, 4, 1], 0, 5),
+      weights: drawn(2, [3, 4, 1]),
+      none: drawn(3, [0]),
+    }),
+});
