@@ -2,6 +2,9 @@
 import { composedKernel, type Composition } from "./composed_kernels.ts";
 import * as tf from "./tf.ts";
 
+/** The kernels that are composed. */
+export const COMPOSED_ON_WASM: readonly string[] = ["Conv2DBackpropFilter", "UnsortedSegmentSum"];
+
 function composed(kernelName: string, compute: Composition): void {
   if (tf.getKernel(kernelName, "wasm") !== undefined) return;
   tf.registerKernel({ kernelName, backendName: "wasm", kernelFunc: composedKernel(compute) });

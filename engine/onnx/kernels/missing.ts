@@ -7,7 +7,7 @@ const STRINGS = "the device has no tensors of strings";
 
 /** Why each is missing, by its tfjs name. */
 export const missing: Readonly<Record<string, string>> = {
-  BitwiseAnd: NO_OPERATOR,
+  BitwiseAnd: "ONNX has it from operator set 18, and the graphs are of 17",
   Complex: COMPLEX,
   ComplexAbs: COMPLEX,
   CropAndResize: NO_OPERATOR,

@@ -97,8 +97,15 @@ export const shapes: Record<string, Kernel> = {
     const tensors = tensorsOf(inputs);
     const [{ shape, dtype }] = tensors as [tf.TensorInfo];
     for (const t of tensors) {
-      tf.util.assertShapesMatch(shape, t.shape, "All tensors passed to stack must have matching shapes");
-      tf.util.assert(t.dtype === dtype, () => "All tensors passed to stack must have matching dtypes");
+      tf.util.assertShapesMatch(
+        shape,
+        t.shape,
+        "All tensors passed to stack must have matching shapes",
+      );
+      tf.util.assert(
+        t.dtype === dtype,
+        () => "All tensors passed to stack must have matching dtypes",
+      );
     }
     const at = tf.util.parseAxisParam(axis, [...shape, 1])[0]!;
     const rows = tensors.map((t) =>
