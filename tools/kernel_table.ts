@@ -27,7 +27,7 @@ that have them. Written by \`deno task docs:kernels\`; a test compares it with w
 - \`+\`: the device's own kernel. \`composed\`: put together from other kernels by this project.
 - \`host\`: refused by name in traced code, for the reason in the last column; outside \`compile()\`,
   after \`tf.setBackend("onnx")\`, tfjs's cpu backend computes it. \`-\`: an error by name.
-- \`tensorflow-gpu\` has the kernels of \`tensorflow\`. Convolutions padded by numbers are composed there.
+- \`tensorflow-gpu\` has the kernels of \`tensorflow\`. Convolutions padded by numbers are composed.
 - Strings and complex numbers are the host's on \`onnx\`, whatever the kernel.
 - Operations of several kernels (\`tf.batchNorm\`, \`tf.logSoftmax\`, \`tf.mirrorPad\`'s gradient and the
   like) work where all of them do.
