@@ -65,7 +65,7 @@ async function measureBound(
 ): Promise<TimestepLosses | undefined> {
   if (isFlowSampler(config.sampler)) return undefined;
   const settings = drawSettings(model, config);
-  const varianceType = boundVariance(model, config);
+  const varianceType = boundVariance(model);
   await using session = openSampling(device, {
     ...settings,
     guidanceScale: 1,
@@ -89,13 +89,12 @@ async function measureBound(
   }
 }
 
-/** The variance of the steps that the bound is of: what ddpm would sample with. */
-function boundVariance(
-  model: Pick<EvaluationTask["model"], "config">,
-  { varianceType }: Pick<ImageConfig, "varianceType">,
-): BoundVarianceType {
-  if (describeNetwork(model.config, 1).learnedVariance) return "learned_range";
-  return varianceType === "fixed_small" ? "fixed_small" : "fixed_large";
+/**
+ * The variance of the steps that the bound is of: the model's own, or the larger of the two fixed ones,
+ * whatever it is sampled with.
+ */
+function boundVariance({ config }: Pick<EvaluationTask["model"], "config">): BoundVarianceType {
+  return describeNetwork(config, 1).learnedVariance ? "learned_range" : "fixed_large";
 }
 
 /**
@@ -184,7 +183,7 @@ function protocolOf(
         `variational bound of ${n(timesteps.images)} test images${given}, each at ` +
         `timestep 0 and at a few others, so that each of the ${
           n(model.schedule.numTrainTimesteps)
-        } is seen on ${timesteps.imagesAtATimestep}; variance ${boundVariance(model, config)}`,
+        } is seen on ${timesteps.imagesAtATimestep}; variance ${boundVariance(model)}`,
       loss:
         `mean squared error of ${model.schedule.predictionType} on the same, unweighted, mean ` +
         "over all timesteps",
