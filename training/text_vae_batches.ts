@@ -35,6 +35,14 @@ export interface TextVaeBatches {
  */
 const PRACTICE = { randomTexts: 0.5, corruption: "none", decoderCorruption: 0.5 } as const;
 
+/**
+ * How much of the noise there is at a step: none while copying is practised, and then more and more,
+ * over as many steps again. All of it at once drowns latents that have learned to be read without it.
+ */
+export function noiseLoudness(step: number, copySteps: number): number {
+  return copySteps === 0 ? 1 : Math.min(1, Math.max(0, (step - copySteps) / copySteps));
+}
+
 /** Makes them. */
 export function textVaeBatches({ train, validation, tokenizer, model, config, random }: {
   readonly train: readonly TextExample[];
@@ -77,9 +85,9 @@ export function textVaeBatches({ train, validation, tokenizer, model, config, ra
   return {
     buckets,
     batchAt: (step) => {
-      const copying = step < config.copySteps;
-      const { arrays } = (copying ? practice : batches).at(step);
-      const drawn = copying ? new Float32Array(size) : noise.at(step).normal(size);
+      const { arrays } = (step < config.copySteps ? practice : batches).at(step);
+      const loudness = noiseLoudness(step, config.copySteps);
+      const drawn = noise.at(step).normal(size).map((value) => value * loudness);
       return { batch: { ...arrays, noise: float32(drawn, shape) } };
     },
     heldOut: evaluationTextBatches(validation.slice(0, config.validationSize), padding),

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { randomStream } from "../../nn/random.ts";
 import { PRESETS } from "../../text.ts";
 import { textVaeConfigOf } from "../../training/text_config.ts";
-import { textVaeBatches } from "../../training/text_vae_batches.ts";
+import { noiseLoudness, textVaeBatches } from "../../training/text_vae_batches.ts";
 import { prepareTexts } from "../../training/text_vae_start.ts";
 
 const config = {
@@ -59,7 +59,15 @@ Deno.test("textVaeBatches() does as its settings say after copySteps steps", () 
     const { read, told, wanted, noise } = tokensAt(step);
     assert(shareAlike(read, wanted) < 0.1, "every token the encoder reads is replaced");
     assertEquals(told, wanted, "the decoder is told the text");
-    assert(noise.some((value) => value !== 0));
+    const power = noise.reduce((sum, value) => sum + value ** 2, 0) / noise.length;
+    // None of it at step 3, a third of it at step 4.
+    assert(Math.abs(Math.sqrt(power) - (step - 3) / 3) < 0.02, `${power} at ${step}`);
   }
   assertNotEquals(tokensAt(3).wanted, tokensAt(4).wanted);
+});
+
+Deno.test("noiseLoudness() rises once copying was practised, or is 1 from the start", () => {
+  const at = (steps: number[], copySteps: number) => steps.map((s) => noiseLoudness(s, copySteps));
+  assertEquals(at([0, 100, 150, 200, 1000], 100), [0, 0, 0.5, 1, 1]);
+  assertEquals(at([0, 5], 0), [1, 1]);
 });
