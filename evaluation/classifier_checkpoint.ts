@@ -19,7 +19,7 @@ export interface Classifier {
   readonly parameters: HostParameters;
 }
 
-/** Where the classifier that figures are measured with belongs. It is not trained yet. */
+/** Where the classifier that figures are measured with is. */
 export const CLASSIFIER_FOLDER: URL = new URL(
   "../checkpoints/fashion-mnist-classifier/",
   import.meta.url,

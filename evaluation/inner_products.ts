@@ -11,7 +11,7 @@ export type InnerProducts = (
 ) => ArrayLike<number> | Promise<ArrayLike<number>>;
 
 /** Inner products in float64 on the host: exact, and slow for thousands of vectors. */
-export const hostProducts: InnerProducts = (a, b) => {
+export function hostProducts(a: FeatureRows, b: FeatureRows): Float64Array {
   const [rows, columns] = [countRows(a), countRows(b)];
   const { width } = a;
   const products = new Float64Array(rows * columns);
@@ -23,7 +23,7 @@ export const hostProducts: InnerProducts = (a, b) => {
     }
   }
   return products;
-};
+}
 
 /** Inner products in float32 on a device. */
 export interface DeviceProducts extends InnerProducts {

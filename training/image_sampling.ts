@@ -13,6 +13,7 @@ import {
   respacedTimesteps,
 } from "../diffusion/timesteps.ts";
 import { usageError, UserError } from "../engine/errors.ts";
+import { checkEvaluation, TOOL_FLAGS } from "./check_evaluation.ts";
 import { kebabCase } from "./flags.ts";
 import { classIndex } from "./image_config.ts";
 import type { ImageConfig, ImageFlags } from "./image_flags.ts";
@@ -208,9 +209,6 @@ function checkGuidance(
   guidanceIntervalOf(config, schedule, config.sampler);
 }
 
-/** The flags of the tools that draw something else than a grid of samples. */
-const TOOL_FLAGS = ["interpolate", "inpaint", "fromStep", "trajectory"] as const;
-
 /**
  * Refuses flags of `--sample-only` that do not go together, as far as no model is needed to know.
  *
@@ -245,40 +243,6 @@ export function checkTools(given: ImageFlags): void {
       "--dynamic-threshold and --inpaint both say what x0 is to be: leave one of them out.",
     );
   }
-}
-
-/** What a study goes through. */
-const STUDIED = ["sampler", "eta", "varianceType", ...STEP_FLAGS.slice(0, 3)] as const;
-
-/** Refuses to measure what is no set of samples of all classes, and settings of what is not measured. */
-function checkEvaluation(given: ImageFlags): void {
-  if (given.study === undefined) {
-    refuseAll(given, ["studySteps"], "is for --study ddim: give that too");
-  } else {
-    const kind = `--study ${given.study}`;
-    refuseAll(given, STUDIED, `is what ${kind} goes through by itself: leave it out`);
-    refuseAll(given, TOOL_FLAGS, `is not for ${kind}: leave it out`);
-    refuseAll(given, ["evaluate", "evaluateSeeds", "class"], `is not for ${kind}: leave it out`);
-    return;
-  }
-  if (!given.evaluate) {
-    refuseAll(given, ["evaluateSamples", "evaluateSeeds"], "is for --evaluate: give that too");
-    return;
-  }
-  if (given.class !== undefined) {
-    throw usageError(
-      `--evaluate compares samples of all classes with the test images: leave --class ${given.class} out.`,
-    );
-  }
-  refuseAll(given, TOOL_FLAGS, "is not measured by --evaluate: leave one of them out");
-}
-
-/** Refuses the first of some flags that was given. */
-function refuseAll(given: ImageFlags, keys: readonly (keyof ImageFlags)[], why: string): void {
-  const key = keys.find((key) => given[key] !== undefined && given[key] !== false);
-  if (key === undefined) return;
-  const value = given[key] === true ? "" : ` ${given[key]}`;
-  throw usageError(`--${kebabCase(key)}${value} ${why}.`);
 }
 
 /** What is encoded comes back by the same steps alone: ddim's, without noise, guidance or clipping. */

@@ -56,6 +56,14 @@ Deno.test("evaluationFigures() gives each figure with its range, its protocol an
   });
 });
 
+Deno.test("evaluationFigures() and formatEvaluation() leave out the bound of a flow, which has none", () => {
+  const flow = { ...EVALUATION, bitsPerDimension: undefined, loss: undefined };
+  const names = evaluationFigures(flow).map(({ name }) => name);
+  assertEquals(names.includes("Bits per dimension"), false);
+  assertEquals(names.length, evaluationFigures(EVALUATION).length - 1);
+  assertEquals("bits_per_dimension" in JSON.parse(formatEvaluation(flow)), false);
+});
+
 Deno.test({
   name: "readEvaluation() reads what formatEvaluation() wrote, and refuses other files",
   ignore: !permitted({ name: "read" }) || !permitted({ name: "write" }),
