@@ -30,14 +30,33 @@ async function succeed(program: string, ...args: string[]): Promise<string> {
   return decode(stdout);
 }
 
+/** A DiT that has learned enough for its output not to be 0. */
+const DIT = ["--preset=smoke", "--denoiser=dit", "--threads=1", "--learning-rate=0.003"];
+
 for (
-  const [sampler, flags] of [
-    ["ddim", ["--preset=smoke"]],
-    ["ddpm", tiny("--steps=8", "--sampler=ddpm")],
+  const [name, flags, classes] of [
+    ["a ddim run", ["--preset=smoke"], "DDIMPipeline with DDIMScheduler"],
+    ["a ddpm run", tiny("--steps=8", "--sampler=ddpm"), "DDPMPipeline with DDPMScheduler"],
+    [
+      "a run with learned variances",
+      tiny("--steps=8", "--learned-variance"),
+      "DDPMPipeline with DDPMScheduler",
+    ],
+    ["a DiT's run", DIT, "DiTPipeline with DDIMScheduler"],
+    [
+      "a DiT's run with learned variances",
+      [...DIT, "--learned-variance"],
+      "DiTPipeline with DDPMScheduler",
+    ],
+    [
+      "a DiT's run of a flow",
+      [...DIT, "--objective=flow_matching"],
+      "DiTPipeline with FlowMatchEulerDiscreteScheduler",
+    ],
   ] as const
 ) {
   Deno.test({
-    name: `diffusers opens the checkpoint of a ${sampler} run, and its UNet answers as ours`,
+    name: `diffusers opens the checkpoint of ${name}, and its network answers as ours`,
     ignore,
     fn: async () => {
       const place = await folder();
@@ -53,7 +72,7 @@ for (
         output,
       );
       const said = await succeed(python!, here("check_checkpoint.py"), output);
-      assertStringIncludes(said, `${sampler.toUpperCase()}Pipeline`);
+      assertStringIncludes(said, classes);
     },
   });
 }
