@@ -2,33 +2,40 @@
  * Measures how well a text VAE says held-out hotel reviews again, and writes the figures down.
  *
  *     deno run -P=text tools/measure_text_vae.ts --checkpoint runs/text-hotel_reviews-small-0
- *     deno run -P=text tools/measure_text_vae.ts --checkpoint checkpoints/text-vae --data-dir DIR
+ *     deno run -P=text --allow-read tools/measure_text_vae.ts --data-dir DIR --out runs/figures.json
  *
  * Texts are those that training held out, each cut to the checkpoint's number of its own tokens and
- * decoded greedily from its latents alone. Prints the figures and ten texts; --out FILE gets them all.
+ * decoded greedily from its latents alone. Prints the figures and ten texts; --out FILE gets the
+ * figures alone, since the reviews are not the project's to pass on.
  */
 import { openDevice } from "../engine/device.ts";
 import { EXIT } from "../engine/errors.ts";
+import { writeFileAtomic } from "../engine/files.ts";
 import { loadHotelReviews } from "../datasets/hotel_reviews.ts";
 import { measureTextVae, SUBSTITUTED } from "../evaluation/text_vae_quality.ts";
+import type { Reconstruction } from "../evaluation/text_reconstruction.ts";
+import { countParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { loadCheckpoint } from "../training/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint_folders.ts";
-import { integer, text } from "../training/flag_kinds.ts";
+import { integer, text, toggle } from "../training/flag_kinds.ts";
 import { parseFlags } from "../training/flags.ts";
 import { helpText, wantsHelp } from "../training/help.ts";
 import { runProgram } from "../training/program.ts";
 import { loadTextVae } from "../training/text_vae_checkpoint.ts";
 import { compileTextCodec } from "../vae/text_codec.ts";
+import { textVaeSpecs } from "../vae/text_vae.ts";
 import { encodeTexts } from "../vae/tokenizer_texts.ts";
 
 const FLAGS = {
   "Measuring": {
     checkpoint: text({ placeholder: "DIR", help: "a run's folder or a checkpoint's" }),
     dataDir: text({ placeholder: "DIR", help: "a folder with the data set's files" }),
+    sample: toggle({ help: "the bundled reviews, in place of the public ones" }),
     texts: integer({ min: 1, max: 100000, help: "held-out texts; 200 if not given" }),
     threads: integer({ min: 1, max: 1024, help: "threads of the device; all cores if not given" }),
     out: text({ placeholder: "FILE", help: "where the figures go as JSON" }),
+    command: text({ placeholder: "TEXT", help: "what trained it, to be written down with them" }),
   },
 };
 
@@ -38,9 +45,20 @@ const BATCH = 50;
 /** Original and reconstruction pairs that are printed. */
 const SHOWN = 10;
 
-async function main(): Promise<number> {
-  if (wantsHelp(Deno.args)) {
-    console.log(helpText({
+/**
+ * Does what the flags say.
+ *
+ * @param args The command line.
+ * @param print Gets what is to be read.
+ * @returns The exit code.
+ * @throws {UserError} As reading the checkpoint and the reviews does.
+ */
+export async function measure(
+  args: string[],
+  print: (text: string) => void = console.log,
+): Promise<number> {
+  if (wantsHelp(args)) {
+    print(helpText({
       usage: "deno run -P=text tools/measure_text_vae.ts [flags]",
       about: "Measures a text VAE on held-out hotel reviews.",
       flags: FLAGS,
@@ -48,16 +66,16 @@ async function main(): Promise<number> {
     }));
     return EXIT.done;
   }
-  const { checkpoint = "checkpoints/text-vae", dataDir, texts = 200, threads, out } = parseFlags(
-    Deno.args,
-    FLAGS,
-  );
+  const given = parseFlags(args, FLAGS);
+  const { checkpoint = "checkpoints/text-vae", texts = 200, dataDir, sample } = given;
+  const { threads, out, command } = given;
   const directory = await resolveCheckpoint(checkpoint, (line) => console.error(line));
   const model = loadTextVae(await loadCheckpoint(directory, { state: false }));
   const { config, tokenizer } = model;
   const data = await loadHotelReviews({
     validationSize: texts,
     ...(dataDir === undefined ? {} : { dataDir }),
+    sampleOnly: sample === true,
   });
   const { examples, truncated } = encodeTexts(data.validation.map(({ text }) => text), {
     ...{ encoder: tokenizer, decoder: tokenizer, maxTokens: config.maxTokens },
@@ -73,17 +91,22 @@ async function main(): Promise<number> {
   });
   await codec.dispose();
   const { clean, substituted, noised, noisedArea, latents } = quality;
+  const protocol =
+    `${examples.length} reviews that training held out, ${truncated} of them cut to ` +
+    `${config.maxTokens} of the model's own tokens; encoded once, decoded greedily from the latents ` +
+    "alone; corpus BLEU as sacrebleu's 13a against the cut texts; tokens: those that stand at their " +
+    "place; whole: texts without any difference";
   const percent = (share: number) => `${(100 * share).toFixed(2)} %`;
-  console.log([
-    `${data.description}`,
-    `${directory}: ${examples.length} held-out reviews, ${truncated} of them cut to ` +
-    `${config.maxTokens} of the model's tokens, greedy decoding from the latents alone`,
-    `clean: BLEU ${clean.bleu.toFixed(2)}, tokens ${percent(clean.tokenAccuracy)}, whole texts ` +
-    percent(clean.exact),
-    `${percent(SUBSTITUTED)} of tokens substituted: BLEU ${substituted.bleu.toFixed(2)}, tokens ` +
-    percent(substituted.tokenAccuracy),
-    `noise on latents: ${noised.map((n) => `${n.deviation}: ${n.bleu.toFixed(2)}`).join(", ")}; ` +
-    `area ${noisedArea.toFixed(2)}`,
+  const figures = ({ bleu, tokenAccuracy, exact }: Reconstruction) =>
+    `BLEU ${bleu.toFixed(2)}, tokens ${percent(tokenAccuracy)}, whole ${percent(exact)}`;
+  print([
+    data.description,
+    `${directory}: ${protocol}`,
+    `clean: ${figures(clean)}`,
+    `${percent(SUBSTITUTED)} of the encoder's tokens substituted: ${figures(substituted)}`,
+    `BLEU by the deviation of noise on latents: ${
+      noised.map(({ deviation, bleu }) => `${deviation}: ${bleu.toFixed(2)}`).join(", ")
+    }; area ${noisedArea.toFixed(2)}`,
     `latents: mean ${latents.mean.toFixed(4)}, deviation ${latents.deviation.toFixed(4)}, ` +
     `${latents.active} of ${latents.numbers} numbers active`,
     ...clean.texts.slice(0, SHOWN).flatMap(({ original, reconstruction }) => [
@@ -93,12 +116,21 @@ async function main(): Promise<number> {
     ]),
   ].join("\n"));
   if (out !== undefined) {
-    await Deno.writeTextFile(
-      out,
-      JSON.stringify({ ...quality, data: data.sha256 }, null, 2) + "\n",
-    );
+    const parts = ({ bleu, tokenAccuracy, exact }: Reconstruction) => ({
+      ...{ bleu, tokenAccuracy, exact },
+    });
+    const metrics = {
+      protocol,
+      ...(command === undefined ? {} : { command }),
+      clean: parts(clean),
+      substituted: { share: SUBSTITUTED, ...parts(substituted) },
+      ...{ noised, noisedArea, latents },
+      parameters: countParameters(textVaeSpecs(config)),
+      data: data.sha256,
+    };
+    await writeFileAtomic(out, JSON.stringify(metrics, null, 2) + "\n");
   }
   return EXIT.done;
 }
 
-if (import.meta.main) await runProgram(main);
+if (import.meta.main) await runProgram(() => measure(Deno.args));

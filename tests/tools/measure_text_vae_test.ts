@@ -1,0 +1,40 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { UserError } from "../../engine/errors.ts";
+import { measure } from "../../tools/measure_text_vae.ts";
+import { imageRuns } from "../image_program.ts";
+import { runText, TINY_TEXT } from "../text_program.ts";
+
+Deno.test({
+  name: "measure() writes the figures of a run on the reviews that it held out",
+  ignore: !imageRuns,
+  fn: async () => {
+    const folder = await Deno.makeTempDir({ prefix: "measure test " });
+    const { code, stderr } = await runText(...TINY_TEXT, "--steps=2", "--out", `${folder}/run`);
+    assertEquals(code, 0, stderr);
+    const lines: string[] = [];
+    const out = `${folder}/figures.json`;
+    const flags = ["--sample", "--texts=6", "--threads=1", "--checkpoint", `${folder}/run`];
+    assertEquals(
+      await measure([...flags, "--out", out, "--command", "c"], (line) => lines.push(line)),
+      0,
+    );
+    const figures = JSON.parse(await Deno.readTextFile(out));
+    // Two steps teach nothing: what comes back is hardly ever right.
+    assert(figures.clean.bleu >= 0 && figures.clean.bleu < 10, `${figures.clean.bleu}`);
+    assertEquals([figures.clean.exact, figures.substituted.share, figures.command], [0, 0.3, "c"]);
+    assertEquals(figures.noised.length, 11);
+    assertEquals(figures.noised[0].bleu, figures.clean.bleu);
+    assertEquals(figures.latents.numbers, 16);
+    assertStringIncludes(figures.protocol, "6 reviews that training held out");
+    assertStringIncludes(lines.join("\n"), `clean: BLEU ${figures.clean.bleu.toFixed(2)}`);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+Deno.test({
+  name: "measure() says what is missing when there is no checkpoint",
+  ignore: !imageRuns,
+  fn: async () => {
+    await assertRejects(() => measure(["--checkpoint", "no/such/folder"], () => {}), UserError);
+  },
+});
