@@ -113,6 +113,7 @@ export * from "./evaluation/kernel_distance.ts";
 export * from "./evaluation/nearest_neighbours.ts";
 export * from "./evaluation/precision_recall.ts";
 export * from "./evaluation/quality.ts";
+export * from "./evaluation/mauve.ts";
 export * from "./evaluation/minimum_bayes_risk.ts";
 export * from "./evaluation/ngrams.ts";
 export * from "./evaluation/rouge.ts";

@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gunzip } from "../../datasets/gzip.ts";
 import {
   continuationPair,
   HOTEL_REVIEWS,
@@ -105,6 +107,31 @@ Deno.test({
     assertEquals(counts([...data.train, ...data.validation]), [173, 188, 243, 593, 803]);
     const pairs = data.train.map(continuationPair).filter((pair) => pair !== undefined);
     assert(pairs.length > 1850, `${pairs.length} reviews have a first clause`);
+  },
+});
+
+Deno.test({
+  name: "loadHotelReviews() takes a file of 20,491 reviews that begins with the known ones",
+  ignore: !hasRealData || !hasFiles,
+  async fn() {
+    const name = "tripadvisor_hotel_reviews.first2000.csv.gz";
+    const packed = await Deno.readFile(join(dataDir!, "tripadvisor", name));
+    const unpacked = gunzip(packed, 1e8);
+    assert("bytes" in unpacked);
+    const first = new TextDecoder().decode(unpacked.bytes).replaceAll("\r\n", "\n");
+    const rest = Array.from({ length: 18_491 }, (_, i) => `another stay number ${i},3\n`).join("");
+    await using folder = await folderWith({
+      "tripadvisor_hotel_reviews.csv": bytes(first + rest),
+      "short/tripadvisor_hotel_reviews.csv": bytes(first + "one more,3\n"),
+    });
+    const data = await loadHotelReviews({ dataDir: folder.path });
+    assertEquals([data.train.length, data.validation.length], [19_467, 1024]);
+    assertEquals(Object.keys(data.sha256), ["tripadvisor_hotel_reviews.csv"]);
+    await assertRejects(
+      () => loadHotelReviews({ dataDir: join(folder.path, "short") }),
+      UserError,
+      "has 2001 reviews: altered; the set has 20491",
+    );
   },
 });
 
