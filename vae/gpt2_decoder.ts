@@ -1,11 +1,26 @@
-/** Greedy decoding with a GPT-2 and a cache of keys and values. */
-import type { Device } from "../engine/device.ts";
+/** Decoding with a GPT-2 and a cache of keys and values. */
+import type { Device, OnDevice } from "../engine/device.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../engine/tree.ts";
+import { attention } from "../nn/attention.ts";
 import { lookup } from "../nn/lookup.ts";
-import { constants, type HostParameters, parameter } from "../nn/parameters.ts";
-import { MASKED } from "./attention_bias.ts";
+import { constants, type HostParameters, parameter, type Parameters } from "../nn/parameters.ts";
+import { causalBias, MASKED } from "./attention_bias.ts";
 import { type Gpt2Config, gpt2Layers, tokenTable } from "./gpt2.ts";
+
+/** What has been heard so far, for each of B texts. A step writes to it. */
+export interface DecoderCache {
+  /** Texts. */
+  readonly batch: number;
+  /** Each layer's keys, each layer's values: [B, heads, capacity, size]. */
+  readonly keys: readonly HostArray[];
+  /** See keys. */
+  readonly values: readonly HostArray[];
+  /** What hides the positions that are not there yet [capacity]. */
+  readonly bias: Float32Array<ArrayBuffer>;
+  /** The next position. */
+  position: number;
+}
 
 /** A GPT-2 ready to decode. */
 export interface Gpt2Decoder {
@@ -14,18 +29,41 @@ export interface Gpt2Decoder {
    *
    * @param starts What stands before [B, P, width], without positions; or the first tokens [B].
    * @param count Tokens to make.
-   * @returns [B, count], row by row.
+   * @param options `endId`: the token after which a text is over; when all are, no more is computed.
+   * @returns [B, count], row by row; `endId` behind a text's end.
    */
-  greedy(starts: HostArray, count: number): Promise<Int32Array>;
+  greedy(starts: HostArray, count: number, options?: { endId?: number }): Promise<Int32Array>;
+  /**
+   * Begins texts.
+   *
+   * @param starts As in greedy.
+   * @returns The cache, and the logits of the next token [B, V].
+   */
+  begin(starts: HostArray): Promise<{ cache: DecoderCache; logits: Float32Array }>;
+  /**
+   * Says one more token of each text.
+   *
+   * @param tokens [B]
+   * @returns The logits of the token after it [B, V].
+   */
+  next(cache: DecoderCache, tokens: Int32Array): Promise<Float32Array>;
   /** Releases its graphs. */
   dispose(): Promise<void>;
 }
+
+type StepInputs = {
+  start: HostArray;
+  position: HostArray;
+  bias: HostArray;
+  keys: readonly HostArray[];
+  values: readonly HostArray[];
+};
 
 /**
  * Compiles a GPT-2 for decoding. Its weights become constants of the graph. One graph serves every
  * position: the cache has its full length from the start, on the host, and a mask hides what is not
  * there yet. A step hears the cache and its own key and value apart and gives only the latter, which
- * the host writes to their place, so that no step copies the cache.
+ * the host writes to their place, so that no step copies the cache. A prefix is heard all at once.
  *
  * @param capacity Positions that the cache has room for.
  */
@@ -37,15 +75,9 @@ export function compileGpt2Decoder(
 ): Gpt2Decoder {
   const { nEmbd: width, nHead: heads, nLayer: layers } = config;
   const size = width / heads;
-  type Inputs = {
-    start: HostArray;
-    position: HostArray;
-    bias: HostArray;
-    keys: HostArray[];
-    values: HostArray[];
-  };
-  type Outputs = { token: HostArray; added: HostArray };
-  const step = device.compile<Inputs, Outputs>(({ start, position, bias, keys, values }) => {
+
+  /** One position of each text: logits [B, V], and its keys and values [2 layers, B, heads, size]. */
+  const hear = ({ start, position, bias, keys, values }: OnDevice<StepInputs>) => {
     const weights = constants(parameters);
     const batch = start.shape[0]!;
     const words = start.rank === 1 ? lookup(tokenTable(weights), start) : start;
@@ -67,56 +99,148 @@ export function compileGpt2Decoder(
       return tf.reshape(sum, [batch, 1, width]);
     });
     const logits = tf.matMul(tf.reshape(h, [batch, width]), tokenTable(weights), false, true);
-    return { token: tf.argMax(logits, 1), added: tf.concat(added, 0) };
-  });
-  const greedy = async (starts: HostArray, count: number) => {
-    const batch = starts.shape[0]!;
-    const shape = [batch, heads, capacity, size];
-    const cache = Array.from(
-      { length: 2 * layers },
-      () => float32(new Float32Array(batch * heads * capacity * size), shape),
-    );
-    const keys = cache.filter((_, i) => i % 2 === 0);
-    const values = cache.filter((_, i) => i % 2 === 1);
-    const bias = new Float32Array(capacity).fill(MASKED);
-    const prefix = starts.shape.length === 3 ? starts.shape[1]! : 1;
-    const tokens = new Int32Array(batch * count);
-    let start = starts.shape.length === 3 ? rowsAt(starts, 0) : starts;
-    for (let position = 0; position < prefix - 1 + count; position++) {
-      const { token, added } = await step({
-        start,
-        position: int32([position]),
-        bias: float32(bias, [1, 1, 1, capacity]),
-        keys,
-        values,
-      });
-      for (let i = 0, from = 0; i < cache.length; i++) {
-        const data = cache[i]!.data as Float32Array;
-        for (let row = 0; row < batch * heads; row++, from += size) {
-          data.set(added.data.subarray(from, from + size), (row * capacity + position) * size);
+    return { logits, added: tf.concat(added, 0) };
+  };
+  const greedyStep = device.compile<StepInputs, { token: HostArray; added: HostArray }>(
+    (inputs) => {
+      const { logits, added } = hear(inputs);
+      return { token: tf.argMax(logits, 1), added };
+    },
+  );
+  const logitsStep = device.compile<StepInputs, { logits: HostArray; added: HostArray }>(hear);
+  const prefill = device.compile<{ embeddings: HostArray }, { added: HostArray }>(
+    ({ embeddings }) => ({
+      added: prefixKeysAndValues(constants(parameters), embeddings as tf.Tensor3D, config),
+    }),
+  );
+
+  /** Writes keys and values [2 layers, B, N, heads, size] to their places. */
+  const write = ({ keys, values, bias, batch, ...cache }: DecoderCache, added: HostArray) => {
+    const data = added.data as Float32Array;
+    const count = data.length / (2 * layers * batch * width);
+    let from = 0;
+    for (let layer = 0; layer < layers; layer++) {
+      for (const { data: target } of [keys[layer]!, values[layer]!]) {
+        for (let row = 0; row < batch; row++) {
+          for (let i = 0; i < count; i++) {
+            for (let head = 0; head < heads; head++, from += size) {
+              const place = (row * heads + head) * capacity + cache.position + i;
+              (target as Float32Array).set(data.subarray(from, from + size), place * size);
+            }
+          }
         }
       }
-      bias[position] = 0;
-      const made = position - (prefix - 1);
-      if (made < 0) {
-        start = rowsAt(starts, position + 1);
-        continue;
-      }
-      token.data.forEach((id, row) => tokens[row * count + made] = id);
+    }
+    bias.fill(0, cache.position, cache.position + count);
+    return count;
+  };
+  const inputsOf = ({ position, bias, keys, values }: DecoderCache, start: HostArray) => ({
+    ...{ start, keys, values },
+    position: int32([position]),
+    bias: float32(bias, [1, 1, 1, capacity]),
+  });
+
+  /** A cache that has heard all but the last of what the texts start with, and that last. */
+  const open = async (starts: HostArray): Promise<{ cache: DecoderCache; last: HostArray }> => {
+    const batch = starts.shape[0]!;
+    const tables = () =>
+      Array.from(
+        { length: layers },
+        () => float32(new Float32Array(batch * capacity * width), [batch, heads, capacity, size]),
+      );
+    const cache: DecoderCache = {
+      ...{ batch, keys: tables(), values: tables(), position: 0 },
+      bias: new Float32Array(capacity).fill(MASKED),
+    };
+    if (starts.shape.length !== 3) return { cache, last: starts };
+    const length = starts.shape[1]! - 1;
+    if (length > 0) {
+      const { added } = await prefill({ embeddings: columns(starts, 0, length) });
+      cache.position += write(cache, added);
+    }
+    const { data } = columns(starts, length, 1);
+    return { cache, last: float32(data as Float32Array, [batch, width]) };
+  };
+  const advance = async (cache: DecoderCache, start: HostArray) => {
+    const { logits, added } = await logitsStep(inputsOf(cache, start));
+    cache.position += write(cache, added);
+    return logits.data as Float32Array;
+  };
+  const greedy = async (starts: HostArray, count: number, { endId }: { endId?: number } = {}) => {
+    const { cache, last } = await open(starts);
+    const { batch } = cache;
+    const tokens = new Int32Array(batch * count).fill(endId ?? 0);
+    const ended = new Set<number>();
+    let start = last;
+    for (let made = 0; made < count && ended.size < batch; made++) {
+      const { token, added } = await greedyStep(inputsOf(cache, start));
+      cache.position += write(cache, added);
+      token.data.forEach((id, row) => {
+        if (!ended.has(row)) tokens[row * count + made] = id;
+        if (id === endId) ended.add(row);
+      });
       start = token;
     }
     return tokens;
   };
-  return { greedy, dispose: () => step.dispose() };
+  return {
+    greedy,
+    begin: async (starts) => {
+      const { cache, last } = await open(starts);
+      return { cache, logits: await advance(cache, last) };
+    },
+    next: (cache, tokens) => advance(cache, int32(tokens)),
+    dispose: async () => {
+      for (const compiled of [greedyStep, logitsStep, prefill]) await compiled.dispose();
+    },
+  };
 }
 
-/** The rows [B, width] at one position of [B, P, width]. */
-function rowsAt({ data, shape }: HostArray, position: number): HostArray {
+/** Keys and values [2 layers, B, N, width] of embeddings [B, N, width] that stand at the beginning. */
+function prefixKeysAndValues(
+  weights: Parameters,
+  embeddings: tf.Tensor3D,
+  config: Gpt2Config,
+): tf.Tensor {
+  const [batch, length, width] = embeddings.shape;
+  const table = parameter(weights, "transformer.wpe.weight") as tf.Tensor2D;
+  const places = tf.slice(table, [0, 0], [length, width]);
+  const bias = causalBias(length);
+  const added: tf.Tensor[] = [];
+  gpt2Layers(weights, tf.add(embeddings, places), config, (q, k, v) => {
+    added.push(...[k, v].map((x) => tf.reshape(x, [1, batch, length, width])));
+    return attention(q, k, v, { heads: config.nHead, bias });
+  });
+  return tf.concat(added, 0);
+}
+
+/** The columns from `first` on of [B, P, width]: [B, count, width]. */
+function columns({ data, shape }: HostArray, first: number, count: number): HostArray {
   const [batch, length, width] = shape as [number, number, number];
-  const rows = new Float32Array(batch * width);
+  const rows = new Float32Array(batch * count * width);
   for (let b = 0; b < batch; b++) {
-    const from = (b * length + position) * width;
-    rows.set(data.subarray(from, from + width), b * width);
+    const from = (b * length + first) * width;
+    rows.set(data.subarray(from, from + count * width), b * count * width);
   }
-  return float32(rows, [batch, width]);
+  return float32(rows, [batch, count, width]);
+}
+
+/**
+ * Puts texts in another order, as beam search does: row i becomes what row `rows[i]` was. The new
+ * cache shares no memory with the old one.
+ */
+export function reorderCache(cache: DecoderCache, rows: readonly number[]): DecoderCache {
+  const reorder = ({ data, shape }: HostArray) => {
+    const size = data.length / cache.batch;
+    const moved = new Float32Array(rows.length * size);
+    rows.forEach((row, i) => moved.set(data.subarray(row * size, (row + 1) * size), i * size));
+    return float32(moved, [rows.length, ...shape.slice(1)]);
+  };
+  return {
+    batch: rows.length,
+    keys: cache.keys.map(reorder),
+    values: cache.values.map(reorder),
+    bias: cache.bias.slice(),
+    position: cache.position,
+  };
 }
