@@ -164,22 +164,28 @@ export async function loadHotelReviews(options: HotelReviewsOptions = {}): Promi
   return { train: kept, validation: heldOut, ...provenanceOf(HOTEL_REVIEWS, opened) };
 }
 
+/** A first sentence of more words is taken for several that have lost their full stops. */
+const MAX_LEAD_WORDS = 30;
+
+const countWords = (text: string) => text.split(/\s+/).length;
+
 /**
- * Cuts a review behind its first sentence. Where no sentence ends (the public set has lost many full
- * stops), behind its first clause. A first sentence has three words at least, so that "Great stay!" is
+ * Cuts a review behind its first sentence. Where that does not end within 30 words (the public set has
+ * lost many full stops), behind its first clause. Three words are the least, so that "Great stay!" is
  * taken together with the next.
  *
  * @returns Both parts, or undefined where the review is one sentence.
  */
 export function splitLead(text: string): { lead: string; rest: string } | undefined {
-  for (const end of [/[.!?…]+["')\]]*\s+/g, /[,;]\s+/g]) {
-    for (const { index, 0: match } of text.matchAll(end)) {
-      const lead = text.slice(0, index + match.length).trim();
-      const rest = text.slice(index + match.length).trim();
-      if (lead.split(/\s+/).length >= 3 && /\p{L}/u.test(rest)) return { lead, rest };
-    }
-  }
-  return undefined;
+  const cuts = [/[.!?…]+["')\]]*\s+/g, /[,;]\s+/g].map((end) =>
+    text.matchAll(end).map(({ index, 0: match }) => ({
+      lead: text.slice(0, index + match.length).trim(),
+      rest: text.slice(index + match.length).trim(),
+    })).find(({ lead, rest }) => countWords(lead) >= 3 && /\p{L}/u.test(rest))
+  );
+  const [sentence, clause] = cuts;
+  const isShort = sentence !== undefined && countWords(sentence.lead) <= MAX_LEAD_WORDS;
+  return isShort ? sentence : clause ?? sentence;
 }
 
 /** For continuation: the first sentence is known, the rest is to be said. */

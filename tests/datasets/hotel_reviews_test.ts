@@ -107,6 +107,8 @@ Deno.test({
     assertEquals(counts([...data.train, ...data.validation]), [173, 188, 243, 593, 803]);
     const pairs = data.train.map(continuationPair).filter((pair) => pair !== undefined);
     assert(pairs.length > 1850, `${pairs.length} reviews have a first clause`);
+    const long = pairs.filter(({ condition }) => condition.split(" ").length > 40);
+    assert(long.length < 40, `${long.length} first clauses have more than 40 words`);
   },
 });
 
@@ -163,6 +165,10 @@ Deno.test("splitLead() cuts behind the first sentence of three words or more", (
   // The public set's full stops are mostly commas.
   assertEquals(split("nice hotel downtown, staff ok, "), ["nice hotel downtown,", "staff ok,"]);
   assertEquals(split("ok, nice, quiet room, good"), ["ok, nice, quiet room,", "good"]);
+  const clipped = `nice hotel downtown, ${"quiet ".repeat(40)}room. good`;
+  assertEquals(split(clipped)?.[0], "nice hotel downtown,");
+  const noClause = `${"very ".repeat(40)}nice. Good`;
+  assertEquals(split(noClause)?.[1], "Good");
   assertEquals(split("One sentence only."), undefined);
   assertEquals(split("Not much to say! :-)"), undefined);
 });
