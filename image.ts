@@ -33,7 +33,7 @@ import { writeReport } from "./report/report.ts";
 import { trainingSummary } from "./report/training_summary.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
-import { compileTrainStep, initTrainState, type TrainState } from "./training/diffusion_step.ts";
+import { initTrainState, type TrainState } from "./training/diffusion_step.ts";
 import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
 import { imageCheckpoint } from "./training/image_checkpoint.ts";
@@ -60,6 +60,7 @@ import {
 } from "./training/image_objective.ts";
 import { checkTools, resolveSampling } from "./training/image_sampling.ts";
 import { IMAGE_METRICS, trainImages } from "./training/image_training.ts";
+import { compileInPlaceTrainStep } from "./training/in_place_step.ts";
 import { LossAwareMemory, MEMORY_VECTORS } from "./training/loss_aware_memory.ts";
 import { LossWindow } from "./training/loss_window.ts";
 import { MetricsLog, readMetrics } from "./training/metrics.ts";
@@ -276,7 +277,8 @@ async function trainAndReport(
 
   // The model: from the last checkpoint if there is one, or from scratch.
   const { weightDecay, maxGradNorm } = config;
-  const optimizer = adamW({ weightDecay, maxGradNorm });
+  const adam = { weightDecay, maxGradNorm };
+  const optimizer = adamW(adam);
   const found = await findCheckpoint(directory);
   describeDamage(found).forEach((line) => console.error(line));
   const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
@@ -297,7 +299,9 @@ async function trainAndReport(
   // Training.
   const denoise = trainableNetwork(network);
   const lossFunction = imageLosses(config);
-  const trainStep = compileTrainStep(device, { denoise, specs, optimizer, lossFunction });
+  const trainStep = compileInPlaceTrainStep(device, {
+    ...{ denoise, specs, optimizer: adam, lossFunction },
+  });
   const validationLoss = compileValidationLoss(device, {
     ...{ denoise: validatedNetwork(network), specs, numTrainTimesteps: config.timesteps },
   });

@@ -8,7 +8,8 @@ import { unetConfigOf } from "../training/image_config.ts";
 import { adamW } from "../nn/optimizers.ts";
 import { initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
-import { compileTrainStep, initTrainState } from "../training/diffusion_step.ts";
+import { initTrainState } from "../training/diffusion_step.ts";
+import { compileInPlaceTrainStep } from "../training/in_place_step.ts";
 import { noisyBatch } from "../training/image_batches.ts";
 import type { Row } from "./row.ts";
 import { textRows } from "./text_rows.ts";
@@ -33,7 +34,11 @@ function training(preset: "nano" | "small", batchSize: number): Row {
       const specs = unetSpecs(config);
       const optimizer = adamW({ maxGradNorm: 1 });
       const denoise = trainableNetwork(describeNetwork(config));
-      const step = compileTrainStep(device, { denoise, specs, optimizer });
+      const step = compileInPlaceTrainStep(device, {
+        denoise,
+        specs,
+        optimizer: { maxGradNorm: 1 },
+      });
       const random = randomStream(0);
       let state = initTrainState(initParameters(specs, random), specs, optimizer);
       const examples = randomImages(batchSize);

@@ -20,6 +20,52 @@ function splitHeads(x: tf.Tensor3D, heads: number): tf.Tensor4D {
 }
 
 /**
+ * softmax(Q K^T + bias) V for each head. The gradient is stated for the sake of the softmax's, which wants
+ * each row's sum of P * dP, of as many numbers as there are scores: the same is the sum of O * dO, whose
+ * rows have d numbers instead of K (Dao et al. 2022, arXiv:2205.14135, section 3.1 and appendix B.2).
+ *
+ * @param query [B, heads, Q, d]
+ * @param key [B, heads, K, d]
+ * @param value [B, heads, K, d]
+ * @param bias Broadcasts to [B, heads, Q, K].
+ * @returns [B, heads, Q, d]
+ */
+function weigh(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, bias?: tf.Tensor): tf.Tensor {
+  const op = tf.customGrad((...args) => {
+    const save = args.pop() as unknown as tf.GradSaveFunc;
+    const [q, k, v, bias] = args as tf.Tensor[];
+    const scores = tf.matMul(q!, k!, false, true); // [B, heads, Q, K]
+    const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias));
+    const sums = tf.matMul(weights, v!);
+    save([q!, k!, v!, weights, sums]);
+    return {
+      value: sums,
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [q, k, v, weights, sums] = saved as Saved;
+        const rows = tf.sum(tf.mul(dy, sums), -1, true); // [B, heads, Q, 1]
+        const dscores = tf.mul(weights, tf.sub(tf.matMul(dy, v, false, true), rows));
+        return [
+          tf.matMul(dscores, k),
+          tf.matMul(dscores, q, true, false),
+          tf.matMul(weights, dy, true, false),
+          ...bias === undefined ? [] : [sumTo(dscores, bias.shape)],
+        ];
+      },
+    };
+  });
+  return op(...[query, key, value], ...bias === undefined ? [] : [bias]);
+}
+
+type Saved = [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+
+/** Sums over the axes along which a shape was broadcast. */
+function sumTo(x: tf.Tensor, shape: readonly number[]): tf.Tensor {
+  const padded = [...Array<number>(x.rank - shape.length).fill(1), ...shape];
+  const axes = padded.flatMap((size, axis) => size === 1 ? [axis] : []);
+  return tf.reshape(tf.sum(x, axes), [...shape]);
+}
+
+/**
  * softmax(Q K^T / sqrt(d)) V for each head. Written with matMul and softmax because tfjs has no
  * gradient for einsum.
  *
@@ -42,9 +88,8 @@ export function attention(
     tf.Tensor4D,
   ];
   // Scaling the query is cheaper than scaling the scores, of which there are more.
-  const scores = tf.matMul(tf.mul(q, scale), k, false, true); // [B, heads, Q, K]
-  const weights = tf.softmax(bias === undefined ? scores : tf.add(scores, bias));
-  const heard = tf.transpose(tf.matMul(weights, v), [0, 2, 1, 3]); // [B, Q, heads, d]
+  const sums = weigh(tf.mul(q, scale), k, v, bias);
+  const heard = tf.transpose(sums, [0, 2, 1, 3]); // [B, Q, heads, d]
   return tf.reshape(heard, [batch, length, features]);
 }
 

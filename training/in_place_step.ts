@@ -1,34 +1,32 @@
 /** The training step of diffusion_step.ts with AdamW, in memory of its own: see loss_step.ts. */
 import * as tf from "../engine/tf.ts";
 import type { Device } from "../engine/device.ts";
-import {
-  type BatchTensors,
-  type DenoiserFunction,
-  type DiffusionBatch,
-  diffusionLosses,
-} from "../diffusion/objective.ts";
+import { type BatchTensors, type DiffusionBatch, diffusionLosses } from "../diffusion/objective.ts";
 import type { HostArray } from "../engine/tree.ts";
 import type { AdamWOptions } from "../nn/optimizers.ts";
-import type { ParameterSpecs } from "../nn/parameters.ts";
-import type { StepSettings, TrainState, TrainStep } from "./diffusion_step.ts";
+import type { StepSettings, TrainState, TrainStep, TrainStepOptions } from "./diffusion_step.ts";
 import { compileLossStep, type LossBatch } from "./loss_step.ts";
 
+/** Options of {@linkcode compileInPlaceTrainStep}. */
+export interface InPlaceTrainStepOptions extends Omit<TrainStepOptions, "optimizer"> {
+  /** The options of nn/optimizers.ts's adamW, whose state it is started with. */
+  readonly optimizer: AdamWOptions;
+}
+
 /**
- * Compiles a training step of a denoiser of tens of millions of parameters.
+ * Compiles a training step of a denoiser with AdamW: SPEEDUP
  *
- * @param options.optimizer The options of nn/optimizers.ts's adamW, whose state it is started with.
  * @throws {UserError} If the parameters do not fit into memory.
  */
-export function compileInPlaceTrainStep(device: Device, { denoise, specs, optimizer }: {
-  denoise: DenoiserFunction;
-  specs: ParameterSpecs;
-  optimizer: AdamWOptions;
-}): TrainStep {
+export function compileInPlaceTrainStep(
+  device: Device,
+  { denoise, specs, optimizer, lossFunction = diffusionLosses }: InPlaceTrainStepOptions,
+): TrainStep {
   const lossStep = compileLossStep(device, {
     specs,
     optimizer,
     loss: (parameters, batch) => {
-      const { weighted, plain } = diffusionLosses(
+      const { weighted, plain } = lossFunction(
         denoise,
         parameters,
         batch as unknown as BatchTensors,

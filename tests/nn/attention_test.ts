@@ -122,6 +122,52 @@ for (const device of DEVICE_NAMES) {
   });
 
   Deno.test({
+    name: `attention() gives autodiff's gradients, of biases that broadcast too, on ${device}`,
+    ignore,
+    fn: async () => {
+      const random = randomStream(5);
+      const normal = (name: string, shape: number[]) =>
+        float32(random.stream(name).normal(shape.reduce((a, b) => a * b)), shape);
+      const inputs = {
+        query: normal("query", [BATCH, QUERIES, FEATURES]),
+        key: normal("key", [BATCH, KEYS, FEATURES]),
+        value: normal("value", [BATCH, KEYS, FEATURES]),
+        dy: normal("dy", [BATCH, QUERIES, FEATURES]),
+        square: normal("square", [QUERIES, KEYS]),
+        row: normal("row", [BATCH, 1, 1, KEYS]),
+        whole: normal("whole", [BATCH, HEADS, QUERIES, KEYS]),
+      };
+      const split = (x: tf.Tensor) =>
+        tf.transpose(tf.reshape(x, [BATCH, -1, HEADS, WIDTH]), [0, 2, 1, 3]);
+      const textbook = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, bias: tf.Tensor) => {
+        const scores = tf.div(tf.matMul(split(q), split(k), false, true), Math.sqrt(WIDTH));
+        const heard = tf.matMul(tf.softmax(tf.add(scores, bias)), split(v));
+        return tf.reshape(tf.transpose(heard, [0, 2, 1, 3]), [BATCH, QUERIES, FEATURES]);
+      };
+      const found = await compute(device, inputs, (given) => {
+        const qkv = [given["query"]!, given["key"]!, given["value"]!];
+        const results: Record<string, tf.Tensor> = {};
+        for (const name of ["square", "row", "whole"]) {
+          const all = [...qkv, given[name]!];
+          tf.grads((q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, bias: tf.Tensor) =>
+            attention(as3D(q), as3D(k), as3D(v), { heads: HEADS, bias })
+          )(all, given["dy"]).forEach((grad, i) => results[`${name} ${i} found`] = grad);
+          tf.grads(textbook)(all, given["dy"])
+            .forEach((grad, i) => results[`${name} ${i} expected`] = grad);
+        }
+        return results;
+      });
+      for (const name of ["square", "row", "whole"]) {
+        for (let i = 0; i < 4; i++) {
+          const [one, other] = [found[`${name} ${i} found`]!, found[`${name} ${i} expected`]!];
+          assertEquals(one.shape, other.shape);
+          assertAllClose(one.data, other.data, { atol: 1e-5, message: `${name} ${i}` });
+        }
+      }
+    },
+  });
+
+  Deno.test({
     name: `selfAttention() is attention() of three linear layers, masked or not, on ${device}`,
     ignore,
     fn: async () => {

@@ -33,6 +33,23 @@ interface Images {
   readonly inner: number;
 }
 
+/**
+ * Swaps the first two of axes [a, b, rest]. A Gather of whole chunks runs on all threads, where
+ * Transpose has one.
+ */
+function swapOuter(
+  backend: OnnxBackend,
+  value: string,
+  [a, b, rest]: readonly [number, number, number],
+): string {
+  if (a === 1 || b === 1) return value;
+  const order = Array.from({ length: a * b }, (_, i) => (i % a) * b + Math.floor(i / a));
+  return backend.node("Gather", [
+    backend.reshape(value, [a * b, rest]),
+    backend.graph.constant(order, [a * b], "int32"),
+  ], { attributes: { axis: 0 } });
+}
+
 function asImages(
   backend: OnnxBackend,
   x: tf.TensorInfo,
@@ -42,9 +59,9 @@ function asImages(
   const b = backend.blockSize;
   const [outer, inner] = isBlocked(backend, x) ? [c / b, b] : [1, c];
   const rows = isBlocked(backend, x)
-    ? backend.transpose(
-      backend.reshape(backend.blocked(x), [n, outer, h, w * inner]),
-      [1, 0, 2, 3],
+    ? backend.reshape(
+      swapOuter(backend, backend.blocked(x), [n, outer, h * w * inner]),
+      [outer, n, h, w * inner],
     )
     : backend.reshape(backend.plain(x), [1, n, h, w * c]);
   const pads = backend.graph.int64s([0, 0, 0, left * inner, 0, 0, 0, right * inner]);
@@ -70,8 +87,7 @@ function asFilter(backend: OnnxBackend, dy: tf.TensorInfo): string {
     ...NCHWC,
     attributes: { channels: b * b, channels_last: 1 },
   }); // [N/b, K/b * H, W, b of N * b of K]
-  const split = backend.reshape(pixels, [n / b, k / b, h * w * b * b]);
-  return backend.reshape(backend.transpose(split, [1, 0, 2]), [k, n, h, w]);
+  return backend.reshape(swapOuter(backend, pixels, [n / b, k / b, h * w * b * b]), [k, n, h, w]);
 }
 
 /**

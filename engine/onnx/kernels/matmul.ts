@@ -10,6 +10,12 @@ function swapped(backend: OnnxBackend, value: string, rank: number): string {
   return backend.transpose(value, [...axes, rank - 1, rank - 2]);
 }
 
+/**
+ * Many products with a transposed left side longer than this go by way of a Transpose: 2.3 instead of
+ * 3.6 ms for 64 of [196, 196] and [196, 32] on two AVX-512 cores. With [128, 128] there is no difference.
+ */
+const LONG = 128;
+
 function matMul(
   backend: OnnxBackend,
   a: tf.TensorInfo,
@@ -48,6 +54,14 @@ function matMul(
       transposeB ? swapped(backend, right, b.shape.length) : right,
     ]);
     return backend.tensor(value, shape, a.dtype);
+  }
+  if (transposeA && rank > 2 && rows > LONG && a.shape[rank - 2]! > LONG) {
+    const turned = backend.tensor(swapped(backend, left, rank), [
+      ...a.shape.slice(0, -2),
+      rows,
+      a.shape[rank - 2]!,
+    ]);
+    return matMul(backend, turned, b, false, transposeB);
   }
   const value = transposeA || transposeB
     ? backend.node("FusedMatMul", [left, right], {
