@@ -64,7 +64,8 @@ export async function drawInterpolation(
   });
   const { samplerOptions } = tool.settings;
   const all = (label: number) => tool.denoiser(new Int32Array(COLUMNS).fill(label));
-  const denoise = from === to ? all(from) : mixDenoisers(all(from), all(to), fractions);
+  // A new one for each row: a model that is shown its estimates remembers the last.
+  const denoiserOfRow = () => from === to ? all(from) : mixDenoisers(all(from), all(to), fractions);
 
   // Ends of all rows, [2 rows, 28, 28]: those of row r are 2 r and 2 r + 1.
   const random = randomStream(seed).stream("interpolation");
@@ -80,6 +81,7 @@ export async function drawInterpolation(
   const drawn: Uint8Array[] = [];
   for (let r = 0; r < rows; r++) {
     const [a, b] = [2 * r, 2 * r + 1].map((i) => ends.subarray(i * PIXELS, (i + 1) * PIXELS));
+    const denoise = denoiserOfRow();
     const start = interpolateNoise(a!, b!, COLUMNS); // [COLUMNS, 28, 28]
     if (picked !== undefined) {
       const original = (i: number) => picked.images.subarray(i * PIXELS, (i + 1) * PIXELS);

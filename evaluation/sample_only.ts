@@ -35,7 +35,13 @@ function checkModel(directory: string, config: ImageNetworkConfig, given: ImageF
   if (others !== undefined) {
     throw usageError(`${directory} is no model of ${SIDE}x${SIDE} grey images (${others}).`);
   }
-  const { numClassEmbeds } = describeNetwork(config, 1);
+  const { numClassEmbeds, selfConditioning } = describeNetwork(config, 1);
+  if (given.encode && selfConditioning) {
+    throw usageError(
+      `${directory} is shown its last estimate of the image, which there is none of on the way to ` +
+        "noise: leave --encode out.",
+    );
+  }
   if (numClassEmbeds !== null && numClassEmbeds < CLASSES) {
     throw usageError(
       `${directory} knows ${numClassEmbeds} classes, not FashionMNIST's ${CLASSES}.`,

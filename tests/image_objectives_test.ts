@@ -141,6 +141,21 @@ Deno.test({
 });
 
 Deno.test({
+  name: "image --sample-only refuses to encode images with a model that is shown its estimates",
+  ignore,
+  fn: async () => {
+    const place = await folder();
+    await run("--denoiser=dit", "--self-conditioning", "--steps=2", `--out=${place}/run`);
+    const { code, stderr } = await runImage(
+      ...[...BASE, "--sample-only", `--checkpoint=${place}/run`, `--out=${place}/out`],
+      ...["--interpolate=Bag,Coat", "--encode"],
+    );
+    assertMatch(stderr, /^error: .+ is shown its last estimate of the image[^\n]+\n$/);
+    assertEquals(code, 2);
+  },
+});
+
+Deno.test({
   name:
     "image stops where the loss is no number, says at which step, and keeps the last checkpoint",
   ignore,
