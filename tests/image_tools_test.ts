@@ -16,7 +16,9 @@ async function draw(file: string, ...args: string[]): Promise<Uint8Array> {
   const checkpoint = `--checkpoint=${await straightRun()}`;
   const ended = await runImage(...tiny("--sample-only", checkpoint, `--out=${out}`, ...args));
   assertEquals(ended.code, 0, ended.stderr);
-  assertEquals(await Array.fromAsync(Deno.readDir(out), ({ name }) => name), [file]);
+  const names = await Array.fromAsync(Deno.readDir(out), ({ name }) => name);
+  const animation = file === "trajectory.png" ? ["trajectory.gif"] : [];
+  assertEquals(names.sort(), [...animation, file]);
   return await Deno.readFile(`${out}/${file}`);
 }
 
@@ -181,7 +183,7 @@ Deno.test({
         ...["--trajectory", "--inpaint=half", "--interpolate=Bag,Coat"],
       ));
       assertEquals(ended.code, 0, ended.stderr);
-      const names = ["inpainting.png", "interpolation.png", "trajectory.png"];
+      const names = ["inpainting.png", "interpolation.png", "trajectory.gif", "trajectory.png"];
       const found = await Array.fromAsync(Deno.readDir(out), ({ name }) => name);
       assertEquals(found.sort(), names);
       return await Promise.all(names.map((name) => Deno.readFile(`${out}/${name}`)));
