@@ -112,6 +112,7 @@ export async function evaluateImages(device: Device, task: EvaluationTask): Prom
 
   await using meter = await openQualityMeter(device, classifier, data);
   const real = await meter.measureReal(samples);
+  const partFid = await meter.measurePart(samples);
   const seeds: SeedQuality[] = [];
   let first: Uint8Array | undefined;
   for (let seed = config.seed; seed < config.seed + task.seeds; seed++) {
@@ -122,7 +123,7 @@ export async function evaluateImages(device: Device, task: EvaluationTask): Prom
   const timesteps = await measureBound(device, task);
   const nearest = await nearestTraining(device, first!, data, conditional);
   const evaluation: Evaluation = {
-    ...{ samples, seeds, real, classifierAccuracy: meter.testAccuracy },
+    ...{ samples, seeds, real, partFid, classifierAccuracy: meter.testAccuracy },
     bitsPerDimension: timesteps?.bitsPerDimension,
     loss: timesteps?.loss,
     nearestToSamples: nearest.samples,

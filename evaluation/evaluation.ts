@@ -65,6 +65,8 @@ export interface Evaluation extends ModelFigures {
   readonly seeds: readonly SeedQuality[];
   /** The figures of as many real images. */
   readonly real: Quality;
+  /** FID of as many of the test images themselves; undefined if there are no more than that. */
+  readonly partFid: number | undefined;
   /** The classifier's accuracy on the test images: what class agreement is to be compared with. */
   readonly classifierAccuracy: number;
   /** How each figure was measured, by its name in files. */
@@ -111,6 +113,7 @@ export function formatEvaluation(evaluation: Evaluation): string {
     ),
     seeds: seeds.map((one) => ({ seed: one.seed, ...byColumn((key) => one[key]) })),
     real_images: byColumn((key) => real[key]),
+    fid_of_test_images: evaluation.partFid,
     classifier_accuracy: evaluation.classifierAccuracy,
     nearest_to_samples: evaluation.nearestToSamples,
     nearest_to_test_images: evaluation.nearestToTestImages,

@@ -51,6 +51,9 @@ export function evaluationMarkdown(json: JsonObject): string {
     "",
     `Samples: ${protocol!["samples"]}.`,
     `Real images: ${protocol!["real_images"]}.`,
+    ...(typeof json["fid_of_test_images"] === "number"
+      ? [`FID of as many of the test images themselves: ${json["fid_of_test_images"].toFixed(2)}.`]
+      : []),
     `The classifier finds the class of ${accuracy} of the test images. Figures measured with another`,
     "classifier cannot be compared with these. Measured by",
     "",

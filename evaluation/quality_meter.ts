@@ -7,6 +7,7 @@ import { usageError } from "../engine/errors.ts";
 import { randomStream } from "../nn/random.ts";
 import { classAgreement, compileClassifier } from "./classify.ts";
 import type { Classifier } from "./classifier_checkpoint.ts";
+import { frechetDistance } from "./frechet_distance.ts";
 import { featureStatistics } from "./feature_statistics.ts";
 import { pickImages } from "./image_tool.ts";
 import { compileProducts } from "./inner_products.ts";
@@ -30,6 +31,13 @@ export interface QualityMeter extends AsyncDisposable {
    * @param count How many.
    */
   measureReal(count: number): Promise<Quality>;
+  /**
+   * FID of as many of the test images themselves, which others take for the floor: it is not 0, since a
+   * part is not the whole.
+   *
+   * @returns undefined if there are no more test images than that.
+   */
+  measurePart(count: number): Promise<number | undefined>;
 }
 
 /**
@@ -70,6 +78,12 @@ export async function openQualityMeter(
         const { images, labels } = pickReal(data.train, count);
         return await measure(images, labels);
       },
+      measurePart: async (count) => {
+        if (count >= data.test.labels.length) return undefined;
+        const { images } = pickReal(data.test, count);
+        const { features } = await classify(toModelRange(images));
+        return frechetDistance(real.statistics, featureStatistics(features));
+      },
       [Symbol.asyncDispose]: dispose,
     };
   } catch (error) {
@@ -78,7 +92,7 @@ export async function openQualityMeter(
   }
 }
 
-/** Training images with the classes that as many samples have; always the same ones. */
-function pickReal(train: LabelledImages, count: number): LabelledImages {
-  return pickImages(train, labelsOf(count, undefined), randomStream(0).stream("real images"));
+/** Images with the classes that as many samples have; always the same ones. */
+function pickReal(set: LabelledImages, count: number): LabelledImages {
+  return pickImages(set, labelsOf(count, undefined), randomStream(0).stream("real images"));
 }

@@ -40,10 +40,13 @@ export function evaluationFigures(evaluation: Evaluation): KeyFigure[] {
         format(evaluation.classifierAccuracy)
       } of the test images`
       : `real images: ${format(real[key]!)}`;
+    const part = key === "fid" && evaluation.partFid !== undefined
+      ? [`as many of the test images themselves: ${format(evaluation.partFid)}`]
+      : [];
     return [{
       name,
       value: format(found.mean),
-      protocol: [...range, protocol[column], floor, protocol["samples"]].join("; "),
+      protocol: [...range, protocol[column], floor, ...part, protocol["samples"]].join("; "),
     }];
   });
   return [

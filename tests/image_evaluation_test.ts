@@ -46,6 +46,8 @@ Deno.test({
     assertEquals(json.fid, (first.fid + second.fid) / 2);
     // Eight steps teach nothing: what such a model draws is far from garments, which real ones are not.
     assert(json.fid > 3 * json.real_images.fid, `${json.fid} and ${json.real_images.fid}`);
+    // Twenty of a thousand images are not the thousand, but nearer than what was never seen.
+    assert(json.fid_of_test_images > 0 && json.fid_of_test_images < 2 * json.real_images.fid);
     assert(json.class_agreement < 0.5 && json.real_images.class_agreement > 0.7);
     assert(json.classifier_accuracy > 0.9, "on the bundled sample's test images");
     assert(json.bits_per_dimension > 3 && json.bits_per_dimension < 20);

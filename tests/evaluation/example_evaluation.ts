@@ -16,6 +16,7 @@ export const EVALUATION: Evaluation = {
   samples: 2048,
   seeds: [{ seed: 4, ...quality(3) }, { seed: 5, ...quality(5.5) }, { seed: 6, ...quality(3.5) }],
   real: quality(1.5),
+  partFid: 1.25,
   classifierAccuracy: 0.93,
   bitsPerDimension: 3.21,
   loss: 0.125,
