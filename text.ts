@@ -8,18 +8,31 @@
  *     deno task text --help                              # every setting, with ranges and defaults
  *
  * A run's folder holds config.json, metrics.csv, checkpoints/ (encoder and decoder in transformers'
- * layout) and report.html.
+ * layout), evaluation.json and report.html.
  */
 import { openDevice } from "./engine/device.ts";
 import { EXIT } from "./engine/errors.ts";
 import type { JsonObject } from "./engine/json.ts";
 import type * as tf from "./engine/tf.ts";
+import {
+  evaluateTextVae,
+  evaluationJson,
+  writeEvaluation,
+} from "./evaluation/evaluate_text_vae.ts";
 import { compileTextLoss } from "./evaluation/text_loss.ts";
+import { TrigramModel } from "./evaluation/trigram_model.ts";
 import { adamW } from "./nn/optimizers.ts";
-import { countParameters, type Parameters } from "./nn/parameters.ts";
+import { countParameters, type Parameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
 import { writeReport } from "./report/report.ts";
-import { TEXT_CHARTS, TEXT_METRICS, textFigures } from "./report/text_report.ts";
+import {
+  evaluationFigures,
+  evaluationTexts,
+  reconstructionProtocol,
+  TEXT_CHARTS,
+  TEXT_METRICS,
+  textFigures,
+} from "./report/text_report.ts";
 import { trainingSummary } from "./report/training_summary.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
@@ -45,6 +58,7 @@ import {
 import { initTextVae, prepareTexts } from "./training/text_vae_start.ts";
 import { textVaeBatches } from "./training/text_vae_batches.ts";
 import { loadTextVae, textVaeCheckpoint } from "./training/text_vae_checkpoint.ts";
+import { compileTextCodec } from "./vae/text_codec.ts";
 import { textVaeSpecs } from "./vae/text_vae.ts";
 import { type TextVaeBatch, textVaeLoss } from "./vae/text_vae_loss.ts";
 
@@ -141,6 +155,9 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", TextConfig> = 
   },
 };
 
+/** Texts that are decoded together. */
+const EVALUATION_BATCH = 50;
+
 async function main(): Promise<number> {
   if (wantsHelp(Deno.args)) {
     console.log(helpText({
@@ -222,7 +239,7 @@ async function main(): Promise<number> {
     resumeStep: checkpoint === undefined ? undefined : done,
   });
   const window = new MeanWindow(checkpoint?.state?.details?.["window"] as JsonObject);
-  const { interrupted, ...measured } = await superviseTraining({
+  const { state, interrupted, ...measured } = await superviseTraining({
     ...{ config, device, trainStep, done, metrics, unit: "texts" },
     ...{ state: initial, batchAt: batches.batchAt },
     window: {
@@ -256,20 +273,39 @@ async function main(): Promise<number> {
   await trainStep.dispose();
   await textLoss.dispose();
 
-  // The report.
+  // What comes back from latents, and the report.
+  const codec = compileTextCodec(
+    device,
+    { config: model, parameters: unravel(state.ema, specs) },
+    tokenizer.id("eos"),
+  );
+  const evaluation = await evaluateTextVae({
+    ...{ codec, tokenizer, config: model, examples: texts.validation },
+    language: new TrigramModel(texts.train.map(({ decoder }) => decoder), tokenizer.vocabSize),
+    random: randomStream(0).stream("evaluation"),
+    ...{ batchSize: Math.min(EVALUATION_BATCH, texts.validation.length), buckets: batches.buckets },
+    ...{ padId: tokenizer.id("pad"), endId: tokenizer.id("eos") },
+  });
+  await codec.dispose();
+  const protocol = reconstructionProtocol(config, texts.validation.length);
+  await writeEvaluation(directory, evaluationJson(evaluation, protocol));
   const rows = await readMetrics(metricsPath);
-  const figures = textFigures(rows, config);
+  const figures = [...evaluationFigures(evaluation, protocol), ...textFigures(rows, config)];
   const report = await writeReport(directory, {
     title: directory.slice(directory.lastIndexOf("/") + 1),
     summary,
     warnings: data.origin === "sample" ? [data.description] : [],
     figures,
+    texts: evaluationTexts(evaluation),
     metrics: rows,
     charts: TEXT_CHARTS,
     config: config as unknown as JsonObject,
     origin: folder.record as unknown as JsonObject,
   });
-  console.log(summary);
+  for (const { original, reconstruction } of evaluation.examples) {
+    console.log(`\n  ${original}\n  ${reconstruction}`);
+  }
+  console.log(`\n${summary}`);
   figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
   console.log(`report: ${report}`);
   return EXIT.done;

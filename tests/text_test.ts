@@ -62,6 +62,14 @@ Deno.test({
     const report = await Deno.readTextFile(`${out}/report.html`);
     assertStringIncludes(report, "ONLY THE BUNDLED SAMPLE");
     assertStringIncludes(report, "Token accuracy");
+    assertStringIncludes(report, "Originals, and what came back from their latents");
+    assertStringIncludes(report, "From one text to another, 2");
+    const evaluation = JSON.parse(await Deno.readTextFile(`${out}/evaluation.json`));
+    assertStringIncludes(evaluation.protocol, "6 held-out texts, cut to 8 tokens");
+    assert(evaluation.clean.bleu >= 0 && evaluation.clean.bleu <= 100);
+    assertEquals(evaluation.noised.length, 11);
+    assertEquals(evaluation.latents.numbers, 4 * 4);
+    assert(evaluation.trigramPerplexity.heldOut > 1);
   },
 });
 

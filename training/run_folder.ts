@@ -35,7 +35,14 @@ import {
 } from "./run_record.ts";
 
 /** What `overwrite` removes, in this order: the record last, since it is what marks a run's folder. */
-const RUN_FILES = ["checkpoints", "report.html", "metrics.csv", "samples", "latents"] as const;
+const RUN_FILES = [
+  "checkpoints",
+  "report.html",
+  "evaluation.json",
+  "metrics.csv",
+  "samples",
+  "latents",
+] as const;
 
 /** Names that the program tries before it gives up. */
 const MAX_NAMES = 1000;

@@ -1,13 +1,11 @@
 /** Texts to latents and back, with the weights of a trained text VAE. */
 import type { Device, OnDevice } from "../engine/device.ts";
-import * as tf from "../engine/tf.ts";
+import type * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
-import { lookup } from "../nn/lookup.ts";
 import { constants, type HostParameters } from "../nn/parameters.ts";
-import { tokenTable } from "./gpt2.ts";
-import { compileGpt2Decoder } from "./gpt2_decoder.ts";
-import { encodeLatents, latentPrefix, partOf } from "./text_vae.ts";
-import { prefixLength, type TextVaeConfig } from "./text_vae_config.ts";
+import { compileLatentDecoder, type DecodingMethod } from "./latent_decoder.ts";
+import { encodeLatents } from "./text_vae.ts";
+import type { TextVaeConfig } from "./text_vae_config.ts";
 
 /** A text VAE ready for use. */
 export interface TextCodec {
@@ -19,12 +17,13 @@ export interface TextCodec {
    */
   encode(inputs: EncodedInputs): Promise<HostArray>;
   /**
-   * Says what latents mean, one likeliest token after the other.
+   * Says what latents mean.
    *
    * @param latents [B, k, d]
+   * @param method One likeliest token after the other by default.
    * @returns For each text its tokens, without the end token.
    */
-  decode(latents: HostArray): Promise<Int32Array[]>;
+  decode(latents: HostArray, method?: DecodingMethod): Promise<Int32Array[]>;
   /** Releases its graphs. */
   dispose(): Promise<void>;
 }
@@ -55,7 +54,6 @@ export function compileTextCodec(
   { config, parameters }: TextVaeModel,
   endId: number,
 ): TextCodec {
-  const decoderWeights = partOf(parameters, "decoder.");
   const encoderWeights = Object.fromEntries(
     Object.entries(parameters).filter(([name]) => !name.startsWith("decoder.")),
   );
@@ -67,34 +65,15 @@ export function compileTextCodec(
         attentionMask: attentionMask as tf.Tensor2D,
       }, config).mean,
   );
-  const starts = device.compile<HostArray, HostArray>((latents: tf.Tensor) => {
-    const adapter = Object.fromEntries(
-      Object.entries(parameters).filter(([name]) => name.startsWith("vae.adapter.")),
-    );
-    const table = { "transformer.wte.weight": decoderWeights["transformer.wte.weight"]! };
-    const prefix = latentPrefix(constants(adapter), latents as tf.Tensor3D, config);
-    const end = tf.fill([latents.shape[0]!, 1], endId, "int32");
-    return tf.concat([prefix, lookup(tokenTable(constants(table)), end)], 1); // [B, P + 1, width]
-  });
-  const count = config.maxTokens + 1; // the end token, too
-  const decoder = compileGpt2Decoder(
-    device,
-    decoderWeights,
-    config.decoder,
-    prefixLength(config) + count,
-  );
+  const decoder = compileLatentDecoder(device, { config, parameters, endId });
   return {
     encode: (inputs) => encode({ ...inputs }),
-    decode: async (latents) => {
-      const tokens = await decoder.greedy(await starts(latents), count);
-      return Array.from({ length: latents.shape[0]! }, (_, row) => {
-        const text = tokens.subarray(row * count, (row + 1) * count);
-        const end = text.indexOf(endId);
-        return text.slice(0, end < 0 ? count : end);
-      });
+    decode: async (latents, method) => {
+      const texts = await decoder.decode(latents, method);
+      return texts.map((text) => Int32Array.from(text));
     },
     dispose: async () => {
-      await Promise.all([encode.dispose(), starts.dispose(), decoder.dispose()]);
+      await Promise.all([encode.dispose(), decoder.dispose()]);
     },
   };
 }
