@@ -5,6 +5,9 @@ import { UserError } from "./errors.ts";
 const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full: free some space on it and run the command again",
   EDQUOT: "your disk quota is used up: free some space and run the command again",
+  EFBIG:
+    "the file would be larger than the file system or a limit of yours allows: choose another folder, " +
+    "or raise the limit (ulimit -f)",
   EROFS: "the file system is read-only: choose another folder",
   EMFILE: "too many files are open: raise the limit (ulimit -n) and run the command again",
   ENFILE: "too many files are open on this machine: close some programs and run the command again",
@@ -18,6 +21,13 @@ const ADVICE: Readonly<Record<string, string>> = {
   EIO: "the disk reported an error: check its health before you go on",
 };
 
+/** The system's code of an error. Deno has no name for 27, which Linux and macOS call EFBIG. */
+function codeOf(error: unknown): string {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
+  const tooLarge = Deno.build.os !== "windows" && message?.includes("(os error 27)");
+  return code ?? (tooLarge ? "EFBIG" : "");
+}
+
 /**
  * Turns a failed file operation into a {@linkcode UserError} that says what to do. An error that is
  * one already is returned as it is, so the innermost description is the one that is shown.
@@ -30,7 +40,7 @@ export function fileError(error: unknown, action: string): UserError {
   const advice = error instanceof Deno.errors.NotCapable
     ? `Deno holds no permission for it (${error.message.split(",")[0]}): use a deno task, or add ` +
       "the folder to the permissions"
-    : ADVICE[(error as { code?: string } | null)?.code ?? ""] ??
+    : ADVICE[codeOf(error)] ??
       (error instanceof Error ? error.message : String(error));
   return new UserError(`cannot ${action}: ${advice}`, { cause: error });
 }

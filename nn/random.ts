@@ -57,6 +57,15 @@ function hashName(name: string): number {
   return hash >>> 0;
 }
 
+/** The largest float32 that is smaller than a number. */
+function float32Below(limit: number): number {
+  const float = new Float32Array([limit]);
+  if (float[0]! < limit) return float[0]!;
+  if (limit === 0) return -(2 ** -149);
+  new Int32Array(float.buffer)[0]! += limit > 0 ? -1 : 1;
+  return float[0]!;
+}
+
 /** A stream of random numbers: see {@linkcode randomStream}. */
 export class RandomStream {
   readonly #key: readonly [number, number];
@@ -94,10 +103,13 @@ export class RandomStream {
   /** `length` numbers in [low, high), of 24 random bits, which is what a float32 in [0, 1) holds. */
   uniform(length: number, low = 0, high = 1): Float32Array {
     const values = new Float32Array(length);
+    const largest = float32Below(high);
+    // Where the range is narrow, float32 would round the largest up to its end.
+    const within = (bits: number) => Math.min(low + (high - low) * (bits / 16777216), largest);
     for (let i = 0; i < length; i += 2) {
       this.#draw();
-      values[i] = low + (high - low) * ((words[0]! >>> 8) / 16777216);
-      if (i + 1 < length) values[i + 1] = low + (high - low) * ((words[1]! >>> 8) / 16777216);
+      values[i] = within(words[0]! >>> 8);
+      if (i + 1 < length) values[i + 1] = within(words[1]! >>> 8);
     }
     return values;
   }

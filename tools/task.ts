@@ -76,6 +76,21 @@ export function denoArguments(
   ];
 }
 
+/** What a program leaves with, and what is to be said where a signal ended it before it could. */
+export function ending({ code, signal }: { code: number; signal: Deno.Signal | null }): {
+  code: number;
+  message?: string;
+} {
+  if (signal === null) return { code };
+  if (signal === "SIGINT" || signal === "SIGTERM") {
+    return { code: 130, message: "interrupted: before it began, so nothing has changed" };
+  }
+  const why = signal === "SIGKILL"
+    ? "as systems do when memory runs out: use a smaller --batch-size or preset"
+    : "in native code: try another --device";
+  return { code: 1, message: `error: the program was ended by ${signal}, ${why}` };
+}
+
 if (import.meta.main) {
   const [program, ...args] = Deno.args;
   if (program === undefined || !Object.hasOwn(PROGRAMS, program)) {
@@ -96,6 +111,7 @@ if (import.meta.main) {
       }
     });
   }
-  const { code } = await child.status;
+  const { code, message } = ending(await child.status);
+  if (message !== undefined) console.error(message);
   Deno.exit(code);
 }

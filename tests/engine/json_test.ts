@@ -84,6 +84,37 @@ Deno.test({
 });
 
 Deno.test({
+  name: "fileError() says what to raise when a file may not be that large",
+  ignore: Deno.build.os !== "linux" || !permitted({ name: "run" }),
+  fn: async () => {
+    const path = await Deno.makeTempFile();
+    const program = `import { fileError } from "${new URL(
+      "../../engine/file_errors.ts",
+      import.meta.url,
+    )}";
+      try {
+        Deno.writeFileSync(Deno.args[0], new Uint8Array(100_000));
+      } catch (error) {
+        console.log(fileError(error, "write x").message);
+      }`;
+    const { stdout } = await new Deno.Command("sh", {
+      // The limit would end the process by a signal if it were not ignored.
+      args: [
+        ...["-c", `trap "" XFSZ; ulimit -f 16; exec "$0" "$@"`, Deno.execPath()],
+        ...["eval", "-q", "--ext=js", program, "--", path],
+      ],
+      stderr: "inherit",
+    }).output();
+    await Deno.remove(path);
+    assertEquals(
+      new TextDecoder().decode(stdout).trim(),
+      "cannot write x: the file would be larger than the file system or a limit of yours allows: " +
+        "choose another folder, or raise the limit (ulimit -f)",
+    );
+  },
+});
+
+Deno.test({
   name: "fileError() says that Deno holds no permission when it holds none",
   ignore: permitted({ name: "read", path: "/" }),
   fn() {

@@ -54,6 +54,16 @@ Deno.test("uniform() has the moments of the uniform distribution and keeps to it
   assert(moved.some((value) => value < -2.9) && moved.some((value) => value > 4.9));
 });
 
+Deno.test("uniform() does not reach the end of a narrow range, where float32 would round up to it", () => {
+  const cases = [[1, 1 + 2 ** -22], [1000, 1000.001], [-1000.001, -1000], [-1e-45, 0], [0.1, 0.3]];
+  for (const [low, high] of cases as [number, number][]) {
+    const values = randomStream(6).uniform(1000, low, high);
+    assert(values.every((value) => value >= Math.fround(low) && value < high), `${low}, ${high}`);
+    // All of the float32 numbers of such a range come up.
+    if (low === 1) assertEquals([...new Set(values)].sort(), [1, 1 + 2 ** -23]);
+  }
+});
+
 Deno.test("next() is in [0, 1) and fills both halves of its 53 bits", () => {
   const random = randomStream(5);
   const values = Array.from({ length: 20_000 }, () => random.next());

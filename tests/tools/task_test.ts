@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { imageRuns, startImage, TINY } from "../image_program.ts";
-import { denoArguments, namedFolders } from "../../tools/task.ts";
+import { denoArguments, ending, namedFolders } from "../../tools/task.ts";
 import { permitted } from "../permissions.ts";
 
 const SET = { read: ["./", "/data"], write: ["./runs"] };
@@ -22,6 +22,35 @@ Deno.test("namedFolders() passes over what can be no folder of a permission", ()
   assertEquals(namedFolders(["--out="]), { read: [], write: [] });
   // A comma separates paths: this would allow / as well.
   assertEquals(namedFolders(["--out", "a,/"]), { read: [], write: [] });
+});
+
+Deno.test("ending() passes exit codes on, and says what a signal did", () => {
+  assertEquals(ending({ code: 2, signal: null }), { code: 2 });
+  assertEquals(ending({ code: 143, signal: "SIGTERM" }).code, 130);
+  const killed = ending({ code: 137, signal: "SIGKILL" });
+  assertEquals(killed.code, 1);
+  assertMatch(killed.message!, /^error: .* SIGKILL, .* memory .*--batch-size/);
+  assertMatch(ending({ code: 139, signal: "SIGSEGV" }).message!, /SIGSEGV.*--device/);
+});
+
+Deno.test({
+  name: "task.ts says that a program was interrupted even before it could say so itself",
+  ignore: Deno.build.os !== "linux" || !imageRuns,
+  fn: async () => {
+    const out = await Deno.makeTempDir();
+    const { pid, ended } = startImage(["--preset=smoke", `--out=${out}/run`], { task: true });
+    const children = `/proc/${pid}/task/${pid}/children`;
+    let program = "";
+    for (const end = Date.now() + 20_000; program === "" && Date.now() < end;) {
+      const { stdout } = await new Deno.Command("cat", { args: [children] }).output();
+      program = new TextDecoder().decode(stdout).trim();
+    }
+    Deno.kill(Number(program), "SIGINT");
+    const { code, stderr } = await ended;
+    await Deno.remove(out, { recursive: true });
+    assertMatch(stderr, /^interrupted: [^\n]+\n$/);
+    assertEquals(code, 130);
+  },
 });
 
 Deno.test("denoArguments() asks for the set alone where no folder is named", () => {
