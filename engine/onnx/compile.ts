@@ -12,10 +12,11 @@ import {
   resultType,
   type TensorTree,
 } from "../tree.ts";
-import { isUpdatedInPlace } from "../in_place.ts";
+import { isUpdatedInPlace, overlap } from "../in_place.ts";
 import { BACKEND_NAME, type OnnxBackend } from "./backend.ts";
 import { Graph } from "./graph.ts";
 import { GraphError, modelFunctions } from "./graph_error.ts";
+import { sameShape } from "./layout.ts";
 import { ELEMENT_TYPE } from "./proto.ts";
 import { createSession, type Session, type SessionOptions } from "./session.ts";
 
@@ -43,6 +44,10 @@ export interface Traced extends TracedOutputs {
 interface TracedOutputs {
   /** Where each output is in the tree of outputs. */
   readonly paths: readonly string[];
+  /** The inputs that it reads, by their positions. */
+  readonly reads: ReadonlySet<number>;
+  /** For each output the position of an input that could be written over with it, if there is one. */
+  readonly overInput: readonly (number | undefined)[];
   /** Rebuilds the tree of outputs. */
   unflatten(outputs: readonly HostArray[]): ArrayTree;
 }
@@ -64,7 +69,8 @@ export function trace(
   inputs: ArrayTree,
   graph: Graph = new Graph(),
 ): Traced {
-  const infos = leavesOf(inputs, isHostArray).map(({ leaf: { dtype, shape } }, i) => ({
+  const infos = leavesOf(inputs, isHostArray).map(({ leaf: { dtype, shape }, path }, i) => ({
+    path,
     name: `input_${i}`,
     dtype,
     shape,
@@ -84,9 +90,18 @@ export function trace(
       const results = fn(tensors);
       const outputs = leavesOf(results, isTensor).map(({ leaf, path }) => ({
         name: backend.plain(leaf),
+        path,
         shape: leaf.shape,
         elementType: ELEMENT_TYPE[resultType(leaf, path)],
       }));
+      const used = graph.used(outputs.map(({ name }) => name));
+      const overInput = outputs.map(({ path, shape, elementType }) => {
+        const at = infos.findIndex((info) => info.path === path);
+        const info = infos[at];
+        const fits = info !== undefined && !used.has(info.name) &&
+          info.elementType === elementType && sameShape(info.shape, shape);
+        return fits ? at : undefined;
+      });
       let position = 0;
       const positions = mapTree(results, isTensor, () => position++);
       const external = new Map<string, Uint8Array>();
@@ -94,7 +109,9 @@ export function trace(
         model: graph.encode(infos, outputs, external),
         external,
         nodes: graph.size,
-        paths: leavesOf(results, isTensor).map(({ path }) => path),
+        paths: outputs.map(({ path }) => path),
+        reads: new Set(infos.flatMap(({ name }, i) => used.has(name) ? [i] : [])),
+        overInput,
         unflatten: rebuilder(positions),
       };
     });
@@ -142,6 +159,20 @@ function located(
   return place === undefined ? error : error.from(place);
 }
 
+/** Where outputs are to be written, by their positions: see in_place.ts. */
+function targetsOf(
+  fn: object,
+  { paths, reads, overInput }: TracedOutputs,
+  inputs: readonly HostArray[],
+): Map<number, HostArray> {
+  const read = inputs.filter((_, i) => reads.has(i));
+  return new Map(overInput.flatMap((at, i): [number, HostArray][] => {
+    if (at === undefined || !isUpdatedInPlace(fn, paths[i]!)) return [];
+    const target = inputs[at]!;
+    return read.some((input) => overlap(input, target)) ? [] : [[i, target]];
+  }));
+}
+
 /** A function's graphs are kept for this many signatures; the one unused longest goes first. */
 const MAX_SESSIONS = 16;
 
@@ -166,9 +197,9 @@ export function compileOnnx(
     let entry = sessions.get(signature);
     if (entry === undefined) {
       // The file and its constants are not kept beside the session, which has its own.
-      const { model, external, paths, unflatten } = trace(backend, fn, inputs);
+      const { model, external, paths, reads, overInput, unflatten } = trace(backend, fn, inputs);
       const session = await createSession(model, options, external);
-      entry = { session, outputs: { paths, unflatten } };
+      entry = { session, outputs: { paths, reads, overInput, unflatten } };
     } else {
       sessions.delete(signature); // to be put back as the one used last
     }
@@ -179,12 +210,8 @@ export function compileOnnx(
       await session.dispose();
     }
     const before = entry.session.milliseconds;
-    const given = new Map(leaves.map(({ path, leaf }) => [path, leaf]));
-    const targets = entry.outputs.paths.flatMap((path, i): [number, HostArray][] => {
-      const target = given.get(path);
-      return target !== undefined && isUpdatedInPlace(fn, path) ? [[i, target]] : [];
-    });
-    const outputs = await entry.session.run(leaves.map(({ leaf }) => leaf), new Map(targets));
+    const given = leaves.map(({ leaf }) => leaf);
+    const outputs = await entry.session.run(given, targetsOf(fn, entry.outputs, given));
     onTime(entry.session.milliseconds - before);
     return entry.outputs.unflatten(outputs);
   };

@@ -154,10 +154,15 @@ export class Graph {
     return kept.reverse();
   }
 
+  /** The names of all values that `values` depend on, themselves among them. */
+  used(values: readonly string[]): ReadonlySet<string> {
+    return new Set([...values, ...this.#needed(values).flatMap(({ inputs }) => inputs)]);
+  }
+
   /** The nodes, and the constants, that `values` depend on, in order. */
   needed(values: readonly string[]): { nodes: Node[]; constants: Initializer[] } {
     const nodes = this.#needed(values);
-    const used = new Set([...values, ...nodes.flatMap(({ inputs }) => inputs)]);
+    const used = this.used(values);
     return { nodes, constants: this.#initializers.filter(({ name }) => used.has(name)) };
   }
 
