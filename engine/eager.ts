@@ -61,6 +61,18 @@ async function download(tensor: tf.Tensor): Promise<HostArray> {
   return { dtype, shape: tensor.shape, data: ARRAY_OF[dtype].from(data as Float32Array) };
 }
 
+/** What WebAssembly's and JavaScript's failed allocations mean, in words; undefined for other errors. */
+function outOfMemory(device: EagerName, error: unknown): UserError | undefined {
+  const short = error instanceof WebAssembly.RuntimeError ||
+    error instanceof RangeError && /allocation|memory|array length/i.test(error.message);
+  return short
+    ? new UserError(
+      `The ${device} device ran out of memory: use a smaller batch or model (${error.message})`,
+      { cause: error },
+    )
+    : undefined;
+}
+
 /** A device that is ready. */
 export interface EagerDevice {
   /** Threads within one operation. */
@@ -87,7 +99,7 @@ export async function openEager(
         leavesOf(inputs, isHostArray).forEach(({ leaf, path }) => checkHostArray(leaf, path));
         await tf.setBackend(backend);
         const start = performance.now();
-        const outputs = tf.tidy(() => {
+        const compute = () => {
           const tensors = mapTree(
             inputs,
             isHostArray,
@@ -97,7 +109,13 @@ export async function openEager(
           // Within the tidy, so that nothing is left behind when a result is refused.
           leavesOf(results, isTensor).forEach(({ leaf, path }) => resultType(leaf, path));
           return results as tf.TensorContainer;
-        }) as TensorTree;
+        };
+        let outputs: TensorTree;
+        try {
+          outputs = tf.tidy(compute) as TensorTree;
+        } catch (error) {
+          throw outOfMemory(device, error) ?? error;
+        }
         const leaves = leavesOf(outputs, isTensor);
         const arrays = await Promise.all(leaves.map(({ leaf }) => download(leaf)));
         onTime(performance.now() - start);

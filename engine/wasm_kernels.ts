@@ -10,8 +10,32 @@ function composed(kernelName: string, compute: Composition): void {
   tf.registerKernel({ kernelName, backendName: "wasm", kernelFunc: composedKernel(compute) });
 }
 
+/** Of nothing tfjs 4.22's kernels give what the memory held before. */
+function zeroOfNothing(kernelName: string): void {
+  const native = tf.getKernel(kernelName, "wasm");
+  const zeros = composedKernel(({ x }, { axis, keepDims }) => {
+    const axes = tf.util.parseAxisParam(axis, x!.shape);
+    const [rest] = tf.backend_util.computeOutAndReduceShapes(x!.shape, axes);
+    const shape = keepDims ? tf.backend_util.expandShapeToKeepDim(rest, axes) : rest;
+    return tf.zeros(shape, x!.dtype === "bool" ? "int32" : x!.dtype);
+  });
+  tf.unregisterKernel(kernelName, "wasm");
+  tf.registerKernel({
+    ...native,
+    kernelFunc: (params) => {
+      const { x } = params.inputs as unknown as { x: tf.TensorInfo };
+      return x.shape.includes(0) ? zeros(params) : native.kernelFunc(params);
+    },
+  });
+}
+
+let registered = false;
+
 /** Adds the kernels; doing so again is harmless. */
 export function registerWasmKernels(): void {
+  if (registered) return;
+  registered = true;
+  ["Sum", "Mean"].forEach(zeroOfNothing);
   composed("Conv2DBackpropFilter", ({ x, dy }, { filterShape, strides, pad, dimRoundingMode }) => {
     const info = tf.backend_util.computeConv2DInfo(
       x!.shape as [number, number, number, number],

@@ -22,6 +22,9 @@ function originIn(message: string): Origin | undefined {
   return { node, kernel, ...(operation === undefined ? {} : { operation }) };
 }
 
+/** How ONNX Runtime says that memory ran out. */
+const NO_MEMORY = /failed to allocate memory|bad_alloc|bad allocation/i;
+
 /** A {@linkcode UserError} from ONNX Runtime, which knows the node that it is about. */
 export class GraphError extends UserError {
   /** The name of the node, if ONNX Runtime gave it. */
@@ -43,7 +46,13 @@ export class GraphError extends UserError {
     const { kernel, operation } = origin ?? {};
     const asked = operation === undefined ? "" : ` (${operation})`;
     const where = kernel === undefined ? "" : ` in ${kernel}${asked}`;
-    super(`${what}${where}${from}: ${message.replaceAll(/\s*\n\s*/g, " ").trim()}`, { cause });
+    const why = message.replaceAll(/\s*\n\s*/g, " ").trim();
+    super(
+      NO_MEMORY.test(message)
+        ? `The onnx device ran out of memory${where}${from}: use a smaller batch or model (${why})`
+        : `${what}${where}${from}: ${why}`,
+      { cause },
+    );
     this.#what = what;
     this.#origin = origin;
     this.node = origin?.node;

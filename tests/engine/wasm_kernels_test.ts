@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { type DeviceName, openDevice } from "../../engine/device.ts";
 import * as tf from "../../engine/tf.ts";
-import type { HostArray } from "../../engine/tree.ts";
+import { float32, type HostArray } from "../../engine/tree.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
 import { drawn, drawnIntegers, RUNS, seeds } from "./onnx/against_cpu.ts";
@@ -87,4 +87,25 @@ Deno.test({
       ),
       { ...RUNS, numRuns: 25 },
     ),
+});
+
+Deno.test({
+  name: "sums and means of nothing are 0 on wasm as on cpu, not what lay in memory",
+  ignore: !deviceWorks("wasm"),
+  fn: async () => {
+    for (const name of ["cpu", "wasm"] as const) {
+      const { compile } = await openDevice(name);
+      const run = compile<Named, Named>(({ x, used }) => {
+        tf.dispose(tf.exp(used!)); // so that there is something in memory
+        return { all: tf.sum(x!), rows: tf.sum(x!, 0), mean: tf.mean(x!, 0, true) };
+      });
+      const { all, rows, mean } = await run({
+        x: float32([], [0, 3]),
+        used: float32([1, 2, 3, 4]),
+      });
+      await run.dispose();
+      assertEquals([all!.shape, rows!.shape, mean!.shape], [[], [3], [1, 3]]);
+      assertEquals([...all!.data, ...rows!.data, ...mean!.data], Array(7).fill(0), name);
+    }
+  },
 });

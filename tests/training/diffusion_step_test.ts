@@ -152,7 +152,7 @@ async function trainTiny(device: DeviceName): Promise<StepResult[]> {
   const trainStep = await tinyTrainStep(device);
   const results: StepResult[] = [];
   let state: TrainState = initialState();
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < 20; i++) {
     const result = await trainStep(state, batchAt(i).batch, { step: i + 1, ...settingsAt(i) });
     results.push(result);
     state = result.state;
@@ -190,7 +190,7 @@ Deno.test("compileTrainStep() learns: the loss falls, and the average follows", 
 
 for (const device of ["wasm", "onnx", "webgpu", "tensorflow"] as const) {
   Deno.test({
-    name: `compileTrainStep() has the same losses over ten steps on ${device} as on cpu`,
+    name: `compileTrainStep() has the same losses over twenty steps on ${device} as on cpu`,
     ignore: !deviceWorks(device),
     fn: async () => {
       onCpu ??= trainTiny("cpu");
