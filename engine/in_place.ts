@@ -5,7 +5,8 @@ const paths = new WeakMap<object, readonly string[]>();
 
 /**
  * Lets a device write results over inputs: those at the same path in both trees, such as "gradients" for
- * everything under it. Gigabytes are then neither allocated nor copied in every step.
+ * everything under it. Gigabytes are then not allocated in every step. (The onnx device's library makes
+ * a copy of each result even so, which is freed at once.)
  *
  * A device does so only where nothing can go wrong: the function computes nothing from that input, which
  * has the result's shape and type, and its array overlaps none that the function reads. Elsewhere, and on
