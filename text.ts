@@ -7,11 +7,13 @@
  *     deno task text --data-dir DIR --preset small       # an hour: the released checkpoint
  *     deno task text --help                              # every setting, with ranges and defaults
  *
- * A run's folder holds config.json, metrics.csv, checkpoints/ (encoder and decoder in transformers'
- * layout), evaluation.json and report.html.
+ * Stages follow one another, and each is passed over where its result is there: vae, encode, diffusion,
+ * sample. A run's folder holds the autoencoder's config.json, metrics.csv, checkpoints/ (encoder and
+ * decoder in transformers' layout), evaluation.json and report.html, then latents/, and diffusion/ with the same of the
+ * denoiser and samples/.
  */
-import { openDevice } from "./engine/device.ts";
-import { EXIT } from "./engine/errors.ts";
+import { type Device, openDevice } from "./engine/device.ts";
+import { EXIT, UserError } from "./engine/errors.ts";
 import type { JsonObject } from "./engine/json.ts";
 import type * as tf from "./engine/tf.ts";
 import {
@@ -21,10 +23,17 @@ import {
 } from "./evaluation/evaluate_text_vae.ts";
 import { compileTextLoss } from "./evaluation/text_loss.ts";
 import { TrigramModel } from "./evaluation/trigram_model.ts";
+import { checkTextSampling, sampleOnce, type TextSamples } from "./evaluation/text_samples.ts";
+import { weightsHash } from "./evaluation/weights_hash.ts";
 import { adamW } from "./nn/optimizers.ts";
 import { countParameters, type Parameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
 import { writeReport } from "./report/report.ts";
+import {
+  denoiserFigures,
+  shownTexts,
+  TEXT_DIFFUSION_CHARTS,
+} from "./report/text_diffusion_report.ts";
 import {
   evaluationFigures,
   evaluationTexts,
@@ -35,7 +44,12 @@ import {
 } from "./report/text_report.ts";
 import { trainingSummary } from "./report/training_summary.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
-import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
+import {
+  describeDamage,
+  findCheckpoint,
+  resolveCheckpoint,
+  saveCheckpoint,
+} from "./training/checkpoint_folders.ts";
 import { initTrainState } from "./training/diffusion_step.ts";
 import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
@@ -43,12 +57,28 @@ import { compileLossStep } from "./training/loss_step.ts";
 import { MeanWindow } from "./training/mean_window.ts";
 import { MetricsLog, readMetrics } from "./training/metrics.ts";
 import { runProgram } from "./training/program.ts";
-import { openRunFolder } from "./training/run_folder.ts";
+import { openRunFolder, type RunFolder } from "./training/run_folder.ts";
+import type { DataOrigin } from "./training/run_record.ts";
 import { describeSession } from "./training/session.ts";
 import { loadTrainState } from "./training/state_tensors.ts";
 import { superviseTraining } from "./training/supervise.ts";
-import { checkTextConsistency, textVaeConfigOf } from "./training/text_config.ts";
-import { loadTexts } from "./training/text_data.ts";
+import { checkTextConsistency, digitsOf, textVaeConfigOf } from "./training/text_config.ts";
+import { loadTextData, type TextData } from "./training/text_data.ts";
+import {
+  checkDiffusion,
+  encodeDataset,
+  requireLatents,
+  trainTextDiffusion,
+} from "./training/text_diffusion.ts";
+import { loadTextDenoiser } from "./training/text_diffusion_checkpoint.ts";
+import {
+  DIFFUSION_EXTENDABLE,
+  diffusionSettingsOf,
+  samplingSettingsOf,
+  TEXT_DIFFUSION_FLAGS,
+  type TextDiffusionConfig,
+  type TextSamplingConfig,
+} from "./training/text_diffusion_flags.ts";
 import {
   TEXT_EXTENDABLE,
   TEXT_FLAGS,
@@ -57,7 +87,11 @@ import {
 } from "./training/text_flags.ts";
 import { initTextVae, prepareTexts } from "./training/text_vae_start.ts";
 import { textVaeBatches } from "./training/text_vae_batches.ts";
-import { loadTextVae, textVaeCheckpoint } from "./training/text_vae_checkpoint.ts";
+import {
+  type LoadedTextVae,
+  loadTextVae,
+  textVaeCheckpoint,
+} from "./training/text_vae_checkpoint.ts";
 import { compileTextCodec } from "./vae/text_codec.ts";
 import { textVaeSpecs } from "./vae/text_vae.ts";
 import { type TextVaeBatch, textVaeLoss } from "./vae/text_vae_loss.ts";
@@ -65,6 +99,7 @@ import { type TextVaeBatch, textVaeLoss } from "./vae/text_vae_loss.ts";
 /** From random weights, an hour on two cores: what checkpoints/text-vae was trained with. */
 const SMALL: TextConfig = {
   dataset: "hotel_reviews",
+  digits: "2x2", // of multiplication
   seed: 0,
   // Training
   steps: 2000, // seven passes over all windows; copying takes the first 400
@@ -109,11 +144,62 @@ const SMALL: TextConfig = {
   initialization: "aligned",
 };
 
+/** A denoiser of the autoencoder's latents, and how it is sampled. */
+const DENOISER: TextDiffusionConfig & TextSamplingConfig = {
+  condition: "rating",
+  conditionReader: "vae_trained", // it knows the words already
+  conditionTokens: 62, // as many as the autoencoder reads
+  conditionDropout: 0.1, // PLANNER's
+  thoughtPasses: "single",
+  maxThoughts: 8, // of GSM8K's problems, 99 % have no more
+  randomCut: true, // as in Diffusion of Thought
+  scheduledSampling: 0,
+  coupledSampling: 0,
+  objective: "diffusion",
+  prediction: "sample", // PLANNER's; what self-conditioning and thresholds are about
+  timesteps: 1000,
+  noiseSchedule: "cosine", // PLANNER's
+  noiseShift: 0,
+  tanD: 9, // TEncDM's
+  minSnrGamma: 5, // without it, levels that are nearly clean weigh nothing
+  p2Gamma: 0,
+  p2K: 1,
+  timestepSampling: "low_discrepancy", // the loss of batches varies least
+  selfConditioning: 0.5, // without it, LD4LG's texts are much worse
+  denoiserLayers: 6,
+  denoiserWidth: 256,
+  denoiserHeads: 8,
+  diffusionSteps: 20_000,
+  diffusionBatchSize: 64,
+  diffusionLearningRate: 5e-4, // small models stand more than PLANNER's 1e-4
+  diffusionLrSchedule: "cosine",
+  diffusionWarmupSteps: 200,
+  diffusionWeightDecay: 0.01,
+  diffusionMaxGradNorm: 1,
+  diffusionEmaDecay: 0.999,
+  diffusionLogEvery: 50,
+  diffusionEvalEvery: 500,
+  diffusionCheckpointEvery: 500,
+  diffusionValidationSize: 256,
+  sampler: "ddim",
+  sampleSteps: 50,
+  guidance: 2, // LD4LG's
+  eta: 0,
+  dynamicThreshold: 0,
+  temperature: 1,
+  samples: 50,
+  votes: 1,
+  sampleBatchSize: 25,
+  trajectory: false,
+};
+
+type Settings = TextConfig & TextDiffusionConfig & TextSamplingConfig;
+
 /** The defaults of each preset. */
-export const PRESETS: Record<"smoke" | "nano" | "small" | "base", TextConfig> = {
+export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
   // Seconds: every part runs, nothing is learned well. What tests use.
   smoke: {
-    ...SMALL,
+    ...{ ...SMALL, ...DENOISER },
     steps: 30,
     batchSize: 8,
     warmupSteps: 10,
@@ -132,13 +218,35 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", TextConfig> = 
     decoderLayers: 1,
     decoderWidth: 32,
     decoderHeads: 2,
+    denoiserLayers: 1,
+    denoiserWidth: 32,
+    denoiserHeads: 2,
+    diffusionSteps: 20,
+    diffusionBatchSize: 8,
+    diffusionWarmupSteps: 5,
+    diffusionLogEvery: 5,
+    diffusionEvalEvery: 10,
+    diffusionCheckpointEvery: 10,
+    diffusionValidationSize: 16,
+    sampleSteps: 5,
+    samples: 5,
   },
   // What a laptop does while one waits.
-  nano: { ...SMALL, steps: 500, copySteps: 300 },
-  small: SMALL,
+  nano: {
+    ...{ ...SMALL, ...DENOISER },
+    steps: 500,
+    copySteps: 300,
+    denoiserLayers: 4,
+    denoiserWidth: 192,
+    denoiserHeads: 6,
+    diffusionSteps: 1500,
+    diffusionBatchSize: 32,
+    diffusionWarmupSteps: 100,
+  },
+  small: { ...SMALL, ...DENOISER },
   // The sizes of BERT-base and GPT-2; days on two cores.
   base: {
-    ...SMALL,
+    ...{ ...SMALL, ...DENOISER },
     batchSize: 8, // memory
     learningRate: 5e-5,
     vocabSize: 30_000,
@@ -152,55 +260,237 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", TextConfig> = 
     decoderWidth: 768,
     decoderHeads: 12,
     initializerRange: 0.02,
+    denoiserLayers: 12,
+    denoiserWidth: 768,
+    denoiserHeads: 12,
   },
 };
 
 /** Texts that are decoded together. */
 const EVALUATION_BATCH = 50;
 
+/** What is common to data sets of problems. */
+const THOUGHTS: Partial<Settings> = {
+  condition: "question",
+  conditionReader: "new", // questions are longer than thoughts
+  conditionDropout: 0, // an answer is right or wrong: there is nothing to strengthen
+  guidance: 1,
+  windows: false,
+  corruption: "none", // one digit more or less is another number
+  scheduledSampling: 0.05, // Diffusion of Thought's
+  samples: 200,
+  sampleSteps: 10,
+  sampleBatchSize: 100,
+};
+
+/** What a data set needs besides, whatever the preset. */
+const DATASETS: Record<Settings["dataset"], (digits: readonly number[]) => Partial<Settings>> = {
+  hotel_reviews: () => ({}),
+  multiplication: ([n, m]) => ({
+    ...THOUGHTS,
+    maxTokens: 2 * (n! + m!) + 4, // a partial product, the sum so far or the answer, and marks
+    latents: n! + m! + 2,
+    vocabSize: 300, // digits stand apart, each a token with its space
+    conditionTokens: (m! + 1) * (2 * (n! + m!) + 4),
+    maxThoughts: m!,
+  }),
+  math: () => ({
+    ...THOUGHTS,
+    maxTokens: 32, // an equation and the answer
+    latents: 16,
+    vocabSize: 2000,
+    splitDigits: true,
+    conditionTokens: 320, // words and digits of the longest question
+  }),
+};
+
+const FLAGS = { ...TEXT_FLAGS, ...TEXT_DIFFUSION_FLAGS };
+
 async function main(): Promise<number> {
   if (wantsHelp(Deno.args)) {
     console.log(helpText({
       usage: "deno task text [flags]",
-      about: "Trains a text autoencoder with BERT and GPT-2 and writes a report.",
-      flags: TEXT_FLAGS,
+      about:
+        "Trains a text autoencoder with BERT and GPT-2 and a denoiser of its latents, draws texts " +
+        "or answers problems by Diffusion of Thought, and writes reports.",
+      flags: FLAGS,
       presets: PRESETS,
     }));
     return EXIT.done;
   }
-  const given = parseFlags(Deno.args, TEXT_FLAGS);
-  const { preset = "nano" } = given;
-  const config = resolveConfig(PRESETS[preset], textSettingsOf(given));
+  const given = parseFlags(Deno.args, FLAGS);
+  const { preset = "nano", stage = "all" } = given;
+  const named = resolveConfig(PRESETS[preset], given);
+  const ofDataset = DATASETS[named.dataset](digitsOf(named.digits));
+  const settings = resolveConfig({ ...PRESETS[preset], ...ofDataset }, given);
+  const config: TextConfig = textSettingsOf(settings);
+  const diffusion: TextDiffusionConfig = diffusionSettingsOf(settings);
+  const sampling: TextSamplingConfig = samplingSettingsOf(settings);
   checkTextConsistency(config, given);
+  checkDiffusion(diffusion);
+  checkTextSampling(sampling, diffusion);
   const device = await openDevice(given.device ?? "onnx", {
     ...(given.threads === undefined ? {} : { threads: given.threads }),
   });
-  const random = randomStream(config.seed);
 
   // The data, and the folder.
-  const data = await loadTexts(given, config);
-  using folder = await openRunFolder({
-    directory: given.out ?? `runs/text-${config.dataset}-${preset}-${config.seed}`,
+  const data = await loadTextData(given, config);
+  data.examples(diffusion); // or there is no such condition
+  const session = await describeSession(["text", ...Deno.args], device, {
+    root: import.meta.dirname ?? ".",
+    now: Date.now(),
+  });
+  const origins: DataOrigin[] = [{
+    name: `${config.dataset}, train`,
+    origin: data.origin === "sample" ? "the bundled sample" : data.origin,
+    sha256: data.sha256,
+    rows: data.rows,
+  }];
+  const directory = given.out ?? `runs/text-${config.dataset}-${preset}-${config.seed}`;
+  using folder = given.vae !== undefined ? undefined : await openRunFolder({
+    directory,
     automatic: given.out === undefined,
     program: "text",
     seed: config.seed,
     config: config as unknown as JsonObject,
-    data: [{
-      name: `${config.dataset}, train`,
-      origin: data.origin === "sample" ? "the bundled sample" : data.origin,
-      sha256: data.sha256,
-      rows: data.train.length + data.validation.length,
-    }],
-    session: await describeSession(["text", ...Deno.args], device, {
-      root: import.meta.dirname ?? ".",
-      now: Date.now(),
-    }),
+    data: origins,
+    session,
     ...(given.resume === undefined ? {} : { resume: given.resume }),
-    ...(given.overwrite === undefined ? {} : { overwrite: given.overwrite }),
+    // Of a later stage, only its own result is removed.
+    ...(stage === "all" || stage === "vae" ? { overwrite: given.overwrite ?? false } : {}),
     extendable: TEXT_EXTENDABLE,
     steps: config.steps,
   });
-  folder.notes.forEach((note) => console.log(note));
+  folder?.notes.forEach((note) => console.log(note));
+  const root = folder?.directory ?? directory;
+
+  // The autoencoder: the one that was named, or the run's own.
+  if (folder !== undefined && (stage === "all" || stage === "vae")) {
+    const newest = await findCheckpoint(root);
+    if (stage === "all" && newest !== undefined && newest.step >= config.steps) {
+      console.log(`vae: ${newest.directory} has its ${newest.step} steps already`);
+    } else if (await trainVae(config, { device, data, folder }) === "interrupted") {
+      return EXIT.interrupted;
+    }
+  }
+  if (stage === "vae") return EXIT.done;
+  const vae = await openVae(given.vae ?? root);
+
+  // Latents.
+  const task = { device, vae, data, config: diffusion, folder: `${root}/latents` };
+  if (stage === "all" || stage === "encode") await encodeDataset(task);
+  if (stage === "encode") return EXIT.done;
+
+  // The denoiser.
+  const latents = await requireLatents(task);
+  const vaeHash = await weightsHash(vae.parameters);
+  const place = `${root}/diffusion`;
+  const { dataset, digits, seed } = config;
+  using run = await openRunFolder({
+    directory: place,
+    program: "text-diffusion",
+    seed,
+    config: { dataset, digits, seed, ...diffusion } as unknown as JsonObject,
+    data: [...origins, {
+      name: "autoencoder",
+      origin: given.vae ?? "this run",
+      sha256: { vae: vaeHash },
+    }],
+    session,
+    resume: given.resume === true && await fileExists(`${place}/config.json`),
+    ...(stage === "diffusion" ? { overwrite: given.overwrite ?? false } : {}),
+    extendable: DIFFUSION_EXTENDABLE,
+    steps: diffusion.diffusionSteps,
+  });
+  let summary = "Trained before; sampled again.";
+  if (stage !== "sample") {
+    const trained = await trainTextDiffusion({
+      ...{ ...task, run, latents, vaeHash, seed },
+    });
+    if (trained.interrupted) return EXIT.interrupted;
+    const steps = diffusion.diffusionSteps - trained.done;
+    const batch = { batchSize: diffusion.diffusionBatchSize };
+    summary = trainingSummary({ ...trained, config: batch, device, unit: "texts", steps });
+  }
+  const report = (samples: TextSamples) =>
+    reportDiffusion(run, { summary, data, diffusion, samples });
+  if (stage === "diffusion") return await report({ texts: [], figures: [] });
+
+  // Samples.
+  const newest = await findCheckpoint(place);
+  if (newest === undefined) {
+    throw new UserError(`there is no denoiser in ${place}: run --stage diffusion first`);
+  }
+  const model = loadTextDenoiser(await loadCheckpoint(newest.directory, { state: false }));
+  if (model.vae !== vaeHash) {
+    throw new UserError(
+      `the denoiser in ${newest.directory} is of another autoencoder's latents: train it anew with ` +
+        "--stage diffusion --overwrite",
+    );
+  }
+  return await report(
+    await sampleOnce({
+      ...{ device, vae, model, data, dataset, sampling },
+      config: diffusion,
+      random: randomStream(seed).stream("sampling"),
+      folder: `${place}/samples`,
+      now: () => performance.now(),
+    }),
+  );
+}
+
+/** An autoencoder from a run or a checkpoint. */
+async function openVae(path: string): Promise<LoadedTextVae> {
+  const found = await resolveCheckpoint(path, (line) => console.error(line));
+  if (!await fileExists(`${found}/model_index.json`)) {
+    throw new UserError(
+      `there is no autoencoder in ${found}: run --stage vae first, or name one by --vae`,
+    );
+  }
+  return loadTextVae(await loadCheckpoint(found, { state: false }));
+}
+
+async function fileExists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** Writes the denoiser's report. */
+async function reportDiffusion(run: RunFolder, { summary, data, diffusion, samples }: {
+  summary: string;
+  data: TextData;
+  diffusion: TextDiffusionConfig;
+  samples: TextSamples;
+}): Promise<number> {
+  const { directory } = run;
+  const rows = await readMetrics(`${directory}/metrics.csv`);
+  const figures = [
+    ...denoiserFigures(rows, diffusion.diffusionValidationSize),
+    ...samples.figures,
+  ];
+  const report = await writeReport(directory, {
+    title: directory.split("/").slice(-2).join("/"),
+    summary,
+    warnings: data.origin === "sample" ? [data.description] : [],
+    figures,
+    texts: shownTexts(samples.texts, "Sampled texts, the first ones, not chosen"),
+    metrics: rows,
+    charts: TEXT_DIFFUSION_CHARTS,
+    config: diffusion as unknown as JsonObject,
+    origin: run.record as unknown as JsonObject,
+  });
+  console.log(summary);
+  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
+  console.log(`report: ${report}`);
+  return EXIT.done;
+}
+
+/** Trains the autoencoder, and writes its report. */
+async function trainVae(config: TextConfig, { device, data, folder }: {
+  device: Device;
+  data: TextData;
+  folder: RunFolder;
+}): Promise<"trained" | "interrupted"> {
+  const random = randomStream(config.seed);
   const { directory, record: { configHash } } = folder;
 
   // Tokens and model: from the last checkpoint if there is one, or from scratch.
@@ -266,7 +556,7 @@ async function main(): Promise<number> {
         }),
       ),
   });
-  if (interrupted) return EXIT.interrupted;
+  if (interrupted) return "interrupted";
   const summary = trainingSummary({
     ...{ config, device, ...measured, unit: "texts", steps: config.steps - done },
   });
@@ -308,7 +598,7 @@ async function main(): Promise<number> {
   console.log(`\n${summary}`);
   figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
   console.log(`report: ${report}`);
-  return EXIT.done;
+  return "trained";
 }
 
 if (import.meta.main) await runProgram(main);

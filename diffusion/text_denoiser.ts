@@ -39,6 +39,8 @@ export interface TextDenoiserSizes {
   readonly encoder?: BertConfig | null;
   /** Whether the condition is latents of the same VAE, in place of tokens. @default {false} */
   readonly latentCondition?: boolean;
+  /** Whether learned vectors stand for a condition that is dropped. @default {true} */
+  readonly nullCondition?: boolean;
   /** Blocks of the transformer. */
   readonly layers: number;
   /** Its width, a multiple of the heads. */
@@ -57,7 +59,8 @@ export interface TextDenoiserSizes {
 export function textDenoiserConfig(
   { latents, latentWidth, blocks = 1, classes = null, encoder = null, ...sizes }: TextDenoiserSizes,
 ): TextDenoiserConfig {
-  const { latentCondition = false, layers, width, heads, selfConditioning = true } = sizes;
+  const { latentCondition = false, layers, width, heads } = sizes;
+  const { nullCondition = true, selfConditioning = true } = sizes;
   const contextDim = encoder !== null ? encoder.hiddenSize : latentCondition ? latentWidth : null;
   const config: DitConfig = {
     ...DIT_DEFAULTS,
@@ -72,7 +75,7 @@ export function textDenoiserConfig(
     contextDim,
     contextLength: encoder === null && latentCondition ? latents : null, // BERT adds its own
     pooledDim: contextDim,
-    nullCondition: contextDim !== null,
+    nullCondition: nullCondition && contextDim !== null,
     selfConditioning,
   };
   return { dit: checkDitConfig(config, "The denoiser"), encoder };
@@ -173,13 +176,16 @@ export function denoiseLatents(
   const [batch, length] = x.shape;
   const none = () => tf.zeros([batch, length, 1]);
   const withFlag = (values: tf.Tensor, flag: tf.Tensor) => tf.concat([values, flag], -1);
+  // What is given is known: it stands in the place of its estimate, in training as in sampling.
+  const known = (estimate: tf.Tensor) =>
+    given === undefined ? estimate : tf.add(tf.mul(x, given), tf.mul(estimate, tf.sub(1, given)));
   return dit(partOf(parameters, DENOISER), {
     x: withFlag(x, given ?? none()), // [B, N, d + 1]
     timesteps,
     ...states,
     ...(classLabels === undefined ? {} : { classLabels }),
     ...(dropCondition === undefined ? {} : { dropCondition }),
-    ...(x0Estimate === undefined ? {} : { selfCondition: withFlag(x0Estimate, none()) }),
+    ...(x0Estimate === undefined ? {} : { selfCondition: withFlag(known(x0Estimate), none()) }),
   }, config) as tf.Tensor3D;
 }
 

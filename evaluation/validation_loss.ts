@@ -8,6 +8,7 @@ import {
   type DenoiserFunction,
   type DiffusionBatch,
   diffusionLosses,
+  type LossFunction,
   type TimedBatch,
 } from "../diffusion/objective.ts";
 import { breathe } from "../training/interrupt.ts";
@@ -33,16 +34,21 @@ export interface ValidationLossFunction {
  * time steps are in the batches: given the same ones each time, the losses of different steps and runs
  * can be compared without the noise of drawing them anew.
  *
- * @param numTrainTimesteps T, for the quartiles.
+ * @param options.numTrainTimesteps T, for the quartiles.
+ * @param options.lossFunction What is measured without its weights: diffusionLosses by default.
  */
-export function compileValidationLoss(device: Device, { denoise, specs, numTrainTimesteps }: {
-  denoise: DenoiserFunction;
-  specs: ParameterSpecs;
-  numTrainTimesteps: number;
-}): ValidationLossFunction {
+export function compileValidationLoss(
+  device: Device,
+  { denoise, specs, numTrainTimesteps, lossFunction = diffusionLosses }: {
+    denoise: DenoiserFunction;
+    specs: ParameterSpecs;
+    numTrainTimesteps: number;
+    lossFunction?: LossFunction;
+  },
+): ValidationLossFunction {
   type Inputs = { parameters: HostArray; batch: DiffusionBatch };
   const compiled = device.compile<Inputs, { losses: HostArray }>(({ parameters, batch }) => ({
-    losses: diffusionLosses(denoise, unravelTensor(parameters, specs), batch as BatchTensors).plain,
+    losses: lossFunction(denoise, unravelTensor(parameters, specs), batch as BatchTensors).plain,
   }));
   const measure = async (parameters: HostArray, batches: readonly TimedBatch[]) => {
     const sums = [0, 0, 0, 0];

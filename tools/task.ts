@@ -19,6 +19,7 @@ const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--out": ["read", "write"],
   "--data-dir": ["read"],
   "--checkpoint": ["read"],
+  "--vae": ["read"],
   "--start-from": ["read"],
   "--inpaint": ["read"],
 };

@@ -133,7 +133,7 @@ export function scheduleOf(config: ImageConfig): NoiseSchedule {
 
 /** The loss's weight at each time step [T]; undefined where all weigh the same. */
 export function lossWeightsOf(
-  { minSnrGamma, p2Gamma, p2K }: ImageConfig,
+  { minSnrGamma, p2Gamma, p2K }: Pick<ImageConfig, "minSnrGamma" | "p2Gamma" | "p2K">,
   schedule: NoiseSchedule,
 ): Float64Array | undefined {
   if (minSnrGamma > 0) return minSnrWeights(schedule, { gamma: minSnrGamma });

@@ -42,6 +42,7 @@ const RUN_FILES = [
   "metrics.csv",
   "samples",
   "latents",
+  "diffusion",
 ] as const;
 
 /** Names that the program tries before it gives up. */

@@ -40,6 +40,18 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
 }
 
 /**
+ * The digits of both numbers of a multiplication.
+ *
+ * @param digits Such as "4x4".
+ * @throws {UserError} With exit code 2 if it is something else.
+ */
+export function digitsOf(digits: string): [number, number] {
+  const [, n, m] = /^([1-9])x([1-9])$/.exec(digits) ?? [];
+  if (n !== undefined && m !== undefined) return [Number(n), Number(m)];
+  throw usageError(`--digits ${digits}: must be digits of both numbers, 1 to 9, such as 4x4.`);
+}
+
+/**
  * The model that a configuration asks for.
  *
  * @param vocabSize Tokens of the vocabulary, which may have become smaller than asked for.

@@ -1,31 +1,199 @@
-/** Texts as text.ts's flags ask for them. */
-import { type HotelReviews, loadHotelReviews } from "../datasets/hotel_reviews.ts";
+/** What each data set of text.ts gives its stages: texts for the autoencoder, examples for the denoiser. */
+import { loadGsm8k } from "../datasets/gsm8k.ts";
+import {
+  continuationPair,
+  type HotelReview,
+  loadHotelReviews,
+  RATINGS,
+  summaryPair,
+} from "../datasets/hotel_reviews.ts";
+import { generateMultiplication, multiplicationProblem } from "../datasets/multiplication.ts";
+import type { Operands } from "../datasets/multiplication.ts";
+import type { Provenance } from "../datasets/sources.ts";
+import { type ThoughtProblem, thoughtTargets } from "../datasets/thoughts.ts";
+import { usageError } from "../engine/errors.ts";
+import { sha256 } from "../engine/json.ts";
+import { digitsOf } from "./text_config.ts";
+import type { TextDiffusionConfig } from "./text_diffusion_flags.ts";
 import type { TextConfig, TextFlags } from "./text_flags.ts";
 
-/** Texts to train on, texts held out, and where they came from. */
-export interface Texts extends Omit<HotelReviews, "train" | "validation"> {
-  /** Texts to train on. */
+/** What a denoiser learns from. */
+export interface LatentExample {
+  /** Texts, each of which becomes a block of latents: one, or a problem's thoughts. */
+  readonly targets: readonly string[];
+  /** The text that they are made from, if any. */
+  readonly source?: string;
+  /** The class that they are made from, if any. */
+  readonly label?: number;
+  /** A problem's right answer. */
+  readonly answer?: string;
+}
+
+/** Examples of one kind. */
+export interface LatentExamples {
+  /** To train on. */
+  readonly train: readonly LatentExample[];
+  /** To measure with while training. */
+  readonly validation: readonly LatentExample[];
+  /** To be scored in the end; the held-out ones where there are no others. */
+  readonly test: readonly LatentExample[];
+  /** Classes of a class condition; null without. */
+  readonly classes: number | null;
+}
+
+/** Where data came from. */
+interface DataSource extends Pick<Provenance, "sha256" | "description"> {
+  /** The kind of place; "sample" is a small part of the set, or stands in for it. */
+  readonly origin: Provenance["origin"] | "generated";
+}
+
+/** A data set, loaded. */
+export interface TextData extends DataSource {
+  /** Rows of it. */
+  readonly rows: number;
+  /** Texts to train the autoencoder on. */
   readonly train: readonly string[];
-  /** Texts held out. */
+  /** Texts to measure the autoencoder with. */
   readonly validation: readonly string[];
+  /**
+   * What the denoiser is trained on.
+   *
+   * @throws {UserError} If the data set has no such condition.
+   */
+  examples(config: Pick<TextDiffusionConfig, "condition" | "maxThoughts">): LatentExamples;
 }
 
 /**
- * Loads the texts and says where they came from. The smoke preset is content with the bundled sample.
+ * Loads a data set and says where it came from. The smoke preset is content with a bundled sample.
  *
- * @throws {UserError} As loadHotelReviews.
+ * @throws {UserError} If it cannot be loaded.
  */
-export async function loadTexts(
+export async function loadTextData(
   { dataDir, preset }: TextFlags,
-  { validationSize }: Pick<TextConfig, "validationSize">,
-): Promise<Texts> {
-  const data = await loadHotelReviews({
-    validationSize,
+  { dataset, digits, validationSize }: Pick<TextConfig, "dataset" | "digits" | "validationSize">,
+): Promise<TextData> {
+  const options = {
     ...(dataDir === undefined ? {} : { dataDir }),
     sampleOnly: preset === "smoke" && dataDir === undefined,
-    log: (line) => console.error(line),
-  });
+    log: (line: string) => console.error(line),
+  };
+  const data = await {
+    hotel_reviews: async () => reviewData(await loadHotelReviews({ ...options, validationSize })),
+    multiplication: () => multiplicationData(digits, validationSize),
+    math: async () => {
+      const { train, validation, test, ...provenance } = await loadGsm8k(options);
+      // Its questions are longer than thoughts: an autoencoder of both would be one of questions.
+      return problemData({ train, validation, test }, provenance, { validationSize });
+    },
+  }[dataset]();
   console.log(data.description);
-  const textOf = ({ text }: { readonly text: string }) => text;
-  return { ...data, train: data.train.map(textOf), validation: data.validation.map(textOf) };
+  return data;
+}
+
+function reviewData(
+  { train, validation, ...provenance }: Awaited<ReturnType<typeof loadHotelReviews>>,
+): TextData {
+  const pairsOf = (reviews: readonly HotelReview[], pairOf: typeof summaryPair) =>
+    reviews.map(pairOf).filter((pair) => pair !== undefined)
+      .map(({ condition, target }) => ({ source: condition, targets: [target] }));
+  const kinds: Partial<
+    Record<TextDiffusionConfig["condition"], (reviews: readonly HotelReview[]) => LatentExample[]>
+  > = {
+    none: (reviews) => reviews.map(({ text }) => ({ targets: [text] })),
+    rating: (reviews) =>
+      reviews.map(({ text, rating }) => ({ targets: [text], label: rating - 1 })),
+    continuation: (reviews) => pairsOf(reviews, continuationPair),
+    summary: (reviews) => pairsOf(reviews, summaryPair),
+  };
+  const textOf = ({ text }: HotelReview) => text;
+  return {
+    ...provenance,
+    rows: train.length + validation.length,
+    train: train.map(textOf),
+    validation: validation.map(textOf),
+    examples: ({ condition }) => {
+      const examples = kinds[condition];
+      if (examples === undefined) throw noSuchCondition("hotel_reviews", condition, kinds);
+      const heldOut = examples(validation);
+      return {
+        train: examples(train),
+        validation: heldOut,
+        test: heldOut,
+        classes: condition === "rating" ? RATINGS : null,
+      };
+    },
+  };
+}
+
+/** Problems in three parts. */
+interface Problems {
+  readonly train: readonly ThoughtProblem[];
+  readonly validation: readonly ThoughtProblem[];
+  readonly test: readonly ThoughtProblem[];
+}
+
+async function multiplicationData(digits: string, validationSize: number): Promise<TextData> {
+  const [n, m] = digitsOf(digits);
+  const generated = generateMultiplication({ digits: [n, m] });
+  const written = (operands: readonly Operands[]) =>
+    operands.map((pair) => multiplicationProblem(pair, [n, m]));
+  const { train, validation, test } = generated;
+  const problems = { train: written(train), validation: written(validation), test: written(test) };
+  const provenance: DataSource = {
+    origin: "generated",
+    sha256: {
+      [`${digits} digits`]: await sha256(
+        new TextEncoder().encode(JSON.stringify([train, validation, test])),
+      ),
+    },
+    description:
+      `Multiplication of ${digits} digits, generated: ${train.length} problems to train ` +
+      `on, ${validation.length} and ${test.length} held out, none with the same numbers.`,
+  };
+  return problemData(problems, provenance, { validationSize, questions: true });
+}
+
+function problemData(
+  problems: Problems,
+  provenance: DataSource,
+  { validationSize, questions = false }: { validationSize: number; questions?: boolean },
+): TextData {
+  const { train, validation, test } = problems;
+  const textsOf = (problems: readonly ThoughtProblem[]) => [
+    ...new Set(
+      problems.flatMap((problem) => [
+        ...questions ? [problem.question] : [],
+        ...thoughtTargets(problem),
+      ]),
+    ),
+  ];
+  return {
+    ...provenance,
+    rows: train.length + validation.length + test.length,
+    train: textsOf(train),
+    validation: textsOf(validation).slice(0, validationSize),
+    examples: ({ condition, maxThoughts }) => {
+      if (condition !== "question") {
+        throw noSuchCondition("multiplication and math", condition, { question: true });
+      }
+      const examplesOf = (problems: readonly ThoughtProblem[]) =>
+        problems.map((problem): LatentExample => ({
+          source: problem.question,
+          targets: thoughtTargets(problem),
+          answer: problem.answer,
+        }));
+      const short = ({ targets }: LatentExample) => targets.length <= maxThoughts;
+      const [train, validation] = [problems.train, problems.validation].map((part) =>
+        examplesOf(part).filter(short)
+      ) as [LatentExample[], LatentExample[]];
+      return { train, validation, test: examplesOf(problems.test), classes: null };
+    },
+  };
+}
+
+function noSuchCondition(dataset: string, condition: string, kinds: object) {
+  return usageError(
+    `--condition ${condition} is not for --dataset ${dataset}: use one of ` +
+      `${Object.keys(kinds).join(", ")}.`,
+  );
 }

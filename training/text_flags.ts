@@ -6,10 +6,10 @@ import { LATENT_KINDS, LATENT_SOURCES } from "../vae/text_vae_config.ts";
 import { choice, type FlagValues, integer, number, text, toggle } from "./flag_kinds.ts";
 
 /** Data sets of texts. */
-export const TEXT_DATASETS = ["hotel_reviews"] as const;
+export const TEXT_DATASETS = ["hotel_reviews", "multiplication", "math"] as const;
 
 /** What can be done one after the other. */
-export const TEXT_STAGES = ["vae"] as const;
+export const TEXT_STAGES = ["all", "vae", "encode", "diffusion", "sample"] as const;
 
 /** What weights are before training: see vae/aligned_start.ts. */
 export const INITIALIZATIONS = ["random", "aligned"] as const;
@@ -18,7 +18,12 @@ export const INITIALIZATIONS = ["random", "aligned"] as const;
 export const TEXT_FLAGS = {
   "Run": {
     dataset: choice(TEXT_DATASETS, { help: "the texts; hotel_reviews if not given" }),
-    stage: choice(TEXT_STAGES, { help: "vae: train the autoencoder; vae if not given" }),
+    digits: text({ placeholder: "NxM", help: "multiplication: digits of both numbers" }),
+    stage: choice(TEXT_STAGES, {
+      help:
+        "vae: train the autoencoder; encode: texts to latents; diffusion: train the denoiser; " +
+        "sample: draw texts; all of them if not given",
+    }),
     preset: choice(["smoke", "nano", "small", "base"], {
       help: "which defaults; nano if not given",
     }),
@@ -32,6 +37,10 @@ export const TEXT_FLAGS = {
     }),
     threads: integer({ min: 1, max: 1024, help: "threads of the device; all cores if not given" }),
     dataDir: text({ placeholder: "DIR", help: "a folder with the data set's files" }),
+    vae: text({
+      placeholder: "DIR",
+      help: "a trained autoencoder's run or checkpoint, in place of one trained here",
+    }),
     resume: toggle({ help: "go on with the run that is there; --steps may differ" }),
     overwrite: toggle({ help: "remove the run that is there first" }),
   },
@@ -114,16 +123,31 @@ export type TextFlags = Partial<FlagValues<typeof TEXT_FLAGS>>;
 
 /** Flags that say where to compute, or what to do besides training: no settings of a run. */
 const ASIDE = [
-  ...["stage", "preset", "out", "device", "threads", "dataDir", "resume", "overwrite"] as const,
+  ...[
+    "stage",
+    "preset",
+    "out",
+    "device",
+    "threads",
+    "dataDir",
+    "vae",
+    "resume",
+    "overwrite",
+  ] as const,
 ] as const;
 
 /** Everything that decides what a run computes: the other flags say where, not what. */
 export type TextConfig = Omit<FlagValues<typeof TEXT_FLAGS>, typeof ASIDE[number]>;
 
-/** The settings among the flags that were given. */
-export function textSettingsOf(given: TextFlags): Partial<TextConfig> {
-  const aside: readonly string[] = ASIDE;
-  return Object.fromEntries(Object.entries(given).filter(([key]) => !aside.includes(key)));
+const SETTINGS = new Set(
+  Object.values(TEXT_FLAGS).flatMap((group) => Object.keys(group))
+    .filter((key) => !(ASIDE as readonly string[]).includes(key)),
+);
+
+/** The settings of the autoencoder among others, such as all flags that were given. */
+export function textSettingsOf<C extends object>(settings: C): Pick<C, keyof C & keyof TextConfig> {
+  const own = Object.entries(settings).filter(([key]) => SETTINGS.has(key));
+  return Object.fromEntries(own) as Pick<C, keyof C & keyof TextConfig>;
 }
 
 /** Settings that may differ when a run is resumed. */

@@ -7,7 +7,7 @@ import { textVaeSpecs } from "../vae/text_vae.ts";
 import type { TextVaeConfig } from "../vae/text_vae_config.ts";
 import { TextTokenizer } from "../vae/tokenizer.ts";
 import { encodeTexts, encodingNote, type TextExample } from "../vae/tokenizer_texts.ts";
-import type { Texts } from "./text_data.ts";
+import type { TextData } from "./text_data.ts";
 import type { TextConfig } from "./text_flags.ts";
 
 /** Texts as tokens. */
@@ -26,7 +26,7 @@ export interface PreparedTexts {
  * @param tokenizer The one to use; trained on the texts by default.
  */
 export function prepareTexts(
-  { train, validation }: Pick<Texts, "train" | "validation">,
+  { train, validation }: Pick<TextData, "train" | "validation">,
   { vocabSize, splitDigits, maxTokens, windows }: TextConfig,
   tokenizer: TextTokenizer = learnTokens(train, { vocabSize, splitDigits }),
   log: (line: string) => void = console.log,

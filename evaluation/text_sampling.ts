@@ -1,0 +1,135 @@
+/** Drawing latents of texts from a denoiser, and saying them. */
+import { compileTextDenoiser } from "../diffusion/compiled_text_denoiser.ts";
+import { dynamicThreshold } from "../diffusion/dynamic_threshold.ts";
+import { flowX0Coefficients } from "../diffusion/flow_matching.ts";
+import { samplerOf } from "../diffusion/samplers/registry.ts";
+import type { SamplerOptions } from "../diffusion/samplers/types.ts";
+import { latentWidthOf } from "../diffusion/text_denoiser.ts";
+import type { Device } from "../engine/device.ts";
+import { float32, type HostArray } from "../engine/tree.ts";
+import type { RandomStream } from "../nn/random.ts";
+import { breathe } from "../training/interrupt.ts";
+import type { TextDenoiserModel } from "../training/text_diffusion_checkpoint.ts";
+import type { TextSamplingConfig } from "../training/text_diffusion_flags.ts";
+import { denormalizeLatents, type LatentScale } from "../training/text_latents.ts";
+import type { TextCodec } from "../vae/text_codec.ts";
+import type { TextTokenizer } from "../vae/tokenizer.ts";
+import { noiseOf } from "./sampling_session.ts";
+
+/** What is drawn, and from what. */
+export interface DrawLatentsRequest {
+  /** The condition by name. */
+  readonly condition: Readonly<Record<string, HostArray>>;
+  /** Clean blocks in front of those that are drawn [B, n k, d]. @default none */
+  readonly given?: HostArray;
+  /** The samples' numbers [B]: each depends on the stream and on its own number alone. */
+  readonly numbers: readonly number[];
+  /** The stream. */
+  readonly random: RandomStream;
+}
+
+/** A denoiser to draw from. */
+export interface LatentSampler {
+  /**
+   * Draws latents, normalised.
+   *
+   * @param onStep Is told of the clean latents [B, M, d] that each step implies.
+   * @returns [B, M, d], M being the vectors that are not given.
+   */
+  draw(
+    request: DrawLatentsRequest,
+    onStep?: (predicted: HostArray, timestep: number) => void,
+  ): Promise<HostArray>;
+  /** Releases its graphs. */
+  dispose(): Promise<void>;
+}
+
+/** What a sampler is told, but for its noise. */
+export function textSamplerOptions(
+  { sampleSteps, eta, dynamicThreshold: quantile }: TextSamplingConfig,
+  { range }: Pick<LatentScale, "range">,
+  sampleSize: number,
+): SamplerOptions {
+  return {
+    numInferenceSteps: sampleSteps,
+    timestepSpacing: "trailing", // it starts where there is nothing but noise
+    previousTimestep: "next",
+    eta,
+    clipSample: false, // latents have no bounds
+    ...(quantile === 0 ? {} : {
+      // Thresholds are about samples in [-1, 1]: of latents, that is what nearly all stay within.
+      constrainX0: (x0) =>
+        dynamicThreshold(x0.map((value) => value / range), {
+          sampleSize,
+          dynamicThresholdingRatio: quantile,
+        }).map((value) => value * range),
+    }),
+  };
+}
+
+/** Compiles a denoiser for drawing. */
+export function compileLatentSampler(
+  device: Device,
+  model: TextDenoiserModel,
+  config: TextSamplingConfig,
+): LatentSampler {
+  const { schedule, isFlow, scale } = model;
+  const compiled = compileTextDenoiser(device, model.parameters, model.config);
+  const width = latentWidthOf(model.config);
+  const vectors = model.config.dit.sampleSize;
+  const x0Source = isFlow ? flowX0Coefficients(schedule.numTrainTimesteps) : schedule;
+  const draw: LatentSampler["draw"] = async (
+    { condition, given, numbers, random },
+    onStep,
+  ) => {
+    const made = vectors - (given?.shape[1] ?? 0);
+    const size = made * width;
+    const shape = [numbers.length, made, width];
+    const noiseAt = noiseOf(random, numbers, size);
+    const noise = (draw: number) => noiseAt(draw).map((value) => value * config.temperature);
+    const denoise = await compiled.condition({
+      ...{ condition, given, x0Source },
+      guidanceScale: config.guidance,
+    });
+    const steps = samplerOf(config.sampler)(denoise, noise(0), schedule, {
+      ...textSamplerOptions(config, scale, size),
+      noise: (_length, step) => noise(step + 1), // 0 was the start
+    });
+    let last = new Float32Array(0);
+    for await (const { sample, predictedX0, timestep } of steps) {
+      last = Float32Array.from(sample);
+      onStep?.(float32(predictedX0, shape), timestep);
+      await breathe();
+    }
+    return float32(last, shape);
+  };
+  return { draw, dispose: () => compiled.dispose() };
+}
+
+/**
+ * Says latents, block by block.
+ *
+ * @param latents Normalised [B, blocks * k, d].
+ * @param perBlock k.
+ * @returns Of each sample its blocks' texts.
+ */
+export async function sayLatents(
+  latents: HostArray,
+  perBlock: number,
+  { codec, tokenizer, scale }: {
+    readonly codec: Pick<TextCodec, "decode">;
+    readonly tokenizer: TextTokenizer;
+    readonly scale: LatentScale;
+  },
+): Promise<string[][]> {
+  const [batch, vectors, width] = latents.shape as [number, number, number];
+  const blocks = vectors / perBlock;
+  const raw = denormalizeLatents(latents, scale);
+  const texts = await codec.decode(float32(raw.data as Float32Array, [
+    batch * blocks,
+    perBlock,
+    width,
+  ]));
+  const said = texts.map((ids) => tokenizer.decode(ids));
+  return Array.from({ length: batch }, (_, i) => said.slice(i * blocks, (i + 1) * blocks));
+}
