@@ -20,94 +20,57 @@ async function run(...args: string[]): Promise<string> {
   return stdout;
 }
 
-const SMALL_UNET = ["--channels=8,8", "--attention-head-dim=8"];
+/** Samples from a run's checkpoint and gives the picture. */
+async function sampleFrom(checkpoint: string, out: string, ...flags: string[]) {
+  await run("--sample-only", `--checkpoint=${checkpoint}`, `--out=${out}`, ...flags);
+  return decode(await Deno.readFile(`${out}/grid.png`)).data;
+}
 
-for (
-  const { name, args, pipeline, classes } of [
-    {
-      name: "a DiT that learns variances and is shown its estimates, at loss-aware time steps",
-      args: [
-        ...["--denoiser=dit", "--learned-variance", "--self-conditioning", "--sampler=ddpm"],
-        ...["--timestep-sampling=loss_aware", "--timesteps=10"],
-      ],
-      pipeline: "DiTPipeline",
-      classes: { transformer: ["nanodiffusion", "DiT"], scheduler: "DDPMScheduler" },
-    },
-    {
-      name: "a DiT of diffusers' layout by flow matching",
-      args: ["--denoiser=dit", "--objective=flow_matching", "--flow-shift=2"],
-      pipeline: "DiTPipeline",
-      classes: {
-        transformer: ["diffusers", "DiTTransformer2DModel"],
-        scheduler: "FlowMatchEulerDiscreteScheduler",
-      },
-    },
-    {
-      name: "a UNet by flow matching that is shown its estimates",
-      args: [...SMALL_UNET, "--objective=flow_matching", "--self-conditioning"],
-      pipeline: "DDPMPipeline",
-      classes: { unet: ["diffusers", "UNet2DModel"], scheduler: "FlowMatchEulerDiscreteScheduler" },
-    },
-    {
-      name: "a UNet that learns variances, at mirrored time steps, sampled by ddim",
-      args: [...SMALL_UNET, "--learned-variance", "--timestep-sampling=antithetic"],
-      pipeline: "DDPMPipeline",
-      classes: { unet: ["diffusers", "UNet2DModel"], scheduler: "DDPMScheduler" },
-    },
-  ]
-) {
-  Deno.test({
-    name: `image trains ${name}, resumes it bit for bit and samples from it`,
-    ignore,
-    fn: async () => {
-      const place = await folder();
-      const [straight, parts] = [`${place}/straight`, `${place}/parts`];
-      await run(...args, "--steps=12", `--out=${straight}`);
-      await run(...args, "--steps=7", `--out=${parts}`);
-      await run(...args, "--steps=12", `--out=${parts}`, "--resume");
-      const [whole, resumed] = [await resultOf(straight), await resultOf(parts)];
-      // The hash of the configuration is that of each start; all that was computed is the same.
-      for (const [path, hash] of Object.entries(whole)) {
-        if (/manifest\.json|training_state\.json|metrics/.test(path)) continue;
-        assertEquals(resumed[path], hash, path);
-      }
-      assertEquals(Object.keys(resumed), Object.keys(whole));
+const gridOf = async (run: string) => decode(await Deno.readFile(`${run}/samples/grid.png`)).data;
 
-      const checkpoint = `${straight}/checkpoints/step-000012`;
-      const index = JSON.parse(await Deno.readTextFile(`${checkpoint}/model_index.json`));
-      assertEquals(index._class_name, pipeline);
-      for (const [part, library] of Object.entries(classes)) {
-        if (part === "scheduler") assertEquals(index.scheduler, ["diffusers", library]);
-        else assertEquals(index[part], library);
-      }
+const indexOf = async (checkpoint: string) =>
+  JSON.parse(await Deno.readTextFile(`${checkpoint}/model_index.json`));
 
-      const drawn = `${place}/drawn`;
-      const said = await runImage(
-        ...[...BASE, "--sample-only", `--checkpoint=${straight}`, `--out=${drawn}`],
-      );
-      assertEquals(said.code, 0, said.stderr);
-      const sampled = decode(await Deno.readFile(`${drawn}/grid.png`)).data;
-      const own = decode(await Deno.readFile(`${straight}/samples/grid.png`)).data;
-      // Variances that are learned are ddpm's, which the checkpoint names; the run asked for ddim.
-      if (args.includes("--timestep-sampling=antithetic")) assertEquals(sampled.length, own.length);
-      else assertEquals(sampled, own);
-      const gif = await Deno.readFile(`${straight}/samples/trajectory.gif`);
-      assertEquals(new TextDecoder().decode(gif.subarray(0, 6)), "GIF89a");
-      const report = await Deno.readTextFile(`${straight}/report.html`);
-      assertStringIncludes(report, `data:image/gif;base64,${gif.toBase64()}`);
-    },
-  });
+/** Expects of `--sample-only` one line that says what is wrong. */
+async function refuse(checkpoint: string, flags: readonly string[], message: RegExp) {
+  const { code, stderr } = await runImage(
+    ...[...BASE, "--sample-only", `--checkpoint=${checkpoint}`, `--out=${checkpoint}-none`],
+    ...flags,
+  );
+  assertMatch(stderr, message);
+  assertMatch(stderr, /^error: [^\n]+\n$/);
+  assertEquals(code, 2);
 }
 
 Deno.test({
-  name:
-    "image keeps loss-aware time steps' losses with the checkpoint, of all time steps in the end",
+  name: "image resumes a DiT that learns variances, is shown its estimates, and draws by losses",
   ignore,
   fn: async () => {
-    const out = `${await folder()}/run`;
-    const args = ["--denoiser=dit", "--timestep-sampling=loss_aware", "--timesteps=10"];
-    await run(...args, "--steps=12", `--out=${out}`);
-    const name = `${out}/checkpoints/step-000012/training_state.safetensors`;
+    const place = await folder();
+    const [straight, parts] = [`${place}/straight`, `${place}/parts`];
+    const args = [
+      ...["--denoiser=dit", "--learned-variance", "--self-conditioning", "--sampler=ddpm"],
+      ...["--timestep-sampling=loss_aware", "--timesteps=10"],
+    ];
+    await run(...args, "--steps=12", `--out=${straight}`);
+    await run(...args, "--steps=7", `--out=${parts}`);
+    await run(...args, "--steps=12", `--out=${parts}`, "--resume");
+    const [whole, resumed] = [await resultOf(straight), await resultOf(parts)];
+    assertEquals(Object.keys(resumed), Object.keys(whole));
+    for (const [path, hash] of Object.entries(whole)) {
+      // A row of metrics is written where a run ends, and its means are part of the state.
+      if (!/manifest\.json|training_state\.json|metrics/.test(path)) {
+        assertEquals(resumed[path], hash, path);
+      }
+    }
+
+    const checkpoint = `${straight}/checkpoints/step-000012`;
+    const index = await indexOf(checkpoint);
+    assertEquals(index.transformer, ["nanodiffusion", "DiT"]); // diffusers' has no estimates
+    assertEquals(index.scheduler, ["diffusers", "DDPMScheduler"]);
+    assertEquals(await sampleFrom(straight, `${place}/drawn`), await gridOf(straight));
+
+    const name = `${checkpoint}/training_state.safetensors`;
     const { tensors } = decodeSafetensors(await Deno.readFile(name), name);
     const counts = Array.from(tensors.get("timestep_counts")!.data, Number);
     assertEquals(counts.length, 10);
@@ -118,40 +81,54 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --sample-only refuses of a flow what needs a noise schedule",
+  name: "image trains a DiT by flow matching in diffusers' layout, and shows how samples emerge",
   ignore,
   fn: async () => {
     const place = await folder();
-    const args = ["--denoiser=dit", "--objective=flow_matching", "--steps=2"];
-    await run(...args, `--out=${place}/run`);
-    for (
-      const [flags, message] of [
-        [["--sampler=ddim"], /--sampler ddim: the model was trained by flow matching/],
-        [["--interpolate=Bag,Coat", "--encode"], /--encode is ddim's, and the model is a flow/],
-      ] as const
-    ) {
-      const { code, stderr } = await runImage(
-        ...[...BASE, "--sample-only", `--checkpoint=${place}/run`, `--out=${place}/out`, ...flags],
-      );
-      assertMatch(stderr, message);
-      assertMatch(stderr, /^error: [^\n]+\n$/);
-      assertEquals(code, 2);
-    }
+    const out = `${place}/run`;
+    const args = ["--denoiser=dit", "--objective=flow_matching", "--flow-shift=2", "--steps=4"];
+    const said = await run(...args, `--out=${out}`);
+    assertStringIncludes(said, "mean squared error of the velocity");
+    const { _diffusers_version: _, ...index } = await indexOf(`${out}/checkpoints/step-000004`);
+    assertEquals(index, {
+      _class_name: "DiTPipeline",
+      scheduler: ["diffusers", "FlowMatchEulerDiscreteScheduler"],
+      transformer: ["diffusers", "DiTTransformer2DModel"],
+      vae: [null, null],
+    });
+    assertEquals(await sampleFrom(out, `${place}/drawn`), await gridOf(out));
+    const gif = await Deno.readFile(`${out}/samples/trajectory.gif`);
+    assertEquals(new TextDecoder().decode(gif.subarray(0, 6)), "GIF89a");
+    const report = await Deno.readTextFile(`${out}/report.html`);
+    assertStringIncludes(report, `data:image/gif;base64,${gif.toBase64()}`);
+    await refuse(out, ["--sampler=ddim"], /--sampler ddim: the model was trained by flow matching/);
+    await refuse(
+      out,
+      ["--interpolate=Bag,Coat", "--encode"],
+      /--encode is ddim's, and the model is a flow/,
+    );
   },
 });
 
 Deno.test({
-  name: "image --sample-only refuses to encode images with a model that is shown its estimates",
+  name: "image trains a UNet that learns variances and is shown its estimates, and samples by ddim",
   ignore,
   fn: async () => {
     const place = await folder();
-    await run("--denoiser=dit", "--self-conditioning", "--steps=2", `--out=${place}/run`);
-    const { code, stderr } = await runImage(
-      ...[...BASE, "--sample-only", `--checkpoint=${place}/run`, `--out=${place}/out`],
-      ...["--interpolate=Bag,Coat", "--encode"],
+    const out = `${place}/run`;
+    await run(
+      ...["--channels=8,8", "--attention-head-dim=8", "--learned-variance", "--self-conditioning"],
+      ...["--timestep-sampling=antithetic", "--steps=4", `--out=${out}`],
     );
-    assertMatch(stderr, /^error: .+ is shown its last estimate of the image[^\n]+\n$/);
-    assertEquals(code, 2);
+    const { _diffusers_version: _, ...index } = await indexOf(`${out}/checkpoints/step-000004`);
+    assertEquals(index, {
+      _class_name: "DDPMPipeline", // which knows what the variances are for
+      scheduler: ["diffusers", "DDPMScheduler"],
+      unet: ["diffusers", "UNet2DModel"],
+    });
+    const drawn = await sampleFrom(out, `${place}/drawn`, "--sampler=ddim");
+    assertEquals(drawn, await gridOf(out));
+    await refuse(out, ["--interpolate=Bag,Coat", "--encode"], /is shown its last estimate of the/);
   },
 });
 

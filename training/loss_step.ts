@@ -93,7 +93,7 @@ type Outputs = {
 /**
  * Compiles a training step that keeps the state in memory of its own: the state that it gives back is
  * written over by the next step. One that it did not give is copied there first. A step whose
- * gradients are not finite changes nothing; its `gradNorm` tells.
+ * gradients are not finite, or too large for their squares to be, changes nothing; its `gradNorm` tells.
  *
  * @throws {UserError} If the parameters do not fit into memory.
  */
@@ -138,7 +138,7 @@ export function compileLossStep(
     writeOver(state.optimizer.variance, variance);
     const result = await compiled({ parameters, gradients, batch });
     for (const name of names) writeOver(gradients[name]!, result.gradients[name]!);
-    const gradNorm = memory.gradientNorm();
+    const gradNorm = normInFloat32(memory.gradientNorm());
     if (Number.isFinite(gradNorm)) update(memory, gradNorm, settings, optimizer);
     return { state, loss: result.loss.data[0]!, gradNorm, figures: result.figures };
   };
@@ -150,6 +150,14 @@ export function compileLossStep(
     return state;
   };
   return Object.assign(step, { start, dispose: () => compiled.dispose() });
+}
+
+/**
+ * A norm, or Infinity where its square is too large for float32: Adam's squares are then, too, and would
+ * turn into NaN in every weight while the norm itself, which is summed in float64, looks sound.
+ */
+function normInFloat32(norm: number): number {
+  return Number.isFinite(Math.fround(norm * norm)) ? norm : norm * Infinity;
 }
 
 /** Copies a tensor over another, unless it lies there already. */
