@@ -86,8 +86,11 @@ export function latentWidthOf({ dit }: TextDenoiserConfig): number {
   return dit.outChannels ?? dit.inChannels;
 }
 
-/** The prefixes of the two parts' parameters. */
-export const [DENOISER, ENCODER] = ["denoiser.", "encoder."] as const;
+/** The prefix of the transformer's parameters. */
+export const DENOISER = "denoiser.";
+
+/** The prefix of the parameters of what reads the condition. */
+export const ENCODER = "encoder.";
 
 /** The encoder's parameters under their prefix; none without an encoder. */
 export function conditionEncoderSpecs({ encoder }: TextDenoiserConfig): ParameterSpecs {

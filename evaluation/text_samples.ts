@@ -181,6 +181,37 @@ export async function sampleTexts(task: TextSampleTask): Promise<TextSamples> {
   return samples;
 }
 
+/** Writes every denoising step of some samples down, as text. */
+class TrajectoryLog {
+  readonly #steps: { numbers: readonly number[]; pass: number; step: number; timestep: number }[] =
+    [];
+  readonly #predicted: HostArray[] = [];
+  #pass = 0;
+
+  /** What a drawing is to tell its steps. @param numbers The samples'. */
+  listener(numbers: readonly number[]): (predicted: HostArray, timestep: number) => void {
+    const pass = ++this.#pass;
+    let step = 0;
+    return (predicted, timestep) => {
+      this.#steps.push({ numbers, pass, step: ++step, timestep });
+      this.#predicted.push(predicted);
+    };
+  }
+
+  /** Says the steps, a line of `trajectory.jsonl` for each and for each sample. */
+  async write(folder: string, say: Session["say"]): Promise<void> {
+    const lines: string[] = [];
+    for (const [i, { numbers, ...at }] of this.#steps.entries()) {
+      const said = await say(this.#predicted[i]!);
+      numbers.forEach((sample, row) => {
+        const text = said[row]!.filter((block) => block !== "").join(" ");
+        lines.push(JSON.stringify({ sample, ...at, text }) + "\n");
+      });
+    }
+    await writeFileAtomic(`${folder}/trajectory.jsonl`, lines.join(""));
+  }
+}
+
 /** Draws texts of one block each, a few of them with every step. */
 async function drawTexts(session: Session): Promise<TextSamples> {
   const { examples, sampling, batches, sampler, say, random, folder } = session;
@@ -214,16 +245,10 @@ async function drawTexts(session: Session): Promise<TextSamples> {
     });
   }
   if (sampling.trajectory) {
-    const steps: { timestep: number; predicted: HostArray }[] = [];
     const part = examples.slice(0, TRAJECTORIES);
-    await draw(part, 0, (predicted, timestep) => steps.push({ timestep, predicted }));
-    const lines: string[] = [];
-    for (const [step, { timestep, predicted }] of steps.entries()) {
-      (await say(predicted)).forEach(([text], sample) =>
-        lines.push(JSON.stringify({ sample, step: step + 1, timestep, text }) + "\n")
-      );
-    }
-    await writeFileAtomic(`${folder}/trajectory.jsonl`, lines.join(""));
+    const log = new TrajectoryLog();
+    await draw(part, 0, log.listener([...part.keys()]));
+    await log.write(folder, say);
   }
   return { texts, figures: [] };
 }
@@ -233,8 +258,13 @@ async function answerProblems(session: Session): Promise<TextSamples> {
   const { examples, sampling, config, batches, sampler, say, empty, vae, now } = session;
   const { votes, sampleBatchSize: size } = sampling;
   if (examples.length === 0) throw new UserError("there are no problems to answer");
+  let log: TrajectoryLog | undefined;
   const model: ThoughtModel = {
-    draw: (layouts, request) => sampler.draw({ condition: batches.asked(layouts, []), ...request }),
+    draw: (layouts, request) =>
+      sampler.draw(
+        { condition: batches.asked(layouts, []), ...request },
+        log?.listener(request.numbers),
+      ),
     say,
     empty,
     block: [vae.config.latents, vae.config.latentWidth],
@@ -263,6 +293,14 @@ async function answerProblems(session: Session): Promise<TextSamples> {
     solutions.map((of) => of.map((thoughts) => answerOf(text(thoughts)))),
     expected,
   );
+
+  if (sampling.trajectory) {
+    const part = examples.slice(0, TRAJECTORIES);
+    log = new TrajectoryLog();
+    await solve(part, [...part.keys()]);
+    await log.write(session.folder, say);
+    log = undefined;
+  }
 
   const timed = examples.slice(0, TIMED_PROBLEMS);
   await solve(timed.slice(0, 1), [0]); // compiles

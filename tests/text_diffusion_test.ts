@@ -111,7 +111,7 @@ Deno.test({
     const stdout = await succeed(
       ...tinyDenoiser(
         ...["--dataset=multiplication", "--thought-passes=multi", "--coupled-sampling=0.5"],
-        ...["--sampler=dpmpp_multistep", "--temperature=0.8", "--votes=2"],
+        ...["--sampler=dpmpp_multistep", "--temperature=0.8", "--votes=2", "--trajectory"],
         ...["--max-tokens=12", "--latents=6"], // what the format takes
       ),
       ...["--out", out],
@@ -123,6 +123,8 @@ Deno.test({
     const [header, ...rows] = (await Deno.readTextFile(`${out}/diffusion/samples/accuracy.csv`))
       .trimEnd().split("\n");
     assertEquals(header, "votes,correct,count,accuracy,low,high");
+    const steps = await lines(`${out}/diffusion/samples/trajectory.jsonl`);
+    assertEquals(steps.filter(({ pass }) => pass === 1).length, 4 * 3);
     const right = samples.filter(({ right }) => right).length;
     assertEquals(rows[0]!.split(",").slice(0, 3), ["1", String(right), "4"]);
   },

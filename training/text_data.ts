@@ -186,6 +186,11 @@ function problemData(
       const [train, validation] = [problems.train, problems.validation].map((part) =>
         examplesOf(part).filter(short)
       ) as [LatentExample[], LatentExample[]];
+      if (train.length === 0 || validation.length === 0) {
+        throw usageError(
+          `--max-thoughts ${maxThoughts} leaves no problem to learn from: raise it.`,
+        );
+      }
       return { train, validation, test: examplesOf(problems.test), classes: null };
     },
   };
