@@ -382,9 +382,12 @@ async function main(): Promise<number> {
   if (stage === "encode") return EXIT.done;
 
   // The denoiser.
-  const latents = await requireLatents(task);
-  const vaeHash = await weightsHash(vae.parameters);
   const place = `${root}/diffusion`;
+  const missing = () =>
+    new UserError(`there is no denoiser in ${place}: run --stage diffusion first`);
+  if (stage === "sample" && await findCheckpoint(place) === undefined) throw missing();
+  const latents = stage === "sample" ? undefined : await requireLatents(task);
+  const vaeHash = await weightsHash(vae.parameters);
   const { dataset, digits, seed } = config;
   using run = await openRunFolder({
     directory: place,
@@ -403,10 +406,8 @@ async function main(): Promise<number> {
     steps: diffusion.diffusionSteps,
   });
   let summary = "Trained before; sampled again.";
-  if (stage !== "sample") {
-    const trained = await trainTextDiffusion({
-      ...{ ...task, run, latents, vaeHash, seed },
-    });
+  if (latents !== undefined) {
+    const trained = await trainTextDiffusion({ ...task, run, latents, vaeHash, seed });
     if (trained.interrupted) return EXIT.interrupted;
     const steps = diffusion.diffusionSteps - trained.done;
     const batch = { batchSize: diffusion.diffusionBatchSize };
@@ -418,9 +419,7 @@ async function main(): Promise<number> {
 
   // Samples.
   const newest = await findCheckpoint(place);
-  if (newest === undefined) {
-    throw new UserError(`there is no denoiser in ${place}: run --stage diffusion first`);
-  }
+  if (newest === undefined) throw missing();
   const model = loadTextDenoiser(await loadCheckpoint(newest.directory, { state: false }));
   if (model.vae !== vaeHash) {
     throw new UserError(

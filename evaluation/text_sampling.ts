@@ -118,7 +118,7 @@ export async function sayLatents(
   perBlock: number,
   { codec, tokenizer, scale }: {
     readonly codec: Pick<TextCodec, "decode">;
-    readonly tokenizer: TextTokenizer;
+    readonly tokenizer: Pick<TextTokenizer, "decode">;
     readonly scale: LatentScale;
   },
 ): Promise<string[][]> {

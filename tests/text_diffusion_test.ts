@@ -83,13 +83,18 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text refuses latents and denoisers of another autoencoder, and says what to do",
+  name: "text refuses what is missing or of another autoencoder, and says what to do",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
     const other = `${await temporaryFolder()}/other`;
     await succeed(...tinyDenoiser(), "--out", out);
     await succeed(...tinyDenoiser("--stage=vae", "--seed=1"), "--out", other);
+    for (const [stage, before] of [["sample", "diffusion"], ["diffusion", "encode"]]) {
+      const early = await runText(...tinyDenoiser(`--stage=${stage}`, "--seed=1"), "--out", other);
+      assertEquals(early.code, 1);
+      assertStringIncludes(early.stderr, `run --stage ${before} first`);
+    }
     const withOther = (stage: string) =>
       runText(...tinyDenoiser(`--stage=${stage}`, `--vae=${other}`), "--out", out);
     const refused = await withOther("diffusion");

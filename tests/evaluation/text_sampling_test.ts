@@ -1,0 +1,95 @@
+import { assert, assertEquals } from "@std/assert";
+import { latentNoiseSchedule } from "../../diffusion/latent_schedules.ts";
+import { latentDenoiserSpecs, textDenoiserConfig } from "../../diffusion/text_denoiser.ts";
+import { openDevice } from "../../engine/device.ts";
+import { float32, int32, sizeOf } from "../../engine/tree.ts";
+import { compileLatentSampler, sayLatents } from "../../evaluation/text_sampling.ts";
+import { initParameters } from "../../nn/parameters.ts";
+import { randomStream } from "../../nn/random.ts";
+import { PRESETS } from "../../text.ts";
+import { assertAllClose } from "../assert_close.ts";
+
+const CONFIG = textDenoiserConfig({
+  ...{ latents: 2, latentWidth: 3, layers: 1, width: 8, heads: 2, classes: 5 },
+});
+const SPECS = latentDenoiserSpecs(CONFIG);
+const MODEL = {
+  config: CONFIG,
+  schedule: latentNoiseSchedule("cosine", { numTrainTimesteps: 100 }),
+  isFlow: false,
+  scale: { mean: Float32Array.of(1, 2, 3), deviation: Float32Array.of(2, 2, 4), range: 3 },
+  vae: "",
+};
+const SAMPLING = { ...PRESETS.smoke, sampleSteps: 4 };
+
+/** Weights of which none is zero. */
+const RANDOM = Object.fromEntries(
+  Object.entries(SPECS).map(([name, { shape }]) => {
+    const values = randomStream(3).stream(name).normal(sizeOf(shape));
+    return [name, float32(values.map((value) => 0.3 * value), shape)] as const;
+  }),
+);
+
+const classes = (...labels: number[]) => ({ classLabels: int32(labels) });
+
+Deno.test("compileLatentSampler() draws what a denoiser sees that always sees the mean", async () => {
+  // A new transformer's output is zero: of clean, normalised latents, the mean.
+  const parameters = initParameters(SPECS, randomStream(0));
+  const device = await openDevice("cpu");
+  const sampler = compileLatentSampler(device, { ...MODEL, parameters }, SAMPLING);
+  const seen: number[] = [];
+  const drawn = await sampler.draw(
+    { condition: classes(0, 1), numbers: [0, 1], random: randomStream(1) },
+    ({ data, shape }, timestep) => {
+      seen.push(timestep);
+      assertEquals([shape, [...data]], [[2, 2, 3], Array(12).fill(0)]);
+    },
+  );
+  await sampler.dispose();
+  assertEquals(seen, [99, 74, 49, 24]);
+  assertAllClose(drawn.data, Array(12).fill(0), { atol: 1e-6 });
+});
+
+Deno.test("compileLatentSampler() draws each sample from its own number alone, ddpm's noise too", async () => {
+  const device = await openDevice("cpu");
+  const ddpm = { ...SAMPLING, sampler: "ddpm" } as const;
+  const sampler = compileLatentSampler(device, { ...MODEL, parameters: RANDOM }, ddpm);
+  const random = randomStream(1);
+  const draw = (labels: number[], numbers: number[]) =>
+    sampler.draw({ condition: classes(...labels), numbers, random });
+  const together = await draw([0, 4, 2], [7, 8, 9]);
+  const alone = await draw([4], [8]);
+  const other = await draw([4], [9]);
+  await sampler.dispose();
+  assertAllClose(alone.data, together.data.slice(6, 12), { atol: 1e-5, rtol: 1e-5 });
+  assert(other.data.some((value, i) => Math.abs(value - alone.data[i]!) > 1e-3));
+});
+
+Deno.test("compileLatentSampler() starts from noise of the temperature, from none at 0", async () => {
+  const device = await openDevice("cpu");
+  const cold = { ...SAMPLING, temperature: 0, guidance: 1 };
+  const sampler = compileLatentSampler(device, { ...MODEL, parameters: RANDOM }, cold);
+  const draw = (seed: number) =>
+    sampler.draw({ condition: classes(1), numbers: [0], random: randomStream(seed) });
+  const [first, second] = [await draw(1), await draw(2)];
+  await sampler.dispose();
+  assertEquals(first, second);
+});
+
+Deno.test("sayLatents() brings latents back to the autoencoder's scale and says block after block", async () => {
+  const heard: number[][] = [];
+  const said = await sayLatents(float32([0, 0, 0, 1, 1, 1, -1, 0, 0.5, 0, 0, 0], [2, 2, 3]), 1, {
+    codec: {
+      decode: ({ data, shape }) => {
+        assertEquals(shape, [4, 1, 3]);
+        const rows = Array.from({ length: 4 }, (_, i) => [...data.slice(3 * i, 3 * i + 3)]);
+        heard.push(...rows);
+        return Promise.resolve(rows.map((row) => Int32Array.from(row)));
+      },
+    },
+    tokenizer: { decode: (ids: Iterable<number>) => Array.from(ids).join(" ") },
+    scale: MODEL.scale,
+  });
+  assertEquals(heard, [[1, 2, 3], [3, 4, 7], [-1, 2, 5], [1, 2, 3]]);
+  assertEquals(said, [["1 2 3", "3 4 7"], ["-1 2 5", "1 2 3"]]);
+});
