@@ -14,6 +14,7 @@
  */
 import { type Device, openDevice } from "./engine/device.ts";
 import { EXIT, UserError } from "./engine/errors.ts";
+import { fileExists } from "./engine/files.ts";
 import type { JsonObject } from "./engine/json.ts";
 import type * as tf from "./engine/tf.ts";
 import {
@@ -29,11 +30,7 @@ import { adamW } from "./nn/optimizers.ts";
 import { countParameters, type Parameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
 import { writeReport } from "./report/report.ts";
-import {
-  denoiserFigures,
-  shownTexts,
-  TEXT_DIFFUSION_CHARTS,
-} from "./report/text_diffusion_report.ts";
+import { reportTextDiffusion } from "./report/text_diffusion_report.ts";
 import {
   evaluationFigures,
   evaluationTexts,
@@ -44,12 +41,7 @@ import {
 } from "./report/text_report.ts";
 import { trainingSummary } from "./report/training_summary.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
-import {
-  describeDamage,
-  findCheckpoint,
-  resolveCheckpoint,
-  saveCheckpoint,
-} from "./training/checkpoint_folders.ts";
+import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
 import { initTrainState } from "./training/diffusion_step.ts";
 import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
@@ -87,11 +79,7 @@ import {
 } from "./training/text_flags.ts";
 import { initTextVae, prepareTexts } from "./training/text_vae_start.ts";
 import { textVaeBatches } from "./training/text_vae_batches.ts";
-import {
-  type LoadedTextVae,
-  loadTextVae,
-  textVaeCheckpoint,
-} from "./training/text_vae_checkpoint.ts";
+import { loadTextVae, openTextVae, textVaeCheckpoint } from "./training/text_vae_checkpoint.ts";
 import { compileTextCodec } from "./vae/text_codec.ts";
 import { textVaeSpecs } from "./vae/text_vae.ts";
 import { type TextVaeBatch, textVaeLoss } from "./vae/text_vae_loss.ts";
@@ -374,7 +362,7 @@ async function main(): Promise<number> {
     }
   }
   if (stage === "vae") return EXIT.done;
-  const vae = await openVae(given.vae ?? root);
+  const vae = await openTextVae(given.vae ?? root);
 
   // Latents.
   const task = { device, vae, data, config: diffusion, folder: `${root}/latents` };
@@ -414,8 +402,11 @@ async function main(): Promise<number> {
     summary = trainingSummary({ ...trained, config: batch, device, unit: "texts", steps });
   }
   const report = (samples: TextSamples) =>
-    reportDiffusion(run, { summary, data, diffusion, samples });
-  if (stage === "diffusion") return await report({ texts: [], figures: [] });
+    reportTextDiffusion(run, { summary, data, config: diffusion, samples });
+  if (stage === "diffusion") {
+    await report({ texts: [], figures: [] });
+    return EXIT.done;
+  }
 
   // Samples.
   const newest = await findCheckpoint(place);
@@ -427,7 +418,7 @@ async function main(): Promise<number> {
         "--stage diffusion --overwrite",
     );
   }
-  return await report(
+  await report(
     await sampleOnce({
       ...{ device, vae, model, data, dataset, sampling },
       config: diffusion,
@@ -436,50 +427,6 @@ async function main(): Promise<number> {
       now: () => performance.now(),
     }),
   );
-}
-
-/** An autoencoder from a run or a checkpoint. */
-async function openVae(path: string): Promise<LoadedTextVae> {
-  const found = await resolveCheckpoint(path, (line) => console.error(line));
-  if (!await fileExists(`${found}/model_index.json`)) {
-    throw new UserError(
-      `there is no autoencoder in ${found}: run --stage vae first, or name one by --vae`,
-    );
-  }
-  return loadTextVae(await loadCheckpoint(found, { state: false }));
-}
-
-async function fileExists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
-/** Writes the denoiser's report. */
-async function reportDiffusion(run: RunFolder, { summary, data, diffusion, samples }: {
-  summary: string;
-  data: TextData;
-  diffusion: TextDiffusionConfig;
-  samples: TextSamples;
-}): Promise<number> {
-  const { directory } = run;
-  const rows = await readMetrics(`${directory}/metrics.csv`);
-  const figures = [
-    ...denoiserFigures(rows, diffusion.diffusionValidationSize),
-    ...samples.figures,
-  ];
-  const report = await writeReport(directory, {
-    title: directory.split("/").slice(-2).join("/"),
-    summary,
-    warnings: data.origin === "sample" ? [data.description] : [],
-    figures,
-    texts: shownTexts(samples.texts, "Sampled texts, the first ones, not chosen"),
-    metrics: rows,
-    charts: TEXT_DIFFUSION_CHARTS,
-    config: diffusion as unknown as JsonObject,
-    origin: run.record as unknown as JsonObject,
-  });
-  console.log(summary);
-  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
-  console.log(`report: ${report}`);
   return EXIT.done;
 }
 

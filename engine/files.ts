@@ -39,3 +39,8 @@ export async function makeFolder(path: string): Promise<void> {
     throw fileError(error, `create the folder ${path}`);
   }
 }
+
+/** Whether there is a file or a folder that can be looked at. */
+export async function fileExists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

@@ -1,12 +1,17 @@
 /** What a denoiser of text latents is measured by, and how its report shows it. */
-import type { MetricsRow } from "../training/metrics.ts";
-import type { KeyFigure, MetricsChart, ReportTexts } from "./report.ts";
+import type { JsonObject } from "../engine/json.ts";
+import type { TextSamples } from "../evaluation/text_samples.ts";
+import { type MetricsRow, readMetrics } from "../training/metrics.ts";
+import type { RunFolder } from "../training/run_folder.ts";
+import type { TextData } from "../training/text_data.ts";
+import type { TextDiffusionConfig } from "../training/text_diffusion_flags.ts";
+import { type KeyFigure, type MetricsChart, type ReportTexts, writeReport } from "./report.ts";
 
 /** Texts that a report shows. */
 const SHOWN = 20;
 
 /** The charts of a report. */
-export const TEXT_DIFFUSION_CHARTS: MetricsChart[] = [
+const TEXT_DIFFUSION_CHARTS: MetricsChart[] = [
   {
     title: "Loss",
     xLabel: "step",
@@ -30,7 +35,7 @@ export const TEXT_DIFFUSION_CHARTS: MetricsChart[] = [
 ];
 
 /** The figures of training, from the last row that has them. */
-export function denoiserFigures(rows: readonly MetricsRow[], examples: number): KeyFigure[] {
+function denoiserFigures(rows: readonly MetricsRow[], examples: number): KeyFigure[] {
   const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
   if (last === undefined) return [];
   return [{
@@ -43,7 +48,7 @@ export function denoiserFigures(rows: readonly MetricsRow[], examples: number): 
 }
 
 /** Sampled texts as the report shows them. */
-export function shownTexts(
+function shownTexts(
   texts: readonly { readonly prompt?: string; readonly text: string }[],
   caption: string,
 ): ReportTexts[] {
@@ -55,4 +60,35 @@ export function shownTexts(
       ...(prompt === undefined ? {} : { prompt }),
     })),
   }];
+}
+
+/** Writes the report of a denoiser and of what was drawn from it, and says what it says. */
+export async function reportTextDiffusion(
+  { directory, record }: Pick<RunFolder, "directory" | "record">,
+  { summary, data, config, samples }: {
+    readonly summary: string;
+    readonly data: Pick<TextData, "origin" | "description">;
+    readonly config: TextDiffusionConfig;
+    readonly samples: Pick<TextSamples, "figures" | "texts">;
+  },
+): Promise<void> {
+  const rows = await readMetrics(`${directory}/metrics.csv`);
+  const figures = [
+    ...denoiserFigures(rows, config.diffusionValidationSize),
+    ...samples.figures,
+  ];
+  const report = await writeReport(directory, {
+    title: directory.split("/").slice(-2).join("/"),
+    summary,
+    warnings: data.origin === "sample" ? [data.description] : [],
+    figures,
+    texts: shownTexts(samples.texts, "Sampled texts, the first ones, not chosen"),
+    metrics: rows,
+    charts: TEXT_DIFFUSION_CHARTS,
+    config: config as unknown as JsonObject,
+    origin: record as unknown as JsonObject,
+  });
+  console.log(summary);
+  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
+  console.log(`report: ${report}`);
 }

@@ -5,6 +5,7 @@
  * saved as zeros so that nothing is missing.
  */
 import { UserError } from "../engine/errors.ts";
+import { fileExists } from "../engine/files.ts";
 import { type JsonObject, parseJsonObject } from "../engine/json.ts";
 import { float32 } from "../engine/tree.ts";
 import type { NamedTensors } from "../nn/host_tensor.ts";
@@ -16,7 +17,13 @@ import type { TextVaeConfig } from "../vae/text_vae_config.ts";
 import { textVaeFromJson, textVaeToJson } from "../vae/text_vae_json.ts";
 import { TextTokenizer } from "../vae/tokenizer.ts";
 import { checkWeights, requireComponent } from "./check_model.ts";
-import type { Checkpoint, Component, LoadedCheckpoint } from "./checkpoint.ts";
+import {
+  type Checkpoint,
+  type Component,
+  loadCheckpoint,
+  type LoadedCheckpoint,
+} from "./checkpoint.ts";
+import { resolveCheckpoint } from "./checkpoint_folders.ts";
 import type { TrainState } from "./diffusion_step.ts";
 import { stateTensors, toParameters, toTensors } from "./state_tensors.ts";
 
@@ -169,4 +176,19 @@ export function loadTextVae(checkpoint: LoadedCheckpoint): LoadedTextVae {
       ...weightsOf(VAE, own.component.weights, own.source),
     },
   };
+}
+
+/**
+ * The text VAE of a run or of a checkpoint.
+ *
+ * @throws {UserError} If there is none, or it is unsound.
+ */
+export async function openTextVae(path: string): Promise<LoadedTextVae> {
+  const found = await resolveCheckpoint(path, (line) => console.error(line));
+  if (!await fileExists(`${found}/model_index.json`)) {
+    throw new UserError(
+      `there is no autoencoder in ${found}: run --stage vae first, or name one by --vae`,
+    );
+  }
+  return loadTextVae(await loadCheckpoint(found, { state: false }));
 }
