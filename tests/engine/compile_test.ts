@@ -219,15 +219,15 @@ for (const name of DEVICE_NAMES) {
 }
 
 Deno.test({
-  name: "compile() gives the same on every device",
-  ignore: !DEVICE_NAMES.every(deviceWorks),
+  name: "compile() gives the same on every device that works here",
+  ignore: DEVICE_NAMES.filter(deviceWorks).length < 2,
   fn: async () => {
     const inputs = {
       x: float32(waves(2 * 5 * 5 * 3, 0.37), [2, 5, 5, 3]),
       filter: float32(waves(9 * 3 * 4, 0.73), [3, 3, 3, 4]),
     };
     const results: Named[] = [];
-    for (const name of DEVICE_NAMES) {
+    for (const name of DEVICE_NAMES.filter(deviceWorks)) {
       const { compile } = await openDevice(name, { threads: 1 });
       const run = compile<Named, Named>(gradient);
       results.push(await run(inputs));
