@@ -22,6 +22,7 @@ import { type Device, openDevice } from "./engine/device.ts";
 import { EXIT } from "./engine/errors.ts";
 import type { JsonObject } from "./engine/json.ts";
 import { prepareEvaluation, runEvaluation } from "./evaluation/evaluation_tool.ts";
+import type { SampledModel } from "./evaluation/draw_settings.ts";
 import { sampleGrid } from "./evaluation/sample_grid.ts";
 import { sampleOnly } from "./evaluation/sample_only.ts";
 import { compileValidationLoss } from "./evaluation/validation_loss.ts";
@@ -65,7 +66,7 @@ import { LossAwareMemory, MEMORY_VECTORS } from "./training/loss_aware_memory.ts
 import { LossWindow } from "./training/loss_window.ts";
 import { MetricsLog, readMetrics } from "./training/metrics.ts";
 import { runProgram } from "./training/program.ts";
-import { openRunFolder } from "./training/run_folder.ts";
+import { openRunFolder, type RunFolder } from "./training/run_folder.ts";
 import { describeSession } from "./training/session.ts";
 import { loadTrainState } from "./training/state_tensors.ts";
 import { loadStartWeights } from "./training/start_weights.ts";
@@ -219,8 +220,19 @@ async function main(): Promise<number> {
     await sampleOnly(device, given, { preset: PRESETS[preset], checkpoint });
     return EXIT.done;
   }
-
   return await trainAndReport(device, given, { preset: PRESETS[preset], presetName: preset, only });
+}
+
+/** The settings of a training, and what follows from them. */
+function resolveRun(preset: ImageConfig, given: ImageFlags) {
+  const resolved = completeSettings(resolveConfig(preset, settingsOf(given)), given);
+  checkConsistency(resolved, given);
+  const network = describeNetwork(networkOf(resolved), 1);
+  const schedule = scheduleOf(resolved);
+  const { learnedVariance, classDropout } = resolved;
+  const hasNullClass = classDropout > 0; // without dropout it is never trained
+  const config = resolveSampling(resolved, given, { schedule, hasNullClass, learnedVariance });
+  return { config, network, specs: networkSpecs(network.config), schedule };
 }
 
 /** Trains, from the last checkpoint if there is one, draws samples and writes the report. */
@@ -233,15 +245,7 @@ async function trainAndReport(
     only: number | undefined;
   },
 ): Promise<number> {
-  // The configuration, and what follows from it.
-  const resolved = completeSettings(resolveConfig(preset, settingsOf(given)), given);
-  checkConsistency(resolved, given);
-  const network = describeNetwork(networkOf(resolved), 1);
-  const specs = networkSpecs(network.config);
-  const schedule = scheduleOf(resolved);
-  const hasNullClass = resolved.classDropout > 0; // without dropout it is never trained
-  const { learnedVariance } = resolved;
-  const config = resolveSampling(resolved, given, { schedule, hasNullClass, learnedVariance });
+  const { config, network, specs, schedule } = resolveRun(preset, given);
   const random = randomStream(config.seed);
 
   // The data, the weights to begin with, and the folder.
@@ -310,8 +314,7 @@ async function trainAndReport(
   const memory = config.timestepSampling === "loss_aware"
     ? new LossAwareMemory(config.timesteps, checkpoint?.state?.vectors, found?.directory)
     : undefined;
-  const metricsPath = `${directory}/metrics.csv`;
-  using metrics = await MetricsLog.open(metricsPath, IMAGE_METRICS, {
+  using metrics = await MetricsLog.open(`${directory}/metrics.csv`, IMAGE_METRICS, {
     resumeStep: checkpoint === undefined ? undefined : done,
   });
   const save = (state: TrainState, step: number) =>
@@ -323,7 +326,7 @@ async function trainAndReport(
         sampler: config.sampler,
         samplerOptions: {
           timestepSpacing: config.timestepSpacing,
-          varianceType: learnedVariance ? "learned_range" : config.varianceType,
+          varianceType: config.learnedVariance ? "learned_range" : config.varianceType,
           flowShift: config.flowShift,
         },
         details: { window: window.toJson() },
@@ -346,10 +349,30 @@ async function trainAndReport(
   await trainStep.dispose();
   await validationLoss.dispose();
 
-  // Samples, and the report.
-  const parameters = unravel(state.ema, specs);
+  const model = { parameters: unravel(state.ema, specs), config: network.config, schedule };
+  await drawAndReport(
+    device,
+    { directory, config, model, only, data, evaluation, summary },
+    folder,
+  );
+  return EXIT.done;
+}
+
+/** Draws samples, measures them if that is asked for, and writes the report. */
+async function drawAndReport(
+  device: Device,
+  { directory, config, model, only, data, evaluation, summary }: {
+    directory: string;
+    config: ImageConfig;
+    model: SampledModel;
+    only: number | undefined;
+    data: Awaited<ReturnType<typeof loadImages>>;
+    evaluation: Awaited<ReturnType<typeof prepareEvaluation>> | undefined;
+    summary: string;
+  },
+  { record }: RunFolder,
+): Promise<void> {
   const path = `${directory}/samples/grid.png`;
-  const model = { parameters, config: network.config, schedule };
   const animation = `${directory}/samples/trajectory.gif`;
   const png = await sampleGrid(device, model, config, { path, only, animation });
   const gif = await Deno.readFile(animation);
@@ -358,7 +381,7 @@ async function trainAndReport(
     { ...evaluation, model, config, source: directory },
     directory,
   );
-  const rows = await readMetrics(metricsPath);
+  const rows = await readMetrics(`${directory}/metrics.csv`);
   const figures = [...keyFigures(rows, config), ...evaluated?.figures ?? []];
   const report = await writeReport(directory, {
     title: directory.slice(directory.lastIndexOf("/") + 1),
@@ -376,12 +399,11 @@ async function trainAndReport(
     charts: IMAGE_CHARTS,
     sections: evaluated?.sections ?? [],
     config: config as unknown as JsonObject,
-    origin: folder.record as unknown as JsonObject,
+    origin: record as unknown as JsonObject,
   });
   console.log(summary);
   figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
   console.log(`report: ${report}`);
-  return EXIT.done;
 }
 
 if (import.meta.main) await runProgram(main);
