@@ -16,6 +16,7 @@ import { elementwise } from "./elementwise.ts";
 import { filterGradients } from "./filter_gradient.ts";
 import { fused } from "./fused.ts";
 import { gathers } from "./gather.ts";
+import { inputGradients } from "./input_gradient.ts";
 import { fusedText } from "./fused_text.ts";
 import { matmuls } from "./matmul.ts";
 import { missing } from "./missing.ts";
@@ -42,6 +43,7 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...filterGradients,
   ...fused,
   ...gathers,
+  ...inputGradients,
   ...fusedText,
   ...matmuls,
   ...normalizations,

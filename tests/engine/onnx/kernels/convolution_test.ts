@@ -4,6 +4,7 @@ import { openDevice } from "../../../../engine/device.ts";
 import { UserError } from "../../../../engine/errors.ts";
 import { convolutions } from "../../../../engine/onnx/kernels/convolution.ts";
 import { filterGradients } from "../../../../engine/onnx/kernels/filter_gradient.ts";
+import { inputGradients } from "../../../../engine/onnx/kernels/input_gradient.ts";
 import * as tf from "../../../../engine/tf.ts";
 import type { HostArray } from "../../../../engine/tree.ts";
 import { deviceWorks } from "../../../devices.ts";
@@ -89,7 +90,7 @@ function allPasses(
 
 Deno.test("the tests below name every pass of a convolution", () => {
   assertEquals(
-    [...Object.keys(convolutions), ...Object.keys(filterGradients)].toSorted(),
+    [convolutions, filterGradients, inputGradients].flatMap(Object.keys).toSorted(),
     ["Conv2D", "Conv2DBackpropFilter", "Conv2DBackpropInput", "FusedConv2D"],
   );
 });
