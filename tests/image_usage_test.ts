@@ -80,51 +80,8 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
     message: /the noise schedule's beta at timestep \d is .+ check .+ the number of timesteps/,
   },
   {
-    args: ["--depth", "2"],
-    message: /--depth is for --denoiser dit: unet has no use for it/,
-  },
-  {
     args: ["--denoiser", "dit", "--channels", "8,8"],
     message: /--channels is for --denoiser unet: dit has no use for it/,
-  },
-  {
-    args: ["--denoiser", "dit", "--patch-size", "5"],
-    message: /--patch-size 5: images of 28 pixels do not divide into such patches: use 1, 2, 4/,
-  },
-  {
-    args: ["--denoiser", "dit", "--width", "36", "--heads", "8"],
-    message: /--width 36 must be a multiple of 4 and of --heads 8/,
-  },
-  {
-    args: ["--denoiser", "dit", "--class-dropout", "0", "--guidance", "1"],
-    message: /--class-dropout 0: .+ null class, which would never be trained/,
-  },
-  {
-    args: ["--sampler", "flow_euler"],
-    message: /--sampler flow_euler is for models .+ trained with --objective flow_matching/,
-  },
-  {
-    args: ["--objective", "flow_matching", "--sampler", "ddim"],
-    message: /--sampler ddim: the model was trained by flow matching: use --sampler flow_euler/,
-  },
-  {
-    args: ["--objective", "flow_matching", "--prediction-type", "epsilon"],
-    message: /--prediction-type is for --objective diffusion: a flow has no use for it/,
-  },
-  {
-    args: ["--objective", "flow_matching", "--eta", "1"],
-    message: /--eta is for --sampler ddim: flow_euler has no use for it/,
-  },
-  {
-    args: ["--objective", "flow_matching", "--guidance-low", "3", "--guidance-high", "2"],
-    message: /--guidance-low 3 --guidance-high 2: give the lower one first/,
-  },
-  { args: ["--flow-times", "uniform"], message: /--flow-times uniform is for --objective flow_/ },
-  { args: ["--flow-shift", "3"], message: /--flow-shift is for --sampler flow_euler: ddim has no/ },
-  { args: ["--bound-weight", "1"], message: /--bound-weight 1 needs --learned-variance/ },
-  {
-    args: ["--sampler", "ddpm", "--variance-type", "learned_range"],
-    message: /--variance-type learned_range needs a model that gives variances/,
   },
   { args: ["--timestep-sampling", "sobol"], message: /--timestep-sampling sobol: must be one of/ },
   { args: ["--trajectory"], message: /--trajectory is for --sample-only: give that too/ },
