@@ -288,7 +288,7 @@ const DATASETS: Record<Settings["dataset"], (digits: readonly number[]) => Parti
     latents: 16,
     vocabSize: 2000,
     splitDigits: true,
-    conditionTokens: 320, // words and digits of the longest question
+    conditionTokens: 510, // words and digits of the longest question, and of thoughts
   }),
 };
 

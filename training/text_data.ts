@@ -55,6 +55,8 @@ export interface TextData extends DataSource {
   readonly train: readonly string[];
   /** Texts to measure the autoencoder with. */
   readonly validation: readonly string[];
+  /** Further texts that tokens are learned from: what a denoiser's conditions say. */
+  readonly conditions: readonly string[];
   /**
    * What the denoiser is trained on.
    *
@@ -111,6 +113,7 @@ function reviewData(
     rows: train.length + validation.length,
     train: train.map(textOf),
     validation: validation.map(textOf),
+    conditions: [], // they are parts of reviews
     examples: ({ condition }) => {
       const examples = kinds[condition];
       if (examples === undefined) throw noSuchCondition("hotel_reviews", condition, kinds);
@@ -172,6 +175,7 @@ function problemData(
     rows: train.length + validation.length + test.length,
     train: textsOf(train),
     validation: textsOf(validation).slice(0, validationSize),
+    conditions: train.map(({ question }) => question),
     examples: ({ condition, maxThoughts }) => {
       if (condition !== "question") {
         throw noSuchCondition("multiplication and math", condition, { question: true });

@@ -37,6 +37,7 @@ import {
   ConditionTokens,
   LatentBatches,
   latentTexts,
+  nextThought,
 } from "./text_diffusion_batches.ts";
 import { textDiffusionCheckpoint } from "./text_diffusion_checkpoint.ts";
 import type { TextDiffusionConfig } from "./text_diffusion_flags.ts";
@@ -236,6 +237,16 @@ export async function trainTextDiffusion(
   const { train, validation, classes } = data.examples(config);
   const { model, tokens } = denoiserOf(config, vae, classes);
   const schedule = textScheduleOf(config);
+  if (config.condition === "question") {
+    for (const { source = "", targets } of [...train, ...validation]) {
+      // What is too long is said before training, and not when it is met.
+      tokens?.encode(
+        config.thoughtPasses === "multi"
+          ? nextThought(source, targets.slice(0, -1)).source!
+          : source,
+      );
+    }
+  }
 
   // What reads the condition: as it is in the autoencoder, or trained with the rest.
   const readerSpecs = conditionEncoderSpecs(model);

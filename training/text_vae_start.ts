@@ -26,9 +26,14 @@ export interface PreparedTexts {
  * @param tokenizer The one to use; trained on the texts by default.
  */
 export function prepareTexts(
-  { train, validation }: Pick<TextData, "train" | "validation">,
+  { train, validation, conditions = [] }:
+    & Pick<TextData, "train" | "validation">
+    & Partial<Pick<TextData, "conditions">>,
   { vocabSize, splitDigits, maxTokens, windows }: TextConfig,
-  tokenizer: TextTokenizer = learnTokens(train, { vocabSize, splitDigits }),
+  tokenizer: TextTokenizer = learnTokens([...train, ...conditions], {
+    vocabSize,
+    splitDigits,
+  }),
   log: (line: string) => void = console.log,
 ): PreparedTexts {
   const encode = (name: string, texts: readonly string[], windows: boolean) => {

@@ -76,6 +76,7 @@ Deno.test("loadTextData() gives problems their thoughts, and refuses conditions 
   assertEquals(data.validation.length, 5);
   const { train, test, classes } = data.examples({ condition: "question", maxThoughts: 1 });
   assertEquals(classes, null);
+  assertEquals(data.conditions, train.map(({ source }) => source!));
   for (const { source, targets, answer } of [...train.slice(0, 20), ...test.slice(0, 20)]) {
     // Digits stand apart, the least significant first.
     const numberOf = (text: string) => Number(text.split(" ").reverse().join(""));
