@@ -69,8 +69,10 @@ export function hostArray({ type, dims, data }: Tensor): HostArray {
  * Frees the copy of a result that npm:onnxruntime-node makes although the result was written to a target.
  * Left to the garbage collector, one or two such sets of GPT-2's gradients, of 0.5 GB each, are about.
  */
-function release({ buffer }: Float32Array, target: HostArray): void {
-  if (buffer !== target.data.buffer) (buffer as ArrayBuffer).transfer(0);
+function release(copy: Tensor, { data, shape }: HostArray): void {
+  if (sizeOf(shape) === 0) return; // an empty tensor's data may come as undefined
+  const { buffer } = copy.data as Float32Array;
+  if (buffer !== data.buffer) (buffer as ArrayBuffer).transfer(0);
 }
 
 /**
@@ -123,7 +125,7 @@ export async function createSession(
       return session.outputNames.map((name, i) => {
         const target = targets?.get(i);
         if (target === undefined) return hostArray(results[name]!);
-        release(results[name]!.data as Float32Array, target);
+        release(results[name]!, target);
         return target;
       });
     },

@@ -57,6 +57,28 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "updatesInPlace() has an empty result written nowhere, and keeps what is there between calls",
+  ignore,
+  fn: async () => {
+    const { compile } = await openDevice("onnx", { threads: 1 });
+    const run = compile<Trees, Result>(
+      updatesInPlace(({ a }: Record<keyof Trees, tf.Tensor>) => ({ out: tf.neg(a) }), ["out"]),
+    );
+    const empty = () => float32([], [0, 2]);
+    const nothing = await run({ a: empty(), b: empty(), out: empty() });
+    assertEquals(nothing.out, empty());
+    const out = float32([0, 0]);
+    for (const numbers of [[1, 2], [3, 4]]) {
+      const result = await run({ a: float32(numbers), b: empty(), out });
+      assertEquals([...result.out.data], numbers.map((x) => -x));
+      assertEquals(result.out.data, out.data);
+    }
+    await run.dispose();
+  },
+});
+
+Deno.test({
   name: "updatesInPlace() leaves an input alone that the function reads",
   ignore,
   fn: async () => {
