@@ -149,7 +149,7 @@ const DENOISER: TextDiffusionConfig & TextSamplingConfig = {
   noiseSchedule: "cosine", // PLANNER's
   noiseShift: 0,
   tanD: 9, // TEncDM's
-  minSnrGamma: 5, // without it, levels that are nearly clean weigh nothing
+  minSnrGamma: 0, // by it, high noise, where texts are decided, would weigh next to nothing
   p2Gamma: 0,
   p2K: 1,
   timestepSampling: "low_discrepancy", // the loss of batches varies least

@@ -38,7 +38,7 @@ Deno.test("checkDiffusion() refuses settings that do not go together, naming the
       "--condition-reader latents",
     ],
     [{ scheduledSampling: 0.1, prediction: "epsilon" }, "--prediction sample"],
-    [{ objective: "flow_matching" }, "--min-snr-gamma"],
+    [{ objective: "flow_matching", minSnrGamma: 5 }, "--min-snr-gamma"],
     [{ minSnrGamma: 5, p2Gamma: 1 }, "leave one of them out"],
   ];
   for (const [changes, message] of refusals) {
