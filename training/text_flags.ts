@@ -54,6 +54,10 @@ export const TEXT_FLAGS = {
     maxGradNorm: number({ above: 0, help: "gradients are clipped to this global norm" }),
     adamBeta2: number({ above: 0, below: 1, help: "the decay of AdamW's mean of squares" }),
     emaDecay: number({ min: 0, max: 1, help: "of the moving average that texts are decoded with" }),
+    startFrom: text({
+      placeholder: "DIR",
+      help: "begin with model and tokens of this checkpoint or run; from scratch if not given",
+    }),
     logEvery: integer({ min: 1, help: "steps between rows of metrics.csv" }),
     evalEvery: integer({
       min: 1,
@@ -136,8 +140,10 @@ const ASIDE = [
   ] as const,
 ] as const;
 
+type Settings = Omit<FlagValues<typeof TEXT_FLAGS>, typeof ASIDE[number]>;
+
 /** Everything that decides what a run computes: the other flags say where, not what. */
-export type TextConfig = Omit<FlagValues<typeof TEXT_FLAGS>, typeof ASIDE[number]>;
+export type TextConfig = Omit<Settings, "startFrom"> & Partial<Pick<Settings, "startFrom">>;
 
 const SETTINGS = new Set(
   Object.values(TEXT_FLAGS).flatMap((group) => Object.keys(group))
