@@ -61,7 +61,8 @@ export async function loadTokenizer(
   );
 }
 
-function folderReader(folder: string): FileReader {
+/** Reads the files of a folder. */
+export function folderReader(folder: string): FileReader {
   return async (name) => {
     try {
       return await Deno.readFile(`${folder}/${name}`);

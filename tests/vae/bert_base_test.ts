@@ -1,0 +1,48 @@
+/** Published weights. BERT_BASE in the environment names a folder with bert-base-uncased and its head. */
+import { assertEquals } from "@std/assert";
+import { openDevice } from "../../engine/device.ts";
+import * as tf from "../../engine/tf.ts";
+import { type HostArray, int32 } from "../../engine/tree.ts";
+import { constants } from "../../nn/parameters.ts";
+import { bert } from "../../vae/bert.ts";
+import { maskedLmLogits } from "../../vae/bert_masked_lm.ts";
+import { loadBert, openModelFiles } from "../../vae/pretrained.ts";
+import { loadTokenizer } from "../../vae/tokenizer_files.ts";
+import { deviceWorks } from "../devices.ts";
+import { permitted } from "../permissions.ts";
+
+const folder = permitted({ name: "env", variable: "BERT_BASE" })
+  ? Deno.env.get("BERT_BASE")
+  : undefined;
+
+Deno.test({
+  name: "bert-base-uncased knows the capital of France",
+  ignore: folder === undefined || !permitted({ name: "read" }) || !deviceWorks("onnx"),
+  fn: async () => {
+    const files = await openModelFiles(folder!);
+    const { config, parameters, head } = await loadBert(files);
+    const tokenizer = await loadTokenizer(folder!, { needs: ["cls", "sep", "mask"] });
+    const ids = tokenizer.encode("the capital of france is [MASK].", { addSpecialTokens: true });
+    const device = await openDevice("onnx");
+    const run = device.compile<{ ids: HostArray }, { logits: HostArray }>(({ ids }) => {
+      const weights = constants({ ...parameters, ...head! });
+      const { hiddenSize } = config;
+      const pooler = {
+        "pooler.dense.weight": tf.zeros([hiddenSize, hiddenSize]),
+        "pooler.dense.bias": tf.zeros([hiddenSize]),
+      };
+      const { lastHiddenState } = bert(
+        { ...weights, ...pooler },
+        { inputIds: ids as tf.Tensor2D },
+        config,
+      );
+      return { logits: maskedLmLogits(weights, lastHiddenState, config) };
+    });
+    const { logits } = await run({ ids: int32(ids, [1, ids.length]) });
+    await run.dispose();
+    const place = ids.indexOf(tokenizer.id("mask"));
+    const row = logits.data.subarray(place * config.vocabSize, (place + 1) * config.vocabSize);
+    const likeliest = row.indexOf((row as Float32Array).reduce((a, b) => Math.max(a, b)));
+    assertEquals(tokenizer.token(likeliest), "paris");
+  },
+});

@@ -1,0 +1,166 @@
+/** BERT and GPT-2 with published weights, from a folder or from the hub, in transformers' files. */
+import { type HubOptions, openHubModel } from "../datasets/hub.ts";
+import { UserError } from "../engine/errors.ts";
+import { isJsonObject, parseJsonObject } from "../engine/json.ts";
+import { quote } from "../engine/quote.ts";
+import { float32 } from "../engine/tree.ts";
+import type { HostTensor } from "../nn/host_tensor.ts";
+import { checkParameters, type HostParameters, type ParameterSpecs } from "../nn/parameters.ts";
+import { decodeSafetensors } from "../nn/safetensors.ts";
+import { type BertConfig, bertSpecs } from "./bert.ts";
+import { bertConfigFromJson } from "./bert_config.ts";
+import { type MaskedLmParameters, maskedLmSpecs } from "./bert_masked_lm.ts";
+import { type Gpt2Config, gpt2Specs } from "./gpt2.ts";
+import { gpt2ConfigFromJson } from "./gpt2_config.ts";
+import { type FileReader, folderReader } from "./tokenizer_files.ts";
+
+/** Where a model's files are. */
+export interface ModelFiles {
+  /** What messages and records call it. */
+  readonly name: string;
+  /** Reads a file. */
+  readonly read: FileReader;
+}
+
+/**
+ * Finds a model.
+ *
+ * @param reference A folder; or "owner/name", with "@revision" behind it or not, of the hub.
+ * @throws {UserError} If it is neither, or the hub does not give it.
+ */
+export async function openModelFiles(
+  reference: string,
+  options: HubOptions = {},
+): Promise<ModelFiles> {
+  const folder = reference.replace(/(?<=[^/])\/+$/, "");
+  const isFolder = await Deno.stat(folder).then(({ isDirectory }) => isDirectory, () => false);
+  return isFolder
+    ? { name: folder, read: folderReader(folder) }
+    : await openHubModel(reference, options);
+}
+
+/**
+ * All tensors of a model: of model.safetensors, or of the files that model.safetensors.index.json names.
+ * 16-bit floats are widened.
+ *
+ * @throws {UserError} If there are none, or a file is damaged or lacks a tensor that the index promises.
+ */
+export async function readModelTensors({ name, read }: ModelFiles): Promise<HostParameters> {
+  const tensorsOf = async (file: string) => {
+    const bytes = await read(file);
+    if (bytes === undefined) throw new UserError(`${name} holds no ${file}, which its index names`);
+    return decodeSafetensors(bytes, `${name}/${file}`).tensors;
+  };
+  const single = await read("model.safetensors");
+  if (single !== undefined) {
+    return toParameters(decodeSafetensors(single, `${name}/model.safetensors`).tensors);
+  }
+  const indexName = "model.safetensors.index.json";
+  const index = await read(indexName);
+  if (index === undefined) {
+    throw new UserError(
+      `${name} holds no model.safetensors: save the model as safetensors (save_pretrained does)`,
+    );
+  }
+  const source = `${name}/${indexName}`;
+  const map = parseJsonObject(new TextDecoder().decode(index), source)["weight_map"];
+  if (!isJsonObject(map)) throw new UserError(`${source} has no "weight_map"`);
+  const found = new Map<string, HostTensor>();
+  for (const file of new Set(Object.values(map))) {
+    if (typeof file !== "string" || /[/\\]/.test(file) || !file.endsWith(".safetensors")) {
+      throw new UserError(`${source} names ${quote(file)}, which is no safetensors file beside it`);
+    }
+    for (const [key, tensor] of await tensorsOf(file)) {
+      if (map[key] === file) found.set(key, tensor);
+    }
+  }
+  const missing = Object.keys(map).find((key) => !found.has(key));
+  if (missing !== undefined) {
+    throw new UserError(
+      `${source} promises the tensor ${quote(missing)}, which ${map[missing]} lacks`,
+    );
+  }
+  return toParameters(found);
+}
+
+function toParameters(tensors: ReadonlyMap<string, HostTensor>): HostParameters {
+  return Object.fromEntries(
+    [...tensors].map((
+      [key, { data, shape }],
+    ) => [
+      key,
+      float32(data instanceof Float32Array ? data : Float32Array.from(data, Number), shape),
+    ]),
+  );
+}
+
+async function configOf({ name, read }: ModelFiles) {
+  const bytes = await read("config.json");
+  if (bytes === undefined) throw new UserError(`${name} holds no config.json: it is no model`);
+  const source = `${name}/config.json`;
+  return { json: parseJsonObject(new TextDecoder().decode(bytes), source), source };
+}
+
+/** The tensors that `specs` names, checked; others belong to heads that are not used. */
+function pick(all: HostParameters, specs: ParameterSpecs, name: string): HostParameters {
+  const picked = Object.fromEntries(
+    Object.keys(specs).flatMap((key) => all[key] === undefined ? [] : [[key, all[key]]]),
+  );
+  checkParameters(picked, specs, name);
+  return picked;
+}
+
+/** A BERT from files. */
+export interface PretrainedBert {
+  /** Its sizes. */
+  readonly config: BertConfig;
+  /** The encoder, as {@linkcode bertSpecs} names it, without the pooler. */
+  readonly parameters: HostParameters;
+  /** The head that was trained to predict masked tokens, where the files have it. */
+  readonly head: MaskedLmParameters | undefined;
+}
+
+/**
+ * Loads a BERT: of BertModel's names, or of those of a model with a head, whose encoder is under `bert.`;
+ * TensorFlow's names for scale and shift, gamma and beta, are known as well.
+ *
+ * @throws {UserError} If files are missing or damaged, or a tensor does not fit; names it.
+ */
+export async function loadBert(files: ModelFiles): Promise<PretrainedBert> {
+  const { json, source } = await configOf(files);
+  const config = bertConfigFromJson(json, source);
+  const all = Object.fromEntries(
+    Object.entries(await readModelTensors(files)).map(([key, tensor]) => [
+      key.replace(/^bert\./, "").replace(/LayerNorm\.gamma$/, "LayerNorm.weight")
+        .replace(/LayerNorm\.beta$/, "LayerNorm.bias"),
+      tensor,
+    ]),
+  );
+  const specs = Object.fromEntries(
+    Object.entries(bertSpecs(config)).filter(([key]) => !key.startsWith("pooler.")),
+  );
+  const hasHead = all["cls.predictions.transform.dense.weight"] !== undefined;
+  return {
+    config,
+    parameters: pick(all, specs, files.name),
+    head: hasHead ? pick(all, maskedLmSpecs(config), files.name) : undefined,
+  };
+}
+
+/**
+ * Loads a GPT-2: of GPT2LMHeadModel's names, or of GPT2Model's, which lack `transformer.`.
+ *
+ * @throws {UserError} If files are missing or damaged, or a tensor does not fit; names it.
+ */
+export async function loadGpt2(
+  files: ModelFiles,
+): Promise<{ readonly config: Gpt2Config; readonly parameters: HostParameters }> {
+  const { json, source } = await configOf(files);
+  const config = gpt2ConfigFromJson(json, source);
+  const all = Object.fromEntries(
+    Object.entries(await readModelTensors(files)).map((
+      [key, tensor],
+    ) => [/^(transformer|lm_head)\./.test(key) ? key : `transformer.${key}`, tensor]),
+  );
+  return { config, parameters: pick(all, gpt2Specs(config), files.name) };
+}
