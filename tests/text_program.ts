@@ -27,7 +27,7 @@ export function runText(...args: readonly string[]): Promise<Ended> {
 
 /** A denoiser so small that a run takes a second. */
 const TINY_DENOISER: readonly string[] = [
-  ...["--denoiser-width=8", "--diffusion-steps=10", "--diffusion-batch-size=4"],
+  ...["--steps=5", "--denoiser-width=8", "--diffusion-steps=10", "--diffusion-batch-size=4"],
   ...["--diffusion-log-every=2", "--diffusion-eval-every=4", "--diffusion-checkpoint-every=4"],
   ...["--diffusion-validation-size=6", "--sample-steps=3", "--samples=4"],
 ];
