@@ -1,24 +1,25 @@
 /**
- * Checkpoints opened by diffusers. PYTHON in the environment names a Python that has torch and
- * diffusers; without it these tests are skipped.
+ * Checkpoints opened by diffusers and transformers. PYTHON in the environment names a Python that has
+ * them and torch; without it these tests are skipped.
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { imageRuns, runImage, tiny, workplace } from "./image_program.ts";
 import { permitted } from "./permissions.ts";
+import { runText, TINY_TEXT } from "./text_program.ts";
 
 const python = permitted({ name: "env", variable: "PYTHON" }) ? Deno.env.get("PYTHON") : undefined;
 
-/** Whether that Python has what check_checkpoint.py needs. */
-async function hasDiffusers(): Promise<boolean> {
+/** Whether that Python has what a check needs. */
+async function hasModules(modules: string): Promise<boolean> {
   if (python === undefined || !imageRuns) return false;
   const child = new Deno.Command(python, {
-    args: ["-c", "import diffusers, torch"],
+    args: ["-c", `import ${modules}`],
     ...{ stdin: "null", stdout: "null", stderr: "null" },
   });
   return await child.output().then(({ success }) => success, () => false);
 }
 
-const ignore = !await hasDiffusers();
+const ignore = !await hasModules("diffusers, torch");
 const { folder } = workplace(1);
 const here = (name: string) => new URL(`./python/${name}`, import.meta.url).pathname;
 
@@ -76,3 +77,18 @@ for (
     },
   });
 }
+
+Deno.test({
+  name: "transformers opens a text run's encoder, decoder and tokenizer, and they answer as ours",
+  ignore: !await hasModules("transformers, torch"),
+  fn: async () => {
+    const place = await folder();
+    const ended = await runText(...TINY_TEXT, "--steps=8", `--out=${place}/run`);
+    assertEquals(ended.code, 0, ended.stderr);
+    const output = `${place}/output.json`;
+    const program = here("text_vae_output.ts");
+    await succeed(Deno.execPath(), "run", "-A", program, `${place}/run`, output);
+    const said = await succeed(python!, here("check_text_vae.py"), output);
+    assertStringIncludes(said, "the tokenizer agree");
+  },
+});
