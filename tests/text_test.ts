@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { readSafetensors } from "../nn/safetensors.ts";
 import { TEXT_METRICS } from "../report/text_report.ts";
 import { hashFolder, imageRuns, metricsOf, resultOf } from "./image_program.ts";
 import { runText, startText, TINY_TEXT } from "./text_program.ts";
@@ -142,5 +149,37 @@ Deno.test({
       assertEquals([code, stderr.trimEnd().split("\n").length], [2, 1], stderr);
       assertStringIncludes(stderr, message);
     }
+  },
+});
+
+Deno.test({
+  name: "text --start-from begins with a run's averaged weights and tokens, of its sizes",
+  ignore,
+  fn: async () => {
+    const from = await straightRun();
+    const out = `${await temporaryFolder()}/started`;
+    const rest = TINY_TEXT.filter((flag) => !/^--(latents|latent-width)=/.test(flag));
+    const start = [...rest, `--start-from=${from}`, "--out", out];
+    const { code, stderr } = await runText(...start, "--steps=1", "--learning-rate=1e-9");
+    assertEquals(code, 0, stderr);
+    const record = JSON.parse(await Deno.readTextFile(`${out}/config.json`));
+    assertEquals([record.config.latents, record.config.latentWidth], [4, 4]);
+    assertEquals(record.data[1].name, "starting weights");
+    const [before, after] = await Promise.all(
+      [`${from}/checkpoints/step-000020`, `${out}/checkpoints/step-000001`].map(async (folder) =>
+        (await readSafetensors(`${folder}/vae/model.safetensors`)).tensors
+          .get("mean.weight") ?? await Promise.reject(new Error(folder))
+      ),
+    );
+    before!.data.forEach((value, i) =>
+      assertAlmostEquals(Number(after!.data[i]), Number(value), 1e-6)
+    );
+
+    const other = await runText(...start, "--steps=1", "--latents=2", "--overwrite");
+    assertEquals(other.code, 2);
+    assertStringIncludes(other.stderr, "--latents 2: the model of --start-from");
+    const absent = await runText(...rest, "--start-from=nowhere", "--out", `${out}-none`);
+    assertEquals(absent.code, 1);
+    assertStringIncludes(absent.stderr, "cannot open the checkpoint nowhere");
   },
 });

@@ -1,0 +1,72 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { MeanWindow } from "../../training/mean_window.ts";
+import { randomStream } from "../../nn/random.ts";
+import { trainBpe } from "../../vae/bpe_trainer.ts";
+import { bucketLengths } from "../../vae/buckets.ts";
+import { randomTexts } from "../../vae/random_texts.ts";
+import { TextTokenizer } from "../../vae/tokenizer.ts";
+import { encodeTexts } from "../../vae/tokenizer_texts.ts";
+import { REVIEWS } from "./corpus.ts";
+
+const { tokenizer: json, config } = trainBpe(REVIEWS, { vocabSize: 320 });
+const tokenizer = new TextTokenizer(json, config);
+const both = { encoder: tokenizer, decoder: tokenizer };
+
+Deno.test("encodeTexts() with windows keeps all of a text but a short end", () => {
+  const { examples, rows, truncated } = encodeTexts(REVIEWS, {
+    ...{ ...both, maxTokens: 12, windows: true },
+  });
+  assertEquals(truncated, 0);
+  REVIEWS.forEach((text, row) => {
+    const parts = examples.filter((_, i) => rows[i] === row).map(({ decoder }) => decoder);
+    assert(parts.length > 1);
+    assert(parts.every(({ length }) => length <= 12 && length >= 5));
+    const said = tokenizer.decode(parts.flatMap((ids) => [...ids]));
+    assertEquals(said, text.slice(0, said.length));
+    const rest = tokenizer.encode(text.slice(said.length));
+    assert(rest.length < 5, `${rest.length} tokens are left`);
+  });
+});
+
+Deno.test("randomTexts() replaces the share asked for, by ordinary tokens, at the same length", () => {
+  const { examples } = encodeTexts(REVIEWS, { ...both, maxTokens: 12 });
+  const { vocabSize, specialIds } = tokenizer;
+  const replace = randomTexts({ share: 0.5, examples, vocabSize, specialIds });
+  let replaced = 0;
+  const draws = 400;
+  for (let i = 0; i < draws; i++) {
+    const example = examples[i % examples.length]!;
+    const { encoder, decoder } = replace(example, randomStream(i));
+    assertEquals([encoder.length, decoder.length], [
+      example.encoder.length,
+      example.decoder.length,
+    ]);
+    assertEquals([...encoder.subarray(1, -1)], [...decoder]);
+    assertEquals([encoder[0], encoder.at(-1)], [example.encoder[0], example.encoder.at(-1)]);
+    assert(decoder.every((id) => id < vocabSize && !specialIds.has(id)));
+    if (decoder.join() !== example.decoder.join()) replaced++;
+  }
+  // Five deviations of a binomial count.
+  assert(Math.abs(replaced - draws / 2) < 5 * Math.sqrt(draws / 4), `${replaced} of ${draws}`);
+  assertEquals(
+    randomTexts({ share: 0, examples, vocabSize, specialIds })(examples[0]!, randomStream(0)),
+    examples[0]!,
+  );
+  assertThrows(() => randomTexts({ share: 2, examples, vocabSize, specialIds }), RangeError);
+});
+
+Deno.test("bucketLengths() ends at the maximum when that is no multiple", () => {
+  assertEquals(bucketLengths([3, 30, 66], { maximum: 66 }), [8, 32, 66]);
+  assertThrows(() => bucketLengths([67], { maximum: 66 }), RangeError, "maximum must hold 67");
+});
+
+Deno.test("MeanWindow averages each figure over the steps that had it, also after a file", () => {
+  const straight = new MeanWindow();
+  straight.add({ loss: 1, norm: 10 });
+  straight.add({ loss: 3, note: "no number" });
+  assertEquals(straight.means(), { loss: 2, norm: 10 });
+  const resumed = new MeanWindow(JSON.parse(JSON.stringify(straight.toJson())));
+  resumed.add({ loss: 5 });
+  assertEquals(resumed.take(), { loss: 3, norm: 10 });
+  assertEquals(resumed.means(), {});
+});
