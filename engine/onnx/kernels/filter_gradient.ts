@@ -35,7 +35,8 @@ interface Images {
 
 /**
  * Swaps the first two of axes [a, b, rest]. A Gather of whole chunks runs on all threads, where
- * Transpose has one.
+ * Transpose has one: a step of the small preset took 800 instead of 866 ms, one of 128 images of the
+ * nano preset as long as before.
  */
 function swapOuter(
   backend: OnnxBackend,
