@@ -12,57 +12,31 @@
  * decoder in transformers' layout), evaluation.json and report.html, then latents/, and diffusion/ with the same of the
  * denoiser and samples/.
  */
-import { type Device, openDevice } from "./engine/device.ts";
-import { EXIT, UserError } from "./engine/errors.ts";
+import { openDevice } from "./engine/device.ts";
+import { EXIT } from "./engine/errors.ts";
 import { fileExists } from "./engine/files.ts";
 import type { JsonObject } from "./engine/json.ts";
-import type * as tf from "./engine/tf.ts";
-import {
-  evaluateTextVae,
-  evaluationJson,
-  writeEvaluation,
-} from "./evaluation/evaluate_text_vae.ts";
-import { compileTextLoss } from "./evaluation/text_loss.ts";
-import { TrigramModel } from "./evaluation/trigram_model.ts";
 import { checkTextSampling, sampleOnce, type TextSamples } from "./evaluation/text_samples.ts";
 import { weightsHash } from "./evaluation/weights_hash.ts";
-import { adamW } from "./nn/optimizers.ts";
-import { countParameters, type Parameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
-import { writeReport } from "./report/report.ts";
 import { reportTextDiffusion } from "./report/text_diffusion_report.ts";
-import {
-  evaluationFigures,
-  evaluationTexts,
-  reconstructionProtocol,
-  TEXT_CHARTS,
-  TEXT_METRICS,
-  textFigures,
-} from "./report/text_report.ts";
-import { trainingSummary } from "./report/training_summary.ts";
-import { loadCheckpoint } from "./training/checkpoint.ts";
-import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
-import { initTrainState } from "./training/diffusion_step.ts";
+import { reportTextVae } from "./report/text_vae_report.ts";
+import { findCheckpoint } from "./training/checkpoint_folders.ts";
 import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
-import { compileLossStep } from "./training/loss_step.ts";
-import { MeanWindow } from "./training/mean_window.ts";
-import { MetricsLog, readMetrics } from "./training/metrics.ts";
 import { runProgram } from "./training/program.ts";
-import { openRunFolder, type RunFolder } from "./training/run_folder.ts";
+import { openRunFolder } from "./training/run_folder.ts";
 import type { DataOrigin } from "./training/run_record.ts";
 import { describeSession } from "./training/session.ts";
-import { loadTrainState } from "./training/state_tensors.ts";
-import { superviseTraining } from "./training/supervise.ts";
-import { checkTextConsistency, digitsOf, textVaeConfigOf } from "./training/text_config.ts";
-import { loadTextData, type TextData } from "./training/text_data.ts";
+import { checkTextConsistency, digitsOf } from "./training/text_config.ts";
+import { loadTextData } from "./training/text_data.ts";
 import {
   checkDiffusion,
   encodeDataset,
   requireLatents,
   trainTextDiffusion,
 } from "./training/text_diffusion.ts";
-import { loadTextDenoiser } from "./training/text_diffusion_checkpoint.ts";
+import { openTextDenoiser } from "./training/text_diffusion_checkpoint.ts";
 import {
   DIFFUSION_EXTENDABLE,
   diffusionSettingsOf,
@@ -77,13 +51,9 @@ import {
   type TextConfig,
   textSettingsOf,
 } from "./training/text_flags.ts";
-import { openTextStart, type TextStart } from "./training/text_start.ts";
-import { initTextVae, prepareTexts } from "./training/text_vae_start.ts";
-import { textVaeBatches } from "./training/text_vae_batches.ts";
-import { loadTextVae, openTextVae, textVaeCheckpoint } from "./training/text_vae_checkpoint.ts";
-import { compileTextCodec } from "./vae/text_codec.ts";
-import { textVaeSpecs } from "./vae/text_vae.ts";
-import { type TextVaeBatch, textVaeLoss } from "./vae/text_vae_loss.ts";
+import { openTextStart } from "./training/text_start.ts";
+import { openTextVae } from "./training/text_vae_checkpoint.ts";
+import { trainTextVae } from "./training/text_vae_training.ts";
 
 /** From random weights, an hour on two cores: what checkpoints/text-vae was trained with. */
 const SMALL: TextConfig = {
@@ -260,9 +230,6 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
 /** What nano does where there is no released model to begin with. */
 const FROM_SCRATCH = { copySteps: 300, learningRate: SMALL.learningRate };
 
-/** Texts that are decoded together. */
-const EVALUATION_BATCH = 50;
-
 /** What is common to data sets of problems. */
 const THOUGHTS: Partial<Settings> = {
   condition: "question",
@@ -368,8 +335,10 @@ async function main(): Promise<number> {
     const newest = await findCheckpoint(root);
     if (stage === "all" && newest !== undefined && newest.step >= config.steps) {
       console.log(`vae: ${newest.directory} has its ${newest.step} steps already`);
-    } else if (await trainVae(start, { device, data, folder }) === "interrupted") {
-      return EXIT.interrupted;
+    } else {
+      const trained = await trainTextVae(start, { device, data, folder });
+      if (trained.interrupted) return EXIT.interrupted;
+      await reportTextVae(folder, { device, data, config, trained });
     }
   }
   if (stage === "vae") return EXIT.done;
@@ -382,11 +351,9 @@ async function main(): Promise<number> {
 
   // The denoiser.
   const place = `${root}/diffusion`;
-  const missing = () =>
-    new UserError(`there is no denoiser in ${place}: run --stage diffusion first`);
-  if (stage === "sample" && await findCheckpoint(place) === undefined) throw missing();
-  const latents = stage === "sample" ? undefined : await requireLatents(task);
   const vaeHash = await weightsHash(vae.parameters);
+  const denoiser = stage === "sample" ? await openTextDenoiser(place, vaeHash) : undefined;
+  const latents = denoiser === undefined ? await requireLatents(task) : undefined;
   const { dataset, digits, seed } = config;
   using run = await openRunFolder({
     directory: place,
@@ -404,31 +371,19 @@ async function main(): Promise<number> {
     extendable: DIFFUSION_EXTENDABLE,
     steps: diffusion.diffusionSteps,
   });
-  let summary = "Trained before; sampled again.";
-  if (latents !== undefined) {
-    const trained = await trainTextDiffusion({ ...task, run, latents, vaeHash, seed });
-    if (trained.interrupted) return EXIT.interrupted;
-    const steps = diffusion.diffusionSteps - trained.done;
-    const batch = { batchSize: diffusion.diffusionBatchSize };
-    summary = trainingSummary({ ...trained, config: batch, device, unit: "texts", steps });
-  }
+  const trained = latents === undefined
+    ? undefined
+    : await trainTextDiffusion({ ...task, run, latents, vaeHash, seed });
+  if (trained?.interrupted) return EXIT.interrupted;
   const report = (samples: TextSamples) =>
-    reportTextDiffusion(run, { summary, data, config: diffusion, samples });
+    reportTextDiffusion(run, { device, data, config: diffusion, trained, samples });
   if (stage === "diffusion") {
     await report({ texts: [], figures: [] });
     return EXIT.done;
   }
 
   // Samples.
-  const newest = await findCheckpoint(place);
-  if (newest === undefined) throw missing();
-  const model = loadTextDenoiser(await loadCheckpoint(newest.directory, { state: false }));
-  if (model.vae !== vaeHash) {
-    throw new UserError(
-      `the denoiser in ${newest.directory} is of another autoencoder's latents: train it anew with ` +
-        "--stage diffusion --overwrite",
-    );
-  }
+  const model = denoiser ?? await openTextDenoiser(place, vaeHash);
   await report(
     await sampleOnce({
       ...{ device, vae, model, data, dataset, sampling },
@@ -439,127 +394,6 @@ async function main(): Promise<number> {
     }),
   );
   return EXIT.done;
-}
-
-/** Trains the autoencoder, and writes its report. */
-async function trainVae({ config, model: begun }: TextStart, { device, data, folder }: {
-  device: Device;
-  data: TextData;
-  folder: RunFolder;
-}): Promise<"trained" | "interrupted"> {
-  const random = randomStream(config.seed);
-  const { directory, record: { configHash } } = folder;
-
-  // Tokens and model: from the last checkpoint if there is one, or from scratch.
-  const found = await findCheckpoint(directory);
-  describeDamage(found).forEach((line) => console.error(line));
-  const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
-  const loaded = checkpoint === undefined ? begun : loadTextVae(checkpoint);
-  const texts = prepareTexts(data, config, loaded?.tokenizer);
-  const { tokenizer } = texts;
-  const model = loaded?.config ?? textVaeConfigOf(config, tokenizer.vocabSize);
-  const specs = textVaeSpecs(model);
-  const { weightDecay, maxGradNorm, adamBeta2: beta2 } = config;
-  const optimizer = { weightDecay, maxGradNorm, beta2 };
-  const { slots } = adamW(optimizer);
-  const initial = checkpoint === undefined
-    ? initTrainState(
-      loaded?.parameters ?? initTextVae(model, config, random.stream("weights")),
-      specs,
-      adamW(optimizer),
-    )
-    : loadTrainState(checkpoint, specs, slots);
-  const done = checkpoint?.state?.step ?? 0;
-  const batches = textVaeBatches({ ...texts, model, config, random });
-  console.log(
-    `${countParameters(specs).toLocaleString("en")} parameters, ${tokenizer.vocabSize} tokens, ` +
-      `lengths ${batches.buckets.join(", ")}, ${device.name} device, ${device.threads} threads, ` +
-      `${directory}${done > 0 ? `, going on at step ${done}` : ""}`,
-  );
-
-  // Training.
-  const trainStep = compileLossStep(device, {
-    specs,
-    optimizer,
-    loss: (parameters: Parameters, batch: Readonly<Record<string, tf.Tensor>>) =>
-      textVaeLoss(parameters, batch as unknown as TextVaeBatch, model, config),
-  });
-  const textLoss = compileTextLoss(device, { config: model, specs });
-  const metricsPath = `${directory}/metrics.csv`;
-  using metrics = await MetricsLog.open(metricsPath, TEXT_METRICS, {
-    resumeStep: checkpoint === undefined ? undefined : done,
-  });
-  const window = new MeanWindow(checkpoint?.state?.details?.["window"] as JsonObject);
-  const { state, interrupted, ...measured } = await superviseTraining({
-    ...{ config, device, trainStep, done, metrics, unit: "texts" },
-    ...{ state: initial, batchAt: batches.batchAt },
-    window: {
-      add: ({ loss, gradNorm, figures }) =>
-        window.add({
-          ...{ loss, gradNorm },
-          reconstruction: figures["reconstruction"]!.data[0],
-          divergence: figures["divergence"]!.data[0],
-        }),
-      means: () => window.means(),
-      take: () => window.take(),
-    },
-    measure: async ({ ema }) => {
-      const { loss, perplexity, tokenAccuracy } = await textLoss(ema, batches.heldOut);
-      return { valLoss: loss, valPerplexity: perplexity, valTokenAccuracy: tokenAccuracy };
-    },
-    save: (state, step) =>
-      saveCheckpoint(
-        directory,
-        textVaeCheckpoint({
-          ...{ config: model, tokenizer, state, step, configHash },
-          seed: config.seed,
-          details: { window: window.toJson() },
-        }),
-      ),
-  });
-  if (interrupted) return "interrupted";
-  const summary = trainingSummary({
-    ...{ config, device, ...measured, unit: "texts", steps: config.steps - done },
-  });
-  await trainStep.dispose();
-  await textLoss.dispose();
-
-  // What comes back from latents, and the report.
-  const codec = compileTextCodec(
-    device,
-    { config: model, parameters: unravel(state.ema, specs) },
-    tokenizer.id("eos"),
-  );
-  const evaluation = await evaluateTextVae({
-    ...{ codec, tokenizer, config: model, examples: texts.validation },
-    language: new TrigramModel(texts.train.map(({ decoder }) => decoder), tokenizer.vocabSize),
-    random: randomStream(0).stream("evaluation"),
-    ...{ batchSize: Math.min(EVALUATION_BATCH, texts.validation.length), buckets: batches.buckets },
-    ...{ padId: tokenizer.id("pad"), endId: tokenizer.id("eos") },
-  });
-  await codec.dispose();
-  const protocol = reconstructionProtocol(config, texts.validation.length);
-  await writeEvaluation(directory, evaluationJson(evaluation, protocol));
-  const rows = await readMetrics(metricsPath);
-  const figures = [...evaluationFigures(evaluation, protocol), ...textFigures(rows, config)];
-  const report = await writeReport(directory, {
-    title: directory.slice(directory.lastIndexOf("/") + 1),
-    summary,
-    warnings: data.origin === "sample" ? [data.description] : [],
-    figures,
-    texts: evaluationTexts(evaluation),
-    metrics: rows,
-    charts: TEXT_CHARTS,
-    config: config as unknown as JsonObject,
-    origin: folder.record as unknown as JsonObject,
-  });
-  for (const { original, reconstruction } of evaluation.examples) {
-    console.log(`\n  ${original}\n  ${reconstruction}`);
-  }
-  console.log(`\n${summary}`);
-  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
-  console.log(`report: ${report}`);
-  return "trained";
 }
 
 if (import.meta.main) await runProgram(main);

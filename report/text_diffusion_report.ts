@@ -1,11 +1,14 @@
 /** What a denoiser of text latents is measured by, and how its report shows it. */
+import type { Device } from "../engine/device.ts";
 import type { JsonObject } from "../engine/json.ts";
 import type { TextSamples } from "../evaluation/text_samples.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";
 import type { RunFolder } from "../training/run_folder.ts";
 import type { TextData } from "../training/text_data.ts";
+import type { trainTextDiffusion } from "../training/text_diffusion.ts";
 import type { TextDiffusionConfig } from "../training/text_diffusion_flags.ts";
 import { type KeyFigure, type MetricsChart, type ReportTexts, writeReport } from "./report.ts";
+import { trainingSummary } from "./training_summary.ts";
 
 /** Texts that a report shows. */
 const SHOWN = 20;
@@ -65,13 +68,20 @@ function shownTexts(
 /** Writes the report of a denoiser and of what was drawn from it, and says what it says. */
 export async function reportTextDiffusion(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
-  { summary, data, config, samples }: {
-    readonly summary: string;
+  { device, data, config, trained, samples }: {
+    readonly device: Pick<Device, "threads">;
     readonly data: Pick<TextData, "origin" | "description">;
     readonly config: TextDiffusionConfig;
+    /** How training went; undefined where it was done before. */
+    readonly trained: Awaited<ReturnType<typeof trainTextDiffusion>> | undefined;
     readonly samples: Pick<TextSamples, "figures" | "texts">;
   },
 ): Promise<void> {
+  const { done, ...measured } = trained ??
+    { done: config.diffusionSteps, milliseconds: 0, onDevice: 0, peakMemory: 0 };
+  const batch = { batchSize: config.diffusionBatchSize };
+  const steps = config.diffusionSteps - done;
+  const summary = trainingSummary({ ...measured, config: batch, device, unit: "texts", steps });
   const rows = await readMetrics(`${directory}/metrics.csv`);
   const figures = [
     ...denoiserFigures(rows, config.diffusionValidationSize),

@@ -5,13 +5,6 @@ import type { KeyFigure, MetricsChart, ReportTexts } from "./report.ts";
 import type { TextVaeEvaluation } from "../evaluation/evaluate_text_vae.ts";
 import { SUBSTITUTED } from "../evaluation/text_vae_quality.ts";
 
-/** Columns of metrics.csv. */
-export const TEXT_METRICS = [
-  ...["loss", "reconstruction", "divergence"] as const,
-  ...["valLoss", "valPerplexity", "valTokenAccuracy"] as const,
-  ...["gradNorm", "learningRate", "textsPerSecond"] as const,
-];
-
 /** The charts of a report. */
 export const TEXT_CHARTS: MetricsChart[] = [
   {

@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { readSafetensors } from "../nn/safetensors.ts";
-import { TEXT_METRICS } from "../report/text_report.ts";
+import { TEXT_METRICS } from "../training/text_vae_training.ts";
 import { hashFolder, imageRuns, metricsOf, resultOf } from "./image_program.ts";
 import { runText, startText, TINY_TEXT } from "./text_program.ts";
 

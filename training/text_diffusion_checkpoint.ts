@@ -21,7 +21,8 @@ import type { HostParameters, ParameterSpecs } from "../nn/parameters.ts";
 import { bertConfigFromJson, bertConfigToJson } from "../vae/bert_config.ts";
 import { partOf, underPrefix } from "../vae/text_vae.ts";
 import { checkWeights, requireComponent } from "./check_model.ts";
-import type { Checkpoint, LoadedCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, loadCheckpoint, type LoadedCheckpoint } from "./checkpoint.ts";
+import { findCheckpoint } from "./checkpoint_folders.ts";
 import type { TrainState } from "./diffusion_step.ts";
 import { stateTensors, toParameters, toTensors } from "./state_tensors.ts";
 import type { LatentScale } from "./text_latents.ts";
@@ -166,4 +167,26 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
     },
     vae,
   };
+}
+
+/**
+ * The newest denoiser of a run.
+ *
+ * @param place The run's folder.
+ * @param vae SHA-256 of the autoencoder whose latents it is to denoise.
+ * @throws {UserError} If there is none, or it is unsound or of another autoencoder.
+ */
+export async function openTextDenoiser(place: string, vae: string): Promise<TextDenoiserModel> {
+  const newest = await findCheckpoint(place);
+  if (newest === undefined) {
+    throw new UserError(`there is no denoiser in ${place}: run --stage diffusion first`);
+  }
+  const model = loadTextDenoiser(await loadCheckpoint(newest.directory, { state: false }));
+  if (model.vae !== vae) {
+    throw new UserError(
+      `the denoiser in ${newest.directory} is of another autoencoder's latents: train it anew with ` +
+        "--stage diffusion --overwrite",
+    );
+  }
+  return model;
 }

@@ -1,0 +1,128 @@
+/** Stage `vae` of text.ts: trains a text autoencoder. */
+import type { Device } from "../engine/device.ts";
+import type { JsonObject } from "../engine/json.ts";
+import type * as tf from "../engine/tf.ts";
+import { compileTextLoss } from "../evaluation/text_loss.ts";
+import { adamW } from "../nn/optimizers.ts";
+import { countParameters, type Parameters, unravel } from "../nn/parameters.ts";
+import { randomStream } from "../nn/random.ts";
+import { textVaeSpecs } from "../vae/text_vae.ts";
+import { type TextVaeBatch, textVaeLoss } from "../vae/text_vae_loss.ts";
+import { loadCheckpoint } from "./checkpoint.ts";
+import { describeDamage, findCheckpoint, saveCheckpoint } from "./checkpoint_folders.ts";
+import { initTrainState } from "./diffusion_step.ts";
+import { compileLossStep } from "./loss_step.ts";
+import { MeanWindow } from "./mean_window.ts";
+import { MetricsLog } from "./metrics.ts";
+import type { RunFolder } from "./run_folder.ts";
+import { loadTrainState } from "./state_tensors.ts";
+import { type Supervised, superviseTraining } from "./supervise.ts";
+import { textVaeConfigOf } from "./text_config.ts";
+import type { TextData } from "./text_data.ts";
+import type { TextStart } from "./text_start.ts";
+import { textVaeBatches } from "./text_vae_batches.ts";
+import { type LoadedTextVae, loadTextVae, textVaeCheckpoint } from "./text_vae_checkpoint.ts";
+import { initTextVae, type PreparedTexts, prepareTexts } from "./text_vae_start.ts";
+
+/** Columns of metrics.csv. */
+export const TEXT_METRICS = [
+  ...["loss", "reconstruction", "divergence"] as const,
+  ...["valLoss", "valPerplexity", "valTokenAccuracy"] as const,
+  ...["gradNorm", "learningRate", "textsPerSecond"] as const,
+];
+
+/** An autoencoder after training, and how that went. */
+export interface TrainedTextVae extends Supervised {
+  /** Steps that had been taken before. */
+  readonly done: number;
+  /** The model: the moving average of its weights. */
+  readonly vae: LoadedTextVae;
+  /** The texts as its tokens. */
+  readonly texts: PreparedTexts;
+  /** The lengths that batches are padded to. */
+  readonly buckets: readonly number[];
+}
+
+/** Trains the autoencoder, from its last checkpoint on if there is one. */
+export async function trainTextVae(
+  { config, model: begun }: Pick<TextStart, "config" | "model">,
+  { device, data, folder }: {
+    readonly device: Device;
+    readonly data: TextData;
+    readonly folder: Pick<RunFolder, "directory" | "record">;
+  },
+): Promise<TrainedTextVae> {
+  const random = randomStream(config.seed);
+  const { directory, record: { configHash } } = folder;
+
+  // Tokens and model: from the last checkpoint if there is one, or from scratch.
+  const found = await findCheckpoint(directory);
+  describeDamage(found).forEach((line) => console.error(line));
+  const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
+  const loaded = checkpoint === undefined ? begun : loadTextVae(checkpoint);
+  const texts = prepareTexts(data, config, loaded?.tokenizer);
+  const { tokenizer } = texts;
+  const model = loaded?.config ?? textVaeConfigOf(config, tokenizer.vocabSize);
+  const specs = textVaeSpecs(model);
+  const { weightDecay, maxGradNorm, adamBeta2: beta2 } = config;
+  const optimizer = { weightDecay, maxGradNorm, beta2 };
+  const { slots } = adamW(optimizer);
+  const initial = checkpoint === undefined
+    ? initTrainState(
+      loaded?.parameters ?? initTextVae(model, config, random.stream("weights")),
+      specs,
+      adamW(optimizer),
+    )
+    : loadTrainState(checkpoint, specs, slots);
+  const done = checkpoint?.state?.step ?? 0;
+  const batches = textVaeBatches({ ...texts, model, config, random });
+  console.log(
+    `${countParameters(specs).toLocaleString("en")} parameters, ${tokenizer.vocabSize} tokens, ` +
+      `lengths ${batches.buckets.join(", ")}, ${device.name} device, ${device.threads} threads, ` +
+      `${directory}${done > 0 ? `, going on at step ${done}` : ""}`,
+  );
+
+  // Training.
+  const trainStep = compileLossStep(device, {
+    specs,
+    optimizer,
+    loss: (parameters: Parameters, batch: Readonly<Record<string, tf.Tensor>>) =>
+      textVaeLoss(parameters, batch as unknown as TextVaeBatch, model, config),
+  });
+  const textLoss = compileTextLoss(device, { config: model, specs });
+  using metrics = await MetricsLog.open(`${directory}/metrics.csv`, TEXT_METRICS, {
+    resumeStep: checkpoint === undefined ? undefined : done,
+  });
+  const window = new MeanWindow(checkpoint?.state?.details?.["window"] as JsonObject);
+  const trained = await superviseTraining({
+    ...{ config, device, trainStep, done, metrics, unit: "texts" },
+    ...{ state: initial, batchAt: batches.batchAt },
+    window: {
+      add: ({ loss, gradNorm, figures }) =>
+        window.add({
+          ...{ loss, gradNorm },
+          reconstruction: figures["reconstruction"]!.data[0],
+          divergence: figures["divergence"]!.data[0],
+        }),
+      means: () => window.means(),
+      take: () => window.take(),
+    },
+    measure: async ({ ema }) => {
+      const { loss, perplexity, tokenAccuracy } = await textLoss(ema, batches.heldOut);
+      return { valLoss: loss, valPerplexity: perplexity, valTokenAccuracy: tokenAccuracy };
+    },
+    save: (state, step) =>
+      saveCheckpoint(
+        directory,
+        textVaeCheckpoint({
+          ...{ config: model, tokenizer, state, step, configHash },
+          seed: config.seed,
+          details: { window: window.toJson() },
+        }),
+      ),
+  });
+  await trainStep.dispose();
+  await textLoss.dispose();
+  const vae = { config: model, tokenizer, parameters: unravel(trained.state.ema, specs) };
+  return { ...trained, done, vae, texts, buckets: batches.buckets };
+}
