@@ -53,6 +53,7 @@ import {
 } from "./training/text_flags.ts";
 import { openTextStart } from "./training/text_start.ts";
 import { openTextVae } from "./training/text_vae_checkpoint.ts";
+import { BUNDLED, checkHeldOut } from "./training/trained_on.ts";
 import { trainTextVae } from "./training/text_vae_training.ts";
 
 /** From random weights, an hour on two cores: what checkpoints/text-vae was trained with. */
@@ -211,7 +212,6 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
     batchSize: 8, // memory
     learningRate: 5e-5,
     vocabSize: 30_000,
-    latents: 16,
     latentWidth: 768,
     latentSource: "first", // PLANNER's
     encoderLayers: 12,
@@ -301,6 +301,7 @@ async function main(): Promise<number> {
   });
   const { config } = start;
   const data = await loadTextData(given, config);
+  if (given.vae === undefined) checkHeldOut(start, data);
   data.examples(diffusion); // or there is no such condition
   const session = await describeSession(["text", ...Deno.args], device, {
     root: import.meta.dirname ?? ".",
@@ -308,7 +309,7 @@ async function main(): Promise<number> {
   });
   const origins: DataOrigin[] = [{
     name: `${config.dataset}, train`,
-    origin: data.origin === "sample" ? "the bundled sample" : data.origin,
+    origin: data.origin === "sample" ? BUNDLED : data.origin,
     sha256: data.sha256,
     rows: data.rows,
   }, ...start.origins];
@@ -384,15 +385,14 @@ async function main(): Promise<number> {
 
   // Samples.
   const model = denoiser ?? await openTextDenoiser(place, vaeHash);
-  await report(
-    await sampleOnce({
-      ...{ device, vae, model, data, dataset, sampling },
-      config: diffusion,
-      random: randomStream(seed).stream("sampling"),
-      folder: `${place}/samples`,
-      now: () => performance.now(),
-    }),
-  );
+  const samples = await sampleOnce({
+    ...{ device, vae, model, data, dataset, sampling },
+    config: diffusion,
+    random: randomStream(seed).stream("sampling"),
+    folder: `${place}/samples`,
+    now: () => performance.now(),
+  });
+  await report(samples);
   return EXIT.done;
 }
 

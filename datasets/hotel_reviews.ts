@@ -160,8 +160,29 @@ export async function loadHotelReviews(options: HotelReviewsOptions = {}): Promi
   const [[name, bytes] = []] = opened.contents;
   const reviews = parseHotelReviews(bytes!, join(opened.place, name!));
   const { validationSize = Math.floor(reviews.length / 20) } = options;
-  const { kept, heldOut } = holdOut(reviews, validationSize, "hotel reviews validation");
+  const { kept, heldOut } = holdOut(reviews, validationSize, VALIDATION);
   return { train: kept, validation: heldOut, ...provenanceOf(HOTEL_REVIEWS, opened) };
+}
+
+/** Names the random numbers that choose the held-out reviews. */
+const VALIDATION = "hotel reviews validation";
+
+/** Of how many reviews how many are held out. */
+interface HeldOut {
+  readonly rows: number;
+  readonly validationSize: number;
+}
+
+/**
+ * How many of the reviews that are held out now were trained on then: none of the same rows as long as
+ * no more are held out, since a larger number holds out the same ones and further ones. The first 2,000
+ * are part of the whole set, where others of them are held out.
+ */
+export function knownHeldOut(then: HeldOut, now: HeldOut): number {
+  const chosen = ({ rows, validationSize }: HeldOut) =>
+    holdOut([...Array(rows).keys()], validationSize, VALIDATION).heldOut;
+  const unseen = new Set(chosen(then));
+  return chosen(now).filter((row) => row < then.rows && !unseen.has(row)).length;
 }
 
 /** A first sentence of more words is taken for several that have lost their full stops. */

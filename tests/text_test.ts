@@ -139,6 +139,7 @@ Deno.test({
       [["--encoder-width=10", "--encoder-heads=3"], "--encoder-width 10 must be a multiple"],
       [["--latents=5", "--max-tokens=8"], "5 latents cannot share 8 tokens equally"],
       [["--beta=0.1"], "--beta 0.1 is for --latent-kind kl"],
+      [["--validation-size=600"], "--validation-size 600: 600 of 500 examples to hold out"],
       [["--latent-kin=kl"], "did you mean --latent-kind?"],
     ];
     const place = await temporaryFolder();
@@ -178,6 +179,12 @@ Deno.test({
     const other = await runText(...start, "--steps=1", "--latents=2", "--overwrite");
     assertEquals(other.code, 2);
     assertStringIncludes(other.stderr, "--latents 2: the model of --start-from");
+    const more = await runText(
+      ...start.map((flag) => flag.replace("-size=6", "-size=9")),
+      ...["--steps=1", "--overwrite"],
+    );
+    assertEquals(more.code, 2);
+    assertStringIncludes(more.stderr, "3 of 9 held-out reviews are among those that the starting");
     const absent = await runText(...rest, "--start-from=nowhere", "--out", `${out}-none`);
     assertEquals(absent.code, 1);
     assertStringIncludes(absent.stderr, "cannot open the checkpoint nowhere");

@@ -80,7 +80,13 @@ export async function loadTextData(
     log: (line: string) => console.error(line),
   };
   const data = await {
-    hotel_reviews: async () => reviewData(await loadHotelReviews({ ...options, validationSize })),
+    hotel_reviews: async () =>
+      reviewData(
+        await loadHotelReviews({ ...options, validationSize }).catch((error) => {
+          if (!(error instanceof RangeError)) throw error;
+          throw usageError(`--validation-size ${validationSize}: ${error.message}`);
+        }),
+      ),
     multiplication: () => multiplicationData(digits, validationSize),
     math: async () => {
       const { train, validation, test, ...provenance } = await loadGsm8k(options);

@@ -10,6 +10,7 @@ import type { DataOrigin } from "./run_record.ts";
 import { toTensors } from "./state_tensors.ts";
 import { type LoadedTextVae, loadTextVae } from "./text_vae_checkpoint.ts";
 import type { TextConfig, TextFlags } from "./text_flags.ts";
+import { findTrainedOn, type TrainedOn } from "./trained_on.ts";
 
 /** What a training begins with. */
 export interface TextStart {
@@ -17,6 +18,8 @@ export interface TextStart {
   readonly config: TextConfig;
   /** The checkpoint's model; undefined where training begins from scratch. */
   readonly model: LoadedTextVae | undefined;
+  /** What that was trained on, if anybody knows. */
+  readonly trainedOn: TrainedOn | undefined;
   /** What the run's record says of it. */
   readonly origins: readonly DataOrigin[];
 }
@@ -59,7 +62,8 @@ export async function openTextStart(
   },
 ): Promise<TextStart> {
   const { startFrom, ...rest } = config;
-  if (startFrom === undefined) return { config, model: undefined, origins: [] };
+  const none = { model: undefined, trainedOn: undefined, origins: [] };
+  if (startFrom === undefined) return { config, ...none };
   const named = given.startFrom !== undefined;
   const path = named ? startFrom : `${root}/${startFrom}`;
   const fits = named || config.dataset === "hotel_reviews"; // released models are of these
@@ -72,7 +76,7 @@ export async function openTextStart(
     }
     const asked = Object.entries(scratch)
       .filter(([key]) => given[key as keyof TextFlags] === undefined);
-    return { config: { ...rest, ...Object.fromEntries(asked) }, model: undefined, origins: [] };
+    return { config: { ...rest, ...Object.fromEntries(asked) }, ...none };
   }
   const found = await resolveCheckpoint(path, log);
   const model = loadTextVae(await loadCheckpoint(found, { state: false }));
@@ -93,7 +97,8 @@ export async function openTextStart(
   }
   const hash = await sha256(encodeSafetensors(toTensors(model.parameters)));
   const origin = { name: "starting weights", origin: startFrom, sha256: { "all, float32": hash } };
-  return { config: { ...config, ...fixed }, model, origins: [origin] };
+  const trainedOn = await findTrainedOn(found);
+  return { config: { ...config, ...fixed }, model, trainedOn, origins: [origin] };
 }
 
 async function isThere(path: string): Promise<boolean> {
