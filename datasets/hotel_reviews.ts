@@ -168,8 +168,10 @@ export async function loadHotelReviews(options: HotelReviewsOptions = {}): Promi
 const VALIDATION = "hotel reviews validation";
 
 /** Of how many reviews how many are held out. */
-interface HeldOut {
+export interface HeldOut {
+  /** Reviews in all. */
   readonly rows: number;
+  /** Those held out. */
   readonly validationSize: number;
 }
 
