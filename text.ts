@@ -64,6 +64,7 @@ const SMALL: TextConfig = {
   // Training
   steps: 2000, // seven passes over all windows; copying takes the first 400
   batchSize: 16, // a thousand tokens: more steps teach copying sooner than larger ones
+  ...{ accumulate: 1, freeze: "none" }, // a batch fits into memory
   learningRate: 2e-3, // small models stand more than PLANNER's 5e-4
   lrSchedule: "cosine", // the last tenth of the quality comes at low rates
   warmupSteps: 100, // Adam's variances are guesses until then
@@ -230,7 +231,7 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
 /** What nano does where there is no released model to begin with. */
 const FROM_SCRATCH = { copySteps: 300, learningRate: SMALL.learningRate };
 
-/** What is common to data sets of problems. */
+/** Of problems, whatever the set. */
 const THOUGHTS: Partial<Settings> = {
   condition: "question",
   conditionReader: "new", // questions are longer than thoughts

@@ -53,6 +53,14 @@ export interface AdamNumbers {
   readonly average: number;
 }
 
+/** Numbers from `from` up to `to`, which is not one of them. */
+export interface AdamRange {
+  /** The first. */
+  readonly from: number;
+  /** The one behind the last. */
+  readonly to: number;
+}
+
 /** Vectors over all parameters of a model, and what Adam does to them. */
 export interface AdamMemory {
   /** The parameters. */
@@ -71,8 +79,10 @@ export interface AdamMemory {
    * A step of Adam with decoupled weight decay, and of the moving average:
    * m' = a m + b g, v' = c v + d g^2, p' = decay p - rate m' / (sqrt(v') + epsilon),
    * e' = e + average (p' - e).
+   *
+   * @param range The numbers of the vectors that this is done to, all of them by default.
    */
-  update(factors: AdamNumbers): void;
+  update(factors: AdamNumbers, range?: AdamRange): void;
 }
 
 /** The exported functions: addresses and lengths in bytes. */
@@ -162,6 +172,32 @@ function adamModule(): Uint8Array<ArrayBuffer> {
   ]);
 }
 
+/** What the module does, for the few numbers at a range's end, with every result rounded as there. */
+function adamOneByOne(
+  { parameters, mean, variance, average, gradient }: Record<
+    typeof VECTORS[number],
+    Float32Array<ArrayBuffer>
+  >,
+  factors: AdamNumbers,
+  { from, to }: AdamRange,
+): void {
+  const round = Math.fround;
+  const f = Object.fromEntries(
+    FACTORS.map((name) => [name, round(factors[name])]),
+  ) as unknown as AdamNumbers;
+  for (let i = from; i < to; i++) {
+    const g = gradient[i]!;
+    const m = round(round(mean[i]! * f.mean) + round(g * f.gradient));
+    const v = round(round(variance[i]! * f.variance) + round(round(g * g) * f.square));
+    const step = round(round(m / round(round(Math.sqrt(v)) + f.epsilon)) * f.rate);
+    const p = round(round(parameters[i]! * f.decay) - step);
+    mean[i] = m;
+    variance[i] = v;
+    parameters[i] = p;
+    average[i] = average[i]! + round(round(p - average[i]!) * f.average);
+  }
+}
+
 /** Options of {@linkcode adamMemory}. */
 export interface AdamMemoryOptions {
   /** Whether a moving average of the parameters is kept; it is by default. */
@@ -197,14 +233,26 @@ export function adamMemory(
   const address = (vector: typeof VECTORS[number]) => Math.max(0, kept.indexOf(vector)) * stride;
   const view = (vector: typeof VECTORS[number]) =>
     new Float32Array(memory.buffer as ArrayBuffer, address(vector), count);
-  return {
+  const views = {
     parameters: view("parameters"),
     mean: view("mean"),
     variance: view("variance"),
     average: view("average"),
     gradient: view("gradient"),
+  };
+  return {
+    ...views,
     gradientNorm: () => Math.sqrt(sumOfSquares(address("gradient"), stride)),
-    update: (factors) =>
-      adam(...VECTORS.map(address), stride, ...FACTORS.map((name) => factors[name])),
+    update: (factors, { from, to } = { from: 0, to: count }) => {
+      // Behind the last number of all there are zeros, behind that of a range there are others.
+      const whole = to === count ? stride / 4 - from : to - from;
+      const byFour = whole - whole % LANES;
+      adam(
+        ...VECTORS.map((vector) => address(vector) + 4 * from),
+        4 * byFour,
+        ...FACTORS.map((name) => factors[name]),
+      );
+      adamOneByOne(views, factors, { from: from + byFour, to });
+    },
   };
 }

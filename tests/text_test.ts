@@ -140,6 +140,11 @@ Deno.test({
       [["--latents=5", "--max-tokens=8"], "5 latents cannot share 8 tokens equally"],
       [["--beta=0.1"], "--beta 0.1 is for --latent-kind kl"],
       [["--validation-size=600"], "--validation-size 600: 600 of 500 examples to hold out"],
+      [["--accumulate=3"], "--batch-size 4 must be a multiple of --accumulate 3"],
+      [
+        ["--freeze=encoder", "--encoder-learning-rate=1e-4"],
+        "--encoder-learning-rate is not for --freeze encoder",
+      ],
       [["--latent-kin=kl"], "did you mean --latent-kind?"],
     ];
     const place = await temporaryFolder();
@@ -188,5 +193,30 @@ Deno.test({
     const absent = await runText(...rest, "--start-from=nowhere", "--out", `${out}-none`);
     assertEquals(absent.code, 1);
     assertStringIncludes(absent.stderr, "cannot open the checkpoint nowhere");
+  },
+});
+
+Deno.test({
+  name: "text --accumulate computes a batch in parts, --freeze leaves a half as it began",
+  ignore,
+  fn: async () => {
+    const place = await temporaryFolder();
+    const trained = async (name: string, ...flags: string[]) => {
+      const out = `${place}/${name}`;
+      const run = await runText(...TINY_TEXT, "--steps=2", "--out", out, ...flags);
+      assertEquals(run.code, 0, run.stderr);
+      const { metrics } = await resultOf(out);
+      const weights = async (half: string) =>
+        (await hashFolder(`${out}/checkpoints/step-000002/${half}`))["model.safetensors"];
+      const [loss] = (metrics as string[]).at(-1)!.split(",").slice(1).map(Number);
+      return { loss: loss!, encoder: await weights("encoder"), decoder: await weights("decoder") };
+    };
+    const whole = await trained("whole", "--learning-rate=0.01");
+    const parts = await trained("parts", "--learning-rate=0.01", "--accumulate=2");
+    assertAlmostEquals(parts.loss, whole.loss, 1e-5 * whole.loss);
+    const frozen = await trained("frozen", "--learning-rate=0.01", "--freeze=encoder");
+    const other = await trained("other", "--learning-rate=0.02", "--freeze=encoder");
+    assertEquals(frozen.encoder, other.encoder);
+    assert(frozen.encoder !== whole.encoder && frozen.decoder !== other.decoder);
   },
 });

@@ -6,7 +6,7 @@
  * results would be copied out of the device in every step.
  */
 import type { Device, OnDevice } from "../engine/device.ts";
-import { type AdamMemory, adamMemory } from "../engine/fused_adam.ts";
+import { type AdamMemory, adamMemory, type AdamRange } from "../engine/fused_adam.ts";
 import { updatesInPlace } from "../engine/in_place.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
@@ -51,8 +51,17 @@ export interface LossStepResult {
 
 /** A compiled training step. */
 export interface LossStep {
-  /** Takes a step. */
-  (state: TrainState, batch: LossBatch, settings: StepSettings): Promise<LossStepResult>;
+  /**
+   * Takes a step.
+   *
+   * @param batch A batch, or parts of one: then gradients, the loss and figures are the means over the
+   * parts, which need no more memory than one.
+   */
+  (
+    state: TrainState,
+    batch: LossBatch | readonly LossBatch[],
+    settings: StepSettings,
+  ): Promise<LossStepResult>;
   /**
    * The state before the first step, in the memory of the step: a state from elsewhere would be there
    * twice until the first step is done, which for GPT-2 is 1.5 GB.
@@ -75,6 +84,11 @@ export interface LossStepOptions {
    * is the parameters, and a fifth of the state's memory is saved.
    */
   readonly ema?: boolean;
+  /**
+   * What the learning rate of a parameter is multiplied by; 1 if not given. A parameter of 0 is frozen:
+   * it, its moments and its average stay as they are, and its gradient is not taken.
+   */
+  readonly rateOf?: (name: string) => number;
 }
 
 type Inputs = {
@@ -99,9 +113,10 @@ type Outputs = {
  */
 export function compileLossStep(
   device: Device,
-  { specs, loss, optimizer, ema = true }: LossStepOptions,
+  { specs, loss, optimizer, ema = true, rateOf = () => 1 }: LossStepOptions,
 ): LossStep {
-  const names = Object.keys(specs);
+  const names = Object.keys(specs).filter((name) => rateOf(name) !== 0);
+  const ranges = rangesByRate(specs, rateOf);
   const memory = adamMemory(countParameters(specs), { average: ema });
   const state = {
     parameters: float32(memory.parameters),
@@ -109,13 +124,14 @@ export function compileLossStep(
     optimizer: { mean: float32(memory.mean), variance: float32(memory.variance) },
   };
   const parameters = unravel(state.parameters, specs);
-  const gradients = unravel(float32(memory.gradient), specs);
+  const all = unravel(float32(memory.gradient), specs);
+  const gradients = Object.fromEntries(names.map((name) => [name, all[name]!]));
 
   const differentiate = ({ parameters, batch }: OnDevice<Inputs>): OnDevice<Outputs> => {
     let kept: [string, tf.Tensor][] = [];
     const { value, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) => {
       const named = Object.fromEntries(names.map((name, i) => [name, weights[i]!]));
-      const { loss: minimised, figures = {} } = loss(named, batch);
+      const { loss: minimised, figures = {} } = loss({ ...parameters, ...named }, batch);
       // The scope of the gradient would dispose of them.
       kept = Object.entries(figures).map(([name, tensor]) => [name, tf.keep(tensor)]);
       return minimised;
@@ -130,20 +146,45 @@ export function compileLossStep(
   };
   const compiled = device.compile<Inputs, Outputs>(updatesInPlace(differentiate, ["gradients"]));
 
-  const step = async (given: TrainState, batch: LossBatch, settings: StepSettings) => {
+  const differentiated = async (batch: LossBatch) => {
+    const result = await compiled({ parameters, gradients, batch });
+    for (const name of names) writeOver(gradients[name]!, result.gradients[name]!);
+    return { loss: result.loss.data[0]!, figures: result.figures };
+  };
+  let sum: Float32Array<ArrayBuffer> | undefined;
+  const accumulated = async (parts: readonly LossBatch[]) => {
+    sum = (sum ?? new Float32Array(memory.gradient.length)).fill(0);
+    const results = [];
+    for (const part of parts) {
+      results.push(await differentiated(part));
+      for (let i = 0; i < sum.length; i++) sum[i]! += memory.gradient[i]! / parts.length;
+    }
+    memory.gradient.set(sum);
+    return meanResult(results);
+  };
+
+  const step = async (
+    given: TrainState,
+    batch: LossBatch | readonly LossBatch[],
+    settings: StepSettings,
+  ) => {
     const { mean, variance } = given.optimizer as Record<"mean" | "variance", HostArray>;
     writeOver(state.parameters, given.parameters);
     if (ema) writeOver(state.ema, given.ema);
     writeOver(state.optimizer.mean, mean);
     writeOver(state.optimizer.variance, variance);
-    const result = await compiled({ parameters, gradients, batch });
-    for (const name of names) writeOver(gradients[name]!, result.gradients[name]!);
+    const result = isParts(batch) ? await accumulated(batch) : await differentiated(batch);
     const gradNorm = normInFloat32(memory.gradientNorm());
-    if (Number.isFinite(gradNorm)) update(memory, gradNorm, settings, optimizer);
-    return { state, loss: result.loss.data[0]!, gradNorm, figures: result.figures };
+    if (Number.isFinite(gradNorm)) {
+      for (const { rate, ...range } of ranges) {
+        const learningRate = rate * settings.learningRate;
+        update(memory, gradNorm, { ...settings, learningRate }, optimizer, range);
+      }
+    }
+    return { state, gradNorm, ...result };
   };
   const start = (initial: HostParameters) => {
-    for (const name of names) writeOver(parameters[name]!, initial[name]!);
+    for (const name of Object.keys(specs)) writeOver(parameters[name]!, initial[name]!);
     if (ema) state.ema.data.set(state.parameters.data);
     state.optimizer.mean.data.fill(0);
     state.optimizer.variance.data.fill(0);
@@ -160,6 +201,42 @@ function normInFloat32(norm: number): number {
   return Number.isFinite(Math.fround(norm * norm)) ? norm : norm * Infinity;
 }
 
+function isParts(batch: LossBatch | readonly LossBatch[]): batch is readonly LossBatch[] {
+  return Array.isArray(batch);
+}
+
+/** Means over parts, figure by figure and number by number. */
+function meanResult(
+  parts: readonly Pick<LossStepResult, "loss" | "figures">[],
+): Pick<LossStepResult, "loss" | "figures"> {
+  const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+  const figures = Object.entries(parts[0]?.figures ?? {}).map(([name, { data, shape }]) => {
+    const means = Array.from(
+      data,
+      (_, i) => mean(parts.map((part) => part.figures[name]!.data[i]!)),
+    );
+    return [name, float32(means, [...shape])] as const;
+  });
+  return { loss: mean(parts.map(({ loss }) => loss)), figures: Object.fromEntries(figures) };
+}
+
+/** Neighbouring parameters of one factor, without those that are frozen. */
+function rangesByRate(
+  specs: ParameterSpecs,
+  rateOf: (name: string) => number,
+): (AdamRange & { rate: number })[] {
+  const ranges: { from: number; to: number; rate: number }[] = [];
+  let from = 0;
+  for (const [name, { shape }] of Object.entries(specs)) {
+    const to = from + shape.reduce((a, b) => a * b, 1);
+    const [rate, last] = [rateOf(name), ranges.at(-1)];
+    if (last?.rate === rate && last.to === from) last.to = to;
+    else if (rate !== 0) ranges.push({ from, to, rate });
+    from = to;
+  }
+  return ranges;
+}
+
 /** Copies a tensor over another, unless it lies there already. */
 function writeOver(target: HostArray, source: HostArray): void {
   if (source.data !== target.data) target.data.set(source.data);
@@ -172,6 +249,7 @@ function update(
   { step, learningRate, emaDecay }: StepSettings,
   { maxGradNorm = Infinity, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 }:
     AdamWOptions,
+  range: AdamRange,
 ): void {
   const clip = Math.min(1, maxGradNorm / (gradNorm + 1e-6));
   const root = Math.sqrt(1 - beta2 ** step);
@@ -184,5 +262,5 @@ function update(
     rate: learningRate * root / (1 - beta1 ** step),
     decay: 1 - learningRate * weightDecay,
     average: 1 - emaDecay,
-  });
+  }, range);
 }

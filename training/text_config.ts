@@ -13,6 +13,15 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
   if (evalEvery % logEvery !== 0) {
     throw usageError(`--eval-every ${evalEvery} must be a multiple of --log-every ${logEvery}.`);
   }
+  if (config.batchSize % config.accumulate !== 0) {
+    throw usageError(
+      `--batch-size ${config.batchSize} must be a multiple of --accumulate ${config.accumulate}, ` +
+        "the parts that it is computed in.",
+    );
+  }
+  if (config.encoderLearningRate !== undefined && config.freeze === "encoder") {
+    throw usageError("--encoder-learning-rate is not for --freeze encoder, which has none.");
+  }
   for (
     const [half, width, heads] of [
       ["encoder", config.encoderWidth, config.encoderHeads],
@@ -37,6 +46,20 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
     "--latent-kind noise or l2: kl learns its own",
   );
   only("corruption-ratio", given.corruptionRatio, corruption !== "none", "--corruption not none");
+}
+
+/** What the learning rate of a parameter is multiplied by; 0 freezes it. */
+export function rateOfParameter(
+  { freeze, learningRate, encoderLearningRate = learningRate }: Pick<
+    TextConfig,
+    "freeze" | "learningRate" | "encoderLearningRate"
+  >,
+): (name: string) => number {
+  return (name) => {
+    const half = name.slice(0, name.indexOf("."));
+    if (half === freeze) return 0;
+    return half === "encoder" ? encoderLearningRate / learningRate : 1;
+  };
 }
 
 /**

@@ -48,6 +48,17 @@ export const TEXT_FLAGS = {
     steps: integer({ min: 1, help: "optimizer steps in all" }),
     batchSize: integer({ min: 1, max: 65536, help: "texts a step" }),
     learningRate: number({ above: 0, max: 1, help: "AdamW's, after the warm-up" }),
+    encoderLearningRate: number({
+      ...{ above: 0, max: 1 },
+      help: "of BERT's weights, if another than --learning-rate",
+    }),
+    freeze: choice(["none", "encoder", "decoder"], {
+      help: "leave BERT's or GPT-2's weights as they are; what is between them learns",
+    }),
+    accumulate: integer({
+      ...{ min: 1, max: 65536 },
+      help: "parts that a batch is computed in, one after the other: less memory, the same step",
+    }),
     lrSchedule: choice(LEARNING_RATE_SCHEDULES, { help: "the learning rate after the warm-up" }),
     warmupSteps: integer({ min: 0, help: "steps over which the learning rate rises" }),
     weightDecay: number({ min: 0, max: 1, help: "decoupled weight decay" }),
@@ -143,7 +154,9 @@ const ASIDE = [
 type Settings = Omit<FlagValues<typeof TEXT_FLAGS>, typeof ASIDE[number]>;
 
 /** Everything that decides what a run computes: the other flags say where, not what. */
-export type TextConfig = Omit<Settings, "startFrom"> & Partial<Pick<Settings, "startFrom">>;
+export type TextConfig =
+  & Omit<Settings, "startFrom" | "encoderLearningRate">
+  & Partial<Pick<Settings, "startFrom" | "encoderLearningRate">>;
 
 const SETTINGS = new Set(
   Object.values(TEXT_FLAGS).flatMap((group) => Object.keys(group))

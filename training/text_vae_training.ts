@@ -8,16 +8,17 @@ import { countParameters, type Parameters, unravel } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { textVaeSpecs } from "../vae/text_vae.ts";
 import { type TextVaeBatch, textVaeLoss } from "../vae/text_vae_loss.ts";
+import { textBatchParts } from "./batch_parts.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./checkpoint_folders.ts";
 import { initTrainState } from "./diffusion_step.ts";
-import { compileLossStep } from "./loss_step.ts";
+import { compileLossStep, type LossBatch } from "./loss_step.ts";
 import { MeanWindow } from "./mean_window.ts";
 import { MetricsLog } from "./metrics.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { loadTrainState } from "./state_tensors.ts";
 import { type Supervised, superviseTraining } from "./supervise.ts";
-import { textVaeConfigOf } from "./text_config.ts";
+import { rateOfParameter, textVaeConfigOf } from "./text_config.ts";
 import type { TextData } from "./text_data.ts";
 import type { TextStart } from "./text_start.ts";
 import { textVaeBatches } from "./text_vae_batches.ts";
@@ -86,6 +87,7 @@ export async function trainTextVae(
   const trainStep = compileLossStep(device, {
     specs,
     optimizer,
+    rateOf: rateOfParameter(config),
     loss: (parameters: Parameters, batch: Readonly<Record<string, tf.Tensor>>) =>
       textVaeLoss(parameters, batch as unknown as TextVaeBatch, model, config),
   });
@@ -94,9 +96,13 @@ export async function trainTextVae(
     resumeStep: checkpoint === undefined ? undefined : done,
   });
   const window = new MeanWindow(checkpoint?.state?.details?.["window"] as JsonObject);
+  const batchAt = (step: number): { batch: LossBatch | readonly LossBatch[] } => {
+    const { batch } = batches.batchAt(step);
+    return { batch: config.accumulate === 1 ? batch : textBatchParts(batch, config.accumulate) };
+  };
   const trained = await superviseTraining({
     ...{ config, device, trainStep, done, metrics, unit: "texts" },
-    ...{ state: initial, batchAt: batches.batchAt },
+    ...{ state: initial, batchAt },
     window: {
       add: ({ loss, gradNorm, figures }) =>
         window.add({

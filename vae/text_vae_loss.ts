@@ -17,6 +17,11 @@ export interface TextVaeBatch {
   readonly labels: tf.Tensor2D;
   /** Standard normal noise [B, k, d]. */
   readonly noise: tf.Tensor3D;
+  /**
+   * For a part of a batch: its tokens over those of an average part, a scalar. The mean of the parts'
+   * losses is then the whole batch's, whose reconstruction is a mean over tokens.
+   */
+  readonly tokenShare?: tf.Scalar;
 }
 
 /** Weights of the loss's parts. */
@@ -69,10 +74,14 @@ export function textVaeLoss(
   const distribution = encodeLatents(parameters, batch, config);
   const latents = sampleLatents(distribution, batch.noise, noiseDeviation);
   const logits = decodeLogits(parameters, latents, batch.decoderInputIds, config);
-  const reconstruction = crossEntropy(
+  const perToken = crossEntropy(
     tf.reshape(logits, [-1, config.decoder.vocabSize]) as tf.Tensor2D,
     tf.reshape(batch.labels, [-1]) as tf.Tensor1D,
   );
+  const { tokenShare } = batch;
+  const reconstruction = tokenShare === undefined
+    ? perToken
+    : tf.mul(perToken, tokenShare) as tf.Scalar;
   const { mean, logVariance } = distribution;
   if (logVariance === undefined) {
     return { loss: reconstruction, figures: { reconstruction, divergence: tf.scalar(0) } };

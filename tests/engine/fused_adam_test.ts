@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { adamMemory, type AdamNumbers } from "../../engine/fused_adam.ts";
+import { type AdamMemory, adamMemory, type AdamNumbers } from "../../engine/fused_adam.ts";
 import { UserError } from "../../engine/errors.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
@@ -46,6 +46,29 @@ for (const count of [1, 7, 64]) {
     }
   });
 }
+
+Deno.test("adamMemory() does to ranges, one after the other, what it does to the whole", () => {
+  for (const average of [true, false]) {
+    const [whole, pieces, part] = Array.from({ length: 3 }, () => {
+      const memory = adamMemory(30, { average });
+      for (const vector of VECTORS) {
+        const values = randomStream(3).stream(vector).normal(30);
+        memory[vector].set(vector === "variance" ? values.map(Math.abs) : values);
+      }
+      return memory;
+    }) as [AdamMemory, AdamMemory, AdamMemory];
+    const before = [...part.parameters];
+    whole.update(FACTORS);
+    const bounds = [0, 3, 13, 14, 22, 30];
+    bounds.slice(1).forEach((to, i) => pieces.update(FACTORS, { from: bounds[i]!, to }));
+    for (const vector of VECTORS) assertEquals([...pieces[vector]], [...whole[vector]], vector);
+    part.update(FACTORS, { from: 5, to: 12 });
+    assertEquals(
+      [...part.parameters],
+      before.map((value, i) => i >= 5 && i < 12 ? whole.parameters[i]! : value),
+    );
+  }
+});
 
 Deno.test("adamMemory() does the same arithmetic without an average", () => {
   const [with_, without] = [adamMemory(7), adamMemory(7, { average: false })];

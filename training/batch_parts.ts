@@ -1,0 +1,38 @@
+/** Parts of a batch, for gradients that are accumulated: see loss_step.ts. */
+import { type HostArray, scalar } from "../engine/tree.ts";
+import { IGNORED_LABEL } from "../nn/cross_entropy.ts";
+import type { LossBatch } from "./loss_step.ts";
+
+/**
+ * Splits a batch of texts along its rows.
+ *
+ * @param batch Arrays [B, ...], with `labels` among them.
+ * @param parts How many; divides B.
+ * @returns The parts, each [B / parts, ...] with its `tokenShare`, as textVaeLoss wants it.
+ * @throws {RangeError} If `parts` does not divide B.
+ */
+export function textBatchParts(
+  batch: LossBatch & { readonly labels: HostArray },
+  parts: number,
+): LossBatch[] {
+  const [rows = 0] = batch.labels.shape;
+  if (rows % parts !== 0) throw new RangeError(`${rows} rows are no multiple of ${parts} parts`);
+  const size = rows / parts;
+  const tokens = ({ data }: HostArray) =>
+    Array.from(data).filter((label) => label !== IGNORED_LABEL).length;
+  const whole = tokens(batch.labels);
+  return Array.from({ length: parts }, (_, part) => {
+    const arrays = Object.fromEntries(
+      Object.entries(batch).map(([name, array]) => [name, rowsOf(array, part * size, size)]),
+    );
+    return { ...arrays, tokenShare: scalar(tokens(arrays["labels"]!) * parts / whole) };
+  });
+}
+
+/** Rows of an array [B, ...], as a view. */
+function rowsOf(array: HostArray, from: number, count: number): HostArray {
+  const [rows = 0, ...rest] = array.shape;
+  const width = array.data.length / rows;
+  const data = array.data.subarray(from * width, (from + count) * width);
+  return { ...array, shape: [count, ...rest], data } as HostArray;
+}
