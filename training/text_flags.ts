@@ -111,8 +111,8 @@ export const TEXT_FLAGS = {
         "of one length",
     }),
     latentSource: choice(LATENT_SOURCES, {
-      help: "where latents are read: at the text's first positions, at tokens put before it, or " +
-        "from stretches of it",
+      help: "where latents are read: at the text's first positions, at tokens put before it, " +
+        "from stretches of it, or by learned queries that attend to all of it",
     }),
     beta: number({ min: 0, help: "kl: weight of the divergence" }),
     freeBits: number({

@@ -3,7 +3,7 @@
  * latent vectors, GPT-2 reads them as a prefix of embeddings and says the text again.
  *
  * Parameters are those of transformers' BertModel under `encoder.`, of GPT2LMHeadModel under `decoder.`,
- * and three linear layers under `vae.`.
+ * and what is between them under `vae.`: three linear layers, and the resampler if there is one.
  */
 import * as tf from "../engine/tf.ts";
 import { attention } from "../nn/attention.ts";
@@ -13,6 +13,7 @@ import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameter
 import { causalBias } from "./attention_bias.ts";
 import { bert, bertSpecs } from "./bert.ts";
 import { gpt2Layers, gpt2Specs, tokenTable } from "./gpt2.ts";
+import { resample, type ResamplerConfig, resamplerSpecs } from "./resampler.ts";
 import { foldOf, prefixLength, type TextVaeConfig } from "./text_vae_config.ts";
 
 /** Parameters whose names begin with `prefix`, without it. */
@@ -46,6 +47,7 @@ export function textVaeSpecs(config: TextVaeConfig): ParameterSpecs {
   );
   return {
     ...underPrefix(encoderSpecs, "encoder."),
+    ...(config.latentSource === "resampler" ? resamplerSpecs(RESAMPLER, resamplerOf(config)) : {}),
     ...linearSpecs("vae.mean", fold * encoder.hiddenSize, latentWidth),
     ...(config.latentKind === "kl"
       ? linearSpecs("vae.log_variance", fold * encoder.hiddenSize, latentWidth)
@@ -53,6 +55,13 @@ export function textVaeSpecs(config: TextVaeConfig): ParameterSpecs {
     ...linearSpecs("vae.adapter", latentWidth, fold * decoder.nEmbd),
     ...underPrefix(gpt2Specs(decoder), "decoder."),
   };
+}
+
+/** The resampler's prefix. */
+const RESAMPLER = "vae.resampler";
+
+function resamplerOf({ latents, encoder }: TextVaeConfig): ResamplerConfig {
+  return { latents, width: encoder.hiddenSize, heads: encoder.numAttentionHeads };
 }
 
 /** A text's latents. */
@@ -99,9 +108,17 @@ export function encodeLatents(
     { inputIds: ids, attentionMask: mask },
     encoder,
   );
-  const read = config.latentSource === "stretches"
-    ? foldStretches(lastHiddenState, mask, config)
-    : tf.slice(lastHiddenState, [0, 0, 0], [batch, latents, hiddenSize]); // [B, k, h]
+  const atFirst = () => tf.slice(lastHiddenState, [0, 0, 0], [batch, latents, hiddenSize]);
+  const readers = {
+    first: atFirst,
+    tokens: atFirst,
+    stretches: () => foldStretches(lastHiddenState, mask, config),
+    resampler: () => {
+      const heard = { states: lastHiddenState, mask };
+      return resample(parameters, RESAMPLER, heard, resamplerOf(config));
+    },
+  };
+  const read = readers[config.latentSource](); // [B, k, fold * h]
   const raw = linear(parameters, "vae.mean", read) as tf.Tensor3D; // [B, k, d]
   if (latentKind === "l2") {
     const power = tf.mean(tf.square(raw), -1, true);

@@ -15,8 +15,9 @@ export const LATENT_KINDS = ["kl", "noise", "l2"] as const;
  * (PLANNER). `tokens`: at its first k positions, which hold k [CLS] tokens put before the text.
  * `stretches`: latent j is a linear layer of all states in the j-th of k equal stretches of the text,
  * and the decoder reads it as one embedding a token of the stretch, as image models fold patches.
+ * `resampler`: k learned queries attend to all states (LD4LG): see vae/resampler.ts.
  */
-export const LATENT_SOURCES = ["first", "tokens", "stretches"] as const;
+export const LATENT_SOURCES = ["first", "tokens", "stretches", "resampler"] as const;
 
 /** A text VAE. */
 export interface TextVaeConfig {

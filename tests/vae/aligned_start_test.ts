@@ -118,7 +118,7 @@ Deno.test("alignedStart() makes heads look at the latent of the token's stretch"
 });
 
 Deno.test("alignedStart() keeps every name and shape, and the parameters it is given", () => {
-  for (const source of ["first", "tokens", "stretches"] as const) {
+  for (const source of ["first", "tokens", "stretches", "resampler"] as const) {
     const config = configOf(source);
     const given = fresh(config);
     const copy = structuredClone(given);

@@ -70,7 +70,7 @@ function inputs(length: number) {
 }
 
 Deno.test("encodeLatents() keeps to each kind's range, and does not hear padding", () => {
-  for (const source of ["first", "tokens", "stretches"] as const) {
+  for (const source of ["first", "tokens", "stretches", "resampler"] as const) {
     for (const kind of LATENT_KINDS) {
       tf.tidy(() => {
         const config = tinyTextVae(source, kind);

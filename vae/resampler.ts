@@ -1,0 +1,68 @@
+/**
+ * Latents by learned queries: k vectors attend to the encoder's states, however many these are. After the
+ * Perceiver Resampler (Alayrac et al. 2022, arXiv:2204.14198, section 3.1.1) that LD4LG has between
+ * encoder and latents (Lovelace et al. 2023, arXiv:2212.09462), with one block in place of several, whose
+ * queries hear the states alone and not each other.
+ */
+import * as tf from "../engine/tf.ts";
+import { gelu } from "../nn/activations.ts";
+import { attention } from "../nn/attention.ts";
+import { layerNorm } from "../nn/layer_norm.ts";
+import { linear, linearSpecs, normSpecs } from "../nn/layers.ts";
+import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
+import { paddingBias } from "./attention_bias.ts";
+
+/** Sizes of a resampler. */
+export interface ResamplerConfig {
+  /** k, how many vectors come out. */
+  readonly latents: number;
+  /** Features of the states, of the queries and of what comes out. */
+  readonly width: number;
+  /** Heads; they divide the features. */
+  readonly heads: number;
+}
+
+/** A resampler's parameters, by `name`. */
+export function resamplerSpecs(name: string, { latents, width }: ResamplerConfig): ParameterSpecs {
+  return {
+    // Small, so that what is heard outweighs them; what asks is normalised, and differs all the same.
+    [`${name}.queries`]: { shape: [latents, width], initializer: { deviation: 0.02 } },
+    ...normSpecs(`${name}.attention_norm`, width),
+    ...linearSpecs(`${name}.query`, width, width),
+    ...linearSpecs(`${name}.key`, width, width),
+    ...linearSpecs(`${name}.value`, width, width),
+    ...linearSpecs(`${name}.output`, width, width),
+    ...normSpecs(`${name}.inner_norm`, width),
+    ...linearSpecs(`${name}.inner`, width, 4 * width),
+    ...linearSpecs(`${name}.outer`, 4 * width, width),
+  };
+}
+
+/**
+ * What the queries find.
+ *
+ * @param states The encoder's [B, N, h].
+ * @param mask 1 for tokens, 0 for padding, which is not heard [B, N].
+ * @returns [B, k, h]
+ */
+export function resample(
+  parameters: Parameters,
+  name: string,
+  { states, mask }: { readonly states: tf.Tensor3D; readonly mask: tf.Tensor2D },
+  { latents, width, heads }: ResamplerConfig,
+): tf.Tensor3D {
+  const [batch] = states.shape;
+  const own = tf.reshape(parameter(parameters, `${name}.queries`), [1, latents, width]);
+  const queries = tf.tile(own, [batch, 1, 1]); // [B, k, h]
+  const part = (layer: string, x: tf.Tensor) => linear(parameters, `${name}.${layer}`, x);
+  const norm = (layer: string, x: tf.Tensor) => layerNorm(parameters, `${name}.${layer}`, x);
+  const heard = attention(
+    part("query", norm("attention_norm", queries)) as tf.Tensor3D,
+    part("key", states) as tf.Tensor3D,
+    part("value", states) as tf.Tensor3D,
+    { heads, bias: paddingBias(mask) },
+  );
+  const x = tf.add(queries, part("output", heard));
+  const inner = gelu(part("inner", norm("inner_norm", x)));
+  return tf.add(x, part("outer", inner)) as tf.Tensor3D;
+}
