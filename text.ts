@@ -16,7 +16,8 @@ import { openDevice } from "./engine/device.ts";
 import { EXIT } from "./engine/errors.ts";
 import { fileExists } from "./engine/files.ts";
 import type { JsonObject } from "./engine/json.ts";
-import { checkTextSampling, sampleOnce, type TextSamples } from "./evaluation/text_samples.ts";
+import type { TextSamples } from "./evaluation/text_sample_session.ts";
+import { checkTextSampling, sampleOnce } from "./evaluation/text_samples.ts";
 import { weightsHash } from "./evaluation/weights_hash.ts";
 import { randomStream } from "./nn/random.ts";
 import { reportTextDiffusion } from "./report/text_diffusion_report.ts";
@@ -60,6 +61,7 @@ import { trainTextVae } from "./training/text_vae_training.ts";
 const SMALL: TextConfig = {
   dataset: "hotel_reviews",
   digits: "2x2", // of multiplication
+  trainSize: "l", // of WinoGrande, 10,234 problems: xl takes four times as long
   seed: 0,
   // Training
   steps: 2000, // seven passes over all windows; copying takes the first 400
@@ -248,6 +250,19 @@ const THOUGHTS: Partial<Settings> = {
 /** What a data set needs besides, whatever the preset. */
 const DATASETS: Record<Settings["dataset"], (digits: readonly number[]) => Partial<Settings>> = {
   hotel_reviews: () => ({}),
+  commonsense: () => ({
+    condition: "sentence",
+    conditionReader: "new", // of words that clauses have too, but longer
+    conditionDropout: 0, // an answer is right or wrong: there is nothing to strengthen
+    guidance: 1,
+    windows: false,
+    maxTokens: 32,
+    latents: 16,
+    conditionTokens: 126,
+    samples: 2000, // all of WinoGrande's dev set, and of WSC273
+    sampleSteps: 20,
+    sampleBatchSize: 100,
+  }),
   multiplication: ([n, m]) => ({
     ...THOUGHTS,
     maxTokens: 2 * (n! + m!) + 4, // a partial product, the sum so far or the answer, and marks
@@ -356,12 +371,12 @@ async function main(): Promise<number> {
   const vaeHash = await weightsHash(vae.parameters);
   const denoiser = stage === "sample" ? await openTextDenoiser(place, vaeHash) : undefined;
   const latents = denoiser === undefined ? await requireLatents(task) : undefined;
-  const { dataset, digits, seed } = config;
+  const { dataset, digits, trainSize, seed } = config;
   using run = await openRunFolder({
     directory: place,
     program: "text-diffusion",
     seed,
-    config: { dataset, digits, seed, ...diffusion } as unknown as JsonObject,
+    config: { dataset, digits, trainSize, seed, ...diffusion } as unknown as JsonObject,
     data: [...origins, {
       name: "autoencoder",
       origin: given.vae ?? "this run",

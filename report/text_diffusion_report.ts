@@ -1,7 +1,7 @@
 /** What a denoiser of text latents is measured by, and how its report shows it. */
 import type { Device } from "../engine/device.ts";
 import type { JsonObject } from "../engine/json.ts";
-import type { TextSamples } from "../evaluation/text_samples.ts";
+import type { TextSamples } from "../evaluation/text_sample_session.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";
 import type { RunFolder } from "../training/run_folder.ts";
 import type { TextData } from "../training/text_data.ts";

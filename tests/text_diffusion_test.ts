@@ -136,6 +136,40 @@ Deno.test({
 });
 
 Deno.test({
+  name: "text answers Winograd schemas by the lower loss and by what it says, beside chance",
+  ignore,
+  fn: async () => {
+    const out = `${await temporaryFolder()}/run`;
+    const stdout = await succeed(
+      ...tinyDenoiser("--dataset=commonsense", "--max-tokens=12", "--samples=10"),
+      ...["--out", out],
+    );
+    assertStringIncludes(stdout, "of 10; 95 % interval");
+    assertStringIncludes(stdout, "chance 50.0 %");
+    const [header, ...rows] = (await Deno.readTextFile(`${out}/diffusion/samples/accuracy.csv`))
+      .trimEnd().split("\n");
+    assertEquals(header, "set,answered_by,correct,count,accuracy,low,high,chance");
+    const names = rows.map((row) => row.split(",").slice(0, 2).join(", "));
+    assertEquals(
+      names,
+      ["WinoGrande dev", "WSC273"].flatMap((set) => [
+        `${set}, denoising loss`,
+        `${set}, generation`,
+      ]),
+    );
+    const samples = await lines(`${out}/diffusion/samples/samples.jsonl`);
+    assertEquals(samples.length, 20);
+    // Accuracy is counted anew from the losses that are written down and the sentence's right clause.
+    const right = samples.slice(0, 10).filter(({ options, losses, reference }) => {
+      const [first, second] = losses as [number, number];
+      const answer = (options as string[])[first <= second ? 0 : 1]!;
+      return (reference as string).startsWith(answer);
+    });
+    assertEquals(rows[0]!.split(",").slice(2, 4), [String(right.length), "10"]);
+  },
+});
+
+Deno.test({
   name: "text refuses a stage before its time and settings that do not go together, in one line",
   ignore,
   fn: async () => {
@@ -143,6 +177,8 @@ Deno.test({
     const refusals: [string[], number, string][] = [
       [["--condition=question"], 2, "--condition question is not for --dataset hotel_reviews"],
       [["--stage=sample"], 1, "run --stage vae first"],
+      [["--dataset=reviews"], 2, "one of hotel_reviews, commonsense, math, multiplication"],
+      [["--votes=0"], 2, "--votes 0: must be an integer from 1"],
     ];
     for (const [flags, exitCode, message] of refusals) {
       const { code, stderr } = await runText(...tinyDenoiser(...flags), "--out", `${place}/none`);

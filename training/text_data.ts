@@ -13,6 +13,7 @@ import type { Provenance } from "../datasets/sources.ts";
 import { type ThoughtProblem, thoughtTargets } from "../datasets/thoughts.ts";
 import { usageError } from "../engine/errors.ts";
 import { sha256 } from "../engine/json.ts";
+import { loadCommonsense } from "./commonsense_data.ts";
 import { digitsOf } from "./text_config.ts";
 import type { TextDiffusionConfig } from "./text_diffusion_flags.ts";
 import type { TextConfig, TextFlags } from "./text_flags.ts";
@@ -27,6 +28,12 @@ export interface LatentExample {
   readonly label?: number;
   /** A problem's right answer. */
   readonly answer?: string;
+  /** What a problem offers to choose from: what it is called, and the text that it makes. */
+  readonly options?: readonly { readonly name: string; readonly target: string }[];
+  /** Which of the options is right. */
+  readonly right?: number;
+  /** Which set the example is scored in, where there are several. */
+  readonly set?: string;
 }
 
 /** Examples of one kind. */
@@ -72,7 +79,9 @@ export interface TextData extends DataSource {
  */
 export async function loadTextData(
   { dataDir, preset }: TextFlags,
-  { dataset, digits, validationSize }: Pick<TextConfig, "dataset" | "digits" | "validationSize">,
+  { dataset, digits, trainSize, validationSize }:
+    & Pick<TextConfig, "dataset" | "digits" | "validationSize">
+    & Partial<Pick<TextConfig, "trainSize">>,
 ): Promise<TextData> {
   const options = {
     ...(dataDir === undefined ? {} : { dataDir }),
@@ -87,6 +96,7 @@ export async function loadTextData(
           throw usageError(`--validation-size ${validationSize}: ${error.message}`);
         }),
       ),
+    commonsense: () => loadCommonsense({ ...options, size: trainSize }, validationSize),
     multiplication: () => multiplicationData(digits, validationSize),
     math: async () => {
       const { train, validation, test, ...provenance } = await loadGsm8k(options);

@@ -24,6 +24,7 @@ import { randomStream } from "../nn/random.ts";
 import { compileTextCodec } from "../vae/text_codec.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./checkpoint_folders.ts";
+import { ConditionTokens } from "./condition_tokens.ts";
 import { initTrainState } from "./diffusion_step.ts";
 import { compileInPlaceTrainStep } from "./in_place_step.ts";
 import { LossWindow } from "./loss_window.ts";
@@ -32,13 +33,7 @@ import type { RunFolder } from "./run_folder.ts";
 import { loadTrainState } from "./state_tensors.ts";
 import { type Supervised, type SupervisedConfig, superviseTraining } from "./supervise.ts";
 import type { TextData } from "./text_data.ts";
-import {
-  blockCount,
-  ConditionTokens,
-  LatentBatches,
-  latentTexts,
-  nextThought,
-} from "./text_diffusion_batches.ts";
+import { blockCount, LatentBatches, latentTexts, nextThought } from "./text_diffusion_batches.ts";
 import { textDiffusionCheckpoint } from "./text_diffusion_checkpoint.ts";
 import type { TextDiffusionConfig } from "./text_diffusion_flags.ts";
 import {
@@ -144,7 +139,15 @@ export function denoiserOf(
   });
   if (encoder === null) return { model, tokens: undefined };
   const limit = Math.min(conditionTokens, encoder.maxPositionEmbeddings - 2);
-  return { model, tokens: new ConditionTokens(tokenizer, limit, condition !== "question") };
+  // A review may be cut; half of a question asks something else.
+  const whole = {
+    question: config.thoughtPasses === "multi" ? "question with its thoughts" : "question",
+    sentence: "sentence",
+  };
+  return {
+    model,
+    tokens: new ConditionTokens(tokenizer, limit, (whole as Record<string, string>)[condition]),
+  };
 }
 
 /** The schedule that a configuration asks for. */
@@ -237,11 +240,11 @@ export async function trainTextDiffusion(
   const { train, validation, classes } = data.examples(config);
   const { model, tokens } = denoiserOf(config, vae, classes);
   const schedule = textScheduleOf(config);
-  if (config.condition === "question") {
+  if (config.condition === "question" || config.condition === "sentence") {
     for (const { source = "", targets } of [...train, ...validation]) {
       // What is too long is said before training, and not when it is met.
       tokens?.encode(
-        config.thoughtPasses === "multi"
+        config.condition === "question" && config.thoughtPasses === "multi"
           ? nextThought(source, targets.slice(0, -1)).source!
           : source,
       );

@@ -4,19 +4,16 @@ import { rolloutCondition } from "../diffusion/latent_losses.ts";
 import type { TimedBatch } from "../diffusion/objective.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import { CONDITION } from "../diffusion/text_denoiser.ts";
-import { UserError } from "../engine/errors.ts";
+import type { TimestepDraw } from "../diffusion/timestep_sampling.ts";
 import { quote } from "../engine/quote.ts";
 import { float32, type HostArray, int32 } from "../engine/tree.ts";
 import { type RandomStream, randomStream } from "../nn/random.ts";
-import type { TextTokenizer } from "../vae/tokenizer.ts";
+import type { ConditionTokens } from "./condition_tokens.ts";
 import { lossWeightsOf } from "./image_config.ts";
 import { type NoisySampleOptions, noisySamples } from "./noisy_batch.ts";
 import type { LatentExample } from "./text_data.ts";
 import type { TextDiffusionConfig } from "./text_diffusion_flags.ts";
 import type { TextLatents } from "./text_latents.ts";
-
-/** Conditions are padded to multiples of this, so that few shapes are compiled. */
-const PADDING = 16;
 
 /** How a problem is laid out: what is denoised, and what is known. */
 export interface Layout {
@@ -76,64 +73,6 @@ export function latentTexts(
   return [...texts];
 }
 
-/** Reads conditions as the denoiser's encoder takes them. */
-export class ConditionTokens {
-  readonly #known = new Map<string, Int32Array>();
-  readonly #tokenizer: TextTokenizer;
-  readonly #limit: number;
-  readonly #cut: boolean;
-
-  /**
-   * @param limit Tokens at most, [CLS] and [SEP] not counted.
-   * @param cut Whether what is beyond is cut off; a question's is an error.
-   */
-  constructor(tokenizer: TextTokenizer, limit: number, cut: boolean) {
-    this.#tokenizer = tokenizer;
-    this.#limit = limit;
-    this.#cut = cut;
-  }
-
-  /** The same, but what is beyond the limit is cut off: for thoughts that a model made. */
-  cutting(): ConditionTokens {
-    return new ConditionTokens(this.#tokenizer, this.#limit, true);
-  }
-
-  /** [CLS], the text, [SEP]. @throws {UserError} If a text that must be whole is too long. */
-  encode(text: string): Int32Array {
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
-    const tokenizer = this.#tokenizer;
-    const ids = tokenizer.encode(text, { splitSpecialTokens: true });
-    if (ids.length > this.#limit && !this.#cut) {
-      throw new UserError(
-        `the question ${
-          quote(text, 60)
-        } has ${ids.length} tokens with the thoughts before, and the ` +
-          `model reads ${this.#limit}: raise --condition-tokens, with --condition-reader new`,
-      );
-    }
-    const kept = ids.subarray(0, this.#limit);
-    const whole = Int32Array.of(tokenizer.id("cls"), ...kept, tokenizer.id("sep"));
-    this.#known.set(text, whole);
-    return whole;
-  }
-
-  /** Texts side by side, padded. @returns `sourceIds` and `sourceMask` [B, M]. */
-  batch(texts: readonly string[]): Record<string, HostArray> {
-    const rows = texts.map((text) => this.encode(text));
-    const longest = Math.max(...rows.map(({ length }) => length));
-    const length = Math.min(Math.ceil(longest / PADDING) * PADDING, this.#limit + 2);
-    const ids = new Int32Array(rows.length * length).fill(this.#tokenizer.id("pad"));
-    const mask = new Int32Array(rows.length * length);
-    rows.forEach((row, i) => {
-      ids.set(row, i * length);
-      mask.fill(1, i * length, i * length + row.length);
-    });
-    const shape = [rows.length, length];
-    return { [CONDITION.ids]: int32(ids, shape), [CONDITION.mask]: int32(mask, shape) };
-  }
-}
-
 /** What batches are made of. */
 export interface LatentBatchSource {
   /** The settings. */
@@ -157,6 +96,11 @@ export class LatentBatches {
   constructor(source: LatentBatchSource) {
     this.#source = source;
     this.#rowOf = new Map(source.latents.texts.map((text, row) => [text, row]));
+  }
+
+  /** The same of other texts' latents. */
+  knowing(latents: TextLatents): LatentBatches {
+    return new LatentBatches({ ...this.#source, latents });
   }
 
   /** The latents of texts, block after block. @returns [B, blocks * k, d] */
@@ -276,19 +220,33 @@ export class LatentBatches {
    * nothing weighed or dropped, no estimates shown.
    */
   validation(examples: readonly LatentExample[]): TimedBatch[] {
+    const count = Math.min(this.#source.config.diffusionValidationSize, examples.length);
+    return this.measuring(examples.slice(0, count), randomStream(0).stream("validation"));
+  }
+
+  /**
+   * Batches of all examples to measure the loss with, nothing weighed or dropped, no estimates shown.
+   *
+   * @param random What noise, time steps and cuts come from: they are the same for other examples in
+   * as many rows.
+   * @param draw How time steps are drawn; of a flow, always uniformly.
+   */
+  measuring(
+    examples: readonly LatentExample[],
+    random: RandomStream,
+    draw?: TimestepDraw,
+  ): TimedBatch[] {
     const { config } = this.#source;
     const batchSize = config.diffusionBatchSize;
-    const random = randomStream(0).stream("validation");
-    const count = Math.min(config.diffusionValidationSize, examples.length);
     const { flow, ...noise } = this.#noiseOptions(0);
     const options: NoisySampleOptions = {
       ...noise,
       weights: undefined,
-      draw: undefined,
+      draw,
       flow: flow && { density: "uniform" },
     };
-    return Array.from({ length: Math.ceil(count / batchSize) }, (_, i) => {
-      const part = examples.slice(i * batchSize, Math.min(count, (i + 1) * batchSize));
+    return Array.from({ length: Math.ceil(examples.length / batchSize) }, (_, i) => {
+      const part = examples.slice(i * batchSize, (i + 1) * batchSize);
       const stream = random.at(i);
       const cuts = stream.stream("cut").uniform(part.length);
       const layouts = part.map((example, j) =>

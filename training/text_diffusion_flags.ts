@@ -7,7 +7,9 @@ import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
 import { choice, type FlagValues, integer, number, toggle } from "./flag_kinds.ts";
 
 /** What is known when a text is made. */
-export const TEXT_CONDITIONS = ["none", "rating", "continuation", "summary", "question"] as const;
+export const TEXT_CONDITIONS = [
+  ...["none", "rating", "continuation", "summary", "sentence", "question"] as const,
+];
 
 /** What reads the condition's text. */
 export const CONDITION_READERS = ["vae", "vae_trained", "new", "latents"] as const;
@@ -20,7 +22,7 @@ const TRAINING = {
   "Condition": {
     condition: choice(TEXT_CONDITIONS, {
       help: "what a text is made from: nothing; its rating; its first sentence (continuation); " +
-        "the text without it (summary); the question that thoughts answer",
+        "the text without it (summary); a sentence with a blank; the question that thoughts answer",
     }),
     conditionReader: choice(CONDITION_READERS, {
       help:

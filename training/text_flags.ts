@@ -1,4 +1,5 @@
 /** The flags of text.ts: what each takes, and what `--help` says of it. Defaults are in text.ts. */
+import { WINOGRANDE_SIZES } from "../datasets/winogrande.ts";
 import { DEVICE_CHOICES } from "../engine/device_names.ts";
 import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
 import { CORRUPTION_KINDS, CORRUPTION_RATIOS } from "../vae/corruption.ts";
@@ -6,7 +7,7 @@ import { LATENT_KINDS, LATENT_SOURCES } from "../vae/text_vae_config.ts";
 import { choice, type FlagValues, integer, number, text, toggle } from "./flag_kinds.ts";
 
 /** Data sets of texts. */
-export const TEXT_DATASETS = ["hotel_reviews", "multiplication", "math"] as const;
+export const TEXT_DATASETS = ["hotel_reviews", "commonsense", "math", "multiplication"] as const;
 
 /** What can be done one after the other. */
 export const TEXT_STAGES = ["all", "vae", "encode", "diffusion", "sample"] as const;
@@ -19,6 +20,9 @@ export const TEXT_FLAGS = {
   "Run": {
     dataset: choice(TEXT_DATASETS, { help: "the texts; hotel_reviews if not given" }),
     digits: text({ placeholder: "NxM", help: "multiplication: digits of both numbers" }),
+    trainSize: choice(WINOGRANDE_SIZES, {
+      help: "commonsense: which of WinoGrande's training sets",
+    }),
     stage: choice(TEXT_STAGES, {
       help:
         "vae: train the autoencoder; encode: texts to latents; diffusion: train the denoiser; " +

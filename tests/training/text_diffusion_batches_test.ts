@@ -4,12 +4,8 @@ import { UserError } from "../../engine/errors.ts";
 import { float32 } from "../../engine/tree.ts";
 import { randomStream } from "../../nn/random.ts";
 import type { LatentExample } from "../../training/text_data.ts";
-import {
-  ConditionTokens,
-  LatentBatches,
-  latentTexts,
-  nextThought,
-} from "../../training/text_diffusion_batches.ts";
+import { ConditionTokens } from "../../training/condition_tokens.ts";
+import { LatentBatches, latentTexts, nextThought } from "../../training/text_diffusion_batches.ts";
 import type { TextDiffusionConfig } from "../../training/text_diffusion_flags.ts";
 import { trainBpe } from "../../vae/bpe_trainer.ts";
 import { TextTokenizer } from "../../vae/tokenizer.ts";
@@ -51,7 +47,7 @@ function batchesOf(changes: Partial<TextDiffusionConfig> = {}, classes: number |
     latents: LATENTS,
     classes,
     tokens: config.condition === "question"
-      ? new ConditionTokens(tokenizer(), 20, false)
+      ? new ConditionTokens(tokenizer(), 20, "question")
       : undefined,
   });
 }
@@ -150,7 +146,7 @@ Deno.test("nextThought() gives the last thought as a block and those before it a
 });
 
 Deno.test("ConditionTokens refuses a question that is too long, and cuts what a model made", () => {
-  const tokens = new ConditionTokens(tokenizer(), 3, false);
+  const tokens = new ConditionTokens(tokenizer(), 3, "question");
   assertEquals(tokens.encode("abc").length, 5); // three letters between [CLS] and [SEP]
   const error = assertThrows(() => tokens.encode("abcd"), UserError);
   assert(error.message.includes("4 tokens") && error.message.includes("--condition-tokens"));
