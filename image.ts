@@ -5,6 +5,7 @@
  *     deno task image --preset smoke                     # seconds, on the bundled sample
  *     deno task image --preset small --seed 1            # hours; Ctrl-C saves, the same command goes on
  *     deno task image --resume --steps 6000              # more steps for a run that is there
+ *     deno task image --config runs/image-nano-0/config.json  # the same run again, elsewhere
  *     deno task image --preset small --start-from checkpoints/fashion-mnist  # better ones from those
  *     deno task image --sample-only                      # from the weights that come with the project
  *     deno task image --sample-only --checkpoint runs/image-nano-0 --class Sneaker --guidance 3
@@ -21,16 +22,13 @@ import { describeNetwork, networkSpecs, trainableNetwork } from "./diffusion/ima
 import { type Device, openDevice } from "./engine/device.ts";
 import { EXIT } from "./engine/errors.ts";
 import type { JsonObject } from "./engine/json.ts";
-import { prepareEvaluation, runEvaluation } from "./evaluation/evaluation_tool.ts";
-import type { SampledModel } from "./evaluation/draw_settings.ts";
-import { sampleGrid } from "./evaluation/sample_grid.ts";
+import { prepareEvaluation } from "./evaluation/evaluation_tool.ts";
+import { drawAndReport } from "./evaluation/image_run.ts";
 import { sampleOnly } from "./evaluation/sample_only.ts";
 import { compileValidationLoss } from "./evaluation/validation_loss.ts";
 import { adamW } from "./nn/optimizers.ts";
 import { countParameters, initParameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
-import { IMAGE_CHARTS, keyFigures, samplingProtocol } from "./report/image_report.ts";
-import { writeReport } from "./report/report.ts";
 import { trainingSummary } from "./report/training_summary.ts";
 import { loadCheckpoint } from "./training/checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
@@ -64,9 +62,12 @@ import { IMAGE_METRICS, trainImages } from "./training/image_training.ts";
 import { compileInPlaceTrainStep } from "./training/in_place_step.ts";
 import { LossAwareMemory, MEMORY_VECTORS } from "./training/loss_aware_memory.ts";
 import { LossWindow } from "./training/loss_window.ts";
-import { MetricsLog, readMetrics } from "./training/metrics.ts";
+import { MetricsLog } from "./training/metrics.ts";
 import { runProgram } from "./training/program.ts";
-import { openRunFolder, type RunFolder } from "./training/run_folder.ts";
+import { openRepeated, type Repeated } from "./training/repeat.ts";
+import { BUNDLED, type DataOrigin } from "./training/run_record.ts";
+import { openRunFolder } from "./training/run_folder.ts";
+import { checkSameRun, runDetails } from "./training/same_run.ts";
 import { describeSession } from "./training/session.ts";
 import { loadTrainState } from "./training/state_tensors.ts";
 import { loadStartWeights } from "./training/start_weights.ts";
@@ -219,9 +220,14 @@ async function main(): Promise<number> {
   const { preset = "nano" } = given;
   const only = given.class === undefined ? undefined : classIndex(given.class);
   checkTools(given);
-  const device = await openDevice(given.device ?? "onnx", {
-    ...(given.threads === undefined ? {} : { threads: given.threads }),
+  const repeated = await openRepeated(given.config, {
+    programs: ["image"],
+    flags: IMAGE_FLAGS,
+    given,
+    defaults: NANO,
   });
+  const { device: name = repeated?.device ?? "onnx", threads = repeated?.threads } = given;
+  const device = await openDevice(name, threads === undefined ? {} : { threads });
   if (given.sampleOnly || given.study !== undefined) {
     const released = given.checkpoint === undefined;
     await sampleOnly(device, given, {
@@ -230,7 +236,8 @@ async function main(): Promise<number> {
     });
     return EXIT.done;
   }
-  return await trainAndReport(device, given, { preset: PRESETS[preset], presetName: preset, only });
+  const defaults = repeated?.settings as unknown as ImageConfig | undefined ?? PRESETS[preset];
+  return await trainAndReport(device, given, { defaults, presetName: preset, only, repeated });
 }
 
 /** The settings of a training, and what follows from them. */
@@ -249,38 +256,42 @@ function resolveRun(preset: ImageConfig, given: ImageFlags) {
 async function trainAndReport(
   device: Device,
   given: ImageFlags,
-  { preset, presetName, only }: {
-    preset: ImageConfig;
+  { defaults, presetName, only, repeated }: {
+    defaults: ImageConfig;
     presetName: string;
     only: number | undefined;
+    repeated: Repeated | undefined;
   },
 ): Promise<number> {
-  const { config, network, specs, schedule } = resolveRun(preset, given);
+  const { config, network, specs, schedule } = resolveRun(defaults, given);
   const random = randomStream(config.seed);
 
   // The data, the weights to begin with, and the folder.
-  const data = await loadImages(given);
+  const data = await loadImages(given, repeated?.sampleOnly);
   const evaluation = given.evaluate ? await prepareEvaluation(given, data, Deno.args) : undefined;
   const start = config.startFrom === undefined
     ? undefined
     : await loadStartWeights(config.startFrom, network.config);
+  const origins: DataOrigin[] = [{
+    name: "fashion-mnist, train",
+    origin: data.origin === "sample" ? BUNDLED : data.origin,
+    sha256: data.sha256,
+    rows: data.train.labels.length + data.validation.labels.length,
+  }, ...(start === undefined ? [] : [start.origin])];
+  const session = await describeSession(["image", ...Deno.args], device, {
+    root: import.meta.dirname ?? ".",
+    now: Date.now(),
+  });
+  repeated?.check(origins, session).forEach((note) => console.log(note));
   using folder = await openRunFolder({
-    directory: given.out ?? `runs/image-${presetName}-${config.seed}`,
+    directory: given.out ?? repeated?.directory ?? `runs/image-${presetName}-${config.seed}`,
     automatic: given.out === undefined,
     program: "image",
     seed: config.seed,
     config: config as unknown as JsonObject,
-    absent: preset as unknown as JsonObject,
-    data: [{
-      name: "fashion-mnist, train",
-      origin: data.origin === "sample" ? "the bundled sample" : data.origin,
-      sha256: data.sha256,
-      rows: data.train.labels.length + data.validation.labels.length,
-    }, ...(start === undefined ? [] : [start.origin])],
-    session: await describeSession(["image", ...Deno.args], device, {
-      root: import.meta.dirname ?? ".",
-      now: Date.now(),
-    }),
+    absent: defaults as unknown as JsonObject,
+    data: origins,
+    session,
     ...(given.resume === undefined ? {} : { resume: given.resume }),
     ...(given.overwrite === undefined ? {} : { overwrite: given.overwrite }),
     extendable: EXTENDABLE,
@@ -296,6 +307,7 @@ async function trainAndReport(
   const found = await findCheckpoint(directory);
   describeDamage(found).forEach((line) => console.error(line));
   const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
+  if (checkpoint !== undefined) checkSameRun(checkpoint, folder.record, EXTENDABLE);
   const initial = checkpoint === undefined
     ? initTrainState(
       start?.parameters ?? initParameters(specs, random.stream("weights")),
@@ -339,7 +351,7 @@ async function trainAndReport(
           varianceType: config.learnedVariance ? "learned_range" : config.varianceType,
           flowShift: config.flowShift,
         },
-        details: { window: window.toJson() },
+        details: { window: window.toJson(), run: runDetails(folder.record) },
         ...(memory === undefined ? {} : { vectors: memory.vectors() }),
       }),
     );
@@ -366,54 +378,6 @@ async function trainAndReport(
     folder,
   );
   return EXIT.done;
-}
-
-/** Draws samples, measures them if that is asked for, and writes the report. */
-async function drawAndReport(
-  device: Device,
-  { directory, config, model, only, data, evaluation, summary }: {
-    directory: string;
-    config: ImageConfig;
-    model: SampledModel;
-    only: number | undefined;
-    data: Awaited<ReturnType<typeof loadImages>>;
-    evaluation: Awaited<ReturnType<typeof prepareEvaluation>> | undefined;
-    summary: string;
-  },
-  { record }: RunFolder,
-): Promise<void> {
-  const path = `${directory}/samples/grid.png`;
-  const animation = `${directory}/samples/trajectory.gif`;
-  const png = await sampleGrid(device, model, config, { path, only, animation });
-  const gif = await Deno.readFile(animation);
-  const evaluated = evaluation === undefined ? undefined : await runEvaluation(
-    device,
-    { ...evaluation, model, config, source: directory },
-    directory,
-  );
-  const rows = await readMetrics(`${directory}/metrics.csv`);
-  const figures = [...keyFigures(rows, config), ...evaluated?.figures ?? []];
-  const report = await writeReport(directory, {
-    title: directory.slice(directory.lastIndexOf("/") + 1),
-    summary,
-    warnings: [
-      ...data.origin === "sample" ? [data.description] : [],
-      ...evaluated?.warnings ?? [],
-    ],
-    figures,
-    pictures: [
-      { caption: samplingProtocol(config), png },
-      { caption: "A sample of each class on its way from noise", gif },
-    ],
-    metrics: rows,
-    charts: IMAGE_CHARTS,
-    sections: evaluated?.sections ?? [],
-    config: config as unknown as JsonObject,
-    origin: record as unknown as JsonObject,
-  });
-  console.log(summary);
-  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
-  console.log(`report: ${report}`);
 }
 
 if (import.meta.main) await runProgram(main);

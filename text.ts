@@ -4,6 +4,7 @@
  *     deno task text                                     # minutes on a laptop
  *     deno task text --preset smoke                      # seconds, on the bundled sample
  *     deno task text --resume --steps 6000               # train the same run on
+ *     deno task text --config runs/X/config.json         # the same run again, elsewhere
  *     deno task text --data-dir DIR --preset small       # an hour: the released checkpoint
  *     deno task text --help                              # every setting, with ranges and defaults
  *
@@ -26,10 +27,12 @@ import { findCheckpoint } from "./training/checkpoint_folders.ts";
 import { parseFlags, resolveConfig } from "./training/flags.ts";
 import { helpText, wantsHelp } from "./training/help.ts";
 import { runProgram } from "./training/program.ts";
+import { openRepeated } from "./training/repeat.ts";
 import { openRunFolder } from "./training/run_folder.ts";
-import type { DataOrigin } from "./training/run_record.ts";
+import { BUNDLED, type DataOrigin } from "./training/run_record.ts";
 import { describeSession } from "./training/session.ts";
 import { checkTextConsistency, digitsOf } from "./training/text_config.ts";
+import { DATASET_DEFAULTS } from "./training/text_dataset_defaults.ts";
 import { loadTextData } from "./training/text_data.ts";
 import {
   checkDiffusion,
@@ -52,9 +55,10 @@ import {
   type TextConfig,
   textSettingsOf,
 } from "./training/text_flags.ts";
+import { repeatedFlags, TEXT_PROGRAMS } from "./training/text_repeat.ts";
 import { openTextStart } from "./training/text_start.ts";
 import { openTextVae } from "./training/text_vae_checkpoint.ts";
-import { BUNDLED, checkHeldOut } from "./training/trained_on.ts";
+import { checkHeldOut } from "./training/trained_on.ts";
 import { trainTextVae } from "./training/text_vae_training.ts";
 
 /** From random weights, an hour on two cores: what checkpoints/text-vae was trained with. */
@@ -233,54 +237,6 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
 /** What nano does where there is no released model to begin with. */
 const FROM_SCRATCH = { copySteps: 300, learningRate: SMALL.learningRate };
 
-/** Of problems, whatever the set. */
-const THOUGHTS: Partial<Settings> = {
-  condition: "question",
-  conditionReader: "new", // questions are longer than thoughts
-  conditionDropout: 0, // an answer is right or wrong: there is nothing to strengthen
-  guidance: 1,
-  windows: false,
-  corruption: "none", // one digit more or less is another number
-  scheduledSampling: 0.05, // Diffusion of Thought's
-  samples: 200,
-  sampleSteps: 10,
-  sampleBatchSize: 100,
-};
-
-/** What a data set needs besides, whatever the preset. */
-const DATASETS: Record<Settings["dataset"], (digits: readonly number[]) => Partial<Settings>> = {
-  hotel_reviews: () => ({}),
-  commonsense: () => ({
-    condition: "sentence",
-    conditionReader: "new", // of words that clauses have too, but longer
-    conditionDropout: 0, // an answer is right or wrong: there is nothing to strengthen
-    guidance: 1,
-    windows: false,
-    maxTokens: 32,
-    latents: 16,
-    conditionTokens: 126,
-    samples: 2000, // all of WinoGrande's dev set, and of WSC273
-    sampleSteps: 20,
-    sampleBatchSize: 100,
-  }),
-  multiplication: ([n, m]) => ({
-    ...THOUGHTS,
-    maxTokens: 2 * (n! + m!) + 4, // a partial product, the sum so far or the answer, and marks
-    latents: n! + m! + 2,
-    vocabSize: 300, // digits stand apart, each a token with its space
-    conditionTokens: (m! + 1) * (2 * (n! + m!) + 4),
-    maxThoughts: m!,
-  }),
-  math: () => ({
-    ...THOUGHTS,
-    maxTokens: 32, // an equation and the answer
-    latents: 16,
-    vocabSize: 2000,
-    splitDigits: true,
-    conditionTokens: 510, // words and digits of the longest question, and of thoughts
-  }),
-};
-
 const FLAGS = { ...TEXT_FLAGS, ...TEXT_DIFFUSION_FLAGS };
 
 async function main(): Promise<number> {
@@ -295,20 +251,26 @@ async function main(): Promise<number> {
     }));
     return EXIT.done;
   }
-  const given = parseFlags(Deno.args, FLAGS);
+  const flags = parseFlags(Deno.args, FLAGS);
+  const repeated = await openRepeated(flags.config, {
+    ...{ programs: TEXT_PROGRAMS, flags: FLAGS, given: flags, defaults: PRESETS.small },
+  });
+  const given = repeatedFlags(flags, repeated);
   const { preset = "nano", stage = "all" } = given;
-  const named = resolveConfig(PRESETS[preset], given);
-  const ofDataset = DATASETS[named.dataset](digitsOf(named.digits));
-  const settings = resolveConfig({ ...PRESETS[preset], ...ofDataset }, given);
+  const samples = stage === "all" || stage === "sample";
+  const defaults = repeated?.settings as unknown as Settings | undefined ?? PRESETS[preset];
+  const named = resolveConfig(defaults, given);
+  const ofDataset = repeated ? {} : DATASET_DEFAULTS[named.dataset](digitsOf(named.digits));
+  const before = { ...defaults, ...ofDataset } as JsonObject; // what an older record does not say
+  const settings = resolveConfig({ ...defaults, ...ofDataset }, given);
   const resolved: TextConfig = textSettingsOf(settings);
   const diffusion: TextDiffusionConfig = diffusionSettingsOf(settings);
   const sampling: TextSamplingConfig = samplingSettingsOf(settings);
   checkTextConsistency(resolved, given);
   checkDiffusion(diffusion);
   checkTextSampling(sampling, diffusion);
-  const device = await openDevice(given.device ?? "onnx", {
-    ...(given.threads === undefined ? {} : { threads: given.threads }),
-  });
+  const { device: name = repeated?.device ?? "onnx", threads = repeated?.threads } = given;
+  const device = await openDevice(name, threads === undefined ? {} : { threads });
 
   // The model to begin with, the data, and the folder.
   const start = await openTextStart(resolved, given, {
@@ -316,12 +278,13 @@ async function main(): Promise<number> {
     root: import.meta.dirname ?? ".",
   });
   const { config } = start;
-  const data = await loadTextData(given, config);
+  const data = await loadTextData(given, config, repeated?.sampleOnly);
   if (given.vae === undefined) checkHeldOut(start, data);
   data.examples(diffusion); // or there is no such condition
   const session = await describeSession(["text", ...Deno.args], device, {
     root: import.meta.dirname ?? ".",
     now: Date.now(),
+    settings: { ...(stage === "vae" ? {} : diffusion), ...(samples ? sampling : {}) },
   });
   const origins: DataOrigin[] = [{
     name: `${config.dataset}, train`,
@@ -329,13 +292,16 @@ async function main(): Promise<number> {
     sha256: data.sha256,
     rows: data.rows,
   }, ...start.origins];
-  const directory = given.out ?? `runs/text-${config.dataset}-${preset}-${config.seed}`;
+  repeated?.check(origins, session).forEach((note) => console.log(note));
+  const directory = given.out ?? repeated?.directory ??
+    `runs/text-${config.dataset}-${preset}-${config.seed}`;
   using folder = given.vae !== undefined ? undefined : await openRunFolder({
     directory,
     automatic: given.out === undefined,
     program: "text",
     seed: config.seed,
     config: config as unknown as JsonObject,
+    absent: before,
     data: origins,
     session,
     ...(given.resume === undefined ? {} : { resume: given.resume }),
@@ -350,7 +316,8 @@ async function main(): Promise<number> {
   // The autoencoder: the one that was named, or the run's own.
   if (folder !== undefined && (stage === "all" || stage === "vae")) {
     const newest = await findCheckpoint(root);
-    if (stage === "all" && newest !== undefined && newest.step >= config.steps) {
+    const reported = await fileExists(`${root}/report.html`); // or it was cut off before that
+    if (stage === "all" && reported && newest !== undefined && newest.step >= config.steps) {
       console.log(`vae: ${newest.directory} has its ${newest.step} steps already`);
     } else {
       const trained = await trainTextVae(start, { device, data, folder });
@@ -371,17 +338,20 @@ async function main(): Promise<number> {
   const vaeHash = await weightsHash(vae.parameters);
   const denoiser = stage === "sample" ? await openTextDenoiser(place, vaeHash) : undefined;
   const latents = denoiser === undefined ? await requireLatents(task) : undefined;
-  const { dataset, digits, trainSize, seed } = config;
+  const { dataset, digits, trainSize, seed, validationSize } = config; // what the texts are
+  const dataOfRun: DataOrigin[] = [...origins, {
+    name: "autoencoder",
+    origin: given.vae ?? "this run",
+    sha256: { vae: vaeHash },
+  }];
+  repeated?.check(dataOfRun, session);
   using run = await openRunFolder({
     directory: place,
     program: "text-diffusion",
     seed,
-    config: { dataset, digits, trainSize, seed, ...diffusion } as unknown as JsonObject,
-    data: [...origins, {
-      name: "autoencoder",
-      origin: given.vae ?? "this run",
-      sha256: { vae: vaeHash },
-    }],
+    config: { dataset, digits, trainSize, seed, validationSize, ...diffusion } as JsonObject,
+    absent: { ...before, validationSize },
+    data: dataOfRun,
     session,
     resume: given.resume === true && await fileExists(`${place}/config.json`),
     ...(stage === "diffusion" ? { overwrite: given.overwrite ?? false } : {}),
@@ -401,14 +371,14 @@ async function main(): Promise<number> {
 
   // Samples.
   const model = denoiser ?? await openTextDenoiser(place, vaeHash);
-  const samples = await sampleOnce({
+  const drawn = await sampleOnce({
     ...{ device, vae, model, data, dataset, sampling },
     config: diffusion,
     random: randomStream(seed).stream("sampling"),
     folder: `${place}/samples`,
     now: () => performance.now(),
   });
-  await report(samples);
+  await report(drawn);
   return EXIT.done;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Starts a program with its permission set of deno.json, plus what its flags name and no more:
- * `--out DIR` may be written, `--data-dir`, `--checkpoint` and `--start-from DIR` and the mask of
- * `--inpaint` may be read, and `--device tensorflow` sets libtensorflow's variables. A set alone is
+ * `--out DIR` may be written, `--config`, `--data-dir`, `--checkpoint` and `--start-from DIR` and the
+ * mask of `--inpaint` may be read, and `--device tensorflow` sets libtensorflow's variables. A set alone is
  * fixed: it would have to allow every folder there is, or refuse the user's own.
  *
  *     deno run --allow-run tools/task.ts image --out /some/folder
@@ -17,6 +17,7 @@ const PROGRAMS = { image: config.permissions.image, text: config.permissions.tex
 /** The flags that name folders, and what is done in them. */
 const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--out": ["read", "write"],
+  "--config": ["read"],
   "--data-dir": ["read"],
   "--checkpoint": ["read"],
   "--vae": ["read"],

@@ -5,12 +5,16 @@ import type { ImageFlags } from "./image_flags.ts";
 /**
  * Loads the images and says where they came from. The smoke preset is content with the bundled sample.
  *
+ * @param sampleOnly Whether the bundled sample is enough, unless flags name a folder.
  * @throws {UserError} As loadFashionMnist.
  */
-export async function loadImages({ dataDir, preset }: ImageFlags): Promise<FashionMnist> {
+export async function loadImages(
+  { dataDir, preset }: ImageFlags,
+  sampleOnly: boolean = preset === "smoke",
+): Promise<FashionMnist> {
   const data = await loadFashionMnist({
     ...(dataDir === undefined ? {} : { dataDir }),
-    sampleOnly: preset === "smoke" && dataDir === undefined,
+    sampleOnly: sampleOnly && dataDir === undefined,
     log: (line) => console.error(line),
   });
   console.log(data.description);

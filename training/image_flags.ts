@@ -29,6 +29,10 @@ export const IMAGE_FLAGS = {
     preset: choice(["smoke", "nano", "small", "paper"], {
       help: "which defaults; nano if not given",
     }),
+    config: text({
+      placeholder: "FILE",
+      help: "repeat the run of this config.json: its settings, device and threads, on its data",
+    }),
     out: text({
       placeholder: "DIR",
       help: "the run's folder; runs/image-PRESET-SEED if not given",
@@ -226,7 +230,17 @@ export type ImageFlags = Partial<FlagValues<typeof IMAGE_FLAGS>>;
 
 /** Flags that say where to compute, or what to do besides training: no settings of a run. */
 const ASIDE = [
-  ...["preset", "out", "device", "threads", "dataDir", "resume", "overwrite", "class"] as const,
+  ...[
+    "preset",
+    "config",
+    "out",
+    "device",
+    "threads",
+    "dataDir",
+    "resume",
+    "overwrite",
+    "class",
+  ] as const,
   ...["sampleOnly", "checkpoint", "interpolate", "encode", "inpaint", "fromStep"] as const,
   ...["evaluate", "evaluateSamples", "evaluateSeeds", "study", "studySteps"] as const,
   "trajectory",

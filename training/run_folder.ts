@@ -19,7 +19,7 @@
 import { usageError, UserError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
 import { writeFileAtomic } from "../engine/files.ts";
-import { jsonDifferences, type JsonObject } from "../engine/json.ts";
+import type { JsonObject } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
 import { clearLeftovers, listCheckpoints } from "./checkpoint_folders.ts";
 import { ignoreMissing } from "./durable_folder.ts";
@@ -33,6 +33,7 @@ import {
   type RunRecord,
   type RunSession,
 } from "./run_record.ts";
+import { configDifference, dataDifference, sessionNotes } from "./same_run.ts";
 
 /** What `overwrite` removes, in this order: the record last, since it is what marks a run's folder. */
 const RUN_FILES = [
@@ -238,38 +239,8 @@ function describeDifference(record: RunRecord, options: RunFolderOptions): strin
   }
   const now = Object.entries(absent).filter(([key]) => key in config);
   const before = { ...Object.fromEntries(now), ...record.config };
-  const differences = jsonDifferences(before, config)
-    .filter(({ key }) => !(resume && extendable.includes(key)));
-  const [first] = differences;
-  if (first !== undefined) {
-    const others = differences.length - 1;
-    return `${first.key} is ${quote(first.left)} there and ${quote(first.right)} here` +
-      (others === 0 ? "" : ` (and ${others} more)`);
-  }
-  for (const { name, sha256 } of data) {
-    const there = record.data.find((other) => other.name === name);
-    if (there === undefined) return `it was not trained on ${quote(name)}`;
-    const [file] = jsonDifferences(there.sha256, sha256);
-    if (file !== undefined) {
-      return `the data ${quote(name)} is another there, in ${quote(file.key)}`;
-    }
-  }
-  return undefined;
-}
-
-/** What may keep a run that goes on from being, bit for bit, what it would have been. */
-function sessionNotes(before: RunSession | undefined, now: RunSession): string[] {
-  if (before === undefined) return [];
-  const pick = ({ device, threads, versions, commit }: RunSession): JsonObject => ({
-    device,
-    threads,
-    versions,
-    ...(commit === undefined ? {} : { commit }),
-  });
-  return jsonDifferences(pick(before), pick(now)).map(({ key, left, right }) =>
-    `${key} was ${quote(left)} when this run was last started and is ${quote(right)} now: ` +
-    "figures may differ in their last digits"
-  );
+  return configDifference(before, config, resume ? extendable : []) ??
+    dataDifference(record.data, data);
 }
 
 async function removeRun(directory: string): Promise<void> {

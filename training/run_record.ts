@@ -13,11 +13,14 @@ import type { Versions } from "./versions.ts";
 /** The name of the record in a run's folder. */
 export const RECORD_NAME = "config.json";
 
+/** What a record calls the data that comes with the project. */
+export const BUNDLED = "the bundled sample";
+
 /** Where a data set came from, and what exactly it was. */
 export interface DataOrigin {
   /** The data set and its part, such as "fashion-mnist, train". */
   readonly name: string;
-  /** The address, the system's package, or "the bundled sample". */
+  /** The address, the system's package, or {@linkcode BUNDLED}. */
   readonly origin: string;
   /** The SHA-256 of each file's unpacked bytes. */
   readonly sha256: Readonly<Record<string, string>>;
@@ -37,6 +40,10 @@ export interface RunSession {
   readonly threads: number;
   /** Versions of this package, of Deno and of the npm packages. */
   readonly versions: Versions;
+  /** The SHA-256 of deno.lock, which pins every package by its hash; where it could be read. */
+  readonly lockfile?: string;
+  /** Settings of this start that `config` does not have, such as those of later stages. */
+  readonly settings?: JsonObject;
   /** The machine. */
   readonly system: { readonly os: string; readonly arch: string; readonly cores: number };
   /** The commit of the code, where that could be read. */

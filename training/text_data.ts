@@ -82,10 +82,11 @@ export async function loadTextData(
   { dataset, digits, trainSize, validationSize }:
     & Pick<TextConfig, "dataset" | "digits" | "validationSize">
     & Partial<Pick<TextConfig, "trainSize">>,
+  sampleOnly: boolean = preset === "smoke",
 ): Promise<TextData> {
   const options = {
     ...(dataDir === undefined ? {} : { dataDir }),
-    sampleOnly: preset === "smoke" && dataDir === undefined,
+    sampleOnly: sampleOnly && dataDir === undefined,
     log: (line: string) => console.error(line),
   };
   const data = await {

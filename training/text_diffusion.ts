@@ -30,12 +30,13 @@ import { compileInPlaceTrainStep } from "./in_place_step.ts";
 import { LossWindow } from "./loss_window.ts";
 import { MetricsLog } from "./metrics.ts";
 import type { RunFolder } from "./run_folder.ts";
+import { checkSameRun, runDetails } from "./same_run.ts";
 import { loadTrainState } from "./state_tensors.ts";
 import { type Supervised, type SupervisedConfig, superviseTraining } from "./supervise.ts";
 import type { TextData } from "./text_data.ts";
 import { blockCount, LatentBatches, latentTexts, nextThought } from "./text_diffusion_batches.ts";
 import { textDiffusionCheckpoint } from "./text_diffusion_checkpoint.ts";
-import type { TextDiffusionConfig } from "./text_diffusion_flags.ts";
+import { DIFFUSION_EXTENDABLE, type TextDiffusionConfig } from "./text_diffusion_flags.ts";
 import {
   encodeToLatents,
   latentScale,
@@ -267,6 +268,7 @@ export async function trainTextDiffusion(
   const found = await findCheckpoint(run.directory);
   describeDamage(found).forEach((line) => console.error(line));
   const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
+  if (checkpoint !== undefined) checkSameRun(checkpoint, run.record, DIFFUSION_EXTENDABLE);
   const optimizer = {
     weightDecay: config.diffusionWeightDecay,
     maxGradNorm: config.diffusionMaxGradNorm,
@@ -324,7 +326,7 @@ export async function trainTextDiffusion(
           parameters: { ...frozen, ...unravel(state.ema, specs) },
           isFlow: config.objective === "flow_matching",
           configHash: run.record.configHash,
-          details: { window: window.toJson() },
+          details: { window: window.toJson(), run: runDetails(run.record) },
         }),
       ),
   });

@@ -31,6 +31,10 @@ export const TEXT_FLAGS = {
     preset: choice(["smoke", "nano", "small", "base"], {
       help: "which defaults; nano if not given",
     }),
+    config: text({
+      placeholder: "FILE",
+      help: "repeat the run of this config.json: its settings, device and threads, on its data",
+    }),
     out: text({
       placeholder: "DIR",
       help: "the run's folder; runs/text-DATASET-PRESET-SEED if not given",
@@ -145,6 +149,7 @@ const ASIDE = [
   ...[
     "stage",
     "preset",
+    "config",
     "out",
     "device",
     "threads",

@@ -16,8 +16,10 @@ import { compileLossStep, type LossBatch } from "./loss_step.ts";
 import { MeanWindow } from "./mean_window.ts";
 import { MetricsLog } from "./metrics.ts";
 import type { RunFolder } from "./run_folder.ts";
+import { checkSameRun, runDetails } from "./same_run.ts";
 import { loadTrainState } from "./state_tensors.ts";
 import { type Supervised, superviseTraining } from "./supervise.ts";
+import { TEXT_EXTENDABLE } from "./text_flags.ts";
 import { rateOfParameter, textVaeConfigOf } from "./text_config.ts";
 import type { TextData } from "./text_data.ts";
 import type { TextStart } from "./text_start.ts";
@@ -60,6 +62,7 @@ export async function trainTextVae(
   const found = await findCheckpoint(directory);
   describeDamage(found).forEach((line) => console.error(line));
   const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
+  if (checkpoint !== undefined) checkSameRun(checkpoint, folder.record, TEXT_EXTENDABLE);
   const loaded = checkpoint === undefined ? begun : loadTextVae(checkpoint);
   const texts = prepareTexts(data, config, loaded?.tokenizer);
   const { tokenizer } = texts;
@@ -123,7 +126,7 @@ export async function trainTextVae(
         textVaeCheckpoint({
           ...{ config: model, tokenizer, state, step, configHash },
           seed: config.seed,
-          details: { window: window.toJson() },
+          details: { window: window.toJson(), run: runDetails(folder.record) },
         }),
       ),
   });

@@ -3,7 +3,7 @@ import { knownHeldOut } from "../datasets/hotel_reviews.ts";
 import { usageError, UserError } from "../engine/errors.ts";
 import { type JsonObject, parseJsonObject } from "../engine/json.ts";
 import { fileError } from "../engine/file_errors.ts";
-import { readRecord } from "./run_record.ts";
+import { BUNDLED, readRecord } from "./run_record.ts";
 import type { TextData } from "./text_data.ts";
 import type { TextConfig } from "./text_flags.ts";
 import type { TextStart } from "./text_start.ts";
@@ -19,9 +19,6 @@ export interface TrainedOn {
   /** How many were held out. */
   readonly validationSize: number;
 }
-
-/** What a run's record calls the origin of bundled texts. */
-export const BUNDLED = "the bundled sample";
 
 /**
  * What a checkpoint's model learned from: as its run's config.json has it, or its own training.json,

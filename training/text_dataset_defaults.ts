@@ -1,0 +1,56 @@
+/** Settings that follow from text.ts's data set, whatever the preset. */
+import type { TextDiffusionConfig, TextSamplingConfig } from "./text_diffusion_flags.ts";
+import type { TextConfig } from "./text_flags.ts";
+
+type Settings = TextConfig & TextDiffusionConfig & TextSamplingConfig;
+
+/** Of problems, whatever the set. */
+const THOUGHTS: Partial<Settings> = {
+  condition: "question",
+  conditionReader: "new", // questions are longer than thoughts
+  conditionDropout: 0, // an answer is right or wrong: there is nothing to strengthen
+  guidance: 1,
+  windows: false,
+  corruption: "none", // one digit more or less is another number
+  scheduledSampling: 0.05, // Diffusion of Thought's
+  samples: 200,
+  sampleSteps: 10,
+  sampleBatchSize: 100,
+};
+
+/** What a data set needs besides, whatever the preset, by its name; of multiplication, by its digits. */
+export const DATASET_DEFAULTS: Record<
+  TextConfig["dataset"],
+  (digits: readonly number[]) => Partial<Settings>
+> = {
+  hotel_reviews: () => ({}),
+  commonsense: () => ({
+    condition: "sentence",
+    conditionReader: "new", // of words that clauses have too, but longer
+    conditionDropout: 0, // an answer is right or wrong: there is nothing to strengthen
+    guidance: 1,
+    windows: false,
+    maxTokens: 32,
+    latents: 16,
+    conditionTokens: 126,
+    samples: 2000, // all of WinoGrande's dev set, and of WSC273
+    sampleSteps: 20,
+    sampleBatchSize: 100,
+  }),
+  multiplication: ([n, m]) => ({
+    ...THOUGHTS,
+    maxTokens: 2 * (n! + m!) + 4, // a partial product, the sum so far or the answer, and marks
+    latents: n! + m! + 2,
+    vocabSize: 300, // digits stand apart, each a token with its space
+    conditionTokens: (m! + 1) * (2 * (n! + m!) + 4),
+    maxThoughts: m!,
+  }),
+  math: () => ({
+    ...THOUGHTS,
+    maxTokens: 32, // an equation and the answer
+    latents: 16,
+    vocabSize: 2000,
+    splitDigits: true,
+    conditionTokens: 510, // words and digits of the longest question, and of thoughts
+  }),
+};
