@@ -153,7 +153,7 @@ const DENOISER: TextDiffusionConfig & TextSamplingConfig = {
   guidance: 2, // LD4LG's
   eta: 0,
   dynamicThreshold: 0,
-  temperature: 1,
+  ...{ temperature: 1, decodingTemperature: 0 },
   samples: 50,
   votes: 1,
   sampleBatchSize: 25,

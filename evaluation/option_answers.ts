@@ -140,7 +140,7 @@ export async function answerOptions(
   const { examples, sampling } = session;
   if (examples.length === 0) throw new UserError("there are no problems to answer");
   const losses = await lossesOfOptions(session);
-  const { texts } = await drawTexts();
+  const { texts, figures: drawing } = await drawTexts();
   const rows = examples.map(({ set = "", options = [], right }, i) => {
     const named = namedOption(texts[i]!.text, options.map(({ name }) => name));
     return { set, right, byLoss: lowest(losses[i]!), named };
@@ -181,6 +181,6 @@ export async function answerOptions(
       losses: losses[i]!,
       right: rows[i]!.byLoss === rows[i]!.right,
     })),
-    figures,
+    figures: [...figures, ...drawing],
   };
 }

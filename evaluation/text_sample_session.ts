@@ -9,7 +9,7 @@ import type { TextDenoiserModel } from "../training/text_diffusion_checkpoint.ts
 import type { TextDiffusionConfig, TextSamplingConfig } from "../training/text_diffusion_flags.ts";
 import type { LoadedTextVae } from "../training/text_vae_checkpoint.ts";
 import type { MeasuredFigure } from "./measured_figure.ts";
-import type { LatentSampler } from "./text_sampling.ts";
+import type { LatentSampler, SayingOptions } from "./text_sampling.ts";
 
 /** Samples whose every step is decoded. */
 export const TRAJECTORIES = 4;
@@ -42,8 +42,12 @@ export interface TextSampleTask {
 export interface SampledText {
   /** What it was made from, if anything. */
   readonly prompt?: string;
-  /** The text. */
+  /** The text; of several candidates, the first. */
   readonly text: string;
+  /** The class that it was made from, if any. */
+  readonly label?: number;
+  /** All that was drawn from the same source, where that is more than one text. */
+  readonly candidates?: readonly string[];
   /** What was to come out, where that is known. */
   readonly reference?: string;
   /** Whether a problem was answered rightly. */
@@ -70,8 +74,11 @@ export interface SampleSession extends TextSampleTask {
   readonly batches: LatentBatches;
   /** Encodes texts, normalised: [N, k, d]. */
   readonly encode: (texts: readonly string[]) => Promise<HostArray>;
-  /** Says normalised latents [B, blocks * k, d], block by block. */
-  readonly say: (latents: HostArray) => Promise<string[][]>;
+  /** Says normalised latents [B, blocks * k, d], block by block; the likeliest tokens by default. */
+  readonly say: (
+    latents: HostArray,
+    request?: Omit<SayingOptions, "temperature">,
+  ) => Promise<string[][]>;
   /** The latents of no text [k, d], flat. */
   readonly empty: Float32Array;
   /** What texts are made from. */

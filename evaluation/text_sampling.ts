@@ -12,6 +12,7 @@ import { breathe } from "../training/interrupt.ts";
 import type { TextDenoiserModel } from "../training/text_diffusion_checkpoint.ts";
 import type { TextSamplingConfig } from "../training/text_diffusion_flags.ts";
 import { denormalizeLatents, type LatentScale } from "../training/text_latents.ts";
+import type { DecodingMethod } from "../vae/latent_decoder.ts";
 import type { TextCodec } from "../vae/text_codec.ts";
 import type { TextTokenizer } from "../vae/tokenizer.ts";
 import { noiseOf } from "./sampling_session.ts";
@@ -106,11 +107,22 @@ export function compileLatentSampler(
   return { draw, dispose: () => compiled.dispose() };
 }
 
+/** How latents are said. */
+export interface SayingOptions {
+  /** The temperature of the decoder's tokens; 0 for the likeliest. */
+  readonly temperature: number;
+  /** The samples' numbers [B]: what each says depends on the stream and on its own number alone. */
+  readonly numbers: readonly number[];
+  /** The stream. */
+  readonly random: RandomStream;
+}
+
 /**
  * Says latents, block by block.
  *
  * @param latents Normalised [B, blocks * k, d].
  * @param perBlock k.
+ * @param options The likeliest tokens by default.
  * @returns Of each sample its blocks' texts.
  */
 export async function sayLatents(
@@ -121,15 +133,23 @@ export async function sayLatents(
     readonly tokenizer: Pick<TextTokenizer, "decode">;
     readonly scale: LatentScale;
   },
+  options?: SayingOptions,
 ): Promise<string[][]> {
   const [batch, vectors, width] = latents.shape as [number, number, number];
   const blocks = vectors / perBlock;
   const raw = denormalizeLatents(latents, scale);
-  const texts = await codec.decode(float32(raw.data as Float32Array, [
-    batch * blocks,
-    perBlock,
-    width,
-  ]));
+  const shape = [batch * blocks, perBlock, width];
+  const method: DecodingMethod = options === undefined || options.temperature === 0
+    ? { method: "greedy" }
+    : {
+      method: "sample",
+      temperature: options.temperature,
+      random: options.random.stream("decoding"),
+      numbers: options.numbers.flatMap((number) =>
+        Array.from({ length: blocks }, (_, block) => number * blocks + block)
+      ),
+    };
+  const texts = await codec.decode(float32(raw.data as Float32Array, shape), method);
   const said = texts.map((ids) => tokenizer.decode(ids));
   return Array.from({ length: batch }, (_, i) => said.slice(i * blocks, (i + 1) * blocks));
 }

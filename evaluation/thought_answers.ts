@@ -12,8 +12,11 @@ export interface ThoughtModel {
     layouts: readonly Layout[],
     request: Pick<DrawLatentsRequest, "numbers" | "random"> & { readonly given?: HostArray },
   ): Promise<HostArray>;
-  /** Says blocks. @returns Of each sample its blocks' texts. */
-  say(latents: HostArray): Promise<string[][]>;
+  /** Says blocks of the samples of those numbers. @returns Of each sample its blocks' texts. */
+  say(
+    latents: HostArray,
+    request: Pick<DrawLatentsRequest, "numbers" | "random">,
+  ): Promise<string[][]>;
   /** The latents of no text [k, d], flat. */
   readonly empty: Float32Array;
   /** The shape of a block, k and d. */
@@ -46,7 +49,8 @@ export async function thinkTogether(
   { questions, numbers, random, maxThoughts }: ThoughtRequest,
 ): Promise<Thoughts[]> {
   const layouts = questions.map((source) => wholeExample({ targets: [], source }, maxThoughts));
-  const said = await model.say(await model.draw(layouts, { numbers, random }));
+  const request = { numbers, random };
+  const said = await model.say(await model.draw(layouts, request), request);
   return said.map((texts) => ({ texts: texts.filter((text) => text.trim() !== ""), passes: 1 }));
 }
 
@@ -67,12 +71,12 @@ export async function thinkInTurn(
   for (let pass = 0; pass < maxThoughts && open.length > 0; pass++) {
     const given = new Float32Array(open.length * size);
     open.forEach((row, i) => given.set(last[row]!, i * size));
+    const request = { numbers: open.map((row) => numbers[row]!), random: random.at(pass) };
     const drawn = await model.draw(open.map((row) => nextThought(questions[row]!, texts[row]!)), {
-      numbers: open.map((row) => numbers[row]!),
-      random: random.at(pass),
+      ...request,
       given: float32(given, [open.length, k, width]),
     });
-    const said = await model.say(drawn);
+    const said = await model.say(drawn, request);
     const finished = new Set<number>();
     open.forEach((row, i) => {
       const [text = ""] = said[i]!;

@@ -125,6 +125,11 @@ const SAMPLING = {
       help: "quantile at which a clean sample's largest numbers are clipped; 0 for none",
     }),
     temperature: number({ min: 0, help: "factor of the noise that sampling starts from and adds" }),
+    decodingTemperature: number({
+      min: 0,
+      max: 100,
+      help: "of the decoder's tokens, which are drawn; 0 for the likeliest ones",
+    }),
     samples: integer({
       min: 1,
       max: 100000,
@@ -133,7 +138,9 @@ const SAMPLING = {
     votes: integer({
       min: 1,
       max: 1000,
-      help: "samples of each problem, which vote on its answer",
+      help:
+        "samples of each problem, which vote on its answer; of each text with a source, of which " +
+        "the one most like the others is taken",
     }),
     sampleBatchSize: integer({ min: 1, max: 65536, help: "texts that are drawn together" }),
     trajectory: toggle({ help: "decode every step of the first samples, and write them down" }),

@@ -118,6 +118,36 @@ export function tokenTable(parameters: Parameters): tf.Tensor2D {
 }
 
 /**
+ * A GPT-2's last hidden states.
+ *
+ * @param tokens [B, N], int32.
+ * @param prefix Embeddings [B, P, width] put before the tokens' own.
+ * @returns [B, P + N, width]
+ */
+export function gpt2States(
+  parameters: Parameters,
+  tokens: tf.Tensor2D,
+  config: Gpt2Config,
+  prefix?: tf.Tensor3D,
+): tf.Tensor3D {
+  const words = lookup(tokenTable(parameters), tokens) as tf.Tensor3D;
+  const embeddings = prefix === undefined ? words : tf.concat([prefix, words], 1);
+  const [, length, width] = embeddings.shape;
+  const positions = tf.slice(
+    parameter(parameters, "transformer.wpe.weight") as tf.Tensor2D,
+    [0, 0],
+    [length, width],
+  );
+  const bias = causalBias(length);
+  return gpt2Layers(
+    parameters,
+    tf.add(embeddings, positions),
+    config,
+    (q, k, v) => attention(q, k, v, { heads: config.nHead, bias }),
+  ) as tf.Tensor3D;
+}
+
+/**
  * Applies a GPT-2.
  *
  * @param tokens [B, N], int32.
@@ -130,22 +160,9 @@ export function gpt2(
   config: Gpt2Config,
   prefix?: tf.Tensor3D,
 ): tf.Tensor3D {
+  const h = gpt2States(parameters, tokens, config, prefix);
+  const [batch, length, width] = h.shape;
   const table = tokenTable(parameters);
-  const words = lookup(table, tokens) as tf.Tensor3D;
-  const embeddings = prefix === undefined ? words : tf.concat([prefix, words], 1);
-  const [batch, length, width] = embeddings.shape;
-  const positions = tf.slice(
-    parameter(parameters, "transformer.wpe.weight") as tf.Tensor2D,
-    [0, 0],
-    [length, width],
-  );
-  const bias = causalBias(length);
-  const h = gpt2Layers(
-    parameters,
-    tf.add(embeddings, positions),
-    config,
-    (q, k, v) => attention(q, k, v, { heads: config.nHead, bias }),
-  );
   const logits = tf.matMul(tf.reshape(h, [batch * length, width]), table, false, true);
   return tf.reshape(logits, [batch, length, config.vocabSize]);
 }

@@ -12,10 +12,20 @@ import { latentPrefix, partOf } from "./text_vae.ts";
 import { prefixLength, type TextVaeConfig } from "./text_vae_config.ts";
 import { drawToken, type TokenChoice } from "./token_choice.ts";
 
+/** Texts that are drawn token by token. */
+export interface DrawnTexts extends TokenChoice {
+  /** Which method this is. */
+  readonly method: "sample";
+  /** Where the draws come from: a stream for each text, by its number. */
+  readonly random: RandomStream;
+  /** The texts' numbers. @default their places, from 0 */
+  readonly numbers?: readonly number[];
+}
+
 /** How texts are decoded: greedily, by drawing, or by beam search. */
 export type DecodingMethod =
   | { readonly method: "greedy" }
-  | TokenChoice & { readonly method: "sample"; readonly random: RandomStream }
+  | DrawnTexts
   | { readonly method: "beam"; readonly beams: number; readonly lengthPenalty?: number };
 
 /** A text VAE's decoder. */
@@ -65,7 +75,10 @@ export function compileLatentDecoder(
       (_, row) => textOf(tokens.subarray(row * count, (row + 1) * count), endId, config.maxTokens),
     );
   };
-  const sample = async (embeddings: HostArray, choice: TokenChoice, random: RandomStream) => {
+  const sample = async (
+    embeddings: HostArray,
+    { random, numbers, ...choice }: DrawnTexts,
+  ) => {
     const { cache, logits: first } = await gpt2.begin(embeddings);
     const said: number[][] = Array.from({ length: cache.batch }, () => []);
     let logits = first;
@@ -73,7 +86,7 @@ export function compileLatentDecoder(
       const size = logits.length / cache.batch;
       const tokens = Int32Array.from(said, (text, row) => {
         // A stream for each text: what one says does not depend on its neighbours.
-        const draws = random.at(row).at(made);
+        const draws = random.at(numbers?.[row] ?? row).at(made);
         const drawn = text.includes(endId)
           ? endId
           : drawToken(logits.subarray(row * size, (row + 1) * size), choice, draws);
@@ -108,7 +121,7 @@ export function compileLatentDecoder(
   return {
     decode: async (latents, method = { method: "greedy" }) => {
       const { starts: embeddings } = await starts({ latents });
-      if (method.method === "sample") return await sample(embeddings, method, method.random);
+      if (method.method === "sample") return await sample(embeddings, method);
       if (method.method === "beam") {
         return await beam(embeddings, method.beams, method.lengthPenalty);
       }

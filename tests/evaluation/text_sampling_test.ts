@@ -7,6 +7,7 @@ import { compileLatentSampler, sayLatents } from "../../evaluation/text_sampling
 import { initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { PRESETS } from "../../text.ts";
+import type { DecodingMethod } from "../../vae/latent_decoder.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 const CONFIG = textDenoiserConfig({
@@ -92,4 +93,25 @@ Deno.test("sayLatents() brings latents back to the autoencoder's scale and says 
   });
   assertEquals(heard, [[1, 2, 3], [3, 4, 7], [-1, 2, 5], [1, 2, 3]]);
   assertEquals(said, [["1 2 3", "3 4 7"], ["-1 2 5", "1 2 3"]]);
+});
+
+Deno.test("sayLatents() draws tokens at a temperature, each sample's blocks by numbers of their own", async () => {
+  const methods: (DecodingMethod | undefined)[] = [];
+  const say = (temperature: number, numbers: readonly number[]) =>
+    sayLatents(float32(new Float32Array(numbers.length * 6), [numbers.length, 2, 3]), 1, {
+      codec: {
+        decode: ({ shape }, method) => {
+          methods.push(method);
+          return Promise.resolve(Array.from({ length: shape[0]! }, () => Int32Array.of(1)));
+        },
+      },
+      tokenizer: { decode: () => "" },
+      scale: MODEL.scale,
+    }, { temperature, numbers, random: randomStream(1) });
+  await say(0, [4]);
+  await say(0.7, [4, 9]);
+  const [greedy, drawn] = methods;
+  assertEquals(greedy, { method: "greedy" });
+  assert(drawn?.method === "sample");
+  assertEquals([drawn.temperature, drawn.numbers], [0.7, [8, 9, 18, 19]]);
 });

@@ -1,4 +1,10 @@
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
 import { openDevice } from "../../engine/device.ts";
 import { float32 } from "../../engine/tree.ts";
 import type { HostParameters } from "../../nn/parameters.ts";
@@ -181,5 +187,9 @@ Deno.test("compileLatentDecoder() says the same however it is asked, and whoever
   const texts = await decoder.decode(both, hot);
   assertEquals(await decoder.decode(both, hot), texts);
   assertEquals(await decoder.decode(first, hot), texts.slice(0, 1));
+  // A text's draws are those of its number, whatever its place.
+  const numbered = await decoder.decode(both, { ...hot, numbers: [7, 0] });
+  assertEquals(await decoder.decode(first, { ...hot, numbers: [7] }), numbered.slice(0, 1));
+  assertNotEquals(numbered[0], texts[0]);
   await decoder.dispose();
 });

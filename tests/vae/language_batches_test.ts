@@ -1,0 +1,50 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
+import { randomStream } from "../../nn/random.ts";
+import { trainBpe } from "../../vae/bpe_trainer.ts";
+import {
+  answerSequence,
+  languageBatch,
+  languageBatches,
+  questionTokens,
+  textSequence,
+} from "../../vae/language_batches.ts";
+import { TextTokenizer } from "../../vae/tokenizer.ts";
+
+function tokenizerOf(): TextTokenizer {
+  const { tokenizer, config } = trainBpe(["1 2 3"], { vocabSize: 300, splitDigits: false });
+  return new TextTokenizer(tokenizer, config);
+}
+
+Deno.test("textSequence() and answerSequence() say what is given, and end with the end token", () => {
+  const tokenizer = tokenizerOf();
+  const [end, cls, sep] = [tokenizer.id("eos"), tokenizer.id("cls"), tokenizer.id("sep")];
+  const ids = (text: string) => [...tokenizer.encode(text)];
+  const text = textSequence("abcd", tokenizer, 3);
+  assertEquals([[...text.ids], text.given], [[end, ...ids("abc"), end], 1]);
+  const answer = answerSequence("ab", "c", tokenizer);
+  assertEquals([...answer.ids], [cls, ...ids("ab"), sep, ...ids("c"), end]);
+  assertEquals([...questionTokens("ab", tokenizer)], [...answer.ids.slice(0, answer.given)]);
+});
+
+Deno.test("languageBatch() pads to the next length and asks for nothing that is given", () => {
+  const examples = [
+    { ids: Int32Array.of(5, 6, 7), given: 2 },
+    { ids: Int32Array.of(8, 9), given: 1 },
+  ];
+  const { tokens, labels } = languageBatch(examples, [2, 4, 8], 0);
+  assertEquals([tokens.shape, [...tokens.data]], [[2, 4], [5, 6, 7, 0, 8, 9, 0, 0]]);
+  const none = IGNORED_LABEL;
+  assertEquals([...labels.data], [none, none, 7, none, none, 9, none, none]);
+  assertThrows(() => languageBatch(examples, [2], 0), RangeError, "3 tokens fit none of 2");
+});
+
+Deno.test("languageBatches() shows every sequence once an epoch, as a function of the step", () => {
+  const examples = [1, 2, 3, 4].map((id) => ({ ids: Int32Array.of(0, id), given: 1 }));
+  const at = languageBatches(examples, {
+    ...{ batchSize: 2, random: randomStream(3), lengths: [2], padId: 0 },
+  });
+  const seen = [0, 1].flatMap((step) => [...at(step).tokens.data].filter((id) => id > 0));
+  assertEquals(seen.toSorted(), [1, 2, 3, 4]);
+  assertEquals(at(0), at(0));
+});
