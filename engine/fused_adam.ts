@@ -1,5 +1,5 @@
 /**
- * Adam on the host, over vectors that it keeps: one pass over memory, where operations of a graph have
+ * Adam and Adamax on the host, over vectors that it keeps: one pass over memory, where operations of a graph have
  * a dozen. The vectors lie beside each other in the memory of a WebAssembly module.
  */
 import { usageError } from "./errors.ts";
@@ -15,6 +15,7 @@ import {
   small,
   store,
   upperHalf,
+  type WasmFunction,
   wasmModule,
 } from "./fused_wasm_code.ts";
 
@@ -33,6 +34,9 @@ const FACTORS = [
   "average",
 ] as const;
 
+/** Which of both: see {@linkcode AdamMemory.update}. */
+export type AdamRule = "adam" | "adamax";
+
 /** The factors of a step of Adam. */
 export interface AdamNumbers {
   /** Of the mean: beta1. */
@@ -41,11 +45,20 @@ export interface AdamNumbers {
   readonly gradient: number;
   /** Of the variance: beta2. */
   readonly variance: number;
-  /** Of the gradient's square: 1 - beta2, times the square of what clips. */
+  /**
+   * Of the gradient's square: 1 - beta2, times the square of what clips. Of Adamax, of its magnitude:
+   * what clips.
+   */
   readonly square: number;
-  /** What is added to the root of the variance: epsilon, times the root of 1 - beta2^step. */
+  /**
+   * What is added to the root of the variance: epsilon, times the root of 1 - beta2^step. Of Adamax, what
+   * is added to the gradient's magnitude: epsilon.
+   */
   readonly epsilon: number;
-  /** Of mean / root: the learning rate, times the root of 1 - beta2^step, over 1 - beta1^step. */
+  /**
+   * Of mean / root: the learning rate, times the root of 1 - beta2^step, over 1 - beta1^step. Of Adamax,
+   * without that root.
+   */
   readonly rate: number;
   /** Of the parameter: 1 - learning rate * weight decay. */
   readonly decay: number;
@@ -67,7 +80,7 @@ export interface AdamMemory {
   readonly parameters: Float32Array<ArrayBuffer>;
   /** The decayed mean of gradients. */
   readonly mean: Float32Array<ArrayBuffer>;
-  /** The decayed mean of their squares. */
+  /** The decayed mean of their squares; of Adamax, the largest magnitude lately. */
   readonly variance: Float32Array<ArrayBuffer>;
   /** The parameters' exponential moving average, or the parameters themselves if none is kept. */
   readonly average: Float32Array<ArrayBuffer>;
@@ -78,16 +91,16 @@ export interface AdamMemory {
   /**
    * A step of Adam with decoupled weight decay, and of the moving average:
    * m' = a m + b g, v' = c v + d g^2, p' = decay p - rate m' / (sqrt(v') + epsilon),
-   * e' = e + average (p' - e).
+   * e' = e + average (p' - e). Of Adamax: v' = max(c v, d |g| + epsilon), p' = decay p - rate m' / v'.
    *
    * @param range The numbers of the vectors that this is done to, all of them by default.
+   * @param rule Which of both; Adam by default.
    */
-  update(factors: AdamNumbers, range?: AdamRange): void;
+  update(factors: AdamNumbers, range?: AdamRange, rule?: AdamRule): void;
 }
 
 /** The exported functions: addresses and lengths in bytes. */
-interface Exports {
-  adam(...addressesLengthAndFactors: number[]): void;
+interface Exports extends Record<AdamRule, (...addressesLengthAndFactors: number[]) => void> {
   sumOfSquares(address: number, length: number): number;
 }
 
@@ -107,14 +120,29 @@ function adamModule(): Uint8Array<ArrayBuffer> {
   ) as [number, number, number, number];
   const factor = (name: typeof FACTORS[number]) => get(firstSplat + FACTORS.indexOf(name));
   const at = (vector: number) => i32.add(get(vector), get(offset));
-  const { add, sub, mul, div, sqrt, splat } = f32x4;
+  const { abs, add, sub, mul, div, max, sqrt, splat } = f32x4;
   const assign = (vector: number, local: number, value: Code): Code => [
     ...set(local, value),
     ...store(at(vector), get(local)),
   ];
-  const root = add(sqrt(get(variance)), factor("epsilon"));
+  const rules: Record<AdamRule, { variance: Code; divisor: Code }> = {
+    adam: {
+      variance: add(
+        mul(load(at(v)), factor("variance")),
+        mul(mul(get(gradient), get(gradient)), factor("square")),
+      ),
+      divisor: add(sqrt(get(variance)), factor("epsilon")),
+    },
+    adamax: {
+      variance: max(
+        mul(load(at(v)), factor("variance")),
+        add(mul(abs(get(gradient)), factor("square")), factor("epsilon")),
+      ),
+      divisor: get(variance),
+    },
+  };
   const moved = mul(sub(get(parameter), load(at(e))), factor("average"));
-  const adam: Code[] = [
+  const bodyOf = (rule: AdamRule): Code[] => [
     ...FACTORS.map((_, i) => set(firstSplat + i, splat(get(firstFactor + i)))),
     repeatWhile(i32.less(get(offset), get(length)), [
       set(gradient, load(at(g))),
@@ -123,20 +151,13 @@ function adamModule(): Uint8Array<ArrayBuffer> {
         mean,
         add(mul(load(at(m)), factor("mean")), mul(get(gradient), factor("gradient"))),
       ),
-      assign(
-        v,
-        variance,
-        add(
-          mul(load(at(v)), factor("variance")),
-          mul(mul(get(gradient), get(gradient)), factor("square")),
-        ),
-      ),
+      assign(v, variance, rules[rule].variance),
       assign(
         p,
         parameter,
         sub(
           mul(load(at(p)), factor("decay")),
-          mul(div(get(mean), root), factor("rate")),
+          mul(div(get(mean), rules[rule].divisor), factor("rate")),
         ),
       ),
       store(at(e), add(load(at(e)), moved)),
@@ -156,12 +177,12 @@ function adamModule(): Uint8Array<ArrayBuffer> {
     f64x2.sum(get(sum)),
   ];
   return wasmModule([
-    {
-      name: "adam",
+    ...(["adam", "adamax"] as const).map((rule): WasmFunction => ({
+      name: rule,
       parameters: [...Array(firstFactor).fill("i32"), ...FACTORS.map(() => "f32" as const)],
       locals: ["i32", ...Array(FACTORS.length + 4).fill("v128")],
-      body: adam,
-    },
+      body: bodyOf(rule),
+    })),
     {
       name: "sumOfSquares",
       parameters: ["i32", "i32"],
@@ -180,6 +201,7 @@ function adamOneByOne(
   >,
   factors: AdamNumbers,
   { from, to }: AdamRange,
+  rule: AdamRule,
 ): void {
   const round = Math.fround;
   const f = Object.fromEntries(
@@ -188,8 +210,12 @@ function adamOneByOne(
   for (let i = from; i < to; i++) {
     const g = gradient[i]!;
     const m = round(round(mean[i]! * f.mean) + round(g * f.gradient));
-    const v = round(round(variance[i]! * f.variance) + round(round(g * g) * f.square));
-    const step = round(round(m / round(round(Math.sqrt(v)) + f.epsilon)) * f.rate);
+    const decayed = round(variance[i]! * f.variance);
+    const v = rule === "adam"
+      ? round(decayed + round(round(g * g) * f.square))
+      : Math.max(decayed, round(round(Math.abs(g) * f.square) + f.epsilon));
+    const divisor = rule === "adam" ? round(round(Math.sqrt(v)) + f.epsilon) : v;
+    const step = round(round(m / divisor) * f.rate);
     const p = round(round(parameters[i]! * f.decay) - step);
     mean[i] = m;
     variance[i] = v;
@@ -228,7 +254,7 @@ export function adamMemory(
   const instance = new WebAssembly.Instance(new WebAssembly.Module(adamModule()), {
     host: { memory },
   });
-  const { adam, sumOfSquares } = instance.exports as unknown as Exports;
+  const { sumOfSquares, ...rules } = instance.exports as unknown as Exports;
   // An average in the parameters' place is written last, as what it is then: p' + average (p' - p').
   const address = (vector: typeof VECTORS[number]) => Math.max(0, kept.indexOf(vector)) * stride;
   const view = (vector: typeof VECTORS[number]) =>
@@ -243,16 +269,16 @@ export function adamMemory(
   return {
     ...views,
     gradientNorm: () => Math.sqrt(sumOfSquares(address("gradient"), stride)),
-    update: (factors, { from, to } = { from: 0, to: count }) => {
+    update: (factors, { from, to } = { from: 0, to: count }, rule = "adam") => {
       // Behind the last number of all there are zeros, behind that of a range there are others.
       const whole = to === count ? stride / 4 - from : to - from;
       const byFour = whole - whole % LANES;
-      adam(
+      rules[rule](
         ...VECTORS.map((vector) => address(vector) + 4 * from),
         4 * byFour,
         ...FACTORS.map((name) => factors[name]),
       );
-      adamOneByOne(views, factors, { from: from + byFour, to });
+      adamOneByOne(views, factors, { from: from + byFour, to }, rule);
     },
   };
 }

@@ -49,11 +49,13 @@ export const i32 = { add: binary([0x6a]), less: binary([0x49]) };
 /** Arithmetic on four floats at a time. */
 export const f32x4 = {
   splat: unary(simd(0x13)),
+  abs: unary(simd(0xe0)),
   sqrt: unary(simd(0xe3)),
   add: binary(simd(0xe4)),
   sub: binary(simd(0xe5)),
   mul: binary(simd(0xe6)),
   div: binary(simd(0xe7)),
+  max: binary(simd(0xe9)),
 };
 
 /** Arithmetic on two doubles at a time. */

@@ -173,21 +173,29 @@ export function scaleByLearningRate(): GradientTransform {
   );
 }
 
+/** What {@linkcode adamW} rescales by. */
+export const ADAM_RULES = ["adamw", "adamax"] as const;
+
 /** Options of {@linkcode adamW}. */
 export interface AdamWOptions extends AdamOptions {
+  /** Adam's rescaling, or Adamax's in its place; Adam's by default. */
+  rule?: typeof ADAM_RULES[number];
   /** Decoupled weight decay; 0.01 by default, as PyTorch's. */
   weightDecay?: number;
   /** Gradients are clipped to this global norm, if given. */
   maxGradNorm?: number;
 }
 
-/** AdamW (Loshchilov and Hutter 2019), with clipping by global norm before it if asked for. */
+/**
+ * AdamW (Loshchilov and Hutter 2019), or Adamax with the same decoupled weight decay, with clipping by
+ * global norm before it if asked for.
+ */
 export function adamW(
-  { weightDecay = 0.01, maxGradNorm, ...adam }: AdamWOptions = {},
+  { rule = "adamw", weightDecay = 0.01, maxGradNorm, ...adam }: AdamWOptions = {},
 ): GradientTransform {
   return chain(
     ...(maxGradNorm === undefined ? [] : [clipByGlobalNorm(maxGradNorm)]),
-    scaleByAdam(adam),
+    rule === "adamw" ? scaleByAdam(adam) : scaleByAdamax(adam),
     addDecayedWeights(weightDecay),
     scaleByLearningRate(),
   );

@@ -1,5 +1,5 @@
 /**
- * A training step of any loss with AdamW, for models of up to some two hundred million parameters.
+ * A training step of any loss with AdamW or Adamax, for models of up to some two hundred million parameters.
  *
  * The device computes the gradients; Adam and the moving average are one pass over memory on the host,
  * where the state is kept anyway. As operations of a graph they would be a dozen passes, and their
@@ -117,11 +117,13 @@ export function compileLossStep(
 ): LossStep {
   const names = Object.keys(specs).filter((name) => rateOf(name) !== 0);
   const ranges = rangesByRate(specs, rateOf);
+  // Where Adam keeps its variance, Adamax keeps the largest gradient.
+  const second = optimizer.rule === "adamax" ? "largest" : "variance";
   const memory = adamMemory(countParameters(specs), { average: ema });
   const state = {
     parameters: float32(memory.parameters),
     ema: float32(memory.average),
-    optimizer: { mean: float32(memory.mean), variance: float32(memory.variance) },
+    optimizer: { mean: float32(memory.mean), [second]: float32(memory.variance) },
   };
   const parameters = unravel(state.parameters, specs);
   const all = unravel(float32(memory.gradient), specs);
@@ -168,11 +170,10 @@ export function compileLossStep(
     batch: LossBatch | readonly LossBatch[],
     settings: StepSettings,
   ) => {
-    const { mean, variance } = given.optimizer as Record<"mean" | "variance", HostArray>;
+    const { optimizer: slots } = given;
     writeOver(state.parameters, given.parameters);
     if (ema) writeOver(state.ema, given.ema);
-    writeOver(state.optimizer.mean, mean);
-    writeOver(state.optimizer.variance, variance);
+    for (const [name, slot] of Object.entries(state.optimizer)) writeOver(slot, slots[name]!);
     const result = isParts(batch) ? await accumulated(batch) : await differentiated(batch);
     const gradNorm = normInFloat32(memory.gradientNorm());
     if (Number.isFinite(gradNorm)) {
@@ -186,8 +187,7 @@ export function compileLossStep(
   const start = (initial: HostParameters) => {
     for (const name of Object.keys(specs)) writeOver(parameters[name]!, initial[name]!);
     if (ema) state.ema.data.set(state.parameters.data);
-    state.optimizer.mean.data.fill(0);
-    state.optimizer.variance.data.fill(0);
+    for (const slot of Object.values(state.optimizer)) slot.data.fill(0);
     return state;
   };
   return Object.assign(step, { start, dispose: () => compiled.dispose() });
@@ -242,25 +242,30 @@ function writeOver(target: HostArray, source: HostArray): void {
   if (source.data !== target.data) target.data.set(source.data);
 }
 
-/** AdamW with bias correction and clipping by the global norm: see nn/optimizers.ts. */
+/** AdamW or Adamax with bias correction and clipping by the global norm: see nn/optimizers.ts. */
 function update(
   memory: AdamMemory,
   gradNorm: number,
   { step, learningRate, emaDecay }: StepSettings,
-  { maxGradNorm = Infinity, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 }:
+  { rule, maxGradNorm = Infinity, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 }:
     AdamWOptions,
   range: AdamRange,
 ): void {
   const clip = Math.min(1, maxGradNorm / (gradNorm + 1e-6));
-  const root = Math.sqrt(1 - beta2 ** step);
-  memory.update({
-    mean: beta1,
-    gradient: (1 - beta1) * clip,
-    variance: beta2,
-    square: (1 - beta2) * clip ** 2,
-    epsilon: epsilon * root,
-    rate: learningRate * root / (1 - beta1 ** step),
-    decay: 1 - learningRate * weightDecay,
-    average: 1 - emaDecay,
-  }, range);
+  const adamax = rule === "adamax";
+  const root = adamax ? 1 : Math.sqrt(1 - beta2 ** step);
+  memory.update(
+    {
+      mean: beta1,
+      gradient: (1 - beta1) * clip,
+      variance: beta2,
+      square: adamax ? clip : (1 - beta2) * clip ** 2,
+      epsilon: epsilon * root,
+      rate: learningRate * root / (1 - beta1 ** step),
+      decay: 1 - learningRate * weightDecay,
+      average: 1 - emaDecay,
+    },
+    range,
+    adamax ? "adamax" : "adam",
+  );
 }

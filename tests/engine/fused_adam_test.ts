@@ -47,8 +47,31 @@ for (const count of [1, 7, 64]) {
   });
 }
 
+for (const count of [1, 7, 64]) {
+  Deno.test(`adamMemory() does Adamax's arithmetic on ${count} numbers`, () => {
+    const memory = adamMemory(count);
+    for (const vector of VECTORS) {
+      const values = randomStream(3).stream(vector).normal(count);
+      memory[vector].set(vector === "variance" ? values.map(Math.abs) : values);
+    }
+    const [p, m, v, e, g] = VECTORS.map((vector) => Float64Array.from(memory[vector])) as [
+      ...[Float64Array, Float64Array, Float64Array, Float64Array, Float64Array],
+    ];
+    const factors = { ...FACTORS, square: 0.5 };
+    memory.update(factors, undefined, "adamax");
+    const mean = m.map((value, i) => 0.9 * value + 0.05 * g[i]!);
+    const largest = v.map((value, i) => Math.max(0.99 * value, 0.5 * Math.abs(g[i]!) + 1e-4));
+    const parameters = p.map((value, i) => 0.999 * value - 0.02 * mean[i]! / largest[i]!);
+    const average = e.map((value, i) => value + 0.125 * (parameters[i]! - value));
+    assertAllClose(memory.mean, mean, { rtol: 1e-5, message: "mean" });
+    assertAllClose(memory.variance, largest, { rtol: 1e-5, message: "largest" });
+    assertAllClose(memory.parameters, parameters, { rtol: 1e-5, message: "parameters" });
+    assertAllClose(memory.average, average, { rtol: 1e-5, message: "average" });
+  });
+}
+
 Deno.test("adamMemory() does to ranges, one after the other, what it does to the whole", () => {
-  for (const average of [true, false]) {
+  for (const [average, rule] of [[true, "adam"], [false, "adam"], [true, "adamax"]] as const) {
     const [whole, pieces, part] = Array.from({ length: 3 }, () => {
       const memory = adamMemory(30, { average });
       for (const vector of VECTORS) {
@@ -58,11 +81,11 @@ Deno.test("adamMemory() does to ranges, one after the other, what it does to the
       return memory;
     }) as [AdamMemory, AdamMemory, AdamMemory];
     const before = [...part.parameters];
-    whole.update(FACTORS);
+    whole.update(FACTORS, undefined, rule);
     const bounds = [0, 3, 13, 14, 22, 30];
-    bounds.slice(1).forEach((to, i) => pieces.update(FACTORS, { from: bounds[i]!, to }));
+    bounds.slice(1).forEach((to, i) => pieces.update(FACTORS, { from: bounds[i]!, to }, rule));
     for (const vector of VECTORS) assertEquals([...pieces[vector]], [...whole[vector]], vector);
-    part.update(FACTORS, { from: 5, to: 12 });
+    part.update(FACTORS, { from: 5, to: 12 }, rule);
     assertEquals(
       [...part.parameters],
       before.map((value, i) => i >= 5 && i < 12 ? whole.parameters[i]! : value),

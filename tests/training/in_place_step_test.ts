@@ -48,12 +48,19 @@ function initialState(optimizer: GradientTransform): TrainState {
 }
 
 for (const device of ["cpu", "onnx"] satisfies DeviceName[]) {
-  for (const [how, clipping] of [["clipped", { maxGradNorm: 0.01 }], ["unclipped", {}]] as const) {
+  for (
+    const [how, rules] of [
+      ["clipped", { maxGradNorm: 0.01 }],
+      ["unclipped", {}],
+      ["of Adamax, clipped", { rule: "adamax", maxGradNorm: 0.01 }],
+      ["of Adamax, unclipped", { rule: "adamax" }],
+    ] as const
+  ) {
     Deno.test({
       name: `compileInPlaceTrainStep() takes compileTrainStep()'s steps, ${how}, on ${device}`,
       ignore: !deviceWorks(device),
       fn: async () => {
-        const options = { ...clipping, weightDecay: 0.1, beta2: 0.99 };
+        const options = { ...rules, weightDecay: 0.1, beta2: 0.99 };
         const optimizer = adamW(options);
         const opened = await openDevice(device, { threads: 1 });
         const expectedStep = compileTrainStep(opened, { denoise, specs: SPECS, optimizer });
