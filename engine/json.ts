@@ -1,4 +1,5 @@
 /** JSON that is read from files, compared and hashed. */
+import { createHash } from "node:crypto";
 import { UserError } from "./errors.ts";
 import { repeatedKey } from "./json_keys.ts";
 import { quote } from "./quote.ts";
@@ -56,6 +57,13 @@ export function canonicalJson(value: JsonValue): string {
 export async function sha256(content: Uint8Array<ArrayBuffer> | string): Promise<string> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/** SHA-256 of bytes in parts, in hexadecimal. Unlike {@linkcode sha256} it makes no copy of them. */
+export function sha256OfParts(parts: Iterable<Uint8Array>): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest("hex");
 }
 
 /** Where two JSON values differ first, and how. */

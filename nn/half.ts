@@ -6,7 +6,7 @@ export function decodeFloat16(bits: Uint16Array): Float32Array {
 }
 
 /** Rounds to binary16, to the nearest and to even at a tie; from 65520 on that is infinity. */
-export function encodeFloat16(values: Float32Array): Uint16Array {
+export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   return new Uint16Array(new Float16Array(values).buffer);
 }
 
@@ -18,7 +18,7 @@ export function decodeBfloat16(bits: Uint16Array): Float32Array {
 }
 
 /** Rounds to bfloat16, to the nearest and to even at a tie; from 3.3961776e38 on that is infinity. */
-export function encodeBfloat16(values: Float32Array): Uint16Array {
+export function encodeBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const bits = new Uint16Array(values.length);
   for (let i = 0; i < words.length; i++) {

@@ -56,8 +56,29 @@ interface Entry {
  */
 export function encodeSafetensors(
   tensors: NamedTensors,
-  { metadata = {}, allowOverflow = false }: EncodeOptions = {},
+  options: EncodeOptions = {},
 ): Uint8Array<ArrayBuffer> {
+  const parts = safetensorsParts(tensors, options);
+  const file = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let position = 0;
+  for (const part of parts) {
+    file.set(part, position);
+    position += part.length;
+  }
+  return file;
+}
+
+/**
+ * The bytes of {@linkcode encodeSafetensors} in parts, the header and then each tensor: of 32-bit numbers
+ * these are views, so that a model that fills half of the memory can be written.
+ *
+ * @throws {RangeError} If a tensor's values do not fit its shape or type.
+ * @throws {UserError} If a finite value is too large for F16 or BF16.
+ */
+export function safetensorsParts(
+  tensors: NamedTensors,
+  { metadata = {}, allowOverflow = false }: EncodeOptions = {},
+): Uint8Array<ArrayBuffer>[] {
   const order = Object.keys(DTYPE_BYTES);
   const names = sortedByBytes([...tensors.keys()]);
   names.sort((a, b) => order.indexOf(tensors.get(a)!.dtype) - order.indexOf(tensors.get(b)!.dtype));
@@ -92,22 +113,19 @@ export function encodeSafetensors(
   const start = 8 + Math.ceil(json.length / 8) * 8;
   if (start - 8 > MAX_HEADER_BYTES) throw new RangeError("the names of the tensors are too long");
 
-  const file = new Uint8Array(start + offset);
-  new DataView(file.buffer).setBigUint64(0, BigInt(start - 8), true);
-  file.fill(0x20, 8, start); // the header is padded with spaces, so that the data is aligned
-  file.set(json, 8);
-  let position = start;
-  for (const name of names) {
-    const bytes = tensorBytes(name, tensors.get(name)!, allowOverflow);
-    file.set(bytes, position);
-    position += bytes.length;
-  }
-  return file;
+  const head = new Uint8Array(start).fill(0x20); // padded with spaces, so that the data is aligned
+  new DataView(head.buffer).setBigUint64(0, BigInt(start - 8), true);
+  head.set(json, 8);
+  return [head, ...names.map((name) => tensorBytes(name, tensors.get(name)!, allowOverflow))];
 }
 
 /** The bytes of one tensor as they lie in a file. */
-function tensorBytes(name: string, tensor: HostTensor, allowOverflow: boolean): Uint8Array {
-  let { data } = tensor as { data: ArrayBufferView };
+function tensorBytes(
+  name: string,
+  tensor: HostTensor,
+  allowOverflow: boolean,
+): Uint8Array<ArrayBuffer> {
+  let { data } = tensor as { data: ArrayBufferView<ArrayBuffer> };
   if (tensor.dtype === "F16" || tensor.dtype === "BF16") {
     const half = tensor.dtype === "F16";
     const bits = half ? encodeFloat16(tensor.data) : encodeBfloat16(tensor.data);

@@ -15,12 +15,12 @@
  * Random numbers need no state beside the step: see nn/random.ts.
  */
 import { UserError } from "../engine/errors.ts";
-import { type JsonObject, parseJsonObject, sha256 } from "../engine/json.ts";
+import { type JsonObject, parseJsonObject, sha256OfParts } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
 import type { NamedTensors } from "../nn/host_tensor.ts";
-import { decodeSafetensors, encodeSafetensors } from "../nn/safetensors.ts";
+import { decodeSafetensors, safetensorsParts } from "../nn/safetensors.ts";
 import { listCheckpointFiles, pickConfigFile, pickWeightsFile } from "./checkpoint_files.ts";
-import { type FolderFile, writeFolderAtomic } from "./durable_folder.ts";
+import { type FolderFile, sizeOf, writeFolderAtomic } from "./durable_folder.ts";
 import {
   formatManifest,
   isSafePath,
@@ -96,39 +96,39 @@ export async function writeCheckpoint(directory: string, checkpoint: Checkpoint)
 
 /** Passes files on, and their manifest after the last. */
 async function* withManifest(
-  files: Iterable<readonly [string, Uint8Array<ArrayBuffer>]>,
+  files: Iterable<FolderFile>,
 ): AsyncGenerator<FolderFile> {
   const manifest = new Map<string, ManifestEntry>();
-  for (const [path, bytes] of files) {
+  for (const [path, parts] of files) {
     if (!isSafePath(path)) {
       throw new RangeError(`${quote(path)} is no name for a checkpoint's file`);
     }
     if (manifest.has(path)) throw new RangeError(`the checkpoint has two files called ${path}`);
-    manifest.set(path, { bytes: bytes.length, sha256: await sha256(bytes) });
-    yield [path, bytes];
+    manifest.set(path, { bytes: sizeOf(parts), sha256: sha256OfParts(parts) });
+    yield [path, parts];
   }
-  yield [MANIFEST_NAME, encode(formatManifest(manifest))];
+  yield [MANIFEST_NAME, [encode(formatManifest(manifest))]];
 }
 
 function* checkpointFiles(
   { modelIndex, components, state, card }: Checkpoint,
-): Generator<readonly [string, Uint8Array<ArrayBuffer>]> {
-  yield ["model_index.json", encodeJson(modelIndex)];
-  if (card !== undefined) yield ["README.md", encode(card)];
+): Generator<FolderFile> {
+  yield ["model_index.json", [encodeJson(modelIndex)]];
+  if (card !== undefined) yield ["README.md", [encode(card)]];
   for (const [folder, component] of Object.entries(components)) {
     const { config, configName = "config.json", weights, files = new Map() } = component;
-    yield [`${folder}/${configName}`, encodeJson(config)];
+    yield [`${folder}/${configName}`, [encodeJson(config)]];
     if (weights !== undefined) {
       const metadata = { format: "pt", ...component.metadata };
       const name = component.weightsName ?? "diffusion_pytorch_model.safetensors";
-      yield [`${folder}/${name}`, encodeSafetensors(weights, { metadata })];
+      yield [`${folder}/${name}`, safetensorsParts(weights, { metadata })];
     }
-    for (const [name, bytes] of files) yield [`${folder}/${name}`, bytes];
+    for (const [name, bytes] of files) yield [`${folder}/${name}`, [bytes]];
   }
   if (state !== undefined) {
     const { vectors, step, seed, configHash, details = {} } = state;
-    yield ["training_state.json", encodeJson({ version: 1, step, seed, configHash, details })];
-    yield ["training_state.safetensors", encodeSafetensors(vectors)];
+    yield ["training_state.json", [encodeJson({ version: 1, step, seed, configHash, details })]];
+    yield ["training_state.safetensors", safetensorsParts(vectors)];
   }
 }
 

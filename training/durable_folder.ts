@@ -1,10 +1,18 @@
 /** Folders that are either there whole or not there at all. */
 import { fileError } from "../engine/file_errors.ts";
 
-/** A file of a folder: its path inside it, with "/" between levels, and its bytes. */
-export type FolderFile = readonly [path: string, bytes: Uint8Array];
+/** A file of a folder: its path inside it, with "/" between levels, and its bytes, in parts. */
+export type FolderFile = readonly [path: string, parts: readonly Uint8Array[]];
+
+/** Bytes of all parts together. */
+export function sizeOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
+}
 
 let counter = 0;
+
+/** Bytes written at a time: each write is given a copy. */
+const WRITE_BYTES = 2 ** 26;
 
 /**
  * Writes a folder under a temporary name beside its place, syncs every file to disk, and renames it
@@ -25,12 +33,12 @@ export async function writeFolderAtomic(
   try {
     await Deno.mkdir(temporary);
     const folders = new Set<string>([temporary]);
-    for await (const [path, bytes] of files) {
-      action = `write ${target}/${path} (${(bytes.length / 1e6).toFixed(2)} MB)`;
+    for await (const [path, parts] of files) {
+      action = `write ${target}/${path} (${(sizeOf(parts) / 1e6).toFixed(2)} MB)`;
       const folder = `${temporary}/${path}`.replace(/\/[^/]*$/, "");
       await Deno.mkdir(folder, { recursive: true });
       folders.add(folder);
-      await writeSynced(`${temporary}/${path}`, bytes);
+      await writeSynced(`${temporary}/${path}`, parts);
     }
     for (const folder of folders) await syncFolder(folder);
     action = `rename ${temporary} to ${target}`;
@@ -56,10 +64,12 @@ async function replaceFolder(from: string, to: string): Promise<void> {
   await Deno.remove(replaced, { recursive: true }).catch(ignoreMissing);
 }
 
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+async function writeSynced(path: string, parts: readonly Uint8Array[]): Promise<void> {
   using file = await Deno.open(path, { write: true, createNew: true });
-  for (let written = 0; written < bytes.length;) {
-    written += await file.write(bytes.subarray(written));
+  for (const bytes of parts) {
+    for (let written = 0; written < bytes.length;) {
+      written += await file.write(bytes.subarray(written, written + WRITE_BYTES));
+    }
   }
   await file.sync();
 }

@@ -1,7 +1,7 @@
 /** The manifest of a checkpoint: which files belong to it, and their hashes. */
 import { UserError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
-import { isJsonObject, parseJsonObject, sha256 } from "../engine/json.ts";
+import { isJsonObject, parseJsonObject, sha256OfParts } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
 
 /** The name of the manifest in a checkpoint's folder. */
@@ -89,7 +89,7 @@ export async function readVerified(
       );
     }
     const bytes = await Deno.readFile(name);
-    if (expected !== undefined && await sha256(bytes) !== expected.sha256) {
+    if (expected !== undefined && sha256OfParts([bytes]) !== expected.sha256) {
       throw new UserError(`${name} is altered: its SHA-256 is not the one it was saved with`);
     }
     return bytes;

@@ -2,7 +2,13 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UserError } from "../../engine/errors.ts";
 import { fileError } from "../../engine/file_errors.ts";
-import { canonicalJson, jsonDifferences, parseJsonObject, sha256 } from "../../engine/json.ts";
+import {
+  canonicalJson,
+  jsonDifferences,
+  parseJsonObject,
+  sha256,
+  sha256OfParts,
+} from "../../engine/json.ts";
 import { repeatedKey } from "../../engine/json_keys.ts";
 import { quote } from "../../engine/quote.ts";
 import { permitted } from "../permissions.ts";
@@ -122,4 +128,14 @@ Deno.test({
     const { message } = fileError(error, "read /x");
     assert(message.includes('no permission for it (Requires read access to "/x")'), message);
   },
+});
+
+Deno.test("sha256OfParts() is the hash of the parts in a row", async () => {
+  const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i * 31);
+  const parts = [bytes.subarray(0, 7), bytes.subarray(7, 7), bytes.subarray(7)];
+  assertEquals(sha256OfParts(parts), await sha256(bytes));
+  // FIPS 180-4's example.
+  const abc = ["a", "b", "c"].map((letter) => new TextEncoder().encode(letter));
+  const known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+  assertEquals(sha256OfParts(abc), known);
 });

@@ -6,6 +6,7 @@ import {
   decodeSafetensors,
   encodeSafetensors,
   readSafetensors,
+  safetensorsParts,
   writeSafetensors,
 } from "../../nn/safetensors.ts";
 import { assertAllClose } from "../assert_close.ts";
@@ -315,6 +316,20 @@ Deno.test("encodeSafetensors() names tensor and element when a value overflows",
   );
   assertThrows(() => encodeSafetensors(float16([3.4e38], "BF16")), UserError, "BF16");
   assertEquals(words(encodeSafetensors(tensors, { allowOverflow: true })), [0x3c00, 0xfc00]);
+});
+
+Deno.test("safetensorsParts() gives encodeSafetensors()'s bytes, of 32-bit numbers as views", () => {
+  const [a, b] = [new Float32Array([1, 2, 3]), new Int32Array([4])];
+  const tensors = new Map<string, HostTensor>([
+    ["a", { dtype: "F32", shape: [3], data: a }],
+    ["b", { dtype: "I32", shape: [1], data: b }],
+    ...float16([0.5, -2], "F16"),
+  ]);
+  const parts = safetensorsParts(tensors, { metadata: { format: "pt" } });
+  const whole = encodeSafetensors(tensors, { metadata: { format: "pt" } });
+  assertEquals(parts.flatMap((part) => [...part]), [...whole]);
+  assert(parts.some(({ buffer }) => buffer === a.buffer));
+  assert(parts.some(({ buffer }) => buffer === b.buffer));
 });
 
 Deno.test("encodeSafetensors() throws when values do not fit the shape or the type", () => {
