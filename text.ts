@@ -71,6 +71,7 @@ const SMALL: TextConfig = {
   steps: 2000, // seven passes over all windows; copying takes the first 400
   batchSize: 16, // a thousand tokens: more steps teach copying sooner than larger ones
   ...{ accumulate: 1, freeze: "none" }, // a batch fits into memory
+  optimizer: "adamw",
   learningRate: 2e-3, // small models stand more than PLANNER's 5e-4
   lrSchedule: "cosine", // the last tenth of the quality comes at low rates
   warmupSteps: 100, // Adam's variances are guesses until then
@@ -213,12 +214,16 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
     diffusionWarmupSteps: 100,
   },
   small: { ...SMALL, ...DENOISER },
-  // The sizes of BERT-base and GPT-2; days on two cores.
+  // Published BERT-base and GPT-2, each with its own tokenizer; days on two cores.
   base: {
     ...{ ...SMALL, ...DENOISER },
+    encoderFrom: "google-bert/bert-base-uncased",
+    decoderFrom: "openai-community/gpt2",
     batchSize: 8, // memory
     learningRate: 5e-5,
-    vocabSize: 30_000,
+    emaDecay: 0, // memory: the state of 234 million parameters is 3.7 GB without an average
+    ...{ copySteps: 0, randomTexts: 0 }, // what the two tokenizers share is the text alone
+    vocabSize: 30_000, // where only one half is published
     latentWidth: 768,
     latentSource: "first", // PLANNER's
     encoderLayers: 12,
@@ -228,6 +233,7 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
     decoderWidth: 768,
     decoderHeads: 12,
     initializerRange: 0.02,
+    initialization: "random", // attention is as it was published
     denoiserLayers: 12,
     denoiserWidth: 768,
     denoiserHeads: 12,

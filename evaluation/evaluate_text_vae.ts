@@ -45,8 +45,10 @@ export interface EvaluateTextVaeOptions extends TextBatchOptions {
   readonly codec: TextCodec;
   /** The model's sizes. */
   readonly config: TextVaeConfig;
-  /** Its tokenizer. */
+  /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
+  /** The encoder's; the same if not given. */
+  readonly encoderTokenizer?: TextTokenizer;
   /** Held-out texts. */
   readonly examples: readonly TextExample[];
   /** How natural a text is. */

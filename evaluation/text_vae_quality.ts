@@ -63,12 +63,20 @@ export function areaUnder(points: readonly (readonly [x: number, y: number])[]):
   }, 0);
 }
 
-/** Measures everything on held-out texts. */
+/**
+ * Measures everything on held-out texts.
+ *
+ * @param tokenizer The decoder's.
+ * @param options Those of batches; `encoderTokenizer`, of which substituted tokens are. @default tokenizer
+ */
 export async function measureTextVae(
   codec: TextCodec,
   tokenizer: TextTokenizer,
   examples: readonly TextExample[],
-  options: TextBatchOptions & { readonly random: RandomStream },
+  { encoderTokenizer = tokenizer, ...options }: TextBatchOptions & {
+    readonly random: RandomStream;
+    readonly encoderTokenizer?: TextTokenizer;
+  },
 ): Promise<TextVaeQuality> {
   const latents: Float32Array[] = [];
   const listening: TextCodec = {
@@ -84,7 +92,7 @@ export async function measureTextVae(
     },
   };
   const clean = await measureReconstruction(listening, tokenizer, examples, options);
-  const { vocabSize, specialIds } = tokenizer;
+  const { vocabSize, specialIds } = encoderTokenizer;
   const corrupt = inputCorruption({
     ...{ kind: "substitute", ratio: SUBSTITUTED, ratioPerText: "fixed" },
     ...{ vocabSize, specialIds },

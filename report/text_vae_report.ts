@@ -33,14 +33,14 @@ async function evaluate(
   device: Device,
   { vae, texts, buckets }: TrainedTextVae,
 ): Promise<TextVaeEvaluation> {
-  const { config, tokenizer } = vae;
+  const { config, tokenizer, encoderTokenizer } = vae;
   const codec = compileTextCodec(device, vae, tokenizer.id("eos"));
   const evaluation = await evaluateTextVae({
-    ...{ codec, tokenizer, config, examples: texts.validation },
+    ...{ codec, tokenizer, encoderTokenizer, config, examples: texts.validation },
     language: new TrigramModel(texts.train.map(({ decoder }) => decoder), tokenizer.vocabSize),
     random: randomStream(0).stream("evaluation"),
     ...{ batchSize: Math.min(EVALUATION_BATCH, texts.validation.length), buckets },
-    ...{ padId: tokenizer.id("pad"), endId: tokenizer.id("eos") },
+    ...{ padId: encoderTokenizer.id("pad"), endId: tokenizer.id("eos") },
   });
   await codec.dispose();
   return evaluation;

@@ -220,3 +220,21 @@ Deno.test({
     assert(frozen.encoder !== whole.encoder && frozen.decoder !== other.decoder);
   },
 });
+
+Deno.test({
+  name: "text --optimizer adamax keeps its largest gradients, and --resume goes on with them",
+  ignore,
+  fn: async () => {
+    const out = `${await temporaryFolder()}/adamax`;
+    const flags = [...TINY_TEXT, "--optimizer=adamax", "--lr-schedule=constant", "--out", out];
+    const first = await runText(...flags, "--steps=3");
+    assertEquals(first.code, 0, first.stderr);
+    const path = `${out}/checkpoints/step-000003/training_state.safetensors`;
+    const { tensors } = await readSafetensors(path);
+    assertEquals([...tensors.keys()].sort(), ["ema", "largest", "mean", "parameters"]);
+    assert(tensors.get("largest")!.data.every((value) => Number(value) > 0));
+    const second = await runText(...flags, "--steps=5", "--resume");
+    assertEquals(second.code, 0, second.stderr);
+    assertStringIncludes(second.stdout, "going on at step 3");
+  },
+});

@@ -23,8 +23,10 @@ import { parseFlags } from "../training/flags.ts";
 import { helpText, wantsHelp } from "../training/help.ts";
 import { runProgram } from "../training/program.ts";
 import { loadTextVae } from "../training/text_vae_checkpoint.ts";
+import { exampleLength } from "../vae/batches.ts";
 import { compileTextCodec } from "../vae/text_codec.ts";
 import { textVaeSpecs } from "../vae/text_vae.ts";
+import { encoderTokens } from "../vae/text_vae_config.ts";
 import { encodeTexts } from "../vae/tokenizer_texts.ts";
 
 const FLAGS = {
@@ -71,21 +73,27 @@ export async function measure(
   const { threads, out, command } = given;
   const directory = await resolveCheckpoint(checkpoint, (line) => console.error(line));
   const model = loadTextVae(await loadCheckpoint(directory, { state: false }));
-  const { config, tokenizer } = model;
+  const { config, tokenizer, encoderTokenizer } = model;
   const data = await loadHotelReviews({
     validationSize: texts,
     ...(dataDir === undefined ? {} : { dataDir }),
     sampleOnly: sample === true,
   });
   const { examples, truncated } = encodeTexts(data.validation.map(({ text }) => text), {
-    ...{ encoder: tokenizer, decoder: tokenizer, maxTokens: config.maxTokens },
+    ...{
+      encoder: encoderTokenizer,
+      decoder: tokenizer,
+      maxTokens: config.maxTokens,
+      encoderTokens: encoderTokens(config),
+    },
   });
   const device = await openDevice("onnx", threads === undefined ? {} : { threads });
   const codec = compileTextCodec(device, model, tokenizer.id("eos"));
   const quality = await measureTextVae(codec, tokenizer, examples, {
     batchSize: Math.min(BATCH, examples.length),
-    buckets: [config.maxTokens + 2],
-    padId: tokenizer.id("pad"),
+    buckets: [Math.max(config.maxTokens + 2, ...examples.map(exampleLength))],
+    encoderTokenizer,
+    padId: encoderTokenizer.id("pad"),
     endId: tokenizer.id("eos"),
     random: randomStream(0),
   });

@@ -1,7 +1,8 @@
 /**
  * Starts a program with its permission set of deno.json, plus what its flags name and no more:
- * `--out DIR` may be written, `--config`, `--data-dir`, `--checkpoint` and `--start-from DIR` and the
- * mask of `--inpaint` may be read, and `--device tensorflow` sets libtensorflow's variables. A set alone is
+ * `--out DIR` may be written, `--config`, `--data-dir`, `--checkpoint`, `--start-from`, `--encoder-from`
+ * and `--decoder-from DIR` and the mask of `--inpaint` may be read, and `--device tensorflow` sets
+ * libtensorflow's variables. A set alone is
  * fixed: it would have to allow every folder there is, or refuse the user's own.
  *
  *     deno run --allow-run tools/task.ts image --out /some/folder
@@ -22,6 +23,8 @@ const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--checkpoint": ["read"],
   "--vae": ["read"],
   "--start-from": ["read"],
+  "--encoder-from": ["read"],
+  "--decoder-from": ["read"],
   "--inpaint": ["read"],
 };
 

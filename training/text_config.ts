@@ -78,9 +78,14 @@ export function digitsOf(digits: string): [number, number] {
  * The model that a configuration asks for.
  *
  * @param vocabSize Tokens of the vocabulary, which may have become smaller than asked for.
+ * @param published The sizes of halves that are published models.
  * @throws {UserError} With exit code 2 if there can be no such model.
  */
-export function textVaeConfigOf(config: TextConfig, vocabSize: number): TextVaeConfig {
+export function textVaeConfigOf(
+  config: TextConfig,
+  vocabSize: number,
+  published: Partial<Pick<TextVaeConfig, "encoder" | "decoder">> = {},
+): TextVaeConfig {
   const { latents, latentWidth, latentKind, latentSource, maxTokens, initializerRange } = config;
   const { encoderWidth, decoderWidth } = config;
   const shape = { latents, latentWidth, latentKind, latentSource, maxTokens };
@@ -106,6 +111,7 @@ export function textVaeConfigOf(config: TextConfig, vocabSize: number): TextVaeC
       layerNormEpsilon: 1e-5,
       initializerRange,
     },
+    ...published,
   };
   checkTextVaeConfig(model);
   return model;

@@ -116,7 +116,7 @@ export async function requireLatents(task: TextDiffusionTask): Promise<TextLaten
 /** The denoiser that a configuration asks for, and the tokens that it reads. */
 export function denoiserOf(
   config: TextDiffusionConfig,
-  { config: vae, tokenizer }: LoadedTextVae,
+  { config: vae, encoderTokenizer }: Pick<LoadedTextVae, "config" | "encoderTokenizer">,
   classes: number | null,
 ): { model: TextDenoiserConfig; tokens: ConditionTokens | undefined } {
   const { condition, conditionReader, conditionTokens } = config;
@@ -147,7 +147,11 @@ export function denoiserOf(
   };
   return {
     model,
-    tokens: new ConditionTokens(tokenizer, limit, (whole as Record<string, string>)[condition]),
+    tokens: new ConditionTokens(
+      encoderTokenizer,
+      limit,
+      (whole as Record<string, string>)[condition],
+    ),
   };
 }
 

@@ -2,6 +2,7 @@
 import { WINOGRANDE_SIZES } from "../datasets/winogrande.ts";
 import { DEVICE_CHOICES } from "../engine/device_names.ts";
 import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
+import { ADAM_RULES } from "../nn/optimizers.ts";
 import { CORRUPTION_KINDS, CORRUPTION_RATIOS } from "../vae/corruption.ts";
 import { LATENT_KINDS, LATENT_SOURCES } from "../vae/text_vae_config.ts";
 import { choice, type FlagValues, integer, number, text, toggle } from "./flag_kinds.ts";
@@ -55,7 +56,8 @@ export const TEXT_FLAGS = {
   "Training": {
     steps: integer({ min: 1, help: "optimizer steps in all" }),
     batchSize: integer({ min: 1, max: 65536, help: "texts a step" }),
-    learningRate: number({ above: 0, max: 1, help: "AdamW's, after the warm-up" }),
+    optimizer: choice(ADAM_RULES, { help: "adamw, or adamax as PLANNER" }),
+    learningRate: number({ above: 0, max: 1, help: "the optimizer's, after the warm-up" }),
     encoderLearningRate: number({
       ...{ above: 0, max: 1 },
       help: "of BERT's weights, if another than --learning-rate",
@@ -71,11 +73,22 @@ export const TEXT_FLAGS = {
     warmupSteps: integer({ min: 0, help: "steps over which the learning rate rises" }),
     weightDecay: number({ min: 0, max: 1, help: "decoupled weight decay" }),
     maxGradNorm: number({ above: 0, help: "gradients are clipped to this global norm" }),
-    adamBeta2: number({ above: 0, below: 1, help: "the decay of AdamW's mean of squares" }),
+    adamBeta2: number({
+      ...{ above: 0, below: 1 },
+      help: "the decay of AdamW's mean of squares, or of Adamax's largest gradient",
+    }),
     emaDecay: number({ min: 0, max: 1, help: "of the moving average that texts are decoded with" }),
     startFrom: text({
       placeholder: "DIR",
       help: "begin with model and tokens of this checkpoint or run; from scratch if not given",
+    }),
+    encoderFrom: text({
+      placeholder: "DIR",
+      help: "begin with this BERT and its tokenizer: a folder, OWNER/NAME of the hub, or none",
+    }),
+    decoderFrom: text({
+      placeholder: "DIR",
+      help: "begin with this GPT-2 and its tokenizer: a folder, OWNER/NAME of the hub, or none",
     }),
     logEvery: integer({ min: 1, help: "steps between rows of metrics.csv" }),
     evalEvery: integer({
@@ -162,10 +175,13 @@ const ASIDE = [
 
 type Settings = Omit<FlagValues<typeof TEXT_FLAGS>, typeof ASIDE[number]>;
 
+/** Settings that a preset need not have. */
+type Unset = "startFrom" | "encoderFrom" | "decoderFrom" | "encoderLearningRate";
+
 /** Everything that decides what a run computes: the other flags say where, not what. */
 export type TextConfig =
-  & Omit<Settings, "startFrom" | "encoderLearningRate">
-  & Partial<Pick<Settings, "startFrom" | "encoderLearningRate">>;
+  & Omit<Settings, Unset>
+  & Partial<Pick<Settings, Unset>>;
 
 const SETTINGS = new Set(
   Object.values(TEXT_FLAGS).flatMap((group) => Object.keys(group))

@@ -13,7 +13,7 @@ import { decodeSafetensors, encodeSafetensors } from "../nn/safetensors.ts";
 import { evaluationTextBatches, exampleLength } from "../vae/batches.ts";
 import { bucketLengths } from "../vae/buckets.ts";
 import type { TextCodec } from "../vae/text_codec.ts";
-import type { TextVaeConfig } from "../vae/text_vae_config.ts";
+import { batchPositions, encoderTokens, type TextVaeConfig } from "../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../vae/tokenizer.ts";
 import { encodeTexts, type TextExample } from "../vae/tokenizer_texts.ts";
 import { breathe } from "./interrupt.ts";
@@ -59,27 +59,25 @@ export async function latentsKey(
   return { vae: await weightsHash(parameters), texts: await sha256(bytes) };
 }
 
-/** The positions of a VAE's encoder that a text may take, and the fewest that it is padded to. */
-function positionsOf({ encoder, latents, latentSource }: TextVaeConfig) {
-  return {
-    maximum: encoder.maxPositionEmbeddings - (latentSource === "tokens" ? latents : 0),
-    ...(latentSource === "first" ? { minimum: latents } : {}),
-  };
-}
+/** A VAE's two tokenizers, of which the encoder's may be the decoder's. */
+type Tokenizers = Record<"tokenizer" | "encoderTokenizer", TextTokenizer>;
 
 /** Texts as a VAE takes them, cut to its length; empty ones are [CLS] and [SEP]. */
 function examplesOf(
   texts: readonly string[],
-  tokenizer: TextTokenizer,
-  maxTokens: number,
+  { tokenizer, encoderTokenizer }: Tokenizers,
+  config: TextVaeConfig,
 ): TextExample[] {
   const empty: TextExample = {
-    encoder: Int32Array.of(tokenizer.id("cls"), tokenizer.id("sep")),
+    encoder: Int32Array.of(encoderTokenizer.id("cls"), encoderTokenizer.id("sep")),
     decoder: new Int32Array(0),
   };
   const examples = texts.map(() => empty);
   if (texts.every((text) => text.trim() === "")) return examples;
-  const encoded = encodeTexts(texts, { encoder: tokenizer, decoder: tokenizer, maxTokens });
+  const encoded = encodeTexts(texts, {
+    ...{ encoder: encoderTokenizer, decoder: tokenizer },
+    ...{ maxTokens: config.maxTokens, encoderTokens: encoderTokens(config) },
+  });
   encoded.rows.forEach((row, i) => examples[row] = encoded.examples[i]!);
   return examples;
 }
@@ -87,20 +85,19 @@ function examplesOf(
 /** Encodes texts, not normalised. @returns [texts, k, d] */
 export async function encodeToLatents(
   texts: readonly string[],
-  { codec, tokenizer, config }: {
+  { codec, tokenizer, encoderTokenizer, config }: Tokenizers & {
     readonly codec: Pick<TextCodec, "encode">;
-    readonly tokenizer: TextTokenizer;
     readonly config: TextVaeConfig;
   },
   onProgress: (done: number) => void = () => {},
 ): Promise<HostArray> {
-  const examples = examplesOf(texts, tokenizer, config.maxTokens);
+  const examples = examplesOf(texts, { tokenizer, encoderTokenizer }, config);
   const size = config.latents * config.latentWidth;
   const data = new Float32Array(texts.length * size);
   const batches = evaluationTextBatches(examples, {
     batchSize: Math.min(BATCH, texts.length),
-    buckets: bucketLengths(examples.map(exampleLength), positionsOf(config)),
-    padId: tokenizer.id("pad"),
+    buckets: bucketLengths(examples.map(exampleLength), batchPositions(config)),
+    padId: encoderTokenizer.id("pad"),
     endId: tokenizer.id("eos"),
   });
   let done = 0;

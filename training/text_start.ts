@@ -1,15 +1,22 @@
 /** `--start-from` of text.ts: training that begins with a checkpoint's model and tokens. */
-import { usageError } from "../engine/errors.ts";
-import { jsonDifferences, type JsonObject, sha256 } from "../engine/json.ts";
+import { sha256 } from "../engine/json.ts";
 import { encodeSafetensors } from "../nn/safetensors.ts";
 import type { TextVaeConfig } from "../vae/text_vae_config.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { resolveCheckpoint } from "./checkpoint_folders.ts";
-import { kebabCase } from "./flags.ts";
 import type { DataOrigin } from "./run_record.ts";
 import { toTensors } from "./state_tensors.ts";
 import { type LoadedTextVae, loadTextVae } from "./text_vae_checkpoint.ts";
+import { textVaeConfigOf } from "./text_config.ts";
 import type { TextConfig, TextFlags } from "./text_flags.ts";
+import {
+  checkFixedSettings,
+  checkPublishedSettings,
+  configsOf,
+  openPublished,
+  type PublishedHalves,
+  settingsOfPublished,
+} from "./text_published.ts";
 import { findTrainedOn, type TrainedOn } from "./trained_on.ts";
 
 /** What a training begins with. */
@@ -18,6 +25,8 @@ export interface TextStart {
   readonly config: TextConfig;
   /** The checkpoint's model; undefined where training begins from scratch. */
   readonly model: LoadedTextVae | undefined;
+  /** Its halves, where they are published models; none beside a checkpoint's. */
+  readonly published: PublishedHalves;
   /** What that was trained on, if anybody knows. */
   readonly trainedOn: TrainedOn | undefined;
   /** What the run's record says of it. */
@@ -43,7 +52,7 @@ export function settingsOfModel(
 }
 
 /**
- * Opens the checkpoint that a configuration names. One that a preset names and that is not there is
+ * Opens the checkpoint that a configuration names, or its halves. One that a preset names and that is not there is
  * done without, loudly; one that the user names must be there.
  *
  * @param config The settings.
@@ -62,8 +71,18 @@ export async function openTextStart(
   },
 ): Promise<TextStart> {
   const { startFrom, ...rest } = config;
-  const none = { model: undefined, trainedOn: undefined, origins: [] };
-  if (startFrom === undefined) return { config, ...none };
+  checkPublishedSettings(config, given);
+  const none = { model: undefined, published: {}, trainedOn: undefined, origins: [] };
+  if (startFrom === undefined) {
+    const published = await openPublished(config, log);
+    const fixed = settingsOfPublished(published);
+    checkFixedSettings(given, fixed, "--encoder-from or --decoder-from");
+    const origins = [published.encoder, published.decoder]
+      .flatMap((half) => half === undefined ? [] : [half.origin]);
+    const whole = { ...config, ...fixed };
+    textVaeConfigOf(whole, whole.vocabSize, configsOf(published)); // or there is no such model
+    return { ...none, config: whole, published, origins };
+  }
   const named = given.startFrom !== undefined;
   const path = named ? startFrom : `${root}/${startFrom}`;
   const fits = named || config.dataset === "hotel_reviews"; // released models are of these
@@ -81,24 +100,11 @@ export async function openTextStart(
   const found = await resolveCheckpoint(path, log);
   const model = loadTextVae(await loadCheckpoint(found, { state: false }));
   const fixed = settingsOfModel(model.config, model.tokenizer.vocabSize);
-  const [difference] = jsonDifferences(
-    Object.fromEntries(
-      Object.keys(fixed).map((key) => [key, given[key as keyof TextFlags]]),
-    ) as JsonObject,
-    fixed as JsonObject,
-  ).filter(({ left }) => left !== undefined);
-  if (difference !== undefined) {
-    throw usageError(
-      `--${
-        kebabCase(difference.key)
-      } ${difference.left}: the model of --start-from ${startFrom} has ` +
-        `${difference.right}, which cannot be changed; leave the flag out`,
-    );
-  }
+  checkFixedSettings(given, fixed, `--start-from ${startFrom}`);
   const hash = await sha256(encodeSafetensors(toTensors(model.parameters)));
   const origin = { name: "starting weights", origin: startFrom, sha256: { "all, float32": hash } };
   const trainedOn = await findTrainedOn(found);
-  return { config: { ...config, ...fixed }, model, trainedOn, origins: [origin] };
+  return { ...none, config: { ...config, ...fixed }, model, trainedOn, origins: [origin] };
 }
 
 async function isThere(path: string): Promise<boolean> {

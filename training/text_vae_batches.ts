@@ -10,7 +10,7 @@ import {
 import { bucketLengths } from "../vae/buckets.ts";
 import { inputCorruption } from "../vae/corruption.ts";
 import { randomTexts } from "../vae/random_texts.ts";
-import type { TextVaeConfig } from "../vae/text_vae_config.ts";
+import { batchPositions, type TextVaeConfig } from "../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../vae/tokenizer.ts";
 import type { TextExample } from "../vae/tokenizer_texts.ts";
 import type { TextConfig } from "./text_flags.ts";
@@ -44,36 +44,39 @@ export function noiseLoudness(step: number, copySteps: number): number {
 }
 
 /** Makes them. */
-export function textVaeBatches({ train, validation, tokenizer, model, config, random }: {
+export function textVaeBatches({ train, validation, model, config, random, ...tokenizers }: {
   readonly train: readonly TextExample[];
   readonly validation: readonly TextExample[];
   readonly tokenizer: TextTokenizer;
+  readonly encoderTokenizer: TextTokenizer;
   readonly model: TextVaeConfig;
   readonly config: TextConfig;
   readonly random: RandomStream;
 }): TextVaeBatches {
   const { batchSize, latents, latentWidth } = config;
-  const positions = model.encoder.maxPositionEmbeddings -
-    (model.latentSource === "tokens" ? latents : 0);
-  const buckets = bucketLengths([...train, ...validation].map(exampleLength), {
-    maximum: positions,
-    ...(model.latentSource === "first" ? { minimum: latents } : {}),
-  });
-  const padding = { batchSize, buckets, padId: tokenizer.id("pad"), endId: tokenizer.id("eos") };
-  const { vocabSize, specialIds } = tokenizer;
-  const corruptible = { vocabSize, specialIds, maskId: tokenizer.id("mask") };
+  const { tokenizer, encoderTokenizer } = tokenizers;
+  const lengths = [...train, ...validation].map(exampleLength);
+  const buckets = bucketLengths(lengths, batchPositions(model));
+  const padId = encoderTokenizer.id("pad");
+  const padding = { batchSize, buckets, padId, endId: tokenizer.id("eos") };
   const batchesOf = (settings: Pick<TextConfig, keyof typeof PRACTICE>) =>
     trainingTextBatches(train, random, {
       ...padding,
-      replace: randomTexts({ share: settings.randomTexts, examples: train, vocabSize, specialIds }),
+      replace: randomTexts({
+        ...{ share: settings.randomTexts, examples: train },
+        ...{ vocabSize: tokenizer.vocabSize, specialIds: tokenizer.specialIds },
+      }),
       corrupt: inputCorruption({
-        ...corruptible,
+        vocabSize: encoderTokenizer.vocabSize,
+        specialIds: encoderTokenizer.specialIds,
+        maskId: encoderTokenizer.id("mask"),
         kind: settings.corruption,
         ratio: config.corruptionRatio,
         ratioPerText: config.corruptionPerText,
       }),
       corruptSaid: inputCorruption({
-        ...corruptible,
+        vocabSize: tokenizer.vocabSize,
+        specialIds: tokenizer.specialIds,
         kind: settings.decoderCorruption === 0 ? "none" : "substitute",
         ratio: settings.decoderCorruption,
       }),

@@ -16,6 +16,7 @@ import { partOf, textVaeSpecs, underPrefix } from "../vae/text_vae.ts";
 import type { TextVaeConfig } from "../vae/text_vae_config.ts";
 import { textVaeFromJson, textVaeToJson } from "../vae/text_vae_json.ts";
 import { TextTokenizer } from "../vae/tokenizer.ts";
+import type { SpecialRole } from "../vae/tokenizer_special.ts";
 import { checkWeights, requireComponent } from "./check_model.ts";
 import {
   type Checkpoint,
@@ -31,8 +32,10 @@ import { stateTensors, toParameters, toTensors } from "./state_tensors.ts";
 export interface TextVaeCheckpointOptions {
   /** The model. */
   readonly config: TextVaeConfig;
-  /** Its tokenizer, the encoder's and the decoder's. */
+  /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
+  /** The encoder's; the same if not given. */
+  readonly encoderTokenizer?: TextTokenizer;
   /** The state to go on from. */
   readonly state: TrainState;
   /** Steps done. */
@@ -48,30 +51,43 @@ export interface TextVaeCheckpointOptions {
 /** The prefixes of the three parts' parameters. */
 const [ENCODER, DECODER, VAE] = ["encoder.", "decoder.", "vae."] as const;
 
-/** The model's components, without a training state. */
+/** A tokenizer as a component. */
+function tokenizerComponent(tokenizer: TextTokenizer): Component {
+  const files = new Map(tokenizer.files());
+  const configName = "tokenizer_config.json";
+  const config = new TextDecoder().decode(files.get(configName));
+  files.delete(configName);
+  return { config: parseJsonObject(config, configName), configName, files };
+}
+
+/**
+ * The model's components, without a training state.
+ *
+ * @param tokenizer The decoder's.
+ * @param encoderTokenizer The encoder's; it has a component of its own if it is another.
+ */
 export function textVaeComponents(
   config: TextVaeConfig,
   tokenizer: TextTokenizer,
   parameters: HostParameters,
+  encoderTokenizer: TextTokenizer = tokenizer,
 ): Pick<Checkpoint, "modelIndex" | "components"> {
   const { encoder, decoder } = config;
   const width = encoder.hiddenSize;
   const weightsName = "model.safetensors";
-  const files = new Map(tokenizer.files());
-  const configName = "tokenizer_config.json";
-  const tokenizerConfig = new TextDecoder().decode(files.get(configName));
-  files.delete(configName);
+  const own = encoderTokenizer !== tokenizer;
   return {
     modelIndex: {
       _class_name: "TextVae",
       encoder: ["transformers", "BertModel"],
       decoder: ["transformers", "GPT2LMHeadModel"],
       tokenizer: ["transformers", "PreTrainedTokenizerFast"],
+      ...(own ? { encoder_tokenizer: ["transformers", "PreTrainedTokenizerFast"] } : {}),
       vae: ["nanodiffusion", "TextVae"],
     },
     components: {
       encoder: {
-        config: bertConfigToJson(encoder, { padId: tokenizer.id("pad") }),
+        config: bertConfigToJson(encoder, { padId: encoderTokenizer.id("pad") }),
         weightsName,
         weights: toTensors({
           ...partOf(parameters, ENCODER),
@@ -84,7 +100,8 @@ export function textVaeComponents(
         weightsName,
         weights: toTensors(partOf(parameters, DECODER)),
       },
-      tokenizer: { config: parseJsonObject(tokenizerConfig, configName), configName, files },
+      tokenizer: tokenizerComponent(tokenizer),
+      ...(own ? { encoder_tokenizer: tokenizerComponent(encoderTokenizer) } : {}),
       vae: {
         config: textVaeToJson(config),
         weightsName,
@@ -96,11 +113,11 @@ export function textVaeComponents(
 
 /** Puts a checkpoint together. The weights that are published are the moving average. */
 export function textVaeCheckpoint(
-  { config, tokenizer, state, ...run }: TextVaeCheckpointOptions,
+  { config, tokenizer, encoderTokenizer, state, ...run }: TextVaeCheckpointOptions,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
   const average = unravel(state.ema, textVaeSpecs(config));
   return {
-    ...textVaeComponents(config, tokenizer, average),
+    ...textVaeComponents(config, tokenizer, average, encoderTokenizer),
     state: { ...run, vectors: stateTensors(state) },
   };
 }
@@ -111,17 +128,22 @@ export interface LoadedTextVae {
   readonly config: TextVaeConfig;
   /** Its weights: the moving average. */
   readonly parameters: HostParameters;
-  /** Its tokenizer. */
+  /** The decoder's tokenizer, in whose tokens texts are said. */
   readonly tokenizer: TextTokenizer;
+  /** The encoder's: the same one, or another. */
+  readonly encoderTokenizer: TextTokenizer;
 }
 
 /** The tokenizer in a checkpoint's component. */
-function loadComponentTokenizer(component: Component, source: string): TextTokenizer {
+function loadComponentTokenizer(
+  component: Component,
+  source: string,
+  needs: readonly SpecialRole[],
+): TextTokenizer {
   const bytes = component.files?.get("tokenizer.json");
   if (bytes === undefined) throw new UserError(`${source} lacks tokenizer.json`);
   const path = `${source}/tokenizer.json`;
   const json = parseJsonObject(new TextDecoder().decode(bytes), path);
-  const needs = ["pad", "cls", "sep", "eos"] as const;
   return new TextTokenizer(json, component.config, { source: path, needs });
 }
 
@@ -142,20 +164,25 @@ export function loadTextVae(checkpoint: LoadedCheckpoint): LoadedTextVae {
     encoder: bertConfigFromJson(encoder.component.config, `${encoder.source}/config.json`),
     decoder: gpt2ConfigFromJson(decoder.component.config, `${decoder.source}/config.json`),
   }, `${own.source}/config.json`);
-  const { component, source } = part("tokenizer");
-  const tokenizer = loadComponentTokenizer(component, source);
+  const open = (folder: string, needs: readonly SpecialRole[]) => {
+    const { component, source } = part(folder);
+    return loadComponentTokenizer(component, source, needs);
+  };
+  const reading = ["pad", "cls", "sep"] as const;
+  const separate = checkpoint.components["encoder_tokenizer"] !== undefined;
+  const tokenizer = open("tokenizer", separate ? ["eos"] : [...reading, "eos"]);
+  const encoderTokenizer = separate ? open("encoder_tokenizer", reading) : tokenizer;
   for (
-    const [name, { vocabSize }] of [["encoder", config.encoder], [
-      "decoder",
-      config.decoder,
-    ]] as const
+    const [name, { vocabSize }, folder, tokens] of [
+      ["encoder", config.encoder, separate ? "encoder_tokenizer" : "tokenizer", encoderTokenizer],
+      ["decoder", config.decoder, "tokenizer", tokenizer],
+    ] as const
   ) {
-    if (tokenizer.vocabSize > vocabSize) {
-      throw new UserError(
-        `${source} has ${tokenizer.vocabSize} tokens, the ${name} beside it ${vocabSize}: they ` +
-          "belong to different models",
-      );
-    }
+    if (tokens.vocabSize <= vocabSize) continue;
+    throw new UserError(
+      `${directory}/${folder} has ${tokens.vocabSize} tokens, the ${name} beside it ${vocabSize}: ` +
+        "they belong to different models",
+    );
   }
   const specs = textVaeSpecs(config);
   const weightsOf = (prefix: string, weights: NamedTensors | undefined, source: string) => {
@@ -170,6 +197,7 @@ export function loadTextVae(checkpoint: LoadedCheckpoint): LoadedTextVae {
   return {
     config,
     tokenizer,
+    encoderTokenizer,
     parameters: {
       ...weightsOf(ENCODER, encoder.component.weights, encoder.source),
       ...weightsOf(DECODER, decoder.component.weights, decoder.source),

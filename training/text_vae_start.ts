@@ -9,36 +9,47 @@ import { TextTokenizer } from "../vae/tokenizer.ts";
 import { encodeTexts, encodingNote, type TextExample } from "../vae/tokenizer_texts.ts";
 import type { TextData } from "./text_data.ts";
 import type { TextConfig } from "./text_flags.ts";
+import type { PublishedHalves } from "./text_published.ts";
 
 /** Texts as tokens. */
 export interface PreparedTexts {
-  /** The tokenizer. */
+  /** The decoder's tokenizer, in whose tokens texts are said. */
   readonly tokenizer: TextTokenizer;
+  /** The encoder's: the same one, or another. */
+  readonly encoderTokenizer: TextTokenizer;
   /** What is trained on. */
   readonly train: readonly TextExample[];
   /** What is held out, each text once. */
   readonly validation: readonly TextExample[];
 }
 
+/** Tokenizers that are there already. */
+interface KnownTokenizers extends Partial<Pick<PreparedTexts, "tokenizer" | "encoderTokenizer">> {
+  /** Tokens that the encoder may be shown, special ones not counted; maxTokens if not given. */
+  readonly encoderTokens?: number;
+}
+
 /**
  * Turns texts into tokens, and says how many were cut.
  *
- * @param tokenizer The one to use; trained on the texts by default.
+ * @param known The tokenizers to use; what is missing is learned from the texts.
  */
 export function prepareTexts(
   { train, validation, conditions = [] }:
     & Pick<TextData, "train" | "validation">
     & Partial<Pick<TextData, "conditions">>,
   { vocabSize, splitDigits, maxTokens, windows }: TextConfig,
-  tokenizer: TextTokenizer = learnTokens([...train, ...conditions], {
-    vocabSize,
-    splitDigits,
-  }),
+  known: KnownTokenizers = {},
   log: (line: string) => void = console.log,
 ): PreparedTexts {
+  const learn = () => learnTokens([...train, ...conditions], { vocabSize, splitDigits });
+  const tokenizer = known.tokenizer ?? learn();
+  const encoderTokenizer = known.encoderTokenizer ??
+    (known.tokenizer === undefined ? tokenizer : learn());
   const encode = (name: string, texts: readonly string[], windows: boolean) => {
     const encoded = encodeTexts(texts, {
-      ...{ encoder: tokenizer, decoder: tokenizer, maxTokens, windows },
+      ...{ encoder: encoderTokenizer, decoder: tokenizer, maxTokens, windows },
+      ...(known.encoderTokens === undefined ? {} : { encoderTokens: known.encoderTokens }),
     });
     const note = encodingNote(encoded, maxTokens);
     if (note !== undefined) log(`${name}: ${note}`);
@@ -46,6 +57,7 @@ export function prepareTexts(
   };
   return {
     tokenizer,
+    encoderTokenizer,
     train: encode("training", train, windows),
     validation: encode("held out", validation, false),
   };
@@ -59,12 +71,19 @@ function learnTokens(
   return new TextTokenizer(tokenizer, config);
 }
 
-/** Weights before the first step. */
-export function initTextVae(
+/** Weights before the first step: those of published halves, and random ones. */
+export async function initTextVae(
   model: TextVaeConfig,
   { initialization }: TextConfig,
   random: RandomStream,
-): HostParameters {
-  const parameters = initParameters(textVaeSpecs(model), random);
-  return initialization === "random" ? parameters : alignedStart(parameters, model);
+  { encoder, decoder }: PublishedHalves = {},
+): Promise<HostParameters> {
+  const published = { ...await encoder?.parameters(), ...await decoder?.parameters() };
+  const specs = textVaeSpecs(model);
+  if (initialization === "aligned") {
+    return { ...alignedStart(initParameters(specs, random), model), ...published };
+  }
+  // A hundred million random numbers take as long as several steps.
+  const fresh = Object.entries(specs).filter(([name]) => published[name] === undefined);
+  return { ...initParameters(Object.fromEntries(fresh), random), ...published };
 }

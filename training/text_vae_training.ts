@@ -7,11 +7,11 @@ import { adamW } from "../nn/optimizers.ts";
 import { countParameters, type Parameters, unravel } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { textVaeSpecs } from "../vae/text_vae.ts";
+import { encoderTokens } from "../vae/text_vae_config.ts";
 import { type TextVaeBatch, textVaeLoss } from "../vae/text_vae_loss.ts";
 import { textBatchParts } from "./batch_parts.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./checkpoint_folders.ts";
-import { initTrainState } from "./diffusion_step.ts";
 import { compileLossStep, type LossBatch } from "./loss_step.ts";
 import { MeanWindow } from "./mean_window.ts";
 import { MetricsLog } from "./metrics.ts";
@@ -22,6 +22,7 @@ import { type Supervised, superviseTraining } from "./supervise.ts";
 import { TEXT_EXTENDABLE } from "./text_flags.ts";
 import { rateOfParameter, textVaeConfigOf } from "./text_config.ts";
 import type { TextData } from "./text_data.ts";
+import { configsOf } from "./text_published.ts";
 import type { TextStart } from "./text_start.ts";
 import { textVaeBatches } from "./text_vae_batches.ts";
 import { type LoadedTextVae, loadTextVae, textVaeCheckpoint } from "./text_vae_checkpoint.ts";
@@ -48,7 +49,7 @@ export interface TrainedTextVae extends Supervised {
 
 /** Trains the autoencoder, from its last checkpoint on if there is one. */
 export async function trainTextVae(
-  { config, model: begun }: Pick<TextStart, "config" | "model">,
+  { config, model: begun, published }: Pick<TextStart, "config" | "model" | "published">,
   { device, data, folder }: {
     readonly device: Device;
     readonly data: TextData;
@@ -64,20 +65,21 @@ export async function trainTextVae(
   const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
   if (checkpoint !== undefined) checkSameRun(checkpoint, folder.record, TEXT_EXTENDABLE);
   const loaded = checkpoint === undefined ? begun : loadTextVae(checkpoint);
-  const texts = prepareTexts(data, config, loaded?.tokenizer);
-  const { tokenizer } = texts;
-  const model = loaded?.config ?? textVaeConfigOf(config, tokenizer.vocabSize);
+  const { encoder, decoder } = published;
+  const texts = prepareTexts(data, config, {
+    ...(decoder === undefined ? {} : { tokenizer: decoder.tokenizer }),
+    ...(encoder === undefined ? {} : { encoderTokenizer: encoder.tokenizer }),
+    ...loaded,
+    encoderTokens: encoderTokens(
+      loaded?.config ?? textVaeConfigOf(config, config.vocabSize, configsOf(published)),
+    ),
+  });
+  const { tokenizer, encoderTokenizer } = texts;
+  const learned = decoder === undefined ? tokenizer : encoderTokenizer;
+  const model = loaded?.config ?? textVaeConfigOf(config, learned.vocabSize, configsOf(published));
   const specs = textVaeSpecs(model);
-  const { weightDecay, maxGradNorm, adamBeta2: beta2 } = config;
-  const optimizer = { weightDecay, maxGradNorm, beta2 };
-  const { slots } = adamW(optimizer);
-  const initial = checkpoint === undefined
-    ? initTrainState(
-      loaded?.parameters ?? initTextVae(model, config, random.stream("weights")),
-      specs,
-      adamW(optimizer),
-    )
-    : loadTrainState(checkpoint, specs, slots);
+  const { optimizer: rule, weightDecay, maxGradNorm, adamBeta2: beta2 } = config;
+  const optimizer = { rule, weightDecay, maxGradNorm, beta2 };
   const done = checkpoint?.state?.step ?? 0;
   const batches = textVaeBatches({ ...texts, model, config, random });
   console.log(
@@ -90,10 +92,18 @@ export async function trainTextVae(
   const trainStep = compileLossStep(device, {
     specs,
     optimizer,
+    // Without decay, the average is the weights: a fifth of the memory less.
+    ema: config.emaDecay > 0,
     rateOf: rateOfParameter(config),
     loss: (parameters: Parameters, batch: Readonly<Record<string, tf.Tensor>>) =>
       textVaeLoss(parameters, batch as unknown as TextVaeBatch, model, config),
   });
+  const state = checkpoint === undefined
+    ? trainStep.start(
+      loaded?.parameters ??
+        await initTextVae(model, config, random.stream("weights"), published),
+    )
+    : loadTrainState(checkpoint, specs, adamW(optimizer).slots);
   const textLoss = compileTextLoss(device, { config: model, specs });
   using metrics = await MetricsLog.open(`${directory}/metrics.csv`, TEXT_METRICS, {
     resumeStep: checkpoint === undefined ? undefined : done,
@@ -105,7 +115,7 @@ export async function trainTextVae(
   };
   const trained = await superviseTraining({
     ...{ config, device, trainStep, done, metrics, unit: "texts" },
-    ...{ state: initial, batchAt },
+    ...{ state, batchAt },
     window: {
       add: ({ loss, gradNorm, figures }) =>
         window.add({
@@ -124,7 +134,7 @@ export async function trainTextVae(
       saveCheckpoint(
         directory,
         textVaeCheckpoint({
-          ...{ config: model, tokenizer, state, step, configHash },
+          ...{ config: model, tokenizer, encoderTokenizer, state, step, configHash },
           seed: config.seed,
           details: { window: window.toJson(), run: runDetails(folder.record) },
         }),
@@ -132,6 +142,7 @@ export async function trainTextVae(
   });
   await trainStep.dispose();
   await textLoss.dispose();
-  const vae = { config: model, tokenizer, parameters: unravel(trained.state.ema, specs) };
+  const parameters = unravel(trained.state.ema, specs);
+  const vae = { config: model, tokenizer, encoderTokenizer, parameters };
   return { ...trained, done, vae, texts, buckets: batches.buckets };
 }

@@ -56,6 +56,27 @@ export function prefixLength(config: TextVaeConfig): number {
   return config.latents * foldOf(config);
 }
 
+/** The positions that a batch's texts may be padded to, which both halves must have, and must be. */
+export function batchPositions(
+  config: TextVaeConfig,
+): { readonly maximum: number; readonly minimum?: number } {
+  const { encoder, decoder, latents, latentSource } = config;
+  const before = latentSource === "tokens" ? latents : 0;
+  return {
+    maximum: Math.min(
+      encoder.maxPositionEmbeddings - before,
+      decoder.nPositions - prefixLength(config),
+    ),
+    // Latents are read at the first positions, which have to be there.
+    ...(latentSource === "first" ? { minimum: latents } : {}),
+  };
+}
+
+/** Tokens that the encoder may be shown of a text, special ones not counted. */
+export function encoderTokens(config: TextVaeConfig): number {
+  return batchPositions(config).maximum - 2;
+}
+
 /**
  * Checks that the parts fit each other.
  *

@@ -30,6 +30,11 @@ export interface EncodeTextsOptions {
   readonly decoder: TextTokenizer;
   /** Tokens to keep of a text at most, special ones not counted. */
   readonly maxTokens: number;
+  /**
+   * Tokens that the encoder is shown of a text at most, where its tokenizer is another: what `maxTokens`
+   * of the decoder say may take more of the encoder's. @default maxTokens
+   */
+  readonly encoderTokens?: number;
   /** Whether what is beyond the limit becomes examples of its own, rather than being cut off. @default false */
   readonly windows?: boolean;
 }
@@ -62,7 +67,7 @@ function stretches(ids: Int32Array, tokenizer: TextTokenizer, limit: number): In
  */
 export function encodeTexts(
   texts: readonly string[],
-  { encoder, decoder, maxTokens, windows = false }: EncodeTextsOptions,
+  { encoder, decoder, maxTokens, encoderTokens = maxTokens, windows = false }: EncodeTextsOptions,
 ): EncodedTexts {
   if (!Number.isInteger(maxTokens) || maxTokens < 1) {
     throw new RangeError(`maxTokens must be a whole number from 1, not ${maxTokens}`);
@@ -74,7 +79,7 @@ export function encodeTexts(
   let truncated = 0;
   let empty = 0;
   const add = (row: number, kept: Int32Array, shown: Int32Array) => {
-    const read = shown.subarray(0, maxTokens);
+    const read = shown.subarray(0, encoderTokens);
     examples.push({ encoder: Int32Array.of(cls, ...read, sep), decoder: kept });
     rows.push(row);
   };
@@ -88,7 +93,7 @@ export function encodeTexts(
     }).filter(({ kept, shown }) => kept.length > 0 && shown.length > 0);
     if (pairs.length === 0) empty++;
     const isCut = !windows && parts[0]!.length < whole.length;
-    if (isCut || pairs.some(({ shown }) => shown.length > maxTokens)) truncated++;
+    if (isCut || pairs.some(({ shown }) => shown.length > encoderTokens)) truncated++;
     pairs.forEach(({ kept, shown }) => add(row, kept, shown));
   });
   if (examples.length === 0) {

@@ -96,3 +96,17 @@ Deno.test("encodeTexts() throws when all texts are empty, a token is missing, th
     '"[CLS]" (cls)',
   );
 });
+
+Deno.test("encodeTexts() shows the encoder as many of its own tokens as encoderTokens allows", () => {
+  const texts = ["the room was", "big big"];
+  const shown = (encoderTokens?: number) =>
+    encodeTexts(texts, {
+      ...{ encoder: bytes, decoder: words, maxTokens: 3 },
+      ...(encoderTokens === undefined ? {} : { encoderTokens }),
+    });
+  const read = ({ examples }: ReturnType<typeof shown>) =>
+    examples.map(({ encoder }) => bytes.decode(encoder.subarray(1, -1)));
+  assertEquals([read(shown()), shown().truncated], [["the", "big"], 2]);
+  assertEquals([read(shown(9)), shown(9).truncated], [["the room ", "big big"], 1]);
+  assertEquals([read(shown(12)), shown(12).truncated], [texts, 0]);
+});
