@@ -1,0 +1,112 @@
+/**
+ * `kill -9` at random moments: each run goes on, and ends with the bits of one that was never killed.
+ *
+ *     SOAK_KILLS=100 SOAK_SECONDS=3600 SOAK_SEED=0 deno task test:soak
+ */
+import { assert, assertEquals } from "@std/assert";
+import type { RandomStream } from "../../nn/random.ts";
+import { type Ended, hashFolder, type Running } from "../image_program.ts";
+import { limit, soakClock, soakRandom, soaks } from "./limits.ts";
+import {
+  inSoakFolder,
+  lastingOf,
+  SMOKE_RUNS,
+  type SmokeRun,
+  startSmoke,
+  straightSmoke,
+} from "./smoke_runs.ts";
+
+/** Kills of a run before it may go on to its end. */
+const KILLS_A_RUN = 5;
+
+/** What is being written when a run is to be killed, if it is not killed by the clock. */
+const WRITTEN: Readonly<Record<string, RegExp>> = {
+  "a checkpoint": /\/checkpoints\/step-/,
+  "metrics": /\/metrics\.csv/,
+  "the record": /\/config\.json\.tmp/,
+  "latents": /\/latents(\/|$)/,
+  "samples": /\/samples(\/|$)/,
+  "a report": /\/report\.html/,
+  "an evaluation": /\/evaluation\.json/,
+};
+
+/** Kills a run at a random moment. @returns What it was doing, as the moment was chosen. */
+async function killSometime(
+  { running, out, random, milliseconds }: {
+    readonly running: Running;
+    readonly out: string;
+    readonly random: RandomStream;
+    readonly milliseconds: number;
+  },
+): Promise<{ moment: string; ended: Ended }> {
+  const what = Object.keys(WRITTEN);
+  const chosen = what[Math.floor(random.next() * 2 * what.length)]; // every other by the clock
+  let ended: Ended | undefined;
+  const end = running.ended.then((result) => ended = result);
+  if (chosen === undefined) {
+    const timer = Promise.withResolvers<void>();
+    const id = setTimeout(() => timer.resolve(), random.next() * milliseconds);
+    await Promise.race([timer.promise, end]);
+    clearTimeout(id);
+  } else {
+    using watcher = Deno.watchFs(out);
+    end.then(() => watcher.close()).catch(() => {}); // closed already
+    let changes = 1 + Math.floor(random.next() * 6);
+    for await (const { paths } of watcher) {
+      if (paths.some((path) => WRITTEN[chosen]!.test(path)) && --changes === 0) break;
+    }
+  }
+  if (ended === undefined) running.kill("SIGKILL");
+  return { moment: chosen ?? "the clock", ended: await end };
+}
+
+/** What a run that was killed left half-done, by its files. */
+async function leftBy(out: string): Promise<string> {
+  const files = Object.keys(await hashFolder(out));
+  const cut = files.find((path) => path.includes(".tmp-"));
+  if (cut === undefined) return files.includes("config.json") ? "no file cut off" : "nothing yet";
+  return `cut off: ${cut.replace(/\.tmp-.*$/, "").replace(/step-\d+.*/, "step")}`;
+}
+
+Deno.test({
+  name: "image and text go on after kill -9 anywhere, to the bits of a run that was never killed",
+  ignore: !soaks,
+  fn: () =>
+    inSoakFolder(async (place) => {
+      const [wanted, over] = [limit("SOAK_KILLS", 20), soakClock()];
+      const random = soakRandom("kills");
+      const straight = new Map<SmokeRun, Awaited<ReturnType<typeof straightSmoke>>>();
+      for (const run of SMOKE_RUNS) {
+        straight.set(run, await straightSmoke(run, `${place}/${run.program}`));
+      }
+      const [kills, left] = [{ image: 0, text: 0 }, new Map<string, number>()];
+      const count = (what: string) => left.set(what, (left.get(what) ?? 0) + 1);
+      let runs = 0;
+      const killed = () => kills.image + kills.text;
+      for (; killed() < wanted && !over(); runs++) {
+        const run = SMOKE_RUNS[runs % SMOKE_RUNS.length]!;
+        const { milliseconds, lasting } = straight.get(run)!;
+        const out = `${place}/${run.program}-${runs}`;
+        await Deno.mkdir(out);
+        const log: string[] = [];
+        for (let i = 0; i < KILLS_A_RUN && killed() < wanted; i++) {
+          const running = startSmoke(run, out);
+          const { moment, ended } = await killSometime({ running, out, random, milliseconds });
+          log.push(`by ${moment}: ${ended.code}\n${ended.stdout}${ended.stderr}`);
+          if (ended.code === 0) break; // sooner than the moment
+          assertEquals(ended.code, 137, log.join("\n"));
+          kills[run.program]++;
+          count(`${run.program}, ${await leftBy(out)}`);
+        }
+        const last = await startSmoke(run, out).ended;
+        assertEquals(last.code, 0, [...log, last.stderr].join("\n"));
+        assertEquals(await lastingOf(out), lasting, `${out}\n${log.join("\n")}`);
+        await Deno.remove(out, { recursive: true });
+      }
+      console.log(
+        `${killed()} kills of ${runs} runs (image ${kills.image}, text ${kills.text}), all ended alike`,
+      );
+      [...left].sort().forEach(([what, times]) => console.log(`  ${times} of ${what}`));
+      assert(killed() > 0 || wanted === 0);
+    }),
+});

@@ -1,0 +1,72 @@
+/** Smoke-sized runs of both programs, and what of them must be the same whatever happened to them. */
+import { assertEquals } from "@std/assert";
+import { hashFolder, metricsOf, type Running, startProgram } from "../image_program.ts";
+
+/** A program with its flags, but for `--out`. */
+export interface SmokeRun {
+  /** The program. */
+  readonly program: "image" | "text";
+  /** Its flags. Checkpoints are frequent, so that many are being written. */
+  readonly flags: readonly string[];
+}
+
+/** Both programs. */
+export const SMOKE_RUNS: readonly SmokeRun[] = [
+  { program: "image", flags: ["--preset=smoke", "--threads=1", "--checkpoint-every=3"] },
+  {
+    program: "text",
+    flags: [
+      ...["--preset=smoke", "--threads=1", "--checkpoint-every=3"],
+      "--diffusion-checkpoint-every=3",
+    ],
+  },
+];
+
+/** Starts a run in a folder, or goes on with the one that is there. */
+export function startSmoke({ program, flags }: SmokeRun, out: string): Running {
+  return startProgram(program, [...flags, `--out=${out}`]);
+}
+
+/** Files that hold times, process numbers or speeds. Of metrics, all but the speeds is compared. */
+const VOLATILE = /(^|\/)(config\.json|run\.lock|report\.html|metrics\.csv)$/;
+
+/** All files of a run by their names, with the hashes of those that hold no times, and metrics. */
+export async function lastingOf(directory: string): Promise<Record<string, unknown>> {
+  const files = await hashFolder(directory);
+  const logs = Object.keys(files).filter((path) => path.endsWith("metrics.csv"));
+  const metrics = await Promise.all(
+    logs.map((path) => metricsOf(`${directory}/${path}`.replace(/\/metrics\.csv$/, ""))),
+  );
+  return {
+    ...Object.fromEntries(
+      Object.entries(files).sort(([a], [b]) => a < b ? -1 : 1)
+        .map((
+          [path, hash],
+        ) => [path, VOLATILE.test(path) && !path.includes("checkpoints/") ? "there" : hash]),
+    ),
+    ...Object.fromEntries(logs.map((path, i) => [path, metrics[i]])),
+  };
+}
+
+/** A run that nothing happened to: how long it took, in milliseconds, and what lasts of it. */
+export async function straightSmoke(
+  run: SmokeRun,
+  out: string,
+): Promise<{ milliseconds: number; lasting: Record<string, unknown> }> {
+  const started = performance.now();
+  const { code, stderr } = await startSmoke(run, out).ended;
+  assertEquals(code, 0, stderr);
+  return { milliseconds: performance.now() - started, lasting: await lastingOf(out) };
+}
+
+/** A folder for a soak, removed behind it unless it failed. */
+export async function inSoakFolder(soak: (place: string) => Promise<void>): Promise<void> {
+  const place = await Deno.makeTempDir({ prefix: "soak " });
+  try {
+    await soak(place);
+  } catch (error) {
+    console.log(`what the soak left is in ${place}`);
+    throw error;
+  }
+  await Deno.remove(place, { recursive: true });
+}
