@@ -3,7 +3,9 @@ import { UserError } from "./errors.ts";
 
 /** Advice by the system's error code. */
 const ADVICE: Readonly<Record<string, string>> = {
-  ENOSPC: "the disk is full: free some space on it and run the command again",
+  ENOSPC:
+    "the disk is full: free some space on it, such as runs that are done with (runs/) or downloads " +
+    "(.cache/), and run the command again; what was saved is kept",
   EDQUOT: "your disk quota is used up: free some space and run the command again",
   EFBIG:
     "the file would be larger than the file system or a limit of yours allows: choose another folder, " +

@@ -17,6 +17,24 @@ function nativeFiles(): string[] {
 }
 
 /**
+ * The variable that keeps ONNX Runtime 1.30 from writing a device's identifier and a log of events into
+ * ~/.cache/Microsoft, and from sending them: its native code does so whatever Deno's permissions say.
+ */
+export const ONNX_TELEMETRY = "ORT_DISABLE_TELEMETRY";
+
+/**
+ * The package, its telemetry switched off, unless the user has set {@linkcode ONNX_TELEMETRY} or Deno
+ * has no permission for that variable.
+ */
+export async function importOnnxRuntime(): Promise<typeof import("onnxruntime-node")> {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: ONNX_TELEMETRY });
+  if (state === "granted" && Deno.env.get(ONNX_TELEMETRY) === undefined) {
+    Deno.env.set(ONNX_TELEMETRY, "1");
+  }
+  return await import("onnxruntime-node");
+}
+
+/**
  * Loads ONNX Runtime's native code, so that it is found out before work was done if it is broken.
  *
  * @throws {UserError} If it cannot be loaded.
@@ -24,7 +42,7 @@ function nativeFiles(): string[] {
 export async function loadOnnxRuntime(): Promise<void> {
   try {
     checkNativeFiles(nativeFiles());
-    await import("onnxruntime-node");
+    await importOnnxRuntime();
   } catch (cause) {
     const [why] = (cause as Error).message.split("\n");
     throw new UserError(

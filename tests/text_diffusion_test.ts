@@ -54,6 +54,13 @@ Deno.test({
     }
     assertStringIncludes(again, "Trained before");
     assertEquals(await hashFolder(`${out}/diffusion/checkpoints`), before);
+
+    // Killed after the autoencoder's last checkpoint and before its report, a run writes that, too.
+    const checkpoints = await hashFolder(`${out}/checkpoints`);
+    await Deno.remove(`${out}/report.html`);
+    await succeed(...flags);
+    assertStringIncludes(await Deno.readTextFile(`${out}/report.html`), "Token accuracy");
+    assertEquals(await hashFolder(`${out}/checkpoints`), checkpoints);
   },
 });
 

@@ -103,10 +103,9 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   const set = PROGRAMS[program as keyof typeof PROGRAMS];
-  // Ctrl-C reaches the program by itself; this process has to outlive it to pass its exit code on.
+  // Listened for before the program is there, so that no signal can end this process alone. Ctrl-C
+  // reaches the program by itself; this process has to outlive it to pass its exit code on.
   Deno.addSignalListener("SIGINT", () => {});
-  const child = new Deno.Command(Deno.execPath(), { args: denoArguments(program, args, set) })
-    .spawn();
   if (Deno.build.os !== "windows") {
     Deno.addSignalListener("SIGTERM", () => {
       try {
@@ -116,6 +115,8 @@ if (import.meta.main) {
       }
     });
   }
+  const child = new Deno.Command(Deno.execPath(), { args: denoArguments(program, args, set) })
+    .spawn();
   const { code, message } = ending(await child.status);
   if (message !== undefined) console.error(message);
   Deno.exit(code);

@@ -1,6 +1,7 @@
 /** Running ONNX graphs with npm:onnxruntime-node. */
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { ARRAY_OF, type DType, type HostArray, sizeOf } from "../tree.ts";
+import { importOnnxRuntime } from "../onnx_library.ts";
 import { GraphError } from "./graph_error.ts";
 
 /** Options of {@linkcode createSession}. */
@@ -88,7 +89,7 @@ export async function createSession(
   external: ReadonlyMap<string, Uint8Array> = new Map(),
 ): Promise<Session> {
   // Imported when first needed: it loads native code, which other devices need no permission for.
-  const ort = await import("onnxruntime-node");
+  const ort = await importOnnxRuntime();
   let session: InferenceSession;
   try {
     session = await ort.InferenceSession.create(model, {

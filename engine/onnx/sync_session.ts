@@ -4,6 +4,7 @@
  */
 import type { OnnxValue, Tensor } from "onnxruntime-node";
 import type { HostArray } from "../tree.ts";
+import { importOnnxRuntime } from "../onnx_library.ts";
 import { GraphError } from "./graph_error.ts";
 import { hostArray, type SessionOptions, sessionSettings } from "./session.ts";
 
@@ -25,7 +26,7 @@ export type OpenSession = (model: Uint8Array, options: SessionOptions) => SyncSe
  * take one, and its sessions do when a run fails.
  */
 export async function loadRuntime(): Promise<OpenSession> {
-  const ort = await import("onnxruntime-node");
+  const ort = await importOnnxRuntime();
   const { binding, initOrt } = await import("onnxruntime-node/dist/binding.js");
   initOrt();
   return (model, options) => {
