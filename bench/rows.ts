@@ -13,6 +13,7 @@ import { compileInPlaceTrainStep } from "../training/in_place_step.ts";
 import { noisyBatch } from "../training/image_batches.ts";
 import type { Row } from "./row.ts";
 import { textRows } from "./text_rows.ts";
+import { textVaeRows } from "./text_vae_rows.ts";
 
 const CLASSES = 10;
 const SIDE = 28;
@@ -83,4 +84,5 @@ export const rows: readonly Row[] = [
   sampling("nano", 64),
   sampling("small", 64),
   ...textRows,
+  ...textVaeRows,
 ];

@@ -11,10 +11,11 @@ import time
 import bert
 import dit
 import gpt2
+import text_vae
 import torch
 import unet
 
-ROWS = {**unet.ROWS, **bert.ROWS, **gpt2.ROWS, **dit.ROWS}
+ROWS = {**unet.ROWS, **bert.ROWS, **gpt2.ROWS, **dit.ROWS, **text_vae.ROWS}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()

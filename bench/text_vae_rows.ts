@@ -1,0 +1,60 @@
+/** The row about the text VAE: BERT-base encodes, GPT-2 says it again. */
+import type * as tf from "../engine/tf.ts";
+import { float32, type HostArray, int32 } from "../engine/tree.ts";
+import { initParameters } from "../nn/parameters.ts";
+import { randomStream } from "../nn/random.ts";
+import { compileLossStep } from "../training/loss_step.ts";
+import { BERT_BASE } from "../vae/bert.ts";
+import { GPT2_SMALL } from "../vae/gpt2.ts";
+import { textVaeSpecs } from "../vae/text_vae.ts";
+import type { TextVaeConfig } from "../vae/text_vae_config.ts";
+import { type TextVaeBatch, textVaeLoss } from "../vae/text_vae_loss.ts";
+import type { Row } from "./row.ts";
+
+/** The preset base of text.ts. */
+const BASE: TextVaeConfig = {
+  ...{ encoder: BERT_BASE, decoder: GPT2_SMALL },
+  ...{ latents: 16, latentWidth: 768, maxTokens: 64, latentKind: "noise", latentSource: "first" },
+};
+
+/** A training step of the autoencoder: loss, gradients, clipping, AdamW, without a moving average. */
+function training(batch: number, length: number): Row {
+  return {
+    name: `text vae base train batch ${batch}x${length}`,
+    prepare: (device) => {
+      const specs = textVaeSpecs(BASE);
+      const step = compileLossStep(device, {
+        specs,
+        loss: (parameters, arrays: Readonly<Record<string, tf.Tensor>>) =>
+          textVaeLoss(parameters, arrays as unknown as TextVaeBatch, BASE, { noiseDeviation: 0.4 }),
+        optimizer: { maxGradNorm: 1 },
+        ema: false,
+      });
+      let state = step.start(initParameters(specs, randomStream(0)));
+      const random = randomStream(1);
+      const tokens = (name: string, vocabulary: number): HostArray =>
+        int32(random.stream(name).integers(batch * length, 0, vocabulary), [batch, length]);
+      const { latents, latentWidth, encoder, decoder } = BASE;
+      const inputs = {
+        inputIds: tokens("read", encoder.vocabSize),
+        attentionMask: int32(new Int32Array(batch * length).fill(1), [batch, length]),
+        decoderInputIds: tokens("told", decoder.vocabSize),
+        labels: tokens("said", decoder.vocabSize),
+        noise: float32(random.stream("noise").normal(batch * latents * latentWidth), [
+          ...[batch, latents, latentWidth],
+        ]),
+      };
+      let count = 0;
+      return Promise.resolve({
+        run: async () => {
+          const settings = { step: ++count, learningRate: 1e-4, emaDecay: 0 };
+          ({ state } = await step(state, inputs, settings));
+        },
+        dispose: () => step.dispose(),
+      });
+    },
+  };
+}
+
+/** The rows, in the order in which they are measured. */
+export const textVaeRows: readonly Row[] = [training(8, 64)];
