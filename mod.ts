@@ -7,6 +7,11 @@
  * parameters and tensors: {@linkcode unet}. {@linkcode openDevice} says where they are computed, and
  * {@linkcode Device.compile} turns a pure function of tensors into one graph.
  *
+ * Texts: {@linkcode textVaeSpecs} and {@linkcode textVaeLoss} are the autoencoder of {@linkcode bert} and
+ * {@linkcode gpt2}; {@linkcode openTextVae} opens a trained one, {@linkcode compileTextCodec} encodes and
+ * decodes with it, and {@linkcode loadBert} and {@linkcode loadGpt2} take published weights from a folder
+ * or from the hub.
+ *
  * @example Sampling with a denoiser of one's own
  * ```ts
  * import { ddim, lastSample, noiseSchedule, randomStream } from "./mod.ts";
@@ -28,6 +33,7 @@
 export * from "./datasets/batches.ts";
 export type * from "./datasets/dataset.ts";
 export * from "./datasets/fashion_mnist.ts";
+export * from "./datasets/hub.ts";
 export * from "./datasets/gsm8k.ts";
 export * from "./datasets/hotel_reviews.ts";
 export * from "./datasets/idx.ts";
@@ -103,7 +109,6 @@ export { type OnnxBackendOptions, registerOnnxBackend } from "./engine/onnx/regi
 export type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "./engine/tf.ts";
 export type { JsonObject, JsonValue } from "./engine/json.ts";
 export * from "./engine/tree.ts";
-export * from "./vae/bert.ts";
 export * from "./evaluation/answers.ts";
 export * from "./evaluation/bleu.ts";
 export * from "./evaluation/denoising_bleu.ts";
@@ -123,6 +128,12 @@ export * from "./evaluation/minimum_bayes_risk.ts";
 export * from "./evaluation/ngrams.ts";
 export * from "./evaluation/rouge.ts";
 export * from "./evaluation/text_diversity.ts";
+export * from "./evaluation/trigram_model.ts";
+export * from "./evaluation/text_vae_quality.ts";
+export * from "./evaluation/text_reconstruction.ts";
+export * from "./evaluation/text_loss.ts";
+export * from "./evaluation/text_interpolation.ts";
+export * from "./evaluation/evaluate_text_vae.ts";
 export * from "./evaluation/validation_loss.ts";
 export * from "./nn/activations.ts";
 export * from "./nn/attention.ts";
@@ -140,4 +151,33 @@ export * from "./nn/upsample.ts";
 export * from "./training/checkpoint.ts";
 export * from "./training/diffusion_step.ts";
 export * from "./training/loop.ts";
+export * from "./training/text_vae_checkpoint.ts";
+export * from "./training/loss_step.ts";
 export * from "./training/image_checkpoint.ts";
+export * from "./vae/aligned_start.ts";
+export * from "./vae/batches.ts";
+export * from "./vae/beam_search.ts";
+export * from "./vae/bert.ts";
+export * from "./vae/bert_config.ts";
+export * from "./vae/bert_masked_lm.ts";
+export * from "./vae/bpe_trainer.ts";
+export * from "./vae/buckets.ts";
+export * from "./vae/corruption.ts";
+export * from "./vae/gpt2.ts";
+export * from "./vae/gpt2_config.ts";
+export * from "./vae/gpt2_decoder.ts";
+export * from "./vae/latent_decoder.ts";
+export * from "./vae/pretrained.ts";
+export * from "./vae/random_texts.ts";
+export * from "./vae/resampler.ts";
+export * from "./vae/sentence_embedding.ts";
+export * from "./vae/text_codec.ts";
+export * from "./vae/text_vae.ts";
+export * from "./vae/text_vae_config.ts";
+export * from "./vae/text_vae_json.ts";
+export * from "./vae/text_vae_loss.ts";
+export * from "./vae/token_choice.ts";
+export * from "./vae/tokenizer.ts";
+export * from "./vae/tokenizer_files.ts";
+export * from "./vae/tokenizer_special.ts";
+export * from "./vae/tokenizer_texts.ts";

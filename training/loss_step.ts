@@ -32,7 +32,7 @@ export interface Loss {
 }
 
 /** A loss of parameters and a batch: a pure function. */
-export type LossFunction = (
+export type BatchLoss = (
   parameters: Parameters,
   batch: Readonly<Record<string, tf.Tensor>>,
 ) => Loss;
@@ -76,7 +76,7 @@ export interface LossStepOptions {
   /** The model's parameters. */
   readonly specs: ParameterSpecs;
   /** What is minimised. */
-  readonly loss: LossFunction;
+  readonly loss: BatchLoss;
   /** The options of nn/optimizers.ts's adamW, whose state the run is started with. */
   readonly optimizer: AdamWOptions;
   /**

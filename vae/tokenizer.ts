@@ -21,7 +21,7 @@ export interface TokenizerOptions {
 }
 
 /** Options of {@linkcode TextTokenizer.encode}. */
-export interface EncodeOptions {
+export interface TokenizeOptions {
   /** Whether to add what the tokenizer adds to a text: for BERT, [CLS] and [SEP]. @default false */
   readonly addSpecialTokens?: boolean;
   /**
@@ -115,7 +115,7 @@ export class TextTokenizer {
    * @param text Any text; an empty one gives no ids but those that are added.
    * @returns Ids in [0, vocabSize), [T].
    */
-  encode(text: string, options: EncodeOptions = {}): Int32Array<ArrayBuffer> {
+  encode(text: string, options: TokenizeOptions = {}): Int32Array<ArrayBuffer> {
     const { addSpecialTokens = false, splitSpecialTokens = false } = options;
     const tokenizer = splitSpecialTokens ? this.#plain : this.#marked;
     const { ids } = tokenizer.encode(text.toWellFormed(), {
