@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { usageError, UserError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
+import { quote } from "../engine/quote.ts";
 import type { Dataset } from "./dataset.ts";
 import { gunzip, isGzip } from "./gzip.ts";
 import { sha256Hex } from "./integrity.ts";
@@ -86,7 +87,9 @@ export function parseHotelReviews(bytes: Uint8Array<ArrayBuffer>, name: string):
     const text = value.Review.trim();
     if (text === "") throw new UserError(`${where}: the review is empty`);
     if (!/^[1-5]$/.test(value.Rating.trim())) {
-      throw new UserError(`${where}: the rating is "${value.Rating}", which is none of 1 to 5`);
+      throw new UserError(
+        `${where}: the rating is ${quote(value.Rating)}, which is none of 1 to 5`,
+      );
     }
     return { text, rating: Number(value.Rating) };
   });

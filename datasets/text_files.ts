@@ -1,6 +1,7 @@
 /** Texts in files: what is wrong with one is said with the file's name and the line. */
 import { parse } from "@std/csv";
 import { UserError } from "../engine/errors.ts";
+import { printable, quote } from "../engine/quote.ts";
 
 /** What a program is given and what it is to say: how conditional generation sees an example. */
 export interface TextPair {
@@ -70,7 +71,8 @@ export function jsonLines<K extends string>(
     try {
       value = JSON.parse(line);
     } catch (error) {
-      throw new UserError(`${where}: not JSON: ${(error as Error).message}`, { cause: error });
+      const reason = quote((error as Error).message, 200);
+      throw new UserError(`${where}: not JSON: ${reason}`, { cause: error });
     }
     for (const key of keys) {
       const field = (value as Partial<Record<string, unknown>> | null)?.[key];
@@ -121,10 +123,8 @@ export function csvRecords<C extends string>(
   } catch (error) {
     const line = /line (\d+)/.exec((error as Error).message)?.[1];
     throw new UserError(
-      `${name}${line === undefined ? "" : `:${line}`}: ${
-        (error as Error).message
-      }; quote a field ` +
-        `that holds a quote, and double that quote`,
+      `${name}${line === undefined ? "" : `:${line}`}: ${printable((error as Error).message)}; ` +
+        "quote a field that holds a quote, and double that quote",
       { cause: error },
     );
   }
@@ -133,7 +133,7 @@ export function csvRecords<C extends string>(
   if (missing.length > 0) {
     throw new UserError(
       `${name}:${lines[0] ?? 1}: no column ${missing.join(" and no column ")}; the columns are ` +
-        `${header.join(", ") || "none"}`,
+        `${printable(header.join(", ").slice(0, 200)) || "none"}`,
     );
   }
   return rows.map((row, i) => {

@@ -3,6 +3,7 @@
  * One file holds a JSON object a line: qID, sentence, option1, option2, answer ("1" or "2").
  */
 import { UserError } from "../engine/errors.ts";
+import { quote } from "../engine/quote.ts";
 import { jsonLines, type TextPair } from "./text_files.ts";
 
 /** A sentence with a blank and what may stand there. */
@@ -30,11 +31,13 @@ export function parseWinograd(bytes: Uint8Array<ArrayBuffer>, name: string): Win
   return jsonLines(bytes, name, keys).map(({ value, where }) => {
     const { qID: id, sentence, option1, option2, answer } = value;
     if (sentence.split("_").length !== 2) {
-      throw new UserError(`${where}: the sentence is to have one blank, "_": ${sentence}`);
+      throw new UserError(
+        `${where}: the sentence is to have one blank, "_": ${quote(sentence, 200)}`,
+      );
     }
-    if (option1 === option2) throw new UserError(`${where}: both options are "${option1}"`);
+    if (option1 === option2) throw new UserError(`${where}: both options are ${quote(option1)}`);
     if (answer !== "1" && answer !== "2") {
-      throw new UserError(`${where}: the answer is "${answer}", which is neither "1" nor "2"`);
+      throw new UserError(`${where}: the answer is ${quote(answer)}, which is neither "1" nor "2"`);
     }
     return { id, sentence, options: [option1, option2], answer: answer === "1" ? 0 : 1 };
   });

@@ -1,9 +1,22 @@
 /** Values from files, shown in messages. */
 
+/** Control characters, and marks that turn the direction of writing. */
+const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
 /**
- * A value from a file or a flag as JSON, fit for one line of a terminal: without control characters
- * (which could move the cursor or change colours) or marks that turn the direction of writing, and cut
- * where it is very long.
+ * A text from anywhere, fit for one line of a terminal: control characters (which could move the cursor
+ * or change colours) and marks that turn the direction of writing are spelled out.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    UNSEEN,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/**
+ * A value from a file or a flag as JSON, fit for one line of a terminal as {@linkcode printable} has it,
+ * and cut where it is very long.
  *
  * @param value The value to show: most often a string, which gets double quotes.
  * What JSON has no word for, such as undefined, is shown as `not set`.
@@ -14,8 +27,5 @@ export function quote(value: unknown, limit = 80): string {
   const text = typeof value === "string"
     ? JSON.stringify(cut(value))
     : cut(JSON.stringify(value) ?? "not set");
-  return text.replace(
-    /[\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return printable(text);
 }

@@ -1,5 +1,6 @@
 /** What image.ts and text.ts have in common: how a program ends. */
 import { EXIT, UserError } from "../engine/errors.ts";
+import { printable } from "../engine/quote.ts";
 import { leaveOnInterrupt } from "./interrupt.ts";
 
 /**
@@ -32,7 +33,7 @@ function describe(error: unknown): string {
   return `${oneLine(message)} (this is a mistake in the program: please report it)`;
 }
 
-/** Line breaks would make one error look like several. */
+/** Line breaks would make one error look like several; other control characters could hide it. */
 function oneLine(message: string): string {
-  return message.replaceAll(/\s*\n\s*/g, " ").trim();
+  return printable(message.replaceAll(/\s*\n\s*/g, " ").trim());
 }

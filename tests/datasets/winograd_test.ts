@@ -36,7 +36,8 @@ Deno.test("parseWinograd() reads a problem and names the file and the line of a 
     answer: 1,
   }]);
   const cases = [
-    [{ sentence: "No blank." }, 'the sentence is to have one blank, "_": No blank.'],
+    [{ answer: "\u001b[2J" }, 'the answer is "\\u001b[2J", which is neither'],
+    [{ sentence: "No blank." }, 'the sentence is to have one blank, "_": "No blank."'],
     [{ sentence: "_ and _" }, "the sentence is to have one blank"],
     [{ option2: "Ann" }, 'both options are "Ann"'],
     [{ answer: "3" }, 'the answer is "3", which is neither "1" nor "2"'],

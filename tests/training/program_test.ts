@@ -25,6 +25,11 @@ const CASES = [
     stderr: /^error: first second\n$/,
   },
   {
+    main: 'throw new UserError("a file called \\u001b[2Jb");',
+    code: 1,
+    stderr: /^error: a file called \\u001b\[2Jb\n$/,
+  },
+  {
     main: "new Float32Array(1e15); return 0;",
     code: 1,
     stderr: /^error: out of memory \(.+\): use a smaller --batch-size or preset\.\n$/,
