@@ -1,10 +1,11 @@
 /** Checks of arguments, with messages for people. */
 
 import { usageError, type UserError } from "../engine/errors.ts";
+import { quote } from "../engine/quote.ts";
 
 /** The error of {@linkcode requireOneOf} and its like: what was given, what is allowed. */
 function refused(name: string, value: unknown, allowed: string): UserError {
-  const given = typeof value === "string" ? `"${value}"` : String(value);
+  const given = typeof value === "number" ? String(value) : quote(value); // NaN by its name
   return usageError(`${name} is ${given}; it must be ${allowed}`);
 }
 

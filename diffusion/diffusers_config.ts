@@ -1,5 +1,6 @@
 /** What the configurations of diffusers' models have in common: names, and settings that are fixed here. */
 import { UserError } from "../engine/errors.ts";
+import { quote } from "../engine/quote.ts";
 
 /** The version of diffusers whose format is written. */
 export const DIFFUSERS_VERSION = "0.42.0";
@@ -38,9 +39,7 @@ export function fromDiffusersConfig<Config extends object>(
   for (const [key, value] of Object.entries(fixed)) {
     if (json[key] !== undefined && json[key] !== value) {
       throw new UserError(
-        `${where}: ${key} is ${JSON.stringify(json[key])}, and only ${
-          JSON.stringify(value)
-        } is supported.`,
+        `${where}: ${key} is ${quote(json[key])}, and only ${quote(value)} is supported.`,
       );
     }
   }

@@ -1,5 +1,7 @@
 /** The diffusion transformer's configuration, named as in diffusers' DiTTransformer2DModel. */
 import { UserError } from "../engine/errors.ts";
+import { quote } from "../engine/quote.ts";
+import { configChecks } from "./config_checks.ts";
 import { fromDiffusersConfig, toDiffusersConfig } from "./diffusers_config.ts";
 
 /** Ways in which tokens of a condition are heard. */
@@ -110,7 +112,7 @@ export function ditConfigToJson(config: DitConfig): Record<string, unknown> {
 export function ditConfigFromJson(json: Record<string, unknown>, where: string): DitConfig {
   const className = json["_class_name"] ?? CLASS_NAMES[0];
   if (className !== CLASS_NAMES[0] && className !== CLASS_NAMES[1]) {
-    throw new UserError(`${where} describes a ${className}; a ${CLASS_NAMES[0]} is wanted.`);
+    throw new UserError(`${where} describes a ${quote(className)}; a ${CLASS_NAMES[0]} is wanted.`);
   }
   const defaults = className === CLASS_NAMES[0]
     ? { ...DIT_DEFAULTS, ...BEYOND_DIFFUSERS }
@@ -137,39 +139,17 @@ export function ditTokens({ sampleSize, patchSize }: DitConfig): number {
  * @throws {UserError} Saying which setting is wrong.
  */
 export function checkDitConfig(config: DitConfig, where = "The DiT"): DitConfig {
-  const fail = (what: string): never => {
-    throw new UserError(`${where}: ${what}.`);
-  };
-  const counts = [
-    "sampleSize",
-    "patchSize",
-    "inChannels",
-    "outChannels",
-    "numLayers",
-    "numAttentionHeads",
-    "attentionHeadDim",
-    "numEmbedsAdaNorm",
-    "contextDim",
-    "contextLength",
-    "pooledDim",
-  ] as const;
-  const optional: readonly (keyof DitConfig)[] = counts.filter((key) =>
-    DIT_DEFAULTS[key] === null || key === "patchSize" || key === "numEmbedsAdaNorm"
+  const { fail, counts, positive, booleans } = configChecks(config, where);
+  counts(["numLayers"], { most: 1000 }); // each is many tensors to look for
+  counts(["sampleSize", "inChannels", "numAttentionHeads", "attentionHeadDim"]);
+  counts(
+    ["patchSize", "outChannels", "numEmbedsAdaNorm", "contextDim", "contextLength", "pooledDim"],
+    { orNull: true },
   );
-  for (const key of counts) {
-    const value = config[key];
-    if (value === null && optional.includes(key)) continue;
-    if (!Number.isInteger(value) || value! < 1) {
-      fail(
-        `${key} is ${value}; use a whole number from 1 on${
-          optional.includes(key) ? ", or null" : ""
-        }`,
-      );
-    }
-  }
-  if (!(config.normEps > 0)) fail(`normEps is ${config.normEps}; use a number above 0`);
+  positive("normEps");
+  booleans("attentionBias", "sharedEmbedding", "nullCondition", "selfConditioning");
   if (!CONTEXT_MODES.includes(config.contextMode)) {
-    fail(`contextMode "${config.contextMode}" is not one of ${CONTEXT_MODES.join(", ")}`);
+    fail(`contextMode ${quote(config.contextMode)} is not one of ${CONTEXT_MODES.join(", ")}`);
   }
   const { sampleSize, patchSize } = config;
   if (patchSize !== null) {

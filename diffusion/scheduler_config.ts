@@ -1,6 +1,7 @@
 /** diffusers' scheduler_config.json, written and read. */
 
-import { UserError } from "../engine/errors.ts";
+import { inFile, UserError } from "../engine/errors.ts";
+import { quote } from "../engine/quote.ts";
 import { DIFFUSERS_VERSION } from "./diffusers_config.ts";
 import { type VarianceType, varianceTypes } from "./posterior.ts";
 import { type FlowSamplerName, isFlowSampler, type SamplerName } from "./samplers/registry.ts";
@@ -8,6 +9,7 @@ import {
   betaSchedules,
   makeBetas,
   type NoiseSchedule,
+  noiseSchedule,
   predictionTypes,
   type ScheduleConfig,
 } from "./schedules.ts";
@@ -123,11 +125,15 @@ function reader(json: unknown, where: string) {
   function read<T>(key: string, kind: string, test: (v: unknown) => boolean, fallback: T): T {
     const value = values[key] ?? fallback;
     if (value === fallback || test(value)) return value as T;
-    throw new UserError(`${where}: ${key} is ${JSON.stringify(value)}; it must be ${kind}`);
+    throw new UserError(`${where}: ${key} is ${quote(value)}; it must be ${kind}`);
   }
   const isNumber = (v: unknown) => typeof v === "number" && Number.isFinite(v);
   return {
     number: (key: string, fallback: number) => read(key, "a number", isNumber, fallback),
+    positive: (key: string, fallback: number) =>
+      read(key, "a number above 0", (v) => isNumber(v) && Number(v) > 0, fallback),
+    count: (key: string, fallback: number) =>
+      read(key, "a whole number", (v) => Number.isSafeInteger(v) && Number(v) >= 0, fallback),
     boolean: (key: string, fallback: boolean) =>
       read(key, "true or false", (v) => typeof v === "boolean", fallback),
     numbers: (key: string) =>
@@ -180,32 +186,34 @@ export function fromSchedulerConfig(
     );
   if (className !== undefined && sampler === undefined) {
     throw new UserError(
-      `${where}: _class_name is "${className}"; supported are ` +
+      `${where}: _class_name is ${quote(className)}; supported are ` +
         [...new Set(Object.values(CLASS_NAMES))].join(", "),
     );
   }
   if (read.boolean("thresholding", false)) {
     throw new UserError(`${where}: thresholding is true; dynamic thresholding is not supported`);
   }
+  const schedule: ScheduleConfig = {
+    numTrainTimesteps: read.number("num_train_timesteps", 1000),
+    betaStart: read.number("beta_start", 0.0001),
+    betaEnd: read.number("beta_end", 0.02),
+    betaSchedule: read.oneOf("beta_schedule", betaSchedules, "linear"),
+    trainedBetas: read.numbers("trained_betas"),
+    rescaleBetasZeroSnr: read.boolean("rescale_betas_zero_snr", false),
+    predictionType: read.oneOf("prediction_type", predictionTypes, "epsilon"),
+  };
+  inFile(where, () => noiseSchedule(schedule));
   return {
     sampler,
-    schedule: {
-      numTrainTimesteps: read.number("num_train_timesteps", 1000),
-      betaStart: read.number("beta_start", 0.0001),
-      betaEnd: read.number("beta_end", 0.02),
-      betaSchedule: read.oneOf("beta_schedule", betaSchedules, "linear"),
-      trainedBetas: read.numbers("trained_betas"),
-      rescaleBetasZeroSnr: read.boolean("rescale_betas_zero_snr", false),
-      predictionType: read.oneOf("prediction_type", predictionTypes, "epsilon"),
-    },
+    schedule,
     options: {
       timestepSpacing: read.oneOf("timestep_spacing", timestepSpacings, "leading"),
-      stepsOffset: read.number("steps_offset", 0),
+      stepsOffset: read.count("steps_offset", 0),
       clipSample: read.boolean("clip_sample", true),
-      clipSampleRange: read.number("clip_sample_range", 1),
+      clipSampleRange: read.positive("clip_sample_range", 1),
       varianceType: read.oneOf("variance_type", varianceTypes, "fixed_small"),
       setAlphaToOne: read.boolean("set_alpha_to_one", true),
-      flowShift: read.number("shift", 1),
+      flowShift: read.positive("shift", 1),
     },
   };
 }

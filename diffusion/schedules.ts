@@ -35,7 +35,7 @@ export type PredictionType = typeof predictionTypes[number];
 
 /** Settings of {@linkcode noiseSchedule}, named as diffusers' scheduler settings. */
 export interface ScheduleConfig {
-  /** T, the number of timesteps that the denoiser is trained on; at least 2. @default {1000} */
+  /** T, the number of timesteps that the denoiser is trained on; 2 to 1,000,000. @default {1000} */
   numTrainTimesteps?: number;
   /** The first beta of the schedules that have one. @default {0.0001} */
   betaStart?: number;
@@ -72,6 +72,9 @@ export interface NoiseSchedule {
 /** The largest beta of the cosine schedule, which would otherwise reach 1 at the end. */
 const MAX_COSINE_BETA = 0.999;
 
+/** The largest T; a file that asks for more asks for memory. */
+const MOST_TIMESTEPS = 1_000_000;
+
 function linspace(start: number, end: number, count: number): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => start + i * ((end - start) / (count - 1)));
 }
@@ -105,7 +108,7 @@ const makers: Record<BetaSchedule, (T: number, start: number, end: number) => Fl
  * The betas of a named schedule.
  *
  * @param betaSchedule The name.
- * @param numTrainTimesteps T, at least 2.
+ * @param numTrainTimesteps T, 2 to 1,000,000.
  * @param betaStart The first beta (of 1000 timesteps for "linear_scaled_to_t"); the cosines have no use
  * for it.
  * @param betaEnd The last beta, likewise.
@@ -118,7 +121,7 @@ export function makeBetas(
   betaEnd = 0.02,
 ): Float64Array {
   // One timestep leaves nothing to space, to rescale or to learn an order from.
-  requireInteger("numTrainTimesteps", numTrainTimesteps, 2);
+  requireInteger("numTrainTimesteps", numTrainTimesteps, 2, MOST_TIMESTEPS);
   const name = requireOneOf("betaSchedule", betaSchedule, betaSchedules);
   return makers[name](numTrainTimesteps, betaStart, betaEnd);
 }
@@ -159,7 +162,7 @@ function checkBetas(betas: Float64Array): void {
 /**
  * Makes a noise schedule.
  *
- * @throws {UserError} If T is below 2, a name is unknown, trainedBetas are not as many as T, or a beta
+ * @throws {UserError} If T is below 2 or above a million, a name is unknown, trainedBetas are not as many as T, or a beta
  * lies outside (0, 1).
  *
  * @example
@@ -180,7 +183,7 @@ export function noiseSchedule(config: ScheduleConfig = {}): NoiseSchedule {
     rescaleBetasZeroSnr = false,
     predictionType = "epsilon",
   } = config;
-  requireInteger("numTrainTimesteps", numTrainTimesteps, 2);
+  requireInteger("numTrainTimesteps", numTrainTimesteps, 2, MOST_TIMESTEPS);
   requireOneOf("predictionType", predictionType, predictionTypes);
   if (trainedBetas !== undefined && trainedBetas.length !== numTrainTimesteps) {
     throw usageError(

@@ -1,5 +1,7 @@
 /** The UNet's configuration, as diffusers' UNet2DModel writes it, and the plan that follows from it. */
 import { UserError } from "../engine/errors.ts";
+import { quote } from "../engine/quote.ts";
+import { configChecks, isCount } from "./config_checks.ts";
 import { fromDiffusersConfig, toDiffusersConfig } from "./diffusers_config.ts";
 
 /** Kinds of blocks on the way down. */
@@ -94,7 +96,7 @@ export function unetConfigToJson(config: UNetConfig): Record<string, unknown> {
 export function unetConfigFromJson(json: Record<string, unknown>, where: string): UNetConfig {
   const className = json["_class_name"];
   if (className !== undefined && className !== "UNet2DModel") {
-    throw new UserError(`${where} describes a ${className}; a UNet2DModel is wanted.`);
+    throw new UserError(`${where} describes a ${quote(className)}; a UNet2DModel is wanted.`);
   }
   const config = fromDiffusersConfig(json, { fixed: FIXED, defaults: UNET_DEFAULTS, where });
   return checkUNetConfig(config, where);
@@ -109,11 +111,25 @@ export function unetConfigFromJson(json: Record<string, unknown>, where: string)
  */
 export function checkUNetConfig(config: UNetConfig, where = "The UNet"): UNetConfig {
   const { blockOutChannels, downBlockTypes, upBlockTypes, normNumGroups, sampleSize } = config;
-  const fail = (what: string): never => {
-    throw new UserError(`${where}: ${what}.`);
-  };
+  const { fail, counts, positive, booleans } = configChecks(config, where);
+  counts(["layersPerBlock"], { most: 100 }); // each is many tensors to look for
+  counts(["inChannels", "outChannels", "normNumGroups"]);
+  counts(["attentionHeadDim", "numClassEmbeds", "timeEmbeddingDim"], { orNull: true });
+  positive("normEps");
+  booleans("addAttention", "flipSinToCos", "centerInputSample");
+  if (!Number.isFinite(config.freqShift)) fail(`freqShift is ${quote(config.freqShift)}`);
+  const sizes: unknown[] = Array.isArray(sampleSize) ? sampleSize : [sampleSize, sampleSize];
+  if (sizes.length !== 2 || !sizes.every((size) => isCount(size))) {
+    fail(`sampleSize is ${quote(sampleSize)}; use a whole number, or two of them`);
+  }
+  for (const key of ["blockOutChannels", "downBlockTypes", "upBlockTypes"] as const) {
+    if (!Array.isArray(config[key])) fail(`${key} is ${quote(config[key])}; use a list`);
+  }
+  const odd = blockOutChannels.find((channels) => !isCount(channels));
+  if (odd !== undefined) fail(`blockOutChannels has ${quote(odd)}; use whole numbers from 1 on`);
   const levels = blockOutChannels.length;
   if (levels === 0) fail("blockOutChannels is empty");
+  if (levels > 16) fail(`blockOutChannels has ${levels} entries; use 16 at most`);
   if (downBlockTypes.length !== levels || upBlockTypes.length !== levels) {
     fail(
       `blockOutChannels has ${levels} entries, downBlockTypes ${downBlockTypes.length} and ` +
@@ -122,7 +138,9 @@ export function checkUNetConfig(config: UNetConfig, where = "The UNet"): UNetCon
   }
   const checkTypes = (types: readonly string[], known: readonly string[]) => {
     const unknown = types.find((type) => !known.includes(type));
-    if (unknown !== undefined) fail(`block type "${unknown}" is not one of ${known.join(", ")}`);
+    if (unknown !== undefined) {
+      fail(`block type ${quote(unknown)} is not one of ${known.join(", ")}`);
+    }
   };
   checkTypes(downBlockTypes, DOWN_BLOCK_TYPES);
   checkTypes(upBlockTypes, UP_BLOCK_TYPES);

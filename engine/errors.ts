@@ -34,6 +34,19 @@ export class UserError extends Error {
   }
 }
 
+/**
+ * Runs a check that knows nothing of files, and puts the name of the file that its values are from before
+ * its message.
+ */
+export function inFile<T>(source: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(`${source}: ${error.message}`, { cause: error });
+  }
+}
+
 /** A {@linkcode UserError} about a flag or an argument, leaving with exit code 2. */
 export function usageError(message: string): UserError {
   return new UserError(message, { exitCode: EXIT.usage });

@@ -1,7 +1,7 @@
 /** JSON that is read from files, compared and hashed. */
 import { createHash } from "node:crypto";
 import { UserError } from "./errors.ts";
-import { repeatedKey } from "./json_keys.ts";
+import { jsonProblem } from "./json_keys.ts";
 import { quote } from "./quote.ts";
 
 /** A JSON value. */
@@ -22,23 +22,18 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * Parses the text of a JSON file that must hold one object.
  *
  * @param source What messages call the file: its path.
- * @throws {UserError} If it is not JSON or no object, has a key twice, or has the key `__proto__`.
+ * @throws {UserError} If it is not JSON or no object, or {@linkcode jsonProblem} finds something.
  */
 export function parseJsonObject(text: string, source: string): JsonObject {
   let value: unknown;
-  let trap = false;
   try {
-    value = JSON.parse(text, (key, value) => {
-      trap ||= key === "__proto__";
-      return value;
-    });
+    value = JSON.parse(text);
   } catch (error) {
     throw new UserError(`${source} is not JSON: ${quote((error as Error).message, 200)}`);
   }
   if (!isJsonObject(value)) throw new UserError(`${source} does not hold a JSON object`);
-  if (trap) throw new UserError(`${source} has the key "__proto__", which has no meaning here`);
-  const key = repeatedKey(text);
-  if (key !== undefined) throw new UserError(`${source} has the key ${quote(key)} twice`);
+  const problem = jsonProblem(text);
+  if (problem !== undefined) throw new UserError(`${source} ${problem}`);
   return value;
 }
 

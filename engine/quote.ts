@@ -1,7 +1,7 @@
 /** Values from files, shown in messages. */
 
 /** Control characters, and marks that turn the direction of writing. */
-const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const UNSEEN = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 /**
  * A text from anywhere, fit for one line of a terminal: control characters (which could move the cursor
@@ -24,8 +24,16 @@ export function printable(text: string): string {
  */
 export function quote(value: unknown, limit = 80): string {
   const cut = (text: string) => text.length > limit ? `${text.slice(0, limit)}...` : text;
-  const text = typeof value === "string"
-    ? JSON.stringify(cut(value))
-    : cut(JSON.stringify(value) ?? "not set");
+  const text = typeof value === "string" ? JSON.stringify(cut(value)) : cut(jsonOf(value));
   return printable(text);
+}
+
+/** JSON of a value; a stranger's can be nested deeper than JSON.stringify can follow. */
+function jsonOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? "not set";
+  } catch (error) {
+    if (error instanceof RangeError) return "nested too deeply to be shown";
+    throw error;
+  }
 }

@@ -3,6 +3,7 @@ import { stringify } from "@std/csv";
 import { UserError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "../engine/json.ts";
+import { quote } from "../engine/quote.ts";
 import type { Quality } from "./quality.ts";
 
 /** A figure of samples: how files and tables name it, and how many digits are worth printing. */
@@ -140,7 +141,7 @@ export async function readEvaluation(path: string): Promise<JsonObject> {
     throw new UserError(`${path} is no evaluation.json, which --evaluate writes`);
   }
   if (json["version"] !== 1) {
-    throw new UserError(`${path} is of version ${JSON.stringify(json["version"])}: measure anew`);
+    throw new UserError(`${path} is of version ${quote(json["version"])}: measure anew`);
   }
   return json;
 }

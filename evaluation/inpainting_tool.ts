@@ -15,6 +15,9 @@ import { openTool, pickImages, PIXELS, type ToolTask } from "./image_tool.ts";
 import { labelsOf, SAMPLE_BATCH, writePicture } from "./sample_grid.ts";
 import { evaluationsOf, noiseOf } from "./sampling_session.ts";
 
+/** Bytes of a mask's file at most: few, since packed data can unpack to a thousand times as many. */
+const MOST_BYTES = 65_536;
+
 /**
  * Reads the mask of `--inpaint`.
  *
@@ -26,11 +29,23 @@ export async function readMask(mask: string): Promise<Float32Array> {
   if (mask === "half") {
     return Float32Array.from({ length: PIXELS }, (_, i) => i % SIDE < SIDE / 2 ? 1 : 0);
   }
-  let bytes: Uint8Array;
+  const refuse = (what: string) =>
+    usageError(
+      `--inpaint ${mask} has ${what}: it must have ${SIDE}x${SIDE} of 8 or 16 bits, grey or RGB.`,
+    );
+  let bytes: Uint8Array<ArrayBuffer>;
   try {
+    const { size } = await Deno.stat(mask);
+    if (size > MOST_BYTES) throw refuse(`${size} bytes, more than such a picture takes`);
     bytes = await Deno.readFile(mask);
   } catch (error) {
     throw fileError(error, `read the mask ${mask}`);
+  }
+  // Before it is decoded, since that allocates as much as the header asks for (PNG, section 11.2.2).
+  if (bytes.length >= 24 && new TextDecoder().decode(bytes.subarray(1, 4)) === "PNG") {
+    const header = new DataView(bytes.buffer, bytes.byteOffset);
+    const [width, height] = [header.getUint32(16), header.getUint32(20)];
+    if (width !== SIDE || height !== SIDE) throw refuse(`${width}x${height} pixels`);
   }
   let png: DecodedPng;
   try {
@@ -38,14 +53,9 @@ export async function readMask(mask: string): Promise<Float32Array> {
   } catch (error) {
     throw usageError(`--inpaint ${mask} is no PNG file: ${quote((error as Error).message)}.`);
   }
-  const { width, height, channels, depth, data, palette } = png;
-  if (width !== SIDE || height !== SIDE || palette !== undefined || depth < 8) {
-    throw usageError(
-      `--inpaint ${mask} has ${width}x${height} pixels of ${
-        palette ? "a palette" : `${depth} bits`
-      }: ` +
-        `it must have ${SIDE}x${SIDE} of 8 or 16 bits, grey or RGB.`,
-    );
+  const { channels, depth, data, palette } = png;
+  if (palette !== undefined || depth < 8) {
+    throw refuse(`pixels of ${palette ? "a palette" : `${depth} bits`}`);
   }
   const colors = channels > 2 ? 3 : 1; // the others are opacity
   const known = Float32Array.from({ length: PIXELS }, (_, i) => {

@@ -2,6 +2,7 @@
 import { parse } from "@std/csv";
 import { UserError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
+import { printable } from "../engine/quote.ts";
 import { writeFileAtomic } from "../engine/files.ts";
 import { csv, QUALITY_FIGURES, QUALITY_KEYS } from "./evaluation.ts";
 import type { Quality } from "./quality.ts";
@@ -71,6 +72,17 @@ function fromCells(cells: readonly string[], where: string): StudyRow {
   };
 }
 
+function parsed(text: string, path: string): string[][] {
+  try {
+    return parse(text);
+  } catch (error) {
+    const reason = printable((error as Error).message);
+    throw new UserError(`${path}: ${reason}: mend that line, or move the file away`, {
+      cause: error,
+    });
+  }
+}
+
 /** A study's file. Rows of other models and settings stay in it. */
 export class StudyLog {
   readonly #path: string;
@@ -95,7 +107,7 @@ export class StudyLog {
       if (error instanceof Deno.errors.NotFound) return new StudyLog(path, []);
       throw fileError(error, `read ${path}`);
     }
-    const [header, ...lines] = parse(text);
+    const [header, ...lines] = parsed(text, path);
     if (header?.join() !== COLUMNS.join()) {
       throw new UserError(`${path} is no file of a study: move it away`);
     }

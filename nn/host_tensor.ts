@@ -126,3 +126,11 @@ export function floatValues(tensor: HostTensor): Float32Array {
       throw new TypeError(`a tensor of type ${tensor.dtype} stands where real numbers belong`);
   }
 }
+
+/** The index of the first value that is no finite float32: NaN, infinite or too large; -1 if none is. */
+export function notFinite(values: ArrayLike<number | bigint>): number {
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(Math.fround(Number(values[i])))) return i;
+  }
+  return -1;
+}

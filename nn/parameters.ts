@@ -4,8 +4,10 @@
  */
 import { UserError } from "../engine/errors.ts";
 import { lend } from "../engine/lent.ts";
+import { quote } from "../engine/quote.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, sizeOf } from "../engine/tree.ts";
+import { notFinite } from "./host_tensor.ts";
 import type { RandomStream } from "./random.ts";
 
 /** Parameters on a device. */
@@ -75,7 +77,8 @@ export function parameter(parameters: Parameters, name: string): tf.Tensor {
  * Checks that parameters from a file are those that a model wants.
  *
  * @param where The file, for the message.
- * @throws {UserError} Naming the tensor that is missing, has another shape, or is one too many.
+ * @throws {UserError} Naming the tensor that is missing, has another shape, holds what is no finite
+ * number, or is one too many.
  */
 export function checkParameters(
   found: HostParameters,
@@ -83,7 +86,7 @@ export function checkParameters(
   where: string,
 ): void {
   for (const [name, { shape }] of Object.entries(specs)) {
-    const tensor = found[name];
+    const tensor = Object.hasOwn(found, name) ? found[name] : undefined;
     if (tensor === undefined) {
       throw new UserError(
         `${where}: tensor "${name}" is missing; it is a checkpoint of another model.`,
@@ -95,11 +98,22 @@ export function checkParameters(
           "checkpoint of another model or configuration.",
       );
     }
+    const at = notFinite(tensor.data);
+    if (at >= 0) {
+      throw new UserError(
+        `${where}: tensor "${name}" holds ${
+          tensor.data[at]
+        } at element ${at}; the file is damaged, or ` +
+          "its training had failed: use another checkpoint.",
+      );
+    }
   }
-  const extra = Object.keys(found).find((name) => specs[name] === undefined);
+  const extra = Object.keys(found).find((name) => !Object.hasOwn(specs, name));
   if (extra !== undefined) {
     throw new UserError(
-      `${where}: tensor "${extra}" belongs to no part of this model; it is a checkpoint of another ` +
+      `${where}: tensor ${
+        quote(extra)
+      } belongs to no part of this model; it is a checkpoint of another ` +
         "model or configuration.",
     );
   }

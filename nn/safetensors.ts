@@ -16,7 +16,7 @@ import {
   type HostTensor,
   type NamedTensors,
 } from "./host_tensor.ts";
-import { repeatedKey } from "../engine/json_keys.ts";
+import { jsonProblem } from "../engine/json_keys.ts";
 
 /** What a safetensors file holds. */
 export interface SafetensorsFile {
@@ -217,16 +217,16 @@ function parseHeader(
   fail: (what: string) => never,
 ): { entries: Entry[]; metadata: Map<string, string> } {
   let header: unknown;
-  let repeated: string | undefined;
+  let problem: string | undefined;
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
     header = JSON.parse(text);
-    repeated = repeatedKey(text);
+    problem = jsonProblem(text, { anyKey: true });
   } catch {
     fail("its header is not JSON");
   }
   if (!isObject(header)) return fail("its header is not a JSON object");
-  if (repeated !== undefined) fail(`its header has the key ${quote(repeated)} twice`);
+  if (problem !== undefined) fail(`its header ${problem}`);
 
   const metadata = new Map<string, string>();
   const entries: Entry[] = [];
@@ -243,7 +243,7 @@ function parseHeader(
     if (!name.isWellFormed()) fail(`the name of ${place} is not Unicode`);
     const { dtype, shape, data_offsets: range } = value;
     if (typeof dtype !== "string" || !Object.hasOwn(DTYPE_BYTES, dtype)) {
-      return fail(`${place} has the type ${quote(String(dtype))}, which is not read here`);
+      return fail(`${place} has the type ${quote(dtype)}, which is not read here`);
     }
     if (!isSizes(shape)) return fail(`the shape of ${place} is not a list of sizes`);
     if (!isSizes(range) || range.length !== 2) {

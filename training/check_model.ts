@@ -2,7 +2,7 @@
 import { UserError } from "../engine/errors.ts";
 import { jsonDifferences, type JsonObject } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
-import type { NamedTensors } from "../nn/host_tensor.ts";
+import { type NamedTensors, notFinite } from "../nn/host_tensor.ts";
 import type { Component, LoadedCheckpoint } from "./checkpoint.ts";
 
 /**
@@ -27,7 +27,8 @@ export function requireComponent(checkpoint: LoadedCheckpoint, folder: string): 
  * @param options `allowOthers`: whether tensors that the model does not have are passed over, as
  * those of a pretraining head. @default false
  * @returns The weights, in the order of `expected`.
- * @throws {UserError} On the first tensor that is missing, has another shape, or is not the model's.
+ * @throws {UserError} On the first tensor that is missing, has another shape, holds what is no finite
+ * float32, or is not the model's.
  */
 export function checkWeights(
   weights: NamedTensors | undefined,
@@ -46,6 +47,15 @@ export function checkWeights(
       fail(
         `the tensor ${quote(name)} has the shape [${tensor.shape.join(", ")}], expected ` +
           `[${shape.join(", ")}]`,
+      );
+    }
+    const at = notFinite(tensor.data);
+    if (at >= 0) {
+      throw new UserError(
+        `${source}: the tensor ${quote(name)} holds ${
+          tensor.data[at]
+        } at element ${at}: the file is ` +
+          "damaged, or its training had failed. Use another checkpoint",
       );
     }
     return [name, tensor] as const;

@@ -248,7 +248,7 @@ function parseJson(bytes: Uint8Array, source: string): JsonObject {
 function parseState(record: JsonObject, vectors: NamedTensors, source: string): TrainingState {
   const { version, step, seed, configHash, details = {} } = record;
   if (version !== 1) {
-    throw new UserError(`${source} is of version ${JSON.stringify(version)}: update this program`);
+    throw new UserError(`${source} is of version ${quote(version)}: update this program`);
   }
   const isCount = (value: unknown): value is number =>
     Number.isSafeInteger(value) && Number(value) >= 0;

@@ -5,6 +5,7 @@ import {
   recordLosses,
   timestepProbabilities,
 } from "../diffusion/loss_aware_timesteps.ts";
+import { UserError } from "../engine/errors.ts";
 import type { NamedTensors } from "../nn/host_tensor.ts";
 import { checkWeights } from "./check_model.ts";
 import type { DiffusionStep } from "./loss_window.ts";
@@ -41,6 +42,11 @@ export class LossAwareMemory {
       losses: Float64Array.from(vectors.get(losses)!.data, Number),
       counts: Int32Array.from(vectors.get(counts)!.data, Number),
     };
+    if (this.#history.counts.some((count) => count < 0)) {
+      throw new UserError(
+        `${source}: ${counts} is below 0 somewhere: it is damaged`,
+      );
+    }
   }
 
   /** The probability of each time step [T]. */

@@ -41,7 +41,8 @@ export class LossWindow {
   constructor(numTrainTimesteps: number, saved?: JsonObject) {
     this.#numTrainTimesteps = numTrainTimesteps;
     const sums = saved?.["sums"];
-    this.#sums = Array.isArray(sums) && sums.length === 11 ? sums.map(Number) : Array(11).fill(0);
+    const sound = Array.isArray(sums) && sums.length === 11 && sums.every(Number.isFinite);
+    this.#sums = sound ? [...sums] : Array(11).fill(0);
   }
 
   /** Adds a step. */

@@ -56,7 +56,7 @@ export function parseManifest(text: string, source: string): Manifest {
     throw new UserError(`${source} is not the manifest of a checkpoint`);
   }
   if (version !== 1) {
-    throw new UserError(`${source} is of version ${JSON.stringify(version)}: update this program`);
+    throw new UserError(`${source} is of version ${quote(version)}: update this program`);
   }
   const manifest = new Map<string, ManifestEntry>();
   for (const [path, entry] of Object.entries(files)) {

@@ -13,7 +13,8 @@ export class MeanWindow {
   constructor(saved?: JsonObject) {
     for (const [name, entry] of Object.entries(saved ?? {})) {
       if (!isJsonObject(entry)) continue;
-      this.#sums.set(name, { sum: Number(entry["sum"]), count: Number(entry["count"]) });
+      const [sum, count] = [Number(entry["sum"]), Number(entry["count"])];
+      if (Number.isFinite(sum) && count >= 1) this.#sums.set(name, { sum, count });
     }
   }
 

@@ -8,6 +8,7 @@ import {
   parseJsonObject,
   sha256,
 } from "../engine/json.ts";
+import { quote } from "../engine/quote.ts";
 import type { Versions } from "./versions.ts";
 
 /** The name of the record in a run's folder. */
@@ -99,12 +100,12 @@ export async function parseRecord(text: string, path: string): Promise<RunRecord
     throw new UserError(`${path} is not the config.json of a run: a model's has another content`);
   }
   if (version !== 1) {
-    throw new UserError(`${path} is of version ${JSON.stringify(version)}: update this program`);
+    throw new UserError(`${path} is of version ${quote(version)}: update this program`);
   }
   const { program, seed, config, configHash: hash, data, sessions } = record;
   const sound = typeof program === "string" && Number.isSafeInteger(seed) && isJsonObject(config) &&
-    Array.isArray(data) && data.every((item) => isJsonObject(item) && isJsonObject(item.sha256)) &&
-    Array.isArray(sessions) && sessions.every(isJsonObject);
+    Array.isArray(data) && data.every(isOrigin) && Array.isArray(sessions) &&
+    sessions.every(isSession);
   if (!sound) throw new UserError(`${path} lacks a part of a run's record: was it edited?`);
   if (await configHash(config) !== hash) {
     throw new UserError(
@@ -113,4 +114,20 @@ export async function parseRecord(text: string, path: string): Promise<RunRecord
     );
   }
   return record as unknown as RunRecord;
+}
+
+function isOrigin(item: unknown): boolean {
+  return isJsonObject(item) && typeof item["name"] === "string" &&
+    typeof item["origin"] === "string" && isJsonObject(item["sha256"]) &&
+    Object.values(item["sha256"]).every((hash) => typeof hash === "string") &&
+    (item["rows"] === undefined || Number.isSafeInteger(item["rows"]));
+}
+
+function isSession(item: unknown): boolean {
+  if (!isJsonObject(item)) return false;
+  const { command, commit } = item;
+  return ["started", "device"].every((key) => typeof item[key] === "string") &&
+    Array.isArray(command) && command.every((word) => typeof word === "string") &&
+    Number.isSafeInteger(item["threads"]) && isJsonObject(item["versions"]) &&
+    isJsonObject(item["system"]) && (commit === undefined || typeof commit === "string");
 }

@@ -12,6 +12,7 @@ import {
   DENOISER,
   ENCODER,
   latentDenoiserSpecs,
+  latentWidthOf,
   type TextDenoiserConfig,
 } from "../diffusion/text_denoiser.ts";
 import { UserError } from "../engine/errors.ts";
@@ -25,7 +26,7 @@ import { type Checkpoint, loadCheckpoint, type LoadedCheckpoint } from "./checkp
 import { findCheckpoint } from "./checkpoint_folders.ts";
 import type { TrainState } from "./diffusion_step.ts";
 import { stateTensors, toParameters, toTensors } from "./state_tensors.ts";
-import type { LatentScale } from "./text_latents.ts";
+import { checkedScale, type LatentScale } from "./text_latents.ts";
 
 /** A trained denoiser. */
 export interface TextDenoiserModel {
@@ -144,9 +145,14 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
   const latents = requireComponent(checkpoint, "latents");
   const { vae_sha256: vae, range } = latents.config;
   const [mean, deviation] = ["mean", "deviation"].map((name) => latents.weights?.get(name));
-  if (typeof vae !== "string" || typeof range !== "number" || !mean || !deviation) {
+  if (typeof vae !== "string" || typeof range !== "number") {
     throw new UserError(`${where("latents")} lacks a part of what normalises latents`);
   }
+  const scale = checkedScale(
+    { mean, deviation, range },
+    latentWidthOf(config),
+    (what) => new UserError(`${where("latents")} ${what}: use another checkpoint`),
+  );
   return {
     config,
     parameters: {
@@ -160,11 +166,7 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
     },
     schedule: noiseSchedule(scheduler.schedule),
     isFlow: isFlowSampler(scheduler.sampler ?? samplerNames[0]),
-    scale: {
-      mean: mean.data as Float32Array,
-      deviation: deviation.data as Float32Array,
-      range,
-    },
+    scale,
     vae,
   };
 }

@@ -8,6 +8,7 @@ import { makeFolder, writeFileAtomic } from "../engine/files.ts";
 import { sha256 } from "../engine/json.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import { weightsHash } from "../evaluation/weights_hash.ts";
+import { type HostTensor, notFinite } from "../nn/host_tensor.ts";
 import type { HostParameters } from "../nn/parameters.ts";
 import { decodeSafetensors, encodeSafetensors } from "../nn/safetensors.ts";
 import { evaluationTextBatches, exampleLength } from "../vae/batches.ts";
@@ -180,6 +181,35 @@ export async function saveLatents(
   await writeFileAtomic(`${folder}/${FILE}`, bytes);
 }
 
+/**
+ * Checks what a file says of how latents are normalised.
+ *
+ * @param width Features of a latent.
+ * @param unsound Makes the error of a clause that says what is wrong.
+ */
+export function checkedScale(
+  { mean, deviation, range }: {
+    readonly mean: HostTensor | undefined;
+    readonly deviation: HostTensor | undefined;
+    readonly range: number;
+  },
+  width: number,
+  unsound: (what: string) => UserError,
+): LatentScale {
+  const vector = (name: string, tensor: HostTensor | undefined) => {
+    if (tensor === undefined || !(tensor.data instanceof Float32Array)) {
+      throw unsound(`lacks the latents' ${name}`);
+    }
+    if (tensor.data.length === width && notFinite(tensor.data) < 0) return tensor.data;
+    throw unsound(`has a ${name} of latents that is not ${width} numbers`);
+  };
+  const scale = { mean: vector("mean", mean), deviation: vector("deviation", deviation), range };
+  if (!(range > 0) || range === Infinity || scale.deviation.some((value) => value <= 0)) {
+    throw unsound("has a range or deviation of latents that is not above 0");
+  }
+  return scale;
+}
+
 /** The key of the latents in a folder; undefined where there are none. */
 async function read(folder: string) {
   const path = `${folder}/${FILE}`;
@@ -212,17 +242,16 @@ export async function loadLatents(
     if (metadata.get(part!) === key[part as keyof LatentsKey]) continue;
     throw new UserError(`the latents in ${folder} were made ${what}: ${remedy}`);
   }
+  const unsound = (what: string) => new UserError(`${folder}/${FILE} ${what}: ${remedy}`);
   const [latents, mean, deviation, range] = ["latents", "mean", "deviation", "range"]
     .map((name) => tensors.get(name));
-  const sound = latents?.shape.length === 3 && latents.shape[0] === texts.length &&
-    mean?.shape[0] === latents.shape[2] && deviation?.shape[0] === latents.shape[2] &&
-    range?.data.length === 1;
-  if (!sound) throw new UserError(`${folder}/${FILE} lacks a part of the latents: ${remedy}`);
-  return {
-    texts,
-    latents: float32(latents!.data as Float32Array, latents!.shape),
-    mean: mean!.data as Float32Array,
-    deviation: deviation!.data as Float32Array,
-    range: Number(range!.data[0]),
-  };
+  const [rows, , width] = latents?.shape ?? [];
+  if (latents?.shape.length !== 3 || rows !== texts.length || range?.data.length !== 1) {
+    throw unsound("lacks a part of the latents");
+  }
+  const scale = checkedScale({ mean, deviation, range: Number(range.data[0]) }, width!, unsound);
+  if (!(latents.data instanceof Float32Array) || notFinite(latents.data) >= 0) {
+    throw unsound("holds latents that are no numbers");
+  }
+  return { texts, latents: float32(latents.data, latents.shape), ...scale };
 }

@@ -45,7 +45,7 @@ export function bertConfigFromJson(json: JsonObject, source: string): BertConfig
   const config = {
     vocabSize: read.count("vocab_size", 30522),
     hiddenSize: read.count("hidden_size", 768),
-    numHiddenLayers: read.count("num_hidden_layers", 12),
+    numHiddenLayers: read.layers("num_hidden_layers", 12),
     numAttentionHeads: read.count("num_attention_heads", 12),
     intermediateSize: read.count("intermediate_size", 3072),
     maxPositionEmbeddings: read.count("max_position_embeddings", 512),

@@ -47,7 +47,7 @@ export function gpt2ConfigFromJson(json: JsonObject, source: string): Gpt2Config
     vocabSize: read.count("vocab_size", 50257),
     nPositions: read.count("n_positions", 1024),
     nEmbd: read.count("n_embd", 768),
-    nLayer: read.count("n_layer", 12),
+    nLayer: read.layers("n_layer", 12),
     nHead: read.count("n_head", 12),
     layerNormEpsilon: read.positive("layer_norm_epsilon", 1e-5),
     initializerRange: read.positive("initializer_range", 0.02),

@@ -5,8 +5,10 @@ import { quote } from "../engine/quote.ts";
 
 /** Reads values; every method throws a UserError that names the file and the key. */
 export interface ModelConfigReader {
-  /** A whole number from 1. */
+  /** A whole number from 1 to 2^25: no embedding has so many rows. */
   count(key: string, fallback: number): number;
+  /** A number of layers, from 1 to 1,000: each is many tensors to look for. */
+  layers(key: string, fallback: number): number;
   /** A number above 0. */
   positive(key: string, fallback: number): number;
   /** One of a few words. */
@@ -22,12 +24,14 @@ export function modelConfigReader(json: JsonObject, source: string): ModelConfig
   const fail = (key: string, value: JsonValue | undefined, wanted: string): never => {
     throw new UserError(`${source}: ${key} is ${quote(value ?? null)}, but must be ${wanted}`);
   };
+  const countUpTo = (most: number) => (key: string, fallback: number) => {
+    const value = json[key] ?? fallback;
+    const sound = Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most;
+    return sound ? Number(value) : fail(key, value, `a whole number from 1 to ${most}`);
+  };
   return {
-    count(key, fallback) {
-      const value = json[key] ?? fallback;
-      const sound = typeof value === "number" && Number.isSafeInteger(value) && value >= 1;
-      return sound ? value : fail(key, value, "a whole number from 1");
-    },
+    count: countUpTo(2 ** 25),
+    layers: countUpTo(1000),
     positive(key, fallback) {
       const value = json[key] ?? fallback;
       const sound = typeof value === "number" && Number.isFinite(value) && value > 0;

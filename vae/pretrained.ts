@@ -67,7 +67,7 @@ export async function readModelTensors({ name, read }: ModelFiles): Promise<Host
   if (!isJsonObject(map)) throw new UserError(`${source} has no "weight_map"`);
   const found = new Map<string, HostTensor>();
   for (const file of new Set(Object.values(map))) {
-    if (typeof file !== "string" || /[/\\]/.test(file) || !file.endsWith(".safetensors")) {
+    if (typeof file !== "string" || !/^[\w-][\w.-]*\.safetensors$/.test(file)) {
       throw new UserError(`${source} names ${quote(file)}, which is no safetensors file beside it`);
     }
     for (const [key, tensor] of await tensorsOf(file)) {

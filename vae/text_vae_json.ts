@@ -1,4 +1,5 @@
 /** The config.json of a text VAE's own part: what encoder and decoder do not know of each other. */
+import { inFile } from "../engine/errors.ts";
 import type { JsonObject } from "../engine/json.ts";
 import { modelConfigReader } from "./model_config.ts";
 import {
@@ -43,6 +44,6 @@ export function textVaeFromJson(
     latentKind: read.choice("latent_kind", LATENT_KINDS),
     latentSource: read.choice("latent_source", LATENT_SOURCES),
   };
-  checkTextVaeConfig(config);
+  inFile(source, () => checkTextVaeConfig(config));
   return config;
 }

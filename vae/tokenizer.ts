@@ -114,13 +114,23 @@ export class TextTokenizer {
    *
    * @param text Any text; an empty one gives no ids but those that are added.
    * @returns Ids in [0, vocabSize), [T].
+   * @throws {UserError} If a part of the file that this text needs is unusable.
    */
   encode(text: string, options: TokenizeOptions = {}): Int32Array<ArrayBuffer> {
     const { addSpecialTokens = false, splitSpecialTokens = false } = options;
     const tokenizer = splitSpecialTokens ? this.#plain : this.#marked;
-    const { ids } = tokenizer.encode(text.toWellFormed(), {
-      add_special_tokens: addSpecialTokens,
-    });
+    const { ids } = guarded(
+      this.#source,
+      () => tokenizer.encode(text.toWellFormed(), { add_special_tokens: addSpecialTokens }),
+    );
+    const stranger = ids.find((id) => !this.#tokens.has(id));
+    if (stranger !== undefined) {
+      throw new UserError(
+        `${this.#source} is no usable tokenizer: it gives the id ${
+          quote(stranger)
+        }, which no token has`,
+      );
+    }
     return Int32Array.from(ids);
   }
 
@@ -137,10 +147,11 @@ export class TextTokenizer {
       this.#tokens.has(id) && !(skipSpecialTokens && this.specialIds.has(id))
     );
     if (kept.length === 0) return ""; // which the library refuses
-    return this.#marked.decode(kept, {
-      skip_special_tokens: false,
-      clean_up_tokenization_spaces: this.#cleanUp,
-    });
+    return guarded(this.#source, () =>
+      this.#marked.decode(kept, {
+        skip_special_tokens: false,
+        clean_up_tokenization_spaces: this.#cleanUp,
+      }));
   }
 
   /** The files to save, by name: those that transformers opens. */
@@ -175,8 +186,16 @@ function withoutSpecialTokens(json: JsonObject, { ids, special }: Vocabulary): J
 /** Hands the files to the library, whose errors speak of its own code. */
 function library(json: JsonObject, config: JsonObject, source: string): LibraryTokenizer {
   const parts = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+  return guarded(
+    source,
+    () => new LibraryTokenizer({ added_tokens: [], ...parts, ...json }, config),
+  );
+}
+
+/** Runs the library, which looks at many parts of its files only when they are used. */
+function guarded<T>(source: string, action: () => T): T {
   try {
-    return new LibraryTokenizer({ added_tokens: [], ...parts, ...json }, config);
+    return action();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new UserError(`${source} is no usable tokenizer: ${quote(reason, 200)}`, {

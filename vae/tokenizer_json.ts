@@ -67,6 +67,10 @@ export function readVocabulary(json: JsonObject, source: string): Vocabulary {
     if (entry["special"] === true) special.add(token);
   }
   if (ids.size === 0) return fail("its vocabulary is empty");
+  const pattern = slowPattern(json);
+  if (pattern !== undefined) {
+    return fail(`its pattern ${quote(pattern)} repeats a group, which can take for ever`);
+  }
   const missing = kind === "BPE"
     ? checkMerges(model, ids, fail) ?? missingByte(json, model, ids)
     : missingUnknown(model, ids);
@@ -78,6 +82,22 @@ function highest(ids: Iterable<number>): number {
   let most = 0;
   for (const id of ids) most = Math.max(most, id);
   return most;
+}
+
+/**
+ * A regular expression of the file in which a group is repeated, such as `(a+)+`: on some texts its time
+ * doubles with every character. Those of published tokenizers repeat single characters only.
+ */
+function slowPattern(json: JsonObject): string | undefined {
+  const { normalizer, pre_tokenizer, post_processor, decoder } = json;
+  const patterns: string[] = [];
+  JSON.stringify([normalizer, pre_tokenizer, post_processor, decoder], (key, value) => {
+    if (key === "Regex" && typeof value === "string") patterns.push(value);
+    return value;
+  });
+  return patterns.find((pattern) =>
+    /\)[*+{]/.test(pattern.replace(/\\./g, "").replace(/\[\^?\]?[^\]]*\]/g, ""))
+  );
 }
 
 /** Merges as pairs, whether they are written as lists or, as older files have it, with a space. */

@@ -56,6 +56,10 @@ Deno.test("checkDitConfig() says which setting is wrong", () => {
     assertThrows(() => checkDitConfig({ ...DIT_DEFAULTS, ...change }), UserError, message);
   refused({ sampleSize: 29 }, "29 pixels do not divide into patches of 2");
   refused({ numLayers: 0 }, "numLayers is 0");
+  refused({ numLayers: 1001 }, "a whole number from 1 to 1000");
+  refused({ sampleSize: 2 ** 26 }, "sampleSize is 67108864");
+  refused({ attentionBias: "no" as unknown as boolean }, 'attentionBias is "no"');
+  refused({ numAttentionHeads: {} as number }, "numAttentionHeads is {}");
   refused({ inChannels: NaN }, "inChannels is NaN");
   refused({ pooledDim: 1.5 }, "or null");
   refused({ attentionHeadDim: 3, numAttentionHeads: 2 }, "multiple of 4");
@@ -70,7 +74,7 @@ Deno.test("ditConfigFromJson() refuses another class and what is not supported",
   assertThrows(
     () => ditConfigFromJson({ ...json, _class_name: "UNet2DModel" }, "config.json"),
     UserError,
-    "describes a UNet2DModel",
+    'describes a "UNet2DModel"',
   );
   assertThrows(
     () => ditConfigFromJson({ ...json, activation_fn: "geglu" }, "config.json"),

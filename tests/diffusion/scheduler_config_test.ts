@@ -82,6 +82,10 @@ Deno.test("fromSchedulerConfig() names the file and the key when a value is wron
   refuses({ _class_name: "PNDMScheduler" }, "supported are DDPMScheduler, DDIMScheduler");
   refuses({ beta_start: "small" }, 'json: beta_start is "small"; it must be a number');
   refuses({ clip_sample: 1 }, "clip_sample is 1; it must be true or false");
+  refuses({ num_train_timesteps: 1e12 }, "json: numTrainTimesteps is 1000000000000; it must be");
+  refuses({ beta_end: 2 }, "run/scheduler_config.json: the noise schedule's beta at timestep");
+  refuses({ steps_offset: 0.5 }, "steps_offset is 0.5; it must be a whole number");
+  refuses({ clip_sample_range: -1 }, "clip_sample_range is -1; it must be a number above 0");
   refuses({ trained_betas: [1, "x"] }, "it must be a list of numbers");
   refuses({ beta_schedule: "laplace" }, 'beta_schedule is "laplace"; it must be one of linear,');
   refuses({ variance_type: "learned" }, 'variance_type is "learned"');

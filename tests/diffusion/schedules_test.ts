@@ -159,7 +159,10 @@ Deno.test("noiseSchedule() gives the same schedule when given its own resolved c
 Deno.test("noiseSchedule() refuses settings that make no schedule", () => {
   const refuses = (config: ScheduleConfig, message: string) =>
     assertThrows(() => noiseSchedule(config), UserError, message);
-  refuses({ numTrainTimesteps: 1 }, "numTrainTimesteps is 1; it must be an integer of at least 2");
+  refuses(
+    { numTrainTimesteps: 1 },
+    "numTrainTimesteps is 1; it must be an integer from 2 to 1000000",
+  );
   refuses({ numTrainTimesteps: 10.5 }, "numTrainTimesteps is 10.5");
   refuses(
     { betaSchedule: "cosine" as BetaSchedule },

@@ -123,8 +123,24 @@ Deno.test("unetConfigFromJson() refuses what the UNet cannot do", () => {
   assertThrows(
     () => unetConfigFromJson({ ...json, _class_name: "VQModel" }, "config.json"),
     UserError,
-    "describes a VQModel",
+    'describes a "VQModel"',
   );
+});
+
+Deno.test("unetConfigFromJson() refuses values of another type or beyond all measure", () => {
+  const json = unetConfigToJson(UNET_DEFAULTS);
+  const refused = (change: Record<string, unknown>, message: string) =>
+    assertThrows(() => unetConfigFromJson({ ...json, ...change }, "a.json"), UserError, message);
+  refused({ block_out_channels: "abcd" }, 'a.json: blockOutChannels is "abcd"; use a list');
+  refused({ block_out_channels: [32, null, 32, 32] }, "blockOutChannels has null");
+  refused({ block_out_channels: Array(17).fill(32) }, "blockOutChannels has 17 entries");
+  refused({ layers_per_block: 1e9 }, "layersPerBlock is 1000000000");
+  refused({ sample_size: [8] }, "sampleSize is [8]");
+  refused({ in_channels: 0.5 }, "inChannels is 0.5");
+  refused({ num_class_embeds: "10" }, 'numClassEmbeds is "10"');
+  refused({ norm_eps: null }, "normEps is null");
+  refused({ freq_shift: "x" }, 'freqShift is "x"');
+  refused({ down_block_types: [{}, 1, 2, 3] }, "block type {} is not one of");
 });
 
 Deno.test("checkUNetConfig() names the size that its halvings do not divide", () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { UserError } from "../../engine/errors.ts";
 import { fileError } from "../../engine/file_errors.ts";
@@ -9,21 +9,32 @@ import {
   sha256,
   sha256OfParts,
 } from "../../engine/json.ts";
-import { repeatedKey } from "../../engine/json_keys.ts";
+import { jsonProblem } from "../../engine/json_keys.ts";
 import { quote } from "../../engine/quote.ts";
 import { permitted } from "../permissions.ts";
 
-Deno.test("repeatedKey() finds a key that occurs twice in one object", () => {
-  assertEquals(repeatedKey('{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}'), undefined);
-  assertEquals(repeatedKey('{"x":[{"a":1,"b":"a","a":2}]}'), "a");
-  assertEquals(repeatedKey('{"a":1,"\\u0061":2}'), "a");
-  assertEquals(repeatedKey('{"q\\"":1,"\\\\":2,"q\\"" \n\t: 3}'), 'q"');
-  assertEquals(repeatedKey('["a","a",":","{"]'), undefined);
+Deno.test("jsonProblem() finds a key that occurs twice in one object", () => {
+  assertEquals(jsonProblem('{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}'), undefined);
+  assertEquals(jsonProblem('{"x":[{"a":1,"b":"a","a":2}]}'), 'has the key "a" twice');
+  assertEquals(jsonProblem('{"a":1,"\\u0061":2}'), 'has the key "a" twice');
+  const quoted = '{"q\\"":1,"\\\\":2,"q\\"" \n\t: 3}';
+  assertEquals(jsonProblem(quoted), 'has the key "q\\"" twice');
+  assertEquals(jsonProblem('["a","a",":","{"]'), undefined);
 });
 
-Deno.test("repeatedKey() finds nothing when JSON.stringify() wrote the text", () => {
+Deno.test("jsonProblem() finds what has no meaning, or would be infinite or too deep", () => {
+  const deep = (levels: number) => `{"a":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
+  assertEquals(jsonProblem(deep(200)), undefined);
+  assertEquals(jsonProblem(deep(201)), "is nested more than 200 levels deep");
+  assertMatch(jsonProblem('{"a":{"\\u005f_proto__":{}}}')!, /^has the key "__proto__"/);
+  assertEquals(jsonProblem('{"a":[-1.5e308,0.1e-400,1E2,"1e999",10]}'), undefined);
+  assertEquals(jsonProblem('{"a":[1,-1E+999]}'), 'has a number that is too large, "1E+999"');
+  assertMatch(jsonProblem(`{"a":${"9".repeat(400)}}`)!, /^has a number that is too large/);
+});
+
+Deno.test("jsonProblem() finds nothing when JSON.stringify() wrote the text", () => {
   fc.assert(
-    fc.property(fc.json({ maxDepth: 4 }), (text) => repeatedKey(text) === undefined),
+    fc.property(fc.json({ maxDepth: 4 }), (text) => jsonProblem(text) === undefined),
     { numRuns: 300, seed: 5 },
   );
 });
@@ -67,6 +78,9 @@ Deno.test("quote() shows any value on one line", () => {
   assertEquals(quote("x".repeat(100), 10), `"${"x".repeat(10)}..."`);
   assertEquals(quote([1, "a"]), '[1,"a"]');
   assertEquals(quote(undefined), "not set");
+  let deep: unknown[] = [];
+  for (let i = 0; i < 20_000; i++) deep = [deep];
+  assert(quote(deep).length < 100); // whether or not JSON.stringify can follow
   assertEquals(quote("\u202e\u009b"), '"\\u202e\\u009b"');
 });
 

@@ -77,6 +77,8 @@ Deno.test({
       await assertRejects(() => StudyLog.open(path), UserError, "line 2: fid is no number");
       await Deno.writeTextFile(path, "step,loss\n1,2\n");
       await assertRejects(() => StudyLog.open(path), UserError, "is no file of a study");
+      await Deno.writeTextFile(path, 'a"b,c\n');
+      await assertRejects(() => StudyLog.open(path), UserError, `${path}: Syntax error on line 1`);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

@@ -103,6 +103,16 @@ Deno.test("checkParameters() names the file and the tensor that does not fit", (
       "configuration.",
   );
   refused(
+    { ...parameters, "norm.bias": float32([1, NaN]) },
+    '"norm.bias" holds NaN at element 1; the file is damaged, or its training had failed: use another ' +
+      "checkpoint.",
+  );
+  refused(
+    { ...parameters, constructor: float32([1]) },
+    '"constructor" belongs to no part of this model; it is a checkpoint of another model or ' +
+      "configuration.",
+  );
+  refused(
     { ...parameters, "second.weight": float32([1]) },
     '"second.weight" belongs to no part of this model; it is a checkpoint of another model or ' +
       "configuration.",

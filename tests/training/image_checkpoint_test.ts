@@ -9,6 +9,7 @@ import { openDevice } from "../../engine/device.ts";
 import { UserError } from "../../engine/errors.ts";
 import type { JsonObject } from "../../engine/json.ts";
 import { float32 } from "../../engine/tree.ts";
+import type { HostTensor } from "../../nn/host_tensor.ts";
 import { countParameters, type HostParameters, ravel, unravel } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { decodeSafetensors } from "../../nn/safetensors.ts";
@@ -131,7 +132,7 @@ Deno.test("loadImageModel() refuses a checkpoint of another kind of model", () =
   assertThrows(
     () => loadImageModel(loaded({ components: { ...components, unet: { config } } })),
     UserError,
-    "run/step-000012/unet/config.json describes a VQModel",
+    'run/step-000012/unet/config.json describes a "VQModel"',
   );
 });
 
@@ -152,6 +153,11 @@ Deno.test("loadImageModel() refuses weights that are not those of its configurat
   const more = new Map(unet.weights);
   more.set("lora", { dtype: "F32", shape: [1], data: new Float32Array(1) });
   refused(more, 'a tensor "lora", which this model does not know');
+  for (const [dtype, data] of [["F32", Float32Array.of(NaN)], ["F64", Float64Array.of(1e300)]]) {
+    const broken = new Map(unet.weights);
+    broken.set("conv_out.bias", { dtype, shape: [1], data } as unknown as HostTensor);
+    refused(broken, `the tensor "conv_out.bias" holds ${(data as Float32Array)[0]} at element 0`);
+  }
 });
 
 Deno.test("loadTrainState() refuses the state of another network or optimizer", () => {

@@ -2,6 +2,7 @@ import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { JsonObject } from "../../engine/json.ts";
 import { float32 } from "../../engine/tree.ts";
 import { type DiffusionStep, LossWindow } from "../../training/loss_window.ts";
+import { MeanWindow } from "../../training/mean_window.ts";
 
 /** A step by its loss, its norm, and the losses of examples by time step. */
 function step(loss: number, gradNorm: number, examples: [timestep: number, loss: number][]) {
@@ -68,6 +69,16 @@ Deno.test("toJson() is a copy: steps that follow do not change it", () => {
   const before = structuredClone(saved);
   window.add(SECOND);
   assertEquals(saved, before);
+});
+
+Deno.test("MeanWindow passes over what was saved and is no mean", () => {
+  const saved = {
+    a: { sum: 6, count: 3 },
+    b: { sum: "x", count: 1 },
+    c: { sum: 1, count: 0 },
+    d: 1,
+  };
+  assertEquals(new MeanWindow(saved).means(), { a: 2 });
 });
 
 Deno.test("LossWindow begins anew where what was saved is of another kind", () => {

@@ -60,6 +60,18 @@ Deno.test({
         await assertRejects(() => loadLatents(`${folder}/new`, texts, wrong), UserError, message);
       }
       await assertRejects(() => loadLatents(`${folder}/new`, ["one"], key), UserError, "lacks");
+      const saved = { latents, mean, deviation, range: 3 };
+      for (
+        const [changes, message] of [
+          [{ latents: float32([1, 2, 3, NaN], [2, 1, 2]) }, "holds latents that are no numbers"],
+          [{ mean: Float32Array.of(0.5, Infinity) }, "has a mean of latents that is not 2 numbers"],
+          [{ deviation: Float32Array.of(1, 0) }, "not above 0"],
+          [{ range: NaN }, "not above 0"],
+        ] as const
+      ) {
+        await saveLatents(`${folder}/bad`, { ...saved, ...changes }, key);
+        await assertRejects(() => loadLatents(`${folder}/bad`, texts, key), UserError, message);
+      }
       await Deno.writeTextFile(`${folder}/new/latents.safetensors`, "short");
       await assertRejects(() => loadLatents(`${folder}/new`, texts, key), UserError);
     } finally {

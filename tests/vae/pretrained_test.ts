@@ -116,6 +116,16 @@ Deno.test({
     assertStringIncludes((roberta as Error).message, 'model_type is "roberta"');
     const relu = await assertRejects(() => load(tensors, { ...config, hidden_act: "relu" }));
     assertStringIncludes((relu as Error).message, 'hidden_act is "relu"');
+    const tall = await assertRejects(() => load(tensors, { ...config, num_hidden_layers: 1e9 }));
+    assertStringIncludes((tall as Error).message, "num_hidden_layers is 1000000000, but must be");
+    for (
+      const file of ["../x.safetensors", "/x.safetensors", "a\\x.safetensors", ".x.safetensors"]
+    ) {
+      const index = { weight_map: { a: file } };
+      const outside = filesOf({ "model.safetensors.index.json": index });
+      const refused = await assertRejects(() => readModelTensors(outside), UserError);
+      assertStringIncludes(refused.message, `names ${JSON.stringify(file)}, which is no`);
+    }
     const empty = await assertRejects(() => readModelTensors(filesOf({})), UserError);
     assertStringIncludes(empty.message, "holds no model.safetensors");
   },

@@ -49,6 +49,42 @@ Deno.test("loadTokenizer() reads BERT's vocab.txt, and splits words as BERT's pa
   assertEquals([...bert.specialIds].sort(), [0, 1, 2, 3, 4]);
 });
 
+Deno.test("loadTokenizer() refuses a pattern that repeats a group, and knows what only looks like one", async () => {
+  const { tokenizer } = trainBpe(["a b c"], { vocabSize: 263 });
+  const withPattern = (Regex: string) => ({
+    "tokenizer.json": JSON.stringify({
+      ...tokenizer,
+      pre_tokenizer: {
+        type: "Sequence",
+        pretokenizers: [
+          { type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false },
+          { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
+        ],
+      },
+    }),
+  });
+  for (const slow of ["(a+)+$", "(?:a|aa)*b", "(\\w+\\s?){2,}"]) {
+    await assertRejects(() => load(withPattern(slow)), UserError, "models/x/tokenizer.json is no");
+  }
+  for (const sound of ["[(a)+]", "\\(a\\)+", "(?:'s|'t)| ?\\p{L}+|\\s+(?!\\S)"]) {
+    assertEquals((await load(withPattern(sound))).decode([50]).length, 1);
+  }
+});
+
+Deno.test("encode() says which file is unusable when a text needs a part of it that is broken", async () => {
+  const { tokenizer } = trainBpe(["a b c"], { vocabSize: 263 });
+  const broken = {
+    ...tokenizer,
+    post_processor: { type: "TemplateProcessing", single: [1], pair: [1] },
+  };
+  const opened = await load({ "tokenizer.json": JSON.stringify(broken) });
+  assertThrows(
+    () => opened.encode("a", { addSpecialTokens: true }),
+    UserError,
+    "models/x/tokenizer.json is no usable tokenizer: ",
+  );
+});
+
 Deno.test("loadTokenizer() reads vocab.txt alike when its lines end as Windows has it", async () => {
   const unix = await load({ "vocab.txt": BERT });
   const windows = await load({ "vocab.txt": BERT.replaceAll("\n", "\r\n") });
