@@ -53,13 +53,17 @@ export interface StartOptions {
   readonly task?: boolean;
   /** A script that gets the command as its arguments, "$0" first. */
   readonly shell?: string;
+  /** Further variables of the environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A module that is run before the program. */
+  readonly preload?: string;
 }
 
 /** Starts a program. */
 export function startProgram(
   program: "image" | "text",
   args: readonly string[],
-  { task = false, shell }: StartOptions = {},
+  { task = false, shell, env = {}, preload }: StartOptions = {},
 ): Running {
   const command = [
     Deno.execPath(),
@@ -67,11 +71,12 @@ export function startProgram(
       ? ["run", "-q", "--allow-run", "tools/task.ts", program, ...args]
       : denoArguments(program, args, deno.permissions[program]),
   ];
+  if (preload !== undefined) command.splice(2, 0, `--preload=${preload}`);
   const [first = "", ...rest] = shell === undefined ? command : ["sh", "-c", shell, ...command];
   const child = new Deno.Command(first, {
     args: rest,
     cwd: new URL("..", import.meta.url),
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     ...{ stdin: "null", stdout: "piped", stderr: "piped" },
   }).spawn();
   const training = Promise.withResolvers<void>();
@@ -132,7 +137,25 @@ export async function resultOf(directory: string): Promise<Record<string, unknow
   const last = files.findLast(([path]) => path.startsWith("checkpoints/"))?.[0].split("/")[1];
   const lasting = files
     .filter(([path]) => path.startsWith(`checkpoints/${last}/`) || path.startsWith("samples/"));
-  return { ...Object.fromEntries(lasting), metrics: await metricsOf(directory) };
+  const record = "samples/record.json";
+  return {
+    ...Object.fromEntries(lasting),
+    ...(files.some(([path]) => path === record)
+      ? { [record]: await samplesOf(`${directory}/${record}`) }
+      : {}),
+    metrics: await metricsOf(directory),
+  };
+}
+
+/** What a run's samples were made with and what was measured of them, without how fast it was. */
+export async function samplesOf(path: string): Promise<unknown> {
+  return JSON.parse(
+    await Deno.readTextFile(path),
+    (key, value) =>
+      key === "figures"
+        ? value.filter(({ name }: { name: string }) => !/speed/i.test(name))
+        : value,
+  );
 }
 
 /** The rows of metrics.csv without the last column, which is a speed. */

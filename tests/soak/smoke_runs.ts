@@ -1,6 +1,6 @@
 /** Smoke-sized runs of both programs, and what of them must be the same whatever happened to them. */
 import { assertEquals } from "@std/assert";
-import { hashFolder, metricsOf, type Running, startProgram } from "../image_program.ts";
+import { hashFolder, metricsOf, type Running, samplesOf, startProgram } from "../image_program.ts";
 
 /** A program with its flags, but for `--out`. */
 export interface SmokeRun {
@@ -37,6 +37,8 @@ export async function lastingOf(directory: string): Promise<Record<string, unkno
   const metrics = await Promise.all(
     logs.map((path) => metricsOf(`${directory}/${path}`.replace(/\/metrics\.csv$/, ""))),
   );
+  const records = Object.keys(files).filter((path) => path.endsWith("samples/record.json"));
+  const samples = await Promise.all(records.map((path) => samplesOf(`${directory}/${path}`)));
   return {
     ...Object.fromEntries(
       Object.entries(files).sort(([a], [b]) => a < b ? -1 : 1)
@@ -45,6 +47,7 @@ export async function lastingOf(directory: string): Promise<Record<string, unkno
         ) => [path, VOLATILE.test(path) && !path.includes("checkpoints/") ? "there" : hash]),
     ),
     ...Object.fromEntries(logs.map((path, i) => [path, metrics[i]])),
+    ...Object.fromEntries(records.map((path, i) => [path, samples[i]])),
   };
 }
 
