@@ -6,6 +6,8 @@ import { AUTO_ORDER, DEVICE_CHOICES, type DeviceChoice, type DeviceName } from "
 import { openEager } from "./eager.ts";
 import { usageError, UserError } from "./errors.ts";
 import { compileOnnx, initializeBackend } from "./onnx/compile.ts";
+import { probeCuda } from "./onnx/cuda.ts";
+import type { SessionOptions } from "./onnx/session.ts";
 import { loadOnnxRuntime } from "./onnx_library.ts";
 import type * as tf from "./tf.ts";
 import type { ArrayTree, HostArray, TensorTree } from "./tree.ts";
@@ -89,8 +91,8 @@ async function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
   const onTime = (elapsed: number) => {
     milliseconds += elapsed;
   };
-  const compiler = name === "onnx"
-    ? await openOnnx(options, onTime)
+  const compiler = name === "onnx" || name === "onnx-cuda"
+    ? await openOnnx(name, options, onTime)
     : await openEager(name, options, onTime);
   return {
     name,
@@ -109,12 +111,19 @@ async function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
 }
 
 async function openOnnx(
+  name: "onnx" | "onnx-cuda",
   { threads = navigator.hardwareConcurrency, profile }: DeviceOptions,
   onTime: (milliseconds: number) => void,
 ) {
   await loadOnnxRuntime();
   const backend = await initializeBackend();
-  const options = { threads, ...(profile === undefined ? {} : { profile }) };
+  const provider = name === "onnx-cuda" ? "cuda" : "cpu";
+  if (provider === "cuda") await probeCuda();
+  const options: SessionOptions = {
+    threads,
+    provider,
+    ...(profile === undefined ? {} : { profile }),
+  };
   return {
     threads,
     compile: (fn: TreeFunction) => compileOnnx(backend, fn, options, onTime),

@@ -3,6 +3,7 @@
 /** Names of devices. */
 export const DEVICE_NAMES = [
   "onnx",
+  "onnx-cuda",
   "wasm",
   "cpu",
   "webgpu",
@@ -14,7 +15,12 @@ export const DEVICE_NAMES = [
 export type DeviceName = typeof DEVICE_NAMES[number];
 
 /** What `auto` tries, the fastest first; wasm is slow but asks for nothing. */
-export const AUTO_ORDER = ["tensorflow-gpu", "onnx", "wasm"] as const satisfies DeviceName[];
+export const AUTO_ORDER = [
+  "onnx-cuda",
+  "tensorflow-gpu",
+  "onnx",
+  "wasm",
+] as const satisfies DeviceName[];
 
 /** What `--device` takes: a device, or the first of {@linkcode AUTO_ORDER} that works. */
 export const DEVICE_CHOICES = [...DEVICE_NAMES, "auto"] as const;

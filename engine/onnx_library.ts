@@ -3,17 +3,28 @@ import { createRequire } from "node:module";
 import { UserError } from "./errors.ts";
 import { checkNativeFiles } from "./native_file.ts";
 
-/** The package's native code on Linux, if the package's folder may be looked at. */
-function nativeFiles(): string[] {
-  if (Deno.build.os !== "linux") return [];
+/** ONNX Runtime's code for GPUs, which lies beside its code for processors if it was asked for. */
+export const CUDA_PROVIDER = [
+  "libonnxruntime_providers_shared.so",
+  "libonnxruntime_providers_cuda.so",
+] as const;
+
+/** The folder of the package's native code on Linux, if the package may be looked at. */
+export function nativeFolder(): string | undefined {
+  if (Deno.build.os !== "linux") return undefined;
   try {
     const manifest = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");
     const arch = Deno.build.arch === "x86_64" ? "x64" : "arm64";
-    const folder = (manifest as string).replace(/package\.json$/, `bin/napi-v6/linux/${arch}`);
-    return ["onnxruntime_binding.node", "libonnxruntime.so.1"].map((name) => `${folder}/${name}`);
+    return (manifest as string).replace(/\/package\.json$/, `/bin/napi-v6/linux/${arch}`);
   } catch {
-    return []; // the import tells more
+    return undefined; // the import tells more
   }
+}
+
+function nativeFiles(): string[] {
+  const folder = nativeFolder();
+  const names = ["onnxruntime_binding.node", "libonnxruntime.so.1"];
+  return folder === undefined ? [] : names.map((name) => `${folder}/${name}`);
 }
 
 /**

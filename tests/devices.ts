@@ -1,5 +1,6 @@
 /** Which devices this test run can open. */
 import type { DeviceName } from "../engine/device_names.ts";
+import { CUDA_PROVIDER, nativeFolder } from "../engine/onnx_library.ts";
 import {
   BINDING_FILE,
   type TensorFlowName,
@@ -23,6 +24,13 @@ function exists(path: string | URL): boolean {
 function hasVulkan(): boolean {
   const folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
   return Deno.build.os !== "linux" || folders.some(exists);
+}
+
+/** Whether ONNX Runtime's CUDA provider, and a GPU, are there. */
+function hasCuda(): boolean {
+  const folder = nativeFolder();
+  return folder !== undefined && CUDA_PROVIDER.every((name) => exists(`${folder}/${name}`)) &&
+    exists("/dev/nvidia0");
 }
 
 const isSetUp: Partial<Record<DeviceName, () => boolean>> = {
@@ -51,6 +59,9 @@ function chosen(): string | undefined {
 export function deviceWorks(device: DeviceName): boolean {
   if (device === "cpu") return true;
   if (device === "onnx") return permitted({ name: "ffi", path: packages });
+  if (device === "onnx-cuda") {
+    return permitted({ name: "read" }, { name: "ffi", path: packages }) && hasCuda();
+  }
   if (device === "wasm") return permitted({ name: "read", path: packages });
   return permitted({ name: "read" }, { name: "ffi", path: packages }) && device === chosen();
 }

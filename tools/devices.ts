@@ -16,6 +16,7 @@ const PATIENCE = 30_000;
 /** What a device is. */
 const KINDS: Readonly<Record<DeviceName, string>> = {
   onnx: "ONNX Runtime, traced graphs",
+  "onnx-cuda": "ONNX Runtime on a GPU, traced graphs",
   wasm: "tfjs, WebAssembly",
   cpu: "tfjs, plain JavaScript",
   webgpu: "tfjs, WebGPU",

@@ -127,6 +127,23 @@ function rebuilder(positions: unknown): Traced["unflatten"] {
   return (values) => rebuild(positions, values);
 }
 
+/**
+ * The options' provider decides on the layout of images, too: the blocked one is made for processors.
+ */
+function inLayout<Result>(
+  backend: OnnxBackend,
+  { provider }: SessionOptions,
+  fn: () => Result,
+): Result {
+  const probed = backend.blockSize;
+  if (provider === "cuda") backend.blockSize = 0;
+  try {
+    return fn();
+  } finally {
+    backend.blockSize = probed;
+  }
+}
+
 /** Puts values where a tree holds their positions. */
 function rebuild(positions: unknown, values: readonly HostArray[]): ArrayTree {
   if (typeof positions === "number") return values[positions]!;
@@ -197,7 +214,8 @@ export function compileOnnx(
     let entry = sessions.get(signature);
     if (entry === undefined) {
       // The file and its constants are not kept beside the session, which has its own.
-      const { model, external, paths, reads, overInput, unflatten } = trace(backend, fn, inputs);
+      const traced = inLayout(backend, options, () => trace(backend, fn, inputs));
+      const { model, external, paths, reads, overInput, unflatten } = traced;
       const session = await createSession(model, options, external);
       entry = { session, outputs: { paths, reads, overInput, unflatten } };
     } else {
@@ -219,7 +237,9 @@ export function compileOnnx(
     try {
       return await run(inputs);
     } catch (error) {
-      throw error instanceof GraphError ? located(error, backend, fn, inputs) : error;
+      throw error instanceof GraphError
+        ? inLayout(backend, options, () => located(error, backend, fn, inputs))
+        : error;
     }
   };
   // One call at a time: two first calls would trace twice, and a graph must not be dropped while it

@@ -8,6 +8,8 @@ import { GraphError } from "./graph_error.ts";
 export interface SessionOptions {
   /** Threads within one operation. */
   threads: number;
+  /** What computes: the processor, or a GPU by NVIDIA; the processor by default. */
+  provider?: "cpu" | "cuda";
   /** Writes a Chrome trace of every operation to a file whose name starts so. */
   profile?: string;
 }
@@ -31,9 +33,11 @@ export interface Session {
 
 /** What ONNX Runtime is told when a graph is loaded. */
 export function sessionSettings(
-  { threads, profile }: SessionOptions,
+  { threads, provider = "cpu", profile }: SessionOptions,
 ): InferenceSession.SessionOptions {
   return {
+    // What the GPU's provider has no kernel for goes to the processor, with copies there and back.
+    executionProviders: provider === "cuda" ? ["cuda", "cpu"] : ["cpu"],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",

@@ -86,7 +86,7 @@ for (const [name, { bytes, why }] of Object.entries(BROKEN)) {
       ]);
       assertMatch(onnx, /^UserError: The onnx device does not work here \(.+\): install the pack/);
       assertMatch(onnx, why);
-      assertMatch(auto, /^auto: takes the wasm device\. The tensorflow-gpu device /);
+      assertMatch(auto, /^auto: takes the wasm device\. .*The tensorflow-gpu device /);
       assertStringIncludes(auto, onnx.replace("UserError: ", ""));
       assertEquals(opened, "opened wasm");
     },
