@@ -1,0 +1,27 @@
+import { assertEquals } from "@std/assert";
+import config from "../../deno.json" with { type: "json" };
+import { permitted } from "../permissions.ts";
+
+Deno.test({
+  name: "tools/cuda/provider.txt pins the version of npm:onnxruntime-node",
+  ignore: !permitted({ name: "read" }),
+  fn: async () => {
+    const list = await Deno.readTextFile(new URL("../../tools/cuda/provider.txt", import.meta.url));
+    const version = config.imports["onnxruntime-node"].split("@").at(-1);
+    assertEquals(/^onnxruntime-gpu==(\S+) --hash=sha256:[0-9a-f]{64}$/m.exec(list)?.[1], version);
+  },
+});
+
+Deno.test({
+  name: "openDevice() says how to set onnx-cuda up when its provider is not there",
+  ignore: !permitted({ name: "read" }, { name: "ffi" }) || Deno.build.os !== "linux",
+  fn: async () => {
+    const { CUDA_PROVIDER, nativeFolder } = await import("../../engine/onnx_library.ts");
+    const { openDevice } = await import("../../engine/device.ts");
+    const there = async (name: string) =>
+      await Deno.stat(`${nativeFolder()}/${name}`).then(() => true, () => false);
+    if ((await Promise.all(CUDA_PROVIDER.map(there))).every(Boolean)) return; // the device's tests try it
+    const message = await openDevice("onnx-cuda").then(() => "opened", (error) => error.message);
+    assertEquals(message, "The onnx-cuda device is not set up: run deno task setup:cuda");
+  },
+});
