@@ -4,18 +4,16 @@
  * what the cache holds is whole. `HF_ENDPOINT` names another server, `HF_TOKEN` gives access to what is
  * not public, and with `HF_HUB_OFFLINE=1` only the cache is asked.
  */
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { UserError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
 import { cacheDirectory } from "./cache.ts";
 import { sha256Hex } from "./integrity.ts";
-import { type Network, systemNetwork } from "./network.ts";
-import { discardPartial, finishPartial, partialPath } from "./partial.ts";
+import { hubFetcher } from "./hub_fetch.ts";
+import type { Network } from "./network.ts";
 import { granted } from "./permissions.ts";
-import { backoff } from "./retry.ts";
-import { transfer, TransferError } from "./transfer.ts";
 
 /** Options of {@linkcode openHubModel}. */
 export interface HubOptions {
@@ -48,14 +46,14 @@ export interface HubModel {
 /** What the hub says of a file. */
 interface HubFile {
   readonly size: number | undefined;
+  /** The hash of a large file's content. */
   readonly sha256: string | undefined;
+  /** Git's hash of another file, by which the commit knows it. */
+  readonly blobId: string | undefined;
 }
 
 /** More than any file of a model that fits into memory, and any listing. */
 const [MAX_BYTES, MAX_LISTING] = [8e9, 4e6] as const;
-
-/** Milliseconds for an answer, and without data. */
-const [ANSWER, STALL] = [30_000, 30_000] as const;
 
 const NAME = /^(?:[\w-][\w.-]*\/)?[\w-][\w.-]*$/;
 const FILE = /^(?:[\w-][\w.-]*\/)*[\w-][\w.-]*$/;
@@ -91,14 +89,21 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
   const endpoint = (options.endpoint ?? variable("HF_ENDPOINT") ?? "https://huggingface.co")
     .replace(/\/+$/, "");
   const folder = join(cacheDir, "hub", id.replace("/", "--"));
-  const fetchFile = fetcher({ ...options, token: options.token ?? variable("HF_TOKEN") });
+  const fetchFile = hubFetcher({ ...options, token: options.token ?? variable("HF_TOKEN") });
   const listingPath = join(folder, `${revision.replaceAll("/", "--")}.json`);
   const api = `${endpoint}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
   let bytes = await readIfThere(listingPath);
   // A commit never changes; where a branch or a tag points to is asked again.
   if (bytes === undefined || (!offline && !/^[0-9a-f]{40}$/.test(revision))) {
     if (offline) throw notCached(id, listingPath);
-    await fetchFile(api, listingPath, { what: `${id}@${revision}`, maxBytes: MAX_LISTING });
+    await fetchFile({
+      address: api,
+      path: listingPath,
+      what: `${id}@${revision}`,
+      maxBytes: MAX_LISTING,
+      again: bytes !== undefined,
+      check: (found) => Promise.resolve(listingFault(found)),
+    });
     bytes = await readIfThere(listingPath);
   }
   const { commit, files } = parseListing(bytes!, listingPath);
@@ -113,8 +118,11 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
       if (there !== undefined) return there;
       if (offline) throw notCached(`${name}: ${file}`, path);
       options.log?.(`${name}: downloading ${file}`);
-      await fetchFile(`${endpoint}/${id}/resolve/${commit}/${file}`, path, {
-        ...{ what: `${name}: ${file}`, maxBytes: known.size ?? MAX_BYTES },
+      await fetchFile({
+        address: `${endpoint}/${id}/resolve/${commit}/${file}`,
+        path,
+        what: `${name}: ${file}`,
+        maxBytes: known.size ?? MAX_BYTES,
         check: (found) => faultOf(found, known),
       });
       return await readIfThere(path);
@@ -141,26 +149,47 @@ function parseListing(
   const files = new Map<string, HubFile>();
   for (const entry of siblings) {
     if (!isJsonObject(entry) || typeof entry["rfilename"] !== "string") continue;
-    const { rfilename, size, lfs } = entry;
+    const { rfilename, size, lfs, blobId } = entry;
     const hash = isJsonObject(lfs) ? lfs["sha256"] ?? lfs["oid"] : undefined;
     files.set(rfilename as string, {
       size: typeof size === "number" ? size : undefined,
       sha256: typeof hash === "string" ? hash : undefined,
+      blobId: typeof blobId === "string" ? blobId : undefined,
     });
   }
   return { commit: sha, files };
 }
 
+/** What is wrong with a listing that was sent, before it is kept. */
+function listingFault(bytes: Uint8Array<ArrayBuffer>): string | undefined {
+  try {
+    parseListing(bytes, "the answer");
+  } catch (error) {
+    if (error instanceof UserError) return `sent no listing of a model (${error.message})`;
+    throw error;
+  }
+}
+
+/** Git's name of a file's content (git-hash-object). */
+async function gitBlobId(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const head = new TextEncoder().encode(`blob ${bytes.length}\0`);
+  const whole = new Uint8Array(head.length + bytes.length);
+  whole.set(head);
+  whole.set(bytes, head.length);
+  return new Uint8Array(await crypto.subtle.digest("SHA-1", whole)).toHex();
+}
+
 async function faultOf(
   bytes: Uint8Array<ArrayBuffer>,
-  { size, sha256 }: HubFile,
+  { size, sha256, blobId }: HubFile,
 ): Promise<string | undefined> {
   if (size !== undefined && bytes.length !== size) {
     return `sent ${bytes.length} of ${size} bytes`;
   }
-  if (sha256 !== undefined && await sha256Hex(bytes) !== sha256) {
-    return "sent bytes with another hash than it says";
-  }
+  const other = sha256 !== undefined
+    ? await sha256Hex(bytes) !== sha256
+    : blobId !== undefined && await gitBlobId(bytes) !== blobId;
+  if (other) return "sent bytes with another hash than it says";
   return undefined;
 }
 
@@ -171,80 +200,4 @@ async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | unde
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw fileError(error, `read ${path}`);
   }
-}
-
-/** Makes a function that fetches an address to a path, whole and checked or not at all. */
-function fetcher(
-  { network = systemNetwork, tries = 5, token, log }:
-    & Omit<HubOptions, "token">
-    & { readonly token: string | undefined },
-) {
-  const authorized: Network = token === undefined ? network : {
-    ...network,
-    // fetch leaves the token out where it is redirected to another host.
-    fetch: (url, init) =>
-      network.fetch(url, {
-        ...init,
-        headers: { ...init.headers as Record<string, string>, authorization: `Bearer ${token}` },
-      }),
-  };
-  return async (
-    address: string,
-    path: string,
-    { what, maxBytes, check }: {
-      readonly what: string;
-      readonly maxBytes: number;
-      readonly check?: (bytes: Uint8Array<ArrayBuffer>) => Promise<string | undefined>;
-    },
-  ): Promise<void> => {
-    const { host } = new URL(address);
-    if (!network.mayReach(address)) {
-      throw new UserError(`${what}: no permission to reach ${host} (--allow-net=${host})`);
-    }
-    try {
-      await Deno.mkdir(dirname(path), { recursive: true });
-    } catch (error) {
-      throw fileError(error, `create ${dirname(path)}`);
-    }
-    for (let attempt = 1;; attempt++) {
-      let problem: string;
-      let mayPass = true;
-      try {
-        await transfer(address, path, {
-          ...{ network: authorized, maxBytes, answerTimeout: ANSWER, stallTimeout: STALL },
-        });
-        const fault = await check?.(await Deno.readFile(partialPath(path)));
-        if (fault === undefined) return await finishPartial(path);
-        await discardPartial(path);
-        problem = fault;
-      } catch (error) {
-        if (!(error instanceof TransferError)) throw error;
-        problem = error.message;
-        mayPass = error.kind === "transient";
-        if (!mayPass) await discardPartial(path);
-      }
-      if (mayPass && attempt < tries) {
-        const wait = backoff(attempt, network.random());
-        log?.(`${what}: ${host}: ${problem}; trying again in ${(wait / 1000).toFixed(1)} s`);
-        await network.sleep(wait);
-        continue;
-      }
-      throw new UserError(
-        `${what}: ${host}: ${problem}${attempt > 1 ? ` (tried ${attempt} times)` : ""}: ` +
-          remedy(problem, token !== undefined),
-      );
-    }
-  };
-}
-
-/** What a person can do. */
-function remedy(problem: string, hasToken: boolean): string {
-  const status = /^status (\d+)/.exec(problem)?.[1];
-  if (status === "401" || status === "403") {
-    return hasToken
-      ? "HF_TOKEN gives no access to it; ask for access on the model's page, or use another token"
-      : "there is no such public model; check the name, or set HF_TOKEN to a token that may read it";
-  }
-  if (status === "404") return "there is no such model, revision or file; check the name";
-  return "try again later, name another server as HF_ENDPOINT, or a folder that holds the model";
 }

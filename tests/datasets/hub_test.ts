@@ -60,7 +60,7 @@ async function withHub(
         const list = async (folder: string, prefix: string): Promise<void> => {
           for await (const { name, isDirectory } of Deno.readDir(folder)) {
             if (isDirectory) await list(`${folder}/${name}`, `${prefix}${name}/`);
-            else names.push(prefix + name);
+            else if (name !== ".lock") names.push(prefix + name);
           }
         };
         await list(cache.path, "");
@@ -145,6 +145,95 @@ test("refuses half a file whose length nobody announced, and keeps nothing of it
     const error = await assertRejects(() => model.read("model.safetensors"), UserError);
     assertStringIncludes(error.message, "sent 25000 of 50000 bytes (tried 5 times)");
     assertEquals(await cached(), ["hub/ours--tiny/main.json"]);
+  }));
+
+test("keeps no listing that is none, such as a log-in page", () =>
+  withHub((path) => {
+    if (!path.startsWith("/api/")) return undefined;
+    return new Response("<!DOCTYPE html><html>Sign in</html>");
+  }, async ({ options, cached }) => {
+    const open = () => openHubModel(`ours/tiny@${COMMIT}`, { ...options, tries: 2 });
+    const error = await assertRejects(open, UserError);
+    assertStringIncludes(error.message, "127.0.0.1");
+    assertStringIncludes(error.message, "sent no listing of a model (the answer is not JSON: ");
+    assertEquals(await cached(), []);
+  }));
+
+test("refuses bytes of another hash where the hub has only Git's", () =>
+  withHub((path) => {
+    // git hash-object of the file that the listing means
+    const blobId = "cb5b2f69babc53f9145b45ad20b9a075d48717ef";
+    const siblings = [{ rfilename: "config.json", size: CONFIG.length, blobId }];
+    if (path.startsWith("/api/")) return Response.json({ sha: COMMIT, siblings });
+    const altered = CONFIG.slice().fill(0x32, 6, 7);
+    return path.endsWith("config.json") && wrong ? new Response(altered) : undefined;
+  }, async ({ options, cached }) => {
+    const model = await openHubModel("ours/tiny", options);
+    wrong = true;
+    const error = await assertRejects(() => model.read("config.json"), UserError);
+    assertStringIncludes(error.message, "another hash");
+    assertEquals(await cached(), ["hub/ours--tiny/main.json"]);
+    wrong = false;
+    assertEquals(await model.read("config.json"), CONFIG);
+  }));
+let wrong = false;
+
+test("waits as long as Retry-After says, and not for an hour", () =>
+  withHub((path, count) => {
+    if (path.startsWith("/api/")) return undefined;
+    const headers = { "retry-after": count === 1 ? "17" : "3600" };
+    return new Response("busy", { status: 429, headers });
+  }, async ({ options, slept, requests }) => {
+    const model = await openHubModel("ours/tiny", options);
+    const error = await assertRejects(() => model.read("config.json"), UserError);
+    assertStringIncludes(error.message, "status 429; asks to come back in 3600 s");
+    assertEquals([slept, requests.length], [[17_000], 3]);
+  }));
+
+test("leaves the token out where the hub sends it to another host", async () => {
+  const tokens: (string | null)[] = [];
+  await using storage = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    ({ headers }) => {
+      tokens.push(headers.get("authorization"));
+      return new Response(CONFIG);
+    },
+  );
+  const location = `http://127.0.0.1:${storage.addr.port}/x`;
+  await withHub((path) => {
+    if (path.startsWith("/api/")) return undefined;
+    return new Response(null, { status: 302, headers: { location } });
+  }, async ({ options, requests }) => {
+    const model = await openHubModel("ours/tiny", { ...options, token: "secret" });
+    assertEquals(await model.read("config.json"), CONFIG);
+    assertEquals(requests[1]!.authorization, "Bearer secret");
+    assertEquals(tokens, [null]);
+  });
+});
+
+test("downloads once when several want the same file at the same time", () =>
+  withHub(none, async ({ options, requests, cached }) => {
+    const network = {
+      ...options.network!,
+      sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 5)),
+    };
+    const log: string[] = [];
+    const read = async () => {
+      const model = await openHubModel(`ours/tiny@${COMMIT}`, {
+        ...{ ...options, network, log: (line: string) => log.push(line) },
+      });
+      return await model.read("model.safetensors");
+    };
+    assertEquals(await Promise.all([read(), read(), read()]), [WEIGHTS, WEIGHTS, WEIGHTS]);
+    assertEquals(requests.map(({ path }) => path), [
+      `/api/models/ours/tiny/revision/${COMMIT}`,
+      `/ours/tiny/resolve/${COMMIT}/model.safetensors`,
+    ]);
+    assertEquals(log.some((line) => line.startsWith("waiting for ")), true);
+    assertEquals(await cached(), [
+      `hub/ours--tiny/${COMMIT}.json`,
+      `hub/ours--tiny/${COMMIT}/model.safetensors`,
+    ]);
   }));
 
 test("refuses bytes of another hash", () =>

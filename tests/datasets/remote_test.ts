@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { join } from "node:path";
 import { openDataset } from "../../datasets/sources.ts";
 import { UserError } from "../../engine/errors.ts";
+import { permitted } from "../permissions.ts";
 import {
   answerFile,
   hasFiles,
@@ -59,6 +60,35 @@ test("downloads once when two want the same files at the same time", async () =>
   assertEquals(server.requests.length, 2);
   assertEquals(log.filter((line) => line.startsWith("waiting for ")).length, 2);
 }, !hasServer);
+
+test("downloads once when two processes want the same files at the same time", async () => {
+  await using server = serve(async (seen) => {
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return answerFile(seen);
+  });
+  await using at = await places({ mirrors: [server.url] });
+  const module = new URL("../../datasets/sources.ts", import.meta.url).href;
+  const dataset = { ...at.dataset, sample: { ...at.dataset.sample, folder: undefined } };
+  const options = { cacheDir: at.options.cacheDir, systemFolder: null, allowSample: false };
+  const code = `import { openDataset } from ${JSON.stringify(module)};
+    const log = (line) => line.startsWith("waiting") && console.log("waited");
+    const { origin } = await openDataset(${JSON.stringify(dataset)}, {
+      ...${JSON.stringify(options)}, log,
+    });
+    console.log(origin);`;
+  const open = async () => {
+    const args = ["eval", "-q", code];
+    const process = new Deno.Command(Deno.execPath(), { args, stderr: "inherit" });
+    return new TextDecoder().decode((await process.output()).stdout).trim();
+  };
+  const opened = await Promise.all([open(), open()]);
+  assertEquals(opened.sort(), ["network", "waited\ncache"]);
+  assertEquals(await namesIn(at.cache), [".lock", "a.gz", "b.gz"]);
+  for (const name of ["a.gz", "b.gz"]) {
+    assertEquals(await Deno.readFile(join(at.cache, name)), STORED[name]);
+  }
+  assertEquals(server.requests.map(({ name }) => name), ["a.gz", "b.gz"]);
+}, !hasServer || !permitted({ name: "run", command: Deno.execPath() }));
 
 test("takes the sample and keeps no wrong bytes when every mirror sends them", async () => {
   await using server = serve(() => new Response("<html>Sign in to the hotel's network</html>"));
