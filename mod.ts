@@ -126,6 +126,7 @@ export * from "./evaluation/quality.ts";
 export * from "./evaluation/mauve.ts";
 export * from "./evaluation/minimum_bayes_risk.ts";
 export * from "./evaluation/ngrams.ts";
+export * from "./evaluation/rating_classifier.ts";
 export * from "./evaluation/rouge.ts";
 export * from "./evaluation/text_diversity.ts";
 export * from "./evaluation/trigram_model.ts";

@@ -9,14 +9,16 @@
  *     deno task text --help                              # every setting, with ranges and defaults
  *
  * Stages follow one another, and each is passed over where its result is there: vae, encode, diffusion,
- * sample. A run's folder holds the autoencoder's config.json, metrics.csv, checkpoints/ (encoder and
+ * sample, evaluate. A run's folder holds the autoencoder's config.json, metrics.csv, checkpoints/ (encoder and
  * decoder in transformers' layout), evaluation.json and report.html, then latents/, and diffusion/ with the same of the
- * denoiser and samples/.
+ * denoiser, samples/ and evaluation/.
  */
 import { openDevice } from "./engine/device.ts";
 import { EXIT } from "./engine/errors.ts";
 import { fileExists } from "./engine/files.ts";
 import type { JsonObject } from "./engine/json.ts";
+import { evaluateStage } from "./evaluation/evaluate_stage.ts";
+import type { TextEvaluation } from "./evaluation/evaluate_texts.ts";
 import type { TextSamples } from "./evaluation/text_sample_session.ts";
 import { checkTextSampling, sampleOnce } from "./evaluation/text_samples.ts";
 import { weightsHash } from "./evaluation/weights_hash.ts";
@@ -33,6 +35,7 @@ import { BUNDLED, type DataOrigin } from "./training/run_record.ts";
 import { describeSession } from "./training/session.ts";
 import { checkTextConsistency, digitsOf } from "./training/text_config.ts";
 import { DATASET_DEFAULTS } from "./training/text_dataset_defaults.ts";
+import { checkBaseline } from "./training/text_baseline.ts";
 import { loadTextData } from "./training/text_data.ts";
 import {
   checkDiffusion,
@@ -44,9 +47,11 @@ import { openTextDenoiser } from "./training/text_diffusion_checkpoint.ts";
 import {
   DIFFUSION_EXTENDABLE,
   diffusionSettingsOf,
+  evaluationSettingsOf,
   samplingSettingsOf,
   TEXT_DIFFUSION_FLAGS,
   type TextDiffusionConfig,
+  type TextEvaluationConfig,
   type TextSamplingConfig,
 } from "./training/text_diffusion_flags.ts";
 import {
@@ -113,7 +118,7 @@ const SMALL: TextConfig = {
 };
 
 /** A denoiser of the autoencoder's latents, and how it is sampled. */
-const DENOISER: TextDiffusionConfig & TextSamplingConfig = {
+const DENOISER: TextDiffusionConfig & TextSamplingConfig & TextEvaluationConfig = {
   condition: "rating",
   conditionReader: "vae_trained", // it knows the words already
   conditionTokens: 62, // as many as the autoencoder reads
@@ -159,9 +164,11 @@ const DENOISER: TextDiffusionConfig & TextSamplingConfig = {
   votes: 1,
   sampleBatchSize: 25,
   trajectory: false,
+  baseline: "none", // it takes as long again
+  judgeSteps: 1000, // of a model as small as the autoencoder's decoder
 };
 
-type Settings = TextConfig & TextDiffusionConfig & TextSamplingConfig;
+type Settings = TextConfig & TextDiffusionConfig & TextSamplingConfig & TextEvaluationConfig;
 
 /** The defaults of each preset. */
 export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
@@ -198,6 +205,7 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
     diffusionValidationSize: 16,
     sampleSteps: 5,
     samples: 5,
+    judgeSteps: 20,
   },
   // What a laptop does while one waits: the released model learns the chosen reviews a little better.
   nano: {
@@ -263,7 +271,8 @@ async function main(): Promise<number> {
   });
   const given = repeatedFlags(flags, repeated);
   const { preset = "nano", stage = "all" } = given;
-  const samples = stage === "all" || stage === "sample";
+  const evaluated = stage === "all" || stage === "evaluate";
+  const sampled = evaluated || stage === "sample";
   const defaults = repeated?.settings as unknown as Settings | undefined ?? PRESETS[preset];
   const named = resolveConfig(defaults, given);
   const ofDataset = repeated ? {} : DATASET_DEFAULTS[named.dataset](digitsOf(named.digits));
@@ -272,9 +281,11 @@ async function main(): Promise<number> {
   const resolved: TextConfig = textSettingsOf(settings);
   const diffusion: TextDiffusionConfig = diffusionSettingsOf(settings);
   const sampling: TextSamplingConfig = samplingSettingsOf(settings);
+  const evaluation: TextEvaluationConfig = evaluationSettingsOf(settings);
   checkTextConsistency(resolved, given);
   checkDiffusion(diffusion);
   checkTextSampling(sampling, diffusion);
+  checkBaseline(evaluation.baseline, diffusion);
   const { device: name = repeated?.device ?? "onnx", threads = repeated?.threads } = given;
   const device = await openDevice(name, threads === undefined ? {} : { threads });
 
@@ -290,7 +301,11 @@ async function main(): Promise<number> {
   const session = await describeSession(["text", ...Deno.args], device, {
     root: import.meta.dirname ?? ".",
     now: Date.now(),
-    settings: { ...(stage === "vae" ? {} : diffusion), ...(samples ? sampling : {}) },
+    settings: {
+      ...(stage === "vae" ? {} : diffusion),
+      ...(sampled ? sampling : {}),
+      ...(evaluated ? evaluation : {}),
+    },
   });
   const origins: DataOrigin[] = [{
     name: `${config.dataset}, train`,
@@ -342,7 +357,8 @@ async function main(): Promise<number> {
   // The denoiser.
   const place = `${root}/diffusion`;
   const vaeHash = await weightsHash(vae.parameters);
-  const denoiser = stage === "sample" ? await openTextDenoiser(place, vaeHash) : undefined;
+  const isTrained = sampled && stage !== "all"; // or it is an error
+  const denoiser = isTrained ? await openTextDenoiser(place, vaeHash) : undefined;
   const latents = denoiser === undefined ? await requireLatents(task) : undefined;
   const { dataset, digits, trainSize, seed, validationSize } = config; // what the texts are
   const dataOfRun: DataOrigin[] = [...origins, {
@@ -368,23 +384,32 @@ async function main(): Promise<number> {
     ? undefined
     : await trainTextDiffusion({ ...task, run, latents, vaeHash, seed });
   if (trained?.interrupted) return EXIT.interrupted;
-  const report = (samples: TextSamples) =>
-    reportTextDiffusion(run, { device, data, config: diffusion, trained, samples });
+  const report = (samples: TextSamples, evaluation?: TextEvaluation) =>
+    reportTextDiffusion(run, { device, data, config: diffusion, trained, samples, evaluation });
   if (stage === "diffusion") {
     await report({ texts: [], figures: [] });
     return EXIT.done;
   }
 
-  // Samples.
-  const model = denoiser ?? await openTextDenoiser(place, vaeHash);
-  const drawn = await sampleOnce({
-    ...{ device, vae, model, data, dataset, sampling },
-    config: diffusion,
+  // Samples, and what they are worth.
+  const drawing = {
+    ...{ device, vae, data, dataset, sampling, config: diffusion },
+    model: denoiser ?? await openTextDenoiser(place, vaeHash),
     random: randomStream(seed).stream("sampling"),
-    folder: `${place}/samples`,
     now: () => performance.now(),
+  };
+  const samples = await sampleOnce({ ...drawing, folder: `${place}/samples` });
+  if (!evaluated) {
+    await report(samples);
+    return EXIT.done;
+  }
+  const overwrite = stage === "evaluate" && given.overwrite === true;
+  const table = await evaluateStage({
+    ...{ ...drawing, samples, evaluation, root, folder: `${place}/evaluation` },
+    shared: { session, seed, data: dataOfRun, overwrite },
   });
-  await report(drawn);
+  if (table === undefined) return EXIT.interrupted;
+  await report(samples, table);
   return EXIT.done;
 }
 

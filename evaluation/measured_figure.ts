@@ -8,6 +8,8 @@ export interface MeasuredFigure extends KeyFigure {
   readonly measured: number;
   /** The 95 % interval, where there is one. */
   readonly interval?: readonly [number, number];
+  /** The same of real texts, where that says something. */
+  readonly real?: { readonly value: string; readonly measured: number };
 }
 
 /** An accuracy as a figure. */
@@ -19,3 +21,22 @@ export function accuracyFigure(
   const { accuracy: measured, interval } = accuracy;
   return { name, value: describeAccuracy(accuracy), measured, interval, protocol };
 }
+
+/** A number as a figure, beside that of real texts. */
+export function numberFigure(
+  name: string,
+  measured: number,
+  protocol: string,
+  { real, format = (value) => value.toFixed(2) }: {
+    readonly real?: number;
+    readonly format?: (value: number) => string;
+  } = {},
+): MeasuredFigure {
+  return {
+    ...{ name, value: format(measured), measured, protocol },
+    ...(real === undefined ? {} : { real: { value: format(real), measured: real } }),
+  };
+}
+
+/** A share in percent. */
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -162,7 +162,8 @@ export async function answerOptions(
         own.map(({ named, right }) => named === right),
         `the option that a text drawn for the sentence begins with, none counts as wrong ` +
         `(${none} of ${own.length}), ${sampling.sampler}, ${sampling.sampleSteps} steps, ` +
-        `temperature ${sampling.temperature}, greedy decoding, averaged weights`,
+        `temperature ${sampling.temperature}, decoding temperature ` +
+        `${sampling.decodingTemperature}, averaged weights`,
       ],
     ];
     for (const [way, right, how] of ways) {

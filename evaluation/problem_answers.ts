@@ -80,19 +80,20 @@ export async function answerProblems(session: SampleSession): Promise<TextSample
     `${session.folder}/accuracy.csv`,
     ["votes,correct,count,accuracy,low,high", ...table].join("\n") + "\n",
   );
+  const { decodingTemperature } = sampling;
+  const decoding = decodingTemperature === 0
+    ? "greedy decoding"
+    : `decoding at temperature ${decodingTemperature}`;
   const protocol = `${examples.length} held-out problems, exact match of the answer, ` +
     `${config.thoughtPasses} pass, ${sampling.sampler}, ${sampling.sampleSteps} steps, temperature ` +
-    `${sampling.temperature}, greedy decoding, averaged weights`;
+    `${sampling.temperature}, ${decoding}, averaged weights`;
   const ties = "of as many votes, the answer that was given first";
   const figures: MeasuredFigure[] = [
-    accuracyFigure("Accuracy, one sample", byVotes[0]!, protocol),
-    ...(votes === 1 ? [] : [
-      accuracyFigure(
-        `Accuracy, ${votes} votes`,
-        byVotes.at(-1)!,
-        `${protocol}; majority; ${ties}`,
-      ),
-    ]),
+    ...byVotes.map((accuracy, i) =>
+      i === 0
+        ? accuracyFigure("Accuracy, one sample", accuracy, protocol)
+        : accuracyFigure(`Accuracy, ${i + 1} votes`, accuracy, `${protocol}; majority; ${ties}`)
+    ),
     {
       name: "Speed at batch 1",
       value: `${(thoughts / seconds).toFixed(2)} thoughts/s, ${

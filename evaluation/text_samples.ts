@@ -56,22 +56,35 @@ export async function sampleOnce(task: TextSampleTask): Promise<TextSamples> {
   });
 }
 
-/** Draws texts, or answers problems, and writes `samples.jsonl` and what belongs to it. */
-async function sampleTexts(task: TextSampleTask): Promise<TextSamples> {
-  const { device, vae, model, data, config, sampling } = task;
-  checkTextSampling(sampling, config);
+/** What texts are to be made from: classes in turn, or the first held-out examples of each set. */
+function askedExamples({ data, config, sampling }: TextSampleTask): LatentExample[] {
   const { test, classes } = data.examples(config);
+  if (config.condition !== "none" && config.condition !== "rating") {
+    return firstOfSets(test, sampling.samples);
+  }
+  return Array.from({ length: sampling.samples }, (_, i): LatentExample => ({
+    targets: [],
+    ...(classes === null ? {} : { label: i % classes }),
+  }));
+}
+
+/**
+ * Compiles what sampling needs.
+ *
+ * @param examples What conditions are about.
+ * @returns The session, and what releases its graphs.
+ * @throws {UserError} If a question or sentence is too long.
+ */
+export async function openSampleSession(
+  task: TextSampleTask,
+  examples: readonly LatentExample[],
+): Promise<{ readonly session: SampleSession; dispose(): Promise<void> }> {
+  const { device, vae, model, data, config, sampling } = task;
+  const { classes } = data.examples(config);
   const { tokens } = denoiserOf(config, vae, classes);
-  const examples = config.condition === "none" || config.condition === "rating"
-    ? Array.from({ length: sampling.samples }, (_, i): LatentExample => ({
-      targets: [],
-      ...(classes === null ? {} : { label: i % classes }),
-    }))
-    : firstOfSets(test, sampling.samples);
   if (config.condition === "question" || config.condition === "sentence") {
     for (const { source } of examples) tokens?.encode(source ?? ""); // or it is too long
   }
-
   const codec = compileTextCodec(device, vae, vae.tokenizer.id("eos"));
   const known = config.conditionReader === "latents"
     ? ["", ...new Set(examples.flatMap(({ source }) => source ?? []))]
@@ -100,13 +113,23 @@ async function sampleTexts(task: TextSampleTask): Promise<TextSamples> {
       ),
     empty: latents.data.slice(0, k * width) as Float32Array,
   };
+  const dispose = async () => {
+    await sampler.dispose();
+    await codec.dispose();
+  };
+  return { session, dispose };
+}
+
+/** Draws texts, or answers problems, and writes `samples.jsonl` and what belongs to it. */
+async function sampleTexts(task: TextSampleTask): Promise<TextSamples> {
+  checkTextSampling(task.sampling, task.config);
+  const { session, dispose } = await openSampleSession(task, askedExamples(task));
   const kinds = {
     question: answerProblems,
     sentence: (session: SampleSession) => answerOptions(session, () => drawTexts(session)),
-  } as Partial<Record<typeof config.condition, typeof drawTexts>>;
-  const samples = await (kinds[config.condition] ?? drawTexts)(session);
-  await sampler.dispose();
-  await codec.dispose();
+  } as Partial<Record<typeof task.config.condition, typeof drawTexts>>;
+  const samples = await (kinds[task.config.condition] ?? drawTexts)(session);
+  await dispose();
   const lines = samples.texts.map((sample) => JSON.stringify(sample) + "\n");
   await writeFileAtomic(`${task.folder}/samples.jsonl`, lines.join(""));
   return samples;

@@ -1,12 +1,15 @@
 /** What a denoiser of text latents is measured by, and how its report shows it. */
 import type { Device } from "../engine/device.ts";
 import type { JsonObject } from "../engine/json.ts";
+import type { TextEvaluation } from "../evaluation/evaluate_texts.ts";
+import type { MeasuredFigure } from "../evaluation/measured_figure.ts";
 import type { TextSamples } from "../evaluation/text_sample_session.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";
 import type { RunFolder } from "../training/run_folder.ts";
 import type { TextData } from "../training/text_data.ts";
 import type { trainTextDiffusion } from "../training/text_diffusion.ts";
 import type { TextDiffusionConfig } from "../training/text_diffusion_flags.ts";
+import type { ReportSection } from "./sections.ts";
 import { type KeyFigure, type MetricsChart, type ReportTexts, writeReport } from "./report.ts";
 import { trainingSummary } from "./training_summary.ts";
 
@@ -65,16 +68,41 @@ function shownTexts(
   }];
 }
 
+/** The table of an evaluation, and its curve. */
+export function evaluationSection({ figures, curve }: TextEvaluation): ReportSection {
+  return {
+    heading: "Evaluation",
+    table: {
+      columns: ["figure", "value", "real texts", "protocol"],
+      rows: figures.map(({ name, value, real, protocol }) => [
+        ...[name, value, real?.value ?? "", protocol],
+      ]),
+    },
+    plots: curve.length === 0 ? [] : [{
+      title: "BLEU of texts whose latents are noised and denoised in one step",
+      xLabel: "share of the variance that is signal",
+      yLabel: "BLEU",
+      series: [{
+        name: "one step",
+        x: curve.map(({ alphaCumprod }) => alphaCumprod),
+        y: curve.map(({ bleu }) => bleu),
+      }],
+    }],
+  };
+}
+
 /** Writes the report of a denoiser and of what was drawn from it, and says what it says. */
 export async function reportTextDiffusion(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
-  { device, data, config, trained, samples }: {
+  { device, data, config, trained, samples, evaluation }: {
     readonly device: Pick<Device, "threads">;
     readonly data: Pick<TextData, "origin" | "description">;
     readonly config: TextDiffusionConfig;
     /** How training went; undefined where it was done before. */
     readonly trained: Awaited<ReturnType<typeof trainTextDiffusion>> | undefined;
     readonly samples: Pick<TextSamples, "figures" | "texts">;
+    /** What stage evaluate found, if it was run. */
+    readonly evaluation?: TextEvaluation | undefined;
   },
 ): Promise<void> {
   const { done, ...measured } = trained ??
@@ -95,10 +123,20 @@ export async function reportTextDiffusion(
     texts: shownTexts(samples.texts, "Sampled texts, the first ones, not chosen"),
     metrics: rows,
     charts: TEXT_DIFFUSION_CHARTS,
+    sections: evaluation === undefined ? [] : [evaluationSection(evaluation)],
     config: config as unknown as JsonObject,
     origin: record as unknown as JsonObject,
   });
   console.log(summary);
-  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
+  const said: readonly (KeyFigure & Partial<MeasuredFigure>)[] = evaluation === undefined
+    ? figures
+    : [
+      ...denoiserFigures(rows, config.diffusionValidationSize),
+      ...evaluation.figures,
+    ];
+  said.forEach(({ name, value, protocol, real }) => {
+    const beside = real === undefined ? "" : `, real texts ${real.value}`;
+    console.log(`${name}: ${value}${beside} (${protocol})`);
+  });
   console.log(`report: ${report}`);
 }

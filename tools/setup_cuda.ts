@@ -9,7 +9,6 @@
  */
 import { EXIT, usageError, UserError } from "../engine/errors.ts";
 import { CUDA_PROVIDER, nativeFolder } from "../engine/onnx_library.ts";
-import { runProgram } from "../training/program.ts";
 
 /** Downloads the wheel, checked by hash, and puts its provider into `folder`. */
 async function installProvider(folder: string): Promise<void> {
@@ -54,8 +53,11 @@ async function main(): Promise<void> {
 }
 
 if (import.meta.main) {
-  await runProgram(async () => {
+  try {
     await main();
-    return EXIT.done;
-  });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    console.error(`error: ${error.message}`);
+    Deno.exit(error.exitCode ?? EXIT.failed);
+  }
 }

@@ -1,9 +1,9 @@
 /**
  * Starts a program with its permission set of deno.json, plus what its flags name and no more:
- * `--out DIR` may be written, `--config`, `--data-dir`, `--checkpoint`, `--start-from`, `--encoder-from`
- * and `--decoder-from DIR` and the mask of `--inpaint` may be read, and `--device tensorflow` sets
- * libtensorflow's variables. A set alone is
- * fixed: it would have to allow every folder there is, or refuse the user's own.
+ * `--out DIR` may be written, `--config`, `--data-dir`, `--checkpoint`, `--start-from`, `--encoder-from`,
+ * `--decoder-from` and `--judge DIR` and the mask of `--inpaint` may be read, and `--device tensorflow`
+ * sets libtensorflow's variables. A set alone is fixed: it would have to allow every folder there is, or
+ * refuse the user's own.
  *
  *     deno run --allow-run tools/task.ts image --out /some/folder
  */
@@ -22,6 +22,7 @@ const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--data-dir": ["read"],
   "--checkpoint": ["read"],
   "--vae": ["read"],
+  "--judge": ["read"],
   "--start-from": ["read"],
   "--encoder-from": ["read"],
   "--decoder-from": ["read"],

@@ -19,6 +19,7 @@ import { compileLossStep, type LossBatch } from "./loss_step.ts";
 import { MeanWindow } from "./mean_window.ts";
 import { MetricsLog } from "./metrics.ts";
 import type { RunFolder } from "./run_folder.ts";
+import { checkSameRun, runDetails } from "./same_run.ts";
 import { loadTrainState } from "./state_tensors.ts";
 import { type Supervised, type SupervisedConfig, superviseTraining } from "./supervise.ts";
 
@@ -68,6 +69,7 @@ export async function trainLanguageModel(
   const found = await findCheckpoint(run.directory);
   describeDamage(found).forEach((line) => console.error(line));
   const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
+  if (checkpoint !== undefined) checkSameRun(checkpoint, run.record, []);
   const state = checkpoint === undefined
     ? initTrainState(initParameters(specs, random.stream("weights")), specs, adamW(optimizer))
     : loadTrainState(checkpoint, specs, adamW(optimizer).slots);
@@ -137,7 +139,7 @@ export async function trainLanguageModel(
         languageCheckpoint({
           ...{ config: model, tokenizer, state, step, seed },
           configHash: run.record.configHash,
-          details: { window: window.toJson() },
+          details: { window: window.toJson(), run: runDetails(run.record) },
         }),
       ),
   });

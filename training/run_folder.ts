@@ -44,6 +44,7 @@ const RUN_FILES = [
   "samples",
   "latents",
   "diffusion",
+  ...["evaluation", "baseline-direct", "baseline-cot", "judge"] as const,
 ] as const;
 
 /** Names that the program tries before it gives up. */

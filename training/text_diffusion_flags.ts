@@ -4,7 +4,7 @@ import { flowSamplerNames, samplerNames } from "../diffusion/samplers/registry.t
 import { predictionTypes } from "../diffusion/schedules.ts";
 import { timestepDraws } from "../diffusion/timestep_sampling.ts";
 import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
-import { choice, type FlagValues, integer, number, toggle } from "./flag_kinds.ts";
+import { choice, type FlagValues, integer, number, text, toggle } from "./flag_kinds.ts";
 
 /** What is known when a text is made. */
 export const TEXT_CONDITIONS = [
@@ -147,8 +147,24 @@ const SAMPLING = {
   },
 };
 
+/** Flags that decide what texts and answers are compared with. */
+const EVALUATION = {
+  "Evaluation": {
+    baseline: choice(["none", "direct", "cot"], {
+      help:
+        "train a GPT-2 of the denoiser's size on the same problems, too: it answers directly, or " +
+        "with written-out steps",
+    }),
+    judge: text({
+      placeholder: "DIR",
+      help: "a GPT-2 in transformers' files, for perplexity and MAUVE; one is trained if not given",
+    }),
+    judgeSteps: integer({ min: 1, help: "optimizer steps of the judge that is trained here" }),
+  },
+};
+
 /** The flags, by the headings of `--help`. */
-export const TEXT_DIFFUSION_FLAGS = { ...TRAINING, ...SAMPLING };
+export const TEXT_DIFFUSION_FLAGS = { ...TRAINING, ...SAMPLING, ...EVALUATION };
 
 /** Settings of the denoiser's training. */
 export type TextDiffusionConfig = FlagValues<typeof TRAINING>;
@@ -156,11 +172,19 @@ export type TextDiffusionConfig = FlagValues<typeof TRAINING>;
 /** Settings of sampling. */
 export type TextSamplingConfig = FlagValues<typeof SAMPLING>;
 
+type EvaluationFlags = FlagValues<typeof EVALUATION>;
+
+/** Settings of the evaluation. */
+export type TextEvaluationConfig =
+  & Omit<EvaluationFlags, "judge">
+  & Partial<Pick<EvaluationFlags, "judge">>;
+
 /** The names of a group's flags. */
 const keysOf = (groups: Readonly<Record<string, object>>) =>
   new Set(Object.values(groups).flatMap((group) => Object.keys(group)));
 
 const [TRAINING_KEYS, SAMPLING_KEYS] = [keysOf(TRAINING), keysOf(SAMPLING)];
+const EVALUATION_KEYS = keysOf(EVALUATION);
 
 /** The settings of {@linkcode TextDiffusionConfig} among others. */
 export function diffusionSettingsOf<C extends object>(
@@ -174,6 +198,13 @@ export function samplingSettingsOf<C extends object>(
   settings: C,
 ): Pick<C, keyof C & keyof TextSamplingConfig> {
   return pick(settings, SAMPLING_KEYS) as Pick<C, keyof C & keyof TextSamplingConfig>;
+}
+
+/** The settings of {@linkcode TextEvaluationConfig} among others. */
+export function evaluationSettingsOf<C extends object>(
+  settings: C,
+): Pick<C, keyof C & keyof TextEvaluationConfig> {
+  return pick(settings, EVALUATION_KEYS) as Pick<C, keyof C & keyof TextEvaluationConfig>;
 }
 
 function pick(settings: object, keys: ReadonlySet<string>): object {

@@ -11,7 +11,7 @@ import { choice, type FlagValues, integer, number, text, toggle } from "./flag_k
 export const TEXT_DATASETS = ["hotel_reviews", "commonsense", "math", "multiplication"] as const;
 
 /** What can be done one after the other. */
-export const TEXT_STAGES = ["all", "vae", "encode", "diffusion", "sample"] as const;
+export const TEXT_STAGES = ["all", "vae", "encode", "diffusion", "sample", "evaluate"] as const;
 
 /** What weights are before training: see vae/aligned_start.ts. */
 export const INITIALIZATIONS = ["random", "aligned"] as const;
@@ -27,7 +27,7 @@ export const TEXT_FLAGS = {
     stage: choice(TEXT_STAGES, {
       help:
         "vae: train the autoencoder; encode: texts to latents; diffusion: train the denoiser; " +
-        "sample: draw texts; all of them if not given",
+        "sample: draw texts; evaluate: measure them; all of them if not given",
     }),
     preset: choice(["smoke", "nano", "small", "base"], {
       help: "which defaults; nano if not given",

@@ -24,10 +24,13 @@ export function textSequence(
   return { ids: Int32Array.of(end, ...ids, end), given: 1 };
 }
 
-/** A question as an answer follows it: [CLS], the question, [SEP]. */
+/** A question as an answer follows it: [CLS], the question, [SEP]; end tokens where there are no such. */
 export function questionTokens(question: string, tokenizer: TextTokenizer): Int32Array {
   const ids = tokenizer.encode(question, { splitSpecialTokens: true });
-  return Int32Array.of(tokenizer.id("cls"), ...ids, tokenizer.id("sep"));
+  const [before, after] = (["cls", "sep"] as const).map((role) =>
+    tokenizer.id(tokenizer.specialTokens[role] === undefined ? "eos" : role)
+  );
+  return Int32Array.of(before!, ...ids, after!);
 }
 
 /** A question, its answer and the end token, of which only the answer is to be said. */

@@ -25,6 +25,10 @@ Deno.test("textSequence() and answerSequence() say what is given, and end with t
   const answer = answerSequence("ab", "c", tokenizer);
   assertEquals([...answer.ids], [cls, ...ids("ab"), sep, ...ids("c"), end]);
   assertEquals([...questionTokens("ab", tokenizer)], [...answer.ids.slice(0, answer.given)]);
+  // GPT-2's own tokens have neither [CLS] nor [SEP].
+  const renamed = JSON.stringify(tokenizer.json).replaceAll(/\[(CLS|SEP)\]/g, "[its $1]");
+  const plain = new TextTokenizer(JSON.parse(renamed), { eos_token: "<|endoftext|>" });
+  assertEquals([...questionTokens("ab", plain)], [end, ...ids("ab"), end]);
 });
 
 Deno.test("languageBatch() pads to the next length and asks for nothing that is given", () => {

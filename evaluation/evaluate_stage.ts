@@ -1,0 +1,60 @@
+/** Stage `evaluate` of text.ts: the baseline and the judge that are asked for, then the table. */
+import {
+  BASELINES,
+  baselineSequences,
+  type SharedRun,
+  trainBaseline,
+} from "../training/text_baseline.ts";
+import type { TextEvaluationConfig } from "../training/text_diffusion_flags.ts";
+import { openJudge } from "../training/text_judge.ts";
+import { answerBaselineOnce } from "./baseline_answers.ts";
+import {
+  areTextsJudged,
+  cutTexts,
+  evaluateTextsOnce,
+  type TextEvaluation,
+} from "./evaluate_texts.ts";
+import type { TextSamples, TextSampleTask } from "./text_sample_session.ts";
+
+/** What the stage works with. */
+export interface EvaluateStage extends Omit<TextSampleTask, "folder"> {
+  /** What was drawn. */
+  readonly samples: TextSamples;
+  /** What is compared with. */
+  readonly evaluation: TextEvaluationConfig;
+  /** The folder of the run, in which baselines and the judge have theirs. */
+  readonly root: string;
+  /** The folder of the table. */
+  readonly folder: string;
+  /** What the runs of baselines and the judge share with the main one. */
+  readonly shared: SharedRun;
+}
+
+/** Trains what is lacking, and measures. @returns undefined where a training was interrupted. */
+export async function evaluateStage(
+  { evaluation, root, shared, ...task }: EvaluateStage,
+): Promise<TextEvaluation | undefined> {
+  const { device, vae, data, config } = task;
+  const baselines = Object.fromEntries(
+    BASELINES.map((kind) => [kind, `${root}/baseline-${kind}`]),
+  ) as Record<typeof BASELINES[number], string>;
+  const { baseline: kind } = evaluation;
+  if (kind !== "none") {
+    const baseline = { ...task, kind, shared, folder: baselines[kind] };
+    const sequences = baselineSequences(baseline, vae.tokenizer);
+    const model = await trainBaseline(baseline, sequences);
+    if (model === undefined) return undefined;
+    await answerBaselineOnce(baseline, model, sequences);
+  }
+  const { train, validation } = data.examples(config);
+  const texts = (examples: typeof train) =>
+    cutTexts(examples.flatMap(({ targets }) => targets), vae);
+  const judge = areTextsJudged(config)
+    ? await openJudge(evaluation, {
+      ...{ device, vae, shared, folder: `${root}/judge` },
+      texts: { train: texts(train), validation: texts(validation) },
+    })
+    : undefined;
+  if (judge === undefined && areTextsJudged(config)) return undefined;
+  return await evaluateTextsOnce({ ...task, baselines, judge });
+}
