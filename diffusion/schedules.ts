@@ -35,7 +35,7 @@ export type PredictionType = typeof predictionTypes[number];
 
 /** Settings of {@linkcode noiseSchedule}, named as diffusers' scheduler settings. */
 export interface ScheduleConfig {
-  /** T, the number of timesteps that the denoiser is trained on; 2 to 1,000,000. @default {1000} */
+  /** T, the number of timesteps that the denoiser is trained on; 2 to 100,000. @default {1000} */
   numTrainTimesteps?: number;
   /** The first beta of the schedules that have one. @default {0.0001} */
   betaStart?: number;
@@ -73,7 +73,7 @@ export interface NoiseSchedule {
 const MAX_COSINE_BETA = 0.999;
 
 /** The largest T; a file that asks for more asks for memory. */
-const MOST_TIMESTEPS = 1_000_000;
+const MOST_TIMESTEPS = 100_000;
 
 function linspace(start: number, end: number, count: number): Float64Array {
   return Float64Array.from({ length: count }, (_, i) => start + i * ((end - start) / (count - 1)));
@@ -108,7 +108,7 @@ const makers: Record<BetaSchedule, (T: number, start: number, end: number) => Fl
  * The betas of a named schedule.
  *
  * @param betaSchedule The name.
- * @param numTrainTimesteps T, 2 to 1,000,000.
+ * @param numTrainTimesteps T, 2 to 100,000.
  * @param betaStart The first beta (of 1000 timesteps for "linear_scaled_to_t"); the cosines have no use
  * for it.
  * @param betaEnd The last beta, likewise.
@@ -162,7 +162,7 @@ function checkBetas(betas: Float64Array): void {
 /**
  * Makes a noise schedule.
  *
- * @throws {UserError} If T is below 2 or above a million, a name is unknown, trainedBetas are not as many as T, or a beta
+ * @throws {UserError} If T is below 2 or above 100,000, a name is unknown, trainedBetas are not as many as T, or a beta
  * lies outside (0, 1).
  *
  * @example

@@ -161,7 +161,7 @@ Deno.test("noiseSchedule() refuses settings that make no schedule", () => {
     assertThrows(() => noiseSchedule(config), UserError, message);
   refuses(
     { numTrainTimesteps: 1 },
-    "numTrainTimesteps is 1; it must be an integer from 2 to 1000000",
+    "numTrainTimesteps is 1; it must be an integer from 2 to 100000",
   );
   refuses({ numTrainTimesteps: 10.5 }, "numTrainTimesteps is 10.5");
   refuses(
