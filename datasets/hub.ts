@@ -88,6 +88,13 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
   const offline = options.offline ?? ["1", "true"].includes(variable("HF_HUB_OFFLINE") ?? "");
   const endpoint = (options.endpoint ?? variable("HF_ENDPOINT") ?? "https://huggingface.co")
     .replace(/\/+$/, "");
+  if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
+    throw new UserError(
+      `${
+        quote(endpoint)
+      }, from HF_ENDPOINT, is no address of a hub: it must begin with https:// or http://`,
+    );
+  }
   const folder = join(cacheDir, "hub", id.replace("/", "--"));
   const fetchFile = hubFetcher({ ...options, token: options.token ?? variable("HF_TOKEN") });
   const listingPath = join(folder, `${revision.replaceAll("/", "--")}.json`);

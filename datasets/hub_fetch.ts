@@ -127,6 +127,10 @@ export function hubFetcher(
 
 /** What a person can do. */
 function remedy(problem: string, hasToken: boolean): string {
+  const forbidden = /^Requires net access to "([^"]*)"/.exec(problem)?.[1];
+  if (forbidden !== undefined) {
+    return `the hub keeps this file elsewhere; allow that as well (--allow-net=${forbidden})`;
+  }
   const status = /^status (\d+)/.exec(problem)?.[1];
   if (status === "401" || status === "403") {
     return hasToken

@@ -59,6 +59,9 @@ export interface StartOptions {
   readonly preload?: string;
 }
 
+/** What tools/task.ts may read, as in deno.json. */
+const ENVIRONMENT = "--allow-env=NANODIFFUSION_CACHE,HF_ENDPOINT";
+
 /** Starts a program. */
 export function startProgram(
   program: "image" | "text",
@@ -68,7 +71,7 @@ export function startProgram(
   const command = [
     Deno.execPath(),
     ...task
-      ? ["run", "-q", "--allow-run", "tools/task.ts", program, ...args]
+      ? ["run", "-q", "--allow-run", ENVIRONMENT, "tools/task.ts", program, ...args]
       : denoArguments(program, args, deno.permissions[program]),
   ];
   if (preload !== undefined) command.splice(2, 0, `--preload=${preload}`);

@@ -1,10 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { openTextVae } from "../training/text_vae_checkpoint.ts";
 import { loadBert, loadGpt2, openModelFiles } from "../vae/pretrained.ts";
-import { folderWith } from "./datasets/tiny_dataset.ts";
+import { folderWith, hasServer } from "./datasets/tiny_dataset.ts";
 import { imageRuns } from "./image_program.ts";
 import { HALF_BERT, HALF_GPT2, halfFiles } from "./published_halves.ts";
-import { runText, TINY_TEXT, tinyDenoiser } from "./text_program.ts";
+import { runText, startText, TINY_TEXT, tinyDenoiser } from "./text_program.ts";
 
 const ignore = !imageRuns;
 
@@ -145,5 +145,59 @@ Deno.test({
       assertEquals([code, stderr.trimEnd().split("\n").length], [expected, 1], stderr);
       assertEquals(await Deno.stat(`${path}/never`).then(() => true, () => false), false);
     }
+  },
+});
+
+/** A hub of two models, ours/bert and ours/gpt2, on the loopback interface. */
+function serveHub(files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>) {
+  const commit = "0123456789abcdef0123456789abcdef01234567";
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    const { pathname } = new URL(request.url);
+    const [, model] = /^\/api\/models\/ours\/(bert|gpt2)\/revision\/main$/.exec(pathname) ?? [];
+    if (model !== undefined) {
+      const names = Object.keys(files).filter((name) => name.startsWith(`${model}/`));
+      const siblings = names.map((name) => ({ rfilename: name.slice(model.length + 1) }));
+      return Response.json({ sha: commit, siblings });
+    }
+    const [, folder, name] = /^\/ours\/(\w+)\/resolve\/\w+\/(.+)$/.exec(pathname) ?? [];
+    const bytes = files[`${folder}/${name}`];
+    return bytes === undefined
+      ? new Response("Entry not found", { status: 404 })
+      : new Response(bytes);
+  });
+  return {
+    address: `http://127.0.0.1:${server.addr.port}`,
+    [Symbol.asyncDispose]: () => server.shutdown(),
+  };
+}
+
+Deno.test({
+  name: "text takes published halves from a hub that HF_ENDPOINT names, and says what is denied",
+  ignore: ignore || !hasServer,
+  fn: async () => {
+    await using folder = await folderWith();
+    await using hub = serveHub(halfFiles());
+    const out = `${folder.path}/run`;
+    const whole = { HF_ENDPOINT: hub.address, NANODIFFUSION_CACHE: `${folder.path}/cache` };
+    const run = (flags: readonly string[], env: Record<string, string> = whole, task = true) =>
+      startText([...flags, "--steps=1", "--out", out], { env, task }).ended;
+    const flags = fromHalves("ours");
+
+    // The permission set knows the public hub alone, and the task adds what the environment names.
+    const denied = await run(flags, { HF_ENDPOINT: hub.address }, false);
+    const { host } = new URL(hub.address);
+    const message = `no permission to reach ${host} (--allow-net=${host})`;
+    assertEquals([denied.code, denied.stderr.trimEnd().split("\n").length], [1, 1], denied.stderr);
+    assertStringIncludes(denied.stderr, message);
+
+    const absent = await run(fromHalves("theirs"));
+    assertEquals(absent.code, 1);
+    assertStringIncludes(absent.stderr, "status 404: there is no such model, revision or file");
+    assertEquals(await Deno.stat(out).then(() => true, () => false), false);
+
+    const { code, stderr } = await run(flags);
+    assertEquals(code, 0, stderr);
+    const record = JSON.parse(await Deno.readTextFile(`${out}/config.json`));
+    assertEquals(record.data[1].origin, "ours/bert@0123456789ab");
   },
 });

@@ -1,11 +1,11 @@
 /**
  * Starts a program with its permission set of deno.json, plus what its flags name and no more:
- * `--out DIR` may be written, `--config`, `--data-dir`, `--checkpoint`, `--start-from`, `--encoder-from`,
- * `--decoder-from` and `--judge DIR` and the mask of `--inpaint` may be read, and `--device tensorflow`
- * sets libtensorflow's variables. A set alone is fixed: it would have to allow every folder there is, or
- * refuse the user's own.
+ * `--out DIR` may be written, `--config`, `--data-dir`, `--checkpoint`, `--start-from`, `--encoder-from`
+ * `--decoder-from` and `--judge DIR` and the mask of `--inpaint` may be read, `--device tensorflow` sets
+ * libtensorflow's variables, the folder of NANODIFFUSION_CACHE may be used, and the host of HF_ENDPOINT
+ * reached. A set alone is fixed: it would have to allow every folder there is, or refuse the user's own.
  *
- *     deno run --allow-run tools/task.ts image --out /some/folder
+ *     deno run --allow-run --allow-env=NANODIFFUSION_CACHE,HF_ENDPOINT tools/task.ts image --out /some/folder
  */
 import config from "../deno.json" with { type: "json" };
 import { TENSORFLOW_DEFAULTS, TENSORFLOW_THREADS, usesTensorFlow } from "../engine/device_names.ts";
@@ -55,10 +55,36 @@ export function namedVariables(args: readonly string[]): string[] {
     : [];
 }
 
+/** What the environment names; the programs read it, too. */
+export interface NamedPlaces {
+  /** NANODIFFUSION_CACHE, the folder of downloads. */
+  readonly cache?: string | undefined;
+  /** HF_ENDPOINT, the address of a hub. */
+  readonly hub?: string | undefined;
+}
+
+/** The places that the environment names, of those variables that may be read. */
+export function placesOfEnvironment(): NamedPlaces {
+  const value = (variable: string) =>
+    Deno.permissions.querySync({ name: "env", variable }).state === "granted"
+      ? Deno.env.get(variable) || undefined
+      : undefined;
+  return { cache: value("NANODIFFUSION_CACHE"), hub: value("HF_ENDPOINT") };
+}
+
+/** The host of an address with its port; none where that is no address, which the program will say. */
+function hostsOf(address: string | undefined): string[] {
+  if (address === undefined || !URL.canParse(address)) return [];
+  const { hostname, port, protocol } = new URL(address);
+  if (hostname === "") return [];
+  return [`${hostname}:${port || (protocol === "http:" ? "80" : "443")}`];
+}
+
 /**
  * Deno's arguments for a program. Deno's `--allow-read` replaces the set's own list, so both are given.
  *
  * @param set The permission set of deno.json, by its lists.
+ * @param places What the environment names.
  */
 export function denoArguments(
   program: string,
@@ -67,16 +93,20 @@ export function denoArguments(
     readonly read: readonly string[];
     readonly write: readonly string[];
     readonly env?: readonly string[];
+    readonly net?: readonly string[];
   },
+  { cache, hub }: NamedPlaces = {},
 ): string[] {
   const { read, write } = namedFolders(args);
-  const allow = (access: Access | "env", names: readonly string[]) =>
+  const cached = cache === undefined || cache.includes(",") ? [] : [cache];
+  const allow = (access: Access | "env" | "net", names: readonly string[]) =>
     names.length === 0 ? [] : [`--allow-${access}=${[...set[access] ?? [], ...names].join()}`];
   return [
     ...["run", "-q", "--no-prompt", `-P=${program}`],
-    ...allow("read", read),
-    ...allow("write", write),
+    ...allow("read", [...read, ...cached]),
+    ...allow("write", [...write, ...cached]),
     ...allow("env", namedVariables(args)),
+    ...allow("net", hostsOf(hub)),
     `${program}.ts`,
     ...args,
   ];
@@ -116,8 +146,9 @@ if (import.meta.main) {
       }
     });
   }
-  const child = new Deno.Command(Deno.execPath(), { args: denoArguments(program, args, set) })
-    .spawn();
+  const child = new Deno.Command(Deno.execPath(), {
+    args: denoArguments(program, args, set, placesOfEnvironment()),
+  }).spawn();
   const { code, message } = ending(await child.status);
   if (message !== undefined) console.error(message);
   Deno.exit(code);

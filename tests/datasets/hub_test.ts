@@ -264,3 +264,45 @@ test("refuses names that are none, and could leave the cache's folder", async ()
     assertStringIncludes(error.message, "names no model");
   }
 });
+
+test("says that HF_ENDPOINT is no address", async () => {
+  for (const endpoint of ["hub.example", "ftp://hub.example", "//hub.example"]) {
+    const options = { endpoint, cacheDir: "unused" };
+    const error = await assertRejects(() => openHubModel("ours/tiny", options), UserError);
+    assertStringIncludes(error.message, `"${endpoint}", from HF_ENDPOINT, is no address of a hub`);
+  }
+});
+
+test("names the host that permissions are missing for, the hub's or the one it sends on to", () =>
+  withHub(none, async ({ options, cached }) => {
+    const { host } = new URL(options.endpoint!);
+    const network = { ...options.network!, mayReach: () => false };
+    const denied = await assertRejects(
+      () => openHubModel("ours/tiny", { ...options, network }),
+      UserError,
+    );
+    const message = `ours/tiny@main: no permission to reach ${host} (--allow-net=${host})`;
+    assertEquals([denied.message, await cached()], [message, []]);
+
+    const model = await openHubModel("ours/tiny", {
+      ...options,
+      network: {
+        ...options.network!,
+        // As fetch does where it follows a redirection to a host that may not be reached.
+        fetch: (url, init) =>
+          url.includes("/resolve/")
+            ? Promise.reject(
+              new Deno.errors.NotCapable(
+                'Requires net access to "files.example:443", run again with the --allow-net flag',
+              ),
+            )
+            : options.network!.fetch(url, init),
+      },
+    });
+    const elsewhere = await assertRejects(() => model.read("config.json"), UserError);
+    assertStringIncludes(
+      elsewhere.message,
+      "the hub keeps this file elsewhere; allow that as well (--allow-net=files.example:443)",
+    );
+    assertEquals(await cached(), ["hub/ours--tiny/main.json"]);
+  }));

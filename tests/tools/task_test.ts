@@ -79,6 +79,20 @@ Deno.test("denoArguments() adds libtensorflow's variables for its devices and no
   assertEquals(variables("--device=onnx", "--out=tensorflow"), []);
 });
 
+Deno.test("denoArguments() adds the places that the environment names, and nothing for none", () => {
+  const set = { ...SET, net: ["data.org:443"] };
+  const places = (cache?: string, hub?: string) =>
+    denoArguments("text", [], set, { cache, hub }).filter((arg) => arg.startsWith("--allow"));
+  assertEquals(places(), []);
+  assertEquals(places("/c"), ["--allow-read=./,/data,/c", "--allow-write=./runs,/c"]);
+  assertEquals(places(undefined, "https://hub.org/x"), ["--allow-net=data.org:443,hub.org:443"]);
+  assertEquals(places(undefined, "http://[::1]:80"), ["--allow-net=data.org:443,[::1]:80"]);
+  assertEquals(places(undefined, "http://127.0.0.1:81/"), [
+    "--allow-net=data.org:443,127.0.0.1:81",
+  ]);
+  assertEquals(places("a,b", "hub.org"), []);
+});
+
 Deno.test("denoArguments() passes on what looks like Deno's own flags behind the program", () => {
   const args = denoArguments("image", ["--allow-all", "-A", "--allow-net"], SET);
   assertEquals(args.slice(args.indexOf("image.ts")), [

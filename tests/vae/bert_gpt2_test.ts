@@ -3,6 +3,7 @@ import { bert, type BertConfig, bertSpecs } from "../../vae/bert.ts";
 import { gpt2, type Gpt2Config, gpt2Loss, gpt2Specs } from "../../vae/gpt2.ts";
 import { compileGpt2Decoder } from "../../vae/gpt2_decoder.ts";
 import { type DeviceName, openDevice } from "../../engine/device.ts";
+import { DEVICE_NAMES } from "../../engine/device_names.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { crossEntropy } from "../../nn/cross_entropy.ts";
@@ -12,7 +13,8 @@ import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
 
-const DEVICES: readonly DeviceName[] = ["cpu", "onnx"];
+/** All of them: those that are not set up are skipped. */
+const DEVICES: readonly DeviceName[] = DEVICE_NAMES;
 
 async function load(name: string) {
   const file = `${name}/model.safetensors`;
