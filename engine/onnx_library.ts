@@ -56,6 +56,14 @@ export async function loadOnnxRuntime(): Promise<void> {
     await importOnnxRuntime();
   } catch (cause) {
     const [why] = (cause as Error).message.split("\n");
+    if (cause instanceof Deno.errors.NotCapable) {
+      throw new UserError(
+        `The onnx device does not work here: Deno holds no permission to load native code (${
+          why!.split(",")[0]
+        }): use a deno task, which grants it, or --device wasm, which needs none.`,
+        { cause },
+      );
+    }
     throw new UserError(
       `The onnx device does not work here (${why}): install the packages anew (remove node_modules, ` +
         "then run deno install), or try --device wasm.",

@@ -9,6 +9,7 @@
  */
 import { EXIT, usageError, UserError } from "../engine/errors.ts";
 import { CUDA_PROVIDER, nativeFolder } from "../engine/onnx_library.ts";
+import { runProgram } from "../training/program.ts";
 
 /** Downloads the wheel, checked by hash, and puts its provider into `folder`. */
 async function installProvider(folder: string): Promise<void> {
@@ -53,11 +54,8 @@ async function main(): Promise<void> {
 }
 
 if (import.meta.main) {
-  try {
+  await runProgram(async () => {
     await main();
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    console.error(`error: ${error.message}`);
-    Deno.exit(error.exitCode ?? EXIT.failed);
-  }
+    return EXIT.done;
+  });
 }

@@ -15,6 +15,7 @@ import {
   type TensorFlowName,
   tensorflowPackage,
 } from "../engine/tensorflow_package.ts";
+import { runProgram } from "../training/program.ts";
 
 /** Files that are there when the libraries are. */
 const LIBRARIES = ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"];
@@ -141,11 +142,8 @@ async function main(): Promise<void> {
 }
 
 if (import.meta.main) {
-  try {
+  await runProgram(async () => {
     await main();
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    console.error(`error: ${error.message}`);
-    Deno.exit(error.exitCode ?? EXIT.failed);
-  }
+    return EXIT.done;
+  });
 }

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import config from "../../deno.json" with { type: "json" };
+import { deviceWorks } from "../devices.ts";
 import { permitted } from "../permissions.ts";
 
 Deno.test({
@@ -14,7 +15,7 @@ Deno.test({
 
 Deno.test({
   name: "openDevice() says how to set onnx-cuda up when its provider is not there",
-  ignore: !permitted({ name: "read" }, { name: "ffi" }) || Deno.build.os !== "linux",
+  ignore: !deviceWorks("onnx") || !permitted({ name: "read" }) || Deno.build.os !== "linux",
   fn: async () => {
     const { CUDA_PROVIDER, nativeFolder } = await import("../../engine/onnx_library.ts");
     const { openDevice } = await import("../../engine/device.ts");
