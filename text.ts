@@ -214,6 +214,7 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
     steps: 500,
     copySteps: 0, // it copies already
     learningRate: 3e-4, // more would undo what the released model has learned
+    corruption: "none", // with substitution, clean texts come back a little worse
     denoiserLayers: 4,
     denoiserWidth: 192,
     denoiserHeads: 6,
