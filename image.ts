@@ -356,7 +356,8 @@ async function trainAndReport(
       }),
     );
   const { state, interrupted, ...measured } = await trainImages({
-    ...{ config, device, trainStep, state: initial, done, window, memory, metrics, save },
+    ...{ config, device, directory, trainStep, state: initial, done },
+    ...{ window, memory, metrics, save },
     batchAt: imageTrainingBatches(data.train, config, { random, schedule, memory }),
     validate: (parameters) => validationLoss(parameters, heldOut),
   });

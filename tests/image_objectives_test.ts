@@ -132,31 +132,70 @@ Deno.test({
   },
 });
 
+/** Asserts that the state of a run's last checkpoint is finite. @returns Its step. */
+async function finiteState(out: string): Promise<number> {
+  const names = await Array.fromAsync(Deno.readDir(`${out}/checkpoints`), ({ name }) => name);
+  const last = names.sort().at(-1)!;
+  const path = `${out}/checkpoints/${last}/training_state.safetensors`;
+  const { tensors } = decodeSafetensors(await Deno.readFile(path), path);
+  for (const [name, { data }] of tensors) {
+    assert(Array.from(data, Number).every(Number.isFinite), `${name} is not finite`);
+  }
+  return Number(last.replace("step-", ""));
+}
+
+Deno.test({
+  name: "image skips steps whose gradients overflow, counts them, and keeps their batches",
+  ignore,
+  fn: async () => {
+    const out = `${await folder()}/run`;
+    // Weights of 1 / SNR^5, which no gradient survives where hardly any signal is left: at the last
+    // of the 100 time steps, which a batch of four seldom meets.
+    const wild = ["--p2-gamma=6", "--p2-k=1e-30", "--batch-size=4", "--steps=60"];
+    const base = BASE.filter((flag) => !/batch-size|checkpoint-every/.test(flag));
+    const { code, stderr } = await runImage(...base, "--denoiser=dit", ...wild, `--out=${out}`);
+    assertEquals(code, 0, stderr);
+    const skipped = Array.from(stderr.matchAll(/^step (\d+) is skipped: its gradients overflow/gm));
+    assert(skipped.length > 0, stderr);
+    const [header, ...rows] = (await Deno.readTextFile(`${out}/metrics.csv`)).trim().split("\n");
+    const column = header!.split(",").indexOf("skippedSteps");
+    const counts = rows.map((row) => Number(row.split(",")[column]));
+    assertEquals(counts.reduce((a, b) => a + b), skipped.length);
+    assertEquals(await finiteState(out), 60);
+    const bad = `${out}/bad-batches/step-${skipped[0]![1]!.padStart(6, "0")}.safetensors`;
+    const { tensors, metadata } = decodeSafetensors(await Deno.readFile(bad), bad);
+    assertEquals(tensors.get("timesteps")?.shape, [4]);
+    assert(!Number.isFinite(Number(metadata.get("gradNorm"))), metadata.get("gradNorm"));
+  },
+});
+
 Deno.test({
   name:
     "image stops where the loss is no number, says at which step, and keeps the last checkpoint",
   ignore,
   fn: async () => {
     const out = `${await folder()}/run`;
-    // Weights of 1 / SNR^5, which no gradient survives where hardly any signal is left: at the last
-    // of the 100 time steps, which a batch of four seldom meets.
-    const wild = ["--p2-gamma=6", "--p2-k=1e-30", "--batch-size=4", "--steps=200"];
-    const base = BASE.filter((flag) => !/batch-size|checkpoint-every/.test(flag));
-    const args = [...base, "--denoiser=dit", "--checkpoint-every=1", ...wild, `--out=${out}`];
-    const { code, stderr } = await runImage(...args);
+    // As above, and the weight at the last time step is itself beyond float32.
+    const wild = [
+      "--denoiser=dit",
+      "--p2-gamma=9",
+      "--p2-k=1e-30",
+      "--batch-size=4",
+      "--steps=200",
+    ];
+    const names = wild.map((flag) => flag.split("=")[0]!);
+    const base = BASE.filter((flag) => !names.includes(flag.split("=")[0]!));
+    const args = [...base.filter((flag) => !/checkpoint-every/.test(flag)), "--checkpoint-every=1"];
+    const { code, stderr } = await runImage(...args, ...wild, `--out=${out}`);
     assertEquals(code, 1, stderr);
     const [, step] = /^error: training diverged at step (\d+): the loss is [^\n]+$/m.exec(stderr) ??
       [];
     assert(step !== undefined, stderr);
     assertMatch(stderr, /The last checkpoint is kept; try a lower --learning-rate/);
-    assert(Number(step) > 1, "or there is nothing to keep");
-    const names = await Array.fromAsync(Deno.readDir(`${out}/checkpoints`), ({ name }) => name);
-    const last = `step-${String(Number(step) - 1).padStart(6, "0")}`;
-    assert(names.includes(last), `${names} without ${last}`);
-    const path = `${out}/checkpoints/${last}/training_state.safetensors`;
-    const { tensors } = decodeSafetensors(await Deno.readFile(path), path);
-    for (const [name, { data }] of tensors) {
-      assert(Array.from(data, Number).every(Number.isFinite), `${name} is not finite`);
-    }
+    assertEquals(await finiteState(out), Number(step) - 1);
+    const bad = `${out}/bad-batches/step-${step.padStart(6, "0")}.safetensors`;
+    assertStringIncludes(stderr, `Its batch is in ${bad}. `);
+    const { metadata } = decodeSafetensors(await Deno.readFile(bad), bad);
+    assertEquals(metadata.get("step"), step);
   },
 });

@@ -13,7 +13,7 @@ import { type Supervised, superviseTraining } from "./supervise.ts";
 export const IMAGE_METRICS = [
   ...["loss", "lossQ0", "lossQ1", "lossQ2", "lossQ3"] as const,
   ...["valLoss", "valLossQ0", "valLossQ1", "valLossQ2", "valLossQ3"] as const,
-  ...["gradNorm", "learningRate", "imagesPerSecond"] as const,
+  ...["gradNorm", "skippedSteps", "learningRate", "imagesPerSecond"] as const,
 ];
 
 /** What {@linkcode trainImages} trains, and where what becomes of it goes. */
@@ -22,6 +22,8 @@ export interface ImageTraining {
   readonly config: ImageConfig;
   /** Where tensors are computed. */
   readonly device: Device;
+  /** The run's folder. */
+  readonly directory: string;
   /** The compiled step. */
   readonly trainStep: TrainStep;
   /** The state to begin with. */
@@ -47,7 +49,7 @@ export interface ImageTraining {
 /**
  * Trains to the end, or until Ctrl-C.
  *
- * @throws {UserError} When a loss or a gradient is not finite: the last checkpoint is as it was.
+ * @throws {UserError} When a loss is not finite, or gradients are not time after time: the last checkpoint is as it was.
  */
 export async function trainImages(
   { validate, window, memory, ...training }: ImageTraining,

@@ -25,7 +25,7 @@ import { type Supervised, type SupervisedConfig, superviseTraining } from "./sup
 
 /** Columns of metrics.csv. */
 export const LANGUAGE_METRICS = [
-  ...["loss", "valLoss", "gradNorm", "learningRate", "textsPerSecond"] as const,
+  ...["loss", "valLoss", "gradNorm", "skippedSteps", "learningRate", "textsPerSecond"] as const,
 ];
 
 /** What is trained, and on what. */
@@ -117,9 +117,10 @@ export async function trainLanguageModel(
   });
   const window = new MeanWindow(checkpoint?.state?.details?.["window"] as JsonObject);
   const trained = await superviseTraining({
+    directory: run.directory,
     ...{ config, device, trainStep, state, done, metrics, unit: "texts", batchAt },
     window: {
-      add: ({ loss, gradNorm }) => window.add({ loss, gradNorm }),
+      add: (step) => window.addStep(step),
       means: () => window.means(),
       take: () => window.take(),
     },

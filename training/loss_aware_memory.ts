@@ -55,7 +55,12 @@ export class LossAwareMemory {
   }
 
   /** Remembers what a step's examples lost, without the weights that even their numbers out. */
-  add({ timesteps, weighted, exampleWeights }: DiffusionStep): void {
+  add(
+    { timesteps, weighted, exampleWeights }: Pick<
+      DiffusionStep,
+      "timesteps" | "weighted" | "exampleWeights"
+    >,
+  ): void {
     const losses = Float64Array.from(weighted, (loss, i) => loss / (exampleWeights?.[i] ?? 1));
     this.#history = recordLosses(this.#history, timesteps, losses);
   }

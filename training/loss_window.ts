@@ -8,6 +8,12 @@ import type { TrainedStep } from "./loop.ts";
 /** A training step of a diffusion model. */
 export type DiffusionStep = TrainedStep<TimedBatch, StepResult>;
 
+/** What a window takes of it. */
+export type MeasuredStep = Pick<
+  DiffusionStep,
+  "loss" | "gradNorm" | "losses" | "timesteps" | "skipped"
+>;
+
 /** Means since the last row. A quartile that no example fell into is undefined. */
 export type WindowMeans = {
   /** The mean weighted loss. */
@@ -20,16 +26,21 @@ export type WindowMeans = {
   readonly lossQ2: number | undefined;
   /** See lossQ0. */
   readonly lossQ3: number | undefined;
-  /** The mean norm of gradients. */
-  readonly gradNorm: number;
+  /** The mean norm of gradients, of the steps that were not skipped; undefined where all were. */
+  readonly gradNorm: number | undefined;
+  /** Steps that were skipped since their gradients overflowed. */
+  readonly skippedSteps: number;
 };
+
+/** Numbers that a window holds; before there were skipped steps, the last was missing. */
+const SUMS = 12;
 
 /**
  * Sums up losses, by quartile of the time step as well: a model that gets better at one noise level
  * and worse at another has the same mean (Nichol and Dhariwal 2021 log them so).
  */
 export class LossWindow {
-  /** Steps, loss, norm; then count and sum of each quartile. */
+  /** Steps, loss, norm; then count and sum of each quartile; then skipped steps. */
   #sums: number[];
   readonly #numTrainTimesteps: number;
 
@@ -41,16 +52,18 @@ export class LossWindow {
   constructor(numTrainTimesteps: number, saved?: JsonObject) {
     this.#numTrainTimesteps = numTrainTimesteps;
     const sums = saved?.["sums"];
-    const sound = Array.isArray(sums) && sums.length === 11 && sums.every(Number.isFinite);
-    this.#sums = sound ? [...sums] : Array(11).fill(0);
+    const sound = Array.isArray(sums) && [SUMS - 1, SUMS].includes(sums.length) &&
+      sums.every(Number.isFinite);
+    this.#sums = Array.from({ length: SUMS }, (_, i) => sound ? Number(sums[i] ?? 0) : 0);
   }
 
   /** Adds a step. */
-  add({ loss, gradNorm, losses, timesteps }: DiffusionStep): void {
+  add({ loss, gradNorm, losses, timesteps, skipped }: MeasuredStep): void {
     const sums = this.#sums;
     sums[0]! += 1;
     sums[1]! += loss;
-    sums[2]! += gradNorm;
+    if (skipped) sums[SUMS - 1]! += 1;
+    else sums[2]! += gradNorm;
     losses.forEach((value, i) => {
       const quartile = timestepQuartile(timesteps[i]!, this.#numTrainTimesteps);
       sums[3 + 2 * quartile]! += 1;
@@ -66,6 +79,7 @@ export class LossWindow {
       number,
       ...number[],
     ];
+    const skippedSteps = this.#sums[SUMS - 1]!;
     const mean = (i: number) =>
       quartiles[2 * i]! === 0 ? undefined : quartiles[2 * i + 1]! / quartiles[2 * i]!;
     return {
@@ -74,14 +88,15 @@ export class LossWindow {
       lossQ1: mean(1),
       lossQ2: mean(2),
       lossQ3: mean(3),
-      gradNorm: gradNorm / steps,
+      gradNorm: steps > skippedSteps ? gradNorm / (steps - skippedSteps) : undefined,
+      skippedSteps,
     };
   }
 
   /** The means, and an empty window from here on. */
   take(): WindowMeans {
     const means = this.means();
-    this.#sums = Array(11).fill(0);
+    this.#sums = Array(SUMS).fill(0);
     return means;
   }
 

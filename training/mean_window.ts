@@ -1,7 +1,11 @@
 /** Means of figures between two rows of metrics.csv. */
 import { isJsonObject, type JsonObject } from "../engine/json.ts";
+import type { TrainedStep } from "./loop.ts";
 
-/** Sums up figures by name, each over the steps that had it. */
+/** The figure that is a count of steps, and no mean over them. */
+const COUNTED = "skippedSteps";
+
+/** Sums up figures by name, each over the steps that had it. `skippedSteps` is their sum, not a mean. */
 export class MeanWindow {
   #sums = new Map<string, { sum: number; count: number }>();
 
@@ -27,10 +31,26 @@ export class MeanWindow {
     }
   }
 
+  /**
+   * Adds what every step has: its loss, its gradients' norm unless it was skipped, and whether it was.
+   *
+   * @param figures Others.
+   */
+  addStep(
+    { loss, gradNorm, skipped }: Pick<TrainedStep, "loss" | "gradNorm" | "skipped">,
+    figures: Readonly<Record<string, unknown>> = {},
+  ): void {
+    const norm = skipped ? {} : { gradNorm };
+    this.add({ loss, ...norm, ...figures, [COUNTED]: skipped ? 1 : 0 });
+  }
+
   /** The means so far. */
   means(): Record<string, number> {
     return Object.fromEntries(
-      Array.from(this.#sums, ([name, { sum, count }]) => [name, sum / count]),
+      Array.from(this.#sums, ([name, { sum, count }]) => [
+        name,
+        name === COUNTED ? sum : sum / count,
+      ]),
     );
   }
 

@@ -182,6 +182,9 @@ export class MetricsLog<C extends string> implements Disposable {
   }
 }
 
+/** Columns that logs of earlier versions lack: their rows have nothing there. */
+const YOUNGER: readonly string[] = ["skippedSteps"];
+
 /** The rows of a log up to a step; none if there is no log yet. */
 async function readUpTo(path: string, header: string[], step: number): Promise<MetricsRow[]> {
   let text: string;
@@ -192,7 +195,8 @@ async function readUpTo(path: string, header: string[], step: number): Promise<M
     throw fileError(error, `read ${path}`);
   }
   const { columns, rows } = readText(text, path);
-  if (columns.length > 0 && columns.join() !== header.join()) {
+  const known = header.filter((column) => columns.includes(column) || !YOUNGER.includes(column));
+  if (columns.length > 0 && columns.join() !== known.join()) {
     throw new UserError(
       `${path}: its columns are ${quote(columns.join())}, but this run measures ` +
         `${quote(header.join())}: move the file away to begin a new one`,

@@ -23,6 +23,7 @@ import type { JsonObject } from "../engine/json.ts";
 import { quote } from "../engine/quote.ts";
 import { clearLeftovers, listCheckpoints } from "./checkpoint_folders.ts";
 import { ignoreMissing } from "./durable_folder.ts";
+import { KEPT_BATCHES } from "./kept_batch.ts";
 import { LOCK_NAME, lockRun, type RunLock } from "./run_lock.ts";
 import {
   configHash,
@@ -45,6 +46,7 @@ const RUN_FILES = [
   "latents",
   "diffusion",
   ...["evaluation", "baseline-direct", "baseline-cot", "judge"] as const,
+  KEPT_BATCHES,
 ] as const;
 
 /** Names that the program tries before it gives up. */

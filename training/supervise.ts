@@ -6,6 +6,7 @@ import type { TrainState } from "./diffusion_step.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { type GivenBatch, type StepOutcome, train, type TrainedStep } from "./loop.ts";
 import type { TrainOptions } from "./loop.ts";
+import { watchSteps } from "./watch_steps.ts";
 import type { MetricsLog } from "./metrics.ts";
 import { Progress } from "./progress.ts";
 
@@ -54,6 +55,8 @@ export interface SuperviseOptions<
   readonly config: SupervisedConfig;
   /** Where tensors are computed. */
   readonly device: Pick<Device, "milliseconds">;
+  /** The run's folder, for batches that went wrong. */
+  readonly directory: string;
   /** What items are, in the plural. Their speed is the column `imagesPerSecond`, say. */
   readonly unit: string;
   /** The log, with the columns that the window and `measure` fill. */
@@ -83,14 +86,18 @@ export interface Supervised {
 /**
  * Trains to the end, or until Ctrl-C.
  *
- * @throws {UserError} When a loss or a gradient is not finite: the last checkpoint is as it was.
+ * @throws {UserError} When a loss is not finite, or gradients are not time after time: the last checkpoint is as it was.
  */
 export async function superviseTraining<
   Given extends GivenBatch,
   Outcome extends StepOutcome,
   Column extends string,
 >(
-  { config, device, trainStep, batchAt, done, ...rest }: SuperviseOptions<Given, Outcome, Column>,
+  { config, device, directory, trainStep, batchAt, done, ...rest }: SuperviseOptions<
+    Given,
+    Outcome,
+    Column
+  >,
 ): Promise<Supervised> {
   const { unit, metrics, window, measure, save } = rest;
   const { steps: total, batchSize: itemsPerStep, logEvery, evalEvery, checkpointEvery } = config;
@@ -114,9 +121,11 @@ export async function superviseTraining<
     }),
     emaDecay: emaDecayAt(step + 1, { maxDecay: config.emaDecay }),
   });
-  for await (const current of train({ trainStep, state, done, total, batchAt, settingsAt })) {
+  const { keep, watch } = watchSteps(directory, (line) => progress.note(line));
+  for await (const current of train({ trainStep, state, done, total, batchAt, settingsAt, keep })) {
     const { step } = current;
     state = current.state;
+    await watch(current);
     window.add(current);
     progress.update(step, current.loss);
     const last = step === total;

@@ -52,7 +52,7 @@ import type { LoadedTextVae } from "./text_vae_checkpoint.ts";
 export const TEXT_DIFFUSION_METRICS = [
   ...["loss", "lossQ0", "lossQ1", "lossQ2", "lossQ3"] as const,
   ...["valLoss", "valLossQ0", "valLossQ1", "valLossQ2", "valLossQ3"] as const,
-  ...["gradNorm", "learningRate", "textsPerSecond"] as const,
+  ...["gradNorm", "skippedSteps", "learningRate", "textsPerSecond"] as const,
 ];
 
 /** What both stages work with. */
@@ -311,7 +311,7 @@ export async function trainTextDiffusion(
   const saved = checkpoint?.state?.details?.["window"] as JsonObject | undefined;
   const window = new LossWindow(config.timesteps, saved);
   const result = await superviseTraining({
-    ...{ device, trainStep, state, done, metrics, window },
+    ...{ device, directory: run.directory, trainStep, state, done, metrics, window },
     config: supervised(config),
     unit: "texts",
     batchAt: batches.training(train, random),

@@ -32,7 +32,7 @@ import { initTextVae, type PreparedTexts, prepareTexts } from "./text_vae_start.
 export const TEXT_METRICS = [
   ...["loss", "reconstruction", "divergence"] as const,
   ...["valLoss", "valPerplexity", "valTokenAccuracy"] as const,
-  ...["gradNorm", "learningRate", "textsPerSecond"] as const,
+  ...["gradNorm", "skippedSteps", "learningRate", "textsPerSecond"] as const,
 ];
 
 /** An autoencoder after training, and how that went. */
@@ -114,12 +114,11 @@ export async function trainTextVae(
     return { batch: config.accumulate === 1 ? batch : textBatchParts(batch, config.accumulate) };
   };
   const trained = await superviseTraining({
-    ...{ config, device, trainStep, done, metrics, unit: "texts" },
+    ...{ config, device, directory, trainStep, done, metrics, unit: "texts" },
     ...{ state, batchAt },
     window: {
-      add: ({ loss, gradNorm, figures }) =>
-        window.add({
-          ...{ loss, gradNorm },
+      add: ({ figures, ...step }) =>
+        window.addStep(step, {
           reconstruction: figures["reconstruction"]!.data[0],
           divergence: figures["divergence"]!.data[0],
         }),

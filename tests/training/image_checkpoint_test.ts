@@ -278,8 +278,6 @@ Deno.test("imageCheckpoint() writes a DiT that diffusers does not know by a name
 Deno.test("imageCheckpoint() keeps further vectors, which loadTrainState() passes over when told", () => {
   const memory = new LossAwareMemory(50);
   memory.add({
-    ...{ step: 1, state: STATE, loss: 1, gradNorm: 1, learningRate: 1 },
-    losses: Float32Array.of(1, 1),
     weighted: Float32Array.of(6, 1),
     timesteps: Int32Array.of(3, 49),
     exampleWeights: Float64Array.of(2, 4),

@@ -39,11 +39,11 @@ const stateOf = (value: number): TrainState => ({
 function countingStep(
   told: StepSettings[],
   lossAt: (step: number) => number = (step) => 1 / step,
-  gradNorm = 2,
+  gradNormAt: (step: number) => number = () => 2,
 ): TrainStep {
   const step = (state: TrainState, _batch: unknown, settings: StepSettings) => {
     told.push(settings);
-    const loss = lossAt(settings.step);
+    const [loss, gradNorm] = [lossAt(settings.step), gradNormAt(settings.step)];
     return Promise.resolve({
       state: stateOf(state.parameters.data[0]! + 1),
       ...{ loss, gradNorm, losses: Float32Array.of(loss), weighted: Float32Array.of(loss) },
@@ -119,14 +119,37 @@ for (
   });
 }
 
-Deno.test("train() stops at gradients that are not finite even where the loss is", async () => {
-  const trainStep = countingStep([], () => 1, NaN);
-  const options = { batchAt: numbered, settingsAt, trainStep, total: 9 };
+Deno.test("train() skips steps whose gradients overflow, and keeps the state and the batch", async () => {
+  const told: StepSettings[] = [];
+  const trainStep = countingStep(told, () => 1, (step) => [2, 4].includes(step) ? Infinity : 2);
+  const kept: [number, TimedBatch["batch"], number][] = [];
+  const steps = await Array.fromAsync(train({
+    ...{ batchAt: numbered, settingsAt, trainStep, state: stateOf(0), done: 0, total: 5 },
+    keep: (step, batch, { gradNorm }) => {
+      kept.push([step, batch, gradNorm]);
+      return Promise.resolve("");
+    },
+  }));
+  assertEquals(steps.map(({ skipped }) => skipped), [false, true, false, true, false]);
+  assertEquals(steps.map(({ state }) => state.parameters.data[0]), [1, 1, 2, 2, 3]);
+  assertEquals(told.map(({ step }) => step), [1, 2, 3, 4, 5]);
+  assertEquals(kept, [[2, numbered(1).batch, Infinity], [4, numbered(3).batch, Infinity]]);
+});
+
+Deno.test("train() stops where gradients overflow in ten steps one after the other", async () => {
+  const seen: number[] = [];
+  const options = { batchAt: numbered, settingsAt, state: stateOf(0), done: 0, total: 99 };
+  const trainStep = countingStep([], () => 1, (step) => step > 3 && step !== 8 ? NaN : 2);
   await assertRejects(
-    () => Array.fromAsync(train({ ...options, state: stateOf(0), done: 0 })),
+    async () => {
+      const keep = (step: number) => Promise.resolve(`Batch ${step}. `);
+      for await (const { step } of train({ ...options, trainStep, keep })) seen.push(step);
+    },
     UserError,
-    "training diverged at step 1: the loss is 1, the gradients' norm NaN",
+    "training diverged at step 18: the loss is 1, the gradients' norm NaN, the last of 10 such " +
+      "steps. Batch 18. The last checkpoint is kept; try a lower --learning-rate",
   );
+  assertEquals(seen.at(-1), 17);
 });
 
 Deno.test("train() stops a real model that a learning rate of 1e30 blows up", async () => {

@@ -1,19 +1,15 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import type { JsonObject } from "../../engine/json.ts";
-import { float32 } from "../../engine/tree.ts";
-import { type DiffusionStep, LossWindow } from "../../training/loss_window.ts";
+import { LossWindow, type MeasuredStep } from "../../training/loss_window.ts";
 import { MeanWindow } from "../../training/mean_window.ts";
 
 /** A step by its loss, its norm, and the losses of examples by time step. */
 function step(loss: number, gradNorm: number, examples: [timestep: number, loss: number][]) {
-  const vector = float32([0]);
   return {
-    ...{ step: 1, loss, gradNorm, learningRate: 0 },
-    state: { parameters: vector, ema: vector, optimizer: {} },
+    ...{ loss, gradNorm, skipped: false },
     losses: Float32Array.from(examples, ([, loss]) => loss),
-    weighted: new Float32Array(examples.length),
     timesteps: Int32Array.from(examples, ([timestep]) => timestep),
-  } satisfies DiffusionStep;
+  } satisfies MeasuredStep;
 }
 
 const FIRST = step(1, 10, [[0, 1], [24, 2], [25, 4]]);
@@ -27,11 +23,35 @@ Deno.test("take() gives means of steps, and of examples by quarter of the time s
   assertEquals(window.take(), {
     loss: 2,
     gradNorm: 15,
+    skippedSteps: 0,
     lossQ0: (1 + 2 + 6) / 3,
     lossQ1: (4 + 8) / 2,
     lossQ2: undefined, // no example fell into it
     lossQ3: 16,
   });
+});
+
+Deno.test("take() counts steps that were skipped, and leaves their norms out of the mean", () => {
+  const window = new LossWindow(100);
+  window.add(FIRST);
+  window.add({ ...SECOND, gradNorm: Infinity, skipped: true });
+  const { loss, gradNorm, skippedSteps } = new LossWindow(100, window.toJson()).means();
+  assertEquals({ loss, gradNorm, skippedSteps }, { loss: 2, gradNorm: 10, skippedSteps: 1 });
+  window.take();
+  window.add({ ...SECOND, gradNorm: NaN, skipped: true });
+  assertEquals([window.means().gradNorm, window.means().skippedSteps], [undefined, 1]);
+
+  // What was saved before steps were skipped has no such number.
+  const before = (window.toJson()["sums"] as number[]).slice(0, 11);
+  assertEquals(new LossWindow(100, { sums: before }).means().loss, 3);
+  assertEquals(new LossWindow(100, { sums: before }).means().skippedSteps, 0);
+
+  const means = new MeanWindow();
+  means.addStep({ loss: 1, gradNorm: 4, skipped: false }, { reconstruction: 0.5 });
+  means.addStep({ loss: 3, gradNorm: Infinity, skipped: true }, { reconstruction: 1.5 });
+  means.addStep({ loss: 5, gradNorm: Infinity, skipped: true });
+  const expected = { loss: 3, gradNorm: 4, reconstruction: 1, skippedSteps: 2 };
+  assertEquals(new MeanWindow(means.toJson()).take(), expected);
 });
 
 Deno.test("take() begins anew, means() goes on", () => {

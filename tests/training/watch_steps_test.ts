@@ -1,0 +1,89 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { float32 } from "../../engine/tree.ts";
+import { readSafetensors } from "../../nn/safetensors.ts";
+import { watchSteps } from "../../training/watch_steps.ts";
+import { permitted } from "../permissions.ts";
+
+const ignore = !permitted({ name: "read" }, { name: "write" });
+
+const STATE = { parameters: float32([0]), ema: float32([0]), optimizer: {} };
+
+/** A batch of images and labels, in two parts. */
+const BATCH = [1, 2].map((value) => ({
+  x: float32([value, NaN, Infinity], [1, 3]),
+  labels: { dtype: "int32", shape: [1], data: Int32Array.of(value) } as const,
+}));
+
+async function inRun(
+  test: (watch: ReturnType<typeof watchSteps>, told: string[], run: string) => Promise<void>,
+): Promise<void> {
+  const run = await Deno.makeTempDir();
+  const told: string[] = [];
+  try {
+    await test(watchSteps(run, (line) => told.push(line)), told, run);
+  } finally {
+    await Deno.remove(run, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: "keep() writes the batch of a step that went wrong, bit for bit, with what went wrong",
+  ignore,
+  fn: () =>
+    inRun(async ({ keep }, _, run) => {
+      const outcome = { state: STATE, loss: NaN, gradNorm: Infinity };
+      const path = `${run}/bad-batches/step-000012.safetensors`;
+      assertEquals(await keep(12, BATCH, outcome), `Its batch is in ${path}. `);
+      const { tensors, metadata } = await readSafetensors(path);
+      assertEquals([...tensors.keys()].sort(), ["0.labels", "0.x", "1.labels", "1.x"]);
+      assertEquals([...tensors.get("1.x")!.data as Float32Array], [2, NaN, Infinity]);
+      assertEquals([...tensors.get("0.labels")!.data as Int32Array], [1]);
+      assertEquals(
+        ["step", "loss", "gradNorm"].map((name) => metadata.get(name)),
+        ["12", "NaN", "Infinity"],
+      );
+      // No disk fills up with them.
+      for (let step = 13; step < 40; step++) await keep(step, BATCH, outcome);
+      const files = await Array.fromAsync(Deno.readDir(`${run}/bad-batches`));
+      assertEquals(files.length, 10);
+    }),
+});
+
+Deno.test({
+  name:
+    "watch() tells at the step of a skipped one and of a loss out of line, whose batch it keeps",
+  ignore,
+  fn: () =>
+    inRun(async ({ watch }, told, run) => {
+      const usual = { state: STATE, loss: 2, gradNorm: 1, learningRate: 1, skipped: false };
+      for (let step = 1; step <= 40; step++) {
+        await watch({
+          ...{ ...usual, step, batch: BATCH },
+          ...(step === 30 ? { loss: 50 } : {}),
+          ...(step === 35 ? { gradNorm: Infinity, skipped: true } : {}),
+        });
+      }
+      assertEquals(told.length, 2);
+      assertMatch(
+        told[0]!,
+        /^the loss of step 30 is 50, 25 times as before\. Its batch is in .+30\./,
+      );
+      assertMatch(
+        told[1]!,
+        /^step 35 is skipped: its gradients overflow \(norm Infinity, loss 2\)$/,
+      );
+      const names = await Array.fromAsync(Deno.readDir(`${run}/bad-batches`), ({ name }) => name);
+      assertEquals(names, ["step-000030.safetensors"]);
+    }),
+});
+
+Deno.test({
+  name: "keep() says why where there is no room for a batch, and the training's error stands",
+  ignore,
+  fn: () =>
+    inRun(async ({ keep }, _, run) => {
+      await Deno.writeTextFile(`${run}/bad-batches`, "a file");
+      const said = await keep(1, BATCH, { state: STATE, loss: NaN, gradNorm: 1 });
+      assertMatch(said, /^\(cannot create the folder .+bad-batches: .+\.\) $/);
+    }),
+});
