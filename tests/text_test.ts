@@ -238,3 +238,55 @@ Deno.test({
     assertStringIncludes(second.stdout, "going on at step 3");
   },
 });
+
+Deno.test({
+  name: "text writes nothing where its texts or the model to begin with are unsound, and says why",
+  ignore,
+  fn: async () => {
+    const place = await temporaryFolder();
+    const csv = async (name: string, bytes: Uint8Array) => {
+      await Deno.mkdir(`${place}/${name}`);
+      await Deno.writeFile(`${place}/${name}/tripadvisor_hotel_reviews.csv`, bytes);
+      return ["--data-dir", `${place}/${name}`];
+    };
+    const text = (content: string) => new TextEncoder().encode(content);
+    const from = `${await straightRun()}/checkpoints/step-000020`;
+    const start = async (file: string, change: (bytes: Uint8Array) => Uint8Array) => {
+      const folder = `${place}/start-${file.replace("/", "-")}`;
+      for (const path of Object.keys(await hashFolder(from))) {
+        await Deno.mkdir(`${folder}/${path}/..`, { recursive: true });
+        const bytes = await Deno.readFile(`${from}/${path}`);
+        await Deno.writeFile(`${folder}/${path}`, path === file ? change(bytes) : bytes);
+      }
+      return ["--start-from", folder];
+    };
+    const cases: readonly (readonly [string[], string])[] = [
+      [await csv("empty", new Uint8Array()), "hotel_reviews.csv:1: no column Review"],
+      [
+        await csv("column", text("Review,Stars\ngood,5\n")),
+        "hotel_reviews.csv:1: no column Rating",
+      ],
+      [
+        await csv("latin1", Uint8Array.of(...text("Review,Rating\nol"), 0xe9, ...text(",5\n"))),
+        "hotel_reviews.csv:2: bytes that are not UTF-8",
+      ],
+      [await csv("quote", text('Review,Rating\ngood,5\n"bad,1\n')), "hotel_reviews.csv:3: "],
+      [
+        await start("encoder/model.safetensors", (bytes) => bytes.subarray(0, bytes.length / 2)),
+        "encoder/model.safetensors is truncated",
+      ],
+      [
+        await start("tokenizer/tokenizer.json", (bytes) => bytes.map((byte) => byte ^ 1)),
+        "tokenizer/tokenizer.json is altered",
+      ],
+    ];
+    const rest = TINY_TEXT.filter((flag) => !/^--(latents|latent-width)=/.test(flag));
+    for (const [flags, message] of cases) {
+      const { code, stderr } = await runText(...rest, ...flags, "--out", `${place}/never`);
+      assertEquals(code, 1, stderr);
+      assertStringIncludes(stderr, message);
+      assertEquals(stderr.trimEnd().split("\n").length, 1, stderr);
+      assertEquals(await Deno.stat(`${place}/never`).then(() => true, () => false), false);
+    }
+  },
+});
