@@ -4,6 +4,11 @@ import { encode as encodePng } from "fast-png";
 import { join } from "node:path";
 import { openHubModel } from "../../datasets/hub.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
+import {
+  conditionEncoderSpecs,
+  latentDenoiserSpecs,
+  textDenoiserConfig,
+} from "../../diffusion/text_denoiser.ts";
 import { UserError } from "../../engine/errors.ts";
 import { sha256 } from "../../engine/json.ts";
 import { float32 } from "../../engine/tree.ts";
@@ -21,6 +26,10 @@ import { formatManifest, MANIFEST_NAME } from "../../training/manifest.ts";
 import { MetricsLog, readMetrics } from "../../training/metrics.ts";
 import { loadTrainState } from "../../training/state_tensors.ts";
 import { loadLatents, saveLatents } from "../../training/text_latents.ts";
+import {
+  loadTextDenoiser,
+  textDiffusionCheckpoint,
+} from "../../training/text_diffusion_checkpoint.ts";
 import { loadTextVae, textVaeCheckpoint } from "../../training/text_vae_checkpoint.ts";
 import { findTrainedOn } from "../../training/trained_on.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
@@ -87,28 +96,56 @@ async function changeOne(files: Files, dice: Dice): Promise<Files> {
   return { ...all, [MANIFEST_NAME]: encode(formatManifest(new Map(entries))) };
 }
 
-/** A reader of a folder, which is written anew for each input. */
+/** Writes what differs from what is there. */
+async function update(folder: string, from: Files, to: Files): Promise<void> {
+  for (const path of Object.keys(from)) {
+    if (!Object.hasOwn(to, path)) await Deno.remove(join(folder, path));
+  }
+  for (const [path, bytes] of Object.entries(to)) {
+    if (from[path] === bytes) continue;
+    if (!Object.hasOwn(from, path)) {
+      await Deno.mkdir(join(folder, path, ".."), { recursive: true });
+    }
+    await Deno.writeFile(join(folder, path), bytes);
+  }
+}
+
+/** A folder with files, made when it is first asked for and removed in the end. */
+function folderOf(files: () => Promise<Files>): () => Promise<string> {
+  let place: Promise<string> | undefined;
+  return () =>
+    place ??= (async () => {
+      const folder = await Deno.makeTempDir({ prefix: "soak-" });
+      addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
+      await update(folder, {}, await files());
+      return folder;
+    })();
+}
+
+/**
+ * A reader of a folder, in which one file is changed and then put back.
+ *
+ * @param options `writes`: whether it writes there itself, so that all is put back. @default false
+ */
 function folder(
   name: string,
   files: () => Promise<Files>,
   read: (folder: string) => unknown,
-  { anyNumber = false } = {},
+  { writes = false }: { writes?: boolean } = {},
 ): void {
+  const place = folderOf(files);
   survives<Dice>({
-    ...{ name, ignore, anyNumber, share: SHARE },
+    ...{ name, ignore, share: SHARE },
     input: (dice) => dice,
     read: async (dice) => {
+      const [folder, whole] = [await place(), await files()];
       // As it is at times, so that right ones are known, too.
-      const all = dice.below(20) === 0 ? await files() : await changeOne(await files(), dice);
-      const place = await Deno.makeTempDir({ prefix: "soak-" });
+      const changed = dice.below(20) === 0 ? whole : await changeOne(whole, dice);
+      await update(folder, whole, changed);
       try {
-        for (const [path, bytes] of Object.entries(all)) {
-          await Deno.mkdir(join(place, path, ".."), { recursive: true });
-          await Deno.writeFile(join(place, path), bytes);
-        }
-        return await read(place);
+        return await read(folder);
       } finally {
-        await Deno.remove(place, { recursive: true });
+        await update(folder, writes ? {} : changed, whole);
       }
     },
     names: /soak-/,
@@ -160,6 +197,30 @@ folder(
   },
 );
 
+folder(
+  "loadTextDenoiser()",
+  written((folder) => {
+    const { encoder } = TEXT_VAE;
+    const sizes = { latents: 2, latentWidth: 3, layers: 1, width: 8, heads: 2 };
+    const config = textDenoiserConfig({ ...sizes, encoder, classes: 5 });
+    const specs = { ...latentDenoiserSpecs(config), ...conditionEncoderSpecs(config) };
+    const parameters = initParameters(specs, randomStream(1));
+    const schedule = noiseSchedule({ numTrainTimesteps: 20 });
+    const [mean, deviation] = [Float32Array.of(1, 2, 3), Float32Array.of(4, 5, 6)];
+    const scale = { mean, deviation, range: 2.75 };
+    const model = { config, parameters, schedule, isFlow: false, scale, vae: "abc" };
+    const state = initTrainState(parameters, specs, OPTIMIZER);
+    const run = { step: 3, seed: 1, configHash: "abc" };
+    return writeCheckpoint(folder, textDiffusionCheckpoint({ ...model, state, ...run }));
+  }),
+  async (place) => {
+    const { schedule: { betas, alphasCumprod }, ...rest } = loadTextDenoiser(
+      await loadCheckpoint(place),
+    );
+    return { betas, alphasCumprod, ...rest };
+  },
+);
+
 const KEY = { vae: "a", texts: "b" };
 
 folder(
@@ -201,6 +262,7 @@ folder(
     });
     return rows;
   },
+  { writes: true },
 );
 
 folder(
@@ -269,29 +331,35 @@ folder(
   (place) => readMask(`${place}/mask.png`),
 );
 
+/** Two checkpoints of a run. */
+const RUN = async () =>
+  Object.fromEntries(
+    Object.entries(await IMAGE()).flatMap(([path, bytes]) =>
+      [1, 2].map((step) => [`checkpoints/step-00000${step}/${path}`, bytes])
+    ),
+  );
+const RUN_FOLDER = folderOf(RUN);
+
 survives<Dice>({
   name: "findCheckpoint()",
   share: SHARE,
   ignore,
   input: (dice) => dice,
   read: async (dice) => {
-    const place = await Deno.makeTempDir({ prefix: "soak-" });
+    const [place, whole] = [await RUN_FOLDER(), await RUN()];
+    const changed = { ...whole };
+    for (const step of [1, 2]) { // each as often as not
+      const paths = Object.keys(whole).filter((path) => path.includes(`step-00000${step}`)).sort();
+      const path = dice.pick(paths);
+      if (dice.below(2) === 0) changed[path] = mutateBytes(whole[path]!, dice);
+    }
+    await update(place, whole, changed);
     try {
-      const files = await IMAGE();
-      for (const step of [1, 2]) {
-        const name = dice.pick(Object.keys(files).sort());
-        for (const [path, bytes] of Object.entries(files)) {
-          const file = join(place, "checkpoints", `step-00000${step}`, path);
-          await Deno.mkdir(join(file, ".."), { recursive: true });
-          const changed = path === name && dice.below(2) === 0;
-          await Deno.writeFile(file, changed ? mutateBytes(bytes, dice) : bytes);
-        }
-      }
       const found = await findCheckpoint(place);
       if (found === undefined) throw new UserError(`${place}: none`);
       return { step: found.step, damaged: found.damaged.length };
     } finally {
-      await Deno.remove(place, { recursive: true });
+      await update(place, changed, whole);
     }
   },
   names: /soak-/,
