@@ -134,8 +134,8 @@ export function compileLossStep(
     const { value, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) => {
       const named = Object.fromEntries(names.map((name, i) => [name, weights[i]!]));
       const { loss: minimised, figures = {} } = loss({ ...parameters, ...named }, batch);
-      // The scope of the gradient would dispose of them.
-      kept = Object.entries(figures).map(([name, tensor]) => [name, tf.keep(tensor)]);
+      // The scope of the gradient would dispose of them. Copies, since one may be the loss itself.
+      kept = Object.entries(figures).map(([name, tensor]) => [name, tf.keep(tf.clone(tensor))]);
       return minimised;
     })(names.map((name) => parameters[name]!));
     const figures = Object.fromEntries(kept.map(([name, tensor]) => [name, tf.clone(tensor)]));

@@ -1,4 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import * as tf from "../../engine/tf.ts";
 import { openDevice } from "../../engine/device.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { adamW } from "../../nn/optimizers.ts";
@@ -11,6 +12,7 @@ import { rateOfParameter } from "../../training/text_config.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import { type TextVaeBatch, textVaeLoss } from "../../vae/text_vae_loss.ts";
 import { assertAllClose } from "../assert_close.ts";
+import { deviceWorks } from "../devices.ts";
 import { tinyTextVae } from "../vae/tiny_text_vae.ts";
 
 const CONFIG = tinyTextVae();
@@ -117,3 +119,33 @@ Deno.test("compileLossStep() moves the encoder by its own learning rate", async 
 Deno.test("textBatchParts() throws when the parts would not be of one size", () => {
   assertThrows(() => textBatchParts(textBatch(), 3), RangeError, "16 rows are no multiple of 3");
 });
+
+for (const name of ["cpu", "onnx"] as const) {
+  Deno.test({
+    name:
+      `compileLossStep() gives a figure that is the loss itself, and releases tensors, on ${name}`,
+    ignore: !deviceWorks(name),
+    fn: async () => {
+      const device = await openDevice(name, { threads: 1 });
+      const specs = { w: { shape: [2], initializer: { constant: 0 } } };
+      const step = compileLossStep(device, {
+        ...{ specs, optimizer: {} },
+        loss: ({ w }, { x }) => {
+          const loss = tf.sum(tf.square(tf.sub(w!, x!))) as tf.Scalar;
+          return { loss, figures: { same: loss, twice: tf.mul(loss, 2) } };
+        },
+      });
+      const batch = { x: float32([1, -2], [2]) };
+      const state = step.start({ w: float32([3, 0], [2]) });
+      const settings = { step: 1, learningRate: 0, emaDecay: 0 };
+      const { loss, gradNorm, figures } = await step(state, batch, settings);
+      // (3 - 1)^2 + 2^2, and the length of its gradient (4, 4).
+      assertEquals([loss, figures["same"]!.data[0], figures["twice"]!.data[0]], [8, 8, 16]);
+      assertAlmostEquals(gradNorm, Math.hypot(4, 4), 1e-6);
+      const before = tf.memory().numTensors;
+      await step(state, batch, { ...settings, step: 2 });
+      assertEquals(tf.memory().numTensors, before);
+      await step.dispose();
+    },
+  });
+}
