@@ -111,7 +111,7 @@ export function firstOfSets(examples: readonly LatentExample[], count: number): 
 
 /** The losses of all options, with the session's denoiser. */
 async function lossesOfOptions(
-  { device, model, batches, encode, examples, config, random }: SampleSession,
+  { device, model, batches, encode, examples, config, sampling, random }: SampleSession,
 ): Promise<OptionLosses> {
   const options = [0, 1].map((option) =>
     examples.map((example) => ({ ...example, targets: [example.options![option]!.target] }))
@@ -120,7 +120,11 @@ async function lossesOfOptions(
   const known = batches.knowing({ texts, latents: await encode(texts), ...model.scale });
   const { lossesOf, dispose } = compileExampleLosses(device, model);
   const losses = await optionLosses(options, {
-    batchesOf: (examples, random) => known.measuring(examples, random, "low_discrepancy"),
+    batchesOf: (examples, random) =>
+      known.measuring(examples, random, {
+        draw: "low_discrepancy",
+        batchSize: sampling.sampleBatchSize,
+      }),
     ...{ lossesOf, random: random.stream("option losses") },
   });
   await dispose();

@@ -229,15 +229,17 @@ export class LatentBatches {
    *
    * @param random What noise, time steps and cuts come from: they are the same for other examples in
    * as many rows.
-   * @param draw How time steps are drawn; of a flow, always uniformly.
+   * @param options How time steps are drawn (of a flow, always uniformly), and examples a batch: as
+   * many as in training by default.
    */
   measuring(
     examples: readonly LatentExample[],
     random: RandomStream,
-    draw?: TimestepDraw,
+    { draw, batchSize = this.#source.config.diffusionBatchSize }: {
+      readonly draw?: TimestepDraw;
+      readonly batchSize?: number;
+    } = {},
   ): TimedBatch[] {
-    const { config } = this.#source;
-    const batchSize = config.diffusionBatchSize;
     const { flow, ...noise } = this.#noiseOptions(0);
     const options: NoisySampleOptions = {
       ...noise,

@@ -10,6 +10,7 @@ Deno.test("namedFolders() finds folders after a space and after =", () => {
     read: ["a", "b c", "d"],
     write: ["a"],
   });
+  assertEquals(namedFolders(["--judge", "e", "--vae=f"]), { read: ["e", "f"], write: [] });
 });
 
 Deno.test("namedFolders() takes no other flag's value for a folder", () => {

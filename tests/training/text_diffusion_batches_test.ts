@@ -131,6 +131,24 @@ Deno.test("LatentBatches validates on the same noise in every run, and shows no 
   assertNotEquals(first![0]!.timesteps.length, 0);
 });
 
+Deno.test("LatentBatches measures other texts at the noise and time steps of the stream alone", () => {
+  const batches = batchesOf({ thoughtPasses: "single", maxThoughts: 1 });
+  const measured = (target: string, seed: number) =>
+    batches.measuring(
+      Array.from({ length: 5 }, (): LatentExample => ({ source: "q", targets: [target] })),
+      randomStream(seed),
+      { draw: "low_discrepancy", batchSize: 3 },
+    );
+  const [a, b, other] = [measured("a", 1), measured("b", 1), measured("a", 2)];
+  assertEquals(a.map(({ timesteps }) => timesteps.length), [3, 2]);
+  a.forEach(({ batch, timesteps }, i) => {
+    assertEquals(timesteps, b[i]!.timesteps);
+    assertEquals(batch.noise, b[i]!.batch.noise);
+    assertNotEquals(batch.x0, b[i]!.batch.x0);
+    assertNotEquals(batch.noise, other[i]!.batch.noise);
+  });
+});
+
 Deno.test("latentTexts() has each text once, and conditions that are to be latents", () => {
   assertEquals(latentTexts([PROBLEMS], { conditionReader: "new" }), TEXTS);
   assertEquals(latentTexts([PROBLEMS], { conditionReader: "latents" }), [...TEXTS, "q", "r"]);
