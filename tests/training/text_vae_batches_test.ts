@@ -1,9 +1,15 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { openDevice } from "../../engine/device.ts";
+import { initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { PRESETS } from "../../text.ts";
+import { compileLossStep } from "../../training/loss_step.ts";
 import { textVaeConfigOf } from "../../training/text_config.ts";
 import { noiseLoudness, textVaeBatches } from "../../training/text_vae_batches.ts";
 import { prepareTexts } from "../../training/text_vae_start.ts";
+import { textVaeSpecs } from "../../vae/text_vae.ts";
+import { type TextVaeBatch, textVaeLoss } from "../../vae/text_vae_loss.ts";
+import { deviceWorks } from "../devices.ts";
 
 const config = {
   ...PRESETS.smoke,
@@ -70,4 +76,48 @@ Deno.test("noiseLoudness() rises once copying was practised, or is 1 from the st
   const at = (steps: number[], copySteps: number) => steps.map((s) => noiseLoudness(s, copySteps));
   assertEquals(at([0, 100, 150, 200, 1000], 100), [0, 0, 0.5, 1, 1]);
   assertEquals(at([0, 5], 0), [1, 1]);
+});
+
+Deno.test({
+  name:
+    "text VAE's training traces one graph a bucket, at most six, and none after the first epoch",
+  ignore: !deviceWorks("onnx"),
+  fn: async () => {
+    const lengths = [2, 4, 6, 8, 9, 11, 12, 14, 16, 20, 22, 24, 28, 30];
+    const settings = { ...config, batchSize: 2, maxTokens: 32, latents: 8, corruptionRatio: 0.3 };
+    const many = prepareTexts(
+      {
+        train: lengths.flatMap((count) => Array(4).fill("room ".repeat(count).trim())),
+        validation: ["the pool was cold"],
+      },
+      settings,
+      { tokenizer: texts.tokenizer, encoderTokenizer: texts.encoderTokenizer },
+      () => {},
+    );
+    const model = textVaeConfigOf(settings, texts.tokenizer.vocabSize);
+    const batches = textVaeBatches({ ...many, model, config: settings, random: randomStream(0) });
+    assert(batches.buckets.length > 2 && batches.buckets.length <= 6, `${batches.buckets}`);
+    const specs = textVaeSpecs(model);
+    let traced = 0;
+    const step = compileLossStep(await openDevice("onnx", { threads: 1 }), {
+      specs,
+      optimizer: {},
+      loss: (parameters, batch) => {
+        traced++;
+        return textVaeLoss(parameters, batch as unknown as TextVaeBatch, model);
+      },
+    });
+    let state = step.start(initParameters(specs, randomStream(0)));
+    const epoch = Math.ceil(many.train.length / settings.batchSize);
+    const shapes = new Set<string>();
+    for (let i = 0; i < 2 * epoch; i++) {
+      const { batch } = batches.batchAt(i);
+      shapes.add(batch.inputIds.shape.join());
+      const at = { step: i + 1, learningRate: 1e-3, emaDecay: 0 };
+      ({ state } = await step(state, { ...batch }, at));
+      if (i === epoch - 1) assertEquals(traced, shapes.size);
+    }
+    await step.dispose();
+    assertEquals([traced, shapes.size], [batches.buckets.length, batches.buckets.length]);
+  },
 });
