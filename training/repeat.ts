@@ -2,7 +2,7 @@
 import { DEVICE_CHOICES, type DeviceChoice } from "../engine/device_names.ts";
 import { usageError, UserError } from "../engine/errors.ts";
 import type { JsonObject } from "../engine/json.ts";
-import { quote } from "../engine/quote.ts";
+import { printable, quote } from "../engine/quote.ts";
 import type { FlagGroups } from "./flag_kinds.ts";
 import { checkConfig, kebabCase } from "./flags.ts";
 import {
@@ -72,7 +72,7 @@ export async function openRepeated(
   if (!programs.includes(record.program)) {
     throw new UserError(
       `${path} is of the program ${quote(record.program)}: give it to deno task ${
-        record.program.split("-")[0]
+        printable(record.program.split("-")[0]!)
       }`,
     );
   }

@@ -10,19 +10,23 @@ import {
   textDenoiserConfig,
 } from "../../diffusion/text_denoiser.ts";
 import { UserError } from "../../engine/errors.ts";
-import { sha256 } from "../../engine/json.ts";
+import { type JsonObject, parseJsonObject, sha256 } from "../../engine/json.ts";
 import { float32 } from "../../engine/tree.ts";
 import { loadClassifier, saveClassifier } from "../../evaluation/classifier_checkpoint.ts";
 import { classifierSpecs } from "../../evaluation/classifier.ts";
 import { readMask } from "../../evaluation/inpainting_tool.ts";
 import { StudyLog } from "../../evaluation/study_log.ts";
+import { PRESETS } from "../../image.ts";
 import { initParameters, ravel } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { loadCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
 import { findCheckpoint } from "../../training/checkpoint_folders.ts";
+import { IMAGE_FLAGS } from "../../training/image_flags.ts";
 import { initTrainState } from "../../training/diffusion_step.ts";
 import { imageCheckpoint, loadImageModel } from "../../training/image_checkpoint.ts";
 import { formatManifest, MANIFEST_NAME } from "../../training/manifest.ts";
+import { openRepeated } from "../../training/repeat.ts";
+import { configHash, formatRecord, type RunRecord } from "../../training/run_record.ts";
 import { MetricsLog, readMetrics } from "../../training/metrics.ts";
 import { loadTrainState } from "../../training/state_tensors.ts";
 import { loadLatents, saveLatents } from "../../training/text_latents.ts";
@@ -330,6 +334,35 @@ folder(
     }),
   (place) => readMask(`${place}/mask.png`),
 );
+
+const { seed: _, ...SMOKE } = { ...PRESETS.smoke, seed: 0 };
+const SESSION = {
+  ...{ started: "2026-01-01T00:00:00Z", command: ["image.ts"], device: "onnx", threads: 2 },
+  ...{ versions: {}, system: { os: "linux", arch: "x86_64", cores: 2 } },
+};
+const SETTINGS_FOLDER = folderOf(() => Promise.resolve({}));
+
+survives<Dice>({
+  name: "openRepeated()",
+  share: SHARE,
+  ignore,
+  input: (dice) => dice,
+  read: async (dice) => {
+    const path = `${await SETTINGS_FOLDER()}/config.json`;
+    const changed = new TextDecoder().decode(mutateJson(SMOKE, dice));
+    // As one who edits a run's settings and mends the hash, too.
+    const config = dice.below(20) === 0 ? SMOKE as JsonObject : parseJsonObject(changed, path);
+    const data = [{ name: "a", origin: "cache", sha256: {} }];
+    const whole = { program: "image", seed: 0, config, configHash: await configHash(config) };
+    const record = { ...whole, data, sessions: [SESSION] } as unknown as RunRecord;
+    await Deno.writeTextFile(path, formatRecord(record));
+    const repeated = await openRepeated(path, {
+      ...{ programs: ["image"], flags: IMAGE_FLAGS, given: {}, defaults: PRESETS.smoke },
+    });
+    return repeated!.settings;
+  },
+  names: /soak-/,
+});
 
 /** Two checkpoints of a run. */
 const RUN = async () =>
