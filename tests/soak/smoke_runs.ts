@@ -1,6 +1,12 @@
 /** Smoke-sized runs of both programs, and what of them must be the same whatever happened to them. */
 import { assertEquals } from "@std/assert";
-import { hashFolder, metricsOf, type Running, samplesOf, startProgram } from "../image_program.ts";
+import {
+  hashFolder,
+  metricsOf,
+  type Running,
+  startProgram,
+  withoutSpeeds,
+} from "../image_program.ts";
 
 /** A program with its flags, but for `--out`. */
 export interface SmokeRun {
@@ -30,6 +36,9 @@ export function startSmoke({ program, flags }: SmokeRun, out: string): Running {
 /** Files that hold times, process numbers or speeds. Of metrics, all but the speeds is compared. */
 const VOLATILE = /(^|\/)(config\.json|run\.lock|report\.html|metrics\.csv)$/;
 
+/** Files of results with speeds among them. */
+const TIMED = /(^|\/)(samples\/record\.json|evaluation\/[^/]+)$/;
+
 /** All files of a run by their names, with the hashes of those that hold no times, and metrics. */
 export async function lastingOf(directory: string): Promise<Record<string, unknown>> {
   const files = await hashFolder(directory);
@@ -37,8 +46,8 @@ export async function lastingOf(directory: string): Promise<Record<string, unkno
   const metrics = await Promise.all(
     logs.map((path) => metricsOf(`${directory}/${path}`.replace(/\/metrics\.csv$/, ""))),
   );
-  const records = Object.keys(files).filter((path) => path.endsWith("samples/record.json"));
-  const samples = await Promise.all(records.map((path) => samplesOf(`${directory}/${path}`)));
+  const timed = Object.keys(files).filter((path) => TIMED.test(path));
+  const results = await Promise.all(timed.map((path) => withoutSpeeds(`${directory}/${path}`)));
   return {
     ...Object.fromEntries(
       Object.entries(files).sort(([a], [b]) => a < b ? -1 : 1)
@@ -47,7 +56,7 @@ export async function lastingOf(directory: string): Promise<Record<string, unkno
         ) => [path, VOLATILE.test(path) && !path.includes("checkpoints/") ? "there" : hash]),
     ),
     ...Object.fromEntries(logs.map((path, i) => [path, metrics[i]])),
-    ...Object.fromEntries(records.map((path, i) => [path, samples[i]])),
+    ...Object.fromEntries(timed.map((path, i) => [path, results[i]])),
   };
 }
 
