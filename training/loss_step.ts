@@ -67,6 +67,8 @@ export interface LossStep {
    * twice until the first step is done, which for GPT-2 is 1.5 GB.
    */
   start(parameters: HostParameters): TrainState;
+  /** A state from elsewhere, copied into the memory of the step. */
+  restore(given: TrainState): TrainState;
   /** Releases its graphs. */
   dispose(): Promise<void>;
 }
@@ -165,15 +167,19 @@ export function compileLossStep(
     return meanResult(results);
   };
 
+  const restore = (given: TrainState) => {
+    writeOver(state.parameters, given.parameters);
+    if (ema) writeOver(state.ema, given.ema);
+    const { optimizer: slots } = given;
+    for (const [name, slot] of Object.entries(state.optimizer)) writeOver(slot, slots[name]!);
+    return state;
+  };
   const step = async (
     given: TrainState,
     batch: LossBatch | readonly LossBatch[],
     settings: StepSettings,
   ) => {
-    const { optimizer: slots } = given;
-    writeOver(state.parameters, given.parameters);
-    if (ema) writeOver(state.ema, given.ema);
-    for (const [name, slot] of Object.entries(state.optimizer)) writeOver(slot, slots[name]!);
+    restore(given);
     const result = isParts(batch) ? await accumulated(batch) : await differentiated(batch);
     const gradNorm = normInFloat32(memory.gradientNorm());
     if (Number.isFinite(gradNorm)) {
@@ -190,7 +196,7 @@ export function compileLossStep(
     for (const slot of Object.values(state.optimizer)) slot.data.fill(0);
     return state;
   };
-  return Object.assign(step, { start, dispose: () => compiled.dispose() });
+  return Object.assign(step, { start, restore, dispose: () => compiled.dispose() });
 }
 
 /**

@@ -62,9 +62,9 @@ export async function trainTextVae(
   // Tokens and model: from the last checkpoint if there is one, or from scratch.
   const found = await findCheckpoint(directory);
   describeDamage(found).forEach((line) => console.error(line));
-  const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
+  let checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
   if (checkpoint !== undefined) checkSameRun(checkpoint, folder.record, TEXT_EXTENDABLE);
-  const loaded = checkpoint === undefined ? begun : loadTextVae(checkpoint);
+  let loaded = checkpoint === undefined ? begun : loadTextVae(checkpoint);
   const { encoder, decoder } = published;
   const texts = prepareTexts(data, config, {
     ...(decoder === undefined ? {} : { tokenizer: decoder.tokenizer }),
@@ -80,7 +80,7 @@ export async function trainTextVae(
   const specs = textVaeSpecs(model);
   const { optimizer: rule, weightDecay, maxGradNorm, adamBeta2: beta2 } = config;
   const optimizer = { rule, weightDecay, maxGradNorm, beta2 };
-  const done = checkpoint?.state?.step ?? 0;
+  const { step: done = 0, details } = checkpoint?.state ?? {};
   const batches = textVaeBatches({ ...texts, model, config, random });
   console.log(
     `${countParameters(specs).toLocaleString("en")} parameters, ${tokenizer.vocabSize} tokens, ` +
@@ -103,12 +103,14 @@ export async function trainTextVae(
       loaded?.parameters ??
         await initTextVae(model, config, random.stream("weights"), published),
     )
-    : loadTrainState(checkpoint, specs, adamW(optimizer).slots);
+    : trainStep.restore(loadTrainState(checkpoint, specs, adamW(optimizer).slots));
+  // What was read of a checkpoint is as large as what the step keeps.
+  checkpoint = loaded = undefined;
   const textLoss = compileTextLoss(device, { config: model, specs });
   using metrics = await MetricsLog.open(`${directory}/metrics.csv`, TEXT_METRICS, {
-    resumeStep: checkpoint === undefined ? undefined : done,
+    resumeStep: found === undefined ? undefined : done,
   });
-  const window = new MeanWindow(checkpoint?.state?.details?.["window"] as JsonObject);
+  const window = new MeanWindow(details?.["window"] as JsonObject);
   const batchAt = (step: number): { batch: LossBatch | readonly LossBatch[] } => {
     const { batch } = batches.batchAt(step);
     return { batch: config.accumulate === 1 ? batch : textBatchParts(batch, config.accumulate) };

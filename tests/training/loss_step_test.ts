@@ -116,6 +116,35 @@ Deno.test("compileLossStep() moves the encoder by its own learning rate", async 
   }
 });
 
+Deno.test("restore() copies a state from elsewhere, and steps go on as from that state", async () => {
+  const device = await openDevice("cpu");
+  for (const ema of [true, false]) {
+    const step = compileLossStep(device, {
+      ...{ specs: SPECS, optimizer: {}, ema },
+      loss: (parameters, given) =>
+        textVaeLoss(parameters, given as unknown as TextVaeBatch, CONFIG, { beta: 0.05 }),
+    });
+    const { state: first } = await step(step.start(initial()), textBatch(), at(1));
+    const copy = (array: HostArray) => float32(Float32Array.from(array.data), array.shape);
+    const elsewhere = {
+      parameters: copy(first.parameters),
+      ema: copy(first.ema),
+      optimizer: {
+        mean: copy(first.optimizer["mean"]!),
+        variance: copy(first.optimizer["variance"]!),
+      },
+    };
+    const { state: second } = await step(first, textBatch(), at(2));
+    const expected = copy(second.parameters);
+    const restored = step.restore(elsewhere);
+    assert(restored.parameters.data.buffer !== elsewhere.parameters.data.buffer);
+    assertEquals([...restored.parameters.data], [...elsewhere.parameters.data]);
+    const { state: again } = await step(restored, textBatch(), at(2));
+    await step.dispose();
+    assertEquals([...again.parameters.data], [...expected.data]);
+  }
+});
+
 Deno.test("textBatchParts() throws when the parts would not be of one size", () => {
   assertThrows(() => textBatchParts(textBatch(), 3), RangeError, "16 rows are no multiple of 3");
 });
