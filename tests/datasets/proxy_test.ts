@@ -83,3 +83,18 @@ Deno.test({
     assertEquals([server.asked, proxy.asked], [["GET /a"], ["GET http://files.invalid/b"]]);
   },
 });
+
+Deno.test({
+  name: "downloads follow no redirect to a host that may not be reached",
+  ignore,
+  async fn() {
+    await using other = startProxy(); // answers as well
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+      () => new Response(null, { status: 302, headers: { location: `${other.url}/a` } }),
+    );
+    const host = `127.0.0.1:${server.addr.port}`;
+    assertEquals(await ask([`http://${host}/a`], {}, `--allow-net=${host}`), ["not capable"]);
+    assertEquals(other.asked, []);
+  },
+});
