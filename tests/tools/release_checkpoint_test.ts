@@ -16,8 +16,10 @@ import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
 const ignore = !permitted({ name: "read" }) || !permitted({ name: "write" });
 
 /** A run with one checkpoint. @returns The weights of its moving average. */
-async function saveRun(run: string): Promise<ReturnType<typeof randomParameters>> {
-  const parameters = randomParameters();
+async function saveRun(
+  run: string,
+  parameters: ReturnType<typeof randomParameters> = randomParameters(),
+): Promise<ReturnType<typeof randomParameters>> {
   const ema = ravel(parameters, TINY_SPECS);
   const zeros = float32(new Float32Array(ema.data.length));
   await saveCheckpoint(
@@ -49,6 +51,30 @@ Deno.test({
       for (const [name, { data }] of Object.entries(loadImageModel(released).parameters)) {
         assertEquals([...data], [...parameters[name]!.data].map(Math.f16round), name);
       }
+    } finally {
+      await Deno.remove(run, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "releaseCheckpoint() refuses a weight that float16 has no number for, and writes nothing",
+  ignore,
+  fn: async () => {
+    const run = await Deno.makeTempDir();
+    try {
+      const parameters = randomParameters();
+      const [name = "", { data, shape }] = Object.entries(parameters)[2]!;
+      const large = Float32Array.from(data, (value, i) => i === 1 ? 65520 : Number(value));
+      await saveRun(run, { ...parameters, [name]: float32(large, [...shape]) });
+      const error = await assertRejects(
+        () => releaseCheckpoint(run, `${run}/released`, "# Card\n"),
+        UserError,
+        "element 1, 65520, is too large for F16",
+      );
+      assertStringIncludes(error.message, name);
+      const names = await Array.fromAsync(Deno.readDir(run), ({ name }) => name);
+      assertEquals(names, ["checkpoints"]);
     } finally {
       await Deno.remove(run, { recursive: true });
     }
