@@ -8,12 +8,8 @@ import {
 import type { TextEvaluationConfig } from "../training/text_diffusion_flags.ts";
 import { openJudge } from "../training/text_judge.ts";
 import { answerBaselineOnce } from "./baseline_answers.ts";
-import {
-  areTextsJudged,
-  cutTexts,
-  evaluateTextsOnce,
-  type TextEvaluation,
-} from "./evaluate_texts.ts";
+import { cutTexts } from "./cut_texts.ts";
+import { areTextsJudged, evaluateTextsOnce, type TextEvaluation } from "./evaluate_texts.ts";
 import type { TextSamples, TextSampleTask } from "./text_sample_session.ts";
 
 /** What the stage works with. */

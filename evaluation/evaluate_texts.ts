@@ -4,7 +4,7 @@ import { canonicalJson, type JsonObject, sha256 } from "../engine/json.ts";
 import { type BaselineKind, BASELINES } from "../training/text_baseline.ts";
 import type { LatentExample } from "../training/text_data.ts";
 import type { Judge } from "../training/text_judge.ts";
-import { encodeTexts } from "../vae/tokenizer_texts.ts";
+import { cutTexts } from "./cut_texts.ts";
 import { curveFigures, denoisingCurve } from "./denoising_curve.ts";
 import type { DenoisedBleu } from "./denoising_bleu.ts";
 import { csv } from "./evaluation.ts";
@@ -43,18 +43,6 @@ export interface TextEvaluation {
 /** Whether a data set's texts are to read well, rather than to be right. */
 export function areTextsJudged({ condition }: { readonly condition: string }): boolean {
   return condition !== "question" && condition !== "sentence";
-}
-
-/** Texts as the model can say them: cut to its tokens. */
-export function cutTexts(
-  texts: readonly string[],
-  { tokenizer, encoderTokenizer: encoder, config: { maxTokens } }: Omit<
-    TextSampleTask["vae"],
-    "parameters"
-  >,
-): string[] {
-  const { examples } = encodeTexts(texts, { encoder, decoder: tokenizer, maxTokens });
-  return examples.map(({ decoder }) => tokenizer.decode(decoder));
 }
 
 /** Figures of texts that are to read well. */

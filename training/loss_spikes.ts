@@ -9,9 +9,20 @@ const FEWEST = 10;
 /** How many times the median a loss must be to be a spike. Between batches it varies by 3 at most. */
 const FACTOR = 10;
 
+/**
+ * And what share of the first losses' median. Where texts are copied all but exactly, long ones have a
+ * hundred times the loss of short ones, and nothing is wrong: a spike undoes what was learned.
+ */
+const SHARE_OF_FIRST = 0.5;
+
+function medianOf(losses: readonly number[]): number {
+  return losses.toSorted((a, b) => a - b)[losses.length >> 1]!;
+}
+
 /** Finds where losses spike: of several in a row, as where the task changes, the first alone. */
 export class LossSpikes {
   readonly #losses: number[] = [];
+  #first: number | undefined;
   #within = false;
 
   /**
@@ -20,9 +31,10 @@ export class LossSpikes {
    * @returns How many times the median of those before it is, where a spike begins.
    */
   add(loss: number): number | undefined {
-    const before = this.#losses.toSorted((a, b) => a - b);
-    const ratio = loss / before[before.length >> 1]!;
-    const spikes = before.length >= FEWEST && ratio >= FACTOR;
+    if (this.#losses.length === FEWEST) this.#first ??= medianOf(this.#losses);
+    const ratio = loss / medianOf(this.#losses);
+    const spikes = this.#first !== undefined && ratio >= FACTOR &&
+      loss >= SHARE_OF_FIRST * this.#first;
     const begins = spikes && !this.#within;
     this.#within = spikes;
     this.#losses.push(loss);

@@ -8,6 +8,8 @@ import type { SampleSession } from "../../evaluation/text_sample_session.ts";
 import { initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { PRESETS } from "../../text.ts";
+import { trainBpe } from "../../vae/bpe_trainer.ts";
+import { TextTokenizer } from "../../vae/tokenizer.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 const PREDICTIONS = ["sample", "epsilon", "v_prediction"] as const;
@@ -31,6 +33,12 @@ Deno.test("noisePlace() finds the level, and its factors take x0 out of the righ
 });
 
 Deno.test("denoisingCurve() says clean latents at 1, and what the denoiser restores below", async () => {
+  const said = ["one two three four five", "five four three two"];
+  // The first text is longer than the autoencoder can say, which must not count against the denoiser.
+  const texts = [`${said[0]} eleven twelve thirteen`, said[1]!];
+  const files = trainBpe(texts, { vocabSize: 400 });
+  const tokenizer = new TextTokenizer(files.tokenizer, files.config);
+  const maxTokens = tokenizer.encode(said[0]!, { splitSpecialTokens: true }).length;
   const config = textDenoiserConfig({ latents: 1, latentWidth: 2, layers: 1, width: 8, heads: 2 });
   const device = await openDevice("cpu");
   // A new transformer says zero, which it takes for x0.
@@ -38,22 +46,22 @@ Deno.test("denoisingCurve() says clean latents at 1, and what the denoiser resto
   const schedule = latentNoiseSchedule("cosine", {
     ...{ numTrainTimesteps: 100, predictionType: "sample" },
   });
-  const texts = ["one two three four five", "six seven eight nine ten"];
   const heard: number[][] = [];
   const session = {
     device,
+    vae: { tokenizer, encoderTokenizer: tokenizer, config: { maxTokens } },
     model: { config, parameters, schedule, isFlow: false },
     config: { ...PRESETS.smoke, condition: "none" },
     sampling: { ...PRESETS.smoke, sampleBatchSize: 2 },
     batches: { asked: () => ({}) },
     encode: (of: readonly string[]) =>
       Promise.resolve(
-        float32(of.flatMap((text) => [texts.indexOf(text) + 1, 5]), [of.length, 1, 2]),
+        float32(of.flatMap((text) => [said.indexOf(text) + 1, 5]), [of.length, 1, 2]),
       ),
     say: ({ data, shape }: { data: ArrayLike<number>; shape: readonly number[] }) => {
       heard.push(Array.from(data));
       return Promise.resolve(
-        Array.from({ length: shape[0]! }, (_, i) => [texts[data[2 * i]! - 1] ?? "nothing"]),
+        Array.from({ length: shape[0]! }, (_, i) => [said[data[2 * i]! - 1] ?? "nothing"]),
       );
     },
   } as unknown as SampleSession;

@@ -24,3 +24,9 @@ Deno.test("add() waits until enough is known, and lets losses fall as they like"
   assertEquals(spikesOf([...steady(9), 1000]), {});
   assertEquals(spikesOf(Array.from({ length: 200 }, (_, i) => 0.9 ** i)), {});
 });
+
+Deno.test("add() takes no notice of a loss that is small beside the first ones", () => {
+  const learned = [...steady(10, 8), ...steady(60, 0.0625)];
+  assertEquals(spikesOf([...learned, 3.9]), {});
+  assertEquals(spikesOf([...learned, 4]), { 70: 64 });
+});
