@@ -5,8 +5,18 @@ import { quote } from "../engine/quote.ts";
 import { type HostArray, int32 } from "../engine/tree.ts";
 import type { TextTokenizer } from "../vae/tokenizer.ts";
 
-/** Conditions are padded to multiples of this, so that few shapes are compiled. */
-const PADDING = 16;
+/**
+ * Conditions are padded to multiples of the first number, and beyond the second to multiples of it, so
+ * that few shapes are compiled: each has its own graph, with memory of its own.
+ */
+const PADDING = [16, 64] as const;
+
+/** The length that texts of `longest` tokens at most are padded to. */
+export function paddedLength(longest: number): number {
+  const [fine, coarse] = PADDING;
+  const step = longest <= coarse ? fine : coarse;
+  return Math.ceil(longest / step) * step;
+}
 
 /** Reads conditions as the denoiser's encoder takes them. */
 export class ConditionTokens {
@@ -53,7 +63,7 @@ export class ConditionTokens {
   batch(texts: readonly string[]): Record<string, HostArray> {
     const rows = texts.map((text) => this.encode(text));
     const longest = Math.max(...rows.map(({ length }) => length));
-    const length = Math.min(Math.ceil(longest / PADDING) * PADDING, this.#limit + 2);
+    const length = Math.min(paddedLength(longest), this.#limit + 2);
     const ids = new Int32Array(rows.length * length).fill(this.#tokenizer.id("pad"));
     const mask = new Int32Array(rows.length * length);
     rows.forEach((row, i) => {
