@@ -48,7 +48,7 @@ export const DATASET_DEFAULTS: Record<
   math: () => ({
     ...THOUGHTS,
     maxTokens: 32, // an equation and the answer
-    latents: 16,
+    latents: 8, // four tokens each, as of reviews: with 16, a denoising step takes twice as long
     vocabSize: 2000,
     splitDigits: true,
     conditionTokens: 510, // words and digits of the longest question, and of thoughts
