@@ -298,7 +298,10 @@ Deno.test({
       `${place}/out`,
       `--inpaint=${place}/mask.png`,
     );
-    assertMatch(stderr, /^error: --inpaint .+ has 20x28 pixels of 8 bits: it must have 28x28 of/);
+    assertMatch(
+      stderr,
+      /^error: --inpaint .+ has 20x28 pixels: it must have 28x28 of 8 or 16 bits, grey or RGB\./,
+    );
     assertMatch(stderr, /^error: [^\n]+\n$/);
     assertEquals(code, 2);
     assert(!(await exists(`${place}/out/inpainting.png`)));
