@@ -5,6 +5,7 @@ import { float32, type HostArray } from "../engine/tree.ts";
 import { constants } from "../nn/parameters.ts";
 import { UserError } from "../engine/errors.ts";
 import { breathe } from "../training/interrupt.ts";
+import { argMax } from "./arg_max.ts";
 import { applyClassifier } from "./classifier.ts";
 import type { Classifier } from "./classifier_checkpoint.ts";
 import type { FeatureRows } from "./feature_statistics.ts";
@@ -32,13 +33,6 @@ export interface CompiledClassifier {
 
 /** Images that are looked at together: enough for all cores, few enough for any memory. */
 const BATCH = 200;
-
-/** The position of the largest of some numbers; the first of equals. */
-function argMax(values: ArrayLike<number>, start: number, count: number): number {
-  let best = 0;
-  for (let i = 1; i < count; i++) if (values[start + i]! > values[start + best]!) best = i;
-  return best;
-}
 
 /**
  * Compiles a classifier for a device.

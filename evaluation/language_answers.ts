@@ -4,6 +4,7 @@ import { breathe } from "../training/interrupt.ts";
 import type { Gpt2Decoder } from "../vae/gpt2_decoder.ts";
 import { drawToken } from "../vae/token_choice.ts";
 import { int32 } from "../engine/tree.ts";
+import { argMax } from "./arg_max.ts";
 
 /** How answers are made. */
 export interface LanguageAnswerOptions {
@@ -17,15 +18,6 @@ export interface LanguageAnswerOptions {
   readonly random: RandomStream;
   /** The questions' numbers [B]. */
   readonly numbers: readonly number[];
-}
-
-/** The likeliest token; of equals the first. */
-function likeliest(logits: Float32Array): number {
-  let best = 0;
-  logits.forEach((logit, id) => {
-    if (logit > logits[best]!) best = id;
-  });
-  return best;
 }
 
 /**
@@ -50,7 +42,7 @@ export async function continueQuestions(
       if (isOver(row)) return endId;
       const own = logits.subarray(row * size, (row + 1) * size);
       const token = temperature === 0
-        ? likeliest(own)
+        ? argMax(own)
         : drawToken(own, { temperature }, random.at(numbers[row]!).at(said[row]!.length));
       said[row]!.push(token);
       return token;

@@ -4,6 +4,7 @@
  * of model than those whose texts it judges.
  */
 import type { RandomStream } from "../nn/random.ts";
+import { argMax } from "./arg_max.ts";
 
 /** A text whose class is known. */
 export interface LabeledText {
@@ -117,10 +118,7 @@ export function trainRatingClassifier(
   const probabilities = (text: string) => softmax(logitsOf(vectorOf(wordsAndPairs(text))));
   return {
     probabilities,
-    classify: (text) => {
-      const all = probabilities(text);
-      return all.indexOf(Math.max(...all));
-    },
+    classify: (text) => argMax(probabilities(text)),
     features: places.size,
   };
 }

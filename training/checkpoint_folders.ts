@@ -1,6 +1,7 @@
 /** The checkpoints of a run: `checkpoints/step-000123/`, of which the last few are kept. */
 import { UserError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
+import { fileExists } from "../engine/files.ts";
 import { type Checkpoint, writeCheckpoint } from "./checkpoint.ts";
 import { ignoreMissing, syncFolder } from "./durable_folder.ts";
 import { MANIFEST_NAME, verifyManifest } from "./manifest.ts";
@@ -174,7 +175,7 @@ async function clearLeftover(directory: string, name: string): Promise<string> {
   const path = `${directory}/${name}`;
   const target = `${directory}/${name.replace(TEMPORARY, "")}`;
   // `.tmp-removed` was whole and on its way out; bringing it back would do no harm, and no good.
-  if (/^step-\d{6,15}\.tmp-(?!removed)/.test(name) && !await exists(target)) {
+  if (/^step-\d{6,15}\.tmp-(?!removed)/.test(name) && !await fileExists(target)) {
     try {
       await verifyManifest(path);
       await Deno.rename(path, target);
@@ -186,8 +187,4 @@ async function clearLeftover(directory: string, name: string): Promise<string> {
   }
   await Deno.remove(path, { recursive: true });
   return `removed ${path}, left by a run that was cut off`;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

@@ -15,7 +15,7 @@ import { loadCheckpoint } from "./checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./checkpoint_folders.ts";
 import { initTrainState } from "./diffusion_step.ts";
 import { languageCheckpoint, type LanguageModel } from "./language_checkpoint.ts";
-import { compileLossStep, type LossBatch } from "./loss_step.ts";
+import { type BatchLoss, compileLossStep, type LossBatch } from "./loss_step.ts";
 import { MeanWindow } from "./mean_window.ts";
 import { MetricsLog } from "./metrics.ts";
 import type { RunFolder } from "./run_folder.ts";
@@ -89,21 +89,12 @@ export async function trainLanguageModel(
   });
   const batchAt = (step: number): { batch: LossBatch } => ({ batch: sequencesAt(step) });
   type Batch = { tokens: HostArray; labels: HostArray };
-  const trainStep = compileLossStep(device, {
-    ...{ specs, optimizer },
-    loss: (parameters, { tokens, labels }) => ({
-      loss: gpt2Loss(parameters, tokens as tf.Tensor2D, model, labels as tf.Tensor2D),
-    }),
+  const loss: BatchLoss = (parameters, { tokens, labels }) => ({
+    loss: gpt2Loss(parameters, tokens as tf.Tensor2D, model, labels as tf.Tensor2D),
   });
+  const trainStep = compileLossStep(device, { ...{ specs, optimizer }, loss });
   const lossOf = device.compile<{ parameters: HostArray; batch: Batch }, { loss: HostArray }>(
-    ({ parameters, batch: { tokens, labels } }) => ({
-      loss: gpt2Loss(
-        unravelTensor(parameters, specs),
-        tokens as tf.Tensor2D,
-        model,
-        labels as tf.Tensor2D,
-      ),
-    }),
+    ({ parameters, batch }) => loss(unravelTensor(parameters, specs), batch),
   );
   const heldOut = Array.from(
     { length: Math.ceil(validation.length / config.batchSize) },

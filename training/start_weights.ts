@@ -2,15 +2,14 @@
 import { ditConfigToJson, isDiffusersDit } from "../diffusion/dit_config.ts";
 import { type ImageNetworkConfig, isDit, networkSpecs } from "../diffusion/image_network.ts";
 import { unetConfigToJson } from "../diffusion/unet_config.ts";
-import { type JsonObject, sha256 } from "../engine/json.ts";
-import { encodeSafetensors } from "../nn/safetensors.ts";
+import type { JsonObject } from "../engine/json.ts";
 import type { HostParameters } from "../nn/parameters.ts";
 import { checkConfig } from "./check_model.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { resolveCheckpoint } from "./checkpoint_folders.ts";
 import type { DataOrigin } from "./run_record.ts";
 import { loadImageModel } from "./image_checkpoint.ts";
-import { toTensors } from "./state_tensors.ts";
+import { weightsOrigin } from "./weights_origin.ts";
 
 /** Weights to begin with, and what the run's record says of them. */
 export interface StartWeights {
@@ -36,14 +35,12 @@ export async function loadStartWeights(
   const { config, parameters } = loadImageModel(await loadCheckpoint(found, { state: false }));
   const folder = isDit(config) ? "transformer" : "unet";
   checkConfig(configJson(config), configJson(expected), `--start-from: ${found}/${folder}`);
-  const name = "starting weights";
-  const hash = await sha256(encodeSafetensors(toTensors(parameters)));
   return {
     // Of equal copies of an embedding, one is enough where blocks share it.
     parameters: Object.fromEntries(
       Object.keys(networkSpecs(expected)).map((key) => [key, parameters[key]!]),
     ),
-    origin: { name, origin: directory, sha256: { [`${folder}, float32`]: hash } },
+    origin: await weightsOrigin("starting weights", directory, parameters, folder),
   };
 }
 

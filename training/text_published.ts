@@ -1,8 +1,7 @@
 /** `--encoder-from` and `--decoder-from` of text.ts: halves that begin with published weights. */
 import { usageError, UserError } from "../engine/errors.ts";
-import { jsonDifferences, type JsonObject, sha256 } from "../engine/json.ts";
+import { jsonDifferences, type JsonObject } from "../engine/json.ts";
 import type { HostParameters } from "../nn/parameters.ts";
-import { encodeSafetensors } from "../nn/safetensors.ts";
 import type { BertConfig } from "../vae/bert.ts";
 import type { Gpt2Config } from "../vae/gpt2.ts";
 import { loadBert, loadGpt2, type ModelFiles, openModelFiles } from "../vae/pretrained.ts";
@@ -13,8 +12,8 @@ import { loadTokenizer } from "../vae/tokenizer_files.ts";
 import type { SpecialRole } from "../vae/tokenizer_special.ts";
 import { kebabCase } from "./flags.ts";
 import type { DataOrigin } from "./run_record.ts";
-import { toTensors } from "./state_tensors.ts";
 import type { TextConfig, TextFlags } from "./text_flags.ts";
+import { weightsOrigin } from "./weights_origin.ts";
 
 /** One half of a text VAE, published. */
 export interface PublishedHalf<Config extends BertConfig | Gpt2Config> {
@@ -53,7 +52,7 @@ async function openHalf<Config extends BertConfig | Gpt2Config>(
 ): Promise<PublishedHalf<Config>> {
   const files = await openModelFiles(reference, { log });
   const { config, parameters } = await load(files);
-  const hash = await sha256(encodeSafetensors(toTensors(parameters)));
+  const origin = await weightsOrigin(`starting weights of the ${half}`, files.name, parameters);
   const tokenizer = await loadTokenizer(files.name, { needs: NEEDS[half], read: files.read });
   if (tokenizer.vocabSize > config.vocabSize) {
     throw new UserError(
@@ -61,10 +60,6 @@ async function openHalf<Config extends BertConfig | Gpt2Config>(
         "tokenizer and model belong to different models",
     );
   }
-  const origin = {
-    name: `starting weights of the ${half}`,
-    ...{ origin: files.name, sha256: { "all, float32": hash } },
-  };
   return {
     ...{ config, tokenizer, origin },
     parameters: async () => underPrefix((await load(files)).parameters, `${half}.`),
@@ -106,19 +101,29 @@ export function configsOf(
   };
 }
 
-/** The settings that published halves answer by themselves. */
-export function settingsOfPublished({ encoder, decoder }: PublishedHalves): Partial<TextConfig> {
+/** The settings that halves' configurations stand for. */
+export function sizesOf(
+  { encoder, decoder }: Partial<Pick<TextVaeConfig, "encoder" | "decoder">>,
+): Partial<TextConfig> {
   return {
     ...(encoder === undefined ? {} : {
-      encoderLayers: encoder.config.numHiddenLayers,
-      encoderWidth: encoder.config.hiddenSize,
-      encoderHeads: encoder.config.numAttentionHeads,
+      encoderLayers: encoder.numHiddenLayers,
+      encoderWidth: encoder.hiddenSize,
+      encoderHeads: encoder.numAttentionHeads,
     }),
     ...(decoder === undefined ? {} : {
-      decoderLayers: decoder.config.nLayer,
-      decoderWidth: decoder.config.nEmbd,
-      decoderHeads: decoder.config.nHead,
+      decoderLayers: decoder.nLayer,
+      decoderWidth: decoder.nEmbd,
+      decoderHeads: decoder.nHead,
     }),
+  };
+}
+
+/** The settings that published halves answer by themselves. */
+export function settingsOfPublished(halves: PublishedHalves): Partial<TextConfig> {
+  const { encoder, decoder } = halves;
+  return {
+    ...sizesOf(configsOf(halves)),
     // No tokens are learned where both halves bring theirs.
     ...(encoder === undefined || decoder === undefined
       ? {}

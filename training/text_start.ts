@@ -1,11 +1,8 @@
 /** `--start-from` of text.ts: training that begins with a checkpoint's model and tokens. */
-import { sha256 } from "../engine/json.ts";
-import { encodeSafetensors } from "../nn/safetensors.ts";
 import type { TextVaeConfig } from "../vae/text_vae_config.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
 import { resolveCheckpoint } from "./checkpoint_folders.ts";
 import type { DataOrigin } from "./run_record.ts";
-import { toTensors } from "./state_tensors.ts";
 import { type LoadedTextVae, loadTextVae } from "./text_vae_checkpoint.ts";
 import { textVaeConfigOf } from "./text_config.ts";
 import type { TextConfig, TextFlags } from "./text_flags.ts";
@@ -16,8 +13,10 @@ import {
   openPublished,
   type PublishedHalves,
   settingsOfPublished,
+  sizesOf,
 } from "./text_published.ts";
 import { findTrainedOn, type TrainedOn } from "./trained_on.ts";
+import { weightsOrigin } from "./weights_origin.ts";
 
 /** What a training begins with. */
 export interface TextStart {
@@ -41,12 +40,7 @@ export function settingsOfModel(
   const { latents, latentWidth, latentKind, latentSource, maxTokens } = model;
   return {
     ...{ latents, latentWidth, latentKind, latentSource, maxTokens, vocabSize: tokens },
-    encoderLayers: encoder.numHiddenLayers,
-    encoderWidth: encoder.hiddenSize,
-    encoderHeads: encoder.numAttentionHeads,
-    decoderLayers: decoder.nLayer,
-    decoderWidth: decoder.nEmbd,
-    decoderHeads: decoder.nHead,
+    ...sizesOf({ encoder, decoder }),
     initializerRange: encoder.initializerRange,
   };
 }
@@ -101,8 +95,7 @@ export async function openTextStart(
   const model = loadTextVae(await loadCheckpoint(found, { state: false }));
   const fixed = settingsOfModel(model.config, model.tokenizer.vocabSize);
   checkFixedSettings(given, fixed, `--start-from ${startFrom}`);
-  const hash = await sha256(encodeSafetensors(toTensors(model.parameters)));
-  const origin = { name: "starting weights", origin: startFrom, sha256: { "all, float32": hash } };
+  const origin = await weightsOrigin("starting weights", startFrom, model.parameters);
   const trainedOn = await findTrainedOn(found);
   return { ...none, config: { ...config, ...fixed }, model, trainedOn, origins: [origin] };
 }

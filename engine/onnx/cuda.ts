@@ -1,5 +1,6 @@
 /** Finds out whether ONNX Runtime can compute on a GPU here. */
 import { UserError } from "../errors.ts";
+import { fileExists } from "../files.ts";
 import { CUDA_PROVIDER, nativeFolder } from "../onnx_library.ts";
 import { scalar } from "../tree.ts";
 import { Graph } from "./graph.ts";
@@ -9,15 +10,6 @@ import { createSession } from "./session.ts";
 /** Where advice is needed, the first line of ONNX Runtime's own words is kept short. */
 const LONGEST_REASON = 200;
 
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /**
  * Runs a tiny graph on the GPU.
  *
@@ -26,7 +18,8 @@ function exists(path: string): boolean {
 export async function probeCuda(): Promise<void> {
   // ONNX Runtime would say so as well, and print it first.
   const folder = nativeFolder();
-  if (folder !== undefined && !CUDA_PROVIDER.every((name) => exists(`${folder}/${name}`))) {
+  for (const name of folder === undefined ? [] : CUDA_PROVIDER) {
+    if (await fileExists(`${folder}/${name}`)) continue;
     throw new UserError("The onnx-cuda device is not set up: run deno task setup:cuda");
   }
   const graph = new Graph();
