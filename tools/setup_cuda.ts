@@ -9,20 +9,16 @@
  */
 import { EXIT, usageError, UserError } from "../engine/errors.ts";
 import { CUDA_PROVIDER, nativeFolder } from "../engine/onnx_library.ts";
+import { installWheels } from "./pip_wheels.ts";
 import { runProgram } from "../training/program.ts";
 
 /** Downloads the wheel, checked by hash, and puts its provider into `folder`. */
 async function installProvider(folder: string): Promise<void> {
   const partial = `${folder}/provider.partial`;
   const list = decodeURIComponent(new URL("cuda/provider.txt", import.meta.url).pathname);
-  const { success } = await new Deno.Command("python3", {
-    args: [
-      ...["-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--require-hashes"],
-      // The provider is the same for every Python, so that any will do to fetch it.
-      ...["--root-user-action=ignore", "--python-version=3.12", "--only-binary=:all:"],
-      ...["--platform=manylinux_2_28_x86_64", `--target=${partial}`, "-r", list],
-    ],
-  }).spawn().status;
+  const success = await installWheels(list, {
+    ...{ target: partial, python: "3.12", glibc: ["2_28"] },
+  });
   try {
     if (!success) {
       throw new UserError(

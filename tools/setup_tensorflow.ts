@@ -15,6 +15,7 @@ import {
   type TensorFlowName,
   tensorflowPackage,
 } from "../engine/tensorflow_package.ts";
+import { installWheels } from "./pip_wheels.ts";
 import { runProgram } from "../training/program.ts";
 
 /** Files that are there when the libraries are. */
@@ -82,17 +83,12 @@ async function installLibraries(site: string, list: string): Promise<void> {
   for (const path of [site, partial]) {
     if (await exists(path)) await Deno.remove(path, { recursive: true });
   }
-  // The library is the same for every Python, so that any will do to fetch it.
-  const target = ["--python-version=3.11", "--only-binary=:all:", `--target=${partial}`];
-  const platforms = ["2_27", "2_17", "2_12"].map((glibc) => `--platform=manylinux_${glibc}_x86_64`);
-  await run(
-    "python3",
-    [
-      ...["-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--require-hashes"],
-      ...["--root-user-action=ignore", ...target, ...platforms, "-r", list],
-    ],
-    `The packages of ${list} could not be had: see above. Nothing was changed.`,
-  );
+  const glibc = ["2_27", "2_17", "2_12"];
+  if (!await installWheels(list, { target: partial, python: "3.11", glibc })) {
+    throw new UserError(
+      `The packages of ${list} could not be had: see above. Nothing was changed.`,
+    );
+  }
   await Deno.rename(partial, site);
 }
 
