@@ -1,4 +1,4 @@
-/** Native code that is cut off: loading it would end the process without a word. */
+/** What keeps native code from being loaded that its loader does not tell of. */
 /** Length of an ELF file's header. */
 const HEADER = 64;
 
@@ -35,5 +35,27 @@ export function isCutOff(path: string): boolean {
 export function checkNativeFiles(paths: readonly string[]): void {
   for (const path of paths) {
     if (isCutOff(path)) throw new Error(`${path} is cut off`);
+  }
+}
+
+/** Descriptors that loading a package takes at once, at most: one a thread that reads its files. */
+const DESCRIPTORS = 4;
+
+/**
+ * What opening a few files more meets. A loader of packages says only that a file could not be loaded,
+ * not that it was one file too many for the system's limit.
+ *
+ * @param path A file that can be read.
+ * @returns The system's error; undefined where as many files can be opened as loading takes.
+ */
+export function openFilesError(path: string): unknown {
+  const opened: Deno.FsFile[] = [];
+  try {
+    while (opened.length < DESCRIPTORS) opened.push(Deno.openSync(path));
+    return undefined;
+  } catch (error) {
+    return ["EMFILE", "ENFILE"].includes((error as { code?: string }).code!) ? error : undefined;
+  } finally {
+    for (const file of opened) file.close();
   }
 }

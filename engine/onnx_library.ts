@@ -1,7 +1,8 @@
 /** Loading npm:onnxruntime-node, or finding out why not. */
 import { createRequire } from "node:module";
 import { UserError } from "./errors.ts";
-import { checkNativeFiles } from "./native_file.ts";
+import { fileError } from "./file_errors.ts";
+import { checkNativeFiles, openFilesError } from "./native_file.ts";
 
 /** ONNX Runtime's code for GPUs, which lies beside its code for processors if it was asked for. */
 export const CUDA_PROVIDER = [
@@ -64,6 +65,9 @@ export async function loadOnnxRuntime(): Promise<void> {
         { cause },
       );
     }
+    const own = import.meta.filename; // a file that is there whatever else is not
+    const tooMany = own === undefined ? undefined : openFilesError(own);
+    if (tooMany !== undefined) throw fileError(tooMany, "load ONNX Runtime");
     throw new UserError(
       `The onnx device does not work here (${why}): install the packages anew (remove node_modules, ` +
         "then run deno install), or try --device wasm.",

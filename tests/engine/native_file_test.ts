@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isCutOff } from "../../engine/native_file.ts";
+import { isCutOff, openFilesError } from "../../engine/native_file.ts";
 import { permitted } from "../permissions.ts";
 
 Deno.test({
@@ -26,6 +26,56 @@ Deno.test({
       assertEquals(isCutOff(`${folder}/none`), false);
     } finally {
       await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+/** Opens all files that may be open, closes some, and prints what is said then. */
+const EXHAUSTED = `
+import { loadOnnxRuntime } from "../../engine/onnx_library.ts";
+import { openFilesError } from "../../engine/native_file.ts";
+const path = Deno.execPath();
+console.log(openFilesError(path));
+const held = [];
+try {
+  while (held.length < 1000) held.push(Deno.openSync(path));
+} catch { /* as many as may be */ }
+for (let left = 0; left < 5; left++) {
+  console.log(openFilesError(path)?.code);
+  held.pop().close();
+}
+while (true) {
+  try {
+    held.push(Deno.openSync(path));
+  } catch {
+    break;
+  }
+}
+await loadOnnxRuntime().then(() => console.log("loaded"), (error) => console.log(error.message));
+`;
+
+Deno.test({
+  name: "openFilesError() is the system's, and loadOnnxRuntime()'s, when no more files may be open",
+  ignore: Deno.build.os !== "linux" || Deno.build.arch !== "x86_64" ||
+    !permitted({ name: "read" }, { name: "write" }, { name: "run" }),
+  fn: async () => {
+    const main = await Deno.makeTempFile({ dir: import.meta.dirname!, suffix: ".js" });
+    try {
+      await Deno.writeTextFile(main, EXHAUSTED);
+      const run = 'ulimit -n 64; exec "$0" run -q --no-check --allow-read --allow-ffi "$1"';
+      const { stdout } = await new Deno.Command("sh", {
+        args: ["-c", run, Deno.execPath(), main],
+        stderr: "inherit",
+      }).output();
+      assertEquals(new TextDecoder().decode(stdout).trim().split("\n"), [
+        "undefined",
+        ...["EMFILE", "EMFILE", "EMFILE", "EMFILE"],
+        "undefined",
+        "cannot load ONNX Runtime: too many files are open: raise the limit (ulimit -n) and run the " +
+        "command again",
+      ]);
+    } finally {
+      await Deno.remove(main);
     }
   },
 });
