@@ -1,4 +1,5 @@
 /** What a text VAE's training begins with: tokens and weights. */
+import { UserError } from "../engine/errors.ts";
 import { type HostParameters, initParameters } from "../nn/parameters.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { alignedStart } from "../vae/aligned_start.ts";
@@ -33,12 +34,14 @@ interface KnownTokenizers extends Partial<Pick<PreparedTexts, "tokenizer" | "enc
  * Turns texts into tokens, and says how many were cut.
  *
  * @param known The tokenizers to use; what is missing is learned from the texts.
+ * @throws {UserError} If a step of a multiplication is longer than `maxTokens`: cut, its answer would
+ * be wrong whatever is learned.
  */
 export function prepareTexts(
   { train, validation, conditions = [] }:
     & Pick<TextData, "train" | "validation">
     & Partial<Pick<TextData, "conditions">>,
-  { vocabSize, splitDigits, maxTokens, windows }: TextConfig,
+  { dataset, vocabSize, splitDigits, maxTokens, windows }: TextConfig,
   known: KnownTokenizers = {},
   log: (line: string) => void = console.log,
 ): PreparedTexts {
@@ -51,6 +54,15 @@ export function prepareTexts(
       ...{ encoder: encoderTokenizer, decoder: tokenizer, maxTokens, windows },
       ...(known.encoderTokens === undefined ? {} : { encoderTokens: known.encoderTokens }),
     });
+    if (dataset === "multiplication" && encoded.truncated > 0) {
+      const advice = splitDigits
+        ? ", or leave out --split-digits: with it, spaces are tokens, too"
+        : "";
+      throw new UserError(
+        `${encoded.truncated} of ${texts.length} steps are longer than --max-tokens, ${maxTokens}, and ` +
+          `would be cut, answers among them: give more${advice}`,
+      );
+    }
     const note = encodingNote(encoded, maxTokens);
     if (note !== undefined) log(`${name}: ${note}`);
     return encoded.examples;
