@@ -37,8 +37,8 @@ export interface TextDenoiserSizes {
   readonly classes?: number | null;
   /** What reads the condition's tokens; null for none. @default {null} */
   readonly encoder?: BertConfig | null;
-  /** Whether the condition is latents of the same VAE, in place of tokens. @default {false} */
-  readonly latentCondition?: boolean;
+  /** Texts whose latents, of the same VAE, are the condition in place of tokens. @default {0} */
+  readonly conditionBlocks?: number;
   /** Whether learned vectors stand for a condition that is dropped. @default {true} */
   readonly nullCondition?: boolean;
   /** Blocks of the transformer. */
@@ -59,9 +59,10 @@ export interface TextDenoiserSizes {
 export function textDenoiserConfig(
   { latents, latentWidth, blocks = 1, classes = null, encoder = null, ...sizes }: TextDenoiserSizes,
 ): TextDenoiserConfig {
-  const { latentCondition = false, layers, width, heads } = sizes;
+  const { conditionBlocks = 0, layers, width, heads } = sizes;
   const { nullCondition = true, selfConditioning = true } = sizes;
-  const contextDim = encoder !== null ? encoder.hiddenSize : latentCondition ? latentWidth : null;
+  const hearsLatents = encoder === null && conditionBlocks > 0;
+  const contextDim = encoder !== null ? encoder.hiddenSize : hearsLatents ? latentWidth : null;
   const config: DitConfig = {
     ...DIT_DEFAULTS,
     sampleSize: blocks * latents,
@@ -73,7 +74,7 @@ export function textDenoiserConfig(
     attentionHeadDim: width / heads,
     numEmbedsAdaNorm: classes,
     contextDim,
-    contextLength: encoder === null && latentCondition ? latents : null, // BERT adds its own
+    contextLength: hearsLatents ? conditionBlocks * latents : null, // BERT adds its own
     pooledDim: contextDim,
     nullCondition: nullCondition && contextDim !== null,
     selfConditioning,

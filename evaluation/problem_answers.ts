@@ -2,6 +2,7 @@
 import { UserError } from "../engine/errors.ts";
 import { writeFileAtomic } from "../engine/files.ts";
 import type { LatentExample } from "../training/text_data.ts";
+import type { LatentBatches, Layout } from "../training/text_diffusion_batches.ts";
 import { accuracyByVotes, exactMatch, extractDigits, extractNumber } from "./answers.ts";
 import { accuracyFigure, type MeasuredFigure } from "./measured_figure.ts";
 import {
@@ -15,18 +16,30 @@ import { thinkInTurn, thinkTogether, type ThoughtModel, type Thoughts } from "./
 /** Problems that the speed at batch 1 is measured with. */
 const TIMED_PROBLEMS = 10;
 
+/** Batches that know what layouts say: thoughts that were drawn are in no cache of latents. */
+async function batchesOf(
+  { config, batches, encode, model }: SampleSession,
+  layouts: readonly Layout[],
+): Promise<LatentBatches> {
+  if (config.conditionReader !== "latents") return batches;
+  const texts = [...new Set(["", ...layouts.flatMap(({ sources }) => sources)])];
+  return batches.knowing({ texts, latents: await encode(texts), ...model.scale });
+}
+
 /** Answers problems, votes on them, and measures the speed at batch 1. */
 export async function answerProblems(session: SampleSession): Promise<TextSamples> {
-  const { examples, sampling, config, batches, sampler, say, empty, vae, now } = session;
+  const { examples, sampling, config, sampler, say, empty, vae, now } = session;
   const { votes, sampleBatchSize: size } = sampling;
   if (examples.length === 0) throw new UserError("there are no problems to answer");
   let log: TrajectoryLog | undefined;
   const model: ThoughtModel = {
-    draw: (layouts, request) =>
-      sampler.draw(
+    draw: async (layouts, request) => {
+      const batches = await batchesOf(session, layouts);
+      return sampler.draw(
         { condition: batches.asked(layouts, []), ...request },
         log?.listener(request.numbers),
-      ),
+      );
+    },
     say,
     empty,
     block: [vae.config.latents, vae.config.latentWidth],

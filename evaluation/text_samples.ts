@@ -7,6 +7,7 @@ import type { LatentExample } from "../training/text_data.ts";
 import { denoiserOf } from "../training/text_diffusion.ts";
 import { LatentBatches } from "../training/text_diffusion_batches.ts";
 import type { TextDiffusionConfig, TextSamplingConfig } from "../training/text_diffusion_flags.ts";
+import { checkConditionLengths } from "../training/condition_length.ts";
 import { encodeToLatents, normalizeLatents } from "../training/text_latents.ts";
 import { compileTextCodec } from "../vae/text_codec.ts";
 import { drawTexts } from "./drawn_texts.ts";
@@ -82,9 +83,8 @@ export async function openSampleSession(
   const { device, vae, model, data, config, sampling } = task;
   const { classes } = data.examples(config);
   const { tokens } = denoiserOf(config, vae, classes);
-  if (config.condition === "question" || config.condition === "sentence") {
-    for (const { source } of examples) tokens?.encode(source ?? ""); // or it is too long
-  }
+  const questions = examples.map((example) => ({ ...example, targets: [] }));
+  checkConditionLengths(questions, { config, vae, tokens });
   const codec = compileTextCodec(device, vae, vae.tokenizer.id("eos"));
   const known = config.conditionReader === "latents"
     ? ["", ...new Set(examples.flatMap(({ source }) => source ?? []))]

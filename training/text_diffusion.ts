@@ -34,7 +34,8 @@ import { checkSameRun, runDetails } from "./same_run.ts";
 import { loadTrainState } from "./state_tensors.ts";
 import { type Supervised, type SupervisedConfig, superviseTraining } from "./supervise.ts";
 import type { TextData } from "./text_data.ts";
-import { blockCount, LatentBatches, latentTexts, nextThought } from "./text_diffusion_batches.ts";
+import { checkConditionLengths } from "./condition_length.ts";
+import { blockCount, LatentBatches, latentTexts, sourceCount } from "./text_diffusion_batches.ts";
 import { textDiffusionCheckpoint } from "./text_diffusion_checkpoint.ts";
 import { DIFFUSION_EXTENDABLE, type TextDiffusionConfig } from "./text_diffusion_flags.ts";
 import {
@@ -131,7 +132,7 @@ export function denoiserOf(
     blocks: blockCount(config),
     classes,
     encoder,
-    latentCondition: reads && conditionReader === "latents",
+    conditionBlocks: reads && conditionReader === "latents" ? sourceCount(config) : 0,
     nullCondition: config.conditionDropout > 0,
     layers: config.denoiserLayers,
     width: config.denoiserWidth,
@@ -192,10 +193,6 @@ export function checkDiffusion(config: TextDiffusionConfig): void {
     `--coupled-sampling ${config.coupledSampling} is for --thought-passes multi.`,
   );
   refuse(
-    multi && conditionReader === "latents",
-    "--condition-reader latents is for questions alone: multiple passes read the thoughts, too.",
-  );
-  refuse(
     config.scheduledSampling > 0 && (objective !== "diffusion" || prediction !== "sample"),
     `--scheduled-sampling ${config.scheduledSampling} is for --objective diffusion with ` +
       "--prediction sample.",
@@ -245,16 +242,7 @@ export async function trainTextDiffusion(
   const { train, validation, classes } = data.examples(config);
   const { model, tokens } = denoiserOf(config, vae, classes);
   const schedule = textScheduleOf(config);
-  if (config.condition === "question" || config.condition === "sentence") {
-    for (const { source = "", targets } of [...train, ...validation]) {
-      // What is too long is said before training, and not when it is met.
-      tokens?.encode(
-        config.condition === "question" && config.thoughtPasses === "multi"
-          ? nextThought(source, targets.slice(0, -1)).source!
-          : source,
-      );
-    }
-  }
+  checkConditionLengths([...train, ...validation], { config, vae, tokens });
 
   // What reads the condition: as it is in the autoencoder, or trained with the rest.
   const readerSpecs = conditionEncoderSpecs(model);

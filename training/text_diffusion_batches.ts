@@ -21,8 +21,8 @@ export interface Layout {
   readonly blocks: readonly string[];
   /** How many of them, at the start, are given. */
   readonly given: number;
-  /** What the condition says. */
-  readonly source: string | undefined;
+  /** What the condition says, part by part: a question and the thoughts before the blocks. */
+  readonly sources: readonly string[];
 }
 
 /** How many blocks there are: all thoughts, or in multiple passes the last one and the next. */
@@ -30,6 +30,13 @@ export function blockCount(
   { condition, thoughtPasses, maxThoughts }: TextDiffusionConfig,
 ): number {
   return condition !== "question" ? 1 : thoughtPasses === "multi" ? 2 : maxThoughts;
+}
+
+/** How many texts a condition of latents is of, at most: the question, and thoughts before the blocks. */
+export function sourceCount(
+  { condition, thoughtPasses, maxThoughts }: TextDiffusionConfig,
+): number {
+  return condition === "question" && thoughtPasses === "multi" ? Math.max(1, maxThoughts - 1) : 1;
 }
 
 /**
@@ -47,7 +54,7 @@ export function nextThought(
   return {
     blocks: [thoughts.at(-1) ?? "", next],
     given: 1,
-    source: [question, ...thoughts.slice(0, -1)].join(" "),
+    sources: [question, ...thoughts.slice(0, -1)],
   };
 }
 
@@ -56,7 +63,7 @@ export function wholeExample({ targets, source }: LatentExample, blocks: number)
   return {
     blocks: Array.from({ length: blocks }, (_, i) => targets[i] ?? ""),
     given: 0,
-    source,
+    sources: source === undefined ? [] : [source],
   };
 }
 
@@ -122,15 +129,20 @@ export class LatentBatches {
   #clean(layouts: readonly Layout[], labels: readonly (number | undefined)[]) {
     const { tokens, classes, config, latents } = this.#source;
     const x0 = this.#blocks(layouts.map(({ blocks }) => blocks));
-    const sources = layouts.map(({ source }) => source ?? "");
+    const reads = layouts[0]!.sources.length > 0;
+    const count = sourceCount(config);
     const perBlock = latents.latents.shape[1]!;
     const given = layouts.flatMap(({ blocks, given }) =>
       blocks.flatMap((_, block) => Array<number>(perBlock).fill(block < given ? 1 : 0))
     );
     const condition: Record<string, HostArray> = {
-      ...tokens?.batch(sources),
-      ...(config.conditionReader === "latents" && layouts[0]!.source !== undefined
-        ? { [CONDITION.latents]: this.#blocks(sources.map((source) => [source])) }
+      ...tokens?.batch(layouts.map(({ sources }) => sources.join(" "))),
+      ...(config.conditionReader === "latents" && reads
+        ? {
+          [CONDITION.latents]: this.#blocks(
+            layouts.map(({ sources }) => Array.from({ length: count }, (_, i) => sources[i] ?? "")),
+          ),
+        }
         : {}),
       ...(classes === null ? {} : {
         [CONDITION.classLabels]: int32(labels.map((label) => label ?? classes)),

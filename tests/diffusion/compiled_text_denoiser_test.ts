@@ -92,7 +92,7 @@ Deno.test("compileTextDenoiser() guides between a condition and none, and is sho
 });
 
 Deno.test("compileTextDenoiser() puts given blocks in front and gives back the others", async () => {
-  const sizes = { ...SIZES, blocks: 2, latentCondition: true, selfConditioning: false };
+  const sizes = { ...SIZES, blocks: 2, conditionBlocks: 1, selfConditioning: false };
   const config = textDenoiserConfig(sizes);
   const weights = weightsOf(config);
   const [given, source, x] = ["given", "source", "x"].map((name) => random(name, 6)) as [

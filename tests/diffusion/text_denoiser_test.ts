@@ -236,7 +236,7 @@ Deno.test("text denoisers refuse what cannot be", () => {
   );
   assertThrows(() => textDenoiserConfig({ ...SIZES, heads: 3 }), UserError, "attentionHeadDim");
   const ids = tf.zeros([1, 2], "int32") as tf.Tensor2D;
-  const config = textDenoiserConfig({ ...SIZES, latentCondition: true });
+  const config = textDenoiserConfig({ ...SIZES, conditionBlocks: 1 });
   assertThrows(() => readCondition({}, ids, ids, config), UserError, "encoder");
   ids.dispose();
 });

@@ -21,7 +21,7 @@ function scripted(say: (source: string, blocks: readonly string[]) => string[]) 
   const model: ThoughtModel = {
     draw: (layouts, { numbers, given }) => {
       asked.push({ layouts, numbers, given: given && [...given.data] });
-      const texts = layouts.map(({ source, blocks }) => say(source!, blocks));
+      const texts = layouts.map(({ sources, blocks }) => say(sources.join(" "), blocks));
       const places = texts.flat().map((text) => said.push(text) - 1);
       return Promise.resolve(float32(places, [layouts.length, texts[0]!.length, 1]));
     },

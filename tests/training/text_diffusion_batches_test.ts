@@ -46,7 +46,7 @@ function batchesOf(changes: Partial<TextDiffusionConfig> = {}, classes: number |
     schedule: latentNoiseSchedule("cosine", { numTrainTimesteps: 10 }),
     latents: LATENTS,
     classes,
-    tokens: config.condition === "question"
+    tokens: config.condition === "question" && config.conditionReader !== "latents"
       ? new ConditionTokens(tokenizer(), 20, "question")
       : undefined,
   });
@@ -93,6 +93,19 @@ Deno.test("LatentBatches noises the previous thought, too, in coupled sampling",
     // There is nothing to noise in front of a first thought.
     assertEquals(given[i], previous === 0 ? [1, 0] : [0, 0]);
   });
+});
+
+Deno.test("LatentBatches hears the question and earlier thoughts, each as latents of its own", () => {
+  const batches = batchesOf({ conditionReader: "latents", maxThoughts: 4 }).knowing({
+    ...LATENTS,
+    texts: ["", "a", "b", "c", "q"],
+  });
+  const { batch } = batches.training([PROBLEMS[0]!], randomStream(0))(0);
+  assertEquals(batch.condition["sourceIds"], undefined);
+  const heard = blocksOf(batch.condition["sourceLatents"]!);
+  const found = blocksOf(batch.x0).map((pair, i) => `${heard[i]} | ${pair}`);
+  // Places of texts: q, what came before the block that is given, and nothing for the fourth thought's.
+  assertEquals([...new Set(found)].sort(), ["4,0,0 | 0,1", "4,0,0 | 1,2", "4,1,0 | 2,3"]);
 });
 
 Deno.test("LatentBatches puts all thoughts side by side in a single pass, empty ones at the end", () => {
@@ -155,11 +168,11 @@ Deno.test("latentTexts() has each text once, and conditions that are to be laten
 });
 
 Deno.test("nextThought() gives the last thought as a block and those before it as text", () => {
-  assertEquals(nextThought("q", []), { blocks: ["", ""], given: 1, source: "q" });
+  assertEquals(nextThought("q", []), { blocks: ["", ""], given: 1, sources: ["q"] });
   assertEquals(nextThought("q", ["a", "b", "c"], "d"), {
     blocks: ["c", "d"],
     given: 1,
-    source: "q a b",
+    sources: ["q", "a", "b"],
   });
 });
 

@@ -33,10 +33,6 @@ Deno.test("checkDiffusion() refuses settings that do not go together, naming the
     [{ denoiserWidth: 9, denoiserHeads: 2 }, "--denoiser-width 9 must be a multiple of"],
     [{ diffusionEvalEvery: 3, diffusionLogEvery: 2 }, "--diffusion-eval-every 3"],
     [{ coupledSampling: 0.1 }, "--coupled-sampling 0.1 is for --thought-passes multi"],
-    [
-      { condition: "question", thoughtPasses: "multi", conditionReader: "latents" },
-      "--condition-reader latents",
-    ],
     [{ scheduledSampling: 0.1, prediction: "epsilon" }, "--prediction sample"],
     [{ objective: "flow_matching", minSnrGamma: 5 }, "--min-snr-gamma"],
     [{ minSnrGamma: 5, p2Gamma: 1 }, "leave one of them out"],
