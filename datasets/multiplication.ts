@@ -8,7 +8,7 @@
  * is 3719 * 3349 = 12454931.
  */
 import { type RandomStream, randomStream } from "../nn/random.ts";
-import type { ThoughtProblem } from "./thoughts.ts";
+import { ANSWER_MARK, type ThoughtProblem } from "./thoughts.ts";
 
 /** What stands between two thoughts. */
 export const MULTIPLICATION_SEPARATOR = " + ";
@@ -76,6 +76,23 @@ export function multiplicationProblem(
     thoughts,
     answer: reversed(sum, n + m),
   };
+}
+
+/**
+ * What is to be said in each of several passes: one operation a pass, a product, a sum so far or the
+ * answer. A sum that is said together with its last product has to be made of digits that are not
+ * there yet: it is remembered from training, and wrong for other numbers.
+ */
+export function multiplicationTargets(
+  { thoughts, answer }: Omit<ThoughtProblem, "question">,
+): string[] {
+  const operations = thoughts.flatMap((thought) => thought.split(/ (?=\()/));
+  return [...operations, `${ANSWER_MARK} ${answer}`];
+}
+
+/** How many texts {@linkcode multiplicationTargets} gives for a second number of `m` digits. */
+export function multiplicationPasses(m: number): number {
+  return m + Math.max(0, m - 2) + 1;
 }
 
 /** All pairs of numbers of so many digits, without leading zeros, in random order, none twice. */

@@ -7,7 +7,11 @@ import {
   RATINGS,
   summaryPair,
 } from "../datasets/hotel_reviews.ts";
-import { generateMultiplication, multiplicationProblem } from "../datasets/multiplication.ts";
+import {
+  generateMultiplication,
+  multiplicationProblem,
+  multiplicationTargets,
+} from "../datasets/multiplication.ts";
 import type { Operands } from "../datasets/multiplication.ts";
 import type { Provenance } from "../datasets/sources.ts";
 import { type ThoughtProblem, thoughtTargets } from "../datasets/thoughts.ts";
@@ -170,20 +174,26 @@ async function multiplicationData(digits: string, validationSize: number): Promi
       `Multiplication of ${digits} digits, generated: ${train.length} problems to train ` +
       `on, ${validation.length} and ${test.length} held out, none with the same numbers.`,
   };
-  return problemData(problems, provenance, { validationSize, questions: true });
+  return problemData(problems, provenance, {
+    ...{ validationSize, questions: true, targetsOf: multiplicationTargets },
+  });
 }
 
 function problemData(
   problems: Problems,
   provenance: DataSource,
-  { validationSize, questions = false }: { validationSize: number; questions?: boolean },
+  { validationSize, questions = false, targetsOf = thoughtTargets }: {
+    validationSize: number;
+    questions?: boolean;
+    targetsOf?: typeof thoughtTargets;
+  },
 ): TextData {
   const { train, validation, test } = problems;
   const textsOf = (problems: readonly ThoughtProblem[]) => [
     ...new Set(
       problems.flatMap((problem) => [
         ...questions ? [problem.question] : [],
-        ...thoughtTargets(problem),
+        ...targetsOf(problem),
       ]),
     ),
   ];
@@ -200,7 +210,7 @@ function problemData(
       const examplesOf = (problems: readonly ThoughtProblem[]) =>
         problems.map((problem): LatentExample => ({
           source: problem.question,
-          targets: thoughtTargets(problem),
+          targets: targetsOf(problem),
           answer: problem.answer,
         }));
       const short = ({ targets }: LatentExample) => targets.length <= maxThoughts;

@@ -1,4 +1,5 @@
 /** Settings that follow from text.ts's data set, whatever the preset. */
+import { multiplicationPasses } from "../datasets/multiplication.ts";
 import type { TextDiffusionConfig, TextSamplingConfig } from "./text_diffusion_flags.ts";
 import type { TextConfig } from "./text_flags.ts";
 
@@ -39,11 +40,12 @@ export const DATASET_DEFAULTS: Record<
   }),
   multiplication: ([n, m]) => ({
     ...THOUGHTS,
-    maxTokens: 2 * (n! + m!) + 4, // a partial product, the sum so far or the answer, and marks
-    latents: n! + m! + 2,
+    maxTokens: n! + m! + 1, // the question, the answer with its mark, a sum in brackets
+    ...{ latents: n! + m! + 1, latentWidth: 64 }, // a digit each
     vocabSize: 300, // digits stand apart, each a token with its space
-    conditionTokens: (m! + 1) * (2 * (n! + m!) + 4),
-    maxThoughts: m!,
+    conditionReader: "latents", // which are the digits: a new reader learns three times slower
+    conditionTokens: multiplicationPasses(m!) * (n! + m! + 1),
+    maxThoughts: multiplicationPasses(m!),
   }),
   math: () => ({
     ...THOUGHTS,

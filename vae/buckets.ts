@@ -11,7 +11,7 @@ export interface BucketOptions {
   readonly multiple?: number;
   /** The greatest length of a bucket, multiple or not, such as the positions there are. @default none */
   readonly maximum?: number;
-  /** The least length of a bucket, such as the number of latents. @default `multiple` */
+  /** The least length of a bucket, such as the number of latents. @default `multiple`, or `maximum` if less */
   readonly minimum?: number;
 }
 
@@ -24,8 +24,8 @@ export interface BucketOptions {
  * @throws {RangeError} If there are no texts, or an option is no whole number in its range.
  */
 export function bucketLengths(lengths: readonly number[], options: BucketOptions = {}): number[] {
-  const { maxBuckets = MAX_BUCKETS, multiple = 8, minimum = multiple } = options;
-  const { maximum = Number.MAX_SAFE_INTEGER } = options;
+  const { maxBuckets = MAX_BUCKETS, multiple = 8, maximum = Number.MAX_SAFE_INTEGER } = options;
+  const { minimum = Math.min(multiple, maximum) } = options;
   requireWhole("maxBuckets", maxBuckets, MAX_BUCKETS);
   requireWhole("multiple", multiple);
   requireWhole("minimum", minimum);

@@ -4,7 +4,9 @@ import { gunzip } from "../../datasets/gzip.ts";
 import {
   generateMultiplication,
   MULTIPLICATION_SEPARATOR,
+  multiplicationPasses,
   multiplicationProblem,
+  multiplicationTargets,
   type Operands,
 } from "../../datasets/multiplication.ts";
 import { parseThoughtLines, solutionText } from "../../datasets/thoughts.ts";
@@ -42,6 +44,21 @@ Deno.test("multiplicationProblem() refuses numbers that have more digits", () =>
       RangeError,
       `${a} is no whole number`,
     );
+  }
+});
+
+Deno.test("multiplicationTargets() gives each product, sum and the answer by itself", () => {
+  const cases: [Operands, [number, number], string[]][] = [
+    [[7, 8], [1, 1], ["6 5", "#### 6 5"]],
+    [[12, 34], [2, 2], ["8 4 0", "0 6 3 0", "#### 8 0 4 0"]],
+    [[2365, 4347], [4, 4], [
+      ...["5 5 5 6 1", "0 0 6 4 9 0", "( 5 5 1 1 1 1 )", "0 0 5 9 0 7 0", "( 5 5 6 0 2 8 0 )"],
+      ...["0 0 0 0 6 4 9 0", "#### 5 5 6 0 8 2 0 1"],
+    ]],
+  ];
+  for (const [operands, digits, targets] of cases) {
+    assertEquals(multiplicationTargets(multiplicationProblem(operands, digits)), targets);
+    assertEquals(multiplicationPasses(digits[1]), targets.length);
   }
 });
 

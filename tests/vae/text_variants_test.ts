@@ -57,6 +57,7 @@ Deno.test("randomTexts() replaces the share asked for, by ordinary tokens, at th
 
 Deno.test("bucketLengths() ends at the maximum when that is no multiple", () => {
   assertEquals(bucketLengths([3, 30, 66], { maximum: 66 }), [8, 32, 66]);
+  assertEquals(bucketLengths([3, 7], { maximum: 7 }), [7]);
   assertThrows(() => bucketLengths([67], { maximum: 66 }), RangeError, "maximum must hold 67");
 });
 
