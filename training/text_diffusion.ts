@@ -174,7 +174,7 @@ export function textScheduleOf(
  */
 export function checkDiffusion(config: TextDiffusionConfig): void {
   const { denoiserWidth, denoiserHeads, diffusionEvalEvery, diffusionLogEvery } = config;
-  const { condition, conditionReader, thoughtPasses, objective, prediction } = config;
+  const { condition, thoughtPasses, objective, prediction } = config;
   const refuse = (wrong: boolean, message: string) => {
     if (wrong) throw usageError(message);
   };
