@@ -5,6 +5,7 @@
  * run needs to resume.
  */
 import type { RandomStream } from "../nn/random.ts";
+import { groupByLength } from "./length_groups.ts";
 
 /** Options of {@linkcode batchIndices} and {@linkcode batcher}. */
 export interface BatchOptions {
@@ -14,6 +15,8 @@ export interface BatchOptions {
   readonly batchSize: number;
   /** The stream for the order of the data; epoch e is shuffled by `random.at(e)`. */
   readonly random: RandomStream;
+  /** An example's length: batches are of examples of similar length. @default chance alone */
+  readonly lengthOf?: ((index: number) => number) | undefined;
 }
 
 function requireInteger(name: string, value: number, least: number): void {
@@ -29,7 +32,7 @@ function requireInteger(name: string, value: number, least: number): void {
  * @throws {RangeError} Where a size or a step is not a positive (for the step: non-negative) integer.
  */
 export function batcher(
-  { size, batchSize, random }: BatchOptions,
+  { size, batchSize, random, lengthOf }: BatchOptions,
 ): (step: number) => Uint32Array<ArrayBuffer> {
   requireInteger("size", size, 1);
   requireInteger("batchSize", batchSize, 1);
@@ -44,6 +47,11 @@ export function batcher(
       const wanted = Math.floor(position / size);
       if (wanted !== epoch) {
         order = random.at(wanted).permutation(size);
+        if (lengthOf !== undefined) {
+          const start = (batchSize - (wanted * size) % batchSize) % batchSize;
+          const batches = random.at(wanted).stream("batches");
+          order = groupByLength(order, { lengthOf, batchSize, start, random: batches });
+        }
         epoch = wanted;
       }
       const offset = position % size;

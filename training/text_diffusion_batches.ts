@@ -198,6 +198,9 @@ export class LatentBatches {
       size: visits.length,
       batchSize: config.diffusionBatchSize,
       random: random.stream("data order"),
+      // A batch of short questions takes a fraction of the time of one with a long one among them.
+      lengthOf: this.#source.tokens &&
+        ((i) => this.#source.tokens!.encode(visits[i]!.example.source ?? "").length),
     });
     const draws = random.stream("diffusion training");
     const options = this.#noiseOptions(config.selfConditioning);
