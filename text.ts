@@ -276,7 +276,7 @@ async function main(): Promise<number> {
   const sampled = evaluated || stage === "sample";
   const defaults = repeated?.settings as unknown as Settings | undefined ?? PRESETS[preset];
   const named = resolveConfig(defaults, given);
-  const ofDataset = repeated ? {} : DATASET_DEFAULTS[named.dataset](digitsOf(named.digits));
+  const ofDataset = repeated ? {} : DATASET_DEFAULTS[named.dataset](digitsOf(named.digits), preset);
   const before = { ...defaults, ...ofDataset } as JsonObject; // what an older record does not say
   const settings = resolveConfig({ ...defaults, ...ofDataset }, given);
   const resolved: TextConfig = textSettingsOf(settings);
