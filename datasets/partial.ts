@@ -12,6 +12,9 @@ export interface Progress {
   readonly validator: string;
 }
 
+/** What a header can hold: no control characters, and bytes only (RFC 9110, section 5.5). */
+const HEADER_VALUE = /^[\x20-\x7e\x80-\xff]+$/;
+
 /** The path of the bytes so far of a download to `target`. */
 export function partialPath(target: string): string {
   return `${target}.part`;
@@ -32,8 +35,8 @@ export async function readProgress(target: string, address: string): Promise<Pro
     const { size: offset } = await Deno.stat(partialPath(target));
     if (typeof notes !== "object" || notes === null || offset === 0) return undefined;
     const { address: origin, validator } = notes as Record<string, unknown>;
-    if (origin !== address || typeof validator !== "string") return undefined;
-    return { offset, validator };
+    const sound = typeof validator === "string" && HEADER_VALUE.test(validator);
+    return origin === address && sound ? { offset, validator } : undefined;
   } catch (error) {
     // Notes that cannot be read only cost the bytes so far.
     if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;

@@ -159,7 +159,7 @@ export async function withoutSpeeds(path: string): Promise<unknown> {
       return value.filter(({ name }: { name: string }) => !/speed/i.test(name));
     }
     const isHash = typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
-    return isHash && (key === "key" || key === "samples") ? "a hash" : value;
+    return isHash && ["key", "samples", "resultHash"].includes(key) ? "a hash" : value;
   });
 }
 

@@ -131,3 +131,19 @@ test("stops at once and keeps what it has when it is aborted", async () => {
   assert(result instanceof UserError);
   assertEquals([result.message, left], ["interrupted", ["a.gz.part", "a.gz.part.json"]]);
 });
+
+for (const validator of ['"v1"\n', "", "\u0000", "\u20ac", 7, null]) {
+  test(`begins anew when the notes name the version ${JSON.stringify(validator)}`, async () => {
+    const { result, requests, left } = await downloadA([(seen) => answerFile(seen)], {}, async (
+      folder,
+      [url],
+    ) => {
+      const notes = JSON.stringify({ address: `${url}/a.gz`, validator });
+      await Deno.writeFile(join(folder, "a.gz.part"), A.slice(0, 40_000));
+      await Deno.writeTextFile(join(folder, "a.gz.part.json"), notes);
+    });
+    assertEquals(result.bytes, CONTENT["a.gz"]);
+    assertEquals(requests[0]!.map(({ range }) => range), [null]);
+    assertEquals(left, ["a.gz"]);
+  });
+}

@@ -1,4 +1,5 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { UserError } from "../../engine/errors.ts";
 import { madeBefore, madeOnce } from "../../evaluation/made_once.ts";
 import { permitted } from "../permissions.ts";
 
@@ -30,6 +31,38 @@ Deno.test({
       assertEquals(said.length, 1);
     } finally {
       await Deno.remove(place, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "madeOnce() refuses a result that was altered by name, and makes one of an earlier version anew",
+  ignore: !permitted({ name: "read" }, { name: "write" }),
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/record.json`;
+    const makeTexts = (...texts: string[]) =>
+      madeOnce(folder, { seed: 1 }, "it is", { make: () => Promise.resolve({ texts }), log() {} });
+    try {
+      await makeTexts("a", "b");
+      const written = await Deno.readTextFile(path);
+      for (const result of ['"x"', "null", '{"texts": "ab"}', '{"texts": ["a", "c"]}']) {
+        const { result: _, ...rest } = JSON.parse(written);
+        await Deno.writeTextFile(path, `${JSON.stringify(rest).slice(0, -1)},"result":${result}}`);
+        for (const read of [() => makeTexts("c"), () => madeBefore(folder)]) {
+          await assertRejects(read, UserError, `${path} is altered`);
+        }
+      }
+      // The order of keys and the white space say nothing.
+      await Deno.writeTextFile(path, JSON.stringify(JSON.parse(written)));
+      assertEquals(await makeTexts("c"), { texts: ["a", "b"] });
+      const { resultHash: _, ...earlier } = JSON.parse(written);
+      await Deno.writeTextFile(path, JSON.stringify(earlier));
+      assertEquals(await madeBefore(folder), undefined);
+      assertEquals(await makeTexts("c"), { texts: ["c"] });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
   },
 });
