@@ -1,0 +1,20 @@
+/** A checkpoint of images with next to no weights. */
+import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { ravel } from "../../nn/parameters.ts";
+import { writeCheckpoint } from "../../training/checkpoint.ts";
+import { imageCheckpoint } from "../../training/image_checkpoint.ts";
+import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
+import { initialState } from "../training/tiny_training.ts";
+
+/** Writes it to a folder. */
+export function writeTinyCheckpoint(folder: string): Promise<void> {
+  return writeCheckpoint(
+    folder,
+    imageCheckpoint({
+      network: TINY_UNET,
+      schedule: noiseSchedule({ numTrainTimesteps: 50 }),
+      ...{ sampler: "ddim", samplerOptions: {}, step: 12, seed: 5, configHash: "abc" },
+      state: { ...initialState(), ema: ravel(randomParameters(), TINY_SPECS) },
+    }),
+  );
+}
