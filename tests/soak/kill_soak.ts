@@ -5,41 +5,54 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { RandomStream } from "../../nn/random.ts";
-import { type Ended, hashFolder, type Running } from "../image_program.ts";
+import { type Ended, type Running } from "../image_program.ts";
 import { limit, soakClock, soakRandom, soaks } from "./limits.ts";
 import {
   inSoakFolder,
   lastingOf,
-  SMOKE_RUNS,
+  namesIn,
   type SmokeRun,
   startSmoke,
   straightSmoke,
+  TINY_RUNS,
 } from "./smoke_runs.ts";
 
 /** Kills of a run before it may go on to its end. */
-const KILLS_A_RUN = 5;
+const KILLS_A_RUN = 8;
 
 /** What is being written when a run is to be killed, if it is not killed by the clock. */
 const WRITTEN: Readonly<Record<string, RegExp>> = {
   "a checkpoint": /\/checkpoints\/step-/,
   "metrics": /\/metrics\.csv/,
-  "the record": /\/config\.json\.tmp/,
+  "the record": /(?<!\/step-.*)\/config\.json/,
   "latents": /\/latents(\/|$)/,
   "samples": /\/samples(\/|$)/,
   "a report": /\/report\.html/,
-  "an evaluation": /\/evaluation\.json/,
+  "an evaluation": /\/evaluation(\.json|\/)/,
 };
+
+/** What is written again and again; the rest once. */
+const REPEATED = ["metrics", "the record"];
+
+/** What of {@linkcode WRITTEN} a run still has to write, by the files that it will end with. */
+async function toBeWritten(out: string, whole: readonly string[]): Promise<string[]> {
+  const there = new Set(await namesIn(out));
+  const missing = whole.filter((path) => !there.has(path));
+  return Object.keys(WRITTEN).filter((what) =>
+    REPEATED.includes(what) || missing.some((path) => WRITTEN[what]!.test(`/${path}`))
+  );
+}
 
 /** Kills a run at a random moment. @returns What it was doing, as the moment was chosen. */
 async function killSometime(
-  { running, out, random, milliseconds }: {
+  { running, out, random, milliseconds, what }: {
     readonly running: Running;
     readonly out: string;
     readonly random: RandomStream;
     readonly milliseconds: number;
+    readonly what: readonly string[];
   },
 ): Promise<{ moment: string; ended: Ended }> {
-  const what = Object.keys(WRITTEN);
   const chosen = what[Math.floor(random.next() * 2 * what.length)]; // every other by the clock
   let ended: Ended | undefined;
   const end = running.ended.then((result) => ended = result);
@@ -62,7 +75,7 @@ async function killSometime(
 
 /** What a run that was killed left half-done, by its files. */
 async function leftBy(out: string): Promise<string> {
-  const files = Object.keys(await hashFolder(out));
+  const files = await namesIn(out);
   const cut = files.find((path) => path.includes(".tmp-"));
   if (cut === undefined) return files.includes("config.json") ? "no file cut off" : "nothing yet";
   return `cut off: ${cut.replace(/\.tmp-.*$/, "").replace(/step-\d+.*/, "step")}`;
@@ -76,37 +89,44 @@ Deno.test({
       const [wanted, over] = [limit("SOAK_KILLS", 20), soakClock()];
       const random = soakRandom("kills");
       const straight = new Map<SmokeRun, Awaited<ReturnType<typeof straightSmoke>>>();
-      for (const run of SMOKE_RUNS) {
+      for (const run of TINY_RUNS) {
         straight.set(run, await straightSmoke(run, `${place}/${run.program}`));
       }
-      const [kills, left] = [{ image: 0, text: 0 }, new Map<string, number>()];
-      const count = (what: string) => left.set(what, (left.get(what) ?? 0) + 1);
+      const [kills, counts] = [{ image: 0, text: 0 }, new Map<string, number>()];
+      const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
       let runs = 0;
       const killed = () => kills.image + kills.text;
       for (; killed() < wanted && !over(); runs++) {
-        const run = SMOKE_RUNS[runs % SMOKE_RUNS.length]!;
+        const run = TINY_RUNS[runs % TINY_RUNS.length]!;
         const { milliseconds, lasting } = straight.get(run)!;
         const out = `${place}/${run.program}-${runs}`;
         await Deno.mkdir(out);
         const log: string[] = [];
-        for (let i = 0; i < KILLS_A_RUN && killed() < wanted; i++) {
+        let ended = false; // sooner than the moment at which it was to be killed
+        for (let i = 0; i < KILLS_A_RUN && killed() < wanted && !ended; i++) {
+          const what = await toBeWritten(out, Object.keys(lasting));
           const running = startSmoke(run, out);
-          const { moment, ended } = await killSometime({ running, out, random, milliseconds });
-          log.push(`by ${moment}: ${ended.code}\n${ended.stdout}${ended.stderr}`);
-          if (ended.code === 0) break; // sooner than the moment
-          assertEquals(ended.code, 137, log.join("\n"));
+          const end = await killSometime({ running, out, random, milliseconds, what });
+          const { moment, ended: { code, stdout, stderr } } = end;
+          log.push(`by ${moment}: ${code}\n${stdout}${stderr}`);
+          ended = code === 0;
+          if (ended) continue;
+          assertEquals(code, 137, log.join("\n"));
           kills[run.program]++;
+          count(`${run.program}, chosen by ${moment}`);
           count(`${run.program}, ${await leftBy(out)}`);
         }
-        const last = await startSmoke(run, out).ended;
-        assertEquals(last.code, 0, [...log, last.stderr].join("\n"));
+        if (!ended) {
+          const { code, stderr } = await startSmoke(run, out).ended;
+          assertEquals(code, 0, [...log, stderr].join("\n"));
+        }
         assertEquals(await lastingOf(out), lasting, `${out}\n${log.join("\n")}`);
         await Deno.remove(out, { recursive: true });
       }
       console.log(
         `${killed()} kills of ${runs} runs (image ${kills.image}, text ${kills.text}), all ended alike`,
       );
-      [...left].sort().forEach(([what, times]) => console.log(`  ${times} of ${what}`));
+      [...counts].sort().forEach(([what, times]) => console.log(`  ${times} of ${what}`));
       assert(killed() > 0 || wanted === 0);
     }),
 });

@@ -5,8 +5,10 @@ import {
   metricsOf,
   type Running,
   startProgram,
+  tiny,
   withoutSpeeds,
 } from "../image_program.ts";
+import { tinyDenoiser } from "../text_program.ts";
 
 /** A program with its flags, but for `--out`. */
 export interface SmokeRun {
@@ -25,6 +27,18 @@ export const SMOKE_RUNS: readonly SmokeRun[] = [
       ...["--preset=smoke", "--threads=1", "--checkpoint-every=3"],
       "--diffusion-checkpoint-every=3",
     ],
+  },
+];
+
+/** Both programs, every stage, with networks so small that a process mostly starts. */
+export const TINY_RUNS: readonly SmokeRun[] = [
+  { program: "image", flags: tiny("--steps=24", "--checkpoint-every=3") },
+  {
+    program: "text",
+    flags: tinyDenoiser(
+      ...["--steps=9", "--checkpoint-every=3", "--diffusion-checkpoint-every=3"],
+      "--judge-steps=3",
+    ),
   },
 ];
 
@@ -58,6 +72,20 @@ export async function lastingOf(directory: string): Promise<Record<string, unkno
     ...Object.fromEntries(logs.map((path, i) => [path, metrics[i]])),
     ...Object.fromEntries(timed.map((path, i) => [path, results[i]])),
   };
+}
+
+/** The files of a folder by their paths in it; none where it is not there. */
+export async function namesIn(directory: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const { name, isDirectory } of Deno.readDir(directory)) {
+      const inner = isDirectory ? await namesIn(`${directory}/${name}`) : undefined;
+      names.push(...inner?.map((path) => `${name}/${path}`) ?? [name]);
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names;
 }
 
 /** A run that nothing happened to: how long it took, in milliseconds, and what lasts of it. */
