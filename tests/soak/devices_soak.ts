@@ -5,23 +5,20 @@
  *     SOAK_DEVICES=onnx,wasm,cpu deno task test:soak
  */
 import { assert, assertEquals } from "@std/assert";
-import { metricsOf, runImage } from "../image_program.ts";
-import { runText } from "../text_program.ts";
+import { copyFolder, metricsOf, startProgram } from "../image_program.ts";
 import { soaks } from "./limits.ts";
 import { inSoakFolder } from "./smoke_runs.ts";
+import { prepare, trainingFlags, TRAININGS } from "./trainings.ts";
 
 const STEPS = 50;
 
 /** How far losses may be from each other, as a share of them. */
 const TOLERANCE = 1e-3;
 
-/** Every step's loss is a row. */
-const FLAGS: Record<"image" | "text", readonly string[]> = {
-  image: [
-    ...["--preset=smoke", `--steps=${STEPS}`, "--log-every=1", "--eval-every=10"],
-    ...["--batch-size=4", "--samples=10", "--sample-steps=2"],
-  ],
-  text: ["--preset=smoke", "--stage=vae", `--steps=${STEPS}`, "--log-every=1", "--eval-every=10"],
+/** Every step's loss is a row, and every tenth has a validation loss. */
+const SETTINGS = {
+  ...{ steps: STEPS, "log-every": 1, "eval-every": 10 },
+  ...{ "batch-size": 4, "validation-size": 16 },
 };
 
 /** The column of losses, training and validation, of a run's metrics.csv. */
@@ -33,19 +30,23 @@ async function lossesOf(directory: string): Promise<number[]> {
 }
 
 Deno.test({
-  name: "image and text lose alike over 50 steps with 1 and 2 threads and on every device",
+  name: "every training loses alike over 50 steps with 1 and 2 threads and on every device",
   ignore: !soaks,
   fn: () =>
     inSoakFolder(async (place) => {
       const devices = soaks ? (Deno.env.get("SOAK_DEVICES") ?? "onnx,wasm").split(",") : [];
-      for (const program of ["image", "text"] as const) {
+      for (const training of TRAININGS) {
+        const { program, folder } = training;
+        const prepared = `${place}/${training.name}`;
+        await prepare(training, prepared);
         const run = async (device: string, threads: number, name = `${device}-${threads}`) => {
-          const out = `${place}/${program}-${name}`;
-          const start = program === "image" ? runImage : runText;
+          const out = `${prepared}-${name}`;
+          if (training.before.length > 0) await copyFolder(prepared, out);
           const where = [`--device=${device}`, `--threads=${threads}`, `--out=${out}`];
-          const { code, stderr } = await start(...FLAGS[program], ...where);
+          const flags = [...trainingFlags(training, SETTINGS), ...where];
+          const { code, stderr } = await startProgram(program, flags).ended;
           assertEquals(code, 0, stderr);
-          return await lossesOf(out);
+          return await lossesOf(`${out}/${folder}`);
         };
         const expected = await run("onnx", 1);
         assertEquals(expected.length, STEPS + STEPS / 10);
@@ -59,8 +60,10 @@ Deno.test({
         for (const [what, losses] of others) {
           const gaps = losses.map((loss, i) => Math.abs(loss - expected[i]!) / expected[i]!);
           const largest = Math.max(...gaps);
-          console.log(`${program}, ${what}: within ${largest.toExponential(1)} of onnx, 1 thread`);
-          assert(largest <= TOLERANCE, `${program}, ${what}: ${gaps}`);
+          console.log(
+            `${training.name}, ${what}: within ${largest.toExponential(1)} of onnx, 1 thread`,
+          );
+          assert(largest <= TOLERANCE, `${training.name}, ${what}: ${gaps}`);
         }
       }
     }),

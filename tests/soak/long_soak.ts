@@ -7,7 +7,8 @@ import { assert, assertEquals } from "@std/assert";
 import { hashFolder, startProgram } from "../image_program.ts";
 import { limit, soakClock, soakRandom, soaks } from "./limits.ts";
 import type { Probe } from "./probe.ts";
-import { inSoakFolder, lastingOf, SMOKE_RUNS, type SmokeRun, straightSmoke } from "./smoke_runs.ts";
+import { inSoakFolder, lastingOf, SMOKE_RUNS, straightSmoke } from "./smoke_runs.ts";
+import { prepare, trainingFlags, TRAININGS } from "./trainings.ts";
 
 /** How much resident memory may grow after the warm-up, as a share of it. */
 const GROWTH = 0.02;
@@ -19,18 +20,17 @@ const module = (name: string) => new URL(name, import.meta.url).pathname;
 
 Deno.test({
   name:
-    "image and text hold as many tensors and sessions at step 2000 as before, and as much memory",
+    "every training holds as many tensors and sessions at step 2000 as before, and as much memory",
   ignore: !soaks,
   fn: () =>
     inSoakFolder(async (place) => {
       const steps = limit("SOAK_STEPS", 300);
-      const flags: Record<SmokeRun["program"], string[]> = {
-        image: ["--preset=smoke", "--threads=1", `--steps=${steps}`, "--batch-size=8"],
-        text: ["--preset=smoke", "--threads=1", "--stage=vae", `--steps=${steps}`],
-      };
-      for (const program of ["image", "text"] as const) {
-        const out = `${place}/${program}`;
-        const running = startProgram(program, [...flags[program], `--out=${out}`], {
+      for (const training of TRAININGS) {
+        const { name, program, folder } = training;
+        const out = `${place}/${name}`;
+        await prepare(training, out);
+        const flags = trainingFlags(training, { steps, "batch-size": 8 });
+        const running = startProgram(program, [...flags, "--threads=1", `--out=${out}`], {
           preload: module("probe.ts"),
         });
         const { code, stderr } = await running.ended;
@@ -38,8 +38,8 @@ Deno.test({
         const text = await Deno.readTextFile(`${out}/probe.jsonl`);
         const all: Probe[] = text.trim().split("\n").map((line) => JSON.parse(line));
         // Sampling and reports come after the last step; they are no part of what is steady.
-        const training = all.slice(0, -Math.ceil(all.length / 20));
-        const warm = training.slice(Math.floor(WARM_UP * training.length));
+        const steady = all.slice(0, -Math.ceil(all.length / 20));
+        const warm = steady.slice(Math.floor(WARM_UP * steady.length));
         assert(warm.length >= 8, `${warm.length} probes`);
         const [early, late] = [0, 1].map((half) => {
           const size = Math.floor(warm.length / 2);
@@ -51,7 +51,7 @@ Deno.test({
           Math.max(...probes.map((probe) => probe[key]));
         const growth = least(late!) / least(early!) - 1;
         console.log(
-          `${program}, ${steps} steps: resident memory ${(least(early!) / 1e6).toFixed(0)} MB, ` +
+          `${name}, ${steps} steps: resident memory ${(least(early!) / 1e6).toFixed(0)} MB, ` +
             `${(100 * growth).toFixed(2)} % more in the second half; ${most(late!, "tensors")} ` +
             `tensors, ${most(late!, "sessions")} sessions, ${all.length} probes`,
         );
@@ -60,10 +60,9 @@ Deno.test({
         assert(most(late!, "sessions") <= most(early!, "sessions"));
         // No file grows but the logs: two checkpoints, samples and a report, whatever the steps.
         const names = Object.keys(await hashFolder(out));
-        const checkpoints = new Set(
-          names.map((name) => /^checkpoints\/([^/]+)/.exec(name)?.[1]).filter(Boolean),
-        );
-        assertEquals(checkpoints.size, 2);
+        const kept = names.filter((path) => path.startsWith(`${folder}checkpoints/`))
+          .map((path) => path.slice(folder.length).split("/")[1]);
+        assertEquals(new Set(kept).size, 2);
         assert(names.every((name) => !name.includes(".tmp-")));
       }
     }),
