@@ -29,18 +29,18 @@ async function lossesOf(directory: string): Promise<number[]> {
     .map(Number);
 }
 
-Deno.test({
-  name: "every training loses alike over 50 steps with 1 and 2 threads and on every device",
-  ignore: !soaks,
-  fn: () =>
-    inSoakFolder(async (place) => {
-      const devices = soaks ? (Deno.env.get("SOAK_DEVICES") ?? "onnx,wasm").split(",") : [];
-      for (const training of TRAININGS) {
-        const { program, folder } = training;
-        const prepared = `${place}/${training.name}`;
+for (const training of TRAININGS) {
+  const { name, program, folder } = training;
+  Deno.test({
+    name: `${name} loses alike over ${STEPS} steps with 1 and 2 threads and on every device`,
+    ignore: !soaks,
+    fn: () =>
+      inSoakFolder(async (place) => {
+        const devices = soaks ? (Deno.env.get("SOAK_DEVICES") ?? "onnx,wasm").split(",") : [];
+        const prepared = `${place}/${name}`;
         await prepare(training, prepared);
-        const run = async (device: string, threads: number, name = `${device}-${threads}`) => {
-          const out = `${prepared}-${name}`;
+        const run = async (device: string, threads: number, run = `${device}-${threads}`) => {
+          const out = `${prepared}-${run}`;
           if (training.before.length > 0) await copyFolder(prepared, out);
           const where = [`--device=${device}`, `--threads=${threads}`, `--out=${out}`];
           const flags = [...trainingFlags(training, SETTINGS), ...where];
@@ -61,10 +61,10 @@ Deno.test({
           const gaps = losses.map((loss, i) => Math.abs(loss - expected[i]!) / expected[i]!);
           const largest = Math.max(...gaps);
           console.log(
-            `${training.name}, ${what}: within ${largest.toExponential(1)} of onnx, 1 thread`,
+            `${name}, ${what}: within ${largest.toExponential(1)} of onnx, 1 thread`,
           );
-          assert(largest <= TOLERANCE, `${training.name}, ${what}: ${gaps}`);
+          assert(largest <= TOLERANCE, `${name}, ${what}: ${gaps}`);
         }
-      }
-    }),
-});
+      }),
+  });
+}

@@ -18,15 +18,15 @@ const WARM_UP = 0.25;
 
 const module = (name: string) => new URL(name, import.meta.url).pathname;
 
-Deno.test({
-  name:
-    "every training holds as many tensors and sessions at step 2000 as before, and as much memory",
-  ignore: !soaks,
-  fn: () =>
-    inSoakFolder(async (place) => {
-      const steps = limit("SOAK_STEPS", 300);
-      for (const training of TRAININGS) {
-        const { name, program, folder } = training;
+for (const training of TRAININGS) {
+  const { name, program, folder } = training;
+  Deno.test({
+    name:
+      `${name} holds as many tensors and sessions at its last step as before, and as much memory`,
+    ignore: !soaks,
+    fn: () =>
+      inSoakFolder(async (place) => {
+        const steps = limit("SOAK_STEPS", 300);
         const out = `${place}/${name}`;
         await prepare(training, out);
         const flags = trainingFlags(training, { steps, "batch-size": 8 });
@@ -64,9 +64,9 @@ Deno.test({
           .map((path) => path.slice(folder.length).split("/")[1]);
         assertEquals(new Set(kept).size, 2);
         assert(names.every((name) => !name.includes(".tmp-")));
-      }
-    }),
-});
+      }),
+  });
+}
 
 Deno.test({
   name: "image and text end with the same bits when they are suspended and clocks jump",
