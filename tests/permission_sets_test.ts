@@ -125,10 +125,14 @@ const CASES: readonly Case[] = [
     says:
       /^error: The onnx device does not work here: Deno holds no permission to load native code/,
   },
-  {
-    ...{ program: "tools/setup_tensorflow.ts", set: "setup", args: [], without: "run" },
-    says: /^error: .+run/i,
-  },
+  ...["tools/setup_tensorflow.ts", "tools/setup_cuda.ts"].flatMap((program) => [
+    { program, set: "setup", args: [], without: "run", says: /^error: Requires run access to / },
+    {
+      ...{ program, set: "setup", args: [], without: "read" },
+      says:
+        /^error: (Requires read access to |.+ may not be read: run deno install, then this as a )/,
+    },
+  ]),
 ];
 
 async function run(
@@ -171,27 +175,42 @@ for (const one of CASES) {
   });
 }
 
-Deno.test({
-  name: "image.ts says whom it may not reach, and takes the sample, without the permission net",
-  ignore,
-  fn: async () => {
-    const folder = await Deno.makeTempDir();
-    try {
-      // Neither the cache nor the system's package may have the data.
-      const folders = { read: ["./", folder], write: [folder], net: [] };
-      const args = tiny("--preset=nano", "--channels=8,8,8", "--steps=2", `--out=${folder}/run`);
-      const { code, stderr, stdout } = await run(
-        { program: "image.ts", args },
-        flagsOf(SETS["image"]!, folders),
-        { NANODIFFUSION_CACHE: `${folder}/cache` },
-      );
-      assertEquals(code, 0, stderr);
-      assertMatch(
-        stdout + stderr,
-        /ONLY THE BUNDLED SAMPLE, .+network: no permission to reach fashion-mnist\.s3-website/,
-      );
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
-});
+/** The preset small, which looks for the data set, with a model that takes a second. */
+const small = [
+  ...TINY_TEXT.map((flag) => flag.startsWith("--preset=") ? "--preset=small" : flag),
+  ...["encoder", "decoder"].flatMap((half) => [`--${half}-layers=1`, `--${half}-heads=2`]),
+  "--copy-steps=1",
+];
+
+for (
+  const { program, host, args } of [
+    {
+      ...{ program: "image", host: "fashion-mnist.s3-website" },
+      args: tiny("--preset=nano", "--channels=8,8,8"),
+    },
+    { program: "text", host: "raw.githubusercontent.com", args: small },
+  ]
+) {
+  Deno.test({
+    name: `${program}.ts says whom it may not reach, and takes the sample, without permission net`,
+    ignore,
+    fn: async () => {
+      const folder = await Deno.makeTempDir();
+      try {
+        // Neither the cache nor the system's package may have the data.
+        const folders = { read: ["./", folder], write: [folder], net: [] };
+        const { code, stderr, stdout } = await run(
+          { program: `${program}.ts`, args: [...args, "--steps=2", `--out=${folder}/run`] },
+          flagsOf(SETS[program]!, folders),
+          { NANODIFFUSION_CACHE: `${folder}/cache` },
+        );
+        assertEquals(code, 0, stderr);
+        const said = stdout + stderr;
+        assertMatch(said, /ONLY THE BUNDLED SAMPLE, .+network: no permission to reach /);
+        assert(said.includes(`no permission to reach ${host}`), said);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}

@@ -43,7 +43,10 @@ async function main(): Promise<void> {
   }
   const folder = nativeFolder();
   if (folder === undefined) {
-    throw new UserError("npm:onnxruntime-node is not installed: run deno install first.");
+    throw new UserError(
+      "npm:onnxruntime-node is not installed, or may not be read: run deno install, then this as a " +
+        "deno task.",
+    );
   }
   await installProvider(folder);
   console.log("ready: --device onnx-cuda; deno task devices tries it");

@@ -54,6 +54,7 @@ function packageFolder(name: string): string {
     const file = createRequire(import.meta.url).resolve(`${name}/package.json`) as string;
     return file.replace(/\/package\.json$/, "");
   } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) throw cause; // it may be there
     throw new UserError(`npm:${name} is not installed: run deno install first.`, { cause });
   }
 }
