@@ -32,11 +32,11 @@ export type Operands = readonly [number, number];
 export interface Multiplication {
   /** Digits of both numbers. */
   readonly digits: readonly [number, number];
-  /** To train on: none twice, and none that is held out, nor with its numbers swapped. */
+  /** To train on: none twice, and none that is held out. */
   readonly train: readonly Operands[];
-  /** For validation. */
+  /** For validation; of numbers of as many digits, with each also the one of its numbers swapped. */
   readonly validation: readonly Operands[];
-  /** To be scored. */
+  /** To be scored; likewise. */
   readonly test: readonly Operands[];
 }
 
@@ -127,8 +127,8 @@ const pairCount = (digits: readonly number[]) =>
 
 /**
  * Generates problems, the same ones whenever it is called with the same numbers. Numbers have no
- * leading zeros. No problem is in two parts, and none is in training whose numbers, swapped, are held
- * out: otherwise much of the test could be remembered.
+ * leading zeros. No problem is in two parts, and a problem is held out together with the one of its
+ * numbers swapped: otherwise much of the test could be remembered.
  *
  * @throws {RangeError} For digits or counts that cannot be.
  */
@@ -154,17 +154,23 @@ export function generateMultiplication(options: MultiplicationOptions = {}): Mul
     );
   }
   const stream = pairs(digits, randomStream(0).stream(`multiplication ${digits.join("x")}`));
-  const take = (count: number, isFree: (pair: Operands) => boolean = () => true) => {
-    const taken: Operands[] = [];
-    while (taken.length < count) {
+  const taken = new Set<string>();
+  const take = (count: number, withSwapped: boolean) => {
+    const part: Operands[] = [];
+    const add = (pair: Operands) => {
+      if (taken.has(`${pair}`)) return;
+      taken.add(`${pair}`); // also where there is no room for a swapped one: it is in no part then
+      if (part.length < count) part.push(pair);
+    };
+    while (part.length < count) {
       const next = stream.next();
       if (next.done === true) break;
-      if (isFree(next.value)) taken.push(next.value);
+      const [a, b] = next.value;
+      add([a, b]);
+      if (withSwapped && digits[0] === digits[1]) add([b, a]);
     }
-    return taken;
+    return part;
   };
-  const [test, validation] = [take(testSize), take(validationSize)];
-  const swapped = new Set([...test, ...validation].map(([a, b]) => `${b},${a}`));
-  const train = take(trainSize, ([a, b]) => !swapped.has(`${a},${b}`));
-  return { digits, train, validation, test };
+  const [test, validation] = [take(testSize, true), take(validationSize, true)];
+  return { digits, train: take(trainSize, false), validation, test };
 }

@@ -26,7 +26,7 @@ const THOUGHTS: Partial<Settings> = {
 const CALCULATION: Partial<Settings> = {
   denoiserLayers: 4,
   ...{ denoiserWidth: 128, denoiserHeads: 4 }, // few numbers, many steps
-  diffusionSteps: 6000, // the loss falls to nothing between step 2,000 and 3,500
+  diffusionSteps: 8000, // the loss falls to nothing between step 2,000 and 4,000, carries take longer
   diffusionBatchSize: 64,
   diffusionLearningRate: 3e-3, // 1e-3 takes twice as many steps
   diffusionWeightDecay: 0.1, // against learning by heart
