@@ -34,6 +34,22 @@ const WRITTEN: Readonly<Record<string, RegExp>> = {
 /** What is written again and again; the rest once. */
 const REPEATED = ["metrics", "the record"];
 
+/** The most changes of a kind of files that are waited for. */
+const MOST_CHANGES = 6;
+
+/** How many changes of each kind of files there are in a folder until something has ended. */
+async function countChanges(out: string, end: Promise<unknown>): Promise<Map<string, number>> {
+  using watcher = Deno.watchFs(out);
+  end.catch(() => {}).finally(() => watcher.close());
+  const changes = new Map<string, number>();
+  for await (const { paths } of watcher) {
+    for (const [what, pattern] of Object.entries(WRITTEN)) {
+      if (paths.some((path) => pattern.test(path))) changes.set(what, (changes.get(what) ?? 0) + 1);
+    }
+  }
+  return changes;
+}
+
 /** What of {@linkcode WRITTEN} a run still has to write, by the files that it will end with. */
 async function toBeWritten(out: string, whole: readonly string[]): Promise<string[]> {
   const there = new Set(await namesIn(out));
@@ -45,12 +61,14 @@ async function toBeWritten(out: string, whole: readonly string[]): Promise<strin
 
 /** Kills a run at a random moment. @returns What it was doing, as the moment was chosen. */
 async function killSometime(
-  { running, out, random, milliseconds, what }: {
+  { running, out, random, milliseconds, what, changes }: {
     readonly running: Running;
     readonly out: string;
     readonly random: RandomStream;
     readonly milliseconds: number;
     readonly what: readonly string[];
+    /** How many changes there are of each in a whole run. */
+    readonly changes: ReadonlyMap<string, number>;
   },
 ): Promise<{ moment: string; ended: Ended }> {
   const chosen = what[Math.floor(random.next() * 2 * what.length)]; // every other by the clock
@@ -64,9 +82,10 @@ async function killSometime(
   } else {
     using watcher = Deno.watchFs(out);
     end.then(() => watcher.close()).catch(() => {}); // closed already
-    let changes = 1 + Math.floor(random.next() * 6);
+    const most = Math.min(changes.get(chosen) ?? 1, MOST_CHANGES);
+    let left = 1 + Math.floor(random.next() * most);
     for await (const { paths } of watcher) {
-      if (paths.some((path) => WRITTEN[chosen]!.test(path)) && --changes === 0) break;
+      if (paths.some((path) => WRITTEN[chosen]!.test(path)) && --left === 0) break;
     }
   }
   if (ended === undefined) running.kill("SIGKILL");
@@ -87,42 +106,54 @@ Deno.test({
   fn: () =>
     inSoakFolder(async (place) => {
       const [wanted, over] = [limit("SOAK_KILLS", 20), soakClock()];
-      const random = soakRandom("kills");
-      const straight = new Map<SmokeRun, Awaited<ReturnType<typeof straightSmoke>>>();
-      for (const run of TINY_RUNS) {
-        straight.set(run, await straightSmoke(run, `${place}/${run.program}`));
-      }
       const [kills, counts] = [{ image: 0, text: 0 }, new Map<string, number>()];
       const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
       let runs = 0;
       const killed = () => kills.image + kills.text;
-      for (; killed() < wanted && !over(); runs++) {
-        const run = TINY_RUNS[runs % TINY_RUNS.length]!;
-        const { milliseconds, lasting } = straight.get(run)!;
-        const out = `${place}/${run.program}-${runs}`;
-        await Deno.mkdir(out);
-        const log: string[] = [];
-        let ended = false; // sooner than the moment at which it was to be killed
-        for (let i = 0; i < KILLS_A_RUN && killed() < wanted && !ended; i++) {
-          const what = await toBeWritten(out, Object.keys(lasting));
-          const running = startSmoke(run, out);
-          const end = await killSometime({ running, out, random, milliseconds, what });
-          const { moment, ended: { code, stdout, stderr } } = end;
-          log.push(`by ${moment}: ${code}\n${stdout}${stderr}`);
-          ended = code === 0;
-          if (ended) continue;
-          assertEquals(code, 137, log.join("\n"));
-          kills[run.program]++;
-          count(`${run.program}, chosen by ${moment}`);
-          count(`${run.program}, ${await leftBy(out)}`);
+      /** Kills one run after the other of a program. */
+      const killRuns = async (run: SmokeRun) => {
+        const { program } = run;
+        const random = soakRandom(`kills, ${program}`);
+        const whole = `${place}/${program}`;
+        await Deno.mkdir(whole);
+        const straight = straightSmoke(run, whole);
+        const changes = await countChanges(whole, straight);
+        const { lasting, ...took } = await straight;
+        let { milliseconds } = took; // the machine may be slower or faster later on
+        for (let n = 0; killed() < wanted && !over(); n++) {
+          const out = `${place}/${program}-${n}`;
+          await Deno.mkdir(out);
+          const log: string[] = [];
+          let ended = false; // sooner than the moment at which it was to be killed
+          for (let i = 0; i < KILLS_A_RUN && killed() < wanted && !ended; i++) {
+            const what = await toBeWritten(out, Object.keys(lasting));
+            const [started, running] = [performance.now(), startSmoke(run, out)];
+            const end = await killSometime({ running, out, random, milliseconds, what, changes });
+            const { moment, ended: { code, stdout, stderr } } = end;
+            log.push(`by ${moment}: ${code}\n${stdout}${stderr}`);
+            ended = code === 0;
+            if (ended) {
+              if (i === 0) milliseconds = performance.now() - started;
+              count(`${program}, not killed: ended before ${moment}`);
+              continue;
+            }
+            assertEquals(code, 137, log.join("\n"));
+            kills[program]++;
+            count(`${program}, chosen by ${moment}`);
+            count(`${program}, ${await leftBy(out)}`);
+          }
+          if (!ended) {
+            const { code, stderr } = await startSmoke(run, out).ended;
+            assertEquals(code, 0, [...log, stderr].join("\n"));
+          }
+          assertEquals(await lastingOf(out), lasting, `${out}\n${log.join("\n")}`);
+          await Deno.remove(out, { recursive: true });
+          runs++;
+          // What came last counts if the soak is stopped.
+          console.log(`${killed()} kills so far, ${runs} runs ended alike`);
         }
-        if (!ended) {
-          const { code, stderr } = await startSmoke(run, out).ended;
-          assertEquals(code, 0, [...log, stderr].join("\n"));
-        }
-        assertEquals(await lastingOf(out), lasting, `${out}\n${log.join("\n")}`);
-        await Deno.remove(out, { recursive: true });
-      }
+      };
+      await Promise.all(TINY_RUNS.map(killRuns)); // side by side: two cores, two programs
       console.log(
         `${killed()} kills of ${runs} runs (image ${kills.image}, text ${kills.text}), all ended alike`,
       );
