@@ -108,7 +108,7 @@ Deno.test({
       const [wanted, over] = [limit("SOAK_KILLS", 20), soakClock()];
       const [kills, counts] = [{ image: 0, text: 0 }, new Map<string, number>()];
       const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
-      let runs = 0;
+      let [runs, alike] = [0, 0];
       const killed = () => kills.image + kills.text;
       /** Kills one run after the other of a program. */
       const killRuns = async (run: SmokeRun) => {
@@ -124,6 +124,7 @@ Deno.test({
           const out = `${place}/${program}-${n}`;
           await Deno.mkdir(out);
           const log: string[] = [];
+          let here = 0; // kills of this run
           let ended = false; // sooner than the moment at which it was to be killed
           for (let i = 0; i < KILLS_A_RUN && killed() < wanted && !ended; i++) {
             const what = await toBeWritten(out, Object.keys(lasting));
@@ -139,6 +140,7 @@ Deno.test({
             }
             assertEquals(code, 137, log.join("\n"));
             kills[program]++;
+            here++;
             count(`${program}, chosen by ${moment}`);
             count(`${program}, ${await leftBy(out)}`);
           }
@@ -149,8 +151,8 @@ Deno.test({
           assertEquals(await lastingOf(out), lasting, `${out}\n${log.join("\n")}`);
           await Deno.remove(out, { recursive: true });
           runs++;
-          // What came last counts if the soak is stopped.
-          console.log(`${killed()} kills so far, ${runs} runs ended alike`);
+          alike += here;
+          console.log(`${alike} kills of ${runs} runs so far, all ended alike`);
         }
       };
       await Promise.all(TINY_RUNS.map(killRuns)); // side by side: two cores, two programs
