@@ -108,7 +108,7 @@ Deno.test({
     const out = `${await temporaryFolder()}/run`;
     const flags = [
       ...tinyDenoiser("--dataset=multiplication", "--max-tokens=12", "--latents=6", "--votes=2"),
-      ...["--decoding-temperature=0.5", "--out", out],
+      ...["--decoding-temperature=0.5", "--thought-passes=single", "--out", out],
     ];
     const direct = await succeed(...flags, "--baseline=direct");
     assertStringIncludes(direct, "baseline direct: ");

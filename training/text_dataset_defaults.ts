@@ -66,8 +66,10 @@ export const DATASET_DEFAULTS: Record<
     conditionTokens: multiplicationPasses(m!) * (n! + m! + 1),
     maxThoughts: multiplicationPasses(m!),
   }),
-  math: () => ({
+  math: (_digits, preset) => ({
     ...THOUGHTS,
+    // Each length of questions has a graph with memory of its own: batches of 32 took 19 GB.
+    ...preset === "smoke" ? {} : { diffusionBatchSize: 16 },
     maxTokens: 32, // an equation and the answer
     latents: 8, // four tokens each, as of reviews: with 16, a denoising step takes twice as long
     vocabSize: 2000,

@@ -70,7 +70,7 @@ Deno.test("loadTextData() gives problems their thoughts, and refuses conditions 
   const settings = { dataset: "multiplication", digits: "2x1", validationSize: 5 } as const;
   const data = await loadTextData({}, settings);
   assertEquals(data.validation.length, 5);
-  const { train, test, classes } = data.examples({ condition: "question", maxThoughts: 1 });
+  const { train, test, classes } = data.examples({ condition: "question", maxThoughts: 2 });
   assertEquals(classes, null);
   assertEquals(data.conditions, train.map(({ source }) => source!));
   for (const { source, targets, answer } of [...train.slice(0, 20), ...test.slice(0, 20)]) {
@@ -78,8 +78,9 @@ Deno.test("loadTextData() gives problems their thoughts, and refuses conditions 
     const numberOf = (text: string) => Number(text.split(" ").reverse().join(""));
     const [a, b] = source!.split(" * ").map(numberOf);
     assertEquals(numberOf(answer!), a! * b!);
-    assertEquals(targets.length, 1);
-    assertEquals(targets[0]!.split("####")[1]!.trim(), answer);
+    assertEquals(targets.length, 2);
+    assertEquals(numberOf(targets[0]!), a! * b!);
+    assertEquals(targets[1], `#### ${answer}`);
   }
   assertThrows(
     () => data.examples({ condition: "rating", maxThoughts: 1 }),
