@@ -16,13 +16,13 @@ import { thinkInTurn, thinkTogether, type ThoughtModel, type Thoughts } from "./
 /** Problems that the speed at batch 1 is measured with. */
 const TIMED_PROBLEMS = 10;
 
-/** Batches that know what layouts say: thoughts that were drawn are in no cache of latents. */
+/** Batches that know what layouts say: questions are known, thoughts that were drawn are not. */
 async function batchesOf(
   { config, batches, encode, model }: SampleSession,
   layouts: readonly Layout[],
 ): Promise<LatentBatches> {
-  if (config.conditionReader !== "latents") return batches;
   const texts = [...new Set(["", ...layouts.flatMap(({ sources }) => sources)])];
+  if (config.conditionReader !== "latents" || batches.knows(texts)) return batches;
   return batches.knowing({ texts, latents: await encode(texts), ...model.scale });
 }
 

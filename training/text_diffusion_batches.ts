@@ -105,6 +105,11 @@ export class LatentBatches {
     this.#rowOf = new Map(source.latents.texts.map((text, row) => [text, row]));
   }
 
+  /** Whether there are latents of all of some texts. */
+  knows(texts: readonly string[]): boolean {
+    return texts.every((text) => this.#rowOf.has(text));
+  }
+
   /** The same of other texts' latents. */
   knowing(latents: TextLatents): LatentBatches {
     return new LatentBatches({ ...this.#source, latents });
@@ -188,7 +193,7 @@ export class LatentBatches {
     examples: readonly LatentExample[],
     random: RandomStream,
   ): (step: number) => TimedBatch {
-    const { config, schedule } = this.#source;
+    const { config, schedule, tokens } = this.#source;
     const multi = config.condition === "question" && config.thoughtPasses === "multi";
     // Without random cuts, every thought of every problem is an example of its own.
     const visits = multi && !config.randomCut
@@ -199,8 +204,7 @@ export class LatentBatches {
       batchSize: config.diffusionBatchSize,
       random: random.stream("data order"),
       // A batch of short questions takes a fraction of the time of one with a long one among them.
-      lengthOf: this.#source.tokens &&
-        ((i) => this.#source.tokens!.encode(visits[i]!.example.source ?? "").length),
+      lengthOf: tokens && ((i) => tokens.encode(visits[i]!.example.source ?? "").length),
     });
     const draws = random.stream("diffusion training");
     const options = this.#noiseOptions(config.selfConditioning);

@@ -100,6 +100,7 @@ Deno.test("LatentBatches hears the question and earlier thoughts, each as latent
     ...LATENTS,
     texts: ["", "a", "b", "c", "q"],
   });
+  assertEquals([batches.knows(["q", ""]), batches.knows(["q", "r"])], [true, false]);
   const { batch } = batches.training([PROBLEMS[0]!], randomStream(0))(0);
   assertEquals(batch.condition["sourceIds"], undefined);
   const heard = blocksOf(batch.condition["sourceLatents"]!);
