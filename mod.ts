@@ -70,6 +70,7 @@ export * from "./diffusion/posterior.ts";
 export * from "./diffusion/samplers/ddim.ts";
 export * from "./diffusion/samplers/ddpm.ts";
 export * from "./diffusion/samplers/last_sample.ts";
+export * from "./diffusion/samplers/stop_at_sigma.ts";
 export * from "./diffusion/samplers/registry.ts";
 export * from "./diffusion/samplers/types.ts";
 export type { Coefficients, Timesteps } from "./diffusion/rows.ts";

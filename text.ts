@@ -107,6 +107,7 @@ const SMALL: TextConfig = {
   beta: 0,
   freeBits: 0,
   noiseDeviation: 0.4, // what diffusion leaves in latents must not change the text
+  noisePerText: "fixed", // copying is what this decoder is for
   encoderLayers: 2,
   encoderWidth: 192,
   encoderHeads: 6,
@@ -159,7 +160,7 @@ const DENOISER: TextDiffusionConfig & TextSamplingConfig & TextEvaluationConfig 
   guidance: 2, // LD4LG's
   eta: 0,
   dynamicThreshold: 0,
-  ...{ temperature: 1, decodingTemperature: 0 },
+  ...{ temperature: 1, finalSigma: 0, decodingTemperature: 0 },
   samples: 50,
   votes: 1,
   sampleBatchSize: 25,

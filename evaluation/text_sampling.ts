@@ -3,6 +3,7 @@ import { compileTextDenoiser } from "../diffusion/compiled_text_denoiser.ts";
 import { dynamicThreshold } from "../diffusion/dynamic_threshold.ts";
 import { flowX0Coefficients } from "../diffusion/flow_matching.ts";
 import { samplerOf } from "../diffusion/samplers/registry.ts";
+import { flowNoiseLeft, noiseLeft, stopAtSigma } from "../diffusion/samplers/stop_at_sigma.ts";
 import type { SamplerOptions } from "../diffusion/samplers/types.ts";
 import { latentWidthOf } from "../diffusion/text_denoiser.ts";
 import type { Device } from "../engine/device.ts";
@@ -78,7 +79,9 @@ export function compileLatentSampler(
   const compiled = compileTextDenoiser(device, model.parameters, model.config);
   const width = latentWidthOf(model.config);
   const vectors = model.config.dit.sampleSize;
-  const x0Source = isFlow ? flowX0Coefficients(schedule.numTrainTimesteps) : schedule;
+  const { numTrainTimesteps } = schedule;
+  const x0Source = isFlow ? flowX0Coefficients(numTrainTimesteps) : schedule;
+  const leftAt = isFlow ? flowNoiseLeft(numTrainTimesteps) : noiseLeft(schedule);
   const draw: LatentSampler["draw"] = async (
     { condition, given, numbers, random },
     onStep,
@@ -97,7 +100,9 @@ export function compileLatentSampler(
       noise: (_length, step) => noise(step + 1), // 0 was the start
     });
     let last = new Float32Array(0);
-    for await (const { sample, predictedX0, timestep } of steps) {
+    for await (
+      const { sample, predictedX0, timestep } of stopAtSigma(steps, leftAt, config.finalSigma)
+    ) {
       last = Float32Array.from(sample);
       onStep?.(float32(predictedX0, shape), timestep);
       await breathe();

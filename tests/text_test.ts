@@ -145,6 +145,10 @@ Deno.test({
         ["--freeze=encoder", "--encoder-learning-rate=1e-4"],
         "--encoder-learning-rate is not for --freeze encoder",
       ],
+      [
+        ["--noise-per-text=uniform", "--latent-kind=kl"],
+        "--noise-per-text uniform is for --latent-kind noise or l2",
+      ],
       [["--latent-kin=kl"], "did you mean --latent-kind?"],
     ];
     const place = await temporaryFolder();

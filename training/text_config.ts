@@ -19,8 +19,10 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
         "the parts that it is computed in.",
     );
   }
-  if (config.encoderLearningRate !== undefined && config.freeze === "encoder") {
-    throw usageError("--encoder-learning-rate is not for --freeze encoder, which has none.");
+  const { freeze } = config;
+  const isEncoderFrozen = freeze === "encoder" || freeze === "latents";
+  if (config.encoderLearningRate !== undefined && isEncoderFrozen) {
+    throw usageError(`--encoder-learning-rate is not for --freeze ${freeze}, which has none.`);
   }
   for (
     const [half, width, heads] of [
@@ -45,8 +47,16 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
     latentKind !== "kl",
     "--latent-kind noise or l2: kl learns its own",
   );
+  if (given.noisePerText === "uniform" && latentKind === "kl") {
+    throw usageError(
+      "--noise-per-text uniform is for --latent-kind noise or l2: kl learns its own.",
+    );
+  }
   only("corruption-ratio", given.corruptionRatio, corruption !== "none", "--corruption not none");
 }
+
+/** What is learned of the latents' reading; all else is what they are made by. */
+const READS_LATENTS = /^(decoder|vae\.adapter)\./;
 
 /** What the learning rate of a parameter is multiplied by; 0 freezes it. */
 export function rateOfParameter(
@@ -57,7 +67,7 @@ export function rateOfParameter(
 ): (name: string) => number {
   return (name) => {
     const half = name.slice(0, name.indexOf("."));
-    if (half === freeze) return 0;
+    if (half === freeze || freeze === "latents" && !READS_LATENTS.test(name)) return 0;
     return half === "encoder" ? encoderLearningRate / learningRate : 1;
   };
 }

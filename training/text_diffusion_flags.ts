@@ -125,6 +125,13 @@ const SAMPLING = {
       help: "quantile at which a clean sample's largest numbers are clipped; 0 for none",
     }),
     temperature: number({ min: 0, help: "factor of the noise that sampling starts from and adds" }),
+    finalSigma: number({
+      min: 0,
+      max: 100,
+      help:
+        "noise over data at which sampling ends and the decoder goes on, which has to be trained " +
+        "with such noise; 0 to take all noise away",
+    }),
     decodingTemperature: number({
       min: 0,
       max: 100,

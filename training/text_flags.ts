@@ -13,6 +13,9 @@ export const TEXT_DATASETS = ["hotel_reviews", "commonsense", "math", "multiplic
 /** What can be done one after the other. */
 export const TEXT_STAGES = ["all", "vae", "encode", "diffusion", "sample", "evaluate"] as const;
 
+/** Whether latents of all texts are as noisy. */
+export const NOISE_DEVIATIONS = ["fixed", "uniform"] as const;
+
 /** What weights are before training: see vae/aligned_start.ts. */
 export const INITIALIZATIONS = ["random", "aligned"] as const;
 
@@ -62,8 +65,9 @@ export const TEXT_FLAGS = {
       ...{ above: 0, max: 1 },
       help: "of BERT's weights, if another than --learning-rate",
     }),
-    freeze: choice(["none", "encoder", "decoder"], {
-      help: "leave BERT's or GPT-2's weights as they are; what is between them learns",
+    freeze: choice(["none", "encoder", "decoder", "latents"], {
+      help: "leave BERT's or GPT-2's weights as they are, what is between them learns; latents: " +
+        "whatever latents are made by, only how they are read learns",
     }),
     accumulate: integer({
       ...{ min: 1, max: 65536 },
@@ -141,6 +145,9 @@ export const TEXT_FLAGS = {
       help: "kl: nats that each number of the latents may cost for free",
     }),
     noiseDeviation: number({ min: 0, help: "noise, l2: deviation of the noise added in training" }),
+    noisePerText: choice(NOISE_DEVIATIONS, {
+      help: "fixed: that deviation for every text; uniform: up to it, drawn for each text",
+    }),
     encoderLayers: integer({ min: 1, max: 96, help: "layers of BERT" }),
     encoderWidth: integer({ min: 1, max: 16384, help: "features of BERT" }),
     encoderHeads: integer({ min: 1, max: 256, help: "heads of BERT's attention" }),

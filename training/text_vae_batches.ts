@@ -90,7 +90,13 @@ export function textVaeBatches({ train, validation, model, config, random, ...to
     batchAt: (step) => {
       const { arrays } = (step < config.copySteps ? practice : batches).at(step);
       const loudness = noiseLoudness(step, config.copySteps);
-      const drawn = noise.at(step).normal(size).map((value) => value * loudness);
+      const stream = noise.at(step);
+      const ofText = config.noisePerText === "uniform"
+        ? stream.stream("deviation").uniform(batchSize)
+        : new Float32Array(batchSize).fill(1);
+      const perText = latents * latentWidth;
+      const drawn = stream.normal(size)
+        .map((value, i) => value * loudness * ofText[Math.floor(i / perText)]!);
       return { batch: { ...arrays, noise: float32(drawn, shape) } };
     },
     heldOut: evaluationTextBatches(validation.slice(0, config.validationSize), padding),

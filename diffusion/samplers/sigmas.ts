@@ -63,6 +63,12 @@ function interpolate(table: Float64Array, timestep: number): number {
   return share === 0 ? table[low]! : (1 - share) * table[low]! + share * table[low + 1]!;
 }
 
+/** Noise over signal at a timestep in [0, T - 1]; between two of them, it is interpolated. */
+export function sigmaAt({ alphasCumprod }: NoiseSchedule): (timestep: number) => number {
+  const table = alphasCumprod.map(sigmaOf);
+  return (timestep) => interpolate(table, timestep);
+}
+
 /** The timestep of a sigma, by interpolating logarithms. */
 function timestepOf(sigma: number, logSigmas: Float64Array): number {
   const log = Math.log(sigma);

@@ -72,6 +72,26 @@ Deno.test("textVaeBatches() does as its settings say after copySteps steps", () 
   assertNotEquals(tokensAt(3).wanted, tokensAt(4).wanted);
 });
 
+Deno.test("textVaeBatches() draws a deviation for each text with noisePerText uniform", () => {
+  const settings = { ...config, batchSize: 512, copySteps: 0, noisePerText: "uniform" as const };
+  const { batchAt } = textVaeBatches({
+    ...texts,
+    model,
+    config: settings,
+    random: randomStream(0),
+  });
+  const noise = batchAt(0).batch.noise.data as Float32Array;
+  const perText = noise.length / 512;
+  const deviations = Array.from({ length: 512 }, (_, i) => {
+    const own = noise.subarray(i * perText, (i + 1) * perText);
+    return Math.sqrt(own.reduce((sum, value) => sum + value ** 2, 0) / perText);
+  }).sort((a, b) => a - b);
+  // Kolmogorov and Smirnov: from the uniform distribution, further than that once in a thousand times.
+  const gaps = deviations.map((value, i) => Math.abs(Math.min(value, 1) - (i + 0.5) / 512));
+  assert(Math.max(...gaps) < 1.95 / Math.sqrt(512), `${Math.max(...gaps)}`);
+  assertEquals(batchAt(0).batch.noise.data, noise, "the same step, the same noise");
+});
+
 Deno.test("noiseLoudness() rises once copying was practised, or is 1 from the start", () => {
   const at = (steps: number[], copySteps: number) => steps.map((s) => noiseLoudness(s, copySteps));
   assertEquals(at([0, 100, 150, 200, 1000], 100), [0, 0, 0.5, 1, 1]);
