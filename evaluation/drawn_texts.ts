@@ -62,7 +62,14 @@ export async function drawTexts(session: SampleSession): Promise<TextSamples> {
   if (sampling.trajectory) {
     const numbers = [...examples.slice(0, TRAJECTORIES).keys()];
     const log = new TrajectoryLog();
-    await draw(examples.slice(0, TRAJECTORIES), numbers, log.listener(numbers));
+    const listen = log.listener(numbers);
+    let last = 0;
+    const drawn = await draw(examples.slice(0, TRAJECTORIES), numbers, (predicted, timestep) => {
+      listen(predicted, timestep);
+      last = timestep;
+    });
+    // Where noise is left, what the decoder hears is not the last step's clean sample.
+    if (sampling.finalSigma > 0) listen(drawn, last);
     await log.write(folder, say);
   }
   const speed: MeasuredFigure = {
@@ -70,7 +77,11 @@ export async function drawTexts(session: SampleSession): Promise<TextSamples> {
     value: `${(count / seconds).toFixed(2)} texts/s`,
     measured: count / seconds,
     protocol: `${count} texts in batches of ${size} at most, ${sampling.sampler}, ` +
-      `${sampling.sampleSteps} steps, all of them and the decoding of the text, ` +
+      `${sampling.sampleSteps} steps, ` +
+      (sampling.finalSigma === 0
+        ? "all of them"
+        : `those until noise over data is ${sampling.finalSigma}`) +
+      " and the decoding of the text, " +
       `${session.device.threads} threads`,
   };
   return {

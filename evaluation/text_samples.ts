@@ -24,7 +24,7 @@ import { weightsHash } from "./weights_hash.ts";
  * @throws {UserError} With exit code 2, naming the flags.
  */
 export function checkTextSampling(
-  { sampler, guidance, sampleSteps }: TextSamplingConfig,
+  { sampler, guidance, sampleSteps, finalSigma }: TextSamplingConfig,
   { condition, conditionDropout, objective, timesteps }: TextDiffusionConfig,
 ): void {
   if (isFlowSampler(sampler) !== (objective === "flow_matching")) {
@@ -36,6 +36,11 @@ export function checkTextSampling(
   }
   if (sampleSteps > timesteps) {
     throw usageError(`--sample-steps ${sampleSteps} is more than the ${timesteps} --timesteps.`);
+  }
+  if (finalSigma > 0 && condition === "question") {
+    throw usageError(
+      `--final-sigma ${finalSigma} is for texts: a thought is given to the next one without noise.`,
+    );
   }
   if (guidance !== 1 && (condition === "none" || conditionDropout === 0)) {
     throw usageError(

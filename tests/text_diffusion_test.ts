@@ -29,7 +29,8 @@ Deno.test({
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
-    const flags = [...tinyDenoiser("--trajectory"), "--out", out];
+    const settings = tinyDenoiser("--trajectory");
+    const flags = [...settings, "--out", out];
     await succeed(...flags);
     const files = Object.keys(await hashFolder(out));
     const step = "diffusion/checkpoints/step-000010";
@@ -54,6 +55,17 @@ Deno.test({
     }
     assertStringIncludes(again, "Trained before");
     assertEquals(await hashFolder(`${out}/diffusion/checkpoints`), before);
+
+    // Two of the three steps take noise from 5e4 to 1.7 and 0.6 times the data: one leads below 1.
+    const early = `${out}-early`;
+    await succeed(...settings, `--vae=${out}`, "--final-sigma=1", "--out", early);
+    const drawn = (await lines(`${early}/diffusion/samples/samples.jsonl`))
+      .map(({ text }) => text);
+    const shown = await lines(`${early}/diffusion/samples/trajectory.jsonl`);
+    assertEquals(shown.slice(-4).map(({ text }) => text), drawn);
+    assertEquals(shown.map(({ step }) => step), [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
+    assertEquals(shown.slice(0, 4), steps.slice(0, 4));
+    assertEquals(shown.slice(4, 8), steps.slice(4, 8));
 
     // Killed after the autoencoder's last checkpoint and before its report, a run writes that, too.
     const checkpoints = await hashFolder(`${out}/checkpoints`);

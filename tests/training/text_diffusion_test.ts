@@ -42,7 +42,7 @@ Deno.test("checkDiffusion() refuses settings that do not go together, naming the
   }
 });
 
-Deno.test("checkTextSampling() refuses a sampler of another kind, too many steps, vain guidance", () => {
+Deno.test("checkTextSampling() refuses a sampler of another kind, too many steps, vain guidance, thoughts with noise", () => {
   checkTextSampling(NANO, NANO);
   const refusals: [Partial<TextSamplingConfig & TextDiffusionConfig>, string][] = [
     [{ sampler: "flow_euler" }, "--sampler flow_euler is for --objective flow_matching"],
@@ -50,6 +50,7 @@ Deno.test("checkTextSampling() refuses a sampler of another kind, too many steps
     [{ sampleSteps: 1001 }, "--sample-steps 1001 is more than the 1000 --timesteps"],
     [{ condition: "none" }, "--guidance 2 needs a condition"],
     [{ conditionDropout: 0 }, "--guidance 2 needs a condition"],
+    [{ finalSigma: 2, condition: "question" }, "--final-sigma 2 is for texts"],
   ];
   for (const [changes, message] of refusals) {
     const config = { ...NANO, ...changes };
