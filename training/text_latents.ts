@@ -113,7 +113,35 @@ export async function encodeToLatents(
   return float32(data, [texts.length, config.latents, config.latentWidth]);
 }
 
-/** Means and deviations of latents [N, k, d] over all but the last axis, in float64. */
+/**
+ * The number of a rank from 0 among `count` numbers that are not negative, as float32. Those have the
+ * order of their bits, which are counted, first the upper half of them: hundreds of millions are neither
+ * copied nor sorted.
+ */
+export function numberOfRank(count: number, at: (i: number) => number, rank: number): number {
+  const float = new Float32Array(1);
+  const bits = new Uint32Array(float.buffer);
+  let [low, left] = [0, rank];
+  for (const shift of [16, 0]) {
+    const counts = new Float64Array(0x10000);
+    for (let i = 0; i < count; i++) {
+      float[0] = at(i);
+      if (shift === 0 && bits[0]! >>> 16 !== low) continue;
+      counts[(bits[0]! >>> shift) & 0xffff]!++;
+    }
+    let half = 0;
+    while (left >= counts[half]!) left -= counts[half++]!;
+    low = low * 0x10000 + half;
+  }
+  bits[0] = low;
+  return float[0]!;
+}
+
+/**
+ * Means and deviations of latents [N, k, d] over all but the last axis, in float64. There may be
+ * hundreds of millions of numbers: a typed array's `from` would put them into an array first, which
+ * cannot be as long.
+ */
 export function latentScale({ data, shape }: HostArray): LatentScale {
   const width = shape.at(-1)!;
   const count = data.length / width;
@@ -125,11 +153,12 @@ export function latentScale({ data, shape }: HostArray): LatentScale {
     const root = Math.sqrt(square / count);
     return root > 1e-6 ? root : 1;
   });
-  const magnitudes = Float32Array.from(
-    data,
-    (value, i) => Math.abs((value - mean[i % width]!) / deviation[i % width]!),
-  ).sort();
-  return { mean, deviation, range: magnitudes[Math.floor(RANGE_QUANTILE * (data.length - 1))]! };
+  const range = numberOfRank(
+    data.length,
+    (i) => Math.abs((data[i]! - mean[i % width]!) / deviation[i % width]!),
+    Math.floor(RANGE_QUANTILE * (data.length - 1)),
+  );
+  return { mean, deviation, range };
 }
 
 /** Latents [..., d] with mean 0 and deviation 1. */
@@ -138,10 +167,8 @@ export function normalizeLatents(
   { mean, deviation }: Pick<LatentScale, "mean" | "deviation">,
 ): HostArray {
   const width = mean.length;
-  const scaled = Float32Array.from(
-    data,
-    (value, i) => (value - mean[i % width]!) / deviation[i % width]!,
-  );
+  const scaled = (data as Float32Array)
+    .map((value, i) => (value - mean[i % width]!) / deviation[i % width]!);
   return float32(scaled, shape);
 }
 
@@ -151,10 +178,8 @@ export function denormalizeLatents(
   { mean, deviation }: Pick<LatentScale, "mean" | "deviation">,
 ): HostArray {
   const width = mean.length;
-  const raw = Float32Array.from(
-    data,
-    (value, i) => value * deviation[i % width]! + mean[i % width]!,
-  );
+  const raw = (data as Float32Array)
+    .map((value, i) => value * deviation[i % width]! + mean[i % width]!);
   return float32(raw, shape);
 }
 

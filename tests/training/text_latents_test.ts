@@ -7,6 +7,7 @@ import {
   latentScale,
   loadLatents,
   normalizeLatents,
+  numberOfRank,
   saveLatents,
 } from "../../training/text_latents.ts";
 import { assertAllClose } from "../assert_close.ts";
@@ -32,6 +33,29 @@ Deno.test("normalizeLatents() gives mean 0 and deviation 1, and denormalizeLaten
   assertAllClose(denormalizeLatents(normal, scale).data, raw.data, { atol: 1e-5 });
   // 99.5 % of a standard normal number's magnitudes are below 2.807.
   assertAlmostEquals(scale.range, 2.807, 0.15);
+});
+
+Deno.test("numberOfRank() is what sorting finds at that place, equal and zero numbers among others", () => {
+  const numbers = randomStream(0).normal(5000).map((z, i) =>
+    i % 3 === 0 ? 0 : Math.abs(z) * 10 ** (i % 7)
+  );
+  numbers.set(numbers.subarray(0, 1000), 2000);
+  const sorted = numbers.toSorted();
+  for (const rank of [0, 1, 1800, 2500, 4974, 4998, 4999]) {
+    assertEquals(numberOfRank(5000, (i) => numbers[i]!, rank), sorted[rank], `${rank}`);
+  }
+});
+
+Deno.test("latents are scaled without a list of their numbers, for which there may be too many", () => {
+  const latents = float32([1, 5, 7, 3, 9, 7], [1, 2, 3]);
+  Object.defineProperty(latents.data, Symbol.iterator, {
+    value: () => {
+      throw new RangeError("Invalid array length");
+    },
+  });
+  const scale = latentScale(latents);
+  assertEquals([...normalizeLatents(latents, scale).data], [-1, -1, 0, 1, 1, 0]);
+  assertEquals([...denormalizeLatents(latents, scale).data], [3, 17, 14, 5, 25, 14]);
 });
 
 Deno.test({
