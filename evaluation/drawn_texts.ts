@@ -80,7 +80,7 @@ export async function drawTexts(session: SampleSession): Promise<TextSamples> {
       `${sampling.sampleSteps} steps, ` +
       (sampling.finalSigma === 0
         ? "all of them"
-        : `those until noise over data is ${sampling.finalSigma}`) +
+        : `those until noise over data is ${sampling.finalSigma.toFixed(2)}`) +
       " and the decoding of the text, " +
       `${session.device.threads} threads`,
   };

@@ -15,7 +15,7 @@ import { madeOnce } from "./made_once.ts";
 import { answerOptions, firstOfSets } from "./option_answers.ts";
 import { answerProblems } from "./problem_answers.ts";
 import type { SampleSession, TextSamples, TextSampleTask } from "./text_sample_session.ts";
-import { compileLatentSampler, sayLatents } from "./text_sampling.ts";
+import { compileLatentSampler, finalSigmaOf, sayLatents } from "./text_sampling.ts";
 import { weightsHash } from "./weights_hash.ts";
 
 /**
@@ -85,7 +85,9 @@ export async function openSampleSession(
   task: TextSampleTask,
   examples: readonly LatentExample[],
 ): Promise<{ readonly session: SampleSession; dispose(): Promise<void> }> {
-  const { device, vae, model, data, config, sampling } = task;
+  const { device, vae, model, data, config } = task;
+  const finalSigma = finalSigmaOf(task.sampling.finalSigma, vae.config, model.scale);
+  const sampling = { ...task.sampling, finalSigma };
   const { classes } = data.examples(config);
   const { tokens } = denoiserOf(config, vae, classes);
   const questions = examples.map((example) => ({ ...example, targets: [] }));
@@ -105,7 +107,7 @@ export async function openSampleSession(
   });
   const sampler = compileLatentSampler(device, model, sampling);
   const session: SampleSession = {
-    ...{ ...task, sampler, batches, examples, encode },
+    ...{ ...task, sampling, sampler, batches, examples, encode },
     say: (latents, request) =>
       sayLatents(
         latents,
@@ -129,6 +131,13 @@ export async function openSampleSession(
 async function sampleTexts(task: TextSampleTask): Promise<TextSamples> {
   checkTextSampling(task.sampling, task.config);
   const { session, dispose } = await openSampleSession(task, askedExamples(task));
+  const [wanted, { finalSigma }] = [task.sampling.finalSigma, session.sampling];
+  if (finalSigma < wanted) {
+    console.log(
+      `sample: noise is taken away until ${finalSigma.toFixed(2)} times the latents is left, not ` +
+        `${wanted}: the decoder was trained with no more`,
+    );
+  }
   const kinds = {
     question: answerProblems,
     sentence: (session: SampleSession) => answerOptions(session, () => drawTexts(session)),

@@ -15,6 +15,7 @@ import type { TextSamplingConfig } from "../training/text_diffusion_flags.ts";
 import { denormalizeLatents, type LatentScale } from "../training/text_latents.ts";
 import type { DecodingMethod } from "../vae/latent_decoder.ts";
 import type { TextCodec } from "../vae/text_codec.ts";
+import type { TextVaeConfig } from "../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../vae/tokenizer.ts";
 import { noiseOf } from "./sampling_session.ts";
 
@@ -67,6 +68,19 @@ export function textSamplerOptions(
         }).map((value) => value * range),
     }),
   };
+}
+
+/**
+ * The noise over data that may be left when sampling ends: what was asked for, but not more than the
+ * decoder was trained with.
+ */
+export function finalSigmaOf(
+  finalSigma: number,
+  { decoderNoise = 0 }: Pick<TextVaeConfig, "decoderNoise">,
+  { deviation }: Pick<LatentScale, "deviation">,
+): number {
+  const power = deviation.reduce((sum, value) => sum + value ** 2, 0) / deviation.length;
+  return Math.min(finalSigma, decoderNoise / Math.sqrt(power));
 }
 
 /** Compiles a denoiser for drawing. */

@@ -72,6 +72,13 @@ export function rateOfParameter(
   };
 }
 
+/** Deviation of the noise on latents that a decoder is trained with; of kl, it is each latent's own. */
+export function decoderNoiseOf(
+  { latentKind, noiseDeviation }: Pick<TextConfig, "latentKind" | "noiseDeviation">,
+): number {
+  return latentKind === "kl" ? 0 : noiseDeviation;
+}
+
 /**
  * The digits of both numbers of a multiplication.
  *

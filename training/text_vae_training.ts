@@ -7,7 +7,7 @@ import { adamW } from "../nn/optimizers.ts";
 import { countParameters, type Parameters, unravel } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { textVaeSpecs } from "../vae/text_vae.ts";
-import { encoderTokens } from "../vae/text_vae_config.ts";
+import { encoderTokens, type TextVaeConfig } from "../vae/text_vae_config.ts";
 import { type TextVaeBatch, textVaeLoss } from "../vae/text_vae_loss.ts";
 import { textBatchParts } from "./batch_parts.ts";
 import { loadCheckpoint } from "./checkpoint.ts";
@@ -20,7 +20,7 @@ import { checkSameRun, runDetails } from "./same_run.ts";
 import { loadTrainState } from "./state_tensors.ts";
 import { type Supervised, superviseTraining } from "./supervise.ts";
 import { TEXT_EXTENDABLE } from "./text_flags.ts";
-import { rateOfParameter, textVaeConfigOf } from "./text_config.ts";
+import { decoderNoiseOf, rateOfParameter, textVaeConfigOf } from "./text_config.ts";
 import type { TextData } from "./text_data.ts";
 import { configsOf } from "./text_published.ts";
 import type { TextStart } from "./text_start.ts";
@@ -76,7 +76,10 @@ export async function trainTextVae(
   });
   const { tokenizer, encoderTokenizer } = texts;
   const learned = decoder === undefined ? tokenizer : encoderTokenizer;
-  const model = loaded?.config ?? textVaeConfigOf(config, learned.vocabSize, configsOf(published));
+  const model: TextVaeConfig = {
+    ...loaded?.config ?? textVaeConfigOf(config, learned.vocabSize, configsOf(published)),
+    ...(config.freeze === "decoder" ? {} : { decoderNoise: decoderNoiseOf(config) }),
+  };
   const specs = textVaeSpecs(model);
   const { optimizer: rule, weightDecay, maxGradNorm, adamBeta2: beta2 } = config;
   const optimizer = { rule, weightDecay, maxGradNorm, beta2 };

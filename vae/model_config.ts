@@ -11,6 +11,8 @@ export interface ModelConfigReader {
   layers(key: string, fallback: number): number;
   /** A number above 0. */
   positive(key: string, fallback: number): number;
+  /** A number from 0 up. */
+  notNegative(key: string): number;
   /** One of a few words. */
   choice<const C extends string>(key: string, choices: readonly C[]): C;
   /** Refuses any value but one; a key that is missing has that value. */
@@ -29,13 +31,18 @@ export function modelConfigReader(json: JsonObject, source: string): ModelConfig
     const sound = Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most;
     return sound ? Number(value) : fail(key, value, `a whole number from 1 to ${most}`);
   };
+  const isFinite = (value: JsonValue | undefined): value is number =>
+    typeof value === "number" && Number.isFinite(value);
   return {
     count: countUpTo(2 ** 25),
     layers: countUpTo(1000),
     positive(key, fallback) {
       const value = json[key] ?? fallback;
-      const sound = typeof value === "number" && Number.isFinite(value) && value > 0;
-      return sound ? value : fail(key, value, "a number above 0");
+      return isFinite(value) && value > 0 ? value : fail(key, value, "a number above 0");
+    },
+    notNegative(key) {
+      const value = json[key];
+      return isFinite(value) && value >= 0 ? value : fail(key, value, "a number from 0 up");
     },
     choice(key, choices) {
       const value = choices.find((choice) => choice === json[key]);

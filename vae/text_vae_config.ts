@@ -35,6 +35,8 @@ export interface TextVaeConfig {
   readonly latentKind: typeof LATENT_KINDS[number];
   /** Where the latents are read. */
   readonly latentSource: typeof LATENT_SOURCES[number];
+  /** Deviation of the noise on latents that the decoder has learned to hear. @default 0 */
+  readonly decoderNoise?: number;
 }
 
 /** Tokens of a text that are near one latent: what aligned position embeddings start from. */

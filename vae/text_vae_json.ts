@@ -18,6 +18,7 @@ export function textVaeToJson(config: TextVaeConfig): JsonObject {
     max_tokens: config.maxTokens,
     latent_kind: config.latentKind,
     latent_source: config.latentSource,
+    ...(config.decoderNoise === undefined ? {} : { decoder_noise: config.decoderNoise }),
   };
 }
 
@@ -43,6 +44,9 @@ export function textVaeFromJson(
     maxTokens: read.count("max_tokens", 1),
     latentKind: read.choice("latent_kind", LATENT_KINDS),
     latentSource: read.choice("latent_source", LATENT_SOURCES),
+    ...((json["decoder_noise"] ?? null) === null
+      ? {}
+      : { decoderNoise: read.notNegative("decoder_noise") }),
   };
   inFile(source, () => checkTextVaeConfig(config));
   return config;

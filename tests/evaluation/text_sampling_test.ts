@@ -1,9 +1,10 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { latentNoiseSchedule } from "../../diffusion/latent_schedules.ts";
 import { latentDenoiserSpecs, textDenoiserConfig } from "../../diffusion/text_denoiser.ts";
 import { openDevice } from "../../engine/device.ts";
 import { float32, int32, sizeOf } from "../../engine/tree.ts";
-import { compileLatentSampler, sayLatents } from "../../evaluation/text_sampling.ts";
+import { noiseOf } from "../../evaluation/sampling_session.ts";
+import { compileLatentSampler, finalSigmaOf, sayLatents } from "../../evaluation/text_sampling.ts";
 import { initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { PRESETS } from "../../text.ts";
@@ -49,6 +50,33 @@ Deno.test("compileLatentSampler() draws what a denoiser sees that always sees th
   await sampler.dispose();
   assertEquals(seen, [99, 74, 49, 24]);
   assertAllClose(drawn.data, Array(12).fill(0), { atol: 1e-6 });
+});
+
+Deno.test("compileLatentSampler() ends with noise of finalSigma at most, and without with 0", async () => {
+  const parameters = initParameters(SPECS, randomStream(0)); // sees the mean, as above
+  const device = await openDevice("cpu");
+  const { alphasCumprod } = MODEL.schedule;
+  const sigma = Math.sqrt((1 - alphasCumprod[49]!) / alphasCumprod[49]!);
+  const drawn = [];
+  for (const finalSigma of [1.01 * sigma, 0]) {
+    const settings = { ...SAMPLING, finalSigma };
+    const sampler = compileLatentSampler(device, { ...MODEL, parameters }, settings);
+    const request = { condition: classes(0), numbers: [0], random: randomStream(1) };
+    drawn.push((await sampler.draw(request)).data);
+    await sampler.dispose();
+  }
+  const noise = noiseOf(randomStream(1), [0], 6)(0);
+  // DDIM keeps the noise that it finds, here all of x_T, over which there is that little signal.
+  const factor = sigma / Math.sqrt(1 - alphasCumprod[99]!);
+  assertAllClose(drawn[0]!, noise.map((value) => factor * value), { atol: 1e-5 });
+  assertAllClose(drawn[1]!, Array(6).fill(0), { atol: 1e-6 });
+});
+
+Deno.test("finalSigmaOf() is no more noise over the latents than the decoder was trained with", () => {
+  const scale = { deviation: Float32Array.of(0.1, 0.7) }; // of a mean square of 0.25
+  assertAlmostEquals(finalSigmaOf(3, { decoderNoise: 1 }, scale), 2, 1e-6);
+  assertEquals(finalSigmaOf(1.5, { decoderNoise: 1 }, scale), 1.5);
+  assertEquals(finalSigmaOf(3, {}, scale), 0);
 });
 
 Deno.test("compileLatentSampler() draws each sample from its own number alone, ddpm's noise too", async () => {

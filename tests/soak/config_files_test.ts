@@ -55,10 +55,14 @@ config("gpt2ConfigFromJson()", [gpt2ConfigToJson(decoder)], (json, source) => {
   return { config, count: countParameters(gpt2Specs(config)) };
 });
 
-config("textVaeFromJson()", [textVaeToJson({ encoder, decoder, ...own })], (json, source) => {
-  const config = textVaeFromJson(json, { encoder, decoder }, source);
-  return { config, count: countParameters(textVaeSpecs(config)) };
-});
+config(
+  "textVaeFromJson()",
+  [textVaeToJson({ encoder, decoder, ...own, decoderNoise: 2 })],
+  (json, source) => {
+    const config = textVaeFromJson(json, { encoder, decoder }, source);
+    return { config, count: countParameters(textVaeSpecs(config)) };
+  },
+);
 
 config("unetConfigFromJson()", [unetConfigToJson(TINY_UNET)], (json, source) => {
   const config = unetConfigFromJson(json, source);

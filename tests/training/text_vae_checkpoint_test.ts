@@ -83,6 +83,12 @@ Deno.test("loadTextVae() refuses halves that do not fit each other, and tokens w
     withPart("vae", { config: { ...config, latent_kind: "other" } }),
     'somewhere/step-000001/vae/config.json: latent_kind is "other"',
   );
+  refuses(
+    withPart("vae", { config: { ...config, decoder_noise: -1 } }),
+    "somewhere/step-000001/vae/config.json: decoder_noise is -1, but must be a number from 0 up",
+  );
+  const noisy = loadTextVae(withPart("vae", { config: { ...config, decoder_noise: 2.5 } }));
+  assertEquals(noisy.config.decoderNoise, 2.5);
   const { config: named } = checkpointOf(300).components["tokenizer"]!;
   refuses(
     withPart("tokenizer", { config: { ...named, cls_token: "[NONE]" } }),
