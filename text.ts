@@ -251,7 +251,10 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
 };
 
 /** What nano does where there is no released model to begin with. */
-const FROM_SCRATCH = { copySteps: 300, learningRate: SMALL.learningRate };
+const FROM_SCRATCH = {
+  ...{ copySteps: 300, learningRate: SMALL.learningRate },
+  freeze: "none",
+} as const;
 
 const FLAGS = { ...TEXT_FLAGS, ...TEXT_DIFFUSION_FLAGS };
 
@@ -263,7 +266,11 @@ async function main(): Promise<number> {
         "Trains a text autoencoder with BERT and GPT-2 and a denoiser of its latents, draws texts " +
         "or answers problems by Diffusion of Thought, and writes reports.",
       flags: FLAGS,
-      presets: PRESETS,
+      presets: Object.fromEntries(
+        Object.entries(PRESETS).map(([preset, settings]) =>
+          [preset, { ...settings, ...DATASET_DEFAULTS.hotel_reviews([], preset) }] as const
+        ),
+      ),
     }));
     return EXIT.done;
   }

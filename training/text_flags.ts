@@ -22,7 +22,11 @@ export const INITIALIZATIONS = ["random", "aligned"] as const;
 /** The flags, by the headings of `--help`. */
 export const TEXT_FLAGS = {
   "Run": {
-    dataset: choice(TEXT_DATASETS, { help: "the texts; hotel_reviews if not given" }),
+    dataset: choice(TEXT_DATASETS, {
+      help:
+        "the texts; hotel_reviews if not given, and of these are the defaults below: those of " +
+        "the others are in training/text_dataset_defaults.ts",
+    }),
     digits: text({ placeholder: "NxM", help: "multiplication: digits of both numbers" }),
     trainSize: choice(WINOGRANDE_SIZES, {
       help: "commonsense: which of WinoGrande's training sets",
