@@ -163,6 +163,7 @@ export async function sayLatents(
     : {
       method: "sample",
       temperature: options.temperature,
+      keepEnd: true,
       random: options.random.stream("decoding"),
       numbers: options.numbers.flatMap((number) =>
         Array.from({ length: blocks }, (_, block) => number * blocks + block)

@@ -38,7 +38,7 @@ const CALCULATION: Partial<Settings> = {
  * finds the words.
  */
 const REVIEWS: Partial<Settings> = {
-  ...{ steps: 1500, batchSize: 32 }, // ten epochs
+  ...{ steps: 2000, batchSize: 32 }, // fourteen epochs
   learningRate: 1e-3,
   freeze: "latents", // they are good as they are; only how they are heard is learned
   ...{ randomTexts: 0, decoderCorruption: 0 }, // what was said before is to be relied on now

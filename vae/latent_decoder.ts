@@ -13,13 +13,15 @@ import { prefixLength, type TextVaeConfig } from "./text_vae_config.ts";
 import { drawToken, type TokenChoice } from "./token_choice.ts";
 
 /** Texts that are drawn token by token. */
-export interface DrawnTexts extends TokenChoice {
+export interface DrawnTexts extends Omit<TokenChoice, "keptId"> {
   /** Which method this is. */
   readonly method: "sample";
   /** Where the draws come from: a stream for each text, by its number. */
   readonly random: RandomStream;
   /** The texts' numbers. @default their places, from 0 */
   readonly numbers?: readonly number[];
+  /** Whether a text's end stays as likely as the decoder finds it: see keptId. @default false */
+  readonly keepEnd?: boolean;
 }
 
 /** How texts are decoded: greedily, by drawing, or by beam search. */
@@ -77,8 +79,9 @@ export function compileLatentDecoder(
   };
   const sample = async (
     embeddings: HostArray,
-    { random, numbers, ...choice }: DrawnTexts,
+    { random, numbers, keepEnd = false, ...choice }: DrawnTexts,
   ) => {
+    const kept = keepEnd ? { ...choice, keptId: endId } : choice;
     const { cache, logits: first } = await gpt2.begin(embeddings);
     const said: number[][] = Array.from({ length: cache.batch }, () => []);
     let logits = first;
@@ -89,7 +92,7 @@ export function compileLatentDecoder(
         const draws = random.at(numbers?.[row] ?? row).at(made);
         const drawn = text.includes(endId)
           ? endId
-          : drawToken(logits.subarray(row * size, (row + 1) * size), choice, draws);
+          : drawToken(logits.subarray(row * size, (row + 1) * size), kept, draws);
         text.push(drawn);
         return drawn;
       });

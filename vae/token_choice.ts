@@ -12,6 +12,11 @@ export interface TokenChoice {
    * sampling, Holtzman et al. 2020, arXiv:1904.09751). @default 1
    */
   readonly topP?: number;
+  /**
+   * A token that keeps the probability it has without the three: the end of a text. A low temperature
+   * would have it come too soon, where every next word is unlikely, since there are so many.
+   */
+  readonly keptId?: number;
 }
 
 /**
@@ -24,8 +29,9 @@ export interface TokenChoice {
  */
 export function tokenProbabilities(
   logits: Float32Array,
-  { temperature = 1, topK = 0, topP = 1 }: TokenChoice = {},
+  { temperature = 1, topK = 0, topP = 1, keptId }: TokenChoice = {},
 ): Float64Array {
+  if (keptId !== undefined) return keepProbability(logits, keptId, { temperature, topK, topP });
   if (!(temperature > 0)) throw new RangeError(`temperature must be above 0, not ${temperature}`);
   if (!(Number.isInteger(topK) && topK >= 0)) {
     throw new RangeError(`topK must be a whole number from 0, not ${topK}`);
@@ -45,6 +51,16 @@ export function tokenProbabilities(
     left += weights[i]!;
   });
   return probabilities.map((weight) => weight / left);
+}
+
+/** The probabilities of the others are those that they have without it, times what it leaves. */
+function keepProbability(logits: Float32Array, id: number, choice: TokenChoice): Float64Array {
+  const own = tokenProbabilities(logits)[id]!;
+  const others = logits.slice();
+  others[id] = -Infinity;
+  const probabilities = tokenProbabilities(others, choice).map((value) => value * (1 - own));
+  probabilities[id] = own;
+  return probabilities;
 }
 
 /** Draws a token. @param logits [V] */

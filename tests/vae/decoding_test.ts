@@ -47,6 +47,19 @@ Deno.test("tokenProbabilities() throws when an option is out of its range", () =
   }
 });
 
+Deno.test("tokenProbabilities() leaves one token as likely as it is, and sharpens the others", () => {
+  const share = (values: readonly number[], temperature: number) => {
+    const weights = values.map((value) => Math.exp(value / temperature));
+    return weights.map((weight) => weight / weights.reduce((a, b) => a + b));
+  };
+  const end = share([...LOGITS], 1)[2]!;
+  const [a, b, c, d, e] = share([1, 3, 0.5, -1, 2.5], 0.5).map((value) => value * (1 - end));
+  const found = tokenProbabilities(LOGITS, { temperature: 0.5, keptId: 2 });
+  [a, b, end, c, d, e].forEach((value, i) => assertAlmostEquals(found[i]!, value!, 1e-7));
+  const best = tokenProbabilities(LOGITS, { topK: 1, keptId: 2 });
+  [0, 1 - end, end, 0, 0, 0].forEach((value, i) => assertAlmostEquals(best[i]!, value, 1e-7));
+});
+
 Deno.test("drawToken() draws each token as often as it is likely", () => {
   const random = randomStream(0);
   const expected = tokenProbabilities(LOGITS, { topK: 3 });
