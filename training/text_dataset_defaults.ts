@@ -45,9 +45,9 @@ const REVIEWS: Partial<Settings> = {
   ...{ noiseDeviation: 2.5, noisePerText: "uniform" }, // up to 3.6 times what latents vary
   ...{ diffusionSteps: 6000, diffusionLearningRate: 1e-3 },
   noiseShift: -3, // half of the steps have more noise than is left in the end
-  finalSigma: 3, // what is drawn below that is noise to the eye: words that do not go together
-  guidance: 10, // so much is needed for ratings to be seen
-  decodingTemperature: 0.5, // the likeliest words alone end too soon
+  finalSigma: 2.5, // below that, words are drawn that do not go together
+  guidance: 25, // with less, ratings are seen less often than in real reviews
+  decodingTemperature: 0.3, // the likeliest words alone end too soon
 };
 
 /** What a data set needs besides a preset, by its name; of multiplication, by its digits. */
