@@ -50,11 +50,17 @@ export function checkTextSampling(
   }
 }
 
+/** The settings with as much noise in the end as the decoder can hear. */
+function heardSampling({ vae, model, sampling }: TextSampleTask): TextSamplingConfig {
+  const finalSigma = finalSigmaOf(sampling.finalSigma, vae.config, model.scale);
+  return { ...sampling, finalSigma };
+}
+
 /** Draws texts, or answers problems, unless the folder holds the result of the same settings. */
 export async function sampleOnce(task: TextSampleTask): Promise<TextSamples> {
-  const { folder, model, sampling, config, data } = task;
+  const { folder, model, config, data } = task;
   const made = {
-    ...{ sampling, config, vae: model.vae, data: data.sha256 },
+    ...{ sampling: heardSampling(task), config, vae: model.vae, data: data.sha256 },
     weights: await weightsHash(model.parameters),
   };
   return await madeOnce(folder, made as unknown as JsonObject, "sample: the same samples are", {
@@ -86,8 +92,7 @@ export async function openSampleSession(
   examples: readonly LatentExample[],
 ): Promise<{ readonly session: SampleSession; dispose(): Promise<void> }> {
   const { device, vae, model, data, config } = task;
-  const finalSigma = finalSigmaOf(task.sampling.finalSigma, vae.config, model.scale);
-  const sampling = { ...task.sampling, finalSigma };
+  const sampling = heardSampling(task);
   const { classes } = data.examples(config);
   const { tokens } = denoiserOf(config, vae, classes);
   const questions = examples.map((example) => ({ ...example, targets: [] }));
@@ -134,8 +139,10 @@ async function sampleTexts(task: TextSampleTask): Promise<TextSamples> {
   const [wanted, { finalSigma }] = [task.sampling.finalSigma, session.sampling];
   if (finalSigma < wanted) {
     console.log(
-      `sample: noise is taken away until ${finalSigma.toFixed(2)} times the latents is left, not ` +
-        `${wanted}: the decoder was trained with no more`,
+      `sample: ${
+        finalSigma === 0 ? "no noise" : `noise of ${finalSigma.toFixed(2)} times the data`
+      } ` +
+        `is left for the decoder, not ${wanted}: it was trained with no more`,
     );
   }
   const kinds = {
