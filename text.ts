@@ -285,7 +285,8 @@ async function main(): Promise<number> {
   const defaults = repeated?.settings as unknown as Settings | undefined ?? PRESETS[preset];
   const named = resolveConfig(defaults, given);
   const ofDataset = repeated ? {} : DATASET_DEFAULTS[named.dataset](digitsOf(named.digits), preset);
-  const before = { ...defaults, ...ofDataset } as JsonObject; // what an older record does not say
+  // What an older record does not say. All texts were as noisy before that was a setting.
+  const before = { ...defaults, ...ofDataset, noisePerText: "fixed" } as JsonObject;
   const settings = resolveConfig({ ...defaults, ...ofDataset }, given);
   const resolved: TextConfig = textSettingsOf(settings);
   const diffusion: TextDiffusionConfig = diffusionSettingsOf(settings);
