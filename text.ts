@@ -1,7 +1,7 @@
 /**
  * Trains a text autoencoder on hotel reviews: BERT turns a text into latent vectors, GPT-2 says it again.
  *
- *     deno task text                                     # minutes on a laptop
+ *     deno task text                                     # half an hour on a laptop
  *     deno task text --preset smoke                      # seconds, on the bundled sample
  *     deno task text --resume --steps 6000               # train the same run on
  *     deno task text --config runs/X/config.json         # the same run again, elsewhere
