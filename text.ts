@@ -208,13 +208,13 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "base", Settings> = {
     samples: 5,
     judgeSteps: 20,
   },
-  // What a laptop does while one waits: the released model learns the chosen reviews a little better.
+  // What a laptop does in half an hour. Of reviews, the data set has further defaults.
   nano: {
     ...{ ...SMALL, ...DENOISER },
     startFrom: "checkpoints/text-vae",
     steps: 500,
     copySteps: 0, // it copies already
-    learningRate: 3e-4, // more would undo what the released model has learned
+    learningRate: 3e-4, // more would undo what a model to start from has learned
     corruption: "none", // with substitution, clean texts come back a little worse
     denoiserLayers: 4,
     denoiserWidth: 192,

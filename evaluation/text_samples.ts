@@ -138,11 +138,9 @@ async function sampleTexts(task: TextSampleTask): Promise<TextSamples> {
   const { session, dispose } = await openSampleSession(task, askedExamples(task));
   const [wanted, { finalSigma }] = [task.sampling.finalSigma, session.sampling];
   if (finalSigma < wanted) {
+    const left = finalSigma === 0 ? "no noise" : `noise of ${finalSigma.toFixed(2)} times the data`;
     console.log(
-      `sample: ${
-        finalSigma === 0 ? "no noise" : `noise of ${finalSigma.toFixed(2)} times the data`
-      } ` +
-        `is left for the decoder, not ${wanted}: it was trained with no more`,
+      `sample: ${left} is left for the decoder, not ${wanted}: it was trained with no more`,
     );
   }
   const kinds = {

@@ -55,8 +55,13 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
   only("corruption-ratio", given.corruptionRatio, corruption !== "none", "--corruption not none");
 }
 
-/** What is learned of the latents' reading; all else is what they are made by. */
-const READS_LATENTS = /^(decoder|vae\.adapter)\./;
+/** The parameters that are frozen. Latents are made by all but what reads them. */
+const FROZEN: Readonly<Record<TextConfig["freeze"], RegExp>> = {
+  none: /^$/,
+  encoder: /^encoder\./,
+  decoder: /^decoder\./,
+  latents: /^(?!decoder\.|vae\.adapter\.)/,
+};
 
 /** What the learning rate of a parameter is multiplied by; 0 freezes it. */
 export function rateOfParameter(
@@ -66,9 +71,8 @@ export function rateOfParameter(
   >,
 ): (name: string) => number {
   return (name) => {
-    const half = name.slice(0, name.indexOf("."));
-    if (half === freeze || freeze === "latents" && !READS_LATENTS.test(name)) return 0;
-    return half === "encoder" ? encoderLearningRate / learningRate : 1;
+    if (FROZEN[freeze].test(name)) return 0;
+    return name.startsWith("encoder.") ? encoderLearningRate / learningRate : 1;
   };
 }
 

@@ -44,7 +44,7 @@ const REVIEWS: Partial<Settings> = {
   ...{ randomTexts: 0, decoderCorruption: 0 }, // what was said before is to be relied on now
   ...{ noiseDeviation: 2.5, noisePerText: "uniform" }, // up to 3.6 times what latents vary
   ...{ diffusionSteps: 6000, diffusionLearningRate: 1e-3 },
-  noiseShift: -3, // half of the steps have more noise than is left in the end
+  noiseShift: -3, // two thirds of the time steps have more noise than is left in the end
   finalSigma: 2.5, // below that, words are drawn that do not go together
   guidance: 25, // with less, ratings are seen less often than in real reviews
   decodingTemperature: 0.3, // the likeliest words alone end too soon

@@ -3,7 +3,7 @@ import { WINOGRANDE_SIZES } from "../datasets/winogrande.ts";
 import { DEVICE_CHOICES } from "../engine/device_names.ts";
 import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
 import { ADAM_RULES } from "../nn/optimizers.ts";
-import { CORRUPTION_KINDS, CORRUPTION_RATIOS } from "../vae/corruption.ts";
+import { AMOUNTS_PER_TEXT, CORRUPTION_KINDS } from "../vae/corruption.ts";
 import { LATENT_KINDS, LATENT_SOURCES } from "../vae/text_vae_config.ts";
 import { choice, type FlagValues, integer, number, text, toggle } from "./flag_kinds.ts";
 
@@ -12,9 +12,6 @@ export const TEXT_DATASETS = ["hotel_reviews", "commonsense", "math", "multiplic
 
 /** What can be done one after the other. */
 export const TEXT_STAGES = ["all", "vae", "encode", "diffusion", "sample", "evaluate"] as const;
-
-/** Whether latents of all texts are as noisy. */
-export const NOISE_DEVIATIONS = ["fixed", "uniform"] as const;
 
 /** What weights are before training: see vae/aligned_start.ts. */
 export const INITIALIZATIONS = ["random", "aligned"] as const;
@@ -122,7 +119,7 @@ export const TEXT_FLAGS = {
     }),
     corruption: choice(CORRUPTION_KINDS, { help: "what is done to tokens that the encoder reads" }),
     corruptionRatio: number({ min: 0, max: 1, help: "the share of tokens that it is done to" }),
-    corruptionPerText: choice(CORRUPTION_RATIOS, {
+    corruptionPerText: choice(AMOUNTS_PER_TEXT, {
       help: "fixed: that share of every text; uniform: up to that share, drawn for each text",
     }),
     decoderCorruption: number({
@@ -149,7 +146,7 @@ export const TEXT_FLAGS = {
       help: "kl: nats that each number of the latents may cost for free",
     }),
     noiseDeviation: number({ min: 0, help: "noise, l2: deviation of the noise added in training" }),
-    noisePerText: choice(NOISE_DEVIATIONS, {
+    noisePerText: choice(AMOUNTS_PER_TEXT, {
       help: "fixed: that deviation for every text; uniform: up to it, drawn for each text",
     }),
     encoderLayers: integer({ min: 1, max: 96, help: "layers of BERT" }),

@@ -8,8 +8,8 @@ import type { RandomStream } from "../nn/random.ts";
 /** The kinds of corruption: see {@linkcode CorruptionOptions.kind}. */
 export const CORRUPTION_KINDS = ["none", "substitute", "bert", "span"] as const;
 
-/** How the share of corrupted tokens is chosen. */
-export const CORRUPTION_RATIOS = ["fixed", "uniform"] as const;
+/** How much of something a text gets: all of them the same, or up to that, drawn for each. */
+export const AMOUNTS_PER_TEXT = ["fixed", "uniform"] as const;
 
 /** Options of {@linkcode inputCorruption}. */
 export interface CorruptionOptions {
@@ -23,7 +23,7 @@ export interface CorruptionOptions {
   /** The share of tokens to choose, in [0, 1]; PLANNER's is 0.3. */
   readonly ratio: number;
   /** `fixed`: the ratio for every text; `uniform`: each text has its own, from [0, ratio). @default fixed */
-  readonly ratioPerText?: typeof CORRUPTION_RATIOS[number];
+  readonly ratioPerText?: typeof AMOUNTS_PER_TEXT[number];
   /** Ids are below this. */
   readonly vocabSize: number;
   /** Ids that are never chosen and never put in: padding, [CLS] and so on. */

@@ -12,7 +12,7 @@ export interface ModelConfigReader {
   /** A number above 0. */
   positive(key: string, fallback: number): number;
   /** A number from 0 up. */
-  notNegative(key: string): number;
+  notNegative(key: string, fallback: number): number;
   /** One of a few words. */
   choice<const C extends string>(key: string, choices: readonly C[]): C;
   /** Refuses any value but one; a key that is missing has that value. */
@@ -40,8 +40,8 @@ export function modelConfigReader(json: JsonObject, source: string): ModelConfig
       const value = json[key] ?? fallback;
       return isFinite(value) && value > 0 ? value : fail(key, value, "a number above 0");
     },
-    notNegative(key) {
-      const value = json[key];
+    notNegative(key, fallback) {
+      const value = json[key] ?? fallback;
       return isFinite(value) && value >= 0 ? value : fail(key, value, "a number from 0 up");
     },
     choice(key, choices) {

@@ -44,9 +44,7 @@ export function textVaeFromJson(
     maxTokens: read.count("max_tokens", 1),
     latentKind: read.choice("latent_kind", LATENT_KINDS),
     latentSource: read.choice("latent_source", LATENT_SOURCES),
-    ...((json["decoder_noise"] ?? null) === null
-      ? {}
-      : { decoderNoise: read.notNegative("decoder_noise") }),
+    decoderNoise: read.notNegative("decoder_noise", 0),
   };
   inFile(source, () => checkTextVaeConfig(config));
   return config;

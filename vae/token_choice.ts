@@ -55,7 +55,7 @@ export function tokenProbabilities(
 
 /** The probabilities of the others are those that they have without it, times what it leaves. */
 function keepProbability(logits: Float32Array, id: number, choice: TokenChoice): Float64Array {
-  const own = tokenProbabilities(logits)[id]!;
+  const own = 1 / logits.reduce((sum, logit) => sum + Math.exp(logit - logits[id]!), 0);
   const others = logits.slice();
   others[id] = -Infinity;
   const probabilities = tokenProbabilities(others, choice).map((value) => value * (1 - own));
