@@ -20,6 +20,7 @@ import type { JsonObject } from "./engine/json.ts";
 import { evaluateStage } from "./evaluation/evaluate_stage.ts";
 import type { TextEvaluation } from "./evaluation/evaluate_texts.ts";
 import type { TextSamples } from "./evaluation/text_sample_session.ts";
+import { checkSampleOnly, sampleTextsOnly } from "./evaluation/text_sample_only.ts";
 import { checkTextSampling, sampleOnce } from "./evaluation/text_samples.ts";
 import { weightsHash } from "./evaluation/weights_hash.ts";
 import { randomStream } from "./nn/random.ts";
@@ -49,15 +50,15 @@ import {
   diffusionSettingsOf,
   evaluationSettingsOf,
   samplingSettingsOf,
-  TEXT_DIFFUSION_FLAGS,
+  TEXT_PROGRAM_FLAGS,
   type TextDiffusionConfig,
   type TextEvaluationConfig,
   type TextSamplingConfig,
 } from "./training/text_diffusion_flags.ts";
 import {
   TEXT_EXTENDABLE,
-  TEXT_FLAGS,
   type TextConfig,
+  type TextFlags,
   textSettingsOf,
 } from "./training/text_flags.ts";
 import { repeatedFlags, TEXT_PROGRAMS } from "./training/text_repeat.ts";
@@ -256,7 +257,18 @@ const FROM_SCRATCH = {
   freeze: "none",
 } as const;
 
-const FLAGS = { ...TEXT_FLAGS, ...TEXT_DIFFUSION_FLAGS };
+/** The defaults of a preset, and over them those of a data set. */
+function defaultsOf(
+  preset: keyof typeof PRESETS,
+  { dataset, digits }: Pick<TextConfig, "dataset" | "digits">,
+): Settings {
+  return { ...PRESETS[preset], ...DATASET_DEFAULTS[dataset](digitsOf(digits), preset) };
+}
+
+/** The device that flags, or a record, ask for. */
+function deviceOf({ device = "onnx", threads }: Pick<TextFlags, "device" | "threads">) {
+  return openDevice(device, threads === undefined ? {} : { threads });
+}
 
 async function main(): Promise<number> {
   if (wantsHelp(Deno.args)) {
@@ -265,29 +277,40 @@ async function main(): Promise<number> {
       about:
         "Trains a text autoencoder with BERT and GPT-2 and a denoiser of its latents, draws texts " +
         "or answers problems by Diffusion of Thought, and writes reports.",
-      flags: FLAGS,
+      flags: TEXT_PROGRAM_FLAGS,
       presets: Object.fromEntries(
         Object.entries(PRESETS).map(([preset, settings]) =>
-          [preset, { ...settings, ...DATASET_DEFAULTS.hotel_reviews([], preset) }] as const
+          [preset, defaultsOf(preset as keyof typeof PRESETS, settings)] as const
         ),
       ),
     }));
     return EXIT.done;
   }
-  const flags = parseFlags(Deno.args, FLAGS);
+  const flags = parseFlags(Deno.args, TEXT_PROGRAM_FLAGS);
+  checkSampleOnly(flags);
+  if (flags.sampleOnly) {
+    const { preset = "nano", checkpoint = `${import.meta.dirname}/checkpoints/hotel-reviews` } =
+      flags;
+    await sampleTextsOnly(await deviceOf(flags), flags, {
+      checkpoint,
+      defaultsOf: (of) => defaultsOf(preset, of),
+    });
+    return EXIT.done;
+  }
   const repeated = await openRepeated(flags.config, {
-    ...{ programs: TEXT_PROGRAMS, flags: FLAGS, given: flags, defaults: PRESETS.small },
+    ...{ programs: TEXT_PROGRAMS, flags: TEXT_PROGRAM_FLAGS, given: flags },
+    defaults: PRESETS.small,
   });
   const given = repeatedFlags(flags, repeated);
   const { preset = "nano", stage = "all" } = given;
   const evaluated = stage === "all" || stage === "evaluate";
   const sampled = evaluated || stage === "sample";
-  const defaults = repeated?.settings as unknown as Settings | undefined ?? PRESETS[preset];
-  const named = resolveConfig(defaults, given);
-  const ofDataset = repeated ? {} : DATASET_DEFAULTS[named.dataset](digitsOf(named.digits), preset);
+  const recorded = repeated?.settings as unknown as Settings | undefined;
+  const named = resolveConfig(recorded ?? PRESETS[preset], given);
+  const defaults = recorded ?? defaultsOf(preset, named);
   // What an older record does not say. All texts were as noisy before that was a setting.
-  const before = { ...defaults, ...ofDataset, noisePerText: "fixed" } as JsonObject;
-  const settings = resolveConfig({ ...defaults, ...ofDataset }, given);
+  const before = { ...defaults, noisePerText: "fixed" } as JsonObject;
+  const settings = resolveConfig(defaults, given);
   const resolved: TextConfig = textSettingsOf(settings);
   const diffusion: TextDiffusionConfig = diffusionSettingsOf(settings);
   const sampling: TextSamplingConfig = samplingSettingsOf(settings);
@@ -296,8 +319,7 @@ async function main(): Promise<number> {
   checkDiffusion(diffusion);
   checkTextSampling(sampling, diffusion);
   checkBaseline(evaluation.baseline, diffusion);
-  const { device: name = repeated?.device ?? "onnx", threads = repeated?.threads } = given;
-  const device = await openDevice(name, threads === undefined ? {} : { threads });
+  const device = await deviceOf({ ...repeated, ...given });
 
   // The model to begin with, the data, and the folder.
   const start = await openTextStart(resolved, given, {

@@ -10,6 +10,11 @@
  * CARD is the model card, in Markdown. EVALUATION is the evaluation.json of these weights, by
  * `--evaluate` of the run or without training: its figures go into metrics.json and into the card. A
  * checkpoint that was published before can take the place of the run.
+ *
+ * Of texts, autoencoder and denoiser are released one after the other, the latter with its run's record:
+ *
+ *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN out card.md
+ *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN/diffusion out/diffusion card.md
  */
 import { EXIT, usageError, UserError } from "../engine/errors.ts";
 import { fileError } from "../engine/file_errors.ts";
@@ -22,7 +27,7 @@ import { loadCheckpoint, writeCheckpoint } from "../training/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint_folders.ts";
 import { loadImageModel } from "../training/image_checkpoint.ts";
 import { runProgram } from "../training/program.ts";
-import { readRecord, RECORD_NAME } from "../training/run_record.ts";
+import { formatRecord, readRecord, RECORD_NAME } from "../training/run_record.ts";
 
 /** The name of the figures in a published checkpoint's folder. */
 const METRICS_NAME = "metrics.json";
@@ -107,6 +112,15 @@ export async function releaseCheckpoint(
     ...{ modelIndex, components: Object.fromEntries(halved) },
     card: measured === undefined ? card : withEvaluation(card, evaluationMarkdown(measured)),
   });
+  // A denoiser of texts is asked what its run was about. Where its data lay is nobody's business.
+  const record = await readRecord(`${run}/${RECORD_NAME}`);
+  if (record?.program === "text-diffusion") {
+    const data = record.data.map((origin) => ({ ...origin, origin: "not included" }));
+    await writeFileAtomic(
+      `${target}/${RECORD_NAME}`,
+      formatRecord({ ...record, data, sessions: [] }),
+    );
+  }
   if (figures === undefined) return;
   const metrics = { ...figures, ...await trainingOf(run.replace(/(?<=[^/])\/+$/, ""), source) };
   await writeFileAtomic(`${target}/${METRICS_NAME}`, `${JSON.stringify(metrics, null, 2)}\n`);

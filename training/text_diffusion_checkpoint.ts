@@ -16,6 +16,7 @@ import {
   type TextDenoiserConfig,
 } from "../diffusion/text_denoiser.ts";
 import { UserError } from "../engine/errors.ts";
+import { fileExists } from "../engine/files.ts";
 import type { JsonObject } from "../engine/json.ts";
 import { float32 } from "../engine/tree.ts";
 import type { HostParameters, ParameterSpecs } from "../nn/parameters.ts";
@@ -172,21 +173,23 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
 }
 
 /**
- * The newest denoiser of a run.
+ * The newest denoiser of a run, or a released one.
  *
- * @param place The run's folder.
+ * @param place The run's folder, or the checkpoint's.
  * @param vae SHA-256 of the autoencoder whose latents it is to denoise.
  * @throws {UserError} If there is none, or it is unsound or of another autoencoder.
  */
 export async function openTextDenoiser(place: string, vae: string): Promise<TextDenoiserModel> {
-  const newest = await findCheckpoint(place);
-  if (newest === undefined) {
+  const directory = await fileExists(`${place}/model_index.json`)
+    ? place
+    : (await findCheckpoint(place))?.directory;
+  if (directory === undefined) {
     throw new UserError(`there is no denoiser in ${place}: run --stage diffusion first`);
   }
-  const model = loadTextDenoiser(await loadCheckpoint(newest.directory, { state: false }));
+  const model = loadTextDenoiser(await loadCheckpoint(directory, { state: false }));
   if (model.vae !== vae) {
     throw new UserError(
-      `the denoiser in ${newest.directory} is of another autoencoder's latents: train it anew with ` +
+      `the denoiser in ${directory} is of another autoencoder's latents: train it anew with ` +
         "--stage diffusion --overwrite",
     );
   }

@@ -5,6 +5,7 @@ import { predictionTypes } from "../diffusion/schedules.ts";
 import { timestepDraws } from "../diffusion/timestep_sampling.ts";
 import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
 import { choice, type FlagValues, integer, number, text, toggle } from "./flag_kinds.ts";
+import { TEXT_FLAGS } from "./text_flags.ts";
 
 /** What is known when a text is made. */
 export const TEXT_CONDITIONS = [
@@ -170,8 +171,8 @@ const EVALUATION = {
   },
 };
 
-/** The flags, by the headings of `--help`. */
-export const TEXT_DIFFUSION_FLAGS = { ...TRAINING, ...SAMPLING, ...EVALUATION };
+/** All flags of text.ts, by the headings of `--help`. */
+export const TEXT_PROGRAM_FLAGS = { ...TEXT_FLAGS, ...TRAINING, ...SAMPLING, ...EVALUATION };
 
 /** Settings of the denoiser's training. */
 export type TextDiffusionConfig = FlagValues<typeof TRAINING>;
@@ -192,6 +193,11 @@ const keysOf = (groups: Readonly<Record<string, object>>) =>
 
 const [TRAINING_KEYS, SAMPLING_KEYS] = [keysOf(TRAINING), keysOf(SAMPLING)];
 const EVALUATION_KEYS = keysOf(EVALUATION);
+
+/** Whether a setting, by its camelCase name, is one of sampling. */
+export function isSamplingSetting(key: string): boolean {
+  return SAMPLING_KEYS.has(key);
+}
 
 /** The settings of {@linkcode TextDiffusionConfig} among others. */
 export function diffusionSettingsOf<C extends object>(

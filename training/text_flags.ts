@@ -36,6 +36,15 @@ export const TEXT_FLAGS = {
     preset: choice(["smoke", "nano", "small", "base"], {
       help: "which defaults; nano if not given",
     }),
+    sampleOnly: toggle({
+      help: "draw texts from trained models, without training; writes runs/text-samples-SEED",
+    }),
+    checkpoint: text({
+      placeholder: "DIR",
+      help:
+        "the run that --sample-only draws from, or a released one; checkpoints/hotel-reviews if not " +
+        "given",
+    }),
     config: text({
       placeholder: "FILE",
       help: "repeat the run of this config.json: its settings, device and threads, on its data",
@@ -170,6 +179,8 @@ const ASIDE = [
   ...[
     "stage",
     "preset",
+    "sampleOnly",
+    "checkpoint",
     "config",
     "out",
     "device",

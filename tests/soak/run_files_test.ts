@@ -10,8 +10,7 @@ import type { FlagGroups } from "../../training/flag_kinds.ts";
 import { IMAGE_FLAGS } from "../../training/image_flags.ts";
 import { openRepeated } from "../../training/repeat.ts";
 import { configHash, formatRecord, type RunRecord } from "../../training/run_record.ts";
-import { TEXT_DIFFUSION_FLAGS } from "../../training/text_diffusion_flags.ts";
-import { TEXT_FLAGS } from "../../training/text_flags.ts";
+import { TEXT_PROGRAM_FLAGS } from "../../training/text_diffusion_flags.ts";
 import {
   folderOf,
   folderSurvives,
@@ -58,7 +57,7 @@ function settingsSurvive(program: "image" | "text", defaults: object, flags: Fla
 }
 
 settingsSurvive("image", IMAGE_PRESETS.smoke, IMAGE_FLAGS);
-settingsSurvive("text", TEXT_PRESETS.smoke, { ...TEXT_FLAGS, ...TEXT_DIFFUSION_FLAGS });
+settingsSurvive("text", TEXT_PRESETS.smoke, TEXT_PROGRAM_FLAGS);
 
 folderSurvives(
   "madeBefore()",

@@ -1,0 +1,110 @@
+/** `--sample-only` of text.ts: texts or answers from a trained run, or a released one, without training. */
+import type { Device } from "../engine/device.ts";
+import { usageError, UserError } from "../engine/errors.ts";
+import { printable } from "../engine/quote.ts";
+import { randomStream } from "../nn/random.ts";
+import { checkConfig, kebabCase, resolveConfig } from "../training/flags.ts";
+import { readRecord, RECORD_NAME, type RunRecord } from "../training/run_record.ts";
+import { loadTextData } from "../training/text_data.ts";
+import { openTextDenoiser } from "../training/text_diffusion_checkpoint.ts";
+import {
+  diffusionSettingsOf,
+  isSamplingSetting,
+  samplingSettingsOf,
+  TEXT_PROGRAM_FLAGS,
+  type TextDiffusionConfig,
+  type TextSamplingConfig,
+} from "../training/text_diffusion_flags.ts";
+import type { TextConfig, TextFlags } from "../training/text_flags.ts";
+import { openTextVae } from "../training/text_vae_checkpoint.ts";
+import { sampleOnce } from "./text_samples.ts";
+import { weightsHash } from "./weights_hash.ts";
+
+/** Texts that are printed. */
+const PRINTED = 10;
+
+/** What the record of a denoiser's run holds: its settings and the data set's. */
+type Recorded =
+  & TextDiffusionConfig
+  & Pick<TextConfig, "dataset" | "digits" | "trainSize" | "seed" | "validationSize">;
+
+/** Flags that have a meaning here besides those of sampling; `dataset` has to be the run's. */
+const OTHERS: readonly string[] = [
+  ...["sampleOnly", "checkpoint", "vae", "preset", "dataset"],
+  ...["out", "seed", "device", "threads", "dataDir"],
+];
+
+/** @throws {UserError} With exit code 2 for flags that are of no use without training, or only so. */
+export function checkSampleOnly(given: TextFlags & Partial<TextSamplingConfig>): void {
+  if (!given.sampleOnly) {
+    if (given.checkpoint === undefined) return;
+    throw usageError("--checkpoint DIR is what --sample-only draws from: give that too.");
+  }
+  const [other] = Object.entries(given)
+    .filter(([key, value]) => value !== undefined && !isSamplingSetting(key))
+    .map(([key]) => key)
+    .filter((key) => !OTHERS.includes(key));
+  if (other === undefined) return;
+  throw usageError(`--sample-only trains nothing: leave --${kebabCase(other)} out.`);
+}
+
+/** The record of a denoiser, its settings checked. */
+async function recordOf(place: string): Promise<RunRecord & { readonly config: Recorded }> {
+  const path = `${place}/${RECORD_NAME}`;
+  const record = await readRecord(path);
+  if (record?.program !== "text-diffusion") {
+    throw new UserError(
+      `${path} is not the record of a denoiser of texts: name a run of deno task text by --checkpoint`,
+    );
+  }
+  checkConfig(record.config, TEXT_PROGRAM_FLAGS, path);
+  return record as RunRecord & { readonly config: Recorded };
+}
+
+/**
+ * Draws texts, prints the first and writes all to `samples.jsonl`.
+ *
+ * @param given The flags.
+ * @param checkpoint The folder of a run or of a released one.
+ * @param defaultsOf The settings of a data set that neither the flags nor the run's record say.
+ * @throws {UserError} If the folder or the flags are unsound.
+ */
+export async function sampleTextsOnly(
+  device: Device,
+  given: TextFlags & Partial<TextSamplingConfig>,
+  { checkpoint, defaultsOf }: {
+    readonly checkpoint: string;
+    readonly defaultsOf: (
+      recorded: Pick<TextConfig, "dataset" | "digits">,
+    ) => TextDiffusionConfig & TextSamplingConfig;
+  },
+): Promise<void> {
+  const place = `${checkpoint}/diffusion`;
+  const { config: recorded } = await recordOf(place);
+  const { dataset } = recorded;
+  if (given.dataset !== undefined && given.dataset !== dataset) {
+    throw usageError(`--dataset ${given.dataset}: the texts of ${checkpoint} are ${dataset}.`);
+  }
+  const settings = resolveConfig({ ...defaultsOf(recorded), ...recorded }, given);
+  const config = diffusionSettingsOf(settings);
+  const vae = await openTextVae(given.vae ?? checkpoint);
+  const model = await openTextDenoiser(place, await weightsHash(vae.parameters));
+  // What nothing is asked about needs no texts: only how many classes there are.
+  const isUnasked = config.condition === "none" || config.condition === "rating";
+  const data = await loadTextData(given, settings, isUnasked);
+  console.log(`model: ${checkpoint}, ${device.name} device, ${device.threads} threads`);
+  const folder = given.out ?? `runs/text-samples-${settings.seed}`;
+  const { texts, figures } = await sampleOnce({
+    ...{ device, vae, model, data, dataset, config, sampling: samplingSettingsOf(settings) },
+    random: randomStream(settings.seed).stream("sampling"),
+    folder: `${folder}/samples`,
+    now: () => performance.now(),
+  });
+  for (const { prompt, text } of texts.slice(0, PRINTED)) {
+    console.log(prompt === undefined ? "" : `\n${printable(prompt)}`);
+    console.log(printable(text));
+  }
+  console.log("");
+  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
+  console.log(`samples: ${folder}/samples/samples.jsonl`);
+}

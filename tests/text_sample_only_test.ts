@@ -1,0 +1,79 @@
+import { assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
+import { releaseCheckpoint } from "../tools/release_checkpoint.ts";
+import { imageRuns } from "./image_program.ts";
+import { runText, tinyDenoiser } from "./text_program.ts";
+
+const ignore = !imageRuns;
+
+const SAMPLING = ["--sample-only", "--preset=smoke", "--threads=1", "--sample-steps=3"];
+
+async function textsOf(folder: string): Promise<string[]> {
+  const lines = (await Deno.readTextFile(`${folder}/samples.jsonl`)).trimEnd().split("\n");
+  return lines.map((line) => JSON.parse(line).text);
+}
+
+Deno.test({
+  name: "text --sample-only draws a run's own samples again, and from what was released of it",
+  ignore,
+  fn: async () => {
+    const out = await Deno.makeTempDir({ prefix: "sample only test " });
+    try {
+      const run = `${out}/run`;
+      const trained = await runText(...tinyDenoiser("--stage=all"), "--out", run);
+      assertEquals(trained.code, 0, trained.stderr);
+      const again = await runText(
+        ...SAMPLING,
+        ...["--samples=4", "--checkpoint", run, "--out", `${out}/again`],
+      );
+      assertEquals(again.code, 0, again.stderr);
+      const expected = await textsOf(`${run}/diffusion/samples`);
+      assertEquals(expected.length, 4);
+      assertEquals(await textsOf(`${out}/again/samples`), expected);
+      assertStringIncludes(again.stdout, "rating 1");
+
+      const released = `${out}/released`;
+      await releaseCheckpoint(run, released, "# Autoencoder\n");
+      await releaseCheckpoint(`${run}/diffusion`, `${released}/diffusion`, "# Denoiser\n");
+      const record = JSON.parse(await Deno.readTextFile(`${released}/diffusion/config.json`));
+      assertEquals(record.sessions, []);
+      assertFalse(JSON.stringify(record).includes(out));
+      const half = await runText(
+        ...SAMPLING,
+        ...["--samples=7", "--checkpoint", released, "--out", `${out}/half`],
+      );
+      assertEquals(half.code, 0, half.stderr);
+      assertEquals((await textsOf(`${out}/half/samples`)).length, 7);
+    } finally {
+      await Deno.remove(out, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "text --sample-only refuses flags of training, other data sets, and folders without a denoiser",
+  ignore,
+  fn: async () => {
+    const out = await Deno.makeTempDir();
+    try {
+      const run = `${out}/run`;
+      const trained = await runText(...tinyDenoiser("--stage=all", "--samples=1"), "--out", run);
+      assertEquals(trained.code, 0, trained.stderr);
+      const cases: readonly [readonly string[], number, string][] = [
+        [["--checkpoint", run], 2, "--checkpoint DIR is what --sample-only draws from"],
+        [["--sample-only", "--steps=5"], 2, "--sample-only trains nothing: leave --steps out"],
+        [["--sample-only", "--stage=vae"], 2, "--sample-only trains nothing: leave --stage out"],
+        [[...SAMPLING, "--dataset=math", "--checkpoint", run], 2, `${run} are hotel_reviews`],
+        [["--sample-only", "--checkpoint", out], 1, `${out}/diffusion/config.json`],
+        [["--sample-only", "--checkpoint", `${out}/none`], 1, `${out}/none`],
+      ];
+      for (const [flags, code, message] of cases) {
+        const refused = await runText(...flags);
+        assertEquals([refused.code, refused.stderr.trimEnd().split("\n").length], [code, 1]);
+        assertStringIncludes(refused.stderr, message);
+      }
+    } finally {
+      await Deno.remove(out, { recursive: true });
+    }
+  },
+});
