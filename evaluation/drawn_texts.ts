@@ -1,4 +1,5 @@
 /** Stage `sample` of text.ts for texts of one block: with or without a source or a class. */
+import { Progress } from "../training/progress.ts";
 import type { LatentExample } from "../training/text_data.ts";
 import { wholeExample } from "../training/text_diffusion_batches.ts";
 import type { MeasuredFigure } from "./measured_figure.ts";
@@ -40,15 +41,20 @@ export async function drawTexts(session: SampleSession): Promise<TextSamples> {
   const rounds = examples.some(({ source }) => source !== undefined) ? sampling.votes : 1;
   const drawn: string[][] = examples.map(() => []);
   const times: { count: number; milliseconds: number }[] = [];
+  const total = rounds * examples.length;
+  await using progress = new Progress({ total, label: "sampling", unit: "texts" });
   for (let round = 0; round < rounds; round++) {
     for (let start = 0; start < examples.length; start += size) {
       const part = examples.slice(start, start + size);
       const began = now();
-      const said = await drawAndSay(part, round * examples.length + start);
+      const first = round * examples.length + start;
+      const said = await drawAndSay(part, first);
       times.push({ count: part.length, milliseconds: now() - began });
+      progress.update(first + part.length);
       said.forEach((text, i) => drawn[start + i]!.push(text));
     }
   }
+  await progress.stop();
   // The first batch compiles graphs. Where there is no other, it is drawn again for its time.
   if (times.length === 1) {
     const began = now();

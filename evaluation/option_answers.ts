@@ -13,6 +13,7 @@ import type { HostArray } from "../engine/tree.ts";
 import { constants } from "../nn/parameters.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { breathe } from "../training/interrupt.ts";
+import { Progress } from "../training/progress.ts";
 import type { LatentExample } from "../training/text_data.ts";
 import { latentTexts } from "../training/text_diffusion_batches.ts";
 import type { TextDenoiserModel } from "../training/text_diffusion_checkpoint.ts";
@@ -37,24 +38,29 @@ export type OptionLosses = readonly (readonly number[])[];
  * @param lossesOf The losses [B] of a batch.
  * @param random A stream for each draw.
  * @param draws How many are averaged.
+ * @param onProgress Is told how many losses are known.
  */
 export async function optionLosses(
   options: readonly (readonly LatentExample[])[],
-  { batchesOf, lossesOf, random, draws = DRAWS }: {
+  { batchesOf, lossesOf, random, draws = DRAWS, onProgress }: {
     readonly batchesOf: (examples: readonly LatentExample[], random: RandomStream) => TimedBatch[];
     readonly lossesOf: (batch: DiffusionBatch) => Promise<ArrayLike<number>>;
     readonly random: RandomStream;
     readonly draws?: number;
+    readonly onProgress?: (done: number) => void;
   },
 ): Promise<OptionLosses> {
   const losses = options[0]!.map(() => options.map(() => 0));
+  let done = 0;
   for (let draw = 0; draw < draws; draw++) {
     for (const [option, examples] of options.entries()) {
       let row = 0;
       for (const { batch } of batchesOf(examples, random.at(draw))) {
         for (const loss of Array.from(await lossesOf(batch))) {
           losses[row++]![option]! += loss / draws;
+          done++;
         }
+        onProgress?.(done);
         await breathe();
       }
     }
@@ -119,6 +125,11 @@ async function lossesOfOptions(
   const texts = latentTexts(options, config);
   const known = batches.knowing({ texts, latents: await encode(texts), ...model.scale });
   const { lossesOf, dispose } = compileExampleLosses(device, model);
+  await using progress = new Progress({
+    total: DRAWS * options.length * examples.length,
+    label: "losses of options",
+    unit: "losses",
+  });
   const losses = await optionLosses(options, {
     batchesOf: (examples, random) =>
       known.measuring(examples, random, {
@@ -126,6 +137,7 @@ async function lossesOfOptions(
         batchSize: sampling.sampleBatchSize,
       }),
     ...{ lossesOf, random: random.stream("option losses") },
+    onProgress: (done) => progress.update(done),
   });
   await dispose();
   return losses;

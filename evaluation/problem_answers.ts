@@ -1,6 +1,7 @@
 /** Stage `sample` of text.ts for problems that thoughts answer: votes, accuracy and speed. */
 import { UserError } from "../engine/errors.ts";
 import { writeFileAtomic } from "../engine/files.ts";
+import { Progress } from "../training/progress.ts";
 import type { LatentExample } from "../training/text_data.ts";
 import type { LatentBatches, Layout } from "../training/text_diffusion_batches.ts";
 import { accuracyByVotes, exactMatch, extractDigits, extractNumber } from "./answers.ts";
@@ -55,13 +56,18 @@ export async function answerProblems(session: SampleSession): Promise<TextSample
     });
 
   const solutions: Thoughts[][] = examples.map(() => []);
+  const total = votes * examples.length;
+  await using progress = new Progress({ total, label: "answering", unit: "problems" });
   for (let vote = 0; vote < votes; vote++) {
     for (let start = 0; start < examples.length; start += size) {
       const part = examples.slice(start, start + size);
-      const solved = await solve(part, part.map((_, i) => vote * examples.length + start + i));
+      const first = vote * examples.length + start;
+      const solved = await solve(part, part.map((_, i) => first + i));
+      progress.update(first + part.length);
       solved.forEach((thoughts, i) => solutions[start + i]!.push(thoughts));
     }
   }
+  await progress.stop();
   const text = ({ texts }: Thoughts) => texts.join(" ");
   const expected = examples.map(({ answer }) => answer!.replace(/\s+/g, ""));
   const byVotes = accuracyByVotes(

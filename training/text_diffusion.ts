@@ -29,6 +29,7 @@ import { initTrainState } from "./diffusion_step.ts";
 import { compileInPlaceTrainStep } from "./in_place_step.ts";
 import { LossWindow } from "./loss_window.ts";
 import { MetricsLog } from "./metrics.ts";
+import { Progress } from "./progress.ts";
 import type { RunFolder } from "./run_folder.ts";
 import { checkSameRun, runDetails } from "./same_run.ts";
 import { loadTrainState } from "./state_tensors.ts";
@@ -95,7 +96,9 @@ export async function encodeDataset(task: TextDiffusionTask): Promise<void> {
     console.log(`${error.message}: they are made anew`);
   }
   const codec = compileTextCodec(device, vae, vae.tokenizer.id("eos"));
-  const raw = await encodeToLatents(texts, { codec, ...vae });
+  await using progress = new Progress({ total: texts.length, label: "encoding", unit: "texts" });
+  const raw = await encodeToLatents(texts, { codec, ...vae }, (done) => progress.update(done));
+  await progress.stop();
   await codec.dispose();
   const scale = latentScale(raw);
   await saveLatents(folder, { latents: normalizeLatents(raw, scale), ...scale }, key);
