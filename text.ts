@@ -1,8 +1,10 @@
 /**
- * Trains a text autoencoder on hotel reviews: BERT turns a text into latent vectors, GPT-2 says it again.
+ * Trains a text autoencoder, in which BERT turns a text into latent vectors and GPT-2 says it again, and a
+ * denoiser of these latents, which makes up texts and answers problems.
  *
  *     deno task text                                     # half an hour on a laptop
  *     deno task text --preset smoke                      # seconds, on the bundled sample
+ *     deno task text --sample-only                       # seconds, from the weights in checkpoints/hotel-reviews
  *     deno task text --resume --steps 6000               # train the same run on
  *     deno task text --config runs/X/config.json         # the same run again, elsewhere
  *     deno task text --data-dir DIR --preset small       # an hour: the released checkpoint
