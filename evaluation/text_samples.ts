@@ -24,7 +24,7 @@ import { weightsHash } from "./weights_hash.ts";
  * @throws {UserError} With exit code 2, naming the flags.
  */
 export function checkTextSampling(
-  { sampler, guidance, sampleSteps, finalSigma }: TextSamplingConfig,
+  { sampler, guidance, sampleSteps, finalSigma, rating }: TextSamplingConfig,
   { condition, conditionDropout, objective, timesteps }: TextDiffusionConfig,
 ): void {
   if (isFlowSampler(sampler) !== (objective === "flow_matching")) {
@@ -41,6 +41,9 @@ export function checkTextSampling(
     throw usageError(
       `--final-sigma ${finalSigma} is for texts: a thought is given to the next one without noise.`,
     );
+  }
+  if (rating !== undefined && condition !== "rating") {
+    throw usageError(`--rating ${rating} is for --condition rating, not ${condition}.`);
   }
   if (guidance !== 1 && (condition === "none" || conditionDropout === 0)) {
     throw usageError(
@@ -74,9 +77,10 @@ function askedExamples({ data, config, sampling }: TextSampleTask): LatentExampl
   if (config.condition !== "none" && config.condition !== "rating") {
     return firstOfSets(test, sampling.samples);
   }
-  return Array.from({ length: sampling.samples }, (_, i): LatentExample => ({
+  const { rating, samples } = sampling;
+  return Array.from({ length: samples }, (_, i): LatentExample => ({
     targets: [],
-    ...(classes === null ? {} : { label: i % classes }),
+    ...(classes === null ? {} : { label: rating === undefined ? i % classes : rating - 1 }),
   }));
 }
 

@@ -31,6 +31,15 @@ Deno.test({
       assertEquals(await textsOf(`${out}/again/samples`), expected);
       assertStringIncludes(again.stdout, "rating 1");
 
+      // Each sample depends on its number and its rating alone: the third one was of three stars before.
+      const three = await runText(
+        ...[...SAMPLING, "--samples=4", "--rating=3"],
+        ...["--checkpoint", run, "--out", `${out}/three`],
+      );
+      assertEquals(three.code, 0, three.stderr);
+      assertEquals(three.stdout.match(/^rating \d$/gm), Array(4).fill("rating 3"));
+      assertEquals((await textsOf(`${out}/three/samples`))[2], expected[2]);
+
       const released = `${out}/released`;
       await releaseCheckpoint(run, released, "# Autoencoder\n");
       await releaseCheckpoint(`${run}/diffusion`, `${released}/diffusion`, "# Denoiser\n");

@@ -1,4 +1,5 @@
 /** The flags of text.ts's latents and their diffusion. Defaults are in text.ts. */
+import { RATINGS } from "../datasets/hotel_reviews.ts";
 import { latentSchedules } from "../diffusion/latent_schedules.ts";
 import { flowSamplerNames, samplerNames } from "../diffusion/samplers/registry.ts";
 import { predictionTypes } from "../diffusion/schedules.ts";
@@ -143,6 +144,11 @@ const SAMPLING = {
       max: 100000,
       help: "texts to draw, or held-out problems to answer",
     }),
+    rating: integer({
+      min: 1,
+      max: RATINGS,
+      help: "stars of the reviews to draw; as many of each number if not given",
+    }),
     votes: integer({
       min: 1,
       max: 1000,
@@ -177,8 +183,12 @@ export const TEXT_PROGRAM_FLAGS = { ...TEXT_FLAGS, ...TRAINING, ...SAMPLING, ...
 /** Settings of the denoiser's training. */
 export type TextDiffusionConfig = FlagValues<typeof TRAINING>;
 
+type SamplingFlags = FlagValues<typeof SAMPLING>;
+
 /** Settings of sampling. */
-export type TextSamplingConfig = FlagValues<typeof SAMPLING>;
+export type TextSamplingConfig =
+  & Omit<SamplingFlags, "rating">
+  & Partial<Pick<SamplingFlags, "rating">>;
 
 type EvaluationFlags = FlagValues<typeof EVALUATION>;
 

@@ -42,7 +42,7 @@ Deno.test("checkDiffusion() refuses settings that do not go together, naming the
   }
 });
 
-Deno.test("checkTextSampling() refuses a sampler of another kind, too many steps, vain guidance, thoughts with noise", () => {
+Deno.test("checkTextSampling() refuses a sampler of another kind, too many steps, vain guidance, thoughts with noise, vain ratings", () => {
   checkTextSampling(NANO, NANO);
   const refusals: [Partial<TextSamplingConfig & TextDiffusionConfig>, string][] = [
     [{ sampler: "flow_euler" }, "--sampler flow_euler is for --objective flow_matching"],
@@ -51,6 +51,7 @@ Deno.test("checkTextSampling() refuses a sampler of another kind, too many steps
     [{ condition: "none" }, "--guidance 2 needs a condition"],
     [{ conditionDropout: 0 }, "--guidance 2 needs a condition"],
     [{ finalSigma: 2, condition: "question" }, "--final-sigma 2 is for texts"],
+    [{ rating: 3, condition: "summary" }, "--rating 3 is for --condition rating, not summary"],
   ];
   for (const [changes, message] of refusals) {
     const config = { ...NANO, ...changes };
