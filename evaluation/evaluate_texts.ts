@@ -71,7 +71,7 @@ async function textFigures(
     trainRatingClassifier(labelled(train), { classes, random: random.stream("rating classifier") }),
     samples.texts.map(({ text, label = 0 }) => ({ text, label })),
     labelled(test),
-    { trained: train.length, classes },
+    { trained: train.length },
   );
   return [
     ...varietyFigures({ ...compared, training: cutTexts(targets(train), vae) }),

@@ -151,11 +151,15 @@ export function ratingFigures(
   classifier: RatingClassifier,
   samples: readonly LabeledText[],
   real: readonly LabeledText[],
-  { trained, classes }: { readonly trained: number; readonly classes: number },
+  { trained }: { readonly trained: number },
 ): MeasuredFigure[] {
   const judge = `logistic regression on words and pairs of words (${classifier.features}), each ` +
     `rating weighing alike, trained here on ${trained} reviews`;
   const heldOut = ratingAgreement(classifier, real);
+  const asked = [...new Set(samples.map(({ label }) => label + 1))];
+  const stars = asked.length === 1
+    ? `rating ${asked[0]}`
+    : `the ratings ${asked.join(", ")} in turn`;
   const figures = (what: string, { exact, withinOne }: typeof heldOut, protocol: string) => {
     return [
       accuracyFigure(`${what}, exact`, accuracyOf(exact), protocol),
@@ -171,7 +175,7 @@ export function ratingFigures(
     ...(samples.length === 0 ? [] : figures(
       "Rating asked for seen",
       ratingAgreement(classifier, samples),
-      `${samples.length} drawn texts, as many of each of ${classes} ratings; ${judge}`,
+      `${samples.length} drawn texts of ${stars}; ${judge}`,
     )),
   ];
 }

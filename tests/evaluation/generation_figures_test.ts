@@ -84,11 +84,18 @@ Deno.test("ratingFigures() counts real and asked-for ratings apart, exact and wi
     pairs.map(([text, label]) => ({ text, label }));
   const real = labelled(["0", 0], ["1", 0], ["4", 0], ["3", 3]);
   const samples = labelled(["2", 3], ["2", 4]);
-  const figures = byName(ratingFigures(classifier, samples, real, { trained: 9, classes: 5 }));
+  const figures = byName(ratingFigures(classifier, samples, real, { trained: 9 }));
   assertEquals(figures["Rating of real reviews seen, exact"]!.measured, 0.5);
   assertEquals(figures["Rating of real reviews seen, within one star"]!.measured, 0.75);
   assertEquals(figures["Rating asked for seen, exact"]!.measured, 0);
   assertEquals(figures["Rating asked for seen, within one star"]!.measured, 0.5);
+  const { protocol } = figures["Rating asked for seen, exact"]!;
+  assertStringIncludes(protocol, "2 drawn texts of the ratings 4, 5 in turn; ");
+  const same = byName(ratingFigures(classifier, samples.slice(1), real, { trained: 9 }));
+  assertStringIncludes(
+    same["Rating asked for seen, exact"]!.protocol,
+    "1 drawn texts of rating 5; ",
+  );
 });
 
 Deno.test("textEvaluationCsv() has numbers, their interval and the protocol, quoted", () => {
