@@ -53,8 +53,9 @@ async function recordOf(place: string): Promise<RunRecord & { readonly config: R
   const path = `${place}/${RECORD_NAME}`;
   const record = await readRecord(path);
   if (record?.program !== "text-diffusion") {
+    const found = record === undefined ? `there is no ${path}` : `${path} is of another program`;
     throw new UserError(
-      `${path} is not the record of a denoiser of texts: name a run of deno task text by --checkpoint`,
+      `${found}: name a run of deno task text with its denoiser by --checkpoint`,
     );
   }
   checkConfig(record.config, TEXT_PROGRAM_FLAGS, path);

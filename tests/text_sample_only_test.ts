@@ -73,7 +73,7 @@ Deno.test({
         [["--sample-only", "--steps=5"], 2, "--sample-only trains nothing: leave --steps out"],
         [["--sample-only", "--stage=vae"], 2, "--sample-only trains nothing: leave --stage out"],
         [[...SAMPLING, "--dataset=math", "--checkpoint", run], 2, `${run} are hotel_reviews`],
-        [["--sample-only", "--checkpoint", out], 1, `${out}/diffusion/config.json`],
+        [["--sample-only", "--checkpoint", out], 1, `there is no ${out}/diffusion/config.json`],
         [["--sample-only", "--checkpoint", `${out}/none`], 1, `${out}/none`],
       ];
       for (const [flags, code, message] of cases) {
