@@ -5,7 +5,7 @@ import { printable } from "../engine/quote.ts";
 import { randomStream } from "../nn/random.ts";
 import { checkConfig, kebabCase, resolveConfig } from "../training/flags.ts";
 import { readRecord, RECORD_NAME, type RunRecord } from "../training/run_record.ts";
-import { loadTextData } from "../training/text_data.ts";
+import { loadTextData, noTexts } from "../training/text_data.ts";
 import { openTextDenoiser } from "../training/text_diffusion_checkpoint.ts";
 import {
   diffusionSettingsOf,
@@ -28,8 +28,8 @@ type Recorded =
   & TextDiffusionConfig
   & Pick<TextConfig, "dataset" | "digits" | "trainSize" | "seed" | "validationSize">;
 
-/** Flags that have a meaning here besides those of sampling; `dataset` has to be the run's. */
-const OTHERS: readonly string[] = [
+/** Flags that are taken besides those of sampling; `dataset` has to be the run's. */
+const TAKEN: readonly string[] = [
   ...["sampleOnly", "checkpoint", "vae", "preset", "dataset"],
   ...["out", "seed", "device", "threads", "dataDir"],
 ];
@@ -43,7 +43,7 @@ export function checkSampleOnly(given: TextFlags & Partial<TextSamplingConfig>):
   const [other] = Object.entries(given)
     .filter(([key, value]) => value !== undefined && !isSamplingSetting(key))
     .map(([key]) => key)
-    .filter((key) => !OTHERS.includes(key));
+    .filter((key) => !TAKEN.includes(key));
   if (other === undefined) return;
   throw usageError(`--sample-only trains nothing: leave --${kebabCase(other)} out.`);
 }
@@ -90,9 +90,10 @@ export async function sampleTextsOnly(
   const config = diffusionSettingsOf(settings);
   const vae = await openTextVae(given.vae ?? checkpoint);
   const model = await openTextDenoiser(place, await weightsHash(vae.parameters));
-  // What nothing is asked about needs no texts: only how many classes there are.
-  const isUnasked = config.condition === "none" || config.condition === "rating";
-  const data = await loadTextData(given, settings, isUnasked);
+  const { condition } = config;
+  const data = condition === "none" || condition === "rating"
+    ? noTexts(condition)
+    : await loadTextData(given, settings);
   console.log(`model: ${checkpoint}, ${device.name} device, ${device.threads} threads`);
   const folder = given.out ?? `runs/text-samples-${settings.seed}`;
   const { texts, figures } = await sampleOnce({

@@ -113,6 +113,16 @@ export async function loadTextData(
   return data;
 }
 
+/** No texts at all, for drawing some that are made from a rating or from nothing. */
+export function noTexts(condition: "none" | "rating"): TextData {
+  const classes = condition === "rating" ? RATINGS : null;
+  return {
+    ...{ origin: "generated", sha256: {}, description: "", rows: 0 },
+    ...{ train: [], validation: [], conditions: [] },
+    examples: () => ({ train: [], validation: [], test: [], classes }),
+  };
+}
+
 function reviewData(
   { train, validation, ...provenance }: Awaited<ReturnType<typeof loadHotelReviews>>,
 ): TextData {
