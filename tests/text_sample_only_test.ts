@@ -59,6 +59,31 @@ Deno.test({
 });
 
 Deno.test({
+  name: "text --sample-only asks the held-out problems that the run was asked",
+  ignore,
+  fn: async () => {
+    const out = await Deno.makeTempDir();
+    try {
+      const digits = ["--dataset=multiplication", "--max-tokens=12", "--latents=6"];
+      const run = `${out}/run`;
+      const trained = await runText(...tinyDenoiser(...digits), "--out", run);
+      assertEquals(trained.code, 0, trained.stderr);
+      const again = await runText(
+        ...[...SAMPLING, "--samples=4"],
+        ...["--checkpoint", run, "--out", `${out}/again`],
+      );
+      assertEquals(again.code, 0, again.stderr);
+      assertStringIncludes(again.stdout, "Accuracy, one sample: ");
+      const expected = await Deno.readTextFile(`${run}/diffusion/samples/samples.jsonl`);
+      assertEquals(expected.trimEnd().split("\n").length, 4);
+      assertEquals(await Deno.readTextFile(`${out}/again/samples/samples.jsonl`), expected);
+    } finally {
+      await Deno.remove(out, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
   name:
     "text --sample-only refuses flags of training, other data sets, and folders without a denoiser",
   ignore,
