@@ -1,4 +1,4 @@
-import { assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
 import { releaseCheckpoint } from "../tools/release_checkpoint.ts";
 import { imageRuns } from "./image_program.ts";
 import { runText, tinyDenoiser } from "./text_program.ts";
@@ -77,6 +77,33 @@ Deno.test({
       const expected = await Deno.readTextFile(`${run}/diffusion/samples/samples.jsonl`);
       assertEquals(expected.trimEnd().split("\n").length, 4);
       assertEquals(await Deno.readTextFile(`${out}/again/samples/samples.jsonl`), expected);
+    } finally {
+      await Deno.remove(out, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name:
+    "text --sample-only draws praise of five stars from the released weights, and little of one",
+  ignore,
+  fn: async () => {
+    const out = await Deno.makeTempDir();
+    try {
+      const praiseOf = async (stars: number) => {
+        const drawn = await runText(
+          ...["--sample-only", "--threads=1", "--samples=10", `--rating=${stars}`],
+          ...["--sample-steps=20", "--out", `${out}/${stars}`],
+        );
+        assertEquals(drawn.code, 0, drawn.stderr);
+        const texts = await textsOf(`${out}/${stars}/samples`);
+        assertEquals(texts.length, 10);
+        const words = texts.join(" ").match(/\p{L}+/gu)!;
+        const praise = /^(great|excellent|wonderful|perfect|loved?|fantastic|lovely|best)$/;
+        return words.filter((word) => praise.test(word)).length / words.length;
+      };
+      const [five, one] = [await praiseOf(5), await praiseOf(1)];
+      assert(five > 0.05 && five > 3 * one, `${five} and ${one} of the words`);
     } finally {
       await Deno.remove(out, { recursive: true });
     }
