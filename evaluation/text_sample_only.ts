@@ -59,6 +59,8 @@ async function recordOf(place: string): Promise<RunRecord & { readonly config: R
     );
   }
   checkConfig(record.config, TEXT_PROGRAM_FLAGS, path);
+  const lacking = ["dataset", "digits"].find((key) => record.config[key] === undefined);
+  if (lacking !== undefined) throw new UserError(`${path} lacks ${lacking}: was it edited?`);
   return record as RunRecord & { readonly config: Recorded };
 }
 

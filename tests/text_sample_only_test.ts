@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
 import { releaseCheckpoint } from "../tools/release_checkpoint.ts";
+import { configHash, formatRecord, readRecord } from "../training/run_record.ts";
 import { imageRuns } from "./image_program.ts";
 import { runText, tinyDenoiser } from "./text_program.ts";
 
@@ -120,6 +121,13 @@ Deno.test({
       const run = `${out}/run`;
       const trained = await runText(...tinyDenoiser("--stage=all", "--samples=1"), "--out", run);
       assertEquals(trained.code, 0, trained.stderr);
+      const record = (await readRecord(`${run}/diffusion/config.json`))!;
+      const { dataset: _dataset, ...config } = record.config;
+      await Deno.mkdir(`${out}/odd/diffusion`, { recursive: true });
+      await Deno.writeTextFile(
+        `${out}/odd/diffusion/config.json`,
+        formatRecord({ ...record, config, configHash: await configHash(config) }),
+      );
       const cases: readonly [readonly string[], number, string][] = [
         [["--checkpoint", run], 2, "--checkpoint DIR is what --sample-only draws from"],
         [["--sample-only", "--steps=5"], 2, "--sample-only trains nothing: leave --steps out"],
@@ -127,6 +135,7 @@ Deno.test({
         [[...SAMPLING, "--dataset=math", "--checkpoint", run], 2, `${run} are hotel_reviews`],
         [["--sample-only", "--checkpoint", out], 1, `there is no ${out}/diffusion/config.json`],
         [["--sample-only", "--checkpoint", `${out}/none`], 1, `${out}/none`],
+        [["--sample-only", "--checkpoint", `${out}/odd`], 1, "config.json lacks dataset"],
       ];
       for (const [flags, code, message] of cases) {
         const refused = await runText(...flags);
