@@ -40,12 +40,11 @@ export function checkSampleOnly(given: TextFlags & Partial<TextSamplingConfig>):
     if (given.checkpoint === undefined) return;
     throw usageError("--checkpoint DIR is what --sample-only draws from: give that too.");
   }
-  const [other] = Object.entries(given)
-    .filter(([key, value]) => value !== undefined && !isSamplingSetting(key))
-    .map(([key]) => key)
-    .filter((key) => !TAKEN.includes(key));
+  const other = Object.entries(given).find(([key, value]) =>
+    value !== undefined && !isSamplingSetting(key) && !TAKEN.includes(key)
+  );
   if (other === undefined) return;
-  throw usageError(`--sample-only trains nothing: leave --${kebabCase(other)} out.`);
+  throw usageError(`--sample-only trains nothing: leave --${kebabCase(other[0])} out.`);
 }
 
 /** The record of a denoiser, its settings checked. */
