@@ -8,10 +8,11 @@
  *     deno task text --resume --steps 6000               # train the same run on
  *     deno task text --config runs/X/config.json         # the same run again, elsewhere
  *     deno task text --data-dir DIR --preset small       # an hour: the released checkpoint
+ *     deno task text --dataset math --stage baseline --baseline cot # what to compare a denoiser with
  *     deno task text --help                              # every setting, with ranges and defaults
  *
  * Stages follow one another, and each is passed over where its result is there: vae, encode, diffusion,
- * sample, evaluate. A run's folder holds the autoencoder's config.json, metrics.csv, checkpoints/ (encoder and
+ * sample, baseline, evaluate. A run's folder holds the autoencoder's config.json, metrics.csv, checkpoints/ (encoder and
  * decoder in transformers' layout), evaluation.json and report.html, then latents/, and diffusion/ with the same of the
  * denoiser, samples/ and evaluation/.
  */
@@ -19,6 +20,7 @@ import { openDevice } from "./engine/device.ts";
 import { EXIT } from "./engine/errors.ts";
 import { fileExists } from "./engine/files.ts";
 import type { JsonObject } from "./engine/json.ts";
+import { baselineOnce } from "./evaluation/baseline_answers.ts";
 import { evaluateStage } from "./evaluation/evaluate_stage.ts";
 import type { TextEvaluation } from "./evaluation/evaluate_texts.ts";
 import type { TextSamples } from "./evaluation/text_sample_session.ts";
@@ -38,7 +40,7 @@ import { BUNDLED, type DataOrigin } from "./training/run_record.ts";
 import { describeSession } from "./training/session.ts";
 import { checkTextConsistency, digitsOf } from "./training/text_config.ts";
 import { DATASET_DEFAULTS } from "./training/text_dataset_defaults.ts";
-import { checkBaseline } from "./training/text_baseline.ts";
+import { baselineFolder, checkBaseline } from "./training/text_baseline.ts";
 import { loadTextData } from "./training/text_data.ts";
 import {
   checkDiffusion,
@@ -305,7 +307,7 @@ async function main(): Promise<number> {
   });
   const given = repeatedFlags(flags, repeated);
   const { preset = "nano", stage = "all" } = given;
-  const evaluated = stage === "all" || stage === "evaluate";
+  const evaluated = stage === "all" || stage === "evaluate" || stage === "baseline";
   const sampled = evaluated || stage === "sample";
   const recorded = repeated?.settings as unknown as Settings | undefined;
   const named = resolveConfig(recorded ?? PRESETS[preset], given);
@@ -320,7 +322,7 @@ async function main(): Promise<number> {
   checkTextConsistency(resolved, given);
   checkDiffusion(diffusion);
   checkTextSampling(sampling, diffusion);
-  checkBaseline(evaluation.baseline, diffusion);
+  checkBaseline(evaluation.baseline, diffusion, stage);
   const device = await deviceOf({ ...repeated, ...given });
 
   // The model to begin with, the data, and the folder.
@@ -382,6 +384,31 @@ async function main(): Promise<number> {
   }
   if (stage === "vae") return EXIT.done;
   const vae = await openTextVae(given.vae ?? root);
+  const vaeHash = await weightsHash(vae.parameters);
+  const dataOfRun: DataOrigin[] = [...origins, {
+    name: "autoencoder",
+    origin: given.vae ?? "this run",
+    sha256: { vae: vaeHash },
+  }];
+  repeated?.check(dataOfRun, session);
+  const { dataset, digits, trainSize, seed, validationSize } = config; // what the texts are
+  const overwrite = (stage === "evaluate" || stage === "baseline") && given.overwrite === true;
+  const shared = { session, seed, data: dataOfRun, overwrite };
+
+  // A GPT-2 to compare with, before there is a denoiser.
+  const { baseline: kind } = evaluation;
+  if (stage === "baseline" && kind !== "none") {
+    const answers = await baselineOnce({
+      ...{ device, vae, data, dataset, config: diffusion, sampling, kind, shared },
+      folder: baselineFolder(root, kind),
+      now: () => performance.now(),
+    });
+    if (answers === undefined) return EXIT.interrupted;
+    answers.figures.forEach(({ name, value, protocol }) =>
+      console.log(`${name}: ${value} (${protocol})`)
+    );
+    return EXIT.done;
+  }
 
   // Latents.
   const task = { device, vae, data, config: diffusion, folder: `${root}/latents` };
@@ -390,17 +417,9 @@ async function main(): Promise<number> {
 
   // The denoiser.
   const place = `${root}/diffusion`;
-  const vaeHash = await weightsHash(vae.parameters);
   const isTrained = sampled && stage !== "all"; // or it is an error
   const denoiser = isTrained ? await openTextDenoiser(place, vaeHash) : undefined;
   const latents = denoiser === undefined ? await requireLatents(task) : undefined;
-  const { dataset, digits, trainSize, seed, validationSize } = config; // what the texts are
-  const dataOfRun: DataOrigin[] = [...origins, {
-    name: "autoencoder",
-    origin: given.vae ?? "this run",
-    sha256: { vae: vaeHash },
-  }];
-  repeated?.check(dataOfRun, session);
   using run = await openRunFolder({
     directory: place,
     program: "text-diffusion",
@@ -437,10 +456,9 @@ async function main(): Promise<number> {
     await report(samples);
     return EXIT.done;
   }
-  const overwrite = stage === "evaluate" && given.overwrite === true;
   const table = await evaluateStage({
     ...{ ...drawing, samples, evaluation, root, folder: `${place}/evaluation` },
-    shared: { session, seed, data: dataOfRun, overwrite },
+    shared,
   });
   if (table === undefined) return EXIT.interrupted;
   await report(samples, table);

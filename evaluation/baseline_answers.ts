@@ -4,7 +4,12 @@ import type { JsonObject } from "../engine/json.ts";
 import { countParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import type { LanguageModel } from "../training/language_checkpoint.ts";
-import type { BaselineSequences, BaselineTask } from "../training/text_baseline.ts";
+import {
+  type BaselineSequences,
+  baselineSequences,
+  type BaselineTask,
+  trainBaseline,
+} from "../training/text_baseline.ts";
 import type { TextSamplingConfig } from "../training/text_diffusion_flags.ts";
 import { gpt2Specs } from "../vae/gpt2.ts";
 import { compileGpt2Decoder } from "../vae/gpt2_decoder.ts";
@@ -39,8 +44,18 @@ export interface BaselineAnswers {
   readonly figures: readonly MeasuredFigure[];
 }
 
-/** Answers the same problems as the denoiser, unless the folder has the answers already. */
-export async function answerBaselineOnce(
+/**
+ * Trains a baseline and has it answer the denoiser's problems; what the folder has already is passed over.
+ *
+ * @returns The answers; undefined where training was interrupted.
+ */
+export async function baselineOnce(task: BaselineAnswering): Promise<BaselineAnswers | undefined> {
+  const sequences = baselineSequences(task, task.vae.tokenizer);
+  const model = await trainBaseline(task, sequences);
+  return model === undefined ? undefined : await answerBaselineOnce(task, model, sequences);
+}
+
+async function answerBaselineOnce(
   task: BaselineAnswering,
   model: LanguageModel,
   sequences: BaselineSequences,

@@ -1,13 +1,8 @@
 /** Stage `evaluate` of text.ts: the baseline and the judge that are asked for, then the table. */
-import {
-  BASELINES,
-  baselineSequences,
-  type SharedRun,
-  trainBaseline,
-} from "../training/text_baseline.ts";
+import { baselineFolder, BASELINES, type SharedRun } from "../training/text_baseline.ts";
 import type { TextEvaluationConfig } from "../training/text_diffusion_flags.ts";
 import { openJudge } from "../training/text_judge.ts";
-import { answerBaselineOnce } from "./baseline_answers.ts";
+import { baselineOnce } from "./baseline_answers.ts";
 import { cutTexts } from "./cut_texts.ts";
 import { areTextsJudged, evaluateTextsOnce, type TextEvaluation } from "./evaluate_texts.ts";
 import type { TextSamples, TextSampleTask } from "./text_sample_session.ts";
@@ -32,15 +27,12 @@ export async function evaluateStage(
 ): Promise<TextEvaluation | undefined> {
   const { device, vae, data, config } = task;
   const baselines = Object.fromEntries(
-    BASELINES.map((kind) => [kind, `${root}/baseline-${kind}`]),
+    BASELINES.map((kind) => [kind, baselineFolder(root, kind)]),
   ) as Record<typeof BASELINES[number], string>;
   const { baseline: kind } = evaluation;
   if (kind !== "none") {
-    const baseline = { ...task, kind, shared, folder: baselines[kind] };
-    const sequences = baselineSequences(baseline, vae.tokenizer);
-    const model = await trainBaseline(baseline, sequences);
-    if (model === undefined) return undefined;
-    await answerBaselineOnce(baseline, model, sequences);
+    const answers = await baselineOnce({ ...task, kind, shared, folder: baselines[kind] });
+    if (answers === undefined) return undefined;
   }
   const { train, validation } = data.examples(config);
   const texts = (examples: typeof train) =>

@@ -133,6 +133,16 @@ Deno.test({
 
     const again = await succeed(...flags, "--stage=evaluate", "--baseline=cot");
     assertStringIncludes(again, "baseline cot: the same answers are in");
+    // It needs no denoiser: the same answers without one.
+    const alone = [...flags.slice(0, -1), `${out}-alone`];
+    await succeed(...alone, "--stage=vae");
+    const first = await succeed(...alone, "--stage=baseline", "--baseline=cot");
+    assertStringIncludes(first, "GPT-2, with steps: accuracy, one sample: ");
+    const samples = "baseline-cot/samples/samples.jsonl";
+    assertEquals((await hashFolder(`${out}-alone`))[samples], (await hashFolder(out))[samples]);
+    const unnamed = await runText(...alone, "--stage=baseline");
+    assertEquals(unnamed.code, 2);
+    assertStringIncludes(unnamed.stderr, "trains what --baseline names: give that too");
     const refused = await runText(...tinyDenoiser("--baseline=cot"), "--out", `${out}-none`);
     assertEquals(refused.code, 2);
     assertStringIncludes(refused.stderr, "--baseline cot is for --dataset multiplication or math");

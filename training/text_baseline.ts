@@ -111,8 +111,21 @@ export function baselineSequences(
   };
 }
 
-/** @throws {UserError} With exit code 2 for a data set without problems. */
-export function checkBaseline(kind: string, { condition }: Pick<TextDiffusionConfig, "condition">) {
+/** The folder of a run's baseline. */
+export const baselineFolder = (root: string, kind: BaselineKind): string =>
+  `${root}/baseline-${kind}`;
+
+/** @throws {UserError} With exit code 2 for a data set without problems, or a stage without a baseline. */
+export function checkBaseline(
+  kind: string,
+  { condition }: Pick<TextDiffusionConfig, "condition">,
+  stage: string,
+) {
+  if (kind === "none" && stage === "baseline") {
+    throw usageError(
+      "--stage baseline trains what --baseline names: give that too, direct or cot.",
+    );
+  }
   if (kind === "none" || condition === "question") return;
   throw usageError(
     `--baseline ${kind} is for --dataset multiplication or math, which have answers.`,

@@ -11,7 +11,9 @@ import { choice, type FlagValues, integer, number, text, toggle } from "./flag_k
 export const TEXT_DATASETS = ["hotel_reviews", "commonsense", "math", "multiplication"] as const;
 
 /** What can be done one after the other. */
-export const TEXT_STAGES = ["all", "vae", "encode", "diffusion", "sample", "evaluate"] as const;
+export const TEXT_STAGES = [
+  ...["all", "vae", "encode", "diffusion", "sample", "baseline", "evaluate"] as const,
+];
 
 /** What weights are before training: see vae/aligned_start.ts. */
 export const INITIALIZATIONS = ["random", "aligned"] as const;
@@ -31,7 +33,8 @@ export const TEXT_FLAGS = {
     stage: choice(TEXT_STAGES, {
       help:
         "vae: train the autoencoder; encode: texts to latents; diffusion: train the denoiser; " +
-        "sample: draw texts; evaluate: measure them; all of them if not given",
+        "sample: draw texts; baseline: what --baseline names; evaluate: measure all; all of them if " +
+        "not given",
     }),
     preset: choice(["smoke", "nano", "small", "base"], {
       help: "which defaults; nano if not given",
