@@ -3,7 +3,7 @@ import { baselineFolder, BASELINES, type SharedRun } from "../training/text_base
 import type { TextEvaluationConfig } from "../training/text_diffusion_flags.ts";
 import { openJudge } from "../training/text_judge.ts";
 import { baselineOnce } from "./baseline_answers.ts";
-import { cutTexts } from "./cut_texts.ts";
+import { cutTexts, textPieces } from "./cut_texts.ts";
 import { areTextsJudged, evaluateTextsOnce, type TextEvaluation } from "./evaluate_texts.ts";
 import type { TextSamples, TextSampleTask } from "./text_sample_session.ts";
 
@@ -35,12 +35,14 @@ export async function evaluateStage(
     if (answers === undefined) return undefined;
   }
   const { train, validation } = data.examples(config);
-  const texts = (examples: typeof train) =>
-    cutTexts(examples.flatMap(({ targets }) => targets), vae);
+  const textsOf = (examples: typeof train) => examples.flatMap(({ targets }) => targets);
   const judge = areTextsJudged(config)
     ? await openJudge(evaluation, {
       ...{ device, vae, shared, folder: `${root}/judge` },
-      texts: { train: texts(train), validation: texts(validation) },
+      texts: {
+        train: textPieces(textsOf(train), vae), // of beginnings alone, it learns little but them
+        validation: cutTexts(textsOf(validation), vae),
+      },
     })
     : undefined;
   if (judge === undefined && areTextsJudged(config)) return undefined;

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
 import { releaseCheckpoint } from "../tools/release_checkpoint.ts";
+import { listCheckpoints } from "../training/checkpoint_folders.ts";
 import { configHash, formatRecord, readRecord } from "../training/run_record.ts";
 import { imageRuns } from "./image_program.ts";
 import { runText, tinyDenoiser } from "./text_program.ts";
@@ -78,6 +79,17 @@ Deno.test({
       const expected = await Deno.readTextFile(`${run}/diffusion/samples/samples.jsonl`);
       assertEquals(expected.trimEnd().split("\n").length, 4);
       assertEquals(await Deno.readTextFile(`${out}/again/samples/samples.jsonl`), expected);
+
+      // A damaged newest checkpoint is passed over, and that is said.
+      const [newest, older] = await listCheckpoints(`${run}/diffusion`);
+      assert(older !== undefined);
+      await Deno.truncate(`${newest!.directory}/latents/model.safetensors`, 100);
+      const past = await runText(
+        ...[...SAMPLING, "--samples=4"],
+        ...["--checkpoint", run, "--out", `${out}/past`],
+      );
+      assertEquals(past.code, 0, past.stderr);
+      assertStringIncludes(past.stderr, `passing over ${newest!.directory}: `);
     } finally {
       await Deno.remove(out, { recursive: true });
     }

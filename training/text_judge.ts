@@ -40,7 +40,7 @@ function judgeOf(model: LanguageModel, name: string): Judge {
  * 256 features where that is larger, with its tokens.
  *
  * @param folder The folder of its run.
- * @param texts Texts to train on, and texts to measure with.
+ * @param texts Pieces of texts to train on, and texts to measure with.
  * @returns undefined where training was interrupted.
  * @throws {UserError} If the judge that is named is missing or unsound.
  */
@@ -70,7 +70,7 @@ export async function openJudge(
     ...shared,
     directory: folder,
     program: "text-judge",
-    config: { model, ...config } as unknown as JsonObject,
+    config: { model, ...config, trainingTexts: texts.train.length } as unknown as JsonObject,
     steps: judgeSteps,
   });
   const sequencesOf = (texts: readonly string[]) =>
@@ -81,5 +81,9 @@ export async function openJudge(
     validation: sequencesOf(texts.validation),
   });
   if (trained.interrupted) return undefined;
-  return judgeOf(trained.model, `a GPT-2 trained here on the training texts (${judgeSteps} steps)`);
+  const pieces = texts.train.length.toLocaleString("en");
+  return judgeOf(
+    trained.model,
+    `a GPT-2 trained here on ${pieces} pieces of the training texts (${judgeSteps} steps)`,
+  );
 }
