@@ -171,7 +171,7 @@ const DENOISER: TextDiffusionConfig & TextSamplingConfig & TextEvaluationConfig 
   sampleBatchSize: 25,
   trajectory: false,
   baseline: "none", // it takes as long again
-  judgeSteps: 600, // with more, it learns 1,800 reviews by heart, and is surprised by others
+  judgeSteps: 800, // with more, it learns 1,800 reviews by heart, and is surprised by others
 };
 
 type Settings = TextConfig & TextDiffusionConfig & TextSamplingConfig & TextEvaluationConfig;
