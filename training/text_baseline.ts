@@ -119,7 +119,7 @@ export const baselineFolder = (root: string, kind: BaselineKind): string =>
 export function checkBaseline(
   kind: string,
   { condition }: Pick<TextDiffusionConfig, "condition">,
-  stage: string,
+  stage = "all",
 ) {
   if (kind === "none" && stage === "baseline") {
     throw usageError(

@@ -60,12 +60,18 @@ Deno.test("baselineSequences() asks for answers only, and knows how long they ar
   assertEquals(tokenizer.decode(cot.questions[0]!.subarray(1, -1)), "9 * 9 * 9");
 });
 
-Deno.test("checkBaseline() refuses data without answers", () => {
+Deno.test("checkBaseline() refuses data without answers, and its stage without a baseline", () => {
   checkBaseline("none", { condition: "rating" });
   checkBaseline("direct", { condition: "question" });
   assertThrows(
     () => checkBaseline("cot", { condition: "rating" }),
     UserError,
     "--baseline cot is for --dataset multiplication or math",
+  );
+  checkBaseline("direct", { condition: "question" }, "baseline");
+  assertThrows(
+    () => checkBaseline("none", { condition: "question" }, "baseline"),
+    UserError,
+    "give that too, direct or cot",
   );
 });
