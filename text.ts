@@ -12,9 +12,9 @@
  *     deno task text --help                              # every setting, with ranges and defaults
  *
  * Stages follow one another, and each is passed over where its result is there: vae, encode, diffusion,
- * sample, baseline, evaluate. A run's folder holds the autoencoder's config.json, metrics.csv, checkpoints/ (encoder and
- * decoder in transformers' layout), evaluation.json and report.html, then latents/, and diffusion/ with the same of the
- * denoiser, samples/ and evaluation/.
+ * sample, baseline, evaluate. A run's folder holds the autoencoder's config.json, metrics.csv, checkpoints/
+ * (encoder and decoder in transformers' layout), evaluation.json and report.html, then latents/,
+ * diffusion/ with the same of the denoiser, samples/ and evaluation/, and baseline-KIND/ and judge/.
  */
 import { openDevice } from "./engine/device.ts";
 import { EXIT } from "./engine/errors.ts";
@@ -28,6 +28,7 @@ import { checkSampleOnly, sampleTextsOnly } from "./evaluation/text_sample_only.
 import { checkTextSampling, sampleOnce } from "./evaluation/text_samples.ts";
 import { weightsHash } from "./evaluation/weights_hash.ts";
 import { randomStream } from "./nn/random.ts";
+import { figureLine } from "./report/report.ts";
 import { reportTextDiffusion } from "./report/text_diffusion_report.ts";
 import { reportTextVae } from "./report/text_vae_report.ts";
 import { findCheckpoint } from "./training/checkpoint_folders.ts";
@@ -404,9 +405,7 @@ async function main(): Promise<number> {
       now: () => performance.now(),
     });
     if (answers === undefined) return EXIT.interrupted;
-    answers.figures.forEach(({ name, value, protocol }) =>
-      console.log(`${name}: ${value} (${protocol})`)
-    );
+    answers.figures.forEach((figure) => console.log(figureLine(figure)));
     return EXIT.done;
   }
 

@@ -55,6 +55,7 @@ export async function baselineOnce(task: BaselineAnswering): Promise<BaselineAns
   return model === undefined ? undefined : await answerBaselineOnce(task, model, sequences);
 }
 
+/** Answers the same problems as the denoiser, unless the folder has the answers already. */
 async function answerBaselineOnce(
   task: BaselineAnswering,
   model: LanguageModel,

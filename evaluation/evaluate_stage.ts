@@ -39,10 +39,10 @@ export async function evaluateStage(
   const judge = areTextsJudged(config)
     ? await openJudge(evaluation, {
       ...{ device, vae, shared, folder: `${root}/judge` },
-      texts: {
+      texts: () => ({
         train: textPieces(textsOf(train), vae), // of beginnings alone, it learns little but them
         validation: cutTexts(textsOf(validation), vae),
-      },
+      }),
     })
     : undefined;
   if (judge === undefined && areTextsJudged(config)) return undefined;

@@ -8,7 +8,7 @@ import {
   evaluationTable,
 } from "../report/evaluation_report.ts";
 import { samplingProtocol } from "../report/image_report.ts";
-import { type Report, writeReport } from "../report/report.ts";
+import { figureLine, type Report, writeReport } from "../report/report.ts";
 import { tableLines } from "../report/sections.ts";
 import { loadImages } from "../training/image_data.ts";
 import type { ImageFlags } from "../training/image_flags.ts";
@@ -99,8 +99,6 @@ export async function evaluateCheckpoint(
     pictures: [{ caption: samplingProtocol(config), png }],
     config: config as unknown as JsonObject,
   });
-  evaluated.figures.forEach(({ name, value, protocol }) =>
-    console.log(`${name}: ${value} (${protocol})`)
-  );
+  evaluated.figures.forEach((figure) => console.log(figureLine(figure)));
   console.log(`report: ${report}`);
 }

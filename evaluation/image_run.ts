@@ -2,7 +2,7 @@
 import type { Device } from "../engine/device.ts";
 import type { JsonObject } from "../engine/json.ts";
 import { IMAGE_CHARTS, keyFigures, samplingProtocol } from "../report/image_report.ts";
-import { writeReport } from "../report/report.ts";
+import { figureLine, writeReport } from "../report/report.ts";
 import type { loadImages } from "../training/image_data.ts";
 import type { ImageConfig } from "../training/image_flags.ts";
 import { readMetrics } from "../training/metrics.ts";
@@ -55,6 +55,6 @@ export async function drawAndReport(
     origin: record as unknown as JsonObject,
   });
   console.log(summary);
-  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
+  figures.forEach((figure) => console.log(figureLine(figure)));
   console.log(`report: ${report}`);
 }

@@ -3,6 +3,7 @@ import type { Device } from "../engine/device.ts";
 import { usageError, UserError } from "../engine/errors.ts";
 import { printable } from "../engine/quote.ts";
 import { randomStream } from "../nn/random.ts";
+import { figureLine } from "../report/report.ts";
 import { checkConfig, kebabCase, resolveConfig } from "../training/flags.ts";
 import { readRecord, RECORD_NAME, type RunRecord } from "../training/run_record.ts";
 import { loadTextData, noTexts } from "../training/text_data.ts";
@@ -108,6 +109,6 @@ export async function sampleTextsOnly(
     console.log(printable(text));
   }
   console.log("");
-  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
+  figures.forEach((figure) => console.log(figureLine(figure)));
   console.log(`samples: ${folder}/samples/samples.jsonl`);
 }

@@ -17,6 +17,14 @@ export interface KeyFigure {
   readonly protocol: string;
 }
 
+/** A figure as a program prints it, with the same of real texts where that is known. */
+export function figureLine(
+  { name, value, protocol, real }: KeyFigure & { readonly real?: { readonly value: string } },
+): string {
+  const beside = real === undefined ? "" : `, real texts ${real.value}`;
+  return `${name}: ${value}${beside} (${protocol})`;
+}
+
 /** A picture, as the bytes of a PNG file or of a GIF file. */
 export type ReportPicture = {
   /** Under the picture: what it shows, and how it was made. */

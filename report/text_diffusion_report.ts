@@ -10,7 +10,13 @@ import type { TextData } from "../training/text_data.ts";
 import type { trainTextDiffusion } from "../training/text_diffusion.ts";
 import type { TextDiffusionConfig } from "../training/text_diffusion_flags.ts";
 import type { ReportSection } from "./sections.ts";
-import { type KeyFigure, type MetricsChart, type ReportTexts, writeReport } from "./report.ts";
+import {
+  figureLine,
+  type KeyFigure,
+  type MetricsChart,
+  type ReportTexts,
+  writeReport,
+} from "./report.ts";
 import { trainingSummary } from "./training_summary.ts";
 
 /** Texts that a report shows. */
@@ -134,9 +140,6 @@ export async function reportTextDiffusion(
       ...denoiserFigures(rows, config.diffusionValidationSize),
       ...evaluation.figures,
     ];
-  said.forEach(({ name, value, protocol, real }) => {
-    const beside = real === undefined ? "" : `, real texts ${real.value}`;
-    console.log(`${name}: ${value}${beside} (${protocol})`);
-  });
+  said.forEach((figure) => console.log(figureLine(figure)));
   console.log(`report: ${report}`);
 }

@@ -15,7 +15,7 @@ import type { TextData } from "../training/text_data.ts";
 import type { TextConfig } from "../training/text_flags.ts";
 import type { TrainedTextVae } from "../training/text_vae_training.ts";
 import { compileTextCodec } from "../vae/text_codec.ts";
-import { writeReport } from "./report.ts";
+import { figureLine, writeReport } from "./report.ts";
 import {
   evaluationFigures,
   evaluationTexts,
@@ -78,6 +78,6 @@ export async function reportTextVae(
     console.log(`\n  ${original}\n  ${reconstruction}`);
   }
   console.log(`\n${summary}`);
-  figures.forEach(({ name, value, protocol }) => console.log(`${name}: ${value} (${protocol})`));
+  figures.forEach((figure) => console.log(figureLine(figure)));
   console.log(`report: ${report}`);
 }

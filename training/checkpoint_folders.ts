@@ -115,9 +115,7 @@ export async function findCheckpoint(runDirectory: string): Promise<FoundCheckpo
 }
 
 /** What was passed over, in words, for the user. */
-export function describeDamage(
-  found: Pick<FoundCheckpoint, "damaged"> | undefined,
-): string[] {
+export function describeDamage(found: FoundCheckpoint | undefined): string[] {
   return (found?.damaged ?? [])
     .map(({ directory, error }) => `passing over ${directory}: ${error.message}`);
 }

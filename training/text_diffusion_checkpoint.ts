@@ -24,7 +24,7 @@ import { bertConfigFromJson, bertConfigToJson } from "../vae/bert_config.ts";
 import { partOf, underPrefix } from "../vae/text_vae.ts";
 import { checkWeights, requireComponent } from "./check_model.ts";
 import { type Checkpoint, loadCheckpoint, type LoadedCheckpoint } from "./checkpoint.ts";
-import { describeDamage, findCheckpoint } from "./checkpoint_folders.ts";
+import { resolveCheckpoint } from "./checkpoint_folders.ts";
 import type { TrainState } from "./diffusion_step.ts";
 import { stateTensors, toParameters, toTensors } from "./state_tensors.ts";
 import { checkedScale, type LatentScale } from "./text_latents.ts";
@@ -177,19 +177,13 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
  *
  * @param place The run's folder, or the checkpoint's.
  * @param vae SHA-256 of the autoencoder whose latents it is to denoise.
- * @param tell Is told, in words, of each newer checkpoint that is damaged and passed over.
  * @throws {UserError} If there is none, or it is unsound or of another autoencoder.
  */
-export async function openTextDenoiser(
-  place: string,
-  vae: string,
-  tell: (line: string) => void = console.error,
-): Promise<TextDenoiserModel> {
-  const isReleased = await fileExists(`${place}/model_index.json`);
-  const found = isReleased ? { directory: place, damaged: [] } : await findCheckpoint(place);
-  describeDamage(found).forEach(tell);
-  const directory = found?.directory;
-  if (directory === undefined) {
+export async function openTextDenoiser(place: string, vae: string): Promise<TextDenoiserModel> {
+  const directory = await fileExists(place)
+    ? await resolveCheckpoint(place, (line) => console.error(line))
+    : place;
+  if (!await fileExists(`${directory}/model_index.json`)) {
     throw new UserError(`there is no denoiser in ${place}: run --stage diffusion first`);
   }
   const model = loadTextDenoiser(await loadCheckpoint(directory, { state: false }));

@@ -40,7 +40,7 @@ function judgeOf(model: LanguageModel, name: string): Judge {
  * 256 features where that is larger, with its tokens.
  *
  * @param folder The folder of its run.
- * @param texts Pieces of texts to train on, and texts to measure with.
+ * @param texts Pieces of texts to train on, and texts to measure with; asked for where one is trained.
  * @returns undefined where training was interrupted.
  * @throws {UserError} If the judge that is named is missing or unsound.
  */
@@ -50,7 +50,10 @@ export async function openJudge(
     readonly device: Device;
     readonly vae: LoadedTextVae;
     readonly folder: string;
-    readonly texts: { readonly train: readonly string[]; readonly validation: readonly string[] };
+    readonly texts: () => {
+      readonly train: readonly string[];
+      readonly validation: readonly string[];
+    };
     readonly shared: SharedRun;
   },
 ): Promise<Judge | undefined> {
@@ -60,6 +63,7 @@ export async function openJudge(
   const { tokenizer, config: { decoder, maxTokens } } = vae;
   const sizes = decoder.nEmbd <= WIDEST ? {} : { nEmbd: WIDEST, nLayer: 4, nHead: 4 };
   const model = { ...decoder, ...sizes, nPositions: maxTokens + 2 };
+  const { train, validation } = texts();
   const every = Math.max(1, Math.floor(judgeSteps / ROWS));
   const config = {
     ...{ steps: judgeSteps, batchSize: BATCH, learningRate: 1e-3, lrSchedule: "cosine" as const },
@@ -70,18 +74,19 @@ export async function openJudge(
     ...shared,
     directory: folder,
     program: "text-judge",
-    config: { model, ...config, trainingTexts: texts.train.length } as unknown as JsonObject,
+    // Of the same reviews, other pieces may be made.
+    config: { model, ...config, trainingTexts: train.length } as unknown as JsonObject,
     steps: judgeSteps,
   });
   const sequencesOf = (texts: readonly string[]) =>
     texts.map((text) => textSequence(text, tokenizer, maxTokens));
   const trained = await trainLanguageModel({
     ...{ device, run, model, tokenizer, config, name: "judge", seed: shared.seed },
-    train: sequencesOf(texts.train),
-    validation: sequencesOf(texts.validation),
+    train: sequencesOf(train),
+    validation: sequencesOf(validation),
   });
   if (trained.interrupted) return undefined;
-  const pieces = texts.train.length.toLocaleString("en");
+  const pieces = train.length.toLocaleString("en");
   return judgeOf(
     trained.model,
     `a GPT-2 trained here on ${pieces} pieces of the training texts (${judgeSteps} steps)`,
