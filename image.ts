@@ -18,59 +18,63 @@
  * A run's folder holds config.json, metrics.csv, checkpoints/ (diffusers' layout), samples/ (grid.png,
  * trajectory.gif) and report.html.
  */
-import { describeNetwork, networkSpecs, trainableNetwork } from "./diffusion/image_network.ts";
+import {
+  describeNetwork,
+  networkSpecs,
+  trainableNetwork,
+} from "./diffusion/networks/image_network.ts";
 import { type Device, openDevice } from "./engine/device.ts";
-import { EXIT } from "./engine/errors.ts";
-import type { JsonObject } from "./engine/json.ts";
-import { prepareEvaluation } from "./evaluation/evaluation_tool.ts";
-import { drawAndReport } from "./evaluation/image_run.ts";
-import { sampleOnly } from "./evaluation/sample_only.ts";
-import { compileValidationLoss } from "./evaluation/validation_loss.ts";
+import { EXIT } from "./base/errors.ts";
+import type { JsonObject } from "./base/json.ts";
+import { prepareEvaluation } from "./image/evaluation/tool.ts";
+import { drawAndReport } from "./image/sample_and_report.ts";
+import { sampleOnly } from "./image/sampling/sample_only.ts";
+import { compileValidationLoss } from "./training/validation_loss.ts";
 import { adamW } from "./nn/optimizers.ts";
 import { countParameters, initParameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
 import { trainingSummary } from "./report/training_summary.ts";
-import { loadCheckpoint } from "./training/checkpoint.ts";
-import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint_folders.ts";
+import { loadCheckpoint } from "./training/checkpoint/checkpoint.ts";
+import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint/folders.ts";
 import { initTrainState, type TrainState } from "./training/diffusion_step.ts";
-import { parseFlags, resolveConfig } from "./training/flags.ts";
-import { helpText, wantsHelp } from "./training/help.ts";
-import { imageCheckpoint } from "./training/image_checkpoint.ts";
+import { parseFlags, resolveConfig } from "./cli/flags.ts";
+import { helpText, wantsHelp } from "./cli/help.ts";
+import { imageCheckpoint } from "./image/checkpoint.ts";
 import {
   checkConsistency,
   classIndex,
   completeSettings,
   networkOf,
   scheduleOf,
-} from "./training/image_config.ts";
-import { loadImages } from "./training/image_data.ts";
+} from "./image/config.ts";
+import { loadImages } from "./image/data.ts";
 import {
   EXTENDABLE,
   IMAGE_FLAGS,
   type ImageConfig,
   type ImageFlags,
   settingsOf,
-} from "./training/image_flags.ts";
+} from "./image/flags.ts";
 import {
   imageLosses,
   imageTrainingBatches,
   imageValidationBatches,
   validatedNetwork,
-} from "./training/image_objective.ts";
-import { checkTools, resolveSampling } from "./training/image_sampling.ts";
-import { IMAGE_METRICS, trainImages } from "./training/image_training.ts";
+} from "./image/objective.ts";
+import { checkTools, resolveSampling } from "./image/check_sampling.ts";
+import { IMAGE_METRICS, trainImages } from "./image/training.ts";
 import { compileInPlaceTrainStep } from "./training/in_place_step.ts";
-import { LossAwareMemory, MEMORY_VECTORS } from "./training/loss_aware_memory.ts";
+import { LossAwareMemory, MEMORY_VECTORS } from "./image/loss_aware_memory.ts";
 import { LossWindow } from "./training/loss_window.ts";
 import { MetricsLog } from "./training/metrics.ts";
-import { runProgram } from "./training/program.ts";
-import { openRepeated, type Repeated } from "./training/repeat.ts";
-import { BUNDLED, type DataOrigin } from "./training/run_record.ts";
-import { openRunFolder } from "./training/run_folder.ts";
-import { checkSameRun, runDetails } from "./training/same_run.ts";
-import { describeSession } from "./training/session.ts";
-import { loadTrainState } from "./training/state_tensors.ts";
-import { loadStartWeights } from "./training/start_weights.ts";
+import { runProgram } from "./cli/program.ts";
+import { openRepeated, type Repeated } from "./cli/replay.ts";
+import { BUNDLED, type DataOrigin } from "./cli/run_record.ts";
+import { openRunFolder } from "./cli/run_folder.ts";
+import { checkSameRun, runDetails } from "./cli/compare_runs.ts";
+import { describeSession } from "./cli/session.ts";
+import { loadTrainState } from "./training/checkpoint/state_tensors.ts";
+import { loadStartWeights } from "./image/start_weights.ts";
 
 /** What `deno task image` does if nothing else is asked for. */
 const NANO: ImageConfig = {

@@ -17,39 +17,39 @@
  * diffusion/ with the same of the denoiser, samples/ and evaluation/, and baseline-KIND/ and judge/.
  */
 import { openDevice } from "./engine/device.ts";
-import { EXIT } from "./engine/errors.ts";
-import { fileExists } from "./engine/files.ts";
-import type { JsonObject } from "./engine/json.ts";
-import { baselineOnce } from "./evaluation/baseline_answers.ts";
-import { evaluateStage } from "./evaluation/evaluate_stage.ts";
-import type { TextEvaluation } from "./evaluation/evaluate_texts.ts";
-import type { TextSamples } from "./evaluation/text_sample_session.ts";
-import { checkSampleOnly, sampleTextsOnly } from "./evaluation/text_sample_only.ts";
-import { checkTextSampling, sampleOnce } from "./evaluation/text_samples.ts";
-import { weightsHash } from "./evaluation/weights_hash.ts";
+import { EXIT } from "./base/errors.ts";
+import { fileExists } from "./base/files.ts";
+import type { JsonObject } from "./base/json.ts";
+import { baselineOnce } from "./text/language_model/baseline_answers.ts";
+import { evaluateStage } from "./text/evaluation/stage.ts";
+import type { TextEvaluation } from "./text/evaluation/evaluate.ts";
+import type { TextSamples } from "./text/sampling/session.ts";
+import { checkSampleOnly, sampleTextsOnly } from "./text/sampling/sample_only.ts";
+import { checkTextSampling, sampleOnce } from "./text/sampling/sample.ts";
+import { weightsHash } from "./training/checkpoint/weights_hash.ts";
 import { randomStream } from "./nn/random.ts";
 import { figureLine } from "./report/report.ts";
-import { reportTextDiffusion } from "./report/text_diffusion_report.ts";
-import { reportTextVae } from "./report/text_vae_report.ts";
-import { findCheckpoint } from "./training/checkpoint_folders.ts";
-import { parseFlags, resolveConfig } from "./training/flags.ts";
-import { helpText, wantsHelp } from "./training/help.ts";
-import { runProgram } from "./training/program.ts";
-import { openRepeated } from "./training/repeat.ts";
-import { openRunFolder } from "./training/run_folder.ts";
-import { BUNDLED, type DataOrigin } from "./training/run_record.ts";
-import { describeSession } from "./training/session.ts";
-import { checkTextConsistency, digitsOf } from "./training/text_config.ts";
-import { DATASET_DEFAULTS } from "./training/text_dataset_defaults.ts";
-import { baselineFolder, checkBaseline } from "./training/text_baseline.ts";
-import { loadTextData } from "./training/text_data.ts";
+import { reportTextDiffusion } from "./text/evaluation/report.ts";
+import { reportTextVae } from "./text/autoencoder/report.ts";
+import { findCheckpoint } from "./training/checkpoint/folders.ts";
+import { parseFlags, resolveConfig } from "./cli/flags.ts";
+import { helpText, wantsHelp } from "./cli/help.ts";
+import { runProgram } from "./cli/program.ts";
+import { openRepeated } from "./cli/replay.ts";
+import { openRunFolder } from "./cli/run_folder.ts";
+import { BUNDLED, type DataOrigin } from "./cli/run_record.ts";
+import { describeSession } from "./cli/session.ts";
+import { checkTextConsistency, digitsOf } from "./text/config.ts";
+import { DATASET_DEFAULTS } from "./text/dataset_defaults.ts";
+import { baselineFolder, checkBaseline } from "./text/language_model/baseline.ts";
+import { loadTextData } from "./text/data.ts";
 import {
   checkDiffusion,
   encodeDataset,
   requireLatents,
   trainTextDiffusion,
-} from "./training/text_diffusion.ts";
-import { openTextDenoiser } from "./training/text_diffusion_checkpoint.ts";
+} from "./text/denoiser/train.ts";
+import { openTextDenoiser } from "./text/denoiser/checkpoint.ts";
 import {
   DIFFUSION_EXTENDABLE,
   diffusionSettingsOf,
@@ -59,18 +59,13 @@ import {
   type TextDiffusionConfig,
   type TextEvaluationConfig,
   type TextSamplingConfig,
-} from "./training/text_diffusion_flags.ts";
-import {
-  TEXT_EXTENDABLE,
-  type TextConfig,
-  type TextFlags,
-  textSettingsOf,
-} from "./training/text_flags.ts";
-import { repeatedFlags, TEXT_PROGRAMS } from "./training/text_repeat.ts";
-import { openTextStart } from "./training/text_start.ts";
-import { openTextVae } from "./training/text_vae_checkpoint.ts";
-import { checkHeldOut } from "./training/trained_on.ts";
-import { trainTextVae } from "./training/text_vae_training.ts";
+} from "./text/denoiser_flags.ts";
+import { TEXT_EXTENDABLE, type TextConfig, type TextFlags, textSettingsOf } from "./text/flags.ts";
+import { repeatedFlags, TEXT_PROGRAMS } from "./text/replay.ts";
+import { openTextStart } from "./text/start.ts";
+import { openTextVae } from "./text/autoencoder/checkpoint.ts";
+import { checkHeldOut } from "./text/trained_on.ts";
+import { trainTextVae } from "./text/autoencoder/train.ts";
 
 /** From random weights, an hour on two cores: what checkpoints/text-vae was trained with. */
 const SMALL: TextConfig = {

@@ -8,9 +8,9 @@
  */
 import process from "node:process";
 import { openDevice } from "../engine/device.ts";
-import { usageError } from "../engine/errors.ts";
-import { choice, integer, parseFlags, text, toggle } from "../training/flags.ts";
-import { runProgram } from "../training/program.ts";
+import { usageError } from "../base/errors.ts";
+import { choice, integer, parseFlags, text, toggle } from "../cli/flags.ts";
+import { runProgram } from "../cli/program.ts";
 import { rows } from "./rows.ts";
 
 const FLAGS = {

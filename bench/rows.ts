@@ -1,16 +1,16 @@
 /** What is measured: each row prepares a step that can be run again and again. */
 import { noiseSchedule } from "../diffusion/schedules.ts";
-import { unetSpecs } from "../diffusion/unet.ts";
-import { compileImageDenoiser } from "../diffusion/image_denoiser.ts";
-import { describeNetwork, trainableNetwork } from "../diffusion/image_network.ts";
+import { unetSpecs } from "../diffusion/networks/unet.ts";
+import { compileImageDenoiser } from "../diffusion/networks/image_denoiser.ts";
+import { describeNetwork, trainableNetwork } from "../diffusion/networks/image_network.ts";
 import { PRESETS } from "../image.ts";
-import { unetConfigOf } from "../training/image_config.ts";
+import { unetConfigOf } from "../image/config.ts";
 import { adamW } from "../nn/optimizers.ts";
 import { initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { initTrainState } from "../training/diffusion_step.ts";
 import { compileInPlaceTrainStep } from "../training/in_place_step.ts";
-import { noisyBatch } from "../training/image_batches.ts";
+import { noisyBatch } from "../image/batches.ts";
 import type { Row } from "./row.ts";
 import { textRows } from "./text_rows.ts";
 import { textVaeRows } from "./text_vae_rows.ts";

@@ -1,7 +1,7 @@
 /** The rows about transformers: BERT, GPT-2 and the diffusion transformer. */
-import { dit } from "../diffusion/dit.ts";
-import { DIT_DEFAULTS, type DitConfig } from "../diffusion/dit_config.ts";
-import { ditSpecs } from "../diffusion/dit_specs.ts";
+import { dit } from "../diffusion/networks/dit.ts";
+import { DIT_DEFAULTS, type DitConfig } from "../diffusion/networks/dit_config.ts";
+import { ditSpecs } from "../diffusion/networks/dit_specs.ts";
 import { diffusionBatch } from "../diffusion/objective.ts";
 import { noiseSchedule } from "../diffusion/schedules.ts";
 import type * as tf from "../engine/tf.ts";

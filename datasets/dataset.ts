@@ -1,5 +1,5 @@
 /** What a data set is, before it is opened. */
-import type { PinnedFile } from "./integrity.ts";
+import type { PinnedFile } from "./download/integrity.ts";
 
 /** A pinned file and where it can be had. */
 export interface RemoteFile extends PinnedFile {

@@ -3,7 +3,7 @@
  * of garments of ten classes, each class equally often. MIT licence, Zalando SE.
  */
 import { randomStream } from "../nn/random.ts";
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 import { gatherImages, type LabelledImages } from "./batches.ts";
 import type { Contents, Dataset } from "./dataset.ts";
 import { parseIdx } from "./idx.ts";

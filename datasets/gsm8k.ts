@@ -3,7 +3,7 @@
  * sentences, one a line, whose calculations are marked as `<<48/2=24>>`. MIT licence, OpenAI.
  */
 import { join } from "node:path";
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 import type { Dataset, RemoteFile } from "./dataset.ts";
 import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
 import { holdOut } from "./split.ts";

@@ -5,12 +5,12 @@
  * downloaded, is a public copy of the first 2,000; the whole file is known by these and by its length.
  */
 import { join } from "node:path";
-import { usageError, UserError } from "../engine/errors.ts";
-import { fileError } from "../engine/file_errors.ts";
-import { quote } from "../engine/quote.ts";
+import { usageError, UserError } from "../base/errors.ts";
+import { fileError } from "../base/file_errors.ts";
+import { quote } from "../base/quote.ts";
 import type { Dataset } from "./dataset.ts";
-import { gunzip, isGzip } from "./gzip.ts";
-import { sha256Hex } from "./integrity.ts";
+import { gunzip, isGzip } from "./download/gzip.ts";
+import { sha256Hex } from "./download/integrity.ts";
 import { holdOut } from "./split.ts";
 import { openDataset, type OpenedDataset, type Provenance, provenanceOf } from "./sources.ts";
 import type { SourceOptions } from "./sources.ts";

@@ -4,7 +4,7 @@
  * (https://yann.lecun.org/exdb/mnist/, "The IDX file format"). Only unsigned bytes are read and
  * written here: it is what the image sets hold.
  */
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 
 /** An array as an IDX file holds it. */
 export interface IdxArray {

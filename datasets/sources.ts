@@ -4,14 +4,14 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { usageError, UserError } from "../engine/errors.ts";
-import { cacheDirectory } from "./cache.ts";
+import { usageError, UserError } from "../base/errors.ts";
+import { cacheDirectory } from "./download/cache.ts";
 import type { Dataset, FoundFiles, Origin } from "./dataset.ts";
-import type { DownloadOptions } from "./download.ts";
-import { readFolder, REMEDY } from "./folder.ts";
-import type { PinnedFile } from "./integrity.ts";
-import { granted } from "./permissions.ts";
-import { fromNetwork } from "./remote.ts";
+import type { DownloadOptions } from "./download/download.ts";
+import { readFolder, REMEDY } from "./download/folder.ts";
+import type { PinnedFile } from "./download/integrity.ts";
+import { granted } from "../base/permissions.ts";
+import { fromNetwork } from "./download/remote.ts";
 
 /** Options of {@linkcode openDataset}. */
 export interface SourceOptions extends DownloadOptions {

@@ -1,7 +1,7 @@
 /** Texts in files: what is wrong with one is said with the file's name and the line. */
 import { parse } from "@std/csv";
-import { UserError } from "../engine/errors.ts";
-import { printable, quote } from "../engine/quote.ts";
+import { UserError } from "../base/errors.ts";
+import { printable, quote } from "../base/quote.ts";
 
 /** What a program is given and what it is to say: how conditional generation sees an example. */
 export interface TextPair {

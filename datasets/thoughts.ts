@@ -3,7 +3,7 @@
  * (Ye et al. 2024, arXiv:2402.07754) trains on. Written in one line, as by Implicit Chain of Thought
  * (Deng et al. 2023, arXiv:2311.01460), they read `question||thought thought #### answer`.
  */
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 import { textLines } from "./text_files.ts";
 
 /** A question, the thoughts that lead to its answer, and the answer. */

@@ -2,8 +2,8 @@
  * Winograd schemas in WinoGrande's format: a sentence with a blank, two options, one of which fits.
  * One file holds a JSON object a line: qID, sentence, option1, option2, answer ("1" or "2").
  */
-import { UserError } from "../engine/errors.ts";
-import { quote } from "../engine/quote.ts";
+import { UserError } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
 import { jsonLines, type TextPair } from "./text_files.ts";
 
 /** A sentence with a blank and what may stand there. */

@@ -4,7 +4,7 @@
  * are not public. Chance is 50 %.
  */
 import { join } from "node:path";
-import { usageError } from "../engine/errors.ts";
+import { usageError } from "../base/errors.ts";
 import type { Dataset, RemoteFile } from "./dataset.ts";
 import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
 import { parseWinograd, type WinogradProblem } from "./winograd.ts";

@@ -1,7 +1,7 @@
 /** The variational bound of a denoiser on some samples, timestep by timestep. */
 
-import { usageError, UserError } from "../engine/errors.ts";
-import { requireInteger, requireOneOf } from "./checks.ts";
+import { usageError, UserError } from "../base/errors.ts";
+import { requireInteger, requireOneOf } from "../base/checks.ts";
 import { qSample } from "./forward.ts";
 import { splitLearnedVariance } from "./learned_variance.ts";
 import type { Denoiser } from "./samplers/types.ts";

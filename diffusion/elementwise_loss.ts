@@ -1,7 +1,7 @@
 /** Distances between what a denoiser gave and what it should have given, element by element. */
 
 import * as tf from "../engine/tf.ts";
-import { requireNumber, requireOneOf } from "./checks.ts";
+import { requireNumber, requireOneOf } from "../base/checks.ts";
 
 /** Names of the distances. */
 export const lossTypes = ["mse", "l1", "huber"] as const;

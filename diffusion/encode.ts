@@ -1,6 +1,6 @@
 /** From samples to the noise that ddim makes them of, and back (Song et al. 2021, section 5.4). */
 
-import { requireInteger } from "./checks.ts";
+import { requireInteger } from "../base/checks.ts";
 import { epsilonCoefficients } from "./parameterisation.ts";
 import { checkOutput } from "./samplers/ask.ts";
 import { combine } from "./samplers/combine.ts";

@@ -7,10 +7,10 @@
  * The model is trained to give the velocity; the sampler flowEuler follows it from noise back to t = 0.
  */
 
-import { usageError, UserError } from "../engine/errors.ts";
+import { usageError, UserError } from "../base/errors.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
-import { requireInteger, requireNumber, requireOneOf } from "./checks.ts";
+import { requireInteger, requireNumber, requireOneOf } from "../base/checks.ts";
 import type { DiffusionBatch } from "./objective.ts";
 import type { Coefficients } from "./rows.ts";
 

@@ -1,7 +1,7 @@
 /** Classifier-free guidance (Ho and Salimans 2022): away from what any class would give. */
 
-import { usageError, UserError } from "../engine/errors.ts";
-import { requireNumber } from "./checks.ts";
+import { usageError, UserError } from "../base/errors.ts";
+import { requireNumber } from "../base/checks.ts";
 import { rescaleGuidance } from "./guidance_rescale.ts";
 import { joinLearnedVariance, splitLearnedVariance } from "./learned_variance.ts";
 import type { Denoiser } from "./samplers/types.ts";

@@ -1,4 +1,4 @@
-import { usageError } from "../engine/errors.ts";
+import { usageError } from "../base/errors.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
 /**

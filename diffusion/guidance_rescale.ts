@@ -1,5 +1,5 @@
-import { UserError } from "../engine/errors.ts";
-import { requireInteger, requireNumber } from "./checks.ts";
+import { UserError } from "../base/errors.ts";
+import { requireInteger, requireNumber } from "../base/checks.ts";
 
 /** Settings of {@linkcode rescaleGuidance}. */
 export interface GuidanceRescaleOptions {

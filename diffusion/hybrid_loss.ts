@@ -4,11 +4,11 @@
  * variances alone: predictions count as constants in it.
  */
 
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { Parameters as ModelParameters } from "../nn/parameters.ts";
-import { requireNumber } from "./checks.ts";
+import { requireNumber } from "../base/checks.ts";
 import { elementwiseLoss, type ElementwiseLossOptions } from "./elementwise_loss.ts";
 import { varianceRanges } from "./learned_variance.ts";
 import { EDGE, HALF_BIN, MIN_PROBABILITY } from "./likelihood.ts";

@@ -1,6 +1,6 @@
 /** Sampling that starts from an image or keeps a part of one. */
 
-import { usageError, UserError } from "../engine/errors.ts";
+import { usageError, UserError } from "../base/errors.ts";
 import type { Denoiser, Sampler, SamplerOptions, SamplerStep } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 

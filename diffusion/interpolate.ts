@@ -1,7 +1,7 @@
 /** Between two noises: what a sampler makes of them changes from one sample into the other. */
 
-import { usageError, UserError } from "../engine/errors.ts";
-import { requireInteger } from "./checks.ts";
+import { usageError, UserError } from "../base/errors.ts";
+import { requireInteger } from "../base/checks.ts";
 import { combine } from "./samplers/combine.ts";
 
 /** Below this angle the arc is a straight line to float32's precision. */

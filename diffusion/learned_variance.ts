@@ -5,7 +5,7 @@
  * output channels: the prediction first, then v. diffusers calls this "learned_range".
  */
 
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 import type { Denoiser } from "./samplers/types.ts";
 import { MIN_VARIANCE, posterior, posteriorTables } from "./posterior.ts";
 import type { NoiseSchedule } from "./schedules.ts";

@@ -1,6 +1,6 @@
 /** Divergences and likelihoods of Gaussians, in float64 on the host: what the variational bound sums. */
 
-import { usageError } from "../engine/errors.ts";
+import { usageError } from "../base/errors.ts";
 import { approximateNormalCdf } from "./normal_cdf.ts";
 
 /**

@@ -3,8 +3,8 @@
  * a noise level is, whatever the number of timesteps. Here time runs from 0 (clean) to 1 (noise).
  */
 
-import { usageError } from "../engine/errors.ts";
-import { requireInteger, requireNumber } from "./checks.ts";
+import { usageError } from "../base/errors.ts";
+import { requireInteger, requireNumber } from "../base/checks.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
 /** The log-SNR of every timestep: [T], falling; minus infinity where no signal is left. */

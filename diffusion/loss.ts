@@ -1,6 +1,6 @@
 /** Numbers that weigh or sort training losses by timestep, as tables on the host. */
 
-import { requireInteger, requireNumber } from "./checks.ts";
+import { requireInteger, requireNumber } from "../base/checks.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
 /**

@@ -7,9 +7,9 @@
  * The memory is plain arrays, to be saved with a checkpoint; all functions are pure.
  */
 
-import { usageError, UserError } from "../engine/errors.ts";
+import { usageError, UserError } from "../base/errors.ts";
 import type { RandomStream } from "../nn/random.ts";
-import { requireInteger, requireNumber } from "./checks.ts";
+import { requireInteger, requireNumber } from "../base/checks.ts";
 
 /** The last losses at each time step: see {@linkcode initLossHistory}. */
 export interface LossHistory {

@@ -2,11 +2,11 @@
  * The training objective: the squared error (or another distance) of a denoiser at a random time step
  * (Ho et al. 2020, equation 14), for any of the three parameterisations.
  */
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { Parameters } from "../nn/parameters.ts";
-import { requireInteger } from "./checks.ts";
+import { requireInteger } from "../base/checks.ts";
 import { elementwiseLoss, type ElementwiseLossOptions } from "./elementwise_loss.ts";
 import { meanPerExample, perExample } from "./per_example.ts";
 import type { NoiseSchedule } from "./schedules.ts";

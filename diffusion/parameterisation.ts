@@ -8,7 +8,7 @@
  * output and x_t; the coefficients are exported too, for those who compute with tensors.
  */
 
-import { usageError } from "../engine/errors.ts";
+import { usageError } from "../base/errors.ts";
 import { velocity } from "./forward.ts";
 import { type Coefficients, combineRows, type Timesteps } from "./rows.ts";
 import type { NoiseSchedule, PredictionType } from "./schedules.ts";

@@ -1,7 +1,7 @@
 /** Sums of two batches in which every example has the coefficients of its own timestep. */
 
-import { UserError } from "../engine/errors.ts";
-import { requireInteger } from "./checks.ts";
+import { UserError } from "../base/errors.ts";
+import { requireInteger } from "../base/checks.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
 /** One timestep for the whole batch, or one an example: [B], integers in [0, T). */

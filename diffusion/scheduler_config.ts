@@ -1,8 +1,8 @@
 /** diffusers' scheduler_config.json, written and read. */
 
-import { inFile, UserError } from "../engine/errors.ts";
-import { quote } from "../engine/quote.ts";
-import { DIFFUSERS_VERSION } from "./diffusers_config.ts";
+import { inFile, UserError } from "../base/errors.ts";
+import { quote } from "../base/quote.ts";
+import { DIFFUSERS_VERSION } from "./networks/diffusers_config.ts";
 import { type VarianceType, varianceTypes } from "./posterior.ts";
 import { type FlowSamplerName, isFlowSampler, type SamplerName } from "./samplers/registry.ts";
 import {

@@ -7,8 +7,8 @@
  * "Denoising Diffusion Probabilistic Models" (Ho et al. 2020), whose equations count from 1.
  */
 
-import { usageError } from "../engine/errors.ts";
-import { requireInteger, requireOneOf } from "./checks.ts";
+import { usageError } from "../base/errors.ts";
+import { requireInteger, requireOneOf } from "../base/checks.ts";
 import { betasOfLogSnr, cosineLogSnr } from "./log_snr.ts";
 
 /**

@@ -7,7 +7,7 @@
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
-import { requireNumber } from "./checks.ts";
+import { requireNumber } from "../base/checks.ts";
 import { splitLearnedVariance } from "./learned_variance.ts";
 import { withoutGradient } from "./no_gradient.ts";
 import type { DenoiserFunction } from "./objective.ts";

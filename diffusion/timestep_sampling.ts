@@ -1,7 +1,7 @@
 /** Ways of drawing the time steps of a training batch, each of which visits every one equally often. */
 
 import type { RandomStream } from "../nn/random.ts";
-import { requireInteger, requireOneOf } from "./checks.ts";
+import { requireInteger, requireOneOf } from "../base/checks.ts";
 
 /** Names of the ways. */
 export const timestepDraws = ["uniform", "antithetic", "low_discrepancy"] as const;

@@ -1,7 +1,7 @@
 /** Which of the T training timesteps a sampler visits, and where it goes from each. */
 
-import { usageError } from "../engine/errors.ts";
-import { requireInteger, requireOneOf } from "./checks.ts";
+import { usageError } from "../base/errors.ts";
+import { requireInteger, requireOneOf } from "../base/checks.ts";
 import { roundHalfEven } from "./rounding.ts";
 
 /** Ways of choosing S timesteps of T (Lin et al. 2024, table 2). */

@@ -9,8 +9,8 @@
  * with timesteps counted from 0, as everywhere here: L_t belongs to the step that leaves timestep t.
  */
 
-import { UserError } from "../engine/errors.ts";
-import { requireInteger } from "./checks.ts";
+import { UserError } from "../base/errors.ts";
+import { requireInteger } from "../base/checks.ts";
 import { learnedLogVariance, varianceRanges } from "./learned_variance.ts";
 import {
   discretizedGaussianLogLikelihood,

@@ -2,9 +2,9 @@
  * Parameters: flat records from names to tensors. The names and shapes are those of the standard
  * checkpoints (diffusers, transformers), so that files need no translation.
  */
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 import { lend } from "../engine/lent.ts";
-import { quote } from "../engine/quote.ts";
+import { quote } from "../base/quote.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, sizeOf } from "../engine/tree.ts";
 import { notFinite } from "./host_tensor.ts";

@@ -3,10 +3,10 @@
  * with the header's length, a JSON header with the type, shape and byte range of each tensor, then the
  * tensors' bytes, little-endian and without gaps. Equal contents give equal bytes.
  */
-import { fileError } from "../engine/file_errors.ts";
-import { UserError } from "../engine/errors.ts";
-import { writeFileAtomic } from "../engine/files.ts";
-import { quote } from "../engine/quote.ts";
+import { fileError } from "../base/file_errors.ts";
+import { UserError } from "../base/errors.ts";
+import { writeFileAtomic } from "../base/files.ts";
+import { quote } from "../base/quote.ts";
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./half.ts";
 import {
   type Dtype,
@@ -16,7 +16,7 @@ import {
   type HostTensor,
   type NamedTensors,
 } from "./host_tensor.ts";
-import { jsonProblem } from "../engine/json_keys.ts";
+import { jsonProblem } from "../base/json_keys.ts";
 
 /** What a safetensors file holds. */
 export interface SafetensorsFile {

@@ -1,7 +1,7 @@
 /** report.html of a run: one file that opens anywhere, loads nothing and runs nothing. */
-import { fileError } from "../engine/file_errors.ts";
-import { writeFileAtomic } from "../engine/files.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../engine/json.ts";
+import { fileError } from "../base/file_errors.ts";
+import { writeFileAtomic } from "../base/files.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { type Content, element, type Markup } from "./html.ts";
 import { drawPlot, type LinePlot } from "./plot.ts";
 import { renderSection, type ReportSection } from "./sections.ts";

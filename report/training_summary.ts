@@ -1,5 +1,5 @@
 /** How a training went, in words. */
-import { formatDuration } from "../training/progress.ts";
+import { formatDuration } from "../cli/progress.ts";
 
 /** What {@linkcode trainingSummary} tells. */
 export interface TrainingSummary {

@@ -7,9 +7,9 @@ import { GSM8K } from "../datasets/gsm8k.ts";
 import { HOTEL_REVIEWS } from "../datasets/hotel_reviews.ts";
 import { winogrande } from "../datasets/winogrande.ts";
 import { WSC273 } from "../datasets/wsc273.ts";
-import { TINY, tiny } from "./image_program.ts";
+import { TINY, tiny } from "./image/program/program.ts";
 import { permitted } from "./permissions.ts";
-import { TINY_TEXT } from "./text_program.ts";
+import { TINY_TEXT } from "./text/program/program.ts";
 
 type PermissionSet = Readonly<Record<string, readonly string[]>>;
 

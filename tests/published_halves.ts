@@ -2,13 +2,13 @@
 import { randomStream } from "../nn/random.ts";
 import { initParameters, type ParameterSpecs } from "../nn/parameters.ts";
 import { encodeSafetensors } from "../nn/safetensors.ts";
-import { toTensors } from "../training/state_tensors.ts";
+import { toTensors } from "../training/checkpoint/state_tensors.ts";
 import { type BertConfig, bertSpecs } from "../vae/bert.ts";
 import { bertConfigToJson } from "../vae/bert_config.ts";
-import { trainBpe } from "../vae/bpe_trainer.ts";
+import { trainBpe } from "../vae/tokenizer/bpe_trainer.ts";
 import { type Gpt2Config, gpt2Specs } from "../vae/gpt2.ts";
 import { gpt2ConfigToJson } from "../vae/gpt2_config.ts";
-import { TextTokenizer } from "../vae/tokenizer.ts";
+import { TextTokenizer } from "../vae/tokenizer/tokenizer.ts";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-&$%/*+=_#@";
 

@@ -3,9 +3,9 @@
  * them and torch; without it these tests are skipped.
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { imageRuns, runImage, tiny, workplace } from "./image_program.ts";
+import { imageRuns, runImage, tiny, workplace } from "./image/program/program.ts";
 import { permitted } from "./permissions.ts";
-import { runText, TINY_TEXT } from "./text_program.ts";
+import { runText, TINY_TEXT } from "./text/program/program.ts";
 
 const python = permitted({ name: "env", variable: "PYTHON" }) ? Deno.env.get("PYTHON") : undefined;
 

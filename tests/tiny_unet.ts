@@ -1,7 +1,7 @@
 /** A UNet that even the cpu device trains in milliseconds: 4x4 pixels, two levels, attention, classes. */
 import type { DenoiserFunction } from "../diffusion/objective.ts";
-import { unet, unetSpecs } from "../diffusion/unet.ts";
-import { UNET_DEFAULTS, type UNetConfig } from "../diffusion/unet_config.ts";
+import { unet, unetSpecs } from "../diffusion/networks/unet.ts";
+import { UNET_DEFAULTS, type UNetConfig } from "../diffusion/networks/unet_config.ts";
 import type * as tf from "../engine/tf.ts";
 import { float32 } from "../engine/tree.ts";
 import { type HostParameters, initParameters, type ParameterSpecs } from "../nn/parameters.ts";

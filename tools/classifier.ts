@@ -12,28 +12,28 @@ import { loadFashionMnist } from "../datasets/fashion_mnist.ts";
 import { toModelRange } from "../datasets/pixels.ts";
 import { DEVICE_CHOICES } from "../engine/device_names.ts";
 import { openDevice } from "../engine/device.ts";
-import { EXIT, UserError } from "../engine/errors.ts";
-import { makeFolder, writeFileAtomic } from "../engine/files.ts";
+import { EXIT, UserError } from "../base/errors.ts";
+import { makeFolder, writeFileAtomic } from "../base/files.ts";
 import {
   type ClassifierConfig,
   classifierSpecs,
   initClassifier,
-} from "../evaluation/classifier.ts";
-import { classifierCard, type ClassifierMetrics } from "../evaluation/classifier_card.ts";
-import { roundToHalf, saveClassifier } from "../evaluation/classifier_checkpoint.ts";
-import { classifierBatches, compileClassifierStep } from "../evaluation/classifier_step.ts";
-import { classAgreement, compileClassifier } from "../evaluation/classify.ts";
+} from "../image/classifier/network.ts";
+import { classifierCard, type ClassifierMetrics } from "../image/classifier/card.ts";
+import { roundToHalf, saveClassifier } from "../image/classifier/checkpoint.ts";
+import { classifierBatches, compileClassifierStep } from "../image/classifier/step.ts";
+import { classAgreement, compileClassifier } from "../image/classifier/classify.ts";
 import { emaDecayAt } from "../nn/ema.ts";
 import { learningRateAt } from "../nn/learning_rate.ts";
 import { adamW } from "../nn/optimizers.ts";
 import { countParameters, unravel } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { initTrainState } from "../training/diffusion_step.ts";
-import { choice, integer, parseFlags, text, toggle } from "../training/flags.ts";
-import { helpText, wantsHelp } from "../training/help.ts";
-import { breathe } from "../training/interrupt.ts";
-import { runProgram } from "../training/program.ts";
-import { formatDuration, Progress } from "../training/progress.ts";
+import { choice, integer, parseFlags, text, toggle } from "../cli/flags.ts";
+import { helpText, wantsHelp } from "../cli/help.ts";
+import { breathe } from "../cli/interrupt.ts";
+import { runProgram } from "../cli/program.ts";
+import { formatDuration, Progress } from "../cli/progress.ts";
 
 /** What is done if nothing else is asked for. */
 const DEFAULTS = {

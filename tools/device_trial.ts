@@ -3,7 +3,7 @@
  * found as a line of JSON. tools/devices.ts runs it.
  */
 import { type DeviceName, openDevice } from "../engine/device.ts";
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, sizeOf } from "../engine/tree.ts";
 

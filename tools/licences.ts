@@ -5,7 +5,7 @@
  *
  * The names come from the packages' own package.json files in node_modules/.
  */
-import { UserError } from "../engine/errors.ts";
+import { UserError } from "../base/errors.ts";
 
 /** Where the table is. */
 export const LICENCE_TABLE: URL = new URL("../docs/licences.md", import.meta.url);

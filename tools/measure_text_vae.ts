@@ -9,25 +9,25 @@
  * figures alone, since the reviews are not the project's to pass on.
  */
 import { openDevice } from "../engine/device.ts";
-import { EXIT } from "../engine/errors.ts";
-import { writeFileAtomic } from "../engine/files.ts";
+import { EXIT } from "../base/errors.ts";
+import { writeFileAtomic } from "../base/files.ts";
 import { loadHotelReviews } from "../datasets/hotel_reviews.ts";
-import { measureTextVae, SUBSTITUTED } from "../evaluation/text_vae_quality.ts";
-import type { Reconstruction } from "../evaluation/text_reconstruction.ts";
+import { measureTextVae, SUBSTITUTED } from "../text/autoencoder/quality.ts";
+import type { Reconstruction } from "../text/autoencoder/reconstruction.ts";
 import { countParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
-import { loadCheckpoint } from "../training/checkpoint.ts";
-import { resolveCheckpoint } from "../training/checkpoint_folders.ts";
-import { integer, text, toggle } from "../training/flag_kinds.ts";
-import { parseFlags } from "../training/flags.ts";
-import { helpText, wantsHelp } from "../training/help.ts";
-import { runProgram } from "../training/program.ts";
-import { loadTextVae } from "../training/text_vae_checkpoint.ts";
+import { loadCheckpoint } from "../training/checkpoint/checkpoint.ts";
+import { resolveCheckpoint } from "../training/checkpoint/folders.ts";
+import { integer, text, toggle } from "../cli/flag_kinds.ts";
+import { parseFlags } from "../cli/flags.ts";
+import { helpText, wantsHelp } from "../cli/help.ts";
+import { runProgram } from "../cli/program.ts";
+import { loadTextVae } from "../text/autoencoder/checkpoint.ts";
 import { exampleLength } from "../vae/batches.ts";
 import { compileTextCodec } from "../vae/text_codec.ts";
 import { textVaeSpecs } from "../vae/text_vae.ts";
 import { encoderTokens } from "../vae/text_vae_config.ts";
-import { encodeTexts } from "../vae/tokenizer_texts.ts";
+import { encodeTexts } from "../vae/tokenizer/texts.ts";
 
 const FLAGS = {
   "Measuring": {

@@ -16,18 +16,18 @@
  *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN out card.md
  *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN/diffusion out/diffusion card.md
  */
-import { EXIT, usageError, UserError } from "../engine/errors.ts";
-import { fileError } from "../engine/file_errors.ts";
-import { writeFileAtomic } from "../engine/files.ts";
-import { isJsonObject, type JsonObject, parseJsonObject } from "../engine/json.ts";
-import { readEvaluation } from "../evaluation/evaluation.ts";
-import { evaluationMarkdown, withEvaluation } from "../evaluation/model_card.ts";
-import { weightsHash } from "../evaluation/weights_hash.ts";
-import { loadCheckpoint, writeCheckpoint } from "../training/checkpoint.ts";
-import { resolveCheckpoint } from "../training/checkpoint_folders.ts";
-import { loadImageModel } from "../training/image_checkpoint.ts";
-import { runProgram } from "../training/program.ts";
-import { formatRecord, readRecord, RECORD_NAME } from "../training/run_record.ts";
+import { EXIT, usageError, UserError } from "../base/errors.ts";
+import { fileError } from "../base/file_errors.ts";
+import { writeFileAtomic } from "../base/files.ts";
+import { isJsonObject, type JsonObject, parseJsonObject } from "../base/json.ts";
+import { readEvaluation } from "../image/evaluation/result_file.ts";
+import { evaluationMarkdown, withEvaluation } from "../image/evaluation/model_card.ts";
+import { weightsHash } from "../training/checkpoint/weights_hash.ts";
+import { loadCheckpoint, writeCheckpoint } from "../training/checkpoint/checkpoint.ts";
+import { resolveCheckpoint } from "../training/checkpoint/folders.ts";
+import { loadImageModel } from "../image/checkpoint.ts";
+import { runProgram } from "../cli/program.ts";
+import { formatRecord, readRecord, RECORD_NAME } from "../cli/run_record.ts";
 
 /** The name of the figures in a published checkpoint's folder. */
 const METRICS_NAME = "metrics.json";

@@ -7,10 +7,10 @@
  *
  * CUDA 13 and cuDNN 9 are not part of it: they must be where the system finds libraries.
  */
-import { EXIT, usageError, UserError } from "../engine/errors.ts";
+import { EXIT, usageError, UserError } from "../base/errors.ts";
 import { CUDA_PROVIDER, nativeFolder } from "../engine/onnx_library.ts";
 import { installWheels } from "./pip_wheels.ts";
-import { runProgram } from "../training/program.ts";
+import { runProgram } from "../cli/program.ts";
 
 /** Downloads the wheel, checked by hash, and puts its provider into `folder`. */
 async function installProvider(folder: string): Promise<void> {

@@ -8,7 +8,7 @@
  *     deno task setup:tensorflow --gpu    # for --device tensorflow-gpu: several GB
  */
 import { createRequire } from "node:module";
-import { EXIT, usageError, UserError } from "../engine/errors.ts";
+import { EXIT, usageError, UserError } from "../base/errors.ts";
 import { isCutOff } from "../engine/native_file.ts";
 import {
   BINDING_FILE,
@@ -16,7 +16,7 @@ import {
   tensorflowPackage,
 } from "../engine/tensorflow_package.ts";
 import { installWheels } from "./pip_wheels.ts";
-import { runProgram } from "../training/program.ts";
+import { runProgram } from "../cli/program.ts";
 
 /** Files that are there when the libraries are. */
 const LIBRARIES = ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"];

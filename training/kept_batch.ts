@@ -1,5 +1,5 @@
 /** Batches that went wrong, kept in a run's folder for inspection. */
-import { makeFolder, writeFileAtomic } from "../engine/files.ts";
+import { makeFolder, writeFileAtomic } from "../base/files.ts";
 import { type HostArray, isHostArray } from "../engine/tree.ts";
 import type { HostTensor } from "../nn/host_tensor.ts";
 import { encodeSafetensors } from "../nn/safetensors.ts";

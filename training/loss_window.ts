@@ -1,6 +1,6 @@
 /** Means of losses between two rows of metrics.csv. */
 import { timestepQuartile } from "../diffusion/loss.ts";
-import type { JsonObject } from "../engine/json.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { TimedBatch } from "../diffusion/objective.ts";
 import type { StepResult } from "./diffusion_step.ts";
 import type { TrainedStep } from "./loop.ts";

@@ -1,5 +1,5 @@
 /** Means of figures between two rows of metrics.csv. */
-import { isJsonObject, type JsonObject } from "../engine/json.ts";
+import { isJsonObject, type JsonObject } from "../base/json.ts";
 import type { TrainedStep } from "./loop.ts";
 
 /** The figure that is a count of steps, and no mean over them. */

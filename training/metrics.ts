@@ -1,9 +1,9 @@
 /** metrics.csv: what was measured during a run, a row for every step at which something was. */
 import { parse, stringify } from "@std/csv";
-import { UserError } from "../engine/errors.ts";
-import { fileError } from "../engine/file_errors.ts";
-import { writeFileAtomic } from "../engine/files.ts";
-import { quote } from "../engine/quote.ts";
+import { UserError } from "../base/errors.ts";
+import { fileError } from "../base/file_errors.ts";
+import { writeFileAtomic } from "../base/files.ts";
+import { quote } from "../base/quote.ts";
 
 /** What was measured at a step, by column. What was not measured then is absent. */
 export interface MetricsRow {

@@ -3,12 +3,12 @@ import type { Device } from "../engine/device.ts";
 import { emaDecayAt } from "../nn/ema.ts";
 import { learningRateAt, type LearningRateSchedule } from "../nn/learning_rate.ts";
 import type { TrainState } from "./diffusion_step.ts";
-import { listenForInterrupt } from "./interrupt.ts";
+import { listenForInterrupt } from "../cli/interrupt.ts";
 import { type GivenBatch, type StepOutcome, train, type TrainedStep } from "./loop.ts";
 import type { TrainOptions } from "./loop.ts";
 import { watchSteps } from "./watch_steps.ts";
 import type { MetricsLog } from "./metrics.ts";
-import { Progress } from "./progress.ts";
+import { Progress } from "../cli/progress.ts";
 
 /** Figures by column; those that are undefined are left out of a row. */
 export type Figures = Readonly<Record<string, number | undefined>>;

@@ -10,7 +10,7 @@ import type { RandomStream } from "../nn/random.ts";
 import { MAX_BUCKETS } from "./buckets.ts";
 import type { Corruption } from "./corruption.ts";
 import type { Replacement } from "./random_texts.ts";
-import type { TextExample } from "./tokenizer_texts.ts";
+import type { TextExample } from "./tokenizer/texts.ts";
 
 /** Options of all batches. */
 export interface TextBatchOptions {

@@ -1,5 +1,5 @@
 /** BERT's config.json, as transformers writes it. */
-import type { JsonObject } from "../engine/json.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { BertConfig } from "./bert.ts";
 import { modelConfigReader } from "./model_config.ts";
 

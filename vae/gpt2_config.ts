@@ -1,5 +1,5 @@
 /** GPT-2's config.json, as transformers writes it. */
-import type { JsonObject } from "../engine/json.ts";
+import type { JsonObject } from "../base/json.ts";
 import type { Gpt2Config } from "./gpt2.ts";
 import { modelConfigReader } from "./model_config.ts";
 

@@ -3,7 +3,7 @@ import { batcher } from "../datasets/batches.ts";
 import { type HostArray, int32 } from "../engine/tree.ts";
 import { IGNORED_LABEL } from "../nn/cross_entropy.ts";
 import type { RandomStream } from "../nn/random.ts";
-import type { TextTokenizer } from "./tokenizer.ts";
+import type { TextTokenizer } from "./tokenizer/tokenizer.ts";
 
 /** A sequence. */
 export interface LanguageExample {

@@ -1,7 +1,7 @@
 /** Values of a model's config.json, checked. */
-import { UserError } from "../engine/errors.ts";
-import type { JsonObject, JsonValue } from "../engine/json.ts";
-import { quote } from "../engine/quote.ts";
+import { UserError } from "../base/errors.ts";
+import type { JsonObject, JsonValue } from "../base/json.ts";
+import { quote } from "../base/quote.ts";
 
 /** Reads values; every method throws a UserError that names the file and the key. */
 export interface ModelConfigReader {

@@ -1,8 +1,8 @@
 /** BERT and GPT-2 with published weights, from a folder or from the hub, in transformers' files. */
-import { type HubOptions, openHubModel } from "../datasets/hub.ts";
-import { UserError } from "../engine/errors.ts";
-import { isJsonObject, parseJsonObject } from "../engine/json.ts";
-import { quote } from "../engine/quote.ts";
+import { type HubOptions, openHubModel } from "../datasets/download/hub.ts";
+import { UserError } from "../base/errors.ts";
+import { isJsonObject, parseJsonObject } from "../base/json.ts";
+import { quote } from "../base/quote.ts";
 import { float32 } from "../engine/tree.ts";
 import type { HostTensor } from "../nn/host_tensor.ts";
 import { checkParameters, type HostParameters, type ParameterSpecs } from "../nn/parameters.ts";
@@ -12,7 +12,7 @@ import { bertConfigFromJson } from "./bert_config.ts";
 import { type MaskedLmParameters, maskedLmSpecs } from "./bert_masked_lm.ts";
 import { type Gpt2Config, gpt2Specs } from "./gpt2.ts";
 import { gpt2ConfigFromJson } from "./gpt2_config.ts";
-import { type FileReader, folderReader } from "./tokenizer_files.ts";
+import { type FileReader, folderReader } from "./tokenizer/files.ts";
 
 /** Where a model's files are. */
 export interface ModelFiles {

@@ -3,7 +3,7 @@
  * weights, whose decoder otherwise learns to guess first, and then has little left to learn latents by.
  */
 import type { RandomStream } from "../nn/random.ts";
-import type { TextExample } from "./tokenizer_texts.ts";
+import type { TextExample } from "./tokenizer/texts.ts";
 
 /** Options of {@linkcode randomTexts}. */
 export interface RandomTextOptions {

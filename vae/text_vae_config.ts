@@ -1,5 +1,5 @@
 /** Sizes and kinds of a text VAE. */
-import { usageError } from "../engine/errors.ts";
+import { usageError } from "../base/errors.ts";
 import type { BertConfig } from "./bert.ts";
 import type { Gpt2Config } from "./gpt2.ts";
 

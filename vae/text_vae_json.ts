@@ -1,6 +1,6 @@
 /** The config.json of a text VAE's own part: what encoder and decoder do not know of each other. */
-import { inFile } from "../engine/errors.ts";
-import type { JsonObject } from "../engine/json.ts";
+import { inFile } from "../base/errors.ts";
+import type { JsonObject } from "../base/json.ts";
 import { modelConfigReader } from "./model_config.ts";
 import {
   checkTextVaeConfig,

@@ -7,12 +7,12 @@
  * DIR holds the whole set's four files; without it, /usr/share/datasets/fashion-mnist.
  */
 import { fileURLToPath } from "node:url";
-import { writeFileAtomic } from "../../engine/files.ts";
+import { writeFileAtomic } from "../../base/files.ts";
 import { gather } from "../batches.ts";
 import { FASHION_MNIST, FASHION_MNIST_CLASSES } from "../fashion_mnist.ts";
-import { gzip } from "../gzip.ts";
+import { gzip } from "../download/gzip.ts";
 import { formatIdx, parseIdx } from "../idx.ts";
-import { sha256Hex } from "../integrity.ts";
+import { sha256Hex } from "../download/integrity.ts";
 import { openDataset } from "../sources.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** What samplers ask of their caller: the denoiser's opinion, and noise. Both answers are checked. */
 
-import { usageError, UserError } from "../../engine/errors.ts";
-import { requireNumber } from "../checks.ts";
+import { usageError, UserError } from "../../base/errors.ts";
+import { requireNumber } from "../../base/checks.ts";
 import { epsilonCoefficients, x0Coefficients } from "../parameterisation.ts";
 import type { Coefficients } from "../rows.ts";
 import type { NoiseSchedule } from "../schedules.ts";

@@ -1,6 +1,6 @@
 /** Implicit sampling (Song et al. 2021, "Denoising Diffusion Implicit Models"). */
 
-import { requireNumber, requireOneOf } from "../checks.ts";
+import { requireNumber, requireOneOf } from "../../base/checks.ts";
 import { predictEpsilon } from "../parameterisation.ts";
 import { posterior } from "../posterior.ts";
 import type { NoiseSchedule } from "../schedules.ts";

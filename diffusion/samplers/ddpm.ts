@@ -1,7 +1,7 @@
 /** Ancestral sampling (Ho et al. 2020, "Denoising Diffusion Probabilistic Models", algorithm 2). */
 
-import { usageError } from "../../engine/errors.ts";
-import { requireOneOf } from "../checks.ts";
+import { usageError } from "../../base/errors.ts";
+import { requireOneOf } from "../../base/checks.ts";
 import { learnedLogVariance, splitLearnedVariance, varianceRange } from "../learned_variance.ts";
 import { posterior, stepVariance, varianceTypes } from "../posterior.ts";
 import type { NoiseSchedule } from "../schedules.ts";

@@ -1,6 +1,6 @@
 /** Euler's method for rectified flow (Liu et al. 2023, "Flow Straight and Fast"). */
 
-import { requireNumber } from "../checks.ts";
+import { requireNumber } from "../../base/checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { inferenceTimesteps } from "../timesteps.ts";
 import { checkOutput, clip } from "./ask.ts";

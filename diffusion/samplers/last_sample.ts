@@ -1,4 +1,4 @@
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import type { SamplerStep } from "./types.ts";
 
 /**

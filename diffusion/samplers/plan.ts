@@ -1,7 +1,7 @@
 /** The noise levels that a sampler goes through. */
 
-import { UserError } from "../../engine/errors.ts";
-import { requireInteger } from "../checks.ts";
+import { UserError } from "../../base/errors.ts";
+import { requireInteger } from "../../base/checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { inferenceTimesteps, type PreviousTimestepRule, previousTimesteps } from "../timesteps.ts";
 import { combine } from "./combine.ts";

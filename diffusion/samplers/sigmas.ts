@@ -4,8 +4,8 @@
  * DPM-Solver's half log SNR is `lambda = -log sigma`.
  */
 
-import { usageError } from "../../engine/errors.ts";
-import { requireOneOf } from "../checks.ts";
+import { usageError } from "../../base/errors.ts";
+import { requireOneOf } from "../../base/checks.ts";
 import { roundHalfEven } from "../rounding.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { continuousTimesteps, solverTimesteps } from "../timesteps.ts";

@@ -1,6 +1,6 @@
 /** The options that both forms of DPM-Solver++ take. */
 
-import { requireInteger, requireOneOf } from "../checks.ts";
+import { requireInteger, requireOneOf } from "../../base/checks.ts";
 import { algorithmTypes, type SamplerOptions, solverTypes } from "./types.ts";
 
 /** The options, checked. */

@@ -1,6 +1,6 @@
 /** UniPC (Zhao et al. 2023, "UniPC: A Unified Predictor-Corrector Framework"), predicting x0. */
 
-import { requireInteger, requireOneOf } from "../checks.ts";
+import { requireInteger, requireOneOf } from "../../base/checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser } from "./ask.ts";
 import { combine, type Term } from "./combine.ts";

@@ -1,5 +1,5 @@
 /** Errors of ONNX Runtime, told in the words of whoever wrote the tfjs code. */
-import { UserError } from "../errors.ts";
+import { UserError } from "../../base/errors.ts";
 
 /** Where a node came from. */
 interface Origin {
@@ -72,7 +72,7 @@ const MAX_FUNCTIONS = 3;
 
 /**
  * The functions of a stack trace that belong neither to the engine nor to a package, such as
- * "called by attention (nn/attention.ts:40), block (diffusion/unet.ts:12)".
+ * "called by attention (nn/attention.ts:40), block (diffusion/networks/unet.ts:12)".
  */
 export function modelFunctions(stack: string): string | undefined {
   const named: string[] = [];

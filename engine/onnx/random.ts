@@ -1,5 +1,5 @@
 /** Random numbers in traced code. */
-import { UserError } from "../errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { currentOperation } from "./operation.ts";
 
 /**

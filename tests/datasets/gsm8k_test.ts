@@ -2,9 +2,9 @@ import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/ass
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GSM8K, loadGsm8k, parseGsm8k } from "../../datasets/gsm8k.ts";
-import { gunzip } from "../../datasets/gzip.ts";
+import { gunzip } from "../../datasets/download/gzip.ts";
 import { parseThoughtLines, type ThoughtProblem } from "../../datasets/thoughts.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { permitted } from "../permissions.ts";
 import { dataDir, hasRealData } from "./real_data.ts";
 

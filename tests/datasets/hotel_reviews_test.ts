@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gunzip } from "../../datasets/gzip.ts";
+import { gunzip } from "../../datasets/download/gzip.ts";
 import {
   continuationPair,
   HOTEL_REVIEWS,
@@ -10,9 +10,9 @@ import {
   splitLead,
   summaryPair,
 } from "../../datasets/hotel_reviews.ts";
-import { EXIT, UserError } from "../../engine/errors.ts";
-import { countNgrams } from "../../evaluation/ngrams.ts";
-import { tokenizeRouge } from "../../evaluation/rouge.ts";
+import { EXIT, UserError } from "../../base/errors.ts";
+import { countNgrams } from "../../metrics/ngrams.ts";
+import { tokenizeRouge } from "../../metrics/rouge.ts";
 import { permitted } from "../permissions.ts";
 import { dataDir, hasRealData } from "./real_data.ts";
 import { folderWith, hasFiles } from "./tiny_dataset.ts";

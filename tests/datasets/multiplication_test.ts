@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { join } from "node:path";
-import { gunzip } from "../../datasets/gzip.ts";
+import { gunzip } from "../../datasets/download/gzip.ts";
 import {
   generateMultiplication,
   MULTIPLICATION_SEPARATOR,

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { describeSource, openDataset, type SourceOptions } from "../../datasets/sources.ts";
-import { EXIT, UserError } from "../../engine/errors.ts";
+import { EXIT, UserError } from "../../base/errors.ts";
 import { CONTENT, folderWith, hasFiles, STORED } from "./tiny_dataset.ts";
 import { assertWhole, places } from "./tiny_places.ts";
 

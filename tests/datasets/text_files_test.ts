@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { csvRecords, decodeUtf8, jsonLines, textLines } from "../../datasets/text_files.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { parseThoughtLines, solutionText, thoughtTargets } from "../../datasets/thoughts.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const problem = { question: "?", thoughts: ["<<16-3-4=9>>", "<<9*2=18>>"], answer: "18" };

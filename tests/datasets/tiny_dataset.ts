@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Dataset } from "../../datasets/dataset.ts";
-import { downloader, type DownloadOptions } from "../../datasets/download.ts";
-import { gzip } from "../../datasets/gzip.ts";
-import { type Network, systemNetwork } from "../../datasets/network.ts";
+import { downloader, type DownloadOptions } from "../../datasets/download/download.ts";
+import { gzip } from "../../datasets/download/gzip.ts";
+import { type Network, systemNetwork } from "../../datasets/download/network.ts";
 import { randomStream } from "../../nn/random.ts";
 import { permitted } from "../permissions.ts";
 

@@ -8,7 +8,7 @@ import {
   type WinograndeSize,
 } from "../../datasets/winogrande.ts";
 import { loadWsc273, WSC273 } from "../../datasets/wsc273.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { permitted } from "../permissions.ts";
 import { dataDir, hasRealData } from "./real_data.ts";
 

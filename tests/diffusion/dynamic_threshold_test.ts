@@ -1,6 +1,6 @@
 import { assertThrows } from "@std/assert";
 import { dynamicThreshold } from "../../diffusion/dynamic_threshold.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 /** A sample far beyond [-1, 1], one within, and one whose quantile alone is beyond. */

@@ -1,7 +1,7 @@
 import { assertThrows } from "@std/assert";
 import { elementwiseLoss, type ElementwiseLossOptions } from "../../diffusion/elementwise_loss.ts";
 import { openDevice } from "../../engine/device.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { assertAllClose } from "../assert_close.ts";

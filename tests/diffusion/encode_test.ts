@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { decode, encode, encodeSteps } from "../../diffusion/encode.ts";
 import type { Denoiser, SamplerStep } from "../../diffusion/samplers/types.ts";
 import { noiseSchedule, predictionTypes, type ScheduleConfig } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { evenTimesteps, exactX0, flow, geometricSchedule, STEPS } from "./samplers/gaussian.ts";

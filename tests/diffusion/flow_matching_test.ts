@@ -3,7 +3,7 @@ import { drawFlowTimes, flowBatch, flowNoise, flowX0 } from "../../diffusion/flo
 import { normalCdf } from "../../diffusion/normal_cdf.ts";
 import { type BatchTensors, type DiffusionBatch, noiseBatch } from "../../diffusion/objective.ts";
 import { openDevice } from "../../engine/device.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";

@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { qSample, velocity } from "../../diffusion/forward.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { fixtureJson } from "../fixtures.ts";
 

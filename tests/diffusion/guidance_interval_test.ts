@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { classifierFreeGuidance } from "../../diffusion/guidance.ts";
 import { guidanceInterval } from "../../diffusion/guidance_interval.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 
 /** alphasCumprod 1/2, 1/5, 1/10, 1/17: sigmas 1, 2, 3, 4. */
 const schedule = noiseSchedule({ trainedBetas: [1 / 2, 3 / 5, 1 / 2, 7 / 17] });

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { classifierFreeGuidance } from "../../diffusion/guidance.ts";
 import { rescaleGuidance } from "../../diffusion/guidance_rescale.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 const guided = Float32Array.of(1, -2, 3, .5, 4, -4, 2, 6);

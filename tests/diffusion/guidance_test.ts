@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { classifierFreeGuidance, combineGuidance } from "../../diffusion/guidance.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 
 const conditional = Float32Array.of(1, -2, .5);
 const unconditional = Float32Array.of(.5, -1, .5);

@@ -3,7 +3,7 @@ import { type HybridBatch, hybridBatch, hybridLosses } from "../../diffusion/hyb
 import { type BatchTensors, diffusionBatch } from "../../diffusion/objective.ts";
 import { noiseSchedule, type PredictionType } from "../../diffusion/schedules.ts";
 import { openDevice } from "../../engine/device.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { assertAllClose } from "../assert_close.ts";

@@ -7,7 +7,7 @@ import { lastSample } from "../../diffusion/samplers/last_sample.ts";
 import { samplerNames, samplers } from "../../diffusion/samplers/registry.ts";
 import type { Denoiser } from "../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { standIn } from "./stand_in.ts";

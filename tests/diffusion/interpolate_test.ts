@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { interpolateNoise, slerp } from "../../diffusion/interpolate.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 

@@ -12,7 +12,7 @@ import { ddpm } from "../../diffusion/samplers/ddpm.ts";
 import { lastSample } from "../../diffusion/samplers/last_sample.ts";
 import type { Denoiser } from "../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 Deno.test("learnedLogVariance() has diffusers' values when linear", () => {

@@ -5,7 +5,7 @@ import {
   requirePixels,
 } from "../../diffusion/likelihood.ts";
 import { approximateNormalCdf, normalCdf } from "../../diffusion/normal_cdf.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 Deno.test("gaussianKl() has the published values", () => {

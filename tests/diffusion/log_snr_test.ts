@@ -6,7 +6,7 @@ import {
   logSnr,
 } from "../../diffusion/log_snr.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 Deno.test("cosineLogSnr() has the values of Hoogeboom et al.'s formula", () => {

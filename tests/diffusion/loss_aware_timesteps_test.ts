@@ -5,7 +5,7 @@ import {
   recordLosses,
   timestepProbabilities,
 } from "../../diffusion/loss_aware_timesteps.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { minSnrWeights, p2Weights, snr, timestepQuartile } from "../../diffusion/loss.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 const at = (values: Float64Array, ...timesteps: number[]) => timesteps.map((t) => values[t]!);

@@ -10,7 +10,7 @@ import {
 import { trainingTarget } from "../../diffusion/parameterisation.ts";
 import { noiseSchedule, predictionTypes } from "../../diffusion/schedules.ts";
 import { type DeviceName, openDevice } from "../../engine/device.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { randomStream } from "../../nn/random.ts";

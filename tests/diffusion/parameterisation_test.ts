@@ -8,7 +8,7 @@ import {
   trainingTarget,
 } from "../../diffusion/parameterisation.ts";
 import { noiseSchedule, predictionTypes } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 Deno.test("predictX0() has the published value at t = 500", () => {

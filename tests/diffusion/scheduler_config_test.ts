@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { fromSchedulerConfig, schedulerConfig } from "../../diffusion/scheduler_config.ts";
 import { makeBetas, noiseSchedule } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 
 /** What diffusers 0.42 writes for DDPMScheduler() and DDIMScheduler(). */
 const common = {

@@ -7,7 +7,7 @@ import {
   rescaleZeroTerminalSnr,
   type ScheduleConfig,
 } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { fixtureJson } from "../fixtures.ts";
 

@@ -16,7 +16,7 @@ import {
   X0_ESTIMATE,
 } from "../../diffusion/self_conditioning.ts";
 import { openDevice } from "../../engine/device.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { randomStream } from "../../nn/random.ts";

@@ -4,7 +4,7 @@ import {
   type TimestepDraw,
   timestepDraws,
 } from "../../diffusion/timestep_sampling.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
 
 const draw = (name: TimestepDraw, count: number, T: number, seed = 0) =>

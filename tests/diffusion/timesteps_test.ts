@@ -11,7 +11,7 @@ import {
   type TimestepSpacing,
   timestepSpacings,
 } from "../../diffusion/timesteps.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 
 Deno.test("inferenceTimesteps() has the published values for five steps of 1000", () => {
   const five = (timestepSpacing: TimestepSpacing, stepsOffset = 0) =>

@@ -12,7 +12,7 @@ import {
   priorBits,
   variationalBound,
 } from "../../diffusion/variational_bound.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 

@@ -1,7 +1,7 @@
 /** What is asked of a device and cannot be had: too much memory, nothing at all, shapes that do not fit. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type DeviceName, openDevice } from "../../engine/device.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { deviceWorks } from "../devices.ts";

@@ -25,7 +25,7 @@ async function withLibrary(library: Uint8Array | undefined, flags: string[]): Pr
     const packages = `${folder}/node_modules`;
     const own = `${packages}/onnxruntime-node`;
     const real = await Deno.realPath(`${ROOT}node_modules/onnxruntime-node`);
-    await new Deno.Command("cp", { args: ["-r", `${ROOT}engine`, folder] }).output();
+    await new Deno.Command("cp", { args: ["-r", `${ROOT}base`, `${ROOT}engine`, folder] }).output();
     await Deno.mkdir(`${own}/${LIBRARY.replace(/[^/]+$/, "")}`, { recursive: true });
     await Deno.mkdir(`${packages}/@tensorflow`, { recursive: true });
     for (const name of PACKAGES) {

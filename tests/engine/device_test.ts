@@ -6,7 +6,7 @@ import {
   openDevice,
   usesTensorFlow,
 } from "../../engine/device.ts";
-import { EXIT, UserError } from "../../engine/errors.ts";
+import { EXIT, UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { type HostArray, scalar } from "../../engine/tree.ts";
 import { deviceWorks } from "../devices.ts";

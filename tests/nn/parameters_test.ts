@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { DEVICE_NAMES, openDevice } from "../../engine/device.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { conv2dSpecs, embeddingSpecs, linearSpecs, normSpecs } from "../../nn/layers.ts";

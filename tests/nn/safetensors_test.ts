@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import type { HostTensor, NamedTensors } from "../../nn/host_tensor.ts";
 import {
   decodeSafetensors,

@@ -5,13 +5,13 @@
  *
  * Arrays are flat, images [B, C, H, W], as PyTorch has them.
  */
-import { compileImageDenoiser } from "../../diffusion/image_denoiser.ts";
-import { describeNetwork } from "../../diffusion/image_network.ts";
+import { compileImageDenoiser } from "../../diffusion/networks/image_denoiser.ts";
+import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import { openDevice } from "../../engine/device.ts";
 import { randomStream } from "../../nn/random.ts";
-import { loadCheckpoint } from "../../training/checkpoint.ts";
-import { resolveCheckpoint } from "../../training/checkpoint_folders.ts";
-import { loadImageModel } from "../../training/image_checkpoint.ts";
+import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
+import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
+import { loadImageModel } from "../../image/checkpoint.ts";
 
 const BATCH = 3;
 

@@ -1,15 +1,15 @@
 /** Readers of configurations: those of models, of schedulers and of runs, manifests and listings. */
-import { ditConfigFromJson, ditConfigToJson } from "../../diffusion/dit_config.ts";
-import { DIT_DEFAULTS, type DitConfig } from "../../diffusion/dit_config.ts";
-import { ditSpecs } from "../../diffusion/dit_specs.ts";
+import { ditConfigFromJson, ditConfigToJson } from "../../diffusion/networks/dit_config.ts";
+import { DIT_DEFAULTS, type DitConfig } from "../../diffusion/networks/dit_config.ts";
+import { ditSpecs } from "../../diffusion/networks/dit_specs.ts";
 import { fromSchedulerConfig, schedulerConfig } from "../../diffusion/scheduler_config.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
-import { unetSpecs } from "../../diffusion/unet.ts";
-import { unetConfigFromJson, unetConfigToJson } from "../../diffusion/unet_config.ts";
-import { type JsonObject, parseJsonObject } from "../../engine/json.ts";
+import { unetSpecs } from "../../diffusion/networks/unet.ts";
+import { unetConfigFromJson, unetConfigToJson } from "../../diffusion/networks/unet_config.ts";
+import { type JsonObject, parseJsonObject } from "../../base/json.ts";
 import { countParameters } from "../../nn/parameters.ts";
-import { formatManifest, isSafePath, parseManifest } from "../../training/manifest.ts";
-import { configHash, parseRecord } from "../../training/run_record.ts";
+import { formatManifest, isSafePath, parseManifest } from "../../training/checkpoint/manifest.ts";
+import { configHash, parseRecord } from "../../cli/run_record.ts";
 import { bertSpecs } from "../../vae/bert.ts";
 import { bertConfigFromJson, bertConfigToJson } from "../../vae/bert_config.ts";
 import { gpt2Specs } from "../../vae/gpt2.ts";

@@ -1,12 +1,12 @@
 /** Readers of data sets and of files that runs go on from: IDX, gzip, CSV, JSON lines, PNG. */
 import { createHash } from "node:crypto";
 import { parseGsm8k } from "../../datasets/gsm8k.ts";
-import { gzip } from "../../datasets/gzip.ts";
+import { gzip } from "../../datasets/download/gzip.ts";
 import { parseHotelReviews } from "../../datasets/hotel_reviews.ts";
 import { formatIdx, parseIdx } from "../../datasets/idx.ts";
-import { inspect } from "../../datasets/integrity.ts";
+import { inspect } from "../../datasets/download/integrity.ts";
 import { parseWinograd } from "../../datasets/winograd.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { type Dice, mutateBytes, mutateJson } from "./mutate.ts";
 import { survives } from "./survive.ts";
 

@@ -5,7 +5,7 @@
  *     SOAK_DEVICES=onnx,wasm,cpu deno task test:soak
  */
 import { assert, assertEquals } from "@std/assert";
-import { copyFolder, metricsOf, startProgram } from "../image_program.ts";
+import { copyFolder, metricsOf, startProgram } from "../image/program/program.ts";
 import { soaks } from "./limits.ts";
 import { inSoakFolder } from "./smoke_runs.ts";
 import { prepare, trainingFlags, TRAININGS } from "./trainings.ts";

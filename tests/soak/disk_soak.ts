@@ -5,8 +5,8 @@
  *     SOAK_DISKS=50 SOAK_SECONDS=3600 SOAK_SEED=0 deno task test:soak
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { findCheckpoint } from "../../training/checkpoint_folders.ts";
-import { startProgram } from "../image_program.ts";
+import { findCheckpoint } from "../../training/checkpoint/folders.ts";
+import { startProgram } from "../image/program/program.ts";
 import { limit, soakClock, soakRandom, soaks } from "./limits.ts";
 import { onSmallDisk, smallDisks } from "./small_disk.ts";
 import { inSoakFolder, lastingOf, SMOKE_RUNS, startSmoke, straightSmoke } from "./smoke_runs.ts";

@@ -1,7 +1,11 @@
 /** Readers of folders: a file of a valid one is changed where it lies, read, and put back. */
 import { join } from "node:path";
-import { sha256OfParts } from "../../engine/json.ts";
-import { formatManifest, MANIFEST_NAME, type ManifestEntry } from "../../training/manifest.ts";
+import { sha256OfParts } from "../../base/json.ts";
+import {
+  formatManifest,
+  MANIFEST_NAME,
+  type ManifestEntry,
+} from "../../training/checkpoint/manifest.ts";
 import { permitted } from "../permissions.ts";
 import { type Dice, mutateBytes, mutateJson } from "./mutate.ts";
 import { survives } from "./survive.ts";

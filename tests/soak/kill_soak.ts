@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { RandomStream } from "../../nn/random.ts";
-import type { Ended, Running } from "../image_program.ts";
+import type { Ended, Running } from "../image/program/program.ts";
 import { limit, soakClock, soakRandom, soaks } from "./limits.ts";
 import {
   inSoakFolder,

@@ -4,7 +4,7 @@
  *     SOAK_STEPS=2000 SOAK_STOPS=10 SOAK_SECONDS=3600 deno task test:soak
  */
 import { assert, assertEquals } from "@std/assert";
-import { hashFolder, startProgram } from "../image_program.ts";
+import { hashFolder, startProgram } from "../image/program/program.ts";
 import { limit, soakClock, soakRandom, soaks } from "./limits.ts";
 import type { Probe } from "./probe.ts";
 import { inSoakFolder, lastingOf, SMOKE_RUNS, straightSmoke } from "./smoke_runs.ts";

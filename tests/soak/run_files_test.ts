@@ -1,16 +1,16 @@
 /** Readers of what a run's folder says of the run: its record, its checkpoints, results, downloads. */
-import { UserError } from "../../engine/errors.ts";
-import { type JsonObject, parseJsonObject } from "../../engine/json.ts";
-import { readProgress } from "../../datasets/partial.ts";
-import { madeBefore, madeOnce } from "../../evaluation/made_once.ts";
+import { UserError } from "../../base/errors.ts";
+import { type JsonObject, parseJsonObject } from "../../base/json.ts";
+import { readProgress } from "../../datasets/download/partial.ts";
+import { madeBefore, madeOnce } from "../../cli/cached_result.ts";
 import { PRESETS as IMAGE_PRESETS } from "../../image.ts";
 import { PRESETS as TEXT_PRESETS } from "../../text.ts";
-import { findCheckpoint } from "../../training/checkpoint_folders.ts";
-import type { FlagGroups } from "../../training/flag_kinds.ts";
-import { IMAGE_FLAGS } from "../../training/image_flags.ts";
-import { openRepeated } from "../../training/repeat.ts";
-import { configHash, formatRecord, type RunRecord } from "../../training/run_record.ts";
-import { TEXT_PROGRAM_FLAGS } from "../../training/text_diffusion_flags.ts";
+import { findCheckpoint } from "../../training/checkpoint/folders.ts";
+import type { FlagGroups } from "../../cli/flag_kinds.ts";
+import { IMAGE_FLAGS } from "../../image/flags.ts";
+import { openRepeated } from "../../cli/replay.ts";
+import { configHash, formatRecord, type RunRecord } from "../../cli/run_record.ts";
+import { TEXT_PROGRAM_FLAGS } from "../../text/denoiser_flags.ts";
 import {
   folderOf,
   folderSurvives,

@@ -1,38 +1,35 @@
 /** Readers of what runs keep on disk: checkpoints, latents, logs, studies, the cache of the hub, masks. */
 import { assert } from "@std/assert";
 import { encode as encodePng } from "fast-png";
-import { openHubModel } from "../../datasets/hub.ts";
+import { openHubModel } from "../../datasets/download/hub.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import {
   conditionEncoderSpecs,
   latentDenoiserSpecs,
   textDenoiserConfig,
-} from "../../diffusion/text_denoiser.ts";
+} from "../../text/denoiser/network.ts";
 import { float32 } from "../../engine/tree.ts";
-import { loadClassifier, saveClassifier } from "../../evaluation/classifier_checkpoint.ts";
-import { classifierSpecs } from "../../evaluation/classifier.ts";
-import { readMask } from "../../evaluation/inpainting_tool.ts";
-import { StudyLog } from "../../evaluation/study_log.ts";
+import { loadClassifier, saveClassifier } from "../../image/classifier/checkpoint.ts";
+import { classifierSpecs } from "../../image/classifier/network.ts";
+import { readMask } from "../../image/sampling/inpainting.ts";
+import { StudyLog } from "../../image/evaluation/study_log.ts";
 import { initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
-import { loadCheckpoint, writeCheckpoint } from "../../training/checkpoint.ts";
+import { loadCheckpoint, writeCheckpoint } from "../../training/checkpoint/checkpoint.ts";
 import { initTrainState } from "../../training/diffusion_step.ts";
-import { loadImageModel } from "../../training/image_checkpoint.ts";
-import { languageCheckpoint, loadLanguageModel } from "../../training/language_checkpoint.ts";
+import { loadImageModel } from "../../image/checkpoint.ts";
+import { languageCheckpoint, loadLanguageModel } from "../../text/language_model/checkpoint.ts";
 import { MetricsLog, readMetrics } from "../../training/metrics.ts";
-import { loadTrainState } from "../../training/state_tensors.ts";
-import { loadLatents, saveLatents } from "../../training/text_latents.ts";
-import {
-  loadTextDenoiser,
-  textDiffusionCheckpoint,
-} from "../../training/text_diffusion_checkpoint.ts";
-import { loadTextVae, textVaeCheckpoint } from "../../training/text_vae_checkpoint.ts";
-import { findTrainedOn } from "../../training/trained_on.ts";
+import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
+import { loadLatents, saveLatents } from "../../text/denoiser/latents.ts";
+import { loadTextDenoiser, textDiffusionCheckpoint } from "../../text/denoiser/checkpoint.ts";
+import { loadTextVae, textVaeCheckpoint } from "../../text/autoencoder/checkpoint.ts";
+import { findTrainedOn } from "../../text/trained_on.ts";
 import { gpt2Specs } from "../../vae/gpt2.ts";
 import { openModelFiles } from "../../vae/pretrained.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
-import { TextTokenizer } from "../../vae/tokenizer.ts";
-import { trainBpe } from "../../vae/bpe_trainer.ts";
+import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
+import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
 import { TINY_SPECS } from "../tiny_unet.ts";
 import { OPTIMIZER } from "../training/tiny_training.ts";
 import { tinyTextVae } from "../vae/tiny_text_vae.ts";

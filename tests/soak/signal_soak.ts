@@ -5,7 +5,7 @@
  *     SOAK_SIGNALS=100 SOAK_SECONDS=3600 SOAK_SEED=0 deno task test:soak
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { resultOf, startProgram } from "../image_program.ts";
+import { resultOf, startProgram } from "../image/program/program.ts";
 import { limit, soakClock, soakRandom, soaks } from "./limits.ts";
 import { inSoakFolder, SMOKE_RUNS, type SmokeRun, straightSmoke } from "./smoke_runs.ts";
 

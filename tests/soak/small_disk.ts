@@ -1,5 +1,5 @@
 /** Programs on a file system of their own: a small one, or one that cannot be written. */
-import { type Ended, startProgram } from "../image_program.ts";
+import { type Ended, startProgram } from "../image/program/program.ts";
 import { permitted } from "../permissions.ts";
 
 /** Whether such a file system can be had: Linux, with namespaces of users and mounts. */

@@ -7,8 +7,8 @@ import {
   startProgram,
   tiny,
   withoutSpeeds,
-} from "../image_program.ts";
-import { tinyDenoiser } from "../text_program.ts";
+} from "../image/program/program.ts";
+import { tinyDenoiser } from "../text/program/program.ts";
 
 /** A program with its flags, but for `--out`. */
 export interface SmokeRun {

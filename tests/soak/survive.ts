@@ -1,7 +1,7 @@
 /** What every reader has to do with every input: give something sound, or say what is wrong. */
 import { assert, AssertionError } from "@std/assert";
 import { cpuUsage } from "node:process";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { Dice } from "./mutate.ts";
 import { INPUTS, soaking } from "./soak.ts";
 

@@ -1,8 +1,8 @@
 /** A checkpoint of images with next to no weights. */
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { ravel } from "../../nn/parameters.ts";
-import { writeCheckpoint } from "../../training/checkpoint.ts";
-import { imageCheckpoint } from "../../training/image_checkpoint.ts";
+import { writeCheckpoint } from "../../training/checkpoint/checkpoint.ts";
+import { imageCheckpoint } from "../../image/checkpoint.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
 import { initialState } from "../training/tiny_training.ts";
 

@@ -1,6 +1,6 @@
 /** Every training of both programs, smoke-sized: what soaks run for a while, or on several devices. */
 import { assertEquals } from "@std/assert";
-import { startProgram } from "../image_program.ts";
+import { startProgram } from "../image/program/program.ts";
 
 /** A training. */
 export interface Training {

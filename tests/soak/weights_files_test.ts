@@ -4,7 +4,7 @@ import type { HostTensor } from "../../nn/host_tensor.ts";
 import { initParameters, type ParameterSpecs } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../nn/safetensors.ts";
-import { toTensors } from "../../training/state_tensors.ts";
+import { toTensors } from "../../training/checkpoint/state_tensors.ts";
 import { type BertConfig, bertSpecs } from "../../vae/bert.ts";
 import { bertConfigToJson } from "../../vae/bert_config.ts";
 import { type Gpt2Config, gpt2Specs } from "../../vae/gpt2.ts";

@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { measure } from "../../tools/measure_text_vae.ts";
-import { imageRuns } from "../image_program.ts";
-import { runText, TINY_TEXT } from "../text_program.ts";
+import { imageRuns } from "../image/program/program.ts";
+import { runText, TINY_TEXT } from "../text/program/program.ts";
 
 Deno.test({
   name: "measure() writes the figures of a run on the reviews that it held out",

@@ -1,15 +1,15 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { float32 } from "../../engine/tree.ts";
-import { formatEvaluation } from "../../evaluation/evaluation.ts";
-import { weightsHash } from "../../evaluation/weights_hash.ts";
+import { formatEvaluation } from "../../image/evaluation/result_file.ts";
+import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
 import { ravel } from "../../nn/parameters.ts";
 import { releaseCheckpoint } from "../../tools/release_checkpoint.ts";
-import { loadCheckpoint } from "../../training/checkpoint.ts";
-import { saveCheckpoint } from "../../training/checkpoint_folders.ts";
-import { imageCheckpoint, loadImageModel } from "../../training/image_checkpoint.ts";
-import { EVALUATION } from "../evaluation/example_evaluation.ts";
+import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
+import { saveCheckpoint } from "../../training/checkpoint/folders.ts";
+import { imageCheckpoint, loadImageModel } from "../../image/checkpoint.ts";
+import { EVALUATION } from "../image/evaluation/example_evaluation.ts";
 import { permitted } from "../permissions.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
 

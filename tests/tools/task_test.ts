@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { imageRuns, startImage, TINY } from "../image_program.ts";
+import { imageRuns, startImage, TINY } from "../image/program/program.ts";
 import { denoArguments, ending, namedFolders } from "../../tools/task.ts";
 import { permitted } from "../permissions.ts";
 

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { diffusionBatch, type TimedBatch } from "../../diffusion/objective.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { openDevice } from "../../engine/device.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32 } from "../../engine/tree.ts";
 import { scaleByLearningRate } from "../../nn/optimizers.ts";

@@ -8,7 +8,7 @@ import { randomStream } from "../../nn/random.ts";
 import { textBatchParts } from "../../training/batch_parts.ts";
 import { initTrainState } from "../../training/diffusion_step.ts";
 import { compileLossStep, type LossBatch } from "../../training/loss_step.ts";
-import { rateOfParameter } from "../../training/text_config.ts";
+import { rateOfParameter } from "../../text/config.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import { type TextVaeBatch, textVaeLoss } from "../../vae/text_vae_loss.ts";
 import { assertAllClose } from "../assert_close.ts";

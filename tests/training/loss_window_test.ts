@@ -1,5 +1,5 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import type { JsonObject } from "../../engine/json.ts";
+import type { JsonObject } from "../../base/json.ts";
 import { LossWindow, type MeasuredStep } from "../../training/loss_window.ts";
 import { MeanWindow } from "../../training/mean_window.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import { MetricsLog, readMetrics } from "../../training/metrics.ts";
 import { permitted } from "../permissions.ts";
 

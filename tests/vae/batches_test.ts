@@ -8,7 +8,7 @@ import {
   trainingTextBatches,
 } from "../../vae/batches.ts";
 import { bucketLengths } from "../../vae/buckets.ts";
-import type { TextExample } from "../../vae/tokenizer_texts.ts";
+import type { TextExample } from "../../vae/tokenizer/texts.ts";
 
 const [PAD, CLS, SEP, END] = [0, 1, 2, 3];
 

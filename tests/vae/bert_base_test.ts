@@ -7,7 +7,7 @@ import { constants } from "../../nn/parameters.ts";
 import { bert } from "../../vae/bert.ts";
 import { maskedLmLogits } from "../../vae/bert_masked_lm.ts";
 import { loadBert, openModelFiles } from "../../vae/pretrained.ts";
-import { loadTokenizer } from "../../vae/tokenizer_files.ts";
+import { loadTokenizer } from "../../vae/tokenizer/files.ts";
 import { deviceWorks } from "../devices.ts";
 import { permitted } from "../permissions.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
 import { randomStream } from "../../nn/random.ts";
-import { trainBpe } from "../../vae/bpe_trainer.ts";
+import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
 import {
   answerSequence,
   languageBatch,
@@ -9,7 +9,7 @@ import {
   questionTokens,
   textSequence,
 } from "../../vae/language_batches.ts";
-import { TextTokenizer } from "../../vae/tokenizer.ts";
+import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 
 function tokenizerOf(): TextTokenizer {
   const { tokenizer, config } = trainBpe(["1 2 3"], { vocabSize: 300, splitDigits: false });

@@ -10,7 +10,7 @@ import { constants } from "../../nn/parameters.ts";
 import { bert } from "../../vae/bert.ts";
 import { loadBert, openModelFiles } from "../../vae/pretrained.ts";
 import { sentenceEmbedding } from "../../vae/sentence_embedding.ts";
-import { loadTokenizer } from "../../vae/tokenizer_files.ts";
+import { loadTokenizer } from "../../vae/tokenizer/files.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
 import { permitted } from "../permissions.ts";

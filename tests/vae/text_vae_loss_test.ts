@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { openDevice } from "../../engine/device.ts";
-import { UserError } from "../../engine/errors.ts";
+import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import { initParameters } from "../../nn/parameters.ts";
 import { constants } from "../../nn/parameters.ts";

@@ -1,11 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { MeanWindow } from "../../training/mean_window.ts";
 import { randomStream } from "../../nn/random.ts";
-import { trainBpe } from "../../vae/bpe_trainer.ts";
+import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
 import { bucketLengths } from "../../vae/buckets.ts";
 import { randomTexts } from "../../vae/random_texts.ts";
-import { TextTokenizer } from "../../vae/tokenizer.ts";
-import { encodeTexts } from "../../vae/tokenizer_texts.ts";
+import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
+import { encodeTexts } from "../../vae/tokenizer/texts.ts";
 import { REVIEWS } from "./corpus.ts";
 
 const { tokenizer: json, config } = trainBpe(REVIEWS, { vocabSize: 320 });

@@ -1,34 +1,34 @@
 /** All kernels of the onnx device, and their registration with tfjs. */
-import { UserError } from "../../errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import * as tf from "../../tf.ts";
 import { BACKEND_NAME, type Kernel, type OnnxBackend } from "../backend.ts";
 import { isForHost, runOnHost } from "../host_kernel.ts";
 import { currentOperation } from "../operation.ts";
 import { NoCounterpart } from "../refusals.ts";
-import { activations } from "./activation.ts";
-import { arrangements } from "./arrangement.ts";
-import { constants } from "./constant.ts";
-import { convolutions } from "./convolution.ts";
-import { convolutions3d } from "./convolution3d.ts";
-import { depthwiseConvolutions } from "./depthwise.ts";
-import { divisions } from "./division.ts";
-import { elementwise } from "./elementwise.ts";
-import { filterGradients } from "./filter_gradient.ts";
-import { fused } from "./fused.ts";
-import { gathers } from "./gather.ts";
-import { inputGradients } from "./input_gradient.ts";
-import { fusedText } from "./fused_text.ts";
-import { matmuls } from "./matmul.ts";
+import { activations } from "./elementwise/activation.ts";
+import { arrangements } from "./shape/arrangement.ts";
+import { constants } from "./shape/constant.ts";
+import { convolutions } from "./conv/convolution.ts";
+import { convolutions3d } from "./conv/convolution3d.ts";
+import { depthwiseConvolutions } from "./conv/depthwise.ts";
+import { divisions } from "./elementwise/division.ts";
+import { elementwise } from "./elementwise/elementwise.ts";
+import { filterGradients } from "./conv/filter_gradient.ts";
+import { fused } from "./elementwise/fused.ts";
+import { gathers } from "./shape/gather.ts";
+import { inputGradients } from "./conv/input_gradient.ts";
+import { fusedText } from "./elementwise/fused_text.ts";
+import { matmuls } from "./reduce/matmul.ts";
 import { missing } from "./missing.ts";
-import { normalizations } from "./normalization.ts";
-import { poolings } from "./pooling.ts";
-import { poolingGradients } from "./pooling_gradient.ts";
-import { reductions } from "./reduction.ts";
-import { resizes } from "./resize.ts";
-import { scans } from "./scan.ts";
-import { scatters } from "./scatter.ts";
-import { shapes } from "./shape.ts";
-import { trigonometry } from "./trigonometry.ts";
+import { normalizations } from "./reduce/normalization.ts";
+import { poolings } from "./conv/pooling.ts";
+import { poolingGradients } from "./conv/pooling_gradient.ts";
+import { reductions } from "./reduce/reduction.ts";
+import { resizes } from "./conv/resize.ts";
+import { scans } from "./reduce/scan.ts";
+import { scatters } from "./shape/scatter.ts";
+import { shapes } from "./shape/shape.ts";
+import { trigonometry } from "./elementwise/trigonometry.ts";
 
 /** Every kernel by its tfjs name. */
 export const kernels: Readonly<Record<string, Kernel>> = {

@@ -7,7 +7,7 @@ import { samplerNames, samplers } from "../../../diffusion/samplers/registry.ts"
 import type { Denoiser, SamplerOptions, SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule, predictionTypes } from "../../../diffusion/schedules.ts";
 import { timestepSpacings } from "../../../diffusion/timesteps.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { standIn } from "../stand_in.ts";

@@ -10,7 +10,7 @@ import {
   type ScheduleConfig,
 } from "../../../diffusion/schedules.ts";
 import { timestepSpacings } from "../../../diffusion/timesteps.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { fallingRamp, magnitude, ramp, standIn } from "../stand_in.ts";

@@ -3,7 +3,7 @@ import { ddpm } from "../../../diffusion/samplers/ddpm.ts";
 import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
 import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { magnitude, ramp, standIn } from "../stand_in.ts";
 
 const schedule = noiseSchedule();

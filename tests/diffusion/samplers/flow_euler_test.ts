@@ -3,7 +3,7 @@ import { flowEuler } from "../../../diffusion/samplers/flow_euler.ts";
 import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { assertAllClose } from "../../assert_close.ts";
 

@@ -2,7 +2,7 @@ import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { exponentialSigmas, karrasSigmas, planSigmas } from "../../../diffusion/samplers/sigmas.ts";
 import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { assertAllClose } from "../../assert_close.ts";
 
 const schedule = noiseSchedule();

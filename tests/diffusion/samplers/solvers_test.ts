@@ -9,7 +9,7 @@ import { solveLinear } from "../../../diffusion/samplers/solve_linear.ts";
 import { solverWeights } from "../../../diffusion/samplers/solver_weights.ts";
 import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule, type ScheduleConfig } from "../../../diffusion/schedules.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { magnitude, ramp, standIn } from "../stand_in.ts";

@@ -10,7 +10,7 @@ import {
 } from "../../../diffusion/samplers/stop_at_sigma.ts";
 import type { SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { exactX0, geometricSchedule, m, s } from "./gaussian.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { openDevice } from "../../../engine/device.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { initializeBackend, trace } from "../../../engine/onnx/compile.ts";
 import * as tf from "../../../engine/tf.ts";
 import { float32, type HostArray, scalar } from "../../../engine/tree.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { openDevice } from "../../../engine/device.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { initializeBackend, registerOnnxBackend } from "../../../engine/onnx/register.ts";
 import * as tf from "../../../engine/tf.ts";
 import { float32, type HostArray } from "../../../engine/tree.ts";

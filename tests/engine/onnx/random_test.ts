@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { openDevice } from "../../../engine/device.ts";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import * as tf from "../../../engine/tf.ts";
 import { float32, type HostArray } from "../../../engine/tree.ts";
 import { deviceWorks } from "../../devices.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { UserError } from "../../../engine/errors.ts";
+import { UserError } from "../../../base/errors.ts";
 import { Graph } from "../../../engine/onnx/graph.ts";
 import { probeBlockSize } from "../../../engine/onnx/probe.ts";
 import { ELEMENT_TYPE } from "../../../engine/onnx/proto.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openDevice } from "../../../../engine/device.ts";
-import { UserError } from "../../../../engine/errors.ts";
+import { UserError } from "../../../../base/errors.ts";
 import { missing } from "../../../../engine/onnx/kernels/missing.ts";
 import { kernels } from "../../../../engine/onnx/kernels/mod.ts";
 import * as tf from "../../../../engine/tf.ts";

@@ -1,0 +1,60 @@
+/** Where downloaded data are kept between runs. */
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { granted } from "../../base/permissions.ts";
+
+/** What {@linkcode cacheDirectory} depends on; each has a default from the process. */
+export interface CacheOptions {
+  /** Reads an environment variable; one that may not be read counts as unset. */
+  readonly env?: (name: string) => string | undefined;
+  /** The operating system, as in `Deno.build.os`. */
+  readonly os?: typeof Deno.build.os;
+  /** Whether a folder may be both read and written. */
+  readonly usable?: (folder: string) => boolean;
+}
+
+function permittedEnv(variable: string): string | undefined {
+  if (!granted({ name: "env", variable })) return undefined;
+  const value = Deno.env.get(variable);
+  return value === "" ? undefined : value;
+}
+
+function permittedFolder(path: string): boolean {
+  return granted({ name: "read", path }) && granted({ name: "write", path });
+}
+
+/** The folder for caches that the platform's conventions name, where the environment tells it. */
+function platformCache(
+  env: (name: string) => string | undefined,
+  os: typeof Deno.build.os,
+): string | undefined {
+  const xdg = env("XDG_CACHE_HOME");
+  if (xdg !== undefined) return xdg;
+  if (os === "windows") return env("LOCALAPPDATA");
+  const home = env("HOME");
+  if (home === undefined) return undefined;
+  return os === "darwin" ? join(home, "Library", "Caches") : join(home, ".cache");
+}
+
+/**
+ * The folder that downloads are kept in: `NANODIFFUSION_CACHE` where it is set; otherwise
+ * `nanodiffusion` in the platform's cache folder (`$XDG_CACHE_HOME` or `~/.cache`,
+ * `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows); and where this process may not use that
+ * one, `.cache` beside this project's own folders, which permission sets can name.
+ *
+ * @returns The folder, which may not exist yet, or undefined where none may be used.
+ */
+export function cacheDirectory(
+  { env = permittedEnv, os = Deno.build.os, usable = permittedFolder }: CacheOptions = {},
+): string | undefined {
+  const chosen = env("NANODIFFUSION_CACHE");
+  if (chosen !== undefined) return chosen;
+  const platform = platformCache(env, os);
+  if (platform !== undefined) {
+    const folder = join(platform, "nanodiffusion");
+    if (usable(folder)) return folder;
+  }
+  if (!import.meta.url.startsWith("file:")) return undefined;
+  const own = fileURLToPath(new URL("../../.cache", import.meta.url));
+  return usable(own) ? own : undefined;
+}

@@ -1,0 +1,210 @@
+/**
+ * Models from the Hugging Face hub. A revision is pinned to its commit, files are kept in the cache by
+ * that commit, and what the hub says of size and hash is checked before a file gets its name there: so
+ * what the cache holds is whole. `HF_ENDPOINT` names another server, `HF_TOKEN` gives access to what is
+ * not public, and with `HF_HUB_OFFLINE=1` only the cache is asked.
+ */
+import { join } from "node:path";
+import { UserError } from "../../base/errors.ts";
+import { fileError } from "../../base/file_errors.ts";
+import { isJsonObject, type JsonObject, parseJsonObject } from "../../base/json.ts";
+import { quote } from "../../base/quote.ts";
+import { cacheDirectory } from "./cache.ts";
+import { sha256Hex } from "./integrity.ts";
+import { hubFetcher } from "./hub_fetch.ts";
+import type { Network } from "./network.ts";
+import { granted } from "../../base/permissions.ts";
+
+/** Options of {@linkcode openHubModel}. */
+export interface HubOptions {
+  /** The server. @default {HF_ENDPOINT, or the public hub} */
+  readonly endpoint?: string;
+  /** Gives access to models that are not public. @default {HF_TOKEN} */
+  readonly token?: string;
+  /** Ask the cache alone. @default {HF_HUB_OFFLINE} */
+  readonly offline?: boolean;
+  /** The cache's folder. @default {cacheDirectory()} */
+  readonly cacheDir?: string;
+  /** The network and the clock. @default {systemNetwork} */
+  readonly network?: Network;
+  /** Tries a file, for faults that may pass. @default {5} */
+  readonly tries?: number;
+  /** Told in a line what is downloaded. */
+  readonly log?: (line: string) => void;
+}
+
+/** A model on the hub, at one commit. */
+export interface HubModel {
+  /** Its name with the commit: "owner/name@0123abc". */
+  readonly name: string;
+  /** The commit. */
+  readonly commit: string;
+  /** Reads a file: undefined where the model has none of that name. */
+  read(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
+}
+
+/** What the hub says of a file. */
+interface HubFile {
+  readonly size: number | undefined;
+  /** The hash of a large file's content. */
+  readonly sha256: string | undefined;
+  /** Git's hash of another file, by which the commit knows it. */
+  readonly blobId: string | undefined;
+}
+
+/** More than any file of a model that fits into memory, and any listing. */
+const [MAX_BYTES, MAX_LISTING] = [8e9, 4e6] as const;
+
+const NAME = /^(?:[\w-][\w.-]*\/)?[\w-][\w.-]*$/;
+const FILE = /^(?:[\w-][\w.-]*\/)*[\w-][\w.-]*$/;
+
+function variable(name: string): string | undefined {
+  if (!granted({ name: "env", variable: name })) return undefined;
+  return Deno.env.get(name) || undefined;
+}
+
+/**
+ * Opens a model.
+ *
+ * @param reference "owner/name" or "owner/name@revision", the revision a branch, tag or commit; "main"
+ * if not given.
+ * @throws {UserError} If the name is none, the hub refuses or cannot be reached, or offline nothing is in
+ * the cache: the message says which and what to do.
+ */
+export async function openHubModel(reference: string, options: HubOptions = {}): Promise<HubModel> {
+  const [id = "", revision = "main", ...rest] = reference.split("@");
+  if (
+    rest.length > 0 || !NAME.test(id) || !FILE.test(revision) || `${id}/${revision}`.includes("..")
+  ) {
+    throw new UserError(
+      `${quote(reference)} names no model: expected a folder that exists, or OWNER/NAME or ` +
+        "OWNER/NAME@REVISION of the hub",
+    );
+  }
+  const { cacheDir = cacheDirectory() } = options;
+  if (cacheDir === undefined) {
+    throw new UserError("there is no folder for downloads: set NANODIFFUSION_CACHE to one");
+  }
+  const offline = options.offline ?? ["1", "true"].includes(variable("HF_HUB_OFFLINE") ?? "");
+  const endpoint = (options.endpoint ?? variable("HF_ENDPOINT") ?? "https://huggingface.co")
+    .replace(/\/+$/, "");
+  if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
+    throw new UserError(
+      `${
+        quote(endpoint)
+      }, from HF_ENDPOINT, is no address of a hub: it must begin with https:// or http://`,
+    );
+  }
+  const folder = join(cacheDir, "hub", id.replace("/", "--"));
+  const fetchFile = hubFetcher({ ...options, token: options.token ?? variable("HF_TOKEN") });
+  const listingPath = join(folder, `${revision.replaceAll("/", "--")}.json`);
+  const api = `${endpoint}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
+  let bytes = await readIfThere(listingPath);
+  // A commit never changes; where a branch or a tag points to is asked again.
+  if (bytes === undefined || (!offline && !/^[0-9a-f]{40}$/.test(revision))) {
+    if (offline) throw notCached(id, listingPath);
+    await fetchFile({
+      address: api,
+      path: listingPath,
+      what: `${id}@${revision}`,
+      maxBytes: MAX_LISTING,
+      again: bytes !== undefined,
+      check: (found) => Promise.resolve(listingFault(found)),
+    });
+    bytes = await readIfThere(listingPath);
+  }
+  const { commit, files } = parseListing(bytes!, listingPath);
+  const name = `${id}@${commit.slice(0, 12)}`;
+  return {
+    ...{ name, commit },
+    read: async (file) => {
+      const known = files.get(file);
+      if (known === undefined || !FILE.test(file) || file.includes("..")) return undefined;
+      const path = join(folder, commit, file);
+      const there = await readIfThere(path);
+      if (there !== undefined) return there;
+      if (offline) throw notCached(`${name}: ${file}`, path);
+      options.log?.(`${name}: downloading ${file}`);
+      await fetchFile({
+        address: `${endpoint}/${id}/resolve/${commit}/${file}`,
+        path,
+        what: `${name}: ${file}`,
+        maxBytes: known.size ?? MAX_BYTES,
+        check: (found) => faultOf(found, known),
+      });
+      return await readIfThere(path);
+    },
+  };
+}
+
+function notCached(what: string, path: string): UserError {
+  return new UserError(
+    `${what} is not in the cache (${path}), and HF_HUB_OFFLINE forbids to fetch it: unset that, or ` +
+      "name a folder that holds the model",
+  );
+}
+
+function parseListing(
+  bytes: Uint8Array,
+  source: string,
+): { commit: string; files: Map<string, HubFile> } {
+  const json: JsonObject = parseJsonObject(new TextDecoder().decode(bytes), source);
+  const { sha, siblings } = json;
+  if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings)) {
+    throw new UserError(`${source} is no listing of a model: remove it, and check HF_ENDPOINT`);
+  }
+  const files = new Map<string, HubFile>();
+  for (const entry of siblings) {
+    if (!isJsonObject(entry) || typeof entry["rfilename"] !== "string") continue;
+    const { rfilename, size, lfs, blobId } = entry;
+    const hash = isJsonObject(lfs) ? lfs["sha256"] ?? lfs["oid"] : undefined;
+    files.set(rfilename as string, {
+      size: typeof size === "number" ? size : undefined,
+      sha256: typeof hash === "string" ? hash : undefined,
+      blobId: typeof blobId === "string" ? blobId : undefined,
+    });
+  }
+  return { commit: sha, files };
+}
+
+/** What is wrong with a listing that was sent, before it is kept. */
+function listingFault(bytes: Uint8Array<ArrayBuffer>): string | undefined {
+  try {
+    parseListing(bytes, "the answer");
+  } catch (error) {
+    if (error instanceof UserError) return `sent no listing of a model (${error.message})`;
+    throw error;
+  }
+}
+
+/** Git's name of a file's content (git-hash-object). */
+async function gitBlobId(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const head = new TextEncoder().encode(`blob ${bytes.length}\0`);
+  const whole = new Uint8Array(head.length + bytes.length);
+  whole.set(head);
+  whole.set(bytes, head.length);
+  return new Uint8Array(await crypto.subtle.digest("SHA-1", whole)).toHex();
+}
+
+async function faultOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  { size, sha256, blobId }: HubFile,
+): Promise<string | undefined> {
+  if (size !== undefined && bytes.length !== size) {
+    return `sent ${bytes.length} of ${size} bytes`;
+  }
+  const other = sha256 !== undefined
+    ? await sha256Hex(bytes) !== sha256
+    : blobId !== undefined && await gitBlobId(bytes) !== blobId;
+  if (other) return "sent bytes with another hash than it says";
+  return undefined;
+}
+
+async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw fileError(error, `read ${path}`);
+  }
+}

@@ -1,0 +1,199 @@
+/** One HTTP request for a file, or for the rest of one. */
+import { quote } from "../../base/quote.ts";
+import type { Network } from "./network.ts";
+import {
+  beginPartial,
+  discardPartial,
+  partialPath,
+  type Progress,
+  readProgress,
+} from "./partial.ts";
+import { isTransientStatus, retryAfter } from "./retry.ts";
+
+/** Options of {@linkcode transfer}. */
+export interface TransferOptions {
+  /** The network and the clock. */
+  readonly network: Network;
+  /** The most bytes that the file may have. */
+  readonly maxBytes: number;
+  /** Milliseconds until the server must have begun to answer. */
+  readonly answerTimeout: number;
+  /** Milliseconds in which at least 16 KiB must arrive, or all that is left. */
+  readonly stallTimeout: number;
+  /** Told the bytes so far, and how many there will be where the server says so. */
+  readonly onProgress?: ((received: number, total: number | undefined) => void) | undefined;
+  /** Stops the transfer; what has arrived is kept for the next one. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Why a transfer failed, and so whether another one may help. */
+export class TransferError extends Error {
+  /** "unreachable": no connection came about; "transient": may pass; "permanent": will not. */
+  readonly kind: "unreachable" | "transient" | "permanent";
+  /** Whether the server has answered at all. */
+  readonly answered: boolean;
+  /** Milliseconds that the server asks to wait before the next request. */
+  readonly retryAfter: number | undefined;
+
+  /** Takes the clause that says what went wrong, and the properties of the same names. */
+  constructor(
+    message: string,
+    kind: TransferError["kind"],
+    answered: boolean,
+    retryAfter?: number,
+  ) {
+    super(message);
+    this.kind = kind;
+    this.answered = answered;
+    this.retryAfter = retryAfter;
+  }
+}
+
+const STALL_BYTES = 16 * 1024;
+
+/** An error of `fetch` in one clause, without the URL that it repeats. */
+function explain(error: unknown): string {
+  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const message = inner instanceof Error ? inner.message : String(inner);
+  return message.replace(/^error sending request for url \(.*?\): /, "");
+}
+
+/** What `If-Range` can be given: weak ETags do not promise the same bytes. */
+function validatorOf(headers: Headers): string | undefined {
+  if (headers.get("content-encoding") !== null) return undefined; // ranges would count packed bytes
+  const etag = headers.get("etag");
+  if (etag !== null && !etag.startsWith("W/")) return etag;
+  return headers.get("last-modified") ?? undefined;
+}
+
+function lengthOf(headers: Headers): number | undefined {
+  const value = headers.get("content-length");
+  if (value === null || headers.get("content-encoding") !== null) return undefined;
+  return /^\d+$/.test(value) ? Number(value) : undefined;
+}
+
+async function request(
+  address: string,
+  headers: HeadersInit,
+  network: Network,
+  signal: AbortSignal,
+): Promise<Response> {
+  try {
+    return await network.fetch(address, { headers, signal });
+  } catch (error) {
+    if (signal.aborted) throw new TransferError(String(signal.reason), "unreachable", false);
+    const message = explain(error);
+    const kind = error instanceof Deno.errors.NotCapable || /redirect/i.test(message)
+      ? "permanent"
+      : /\(Connect\)|dns error/.test(message)
+      ? "unreachable"
+      : "transient";
+    throw new TransferError(message, kind, false);
+  }
+}
+
+/**
+ * Looks at an answer's head, and readies the partial file for its body.
+ *
+ * @returns Bytes that are there already, all bytes where that is known, and whether that is the whole
+ * file already.
+ * @throws {TransferError} Where the answer has no bytes of the file.
+ */
+async function accept(
+  { status, headers }: Response,
+  address: string,
+  target: string,
+  progress: Progress | undefined,
+  now: number,
+): Promise<{ received: number; total: number | undefined; whole: boolean }> {
+  if (status === 200) {
+    await beginPartial(target, address, validatorOf(headers));
+    return { received: 0, total: lengthOf(headers), whole: false };
+  }
+  if (progress === undefined || (status !== 206 && status !== 416)) {
+    throw new TransferError(
+      `status ${status}`,
+      isTransientStatus(status) ? "transient" : "permanent",
+      true,
+      retryAfter(headers.get("retry-after"), now),
+    );
+  }
+  const range = headers.get("content-range") ?? "";
+  const [, first, length] = /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(range) ?? [];
+  const { offset } = progress;
+  const total = length === undefined || length === "*" ? undefined : Number(length);
+  if (status === 416 && total === offset) return { received: offset, total, whole: true };
+  if (status === 206 && Number(first) === offset) return { received: offset, total, whole: false };
+  await discardPartial(target);
+  const message = `asked for byte ${offset} on, answered status ${status}, range ${quote(range)}`;
+  throw new TransferError(message, "transient", true);
+}
+
+/**
+ * Fetches a file into `target`'s partial file (see partial.ts), from where that one ends if the
+ * server agrees, and syncs it to disk. What it holds is not looked at.
+ *
+ * @throws {TransferError} Where the network or the server fails.
+ */
+export async function transfer(
+  address: string,
+  target: string,
+  { network, maxBytes, answerTimeout, stallTimeout, onProgress, signal }: TransferOptions,
+): Promise<void> {
+  const watchdog = new AbortController();
+  const stop = signal === undefined ? watchdog.signal : AbortSignal.any([watchdog.signal, signal]);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const expect = (what: string, within: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => watchdog.abort(`no ${what} within ${within / 1000} s`), within);
+  };
+  try {
+    const progress = await readProgress(target, address);
+    const headers: Record<string, string> = { "accept-encoding": "identity" };
+    if (progress !== undefined) {
+      headers["range"] = `bytes=${progress.offset}-`;
+      headers["if-range"] = progress.validator;
+    }
+    expect("answer", answerTimeout);
+    const response = await request(address, headers, network, stop);
+    const head = await accept(response, address, target, progress, network.now());
+    if (head.whole) return;
+    const { total } = head;
+    let { received } = head;
+    const requireLength = (bytes: number) => {
+      if (bytes <= maxBytes) return;
+      throw new TransferError(`more than the ${maxBytes} bytes it may have`, "permanent", true);
+    };
+    requireLength(total ?? 0);
+    using file = await Deno.open(partialPath(target), { append: true });
+    const reader = response.body?.getReader();
+    for (let pending = STALL_BYTES;;) {
+      if (pending >= STALL_BYTES) {
+        expect("further 16 KiB", stallTimeout);
+        pending = 0;
+      }
+      const chunk = await reader?.read().catch((error) => {
+        const reason = stop.aborted ? String(stop.reason) : explain(error);
+        throw new TransferError(`broke off at byte ${received}: ${reason}`, "transient", true);
+      });
+      if (chunk?.value === undefined) break;
+      received += chunk.value.length;
+      pending += chunk.value.length;
+      requireLength(received);
+      for (let written = 0; written < chunk.value.length;) {
+        written += await file.write(chunk.value.subarray(written));
+      }
+      onProgress?.(received, total);
+    }
+    await file.sync();
+    if (total !== undefined && received < total) {
+      throw new TransferError(`broke off at byte ${received} of ${total}`, "transient", true);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    watchdog.abort(); // closes what is still open of the answer
+  }
+}

@@ -1,0 +1,252 @@
+/** The UNet's configuration, as diffusers' UNet2DModel writes it, and the plan that follows from it. */
+import { UserError } from "../../base/errors.ts";
+import { quote } from "../../base/quote.ts";
+import { configChecks, isCount } from "./config_checks.ts";
+import { fromDiffusersConfig, toDiffusersConfig } from "./diffusers_config.ts";
+
+/** Kinds of blocks on the way down. */
+export const DOWN_BLOCK_TYPES = ["DownBlock2D", "AttnDownBlock2D"] as const;
+
+/** Kinds of blocks on the way up. */
+export const UP_BLOCK_TYPES = ["UpBlock2D", "AttnUpBlock2D"] as const;
+
+/** Settings of a UNet, named as in diffusers' UNet2DModel. */
+export interface UNetConfig {
+  /** Height and width of the images, or one number for both. Each block but the last halves them. */
+  readonly sampleSize: number | readonly [number, number];
+  /** Channels of the input. */
+  readonly inChannels: number;
+  /** Channels of the output. */
+  readonly outChannels: number;
+  /** Channels at each resolution. */
+  readonly blockOutChannels: readonly number[];
+  /** Residual blocks at each resolution; on the way up there is one more. */
+  readonly layersPerBlock: number;
+  /** The kind of block at each resolution, going down. */
+  readonly downBlockTypes: readonly (typeof DOWN_BLOCK_TYPES[number])[];
+  /** The kind of block at each resolution, going up. */
+  readonly upBlockTypes: readonly (typeof UP_BLOCK_TYPES[number])[];
+  /** Whether the middle has attention. */
+  readonly addAttention: boolean;
+  /** Features of an attention head; null for one head. */
+  readonly attentionHeadDim: number | null;
+  /** Groups of the group normalizations. */
+  readonly normNumGroups: number;
+  /** Added to the variances. */
+  readonly normEps: number;
+  /** Classes of the class embedding, or null for an unconditional model. */
+  readonly numClassEmbeds: number | null;
+  /** Cosines before sines in the time embedding. */
+  readonly flipSinToCos: boolean;
+  /** See timestepEmbedding. */
+  readonly freqShift: number;
+  /** Whether the input is 2x - 1 first, for images in [0, 1]. */
+  readonly centerInputSample: boolean;
+  /** Features of the time embedding; null for 4 times the first resolution's channels. */
+  readonly timeEmbeddingDim: number | null;
+}
+
+/** diffusers' defaults. */
+export const UNET_DEFAULTS: UNetConfig = {
+  sampleSize: 32,
+  inChannels: 3,
+  outChannels: 3,
+  blockOutChannels: [224, 448, 672, 896],
+  layersPerBlock: 2,
+  downBlockTypes: ["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"],
+  upBlockTypes: ["AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"],
+  addAttention: true,
+  attentionHeadDim: 8,
+  normNumGroups: 32,
+  normEps: 1e-5,
+  numClassEmbeds: null,
+  flipSinToCos: true,
+  freqShift: 0,
+  centerInputSample: false,
+  timeEmbeddingDim: null,
+};
+
+/** What diffusers' config has beyond ours, with the only values that are supported. */
+const FIXED = {
+  act_fn: "silu",
+  attn_norm_num_groups: null,
+  class_embed_type: null,
+  downsample_padding: 1,
+  downsample_type: "conv",
+  dropout: 0,
+  mid_block_scale_factor: 1,
+  mid_block_type: "UNetMidBlock2D",
+  num_train_timesteps: null,
+  resnet_time_scale_shift: "default",
+  time_embedding_type: "positional",
+  upsample_type: "conv",
+} as const;
+
+/** The configuration as diffusers' config.json has it. */
+export function unetConfigToJson(config: UNetConfig): Record<string, unknown> {
+  return toDiffusersConfig("UNet2DModel", FIXED, Object.entries(config));
+}
+
+/**
+ * Reads diffusers' config.json of a UNet2DModel.
+ *
+ * @param where The file, for messages.
+ * @throws {UserError} If it is of another class, or asks for what is not supported.
+ */
+export function unetConfigFromJson(json: Record<string, unknown>, where: string): UNetConfig {
+  const className = json["_class_name"];
+  if (className !== undefined && className !== "UNet2DModel") {
+    throw new UserError(`${where} describes a ${quote(className)}; a UNet2DModel is wanted.`);
+  }
+  const config = fromDiffusersConfig(json, { fixed: FIXED, defaults: UNET_DEFAULTS, where });
+  return checkUNetConfig(config, where);
+}
+
+/**
+ * Checks that a configuration makes sense.
+ *
+ * @param where What to name in messages: a file, or "The UNet".
+ * @returns The configuration.
+ * @throws {UserError} Saying which setting is wrong.
+ */
+export function checkUNetConfig(config: UNetConfig, where = "The UNet"): UNetConfig {
+  const { blockOutChannels, downBlockTypes, upBlockTypes, normNumGroups, sampleSize } = config;
+  const { fail, counts, positive, booleans } = configChecks(config, where);
+  counts(["layersPerBlock"], { most: 100 }); // each is many tensors to look for
+  counts(["inChannels", "outChannels", "normNumGroups"]);
+  counts(["attentionHeadDim", "numClassEmbeds", "timeEmbeddingDim"], { orNull: true });
+  positive("normEps");
+  booleans("addAttention", "flipSinToCos", "centerInputSample");
+  if (!Number.isFinite(config.freqShift)) fail(`freqShift is ${quote(config.freqShift)}`);
+  const sizes: unknown[] = Array.isArray(sampleSize) ? sampleSize : [sampleSize, sampleSize];
+  if (sizes.length !== 2 || !sizes.every((size) => isCount(size))) {
+    fail(`sampleSize is ${quote(sampleSize)}; use a whole number, or two of them`);
+  }
+  for (const key of ["blockOutChannels", "downBlockTypes", "upBlockTypes"] as const) {
+    if (!Array.isArray(config[key])) fail(`${key} is ${quote(config[key])}; use a list`);
+  }
+  const odd = blockOutChannels.find((channels) => !isCount(channels));
+  if (odd !== undefined) fail(`blockOutChannels has ${quote(odd)}; use whole numbers from 1 on`);
+  const levels = blockOutChannels.length;
+  if (levels === 0) fail("blockOutChannels is empty");
+  if (levels > 16) fail(`blockOutChannels has ${levels} entries; use 16 at most`);
+  if (downBlockTypes.length !== levels || upBlockTypes.length !== levels) {
+    fail(
+      `blockOutChannels has ${levels} entries, downBlockTypes ${downBlockTypes.length} and ` +
+        `upBlockTypes ${upBlockTypes.length}; all need the same number`,
+    );
+  }
+  const checkTypes = (types: readonly string[], known: readonly string[]) => {
+    const unknown = types.find((type) => !known.includes(type));
+    if (unknown !== undefined) {
+      fail(`block type ${quote(unknown)} is not one of ${known.join(", ")}`);
+    }
+  };
+  checkTypes(downBlockTypes, DOWN_BLOCK_TYPES);
+  checkTypes(upBlockTypes, UP_BLOCK_TYPES);
+  for (const channels of blockOutChannels) {
+    if (channels % normNumGroups !== 0) {
+      fail(`${channels} channels do not divide into ${normNumGroups} groups (normNumGroups)`);
+    }
+    const head = config.attentionHeadDim;
+    if (head !== null && channels >= head && channels % head !== 0) {
+      fail(`${channels} channels do not divide into heads of ${head} (attentionHeadDim)`);
+    }
+  }
+  const factor = 2 ** (levels - 1);
+  for (const size of sizeOfSample(sampleSize)) {
+    if (size % factor !== 0) {
+      fail(
+        `images of ${size} pixels cannot be halved ${
+          levels - 1
+        } times; use a multiple of ${factor}, ` +
+          "or fewer entries in blockOutChannels",
+      );
+    }
+  }
+  return config;
+}
+
+/** Height and width. */
+export function sizeOfSample(
+  sampleSize: number | readonly [number, number],
+): readonly [number, number] {
+  return typeof sampleSize === "number" ? [sampleSize, sampleSize] : sampleSize;
+}
+
+/** A residual block: its name and channels. */
+export interface ResnetPlan {
+  /** The prefix of its parameters. */
+  readonly name: string;
+  /** Channels of its input, skip connection included. */
+  readonly inChannels: number;
+  /** Channels of its output. */
+  readonly outChannels: number;
+  /** The prefix of the parameters of the attention that follows, if one does. */
+  readonly attention: string | undefined;
+}
+
+/** The layers at one resolution. */
+export interface BlockPlan {
+  /** The residual blocks. */
+  readonly resnets: readonly ResnetPlan[];
+  /** The prefix of the parameters of the convolution that changes the resolution, if one follows. */
+  readonly resample: string | undefined;
+  /** Channels of the block's output. */
+  readonly channels: number;
+}
+
+/** The layers of a UNet in the order in which they run. */
+export interface UNetPlan {
+  /** Going down. */
+  readonly down: readonly BlockPlan[];
+  /** In the middle. */
+  readonly middle: readonly ResnetPlan[];
+  /** Going up. */
+  readonly up: readonly BlockPlan[];
+  /** Features of the time embedding. */
+  readonly timeEmbeddingDim: number;
+}
+
+/** Works out the layers of a UNet: names as diffusers has them, and channels. */
+export function planUNet(config: UNetConfig): UNetPlan {
+  const { blockOutChannels, layersPerBlock, downBlockTypes, upBlockTypes } = config;
+  const levels = blockOutChannels.length;
+  let channels = blockOutChannels[0]!;
+  const skips = [channels]; // channels of the skip connections, in the order in which they are made
+  const down = downBlockTypes.map((type, level): BlockPlan => {
+    const prefix = `down_blocks.${level}`;
+    const outChannels = blockOutChannels[level]!;
+    const resnets = Array.from({ length: layersPerBlock }, (_, i): ResnetPlan => {
+      const inChannels = channels;
+      channels = outChannels;
+      skips.push(channels);
+      const attention = type === "AttnDownBlock2D" ? `${prefix}.attentions.${i}` : undefined;
+      return { name: `${prefix}.resnets.${i}`, inChannels, outChannels, attention };
+    });
+    const last = level === levels - 1;
+    if (!last) skips.push(channels);
+    return { resnets, channels, resample: last ? undefined : `${prefix}.downsamplers.0.conv` };
+  });
+  const attention = config.addAttention ? "mid_block.attentions.0" : undefined;
+  const middle = [0, 1].map((i): ResnetPlan => ({
+    name: `mid_block.resnets.${i}`,
+    inChannels: channels,
+    outChannels: channels,
+    attention: i === 0 ? attention : undefined,
+  }));
+  const up = upBlockTypes.map((type, level): BlockPlan => {
+    const prefix = `up_blocks.${level}`;
+    const outChannels = blockOutChannels[levels - 1 - level]!;
+    const resnets = Array.from({ length: layersPerBlock + 1 }, (_, i): ResnetPlan => {
+      const inChannels = channels + skips.pop()!;
+      channels = outChannels;
+      const attention = type === "AttnUpBlock2D" ? `${prefix}.attentions.${i}` : undefined;
+      return { name: `${prefix}.resnets.${i}`, inChannels, outChannels, attention };
+    });
+    const last = level === levels - 1;
+    return { resnets, channels, resample: last ? undefined : `${prefix}.upsamplers.0.conv` };
+  });
+  const timeEmbeddingDim = config.timeEmbeddingDim ?? 4 * blockOutChannels[0]!;
+  return { down, middle, up, timeEmbeddingDim };
+}

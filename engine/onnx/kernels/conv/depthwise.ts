@@ -1,0 +1,103 @@
+/** Convolutions of each channel by itself, and their gradients. A filter is [h, w, C, M]. */
+import * as tf from "../../../tf.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { isBlockable, NCHWC } from "../../layout.ts";
+import { activated } from "../elementwise/activation.ts";
+import { naryOn, op } from "../elementwise/expression.ts";
+import {
+  channelsFirst,
+  channelsLast,
+  spreadBack,
+  taps,
+  type Window,
+  window2d,
+  windowAttributes,
+} from "./window.ts";
+
+type Quad = [number, number, number, number];
+
+function geometry(
+  inShape: readonly number[],
+  filterShape: readonly number[],
+  // deno-lint-ignore no-explicit-any
+  { strides, dilations, pad, dimRoundingMode }: any,
+): { window: Window; outShape: number[] } {
+  const info = tf.backend_util.computeConv2DInfo(
+    inShape as Quad,
+    filterShape as Quad,
+    strides,
+    dilations ?? [1, 1],
+    pad,
+    dimRoundingMode,
+    true,
+  );
+  return { window: window2d(info), outShape: info.outShape };
+}
+
+/** The value of a filter as [C * M, 1, h, w]. */
+function filterValue(backend: OnnxBackend, filter: tf.TensorInfo): string {
+  const [h, w, c, m] = filter.shape as Quad;
+  const channels = backend.transpose(backend.plain(filter), [2, 3, 0, 1]);
+  return backend.reshape(channels, [c * m, 1, h, w]);
+}
+
+function depthwise(
+  backend: OnnxBackend,
+  x: tf.TensorInfo,
+  filter: tf.TensorInfo,
+  { window, outShape }: { window: Window; outShape: number[] },
+): tf.TensorInfo {
+  const [h, w, c, m] = filter.shape as Quad;
+  const attributes = { ...windowAttributes(window), group: c };
+  const b = backend.blockSize;
+  if (isBlockable(backend, x) && m === 1) {
+    // The blocked layout of the filter is [C/b, h, w, b]: see layout.ts.
+    const split = backend.reshape(backend.plain(filter), [h, w, c / b, b]);
+    const laidOut = backend.reshape(backend.transpose(split, [2, 0, 1, 3]), [c, 1, h, w]);
+    const value = backend.node("Conv", [backend.blocked(x), laidOut], {
+      ...NCHWC,
+      attributes: { ...attributes, auto_pad: "NOTSET" },
+    });
+    return backend.blockedTensor(value, outShape);
+  }
+  const image = channelsFirst(backend, backend.plain(x), 2);
+  const value = backend.node("Conv", [image, filterValue(backend, filter)], { attributes });
+  return backend.tensor(channelsLast(backend, value, 2), outShape);
+}
+
+/** The kernels by their tfjs names. */
+export const depthwiseConvolutions: Record<string, Kernel> = {
+  DepthwiseConv2dNative: ({ x, filter }, attrs, backend) =>
+    depthwise(backend, x, filter, geometry(x.shape, filter.shape, attrs)),
+  FusedDepthwiseConv2D: (inputs, attrs, backend) => {
+    const { x, filter, bias } = inputs;
+    const y = depthwise(backend, x, filter, geometry(x.shape, filter.shape, attrs));
+    const sum = bias === undefined || bias === null
+      ? y
+      : naryOn(backend, [y, bias], y.shape, op("Add"), "float32");
+    return activated(backend, sum, inputs, attrs);
+  },
+  DepthwiseConv2dNativeBackpropInput: ({ dy, filter }, { inputShape, ...attrs }, backend) => {
+    const { window } = geometry(inputShape, filter.shape, attrs);
+    const gradient = channelsFirst(backend, backend.plain(dy), 2);
+    const weights = filterValue(backend, filter);
+    const value = spreadBack(backend, gradient, weights, window, inputShape[3]);
+    return backend.tensor(channelsLast(backend, value, 2), inputShape);
+  },
+  // For each tap the sums over samples and places of x times dy, channel by channel.
+  DepthwiseConv2dNativeBackpropFilter: ({ x, dy }, { filterShape, ...attrs }, backend) => {
+    const { window, outShape: [n, h, w] } = geometry(x.shape, filterShape, attrs);
+    const [, , c, m] = filterShape as Quad;
+    const gradient = backend.reshape(backend.plain(dy), [n!, h!, w!, c, m]);
+    const sums = taps(backend, backend.plain(x), window).map((tap) => {
+      const image = backend.reshape(tap, [n!, h!, w!, c, 1]);
+      const product = backend.node("Mul", [image, gradient]);
+      const sum = backend.node("ReduceSum", [product, backend.graph.int64s([0, 1, 2])], {
+        attributes: { keepdims: 0 },
+      });
+      return backend.reshape(sum, [1, c, m]);
+    });
+    const all = backend.node("Concat", sums, { attributes: { axis: 0 } });
+    return backend.tensor(backend.reshape(all, filterShape), filterShape);
+  },
+};

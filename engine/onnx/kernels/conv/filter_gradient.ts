@@ -1,0 +1,226 @@
+/**
+ * Gradients of convolutions with respect to their filters:
+ * dW[i, j, c, k] = sum over n, h, w of x[n, h*s + i - top, w*s + j - left, c] * dy[n, h, w, k].
+ *
+ * As a product of matrices this is slow, copies included. It is a convolution as well, with other
+ * roles for the axes: the samples n are its input channels, dy is its filter [K, N, H, W], as large as
+ * an image, and x is its image, whose width holds x's columns and channels alike: [1, N, H, W*C]. With
+ * the filter's columns C apart (a dilation of C), the place (i, j*C + c) of the output is dW[i, j, c, :].
+ * Where x has the blocked layout, [N, C/b, H, W*b], the blocks of channels become the batch instead.
+ * The image is padded in width beforehand, because ONNX Runtime is slow at outputs that need padding
+ * on the left or right.
+ *
+ * One such convolution runs at the speed of the forward pass (370 to 510 GFLOPS for 28x28x32 to 7x7x64
+ * at batch 64 on two AVX-512 cores) and needs two cheap changes of layout; a convolution for each
+ * horizontal tap over shifted slices took 1.4 times as long in all, products of matrices twice.
+ */
+import type * as tf from "../../../tf.ts";
+import { sizeOf } from "../../../tree.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { convAttributes, isBlockable, isBlocked, NCHWC } from "../../layout.ts";
+import { inEitherFormat } from "./channels_first.ts";
+import { type ConvInfo, convInfo } from "./convolution.ts";
+
+type Quad = [number, number, number, number];
+
+/** A tensor [N, H, W, C] as images for {@linkcode correlate}. */
+interface Images {
+  /** A value [outer, N, H, (left + W + right) * inner], blocked over N. */
+  readonly value: string;
+  /** The number of images: C / inner. */
+  readonly outer: number;
+  /** Channels within the width of an image. */
+  readonly inner: number;
+}
+
+/**
+ * Swaps the first two of axes [a, b, rest]. A Gather of whole chunks runs on all threads, where
+ * Transpose has one: a step of the small preset took 800 instead of 866 ms, one of 128 images of the
+ * nano preset as long as before.
+ */
+function swapOuter(
+  backend: OnnxBackend,
+  value: string,
+  [a, b, rest]: readonly [number, number, number],
+): string {
+  if (a === 1 || b === 1) return value;
+  const order = Array.from({ length: a * b }, (_, i) => (i % a) * b + Math.floor(i / a));
+  return backend.node("Gather", [
+    backend.reshape(value, [a * b, rest]),
+    backend.graph.constant(order, [a * b], "int32"),
+  ], { attributes: { axis: 0 } });
+}
+
+function asImages(
+  backend: OnnxBackend,
+  x: tf.TensorInfo,
+  [left, right]: readonly [number, number],
+): Images {
+  const [n, h, w, c] = x.shape as Quad;
+  const b = backend.blockSize;
+  const [outer, inner] = isBlocked(backend, x) ? [c / b, b] : [1, c];
+  const rows = isBlocked(backend, x)
+    ? backend.reshape(
+      swapOuter(backend, backend.blocked(x), [n, outer, h * w * inner]),
+      [outer, n, h, w * inner],
+    )
+    : backend.reshape(backend.plain(x), [1, n, h, w * c]);
+  const pads = backend.graph.int64s([0, 0, 0, left * inner, 0, 0, 0, right * inner]);
+  const padded = left + right === 0 ? rows : backend.node("Pad", [rows, pads]);
+  const value = backend.node("ReorderInput", [padded], {
+    ...NCHWC,
+    attributes: { channels_last: 0 },
+  });
+  return { value, outer, inner };
+}
+
+/** A tensor [N, H, W, K] as a filter [K, N, H, W], laid out [K/b, N/b, H, W, b of N, b of K]. */
+function asFilter(backend: OnnxBackend, dy: tf.TensorInfo): string {
+  const [n, h, w, k] = dy.shape as Quad;
+  const b = backend.blockSize;
+  if (!isBlocked(backend, dy)) {
+    const split = backend.reshape(backend.plain(dy), [n / b, b, h * w, k / b, b]);
+    return backend.reshape(backend.transpose(split, [3, 0, 2, 1, 4]), [k, n, h, w]);
+  }
+  // b samples of blocked images are, in memory, a blocked image of b*b channels.
+  const grouped = backend.reshape(backend.blocked(dy), [n / b, b * b, (k / b) * h, w]);
+  const pixels = backend.node("ReorderOutput", [grouped], {
+    ...NCHWC,
+    attributes: { channels: b * b, channels_last: 1 },
+  }); // [N/b, K/b * H, W, b of N * b of K]
+  return backend.reshape(swapOuter(backend, pixels, [n / b, k / b, h * w * b * b]), [k, n, h, w]);
+}
+
+/**
+ * Correlates one tensor with another over samples, rows and columns.
+ *
+ * @returns A value [K, C, taps down, taps across]: for every tap (i, j) the sums of
+ * image[n, h*s + i - top, w*s + j - left, c] * filter[n, h, w, k].
+ */
+function correlate(backend: OnnxBackend, image: tf.TensorInfo, filter: tf.TensorInfo, options: {
+  taps: readonly [number, number];
+  strides: readonly [number, number];
+  /** Above and to the left. */
+  pads: readonly [number, number];
+}): string {
+  const { taps, strides, pads } = options;
+  const [, imageHeight, imageWidth, c] = image.shape as Quad;
+  const [, filterHeight, filterWidth, k] = filter.shape as Quad;
+  const rest = (taps: number, size: number, stride: number, before: number, images: number) =>
+    (size - 1) * stride + taps - before - images;
+  const below = rest(taps[0], filterHeight, strides[0], pads[0], imageHeight);
+  const right = rest(taps[1], filterWidth, strides[1], pads[1], imageWidth);
+  const { value, outer, inner } = asImages(backend, image, [pads[1], right]);
+  const sums = backend.node("Conv", [value, asFilter(backend, filter)], {
+    ...NCHWC,
+    attributes: convAttributes({
+      kernel: [filterHeight, filterWidth],
+      dilations: [strides[0], strides[1] * inner],
+      pads: [pads[0], 0, below, 0],
+    }),
+  });
+  const plain = backend.node("ReorderOutput", [sums], {
+    ...NCHWC,
+    attributes: { channels: k, channels_last: 0 },
+  });
+  const split = backend.reshape(plain, [outer, k, taps[0], taps[1], inner]);
+  return backend.reshape(backend.transpose(split, [1, 0, 4, 2, 3]), [k, c, ...taps]);
+}
+
+/** Whether {@linkcode correlate} can do it: whole blocks of samples, and no rows or columns to cut. */
+function fits(backend: OnnxBackend, x: tf.TensorInfo, dy: tf.TensorInfo, info: ConvInfo): boolean {
+  const { padInfo: { top, left }, filterHeight, filterWidth } = info;
+  const below = (dy.shape[1]! - 1) * info.strideHeight + filterHeight - top - x.shape[1]!;
+  const right = (dy.shape[2]! - 1) * info.strideWidth + filterWidth - left - x.shape[2]!;
+  return backend.blockSize > 0 && x.shape[0]! % backend.blockSize === 0 && sizeOf(x.shape) > 0 &&
+    info.dilationHeight === 1 && info.dilationWidth === 1 && below >= 0 && right >= 0 &&
+    top < filterHeight && left < filterWidth;
+}
+
+/** dW by one product of matrices a tap, for what the blocked layout cannot do. */
+function byProducts(
+  backend: OnnxBackend,
+  x: tf.TensorInfo,
+  dy: tf.TensorInfo,
+  info: ConvInfo,
+): string {
+  const { graph } = backend;
+  const { filterHeight, filterWidth, inChannels: c, outChannels: k, padInfo } = info;
+  const rows = info.batchSize * info.outHeight * info.outWidth;
+  const gradient = backend.reshape(backend.plain(dy), [rows, k]);
+  const { top, left, bottom, right } = padInfo;
+  // The last row and column of taps may reach beyond what the padding covers when strides leave a rest.
+  const padded = backend.node("Pad", [
+    backend.plain(x),
+    graph.int64s([0, top, left, 0, 0, bottom, right, 0]),
+  ]);
+  const taps: string[] = [];
+  for (let i = 0; i < filterHeight; i++) {
+    for (let j = 0; j < filterWidth; j++) {
+      const begin = [i * info.dilationHeight, j * info.dilationWidth] as const;
+      const strides = [info.strideHeight, info.strideWidth] as const;
+      const picked = backend.node("Slice", [
+        padded,
+        graph.int64s(begin),
+        graph.int64s([
+          begin[0] + (info.outHeight - 1) * strides[0] + 1,
+          begin[1] + (info.outWidth - 1) * strides[1] + 1,
+        ]),
+        graph.int64s([1, 2]),
+        graph.int64s(strides),
+      ]);
+      const product = backend.node("FusedMatMul", [backend.reshape(picked, [rows, c]), gradient], {
+        domain: "com.microsoft",
+        attributes: { transA: 1, transB: 0 },
+      });
+      taps.push(backend.reshape(product, [1, c, k]));
+    }
+  }
+  const all = taps.length === 1
+    ? taps[0]!
+    : backend.node("Concat", taps, { attributes: { axis: 0 } });
+  return backend.reshape(all, info.filterShape);
+}
+
+/** The kernel by its tfjs name. */
+export const filterGradients: Record<string, Kernel> = {
+  Conv2DBackpropFilter: inEitherFormat(
+    ({ x, dy }, attrs, backend) => {
+      const info = convInfo(x.shape, attrs.filterShape, attrs);
+      const { padInfo: { top, left }, filterHeight, filterWidth } = info;
+      const strides = [info.strideHeight, info.strideWidth] as const;
+      const taps = [filterHeight, filterWidth] as const;
+      const shape = attrs.filterShape;
+      if (fits(backend, x, dy, info)) {
+        // Images are padded and copied once more than filters: the smaller tensor had better be the image.
+        const swapped = strides[0] === 1 && strides[1] === 1 && isBlockable(backend, x) &&
+          (!isBlockable(backend, dy) || dy.shape[3]! < x.shape[3]!);
+        // [K, C, h, w] is how parameters are kept: back there, these transposes to [h, w, C, K] cancel.
+        const asFilter = (value: string) =>
+          backend.tensor(backend.transpose(value, [2, 3, 1, 0]), shape);
+        if (isBlockable(backend, dy) && !swapped) {
+          return asFilter(correlate(backend, x, dy, { taps, strides, pads: [top, left] }));
+        }
+        if (swapped) {
+          const pads = [filterHeight - 1 - top, filterWidth - 1 - left] as const;
+          const value = correlate(backend, dy, x, { taps, strides, pads }); // [C, K, h, w]
+          // Put right before its taps, which come out reversed: Slice is no place for a transpose to pass.
+          const { graph } = backend;
+          const turned = backend.transpose(value, [1, 0, 2, 3]);
+          return asFilter(
+            filterHeight * filterWidth === 1 ? turned : backend.node("Slice", [
+              turned,
+              graph.int64s([-1, -1]),
+              graph.int64s([-(filterHeight + 1), -(filterWidth + 1)]),
+              graph.int64s([2, 3]),
+              graph.int64s([-1, -1]),
+            ]),
+          );
+        }
+      }
+      return backend.tensor(byProducts(backend, x, dy, info), shape);
+    },
+    ["x", "dy"],
+    false,
+  ),
+};

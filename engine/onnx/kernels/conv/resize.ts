@@ -1,0 +1,178 @@
+/**
+ * Resizing of images [N, H, W, C]. Rows and columns are chosen and weighted as tfjs does it, worked out
+ * here with its arithmetic, so that the graph has only lookups (forward) and products with constant
+ * matrices (gradients).
+ */
+import type * as tf from "../../../tf.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { isBlockable, NCHWC } from "../../layout.ts";
+import { toChannelsFirst, toChannelsLast } from "./convolution.ts";
+import { plainAs } from "../elementwise/expression.ts";
+
+type Quad = [number, number, number, number];
+
+/** How positions of the result map to positions of the image. */
+interface Mapping {
+  /** First and last pixels coincide. */
+  alignCorners: boolean;
+  /** Pixels are where their centres are. */
+  halfPixelCenters?: boolean;
+}
+
+/** Pixels of the image to a pixel of the result, along one axis. */
+function ratio(from: number, to: number, alignCorners: boolean): number {
+  return alignCorners && to > 1 ? (from - 1) / (to - 1) : from / to;
+}
+
+/** For each position of the result the nearest of the image. */
+function nearest(from: number, to: number, mapping: Mapping): number[] {
+  const { alignCorners, halfPixelCenters } = mapping;
+  const scale = ratio(from, to, alignCorners);
+  const round = alignCorners ? Math.round : Math.floor;
+  return Array.from(
+    { length: to },
+    (_, i) => Math.min(from - 1, round(scale * (halfPixelCenters ? i + 0.5 : i))),
+  );
+}
+
+/** For each position of the result the two neighbours in the image, and how far it is to the second. */
+function neighbours(from: number, to: number, mapping: Mapping) {
+  const { alignCorners, halfPixelCenters } = mapping;
+  const scale = ratio(from, to, alignCorners);
+  const places = Array.from(
+    { length: to },
+    (_, i) => halfPixelCenters ? scale * (i + 0.5) - 0.5 : scale * i,
+  );
+  const before = places.map((place) => Math.max(0, Math.floor(place)));
+  return {
+    before,
+    after: places.map((place) => Math.min(from - 1, Math.ceil(place))),
+    fraction: places.map((place, i) => place - before[i]!),
+  };
+}
+
+function pick(
+  backend: OnnxBackend,
+  value: string,
+  indices: readonly number[],
+  axis: number,
+): string {
+  const chosen = backend.graph.constant(indices, [indices.length], "int32");
+  return backend.node("Gather", [value, chosen], { attributes: { axis } });
+}
+
+/** a + (b - a) * fraction along an axis of a value of rank 4. */
+function interpolate(backend: OnnxBackend, value: string, axis: number, between: {
+  before: readonly number[];
+  after: readonly number[];
+  fraction: readonly number[];
+}): string {
+  const first = pick(backend, value, between.before, axis);
+  const second = pick(backend, value, between.after, axis);
+  const shape = [1, 1, 1, 1].with(axis, between.fraction.length);
+  const fraction = backend.graph.constant(between.fraction, shape, "float32");
+  const step = backend.node("Mul", [backend.node("Sub", [second, first]), fraction]);
+  return backend.node("Add", [first, step]);
+}
+
+/** weights[i][j]: how much of result i is pixel j. */
+type Weights = readonly ReadonlyMap<number, number>[];
+
+/** [N, H', W', C] to [N, H, W, C]: every pixel collects what it gave. */
+function collect(
+  backend: OnnxBackend,
+  dy: tf.TensorInfo,
+  [rows, columns]: readonly [Weights, Weights],
+  shape: readonly number[],
+): tf.TensorInfo {
+  const [, h, w] = shape as Quad;
+  const matrix = (weights: Weights, size: number, transposed: boolean) => {
+    const values = new Float32Array(weights.length * size);
+    weights.forEach((row, i) => {
+      for (const [j, weight] of row) {
+        values[transposed ? j * weights.length + i : i * size + j] = weight;
+      }
+    });
+    const dimensions = transposed ? [size, weights.length] : [weights.length, size];
+    return backend.graph.constant(values, dimensions, "float32");
+  };
+  const image = toChannelsFirst(backend, backend.plain(dy), dy.shape); // [N, C, H', W']
+  const narrow = backend.node("MatMul", [image, matrix(columns, w, false)]);
+  const value = backend.node("MatMul", [matrix(rows, h, true), narrow]);
+  return backend.tensor(toChannelsLast(backend, value), shape);
+}
+
+/** Enlarges by whole factors: each pixel becomes a block of pixels. */
+function repeated(
+  backend: OnnxBackend,
+  images: tf.TensorInfo,
+  [vertical, horizontal]: readonly [number, number],
+): tf.TensorInfo {
+  const [n, h, w, c] = images.shape as Quad;
+  const shape = [n, h * vertical, w * horizontal, c];
+  if (isBlockable(backend, images)) {
+    return backend.blockedTensor(
+      backend.node("Upsample", [backend.blocked(images)], {
+        ...NCHWC,
+        attributes: {
+          scales: [1, 1, vertical, horizontal],
+          mode: "nearest",
+          coordinate_transformation_mode: "asymmetric",
+        },
+      }),
+      shape,
+    );
+  }
+  const rows = backend.reshape(backend.plain(images), [n, h, 1, w, 1, c]);
+  const expanded = backend.node("Expand", [
+    rows,
+    backend.graph.int64s([n, h, vertical, w, horizontal, c]),
+  ]);
+  return backend.tensor(backend.reshape(expanded, shape), shape, images.dtype);
+}
+
+const sizes = (x: tf.TensorInfo) => [x.shape[1]!, x.shape[2]!] as const;
+
+/** The kernels by their tfjs names. */
+export const resizes: Record<string, Kernel> = {
+  ResizeNearestNeighbor: ({ images }, attrs, backend) => {
+    const [n, h, w, c] = images.shape;
+    const [height, width] = attrs.size;
+    if (height % h === 0 && width % w === 0 && !attrs.alignCorners) {
+      return repeated(backend, images, [height / h, width / w]);
+    }
+    const tall = pick(backend, backend.plain(images), nearest(h, height, attrs), 1);
+    const value = pick(backend, tall, nearest(w, width, attrs), 2);
+    return backend.tensor(value, [n, height, width, c], images.dtype);
+  },
+  // tfjs's own gradients take no account of halfPixelCenters; nor do these.
+  ResizeNearestNeighborGrad: ({ images, dy }, { alignCorners }, backend) => {
+    const [from, to] = [sizes(images), sizes(dy)];
+    const along = (axis: 0 | 1): Weights =>
+      nearest(from[axis], to[axis], { alignCorners }).map((source) => new Map([[source, 1]]));
+    return collect(backend, dy, [along(0), along(1)], images.shape);
+  },
+  ResizeBilinear: ({ images }, attrs, backend) => {
+    const [n, h, w, c] = images.shape;
+    const [height, width] = attrs.size;
+    const wide = interpolate(
+      backend,
+      plainAs(backend, images, "float32"),
+      2,
+      neighbours(w, width, attrs),
+    );
+    const value = interpolate(backend, wide, 1, neighbours(h, height, attrs));
+    return backend.tensor(value, [n, height, width, c]);
+  },
+  ResizeBilinearGrad: ({ images, dy }, { alignCorners }, backend) => {
+    const [from, to] = [sizes(images), sizes(dy)];
+    const along = (axis: 0 | 1): Weights => {
+      const { before, after, fraction } = neighbours(from[axis], to[axis], { alignCorners });
+      return before.map((first, i) => {
+        const weights = new Map([[first, 1 - fraction[i]!]]);
+        return weights.set(after[i]!, (weights.get(after[i]!) ?? 0) + fraction[i]!);
+      });
+    };
+    return collect(backend, dy, [along(0), along(1)], images.shape);
+  },
+};

@@ -1,0 +1,97 @@
+/** Activations of networks, and what fused kernels apply after their sums. */
+import { UserError } from "../../../../base/errors.ts";
+import * as tf from "../../../tf.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import {
+  broadcastShape,
+  type Expression,
+  naryOn,
+  op,
+  plainAs,
+  scalar,
+  unary,
+  unaryOn,
+} from "./expression.ts";
+
+/** x where it is not negative, and something else where it is; NaN stays. */
+const orNegative = (negative: Expression): Expression => (g, x, ...others) =>
+  g.node("Where", [g.node("Less", [x, scalar(g, 0)]), negative(g, x, ...others), x]);
+
+const exponentialMinusOne: Expression = (g, x) => g.node("Sub", [g.node("Exp", [x]), scalar(g, 1)]);
+
+const scaled = (expression: Expression, factor: number): Expression => (g, x) =>
+  g.node("Mul", [expression(g, x), scalar(g, factor)]);
+
+const relu: Expression = op("Relu");
+const relu6: Expression = (g, x) => g.node("Clip", [x, scalar(g, 0), scalar(g, 6)]);
+const elu: Expression = orNegative(exponentialMinusOne);
+const leakyRelu = (alpha: number): Expression => orNegative(scaled((_g, x) => x, alpha));
+
+const prelu: Expression = orNegative((g, x, alpha) => g.node("Mul", [x, alpha!]));
+
+/** Activations of fused kernels that need no more than their name. */
+const BY_NAME: Readonly<Record<string, Expression>> = {
+  elu,
+  relu,
+  relu6,
+  sigmoid: op("Sigmoid"),
+};
+
+/**
+ * Applies what a fused kernel of tfjs is to apply to its result.
+ *
+ * @throws {UserError} If there is no such activation.
+ */
+export function activated(
+  backend: OnnxBackend,
+  x: tf.TensorInfo,
+  { preluActivationWeights: alpha }: { preluActivationWeights?: tf.TensorInfo },
+  { activation, leakyreluAlpha }: { activation: string; leakyreluAlpha?: number },
+): tf.TensorInfo {
+  if (activation === "linear") return x;
+  if (activation === "prelu") return naryOn(backend, [x, alpha!], x.shape, prelu, "float32");
+  if (activation === "leakyrelu") return unaryOn(backend, x, leakyRelu(leakyreluAlpha!));
+  if (!Object.hasOwn(BY_NAME, activation)) {
+    throw new UserError(
+      `The onnx device has no fused activation "${activation}": apply it after the operation.`,
+    );
+  }
+  return unaryOn(backend, x, BY_NAME[activation]!);
+}
+
+/** The activations by their tfjs names. */
+export const activations: Record<string, Kernel> = {
+  Elu: unary(elu),
+  // y is Elu's own value, so that exp(x) is y + 1.
+  EluGrad: ({ dy, y }, _attrs, backend) =>
+    naryOn(backend, [dy, y], y.shape, (g, gradient, value) => {
+      const slope = g.node("Add", [value, scalar(g, 1)]);
+      const positive = g.node("GreaterOrEqual", [value!, scalar(g, 0)]);
+      return g.node("Where", [positive, gradient, g.node("Mul", [gradient, slope])]);
+    }, "float32"),
+  LeakyRelu: (inputs, { alpha }, backend) =>
+    unary(leakyRelu(alpha), { result: "float32" })(inputs, {}, backend),
+  Prelu: ({ x, alpha }, _attrs, backend) => {
+    const floating = (t: tf.TensorInfo) =>
+      t.dtype === "float32" ? t : backend.tensor(plainAs(backend, t, "float32"), t.shape);
+    const operands = [floating(x), floating(alpha)];
+    return naryOn(backend, operands, broadcastShape(x, alpha), prelu, "float32");
+  },
+  Relu: unary(relu, { through: "int32" }),
+  Relu6: unary(relu6),
+  Selu: unary((g, x) =>
+    g.node("Where", [
+      g.node("Less", [x, scalar(g, 0)]),
+      scaled(exponentialMinusOne, tf.backend_util.SELU_SCALEALPHA)(g, x),
+      g.node("Mul", [x, scalar(g, tf.backend_util.SELU_SCALE)]),
+    ])
+  ),
+  Step: (inputs, { alpha = 0 }, backend) => {
+    const step = unary((g, x) => {
+      const positive = g.node("Greater", [x, scalar(g, 0)]);
+      const value = g.node("Where", [positive, scalar(g, 1), scalar(g, alpha)]);
+      return g.node("Where", [g.node("IsNaN", [x]), x, value]);
+    });
+    return step(inputs, {}, backend);
+  },
+};

@@ -1,0 +1,36 @@
+/** Division with a remainder, computed in float64, which holds every int32 and float32. */
+import type * as tf from "../../../tf.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { broadcastShape, castValue, toInt32 } from "./expression.ts";
+
+const asDouble = (backend: OnnxBackend, x: tf.TensorInfo) =>
+  castValue(backend, backend.plain(x), "float64");
+
+/**
+ * The remainder with the sign of the divisor. tfjs gets there by two remainders of truncation:
+ * (a % b + b) % b where the signs differ.
+ */
+function modulo(g: OnnxBackend, a: string, b: string): string {
+  const zero = g.graph.constant([0], [], "float64");
+  const remainder = (x: string) => g.node("Mod", [x, b], { attributes: { fmod: 1 } });
+  const negative = (x: string) => g.node("Less", [x, zero]);
+  const simple = remainder(a);
+  const differ = g.node("Xor", [negative(a), negative(b)]);
+  return g.node("Where", [differ, remainder(g.node("Add", [simple, b])), simple]);
+}
+
+/** The kernels by their tfjs names. */
+export const divisions: Record<string, Kernel> = {
+  FloorDiv: ({ a, b }, _attrs, backend) => {
+    const quotient = backend.node("Div", [asDouble(backend, a), asDouble(backend, b)]);
+    const value = toInt32(backend, backend.node("Floor", [quotient]), "float64");
+    return backend.tensor(value, broadcastShape(a, b), "int32");
+  },
+  Mod: ({ a, b }, _attrs, backend) => {
+    const rest = modulo(backend, asDouble(backend, a), asDouble(backend, b));
+    const value = a.dtype === "int32"
+      ? toInt32(backend, rest, "float64")
+      : castValue(backend, rest, a.dtype);
+    return backend.tensor(value, broadcastShape(a, b), a.dtype);
+  },
+};

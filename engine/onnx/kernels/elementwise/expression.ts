@@ -1,0 +1,152 @@
+/** What element-wise kernels are made of: expressions of values, applied in the layout that tensors have. */
+import * as tf from "../../../tf.ts";
+import type { DType } from "../../../tree.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import type { NodeOptions } from "../../graph.ts";
+import { isBlocked, sameShape } from "../../layout.ts";
+import { ELEMENT_TYPE } from "../../proto.ts";
+
+/** Builds an expression from the values of its operands, in whichever layout they come. */
+export type Expression = (backend: OnnxBackend, ...operands: string[]) => string;
+
+/** One ONNX operator as an expression. */
+export const op = (name: string, options?: NodeOptions): Expression => (backend, ...operands) =>
+  backend.node(name, operands, options);
+
+/** A float32 scalar of the graph. */
+export const scalar = (backend: OnnxBackend, value: number): string => backend.graph.scalar(value);
+
+/** Converts a value to an element type by ONNX's Cast. */
+export function castValue(
+  backend: OnnxBackend,
+  value: string,
+  to: keyof typeof ELEMENT_TYPE,
+): string {
+  return backend.node("Cast", [value], { attributes: { to: ELEMENT_TYPE[to] } });
+}
+
+/**
+ * Floating-point values as int32, as a typed array takes them: cut off towards zero, modulo 2^32, and 0
+ * for NaN and infinity, which ONNX's Cast leaves to the processor.
+ */
+export function toInt32(
+  backend: OnnxBackend,
+  value: string,
+  from: "float32" | "float64" = "float32",
+): string {
+  const constant = (number: number) => backend.graph.constant([number], [], from);
+  const fits = backend.node("Less", [backend.node("Abs", [value]), constant(2 ** 63)]);
+  const whole = backend.node("Where", [fits, value, constant(0)]);
+  // Without the remainder ONNX Runtime would make one cast of the two.
+  const low = backend.node("Mod", [
+    castValue(backend, whole, "int64"),
+    backend.graph.constant([2 ** 32], [], "int64"),
+  ]);
+  return castValue(backend, low, "int32");
+}
+
+/** Results of one type as another, the way they go into a typed array: fractions are cut off. */
+function converted(backend: OnnxBackend, value: string, from: string, to: string): string {
+  if (from === to) return value;
+  const whole = from === "float32" ? toInt32(backend, value) : value;
+  return whole !== value && to === "int32" ? whole : castValue(backend, whole, to as DType);
+}
+
+/** A tensor's plain value as another type. */
+export function plainAs(backend: OnnxBackend, x: tf.TensorInfo, dtype: DType): string {
+  const value = backend.plain(x);
+  return x.dtype === dtype ? value : castValue(backend, value, dtype);
+}
+
+/** One value or another of a type, element by element; ONNX Runtime's Where takes no booleans. */
+export function choose(
+  backend: OnnxBackend,
+  condition: string,
+  [yes, no]: readonly [string, string],
+  dtype: string,
+): string {
+  if (dtype !== "bool") return backend.node("Where", [condition, yes, no]);
+  const otherwise = backend.node("And", [backend.node("Not", [condition]), no]);
+  return backend.node("Or", [backend.node("And", [condition, yes]), otherwise]);
+}
+
+/** What element-wise kernels do with types beside float32. */
+interface Types {
+  /** The type that other tensors than float32 are computed in: float32 by default. */
+  through?: "int32" | "float32";
+  /** The result's type: that of the first operand by default. */
+  result?: DType;
+}
+
+/** A kernel of one tensor. */
+export function unary(expression: Expression, { through = "float32", result }: Types = {}): Kernel {
+  return ({ x }, _attrs, backend) => {
+    const dtype = result ?? x.dtype;
+    if (x.dtype === "float32") return unaryOn(backend, x, expression, dtype);
+    const value = expression(backend, plainAs(backend, x, through));
+    const computed = result === "bool" ? result : through;
+    return backend.tensor(converted(backend, value, computed, dtype), x.shape, dtype);
+  };
+}
+
+/** Applies an expression of one operand to a tensor, in the layout that it has. */
+export function unaryOn(
+  backend: OnnxBackend,
+  x: tf.TensorInfo,
+  expression: Expression,
+  dtype: string = x.dtype,
+): tf.TensorInfo {
+  return isBlocked(backend, x) && dtype === "float32"
+    ? backend.blockedTensor(expression(backend, backend.blocked(x)), x.shape)
+    : backend.tensor(expression(backend, backend.plain(x)), x.shape, dtype);
+}
+
+/** Whether an n-ary kernel should work in the blocked layout: see {@linkcode naryOn}. */
+function prefersBlocked(
+  backend: OnnxBackend,
+  tensors: readonly tf.TensorInfo[],
+  shape: readonly number[],
+): boolean {
+  return tensors.some((t) => isBlocked(backend, t)) &&
+    tensors.every((t) => sameShape(t.shape, shape) || isSmallScalar(t));
+}
+
+const isSmallScalar = (t: tf.TensorInfo) =>
+  t.shape.length <= 4 && t.shape.every((dimension) => dimension === 1);
+
+/** Applies an expression to tensors that broadcast to `shape`, blocked if that saves a reorder. */
+export function naryOn(
+  backend: OnnxBackend,
+  tensors: readonly tf.TensorInfo[],
+  shape: readonly number[],
+  expression: Expression,
+  dtype: string,
+): tf.TensorInfo {
+  if (dtype === "float32" && prefersBlocked(backend, tensors, shape)) {
+    const operands = tensors.map((t) =>
+      sameShape(t.shape, shape) ? backend.blocked(t) : backend.plain(t)
+    );
+    return backend.blockedTensor(expression(backend, ...operands), shape);
+  }
+  const operands = tensors.map((t) => backend.plain(t));
+  return backend.tensor(expression(backend, ...operands), shape, dtype);
+}
+
+/** The shape that two tensors broadcast to. */
+export function broadcastShape(a: tf.TensorInfo, b: tf.TensorInfo): number[] {
+  return tf.backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
+}
+
+/** A kernel of two tensors of one type. */
+export function binary(expression: Expression, { through = "int32", result }: Types = {}): Kernel {
+  return ({ a, b }, _attrs, backend) => {
+    const shape = broadcastShape(a, b);
+    const dtype = result ?? a.dtype;
+    if (a.dtype === "float32" || a.dtype === through) {
+      return naryOn(backend, [a, b], shape, expression, dtype);
+    }
+    const value = expression(backend, plainAs(backend, a, through), plainAs(backend, b, through));
+    const computed = result === "bool" ? result : through;
+    return backend.tensor(converted(backend, value, computed, dtype), shape, dtype);
+  };
+}

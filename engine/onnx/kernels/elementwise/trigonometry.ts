@@ -1,0 +1,58 @@
+/** Trigonometric and hyperbolic functions and their inverses. */
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { broadcastShape, naryOn, op, scalar, unary } from "./expression.ts";
+
+/** Functions that ONNX has under the same names. */
+const SAME_NAMES = [
+  "Acos",
+  "Acosh",
+  "Asin",
+  "Asinh",
+  "Atan",
+  "Atanh",
+  "Cos",
+  "Cosh",
+  "Sin",
+  "Sinh",
+  "Tan",
+  "Tanh",
+];
+
+/** Whether a value is below zero or -0, whose reciprocal is. */
+function hasSign(g: OnnxBackend, x: string): string {
+  const below = (value: string) => g.node("Less", [value, scalar(g, 0)]);
+  return g.node("Or", [below(x), below(g.node("Reciprocal", [x]))]);
+}
+
+/** The angle of the point (x, y): that of (|x|, |y|) from the smaller over the larger, then mirrored. */
+function arctangent2(g: OnnxBackend, y: string, x: string): string {
+  const [absX, absY] = [g.node("Abs", [x]), g.node("Abs", [y])];
+  const same = g.node("Equal", [absX, absY]); // two zeros, two infinities: nothing to divide
+  const steep = g.node("Greater", [absY, absX]);
+  const smaller = g.node("Where", [steep, absX, absY]);
+  const larger = g.node("Where", [steep, absY, absX]);
+  const zero = g.node("Equal", [larger, scalar(g, 0)]);
+  const ratio = g.node("Where", [
+    same,
+    g.node("Where", [zero, scalar(g, 0), scalar(g, 1)]),
+    g.node("Div", [smaller, larger]),
+  ]);
+  const flat = g.node("Atan", [ratio]);
+  const octant = g.node("Where", [steep, g.node("Sub", [scalar(g, Math.PI / 2), flat]), flat]);
+  const quadrant = g.node("Where", [
+    hasSign(g, x),
+    g.node("Sub", [scalar(g, Math.PI), octant]),
+    octant,
+  ]);
+  const angle = g.node("Where", [hasSign(g, y), g.node("Neg", [quadrant]), quadrant]);
+  const undefinedX = g.node("IsNaN", [x]);
+  const undefinedY = g.node("IsNaN", [y]);
+  return g.node("Where", [g.node("Or", [undefinedX, undefinedY]), scalar(g, NaN), angle]);
+}
+
+/** The kernels by their tfjs names. */
+export const trigonometry: Record<string, Kernel> = {
+  ...Object.fromEntries(SAME_NAMES.map((name) => [name, unary(op(name))])),
+  Atan2: ({ a, b }, _attrs, backend) =>
+    naryOn(backend, [a, b], broadcastShape(a, b), arctangent2, a.dtype),
+};

@@ -1,0 +1,107 @@
+/** Matrix products. */
+import * as tf from "../../../tf.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { activated } from "../elementwise/activation.ts";
+import { broadcastShape, naryOn, op } from "../elementwise/expression.ts";
+
+/** A value whose last two axes are swapped. */
+function swapped(backend: OnnxBackend, value: string, rank: number): string {
+  const axes = Array.from({ length: rank - 2 }, (_, i) => i);
+  return backend.transpose(value, [...axes, rank - 1, rank - 2]);
+}
+
+/**
+ * Many products with a transposed left side longer than this go by way of a Transpose: 2.3 instead of
+ * 3.6 ms for 64 of [196, 196] and [196, 32] on two AVX-512 cores. With [128, 128] there is no difference.
+ */
+const LONG = 128;
+
+function matMul(
+  backend: OnnxBackend,
+  a: tf.TensorInfo,
+  b: tf.TensorInfo,
+  transposeA: boolean,
+  transposeB: boolean,
+): tf.TensorInfo {
+  const rank = a.shape.length;
+  tf.util.assert(
+    rank >= 2 && b.shape.length >= 2,
+    () => `matMul takes tensors of rank 2 and more, but was given [${a.shape}] and [${b.shape}].`,
+  );
+  const inner = [
+    a.shape[transposeA ? rank - 2 : rank - 1],
+    b.shape[transposeB ? b.shape.length - 1 : b.shape.length - 2],
+  ] as const;
+  tf.util.assert(
+    inner[0] === inner[1],
+    () =>
+      `Error in matMul: inner shapes (${inner[0]}) and (${inner[1]}) of Tensors with shapes ` +
+      `${a.shape} and ${b.shape} and transposeA=${transposeA} and transposeB=${transposeB} ` +
+      "must match.",
+  );
+  const rows = a.shape[transposeA ? rank - 1 : rank - 2]!;
+  const columns = b.shape[transposeB ? b.shape.length - 2 : b.shape.length - 1]!;
+  const batch = tf.backend_util.assertAndGetBroadcastShape(
+    a.shape.slice(0, -2),
+    b.shape.slice(0, -2),
+  );
+  const shape = [...batch, rows, columns];
+  const [left, right] = [backend.plain(a), backend.plain(b)];
+  if (a.dtype !== "float32") {
+    // ONNX Runtime multiplies integers without transposing them.
+    const value = backend.node("MatMul", [
+      transposeA ? swapped(backend, left, rank) : left,
+      transposeB ? swapped(backend, right, b.shape.length) : right,
+    ]);
+    return backend.tensor(value, shape, a.dtype);
+  }
+  if (transposeA && rank > 2 && rows > LONG && a.shape[rank - 2]! > LONG) {
+    const turned = backend.tensor(swapped(backend, left, rank), [
+      ...a.shape.slice(0, -2),
+      rows,
+      a.shape[rank - 2]!,
+    ]);
+    return matMul(backend, turned, b, false, transposeB);
+  }
+  const value = transposeA || transposeB
+    ? backend.node("FusedMatMul", [left, right], {
+      domain: "com.microsoft",
+      attributes: { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 },
+    })
+    : backend.node("MatMul", [left, right]);
+  return backend.tensor(value, shape);
+}
+
+/** The matrix products by their tfjs names. */
+export const matmuls: Record<string, Kernel> = {
+  BatchMatMul: ({ a, b }, { transposeA, transposeB }, backend) =>
+    matMul(backend, a, b, transposeA, transposeB),
+  _FusedMatMul: (inputs, attrs, backend) => {
+    const { a, b, bias } = inputs;
+    const product = matMul(backend, a, b, attrs.transposeA, attrs.transposeB);
+    const sum = bias == null ? product : naryOn(
+      backend,
+      [product, bias],
+      broadcastShape(product, bias),
+      op("Add"),
+      product.dtype,
+    );
+    return activated(backend, sum, inputs, attrs);
+  },
+  Einsum: (inputs, { equation }, backend) => {
+    const tensors = Object.values(inputs) as tf.TensorInfo[];
+    const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(
+      equation,
+      tensors.length,
+    );
+    tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, tensors as tf.Tensor[]);
+    const shape = allDims.slice(0, allDims.length - summedDims.length).map((_, dimension) => {
+      const which = idDims.findIndex((dimensions) => dimensions.includes(dimension));
+      return tensors[which]!.shape[idDims[which]!.indexOf(dimension)]!;
+    });
+    const value = backend.node("Einsum", tensors.map((t) => backend.plain(t)), {
+      attributes: { equation: equation.replaceAll(" ", "") },
+    });
+    return backend.tensor(value, shape, tensors[0]!.dtype);
+  },
+};

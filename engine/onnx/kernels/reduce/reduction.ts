@@ -1,0 +1,162 @@
+/** Reductions, and softmax, which contains one. */
+import * as tf from "../../../tf.ts";
+import { type DType, sizeOf } from "../../../tree.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { isBlocked, NCHWC, sameShape } from "../../layout.ts";
+import { castValue, plainAs } from "../elementwise/expression.ts";
+
+/** The shape that is left when `axes` of `shape` are reduced. */
+function reducedShape(
+  shape: readonly number[],
+  axes: readonly number[],
+  keepDims: boolean,
+): number[] {
+  return keepDims
+    ? shape.map((dimension, i) => axes.includes(i) ? 1 : dimension)
+    : shape.filter((_, i) => !axes.includes(i));
+}
+
+/** A sum over one axis or several; ReduceSum takes its axes as an input, the others as an attribute. */
+function reduceNode(
+  backend: OnnxBackend,
+  op: string,
+  value: string,
+  axes: readonly number[],
+  keepDims: boolean,
+): string {
+  if (axes.length === 0) return value; // ONNX takes no axes for all axes
+  const keepdims = keepDims ? 1 : 0;
+  return op === "ReduceSum"
+    ? backend.node(op, [value, backend.graph.int64s(axes)], { attributes: { keepdims } })
+    : backend.node(op, [value], { attributes: { axes, keepdims } });
+}
+
+/** The means over height and width of a blocked [N, H, W, C]: a value [N, C, 1, 1]. */
+export function globalAverage(backend: OnnxBackend, x: tf.TensorInfo): string {
+  return backend.node("GlobalAveragePool", [backend.blocked(x)], NCHWC);
+}
+
+/**
+ * Sums and means of a blocked tensor over height and width, or over everything but the channels:
+ * ONNX Runtime's pooling gives the means without leaving the layout, and what is left is small.
+ */
+function reduceBlocked(
+  backend: OnnxBackend,
+  op: string,
+  x: tf.TensorInfo,
+  axes: readonly number[],
+  keepDims: boolean,
+): tf.TensorInfo | undefined {
+  if (op !== "ReduceSum" && op !== "ReduceMean") return undefined;
+  const overSamples = sameShape(axes, [0, 1, 2]);
+  if (!overSamples && !sameShape(axes, [1, 2])) return undefined;
+  const [n, h, w, c] = x.shape as [number, number, number, number];
+  let value = backend.reshape(globalAverage(backend, x), [n, c]);
+  if (overSamples) value = reduceNode(backend, op, value, [0], false);
+  if (op === "ReduceSum") value = backend.node("Mul", [value, backend.graph.scalar(h * w)]);
+  const shape = reducedShape(x.shape, axes, keepDims);
+  return backend.tensor(backend.reshape(value, shape), shape);
+}
+
+/** The largest or smallest, or NaN if it is among them: ONNX Runtime passes over it. */
+function extremum(
+  backend: OnnxBackend,
+  op: "ReduceMax" | "ReduceMin",
+  x: tf.TensorInfo,
+  axes: readonly number[],
+  keepDims: boolean,
+): string {
+  const values = plainAs(backend, x, x.dtype === "bool" ? "int32" : x.dtype as DType);
+  const found = reduceNode(backend, op, values, axes, keepDims);
+  if (x.dtype === "bool") return castValue(backend, found, "bool");
+  if (x.dtype === "int32") return found;
+  const undefinedOnes = castValue(backend, backend.node("IsNaN", [values]), "uint8");
+  const any = reduceNode(backend, "ReduceMax", undefinedOnes, axes, keepDims);
+  return backend.node("Where", [castValue(backend, any, "bool"), backend.graph.scalar(NaN), found]);
+}
+
+function extreme(op: "ReduceMax" | "ReduceMin"): Kernel {
+  // Max alone calls its axes reductionIndices.
+  return ({ x }, { axis, reductionIndices = axis, keepDims }, backend) => {
+    const axes = tf.util.parseAxisParam(reductionIndices, x.shape).sort((a, b) => a - b);
+    const shape = reducedShape(x.shape, axes, keepDims);
+    if (sizeOf(x.shape) === 0 && x.dtype === "float32") {
+      // tfjs has no largest of nothing.
+      const { graph } = backend;
+      return backend.tensor(
+        backend.node("Expand", [graph.scalar(NaN), graph.int64s(shape)]),
+        shape,
+      );
+    }
+    const value = extremum(backend, op, x, axes, keepDims);
+    return backend.tensor(value, shape, x.dtype);
+  };
+}
+
+function reduction(op: string, dtype?: "float32"): Kernel {
+  return ({ x }, { axis, keepDims }, backend) => {
+    const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
+    if (isBlocked(backend, x)) {
+      const reduced = reduceBlocked(backend, op, x, axes, keepDims);
+      if (reduced !== undefined) return reduced;
+    }
+    const type = dtype ?? (x.dtype === "bool" ? "int32" : x.dtype as DType);
+    const value = reduceNode(backend, op, plainAs(backend, x, type), axes, keepDims);
+    return backend.tensor(value, reducedShape(x.shape, axes, keepDims), type);
+  };
+}
+
+/** All and Any: ONNX reduces no booleans, so they go by way of int32. */
+function logicalReduction(op: "ReduceMin" | "ReduceMax"): Kernel {
+  return ({ x }, { axis, keepDims }, backend) => {
+    const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
+    const reduced = reduceNode(backend, op, plainAs(backend, x, "int32"), axes, keepDims);
+    const value = castValue(backend, reduced, "bool");
+    return backend.tensor(value, reducedShape(x.shape, axes, keepDims), "bool");
+  };
+}
+
+/**
+ * ArgMax and ArgMin, whose ONNX versions give int64. tfjs starts with the first element and goes on to
+ * what compares as more: NaN wins in the first place and loses in all others.
+ */
+function argument(op: "ArgMax" | "ArgMin"): Kernel {
+  const best = op === "ArgMax" ? Infinity : -Infinity;
+  return ({ x }, { axis }, backend) => {
+    const { graph } = backend;
+    const [at] = tf.util.parseAxisParam(axis, x.shape) as [number];
+    const size = x.shape[at];
+    let value = plainAs(backend, x, x.dtype === "bool" ? "int32" : x.dtype);
+    if (x.dtype === "float32") {
+      const places = x.shape.map((_: number, i: number) => i === at ? size : 1);
+      const instead = Float32Array.from({ length: size }, (_, i) => i === 0 ? best : -best);
+      const undefinedOnes = backend.node("IsNaN", [value]);
+      const replacement = graph.constant(instead, places, "float32");
+      value = backend.node("Where", [undefinedOnes, replacement, value]);
+    }
+    const index = backend.node(op, [value], { attributes: { axis: at, keepdims: 0 } });
+    return backend.tensor(
+      castValue(backend, index, "int32"),
+      reducedShape(x.shape, [at], false),
+      "int32",
+    );
+  };
+}
+
+/** The reductions by their tfjs names. */
+export const reductions: Record<string, Kernel> = {
+  All: logicalReduction("ReduceMin"),
+  Any: logicalReduction("ReduceMax"),
+  ArgMax: argument("ArgMax"),
+  ArgMin: argument("ArgMin"),
+  Max: extreme("ReduceMax"),
+  Mean: reduction("ReduceMean", "float32"),
+  Min: extreme("ReduceMin"),
+  Prod: reduction("ReduceProd"),
+  Sum: reduction("ReduceSum"),
+  Softmax: ({ logits }, { dim }, backend) =>
+    backend.tensor(
+      backend.node("Softmax", [backend.plain(logits)], { attributes: { axis: dim } }),
+      logits.shape,
+    ),
+};

@@ -1,0 +1,181 @@
+/** Kernels that put elements in another order: reversed, mirrored, strided, from space to batch. */
+import * as tf from "../../../tf.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import type { ConstantType } from "../../graph.ts";
+import { castValue, choose } from "../elementwise/expression.ts";
+import { reshaped } from "./shape.ts";
+
+type Pairs = readonly (readonly [number, number])[];
+
+/** A value reversed along some of its axes. */
+function reversed(backend: OnnxBackend, value: string, axes: readonly number[]): string {
+  if (axes.length === 0) return value;
+  const { graph } = backend;
+  const all = (number: number) => graph.int64s(axes.map(() => number));
+  return backend.node("Slice", [value, all(-1), all(-(2 ** 31)), graph.int64s(axes), all(-1)]);
+}
+
+/** Every axis' elements that are chosen, one axis after the other. */
+function pickAll(
+  backend: OnnxBackend,
+  value: string,
+  choices: readonly (readonly number[] | undefined)[],
+): string {
+  return choices.reduce<string>((picked, indices, axis) => {
+    if (indices === undefined) return picked;
+    const chosen = backend.graph.constant(indices, [indices.length], "int32");
+    return backend.node("Gather", [picked, chosen], { attributes: { axis } });
+  }, value);
+}
+
+/** The axis [0, size) with `before` and `after` elements more, mirrored at its ends. */
+function mirrored(
+  size: number,
+  [before, after]: readonly [number, number],
+  mode: "reflect" | "symmetric",
+): number[] {
+  const offset = mode === "reflect" ? 0 : 1;
+  return Array.from({ length: before + size + after }, (_, place) => {
+    const i = place - before;
+    if (i < 0) return -i - offset;
+    return i < size ? i : 2 * (size - 1) - i + offset;
+  });
+}
+
+/** Pads a value of any type. */
+export function padded(
+  backend: OnnxBackend,
+  x: tf.TensorInfo,
+  paddings: Pairs,
+  constantValue: number,
+): tf.TensorInfo {
+  if (x.shape.length === 0) return reshaped(backend, x, []);
+  const value = backend.node("Pad", [
+    backend.plain(x),
+    backend.graph.int64s([...paddings.map(([before]) => before), ...paddings.map((p) => p[1])]),
+    backend.graph.constant([constantValue], [], x.dtype as ConstantType),
+  ]);
+  const shape = x.shape.map((d, i) => d + paddings[i]![0] + paddings[i]![1]);
+  return backend.tensor(value, shape, x.dtype);
+}
+
+/** Where each pixel of an image comes from that is turned about a point; -1 for outside. */
+function turned(
+  [height, width]: readonly [number, number],
+  radians: number,
+  [centerX, centerY]: readonly [number, number],
+): number[] {
+  const [sine, cosine] = [Math.sin(radians), Math.cos(radians)];
+  return Array.from({ length: height * width }, (_, i) => {
+    const [x, y] = [i % width - centerX, Math.floor(i / width) - centerY];
+    const column = Math.round(x * cosine - y * sine + centerX);
+    const row = Math.round(x * sine + y * cosine + centerY);
+    const inside = column >= 0 && column < width && row >= 0 && row < height;
+    return inside ? row * width + column : -1;
+  });
+}
+
+/** The kernels by their tfjs names. */
+export const arrangements: Record<string, Kernel> = {
+  Reverse: ({ x }, { dims }, backend) => {
+    const axes = x.shape.length === 0 ? [] : tf.util.parseAxisParam(dims, x.shape);
+    return backend.tensor(reversed(backend, backend.plain(x), axes), x.shape, x.dtype);
+  },
+  FlipLeftRight: ({ image }, _attrs, backend) =>
+    backend.tensor(reversed(backend, backend.plain(image), [2]), image.shape, image.dtype),
+  StridedSlice: ({ x }, attrs, backend) => {
+    const info = tf.slice_util.sliceInfo(
+      x.shape,
+      attrs.begin,
+      attrs.end,
+      attrs.strides,
+      attrs.beginMask,
+      attrs.endMask,
+      attrs.ellipsisMask,
+      attrs.newAxisMask,
+      attrs.shrinkAxisMask,
+    );
+    if (info.isIdentity) return reshaped(backend, x, info.finalShape);
+    const counts = tf.slice_util.computeOutShape(info.begin, info.end, info.strides);
+    const choices = counts.map((count, axis) => {
+      const [begin, stride] = [info.begin[axis]!, info.strides[axis]!];
+      const whole = begin === 0 && stride === 1 && count === x.shape[axis];
+      return whole ? undefined : Array.from({ length: count }, (_, i) => begin + i * stride);
+    });
+    const value = pickAll(backend, backend.plain(x), choices);
+    return backend.tensor(backend.reshape(value, info.finalShape), info.finalShape, x.dtype);
+  },
+  PadV2: ({ x }, { paddings, constantValue }, backend) =>
+    padded(backend, x, paddings, constantValue),
+  MirrorPad: ({ x }, { paddings, mode }, backend) => {
+    const choices = (paddings as Pairs).map((pair, i) =>
+      pair[0] + pair[1] === 0 ? undefined : mirrored(x.shape[i], pair, mode)
+    );
+    const shape = x.shape.map((d: number, i: number) => d + paddings[i][0] + paddings[i][1]);
+    return backend.tensor(pickAll(backend, backend.plain(x), choices), shape, x.dtype);
+  },
+  SpaceToBatchND: ({ x }, { blockShape, paddings }, backend) => {
+    const { getReshaped, getPermuted, getReshapedPermuted } = tf.backend_util;
+    const blocks = blockShape.reduce((a: number, b: number) => a * b, 1);
+    const rest = x.shape.slice(1 + blockShape.length).map(() => [0, 0]);
+    const image = padded(backend, x, [[0, 0], ...paddings, ...rest], 0);
+    const split = getReshaped(image.shape, blockShape, blocks, false);
+    const order = getPermuted(split.length, blockShape.length, false);
+    const shape = getReshapedPermuted(image.shape, blockShape, blocks, false);
+    const parts = backend.reshape(backend.plain(image), split);
+    return backend.tensor(
+      backend.reshape(backend.transpose(parts, order), shape),
+      shape,
+      x.dtype,
+    );
+  },
+  BatchToSpaceND: ({ x }, { blockShape, crops }, backend) => {
+    const { getReshaped, getPermuted, getReshapedPermuted } = tf.backend_util;
+    const blocks = blockShape.reduce((a: number, b: number) => a * b, 1);
+    const split = getReshaped(x.shape, blockShape, blocks);
+    const order = getPermuted(split.length, blockShape.length);
+    const shape = getReshapedPermuted(x.shape, blockShape, blocks);
+    const parts = backend.transpose(backend.reshape(backend.plain(x), split), order);
+    const whole = backend.tensor(backend.reshape(parts, shape), shape, x.dtype);
+    const cut = (crops as Pairs).map(([before, after]) => [-before, -after] as const);
+    const rest = shape.slice(1 + cut.length).map(() => [0, 0] as const);
+    return padded(backend, whole, [[0, 0], ...cut, ...rest], 0);
+  },
+  DepthToSpace: ({ x }, { blockSize: b }, backend) => {
+    const [n, h, w, c] = x.shape;
+    const shape = [n, h * b, w * b, c / (b * b)];
+    const split = backend.reshape(backend.plain(x), [n, h, w, b, b, c / (b * b)]);
+    const value = backend.reshape(backend.transpose(split, [0, 1, 3, 2, 4, 5]), shape);
+    return backend.tensor(value, shape, x.dtype);
+  },
+  RotateWithOffset: ({ image }, { radians, fillValue, center }, backend) => {
+    const [n, h, w, c] = image.shape;
+    const middle = tf.backend_util.getImageCenter(center, h, w) as [number, number];
+    const sources = turned([h, w], radians, middle);
+    // The pixel outside is as every channel is to be filled; tfjs makes the fourth opaque.
+    const fill = Array.from(
+      { length: c },
+      (_, i) => typeof fillValue === "number" ? fillValue : i === 3 ? 255 : fillValue[i],
+    );
+    const { graph } = backend;
+    const pixels = backend.reshape(backend.plain(image), [n, h * w, c]);
+    const places = graph.constant(sources.map((i) => Math.max(0, i)), [h * w], "int32");
+    const inside = graph.constant(sources.map((i) => i < 0 ? 0 : 1), [h * w, 1], "bool");
+    const picked = backend.node("Gather", [pixels, places], { attributes: { axis: 1 } });
+    const outside = graph.constant(fill, [c], image.dtype as ConstantType);
+    const value = choose(backend, inside, [picked, outside], image.dtype);
+    return backend.tensor(backend.reshape(value, image.shape), image.shape, image.dtype);
+  },
+  // Shapes as tensors: where one dimension is 1, the other counts.
+  BroadcastArgs: ({ s0, s1 }, _attrs, backend) => {
+    const rank = Math.max(s0.shape[0], s1.shape[0]);
+    const [known0, known1] = [backend.known(s0), backend.known(s1)];
+    if (known0 && known1) tf.backend_util.assertAndGetBroadcastShape([...known0], [...known1]);
+    const withOnes = (s: tf.TensorInfo) =>
+      backend.plain(padded(backend, s, [[rank - s.shape[0]!, 0]], 1));
+    const [a, b] = [withOnes(s0), withOnes(s1)];
+    const one = castValue(backend, backend.graph.int64s([1]), "int32");
+    const value = backend.node("Where", [backend.node("Equal", [a, one]), b, a]);
+    return backend.tensor(value, [rank], "int32");
+  },
+};

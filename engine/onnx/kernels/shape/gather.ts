@@ -1,0 +1,112 @@
+/** Kernels that look elements up by indices or by rank, and those that tell where elements are. */
+import * as tf from "../../../tf.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import type { ConstantType } from "../../graph.ts";
+import { castValue } from "../elementwise/expression.ts";
+
+/**
+ * A one-hot value [...ids, depth] of float32. ONNX counts negative indices from the end; for tfjs, as
+ * for all indices from `depth` on, nothing is on.
+ */
+export function oneHot(
+  backend: OnnxBackend,
+  ids: string,
+  depth: number,
+  [off, on]: readonly [number, number],
+): string {
+  const { graph } = backend;
+  const index = castValue(backend, ids, "int64");
+  const limit = graph.constant([depth], [], "int64");
+  const negative = backend.node("Less", [index, graph.constant([0], [], "int64")]);
+  return backend.node("OneHot", [
+    backend.node("Where", [negative, limit, index]),
+    limit,
+    graph.constant([off, on], [2], "float32"),
+  ]);
+}
+
+/** Gathers along an axis where the first `batchDims` axes of x and indices go together. */
+function gatherInBatches(
+  backend: OnnxBackend,
+  x: tf.TensorInfo,
+  indices: tf.TensorInfo,
+  axis: number,
+  batchDims: number,
+): tf.TensorInfo {
+  const { batchSize, outerSize, dimSize, sliceSize, outputShape } = tf.backend_util.segment_util
+    .collectGatherOpShapeInfo(x as tf.Tensor, indices as tf.Tensor, axis, batchDims);
+  const count = indices.shape.slice(batchDims).reduce((a, b) => a * b, 1);
+  const rows = backend.reshape(backend.plain(x), [batchSize, outerSize, dimSize, sliceSize]);
+  const rowsFirst = backend.transpose(rows, [0, 2, 1, 3]);
+  const places = backend.reshape(backend.plain(indices), [batchSize, count, 1]);
+  const picked = backend.node("GatherND", [rowsFirst, castValue(backend, places, "int64")], {
+    attributes: { batch_dims: 1 },
+  }); // [batch, count, outer, slice]
+  const value = backend.reshape(backend.transpose(picked, [0, 2, 1, 3]), outputShape);
+  return backend.tensor(value, outputShape, x.dtype);
+}
+
+/** The kernels by their tfjs names. */
+export const gathers: Record<string, Kernel> = {
+  GatherV2: ({ x, indices }, { axis, batchDims }, backend) => {
+    const at = tf.util.parseAxisParam(axis, x.shape)[0]!;
+    const limit = x.shape[at]!;
+    for (const index of backend.known(indices) ?? []) { // ONNX Runtime checks them when it runs
+      tf.util.assert(
+        index >= 0 && index < limit,
+        () => `GatherV2: the index value ${index} is not in [0, ${limit - 1}]`,
+      );
+    }
+    const batched = batchDims < 0 ? batchDims + indices.shape.length : batchDims;
+    if (batched > 0) return gatherInBatches(backend, x, indices, at, batched);
+    const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
+    const value = backend.node("Gather", [backend.plain(x), backend.plain(indices)], {
+      attributes: { axis: at },
+    });
+    return backend.tensor(value, shape, x.dtype);
+  },
+  GatherNd: ({ params, indices }, _attrs, backend) => {
+    const [shape] = tf.backend_util.prepareAndValidate(params, indices);
+    const places = castValue(backend, backend.plain(indices), "int64");
+    return backend.tensor(
+      backend.node("GatherND", [backend.plain(params), places]),
+      shape,
+      params.dtype,
+    );
+  },
+  OneHot: ({ indices }, { depth, onValue, offValue, dtype = "int32" }, backend) => {
+    const shape = [...indices.shape, depth];
+    const scalar = indices.shape.length === 0; // of which ONNX has no OneHot
+    const ids = scalar ? backend.reshape(backend.plain(indices), [1]) : backend.plain(indices);
+    const hot = oneHot(backend, ids, depth, [offValue, onValue]);
+    // ONNX Runtime has no OneHot of other types; a cast to the same type costs nothing.
+    const value = castValue(backend, hot, dtype as ConstantType);
+    return backend.tensor(scalar ? backend.reshape(value, shape) : value, shape, dtype);
+  },
+  // Always sorted: tfjs leaves the order open where it is not asked for.
+  TopK: ({ x }, { k }, backend) => {
+    const shape = [...x.shape.slice(0, -1), k];
+    const booleans = x.dtype === "bool";
+    const plain = backend.plain(x);
+    const [values, indices] = backend.graph.nodes("TopK", [
+      booleans ? castValue(backend, plain, "int32") : plain,
+      backend.graph.int64s([k]),
+    ], { attributes: { axis: -1, largest: 1, sorted: 1 }, outputs: 2 });
+    return [
+      backend.tensor(booleans ? castValue(backend, values!, "bool") : values!, shape, x.dtype),
+      backend.tensor(castValue(backend, indices!, "int32"), shape, "int32"),
+    ];
+  },
+  // A number's place is how many of the sequence come before it.
+  SearchSorted: ({ sortedSequence, values }, { side }, backend) => {
+    const [batch, length] = sortedSequence.shape;
+    const sequence = backend.reshape(backend.plain(sortedSequence), [batch, 1, length]);
+    const wanted = backend.reshape(backend.plain(values), [batch, values.shape[1], 1]);
+    const before = backend.node(side === "left" ? "Less" : "LessOrEqual", [sequence, wanted]);
+    const count = backend.node("ReduceSum", [
+      castValue(backend, before, "int32"),
+      backend.graph.int64s([2]),
+    ], { attributes: { keepdims: 0 } });
+    return backend.tensor(count, values.shape, "int32");
+  },
+};

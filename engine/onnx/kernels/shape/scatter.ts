@@ -1,0 +1,171 @@
+/** Kernels that put elements, or sums of elements, where indices say. */
+import * as tf from "../../../tf.ts";
+import { sizeOf } from "../../../tree.ts";
+import type { Kernel, OnnxBackend } from "../../backend.ts";
+import type { ConstantType } from "../../graph.ts";
+import { castValue, plainAs } from "../elementwise/expression.ts";
+import { oneHot } from "./gather.ts";
+import { reshaped } from "./shape.ts";
+
+/** A constant shape filled with one value. */
+function filledWith(
+  backend: OnnxBackend,
+  value: string,
+  shape: readonly number[],
+): string {
+  return backend.node("Expand", [value, backend.graph.int64s(shape)]);
+}
+
+/**
+ * Adds rows [rows, columns] into zeros [size, columns], one after the other in their order, so that the
+ * sums are the same each time: ScatterND shares the work among threads and adds in no fixed order.
+ *
+ * @param places A value [rows] of int32 in [0, size).
+ */
+function addRows(
+  backend: OnnxBackend,
+  rows: string,
+  places: string,
+  [count, size, columns]: readonly [count: number, size: number, columns: number],
+  dtype: ConstantType,
+): string {
+  const zeros = filledWith(backend, backend.graph.constant([0], [], dtype), [size, columns]);
+  const spread = backend.reshape(places, [count, 1]);
+  return backend.node("ScatterElements", [
+    zeros,
+    columns === 1 ? spread : filledWith(backend, spread, [count, columns]),
+    rows,
+  ], { attributes: { axis: 0, reduction: "add" } });
+}
+
+/** What ScatterND takes: int64 indices [count, rank] and rows that match them. */
+function scatter(
+  backend: OnnxBackend,
+  onto: string,
+  indices: tf.TensorInfo,
+  updates: string,
+): string {
+  const places = castValue(backend, backend.plain(indices), "int64");
+  return backend.node("ScatterND", [onto, places, updates]);
+}
+
+/**
+ * Sums by product with a one-hot matrix, up to this many segments; one row after the other beyond: for
+ * 512 rows of 768 and 128, 1024 and 50,257 segments 0.7, 6 and 340 against 1.9, 1.4 and 10 ms.
+ */
+const MAX_ONE_HOT = 256;
+
+/** Counts, or sums of weights, a row: x [batch, count] to [batch, size]. */
+function bincount(
+  backend: OnnxBackend,
+  x: tf.TensorInfo,
+  weights: tf.TensorInfo,
+  size: number,
+  binary: boolean,
+): string {
+  const [batch, count] = x.shape.length === 2 ? x.shape as [number, number] : [1, x.shape[0]!];
+  const hot = oneHot(backend, backend.reshape(backend.plain(x), [batch, count]), size, [0, 1]);
+  const weighted = !binary && sizeOf(weights.shape) > 0;
+  const factors = weighted
+    ? backend.reshape(castValue(backend, backend.plain(weights), "float32"), [batch, 1, count])
+    : backend.graph.constant(new Float32Array(batch * count).fill(1), [batch, 1, count], "float32");
+  const sums = backend.node("MatMul", [factors, hot]);
+  const value = binary ? backend.node("Sign", [sums]) : sums;
+  const typed = weights.dtype === "float32"
+    ? value
+    : castValue(backend, value, weights.dtype as ConstantType);
+  return backend.reshape(typed, x.shape.length === 2 ? [batch, size] : [size]);
+}
+
+/** The kernels by their tfjs names. */
+export const scatters: Record<string, Kernel> = {
+  ScatterNd: ({ indices, updates }, { shape }, backend) => {
+    const { sliceRank, numUpdates, sliceSize, strides } = tf.backend_util.calculateShapes(
+      updates,
+      indices,
+      shape,
+    );
+    const { graph } = backend;
+    const factors = graph.constant(strides.slice(0, sliceRank), [sliceRank], "int32");
+    const places = backend.node("ReduceSum", [
+      backend.node("Mul", [
+        backend.reshape(backend.plain(indices), [numUpdates, sliceRank]),
+        factors,
+      ]),
+      graph.int64s([1]),
+    ], { attributes: { keepdims: 0 } });
+    const dtype = updates.dtype === "bool" ? "int32" : updates.dtype as ConstantType;
+    const plain = backend.plain(updates);
+    const rows = backend.reshape(
+      updates.dtype === "bool" ? castValue(backend, plain, "int32") : plain,
+      [numUpdates, sliceSize],
+    );
+    const size = sizeOf(shape) / sliceSize;
+    const sums = addRows(backend, rows, places, [numUpdates, size, sliceSize], dtype);
+    const value = updates.dtype === "bool" ? castValue(backend, sums, "bool") : sums;
+    return backend.tensor(backend.reshape(value, shape), shape, updates.dtype);
+  },
+  TensorScatterUpdate: ({ tensor, indices, updates }, _attrs, backend) =>
+    backend.tensor(
+      scatter(backend, backend.plain(tensor), indices, backend.plain(updates)),
+      tensor.shape,
+      tensor.dtype,
+    ),
+  SparseToDense: ({ sparseIndices, sparseValues, defaultValue }, { outputShape }, backend) => {
+    const rank = outputShape.length;
+    const count = sparseIndices.shape.length === 0 ? 1 : sparseIndices.shape[0];
+    const indices = backend.tensor(
+      backend.reshape(backend.plain(sparseIndices), [count, rank]),
+      [count, rank],
+      "int32",
+    );
+    const single = backend.reshape(backend.plain(defaultValue), []);
+    const updates = filledWith(backend, backend.plain(sparseValues), [count]);
+    const dense = filledWith(backend, single, outputShape);
+    const value = scatter(backend, dense, indices, updates);
+    return backend.tensor(value, outputShape, sparseValues.dtype);
+  },
+  // The gradient of a gather along the first axis. Ids that are no segment's are left out. tfjs gives float32.
+  UnsortedSegmentSum: ({ x, segmentIds }, { numSegments }, backend) => {
+    const { graph } = backend;
+    const rows = sizeOf(segmentIds.shape);
+    const rest = x.shape.slice(segmentIds.shape.length);
+    const columns = sizeOf(rest);
+    const ids = backend.reshape(backend.plain(segmentIds), [rows]);
+    const flat = backend.reshape(plainAs(backend, x, "float32"), [rows, columns]);
+    const shape = [numSegments, ...rest];
+    if (numSegments <= MAX_ONE_HOT) {
+      const members = oneHot(backend, ids, numSegments, [0, 1]); // [rows, numSegments]
+      const sums = backend.node("FusedMatMul", [members, flat], {
+        domain: "com.microsoft",
+        attributes: { transA: 1, transB: 0 },
+      });
+      return backend.tensor(backend.reshape(sums, shape), shape);
+    }
+    const integer = (value: number) => graph.constant([value], [], "int32");
+    const known = backend.node("And", [
+      backend.node("GreaterOrEqual", [ids, integer(0)]),
+      backend.node("Less", [ids, integer(numSegments)]),
+    ]);
+    const kept = backend.node("Where", [
+      backend.reshape(known, [rows, 1]),
+      flat,
+      graph.scalar(0),
+    ]);
+    const places = backend.node("Where", [known, ids, integer(0)]);
+    const sums = addRows(backend, kept, places, [rows, numSegments, columns], "float32");
+    return backend.tensor(backend.reshape(sums, shape), shape);
+  },
+  Bincount: ({ x, weights }, { size }, backend) =>
+    backend.tensor(
+      bincount(backend, reshaped(backend, x, [sizeOf(x.shape)]), weights, size, false),
+      [size],
+      weights.dtype,
+    ),
+  DenseBincount: ({ x, weights }, { size, binaryOutput }, backend) =>
+    backend.tensor(
+      bincount(backend, x, weights, size, binaryOutput && x.shape.length === 2),
+      [...x.shape.slice(0, -1), size],
+      weights.dtype,
+    ),
+};

@@ -1,0 +1,139 @@
+/** The classifier's files: config.json and model.safetensors. */
+import { UserError } from "../../base/errors.ts";
+import { fileError } from "../../base/file_errors.ts";
+import { makeFolder, writeFileAtomic } from "../../base/files.ts";
+import { type JsonObject, type JsonValue, parseJsonObject } from "../../base/json.ts";
+import { quote } from "../../base/quote.ts";
+import { float32 } from "../../engine/tree.ts";
+import { decodeFloat16, encodeFloat16 } from "../../nn/half.ts";
+import { floatValues, type HostTensor } from "../../nn/host_tensor.ts";
+import { checkParameters, type HostParameters } from "../../nn/parameters.ts";
+import { readSafetensors, writeSafetensors } from "../../nn/safetensors.ts";
+import { type ClassifierConfig, classifierSpecs } from "./network.ts";
+
+/** A classifier with its weights. */
+export interface Classifier {
+  /** Its sizes. */
+  readonly config: ClassifierConfig;
+  /** Its weights. */
+  readonly parameters: HostParameters;
+}
+
+/** Where the classifier that figures are measured with is. */
+export const CLASSIFIER_FOLDER: URL = new URL(
+  "../../checkpoints/fashion-mnist-classifier/",
+  import.meta.url,
+);
+
+const CONFIG_NAME = "config.json";
+const WEIGHTS_NAME = "model.safetensors";
+const CLASS_NAME = "FashionMnistClassifier";
+
+/** The configuration as config.json has it. */
+function configToJson(
+  { channels, normNumGroups, features, classes }: ClassifierConfig,
+): JsonObject {
+  return {
+    _class_name: CLASS_NAME,
+    channels,
+    norm_num_groups: normNumGroups,
+    features,
+    classes,
+  };
+}
+
+/** The inverse of {@linkcode configToJson}. */
+function configFromJson(json: JsonObject, source: string): ClassifierConfig {
+  if (json["_class_name"] !== CLASS_NAME) {
+    throw new UserError(
+      `${source} is of another model: _class_name is ${quote(json["_class_name"])}, expected ` +
+        quote(CLASS_NAME),
+    );
+  }
+  const size = (name: string, value: JsonValue | undefined) => {
+    if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
+    throw new UserError(`${source}: ${name} is ${quote(value)}, but must be a positive integer`);
+  };
+  const channels = json["channels"];
+  if (!Array.isArray(channels) || channels.length === 0) {
+    throw new UserError(
+      `${source}: channels is ${quote(channels)}, but must be a list of integers`,
+    );
+  }
+  const config = {
+    channels: channels.map((value: JsonValue, i) => size(`channels[${i}]`, value)),
+    normNumGroups: size("norm_num_groups", json["norm_num_groups"]),
+    features: size("features", json["features"]),
+    classes: size("classes", json["classes"]),
+  };
+  const odd = config.channels.find((count) => count % config.normNumGroups !== 0);
+  if (odd !== undefined) {
+    throw new UserError(
+      `${source}: norm_num_groups is ${config.normNumGroups}, which does not divide ${odd} channels`,
+    );
+  }
+  return config;
+}
+
+/** Weights as a float16 file has them: rounded to the nearest, and widened again. */
+export function roundToHalf(parameters: HostParameters): HostParameters {
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, { data, shape }]) =>
+      [name, float32(decodeFloat16(encodeFloat16(data as Float32Array)), shape)] as const
+    ),
+  );
+}
+
+/**
+ * Writes a classifier, its weights in float16.
+ *
+ * @param directory The folder; it is made if it is not there.
+ * @throws {UserError} If it cannot be written.
+ */
+export async function saveClassifier(
+  directory: string,
+  { config, parameters }: Classifier,
+): Promise<void> {
+  await makeFolder(directory);
+  const json = JSON.stringify(configToJson(config), null, 2);
+  await writeFileAtomic(`${directory}/${CONFIG_NAME}`, `${json}\n`);
+  const tensors = Object.entries(parameters).map((
+    [name, { data, shape }],
+  ): [string, HostTensor] => [
+    name,
+    { dtype: "F16", shape, data: data as Float32Array },
+  ]);
+  await writeSafetensors(`${directory}/${WEIGHTS_NAME}`, new Map(tensors), {
+    metadata: { format: "pt", weights: "ema" },
+  });
+}
+
+/**
+ * Reads a classifier. Needs the permission to read its folder.
+ *
+ * @param directory The folder. @default {@linkcode CLASSIFIER_FOLDER}
+ * @throws {UserError} If a file is missing or unsound, or the weights are another model's.
+ */
+export async function loadClassifier(directory?: string): Promise<Classifier> {
+  const folder = directory === undefined ? CLASSIFIER_FOLDER.pathname : `${directory}/`;
+  const path = directory === undefined
+    ? new URL(CONFIG_NAME, CLASSIFIER_FOLDER)
+    : folder + CONFIG_NAME;
+  let text: string;
+  try {
+    text = await Deno.readTextFile(path);
+  } catch (error) {
+    throw fileError(error, `read the classifier's ${folder}${CONFIG_NAME}`);
+  }
+  const config = configFromJson(parseJsonObject(text, folder + CONFIG_NAME), folder + CONFIG_NAME);
+  const weightsPath = folder + WEIGHTS_NAME;
+  const { tensors } = await readSafetensors(weightsPath);
+  const parameters = Object.fromEntries(
+    Array.from(
+      tensors,
+      ([name, tensor]) => [name, float32(floatValues(tensor), tensor.shape)] as const,
+    ),
+  );
+  checkParameters(parameters, classifierSpecs(config), weightsPath);
+  return { config, parameters };
+}

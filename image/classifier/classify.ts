@@ -1,0 +1,103 @@
+/** What a classifier makes of many images: their features and their classes. */
+import type { Device } from "../../engine/device.ts";
+import type * as tf from "../../engine/tf.ts";
+import { float32, type HostArray } from "../../engine/tree.ts";
+import { constants } from "../../nn/parameters.ts";
+import { UserError } from "../../base/errors.ts";
+import { breathe } from "../../cli/interrupt.ts";
+import { argMax } from "../../metrics/arg_max.ts";
+import { applyClassifier } from "./network.ts";
+import type { Classifier } from "./checkpoint.ts";
+import type { FeatureRows } from "../../metrics/feature_statistics.ts";
+
+/** What the classifier says of each image. */
+export interface Classified {
+  /** The features, [N, features]. */
+  readonly features: FeatureRows;
+  /** The class with the highest score, [N]. */
+  readonly classes: Int32Array;
+}
+
+/** A compiled classifier. */
+export interface CompiledClassifier {
+  /**
+   * Looks at images.
+   *
+   * @param images [N, side, side, 1] in [-1, 1], flat.
+   * @throws {UserError} If they are not whole images, or one has a value that is no finite number.
+   */
+  (images: Float32Array): Promise<Classified>;
+  /** Releases its graph. */
+  dispose(): Promise<void>;
+}
+
+/** Images that are looked at together: enough for all cores, few enough for any memory. */
+const BATCH = 200;
+
+/**
+ * Compiles a classifier for a device.
+ *
+ * @param side Height and width of the images. @default 28
+ */
+export function compileClassifier(
+  device: Device,
+  { config, parameters }: Classifier,
+  { side = 28 }: { side?: number } = {},
+): CompiledClassifier {
+  type Outputs = { features: HostArray; logits: HostArray };
+  const compiled = device.compile<{ images: HostArray }, Outputs>(({ images }) => ({
+    ...applyClassifier(constants(parameters), images as tf.Tensor4D, config),
+  }));
+  const size = side * side;
+  const classify = async (images: Float32Array): Promise<Classified> => {
+    const count = images.length / size;
+    if (!Number.isInteger(count)) {
+      throw new UserError(`${images.length} values do not make whole images of ${side}x${side}`);
+    }
+    const bad = images.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) {
+      throw new UserError(
+        `image ${Math.floor(bad / size)} of ${count} has the value ${images[bad]}, which is no ` +
+          "finite number: the model that drew it has diverged",
+      );
+    }
+    const features = new Float32Array(count * config.features);
+    const classes = new Int32Array(count);
+    for (let start = 0; start < count; start += BATCH) {
+      const part = images.subarray(start * size, (start + BATCH) * size);
+      // The last batch is filled up with grey images: another size would be another graph.
+      const batch = new Float32Array(BATCH * size);
+      batch.set(part);
+      const found = await compiled({ images: float32(batch, [BATCH, side, side, 1]) });
+      await breathe();
+      const length = part.length / size;
+      features.set(
+        (found.features.data as Float32Array).subarray(0, length * config.features),
+        start * config.features,
+      );
+      for (let i = 0; i < length; i++) {
+        classes[start + i] = argMax(found.logits.data, i * config.classes, config.classes);
+      }
+    }
+    return { features: { data: features, width: config.features }, classes };
+  };
+  return Object.assign(classify, { dispose: () => compiled.dispose() });
+}
+
+/**
+ * The share of images whose class is the expected one: a classifier's accuracy on labelled images, and
+ * the class agreement of samples that were drawn for a class.
+ *
+ * @param found [N], as the classifier sees them.
+ * @param expected [N]
+ * @returns A number in [0, 1].
+ * @throws {RangeError} If the lengths differ or are 0.
+ */
+export function classAgreement(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (found.length !== expected.length || found.length === 0) {
+    throw new RangeError(`${found.length} classes were found, ${expected.length} expected`);
+  }
+  let agreeing = 0;
+  for (let i = 0; i < found.length; i++) if (found[i] === expected[i]) agreeing++;
+  return agreeing / found.length;
+}

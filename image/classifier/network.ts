@@ -1,0 +1,84 @@
+/**
+ * The classifier of FashionMNIST whose features image quality is measured on: a small residual
+ * network (He et al. 2016, arXiv:1512.03385) with group normalization. Inception's features were learned
+ * on colour photographs of 299x299 pixels and say little about grey garments of 28x28.
+ */
+import * as tf from "../../engine/tf.ts";
+import { silu } from "../../nn/activations.ts";
+import { groupNorm } from "../../nn/group_norm.ts";
+import { conv2d, conv2dSpecs, linear, linearSpecs, normSpecs } from "../../nn/layers.ts";
+import {
+  type HostParameters,
+  initParameters,
+  type Parameters,
+  type ParameterSpecs,
+} from "../../nn/parameters.ts";
+import type { RandomStream } from "../../nn/random.ts";
+
+/** A classifier's sizes. */
+export interface ClassifierConfig {
+  /** Channels at full resolution, then after each halving. */
+  readonly channels: readonly number[];
+  /** Groups of the normalizations; they divide all channels. */
+  readonly normNumGroups: number;
+  /** Length of the feature vector. */
+  readonly features: number;
+  /** Number of classes. */
+  readonly classes: number;
+}
+
+/** What the classifier says of images. */
+export interface ClassifierOutputs {
+  /** The layer before the last, [B, features]. */
+  readonly features: tf.Tensor2D;
+  /** One score a class, [B, classes]; their softmax gives probabilities. */
+  readonly logits: tf.Tensor2D;
+}
+
+/** The parameters of a classifier: names, shapes and initial values. */
+export function classifierSpecs(config: ClassifierConfig): ParameterSpecs {
+  const { channels, features, classes } = config;
+  const convolution = (name: string, from: number, to: number): ParameterSpecs => ({
+    ...conv2dSpecs(`${name}.conv`, from, to, 3, { bias: false }), // the normalization has one
+    ...normSpecs(`${name}.norm`, to),
+  });
+  return Object.assign(
+    convolution("stem", 1, channels[0]!),
+    ...channels.slice(1).map((to, i): ParameterSpecs => ({
+      ...convolution(`stages.${i}.down`, channels[i]!, to),
+      ...convolution(`stages.${i}.residual`, to, to),
+    })),
+    linearSpecs("features", channels.at(-1)!, features),
+    linearSpecs("head", features, classes),
+  );
+}
+
+/** Draws the initial parameters of a classifier. */
+export function initClassifier(config: ClassifierConfig, random: RandomStream): HostParameters {
+  return initParameters(classifierSpecs(config), random);
+}
+
+/**
+ * The classifier: at each resolution a convolution of stride 2 and a residual one, then the mean over
+ * the image, the features and the classes.
+ *
+ * @param images [B, H, W, 1] in [-1, 1]
+ */
+export function applyClassifier(
+  parameters: Parameters,
+  images: tf.Tensor4D,
+  { channels, normNumGroups: groups }: ClassifierConfig,
+): ClassifierOutputs {
+  const convolution = (name: string, x: tf.Tensor4D, stride = 1) => {
+    const y = conv2d(parameters, `${name}.conv`, x, { stride, padding: 1 });
+    return silu(groupNorm(parameters, `${name}.norm`, y, { groups }));
+  };
+  let x = convolution("stem", images); // [B, H, W, channels[0]]
+  for (let i = 0; i < channels.length - 1; i++) {
+    x = convolution(`stages.${i}.down`, x, 2); // [B, H / 2, W / 2, channels[i + 1]]
+    x = tf.add(x, convolution(`stages.${i}.residual`, x));
+  }
+  const pooled = tf.mean(x, [1, 2]); // [B, channels.at(-1)]
+  const features = silu(linear(parameters, "features", pooled)) as tf.Tensor2D;
+  return { features, logits: linear(parameters, "head", features) as tf.Tensor2D };
+}

@@ -1,0 +1,62 @@
+/** Which training images lie nearest to samples: a model that repeats them has memorised, not learned. */
+import { UserError } from "../base/errors.ts";
+import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
+import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
+import { keepSmallest } from "./smallest.ts";
+
+/** Neighbours of one vector. */
+export interface Neighbours {
+  /** The numbers of the nearest vectors, the nearest first, [k]. */
+  readonly indices: Int32Array;
+  /** Their Euclidean distances, [k]. */
+  readonly distances: Float64Array;
+}
+
+/** Options of {@linkcode nearestNeighbours}. */
+export interface NeighbourOptions {
+  /** How many to find. @default 5 */
+  readonly k?: number;
+  /** How inner products are computed. @default float64 on the host */
+  readonly products?: InnerProducts;
+}
+
+/**
+ * Finds the nearest vectors of a set by Euclidean distance.
+ *
+ * @param queries The vectors to find neighbours of.
+ * @param candidates The vectors to find them among.
+ * @returns Neighbours for each of the queries; of equally near ones the first.
+ * @throws {UserError} For fewer than k candidates, different lengths, or a value that is no finite
+ * number.
+ */
+export async function nearestNeighbours(
+  queries: FeatureRows,
+  candidates: FeatureRows,
+  { k = 5, products = hostProducts }: NeighbourOptions = {},
+): Promise<Neighbours[]> {
+  checkComparable(queries, candidates, 1);
+  const count = countRows(candidates);
+  if (!Number.isSafeInteger(k) || k < 1 || k > count) {
+    throw new UserError(`k is ${k}, but must be an integer from 1 to ${count}, the candidates`);
+  }
+  const [queryNorms, norms] = [squaredNorms(queries), squaredNorms(candidates)];
+  const found = Array.from(queryNorms, () => ({
+    indices: new Int32Array(k).fill(-1),
+    distances: new Float64Array(k).fill(Infinity),
+  }));
+  for await (const block of productBlocks(products, queries, candidates)) {
+    for (let i = 0; i < block.rows; i++) {
+      const { indices, distances } = found[block.row + i]!;
+      for (let j = 0; j < block.columns; j++) {
+        const product = block.values[i * block.columns + j]!;
+        const squared = queryNorms[block.row + i]! + norms[block.column + j]! - 2 * product;
+        // In float32 an image's distance to itself may come out below zero.
+        const place = keepSmallest(distances, Math.sqrt(Math.max(0, squared)));
+        if (place < 0) continue;
+        indices.copyWithin(place + 1, place);
+        indices[place] = block.column + j;
+      }
+    }
+  }
+  return found;
+}

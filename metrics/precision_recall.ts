@@ -1,0 +1,83 @@
+/**
+ * Precision and recall of samples: how many look real, and how much of what is real they cover
+ * (Kynkaanniemi et al. 2019, arXiv:1904.06991).
+ */
+import { UserError } from "../base/errors.ts";
+import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
+import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
+import { keepSmallest } from "./smallest.ts";
+
+/** Shares in [0, 1]. */
+export interface PrecisionRecall {
+  /** Samples that lie within the real images' manifold. */
+  readonly precision: number;
+  /** Real images that lie within the samples' manifold. */
+  readonly recall: number;
+}
+
+/** Options of {@linkcode precisionRecall}. */
+export interface PrecisionRecallOptions {
+  /** A vector's sphere reaches to its k-th neighbour. @default 3, as the paper */
+  readonly k?: number;
+  /** How inner products are computed. @default float64 on the host */
+  readonly products?: InnerProducts;
+}
+
+/** The squared distance of every vector to its k-th nearest other one. */
+async function squaredRadii(
+  rows: FeatureRows,
+  k: number,
+  products: InnerProducts,
+): Promise<Float64Array> {
+  const norms = squaredNorms(rows);
+  const nearest = Array.from({ length: countRows(rows) }, () => new Float64Array(k).fill(Infinity));
+  for await (const block of productBlocks(products, rows, rows)) {
+    for (let i = 0; i < block.rows; i++) {
+      for (let j = 0; j < block.columns; j++) {
+        const [a, b] = [block.row + i, block.column + j];
+        if (a === b) continue;
+        const distance = norms[a]! + norms[b]! - 2 * block.values[i * block.columns + j]!;
+        keepSmallest(nearest[a]!, distance);
+      }
+    }
+  }
+  return Float64Array.from(nearest, (distances) => distances[k - 1]!);
+}
+
+/**
+ * Precision is the share of samples that lie in the sphere of at least one real image, where a sphere
+ * reaches to its centre's k-th nearest neighbour among its own kind; recall the share of real images
+ * in the sphere of at least one sample (equations 1 and 2). Give as many of either: both depend on the
+ * numbers.
+ *
+ * @throws {UserError} For k or fewer vectors in either set, different lengths, or a value that is no
+ * finite number.
+ */
+export async function precisionRecall(
+  real: FeatureRows,
+  samples: FeatureRows,
+  { k = 3, products = hostProducts }: PrecisionRecallOptions = {},
+): Promise<PrecisionRecall> {
+  if (!Number.isSafeInteger(k) || k < 1) {
+    throw new UserError(`k is ${k}, but must be an integer of at least 1`);
+  }
+  checkComparable(real, samples, k + 1);
+  const [realNorms, sampleNorms] = [squaredNorms(real), squaredNorms(samples)];
+  const realRadii = await squaredRadii(real, k, products);
+  const sampleRadii = await squaredRadii(samples, k, products);
+  const isCovered = new Uint8Array(realNorms.length);
+  const isReal = new Uint8Array(sampleNorms.length);
+  for await (const block of productBlocks(products, real, samples)) {
+    for (let i = 0; i < block.rows; i++) {
+      for (let j = 0; j < block.columns; j++) {
+        const [r, s] = [block.row + i, block.column + j];
+        const product = block.values[i * block.columns + j]!;
+        const distance = realNorms[r]! + sampleNorms[s]! - 2 * product;
+        if (distance <= realRadii[r]!) isReal[s] = 1;
+        if (distance <= sampleRadii[s]!) isCovered[r] = 1;
+      }
+    }
+  }
+  const share = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0) / flags.length;
+  return { precision: share(isReal), recall: share(isCovered) };
+}

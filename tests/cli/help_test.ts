@@ -1,0 +1,69 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { choice, integer, integers, text, toggle } from "../../cli/flags.ts";
+import { helpText, wantsHelp } from "../../cli/help.ts";
+
+const OPTIONS = {
+  usage: "deno task image [flags]",
+  about: "Trains a model.",
+  flags: {
+    "The run": {
+      out: text({ placeholder: "DIR", help: "the folder of the run" }),
+      resume: toggle({ help: "go on from the last checkpoint" }),
+      evaluate: toggle({ help: "measure the samples" }),
+    },
+    "Training": {
+      trainSteps: integer({ min: 1, help: "optimizer steps" }),
+      batchSize: integer({ min: 1, max: 512, help: "images a step" }),
+      blockOutChannels: integers({ min: 1, help: "channels of each level" }),
+      sampler: choice(["ddpm", "ddim"], { help: "the sampler" }),
+    },
+  },
+  presets: {
+    smoke: { trainSteps: 20, batchSize: 32, evaluate: false, blockOutChannels: [8, 16] },
+    nano: { trainSteps: 1500, batchSize: 32, evaluate: true, sampler: "ddim" },
+  },
+};
+
+Deno.test("helpText() lists flags by group with ranges and the presets' values", () => {
+  assertEquals(
+    helpText({ ...OPTIONS, width: 80 }),
+    `Usage: deno task image [flags]
+
+Trains a model.
+
+The run
+  --out DIR                   the folder of the run
+  --[no-]resume               go on from the last checkpoint
+  --[no-]evaluate             measure the samples (smoke off, nano on)
+
+Training
+  --train-steps N             optimizer steps (an integer of at least 1; smoke
+                              20, nano 1500)
+  --batch-size N              images a step (an integer from 1 to 512; default
+                              32)
+  --block-out-channels N,N,...
+                              channels of each level (comma-separated integers,
+                              each of at least 1; smoke 8,16)
+  --sampler NAME              the sampler (one of ddpm, ddim; nano ddim)
+`,
+  );
+});
+
+Deno.test("helpText() keeps to its width", () => {
+  for (const width of [60, 72, 100, 120]) {
+    const lines = helpText({ ...OPTIONS, about: "word ".repeat(60).trim(), width }).split("\n");
+    assert(lines.every((line) => line.length <= width), `wider than ${width}`);
+  }
+});
+
+Deno.test("helpText() shows no defaults when there are no presets", () => {
+  const help = helpText({ usage: "x", about: "y", flags: OPTIONS.flags });
+  assertStringIncludes(help, "optimizer steps (an integer of at least 1)\n");
+});
+
+Deno.test("wantsHelp() finds --help and -h among other arguments", () => {
+  assertEquals(wantsHelp(["--stpes", "5", "--help"]), true);
+  assertEquals(wantsHelp(["-h"]), true);
+  assertEquals(wantsHelp(["--helpful", "help"]), false);
+  assertEquals(wantsHelp(["--", "--help"]), false);
+});

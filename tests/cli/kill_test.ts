@@ -1,0 +1,66 @@
+import { assert, assertEquals } from "@std/assert";
+import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
+import { clearLeftovers, findCheckpoint } from "../../training/checkpoint/folders.ts";
+import { lockRun } from "../../cli/run_lock.ts";
+import { permitted } from "../permissions.ts";
+
+/** A program that claims a run's folder and saves checkpoints until it is killed. */
+const program = (directory: string) => `
+  import { saveCheckpoint } from "${new URL(
+  "../../training/checkpoint/folders.ts",
+  import.meta.url,
+)}";
+  import { lockRun } from "${new URL("../../cli/run_lock.ts", import.meta.url)}";
+  const lock = await lockRun(${JSON.stringify(directory)});
+  console.log("locked");
+  for (let step = 1;; step++) {
+    const data = new Float32Array(20_000).fill(step);
+    const weights = new Map([["w", { dtype: "F32", shape: [data.length], data }]]);
+    await saveCheckpoint(${JSON.stringify(directory)}, {
+      modelIndex: {},
+      components: { unet: { config: { step }, weights } },
+      state: { step, seed: 0, configHash: "", vectors: weights },
+    });
+  }`;
+
+Deno.test({
+  name: "saveCheckpoint() leaves a whole checkpoint, and the lock is free, when the run is killed",
+  ignore: Deno.build.os === "windows" ||
+    !permitted({ name: "read" }, { name: "write" }, { name: "run" }),
+  async fn() {
+    const directory = await Deno.makeTempDir();
+    try {
+      for (const delay of [0, 7, 19, 44, 83]) {
+        const child = new Deno.Command(Deno.execPath(), {
+          args: ["eval", program(directory)],
+          stdin: "null",
+          stdout: "piped",
+          stderr: "null",
+        }).spawn();
+        const reader = child.stdout.getReader();
+        const { value } = await reader.read();
+        assertEquals(new TextDecoder().decode(value), "locked\n");
+        await new Promise((resolve) => setTimeout(resolve, delay));
+        child.kill("SIGKILL");
+        await child.status;
+        await reader.cancel();
+
+        using _lock = await lockRun(directory); // nobody has to clear a stale one away
+        await clearLeftovers(directory);
+        const found = await findCheckpoint(directory);
+        if (found === undefined) continue; // killed before the first was whole
+        assertEquals(found.damaged, []);
+        const { components, state } = await loadCheckpoint(found.directory);
+        assertEquals(state?.step, found.step);
+        assertEquals(components.unet?.config, { step: found.step });
+        assert(components.unet!.weights!.get("w")!.data.every((value) => value === found.step));
+      }
+      const names = (await Array.fromAsync(Deno.readDir(`${directory}/checkpoints`)))
+        .map(({ name }) => name);
+      assert(names.length >= 1 && names.length <= 3, names.join()); // the older may not be gone yet
+      assert(names.every((name) => /^step-\d{6}$/.test(name)), names.join());
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});

@@ -1,0 +1,158 @@
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { unet, unetSpecs } from "../../../diffusion/networks/unet.ts";
+import {
+  checkUNetConfig,
+  UNET_DEFAULTS,
+  unetConfigFromJson,
+  unetConfigToJson,
+} from "../../../diffusion/networks/unet_config.ts";
+import { DEVICE_NAMES, openDevice } from "../../../engine/device.ts";
+import { UserError } from "../../../base/errors.ts";
+import * as tf from "../../../engine/tf.ts";
+import { float32, type HostArray, int32 } from "../../../engine/tree.ts";
+import { checkParameters, type HostParameters, type Parameters } from "../../../nn/parameters.ts";
+import { decodeSafetensors } from "../../../nn/safetensors.ts";
+import { assertAllClose } from "../../assert_close.ts";
+import { deviceWorks } from "../../devices.ts";
+import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../../fixtures.ts";
+
+/** [B, C, H, W] to [B, H, W, C]. */
+function channelsLast(values: readonly number[], [n, c, h, w]: number[]): HostArray {
+  const data = new Float32Array(values.length);
+  for (let i = 0; i < n!; i++) {
+    for (let j = 0; j < c!; j++) {
+      for (let p = 0; p < h! * w!; p++) {
+        data[(i * h! * w! + p) * c! + j] = values[(i * c! + j) * h! * w! + p]!;
+      }
+    }
+  }
+  return float32(data, [n!, h!, w!, c!]);
+}
+
+async function loadFixture(name: string) {
+  const config = unetConfigFromJson(await fixtureJson(`${name}/config.json`), name);
+  const file = `${name}/diffusion_pytorch_model.safetensors`;
+  const { tensors } = decodeSafetensors(await fixtureBytes(file), file);
+  const parameters: HostParameters = Object.fromEntries(
+    [...tensors].map(([key, { data, shape }]) => [key, float32(data as Float32Array, shape)]),
+  );
+  return { config, parameters, fixture: await fixtureJson(`${name}/case.json`) };
+}
+
+for (const device of DEVICE_NAMES) {
+  for (const name of ["unet_plain", "unet_class"]) {
+    Deno.test({
+      name: `unet() gives diffusers' output, loss and gradients for ${name} on ${device}`,
+      ignore: !hasFixtureBytes || !deviceWorks(device),
+      fn: async () => {
+        const { config, parameters, fixture } = await loadFixture(name);
+        checkParameters(parameters, unetSpecs(config), name);
+        const size = config.sampleSize as number;
+        const shape = [fixture.t.length, config.inChannels, size, size];
+        const labels = fixture.class_labels as number[] | null;
+        const inputs = {
+          parameters,
+          x: channelsLast(fixture.x, shape),
+          target: channelsLast(fixture.target, shape),
+          t: float32(fixture.t),
+          labels: labels === null ? [] : [int32(labels)],
+        };
+        const { compile } = await openDevice(device, { threads: 1 });
+        const run = compile<typeof inputs, Record<string, Record<string, HostArray>>>(
+          ({ parameters, x, target, t, labels }) => {
+            const apply = (parameters: Parameters) =>
+              unet(parameters, {
+                x: x as tf.Tensor4D,
+                timesteps: t as tf.Tensor1D,
+                ...(labels[0] === undefined ? {} : { classLabels: labels[0] as tf.Tensor1D }),
+              }, config);
+            const names = Object.keys(parameters);
+            const loss = (...weights: tf.Tensor[]) =>
+              tf.losses.meanSquaredError(
+                target,
+                apply(Object.fromEntries(names.map((key, i) => [key, weights[i]!]))),
+              ) as tf.Scalar;
+            const { value, grads } = tf.valueAndGrads(loss)(Object.values(parameters));
+            return {
+              values: { output: apply(parameters), loss: value },
+              gradients: Object.fromEntries(names.map((key, i) => [key, grads[i]!])),
+            };
+          },
+        );
+        const { values, gradients } = await run(inputs);
+        await run.dispose();
+        const expected = channelsLast(fixture.output, [shape[0]!, config.outChannels, size, size]);
+        assertAllClose(values!["output"]!.data, expected.data, { atol: 1e-4, rtol: 1e-4 });
+        assertAlmostEquals(values!["loss"]!.data[0]!, fixture.mse, 1e-4 * fixture.mse);
+        for (const [key, norm] of Object.entries(fixture.grad_norm as Record<string, number>)) {
+          const found = Math.hypot(...gradients![key]!.data);
+          assertAlmostEquals(found, norm, 1e-4 + 1e-3 * norm, `gradient norm of ${key}`);
+        }
+        for (const [key, head] of Object.entries(fixture.grad_head as Record<string, number[]>)) {
+          assertAllClose(gradients![key]!.data.subarray(0, head.length), head, {
+            atol: 1e-4,
+            rtol: 1e-3,
+            message: `gradient of ${key}`,
+          });
+        }
+      },
+    });
+  }
+}
+
+Deno.test("unetSpecs() has no name twice and starts residual branches at zero", () => {
+  const config = { ...UNET_DEFAULTS, sampleSize: 8, blockOutChannels: [32, 64, 64, 64] };
+  const specs = unetSpecs(config);
+  assertEquals(specs["conv_out.weight"]!.initializer, { constant: 0 });
+  assertEquals(specs["down_blocks.0.resnets.0.conv2.weight"]!.initializer, { constant: 0 });
+  assert(!("class_embedding.weight" in specs));
+});
+
+Deno.test("unetConfigFromJson() gives back what unetConfigToJson() wrote", () => {
+  const config = { ...UNET_DEFAULTS, numClassEmbeds: 10, sampleSize: [32, 64] as const };
+  assertEquals(unetConfigFromJson(unetConfigToJson(config), "config.json"), config);
+});
+
+Deno.test("unetConfigFromJson() refuses what the UNet cannot do", () => {
+  const json = unetConfigToJson(UNET_DEFAULTS);
+  assertThrows(
+    () => unetConfigFromJson({ ...json, act_fn: "gelu" }, "config.json"),
+    UserError,
+    'config.json: act_fn is "gelu"',
+  );
+  assertThrows(
+    () => unetConfigFromJson({ ...json, _class_name: "VQModel" }, "config.json"),
+    UserError,
+    'describes a "VQModel"',
+  );
+});
+
+Deno.test("unetConfigFromJson() refuses values of another type or beyond all measure", () => {
+  const json = unetConfigToJson(UNET_DEFAULTS);
+  const refused = (change: Record<string, unknown>, message: string) =>
+    assertThrows(() => unetConfigFromJson({ ...json, ...change }, "a.json"), UserError, message);
+  refused({ block_out_channels: "abcd" }, 'a.json: blockOutChannels is "abcd"; use a list');
+  refused({ block_out_channels: [32, null, 32, 32] }, "blockOutChannels has null");
+  refused({ block_out_channels: Array(17).fill(32) }, "blockOutChannels has 17 entries");
+  refused({ layers_per_block: 1e9 }, "layersPerBlock is 1000000000");
+  refused({ sample_size: [8] }, "sampleSize is [8]");
+  refused({ in_channels: 0.5 }, "inChannels is 0.5");
+  refused({ num_class_embeds: "10" }, 'numClassEmbeds is "10"');
+  refused({ norm_eps: null }, "normEps is null");
+  refused({ freq_shift: "x" }, 'freqShift is "x"');
+  refused({ down_block_types: [{}, 1, 2, 3] }, "block type {} is not one of");
+});
+
+Deno.test("checkUNetConfig() names the size that its halvings do not divide", () => {
+  const config = { ...UNET_DEFAULTS, sampleSize: 28 };
+  assertThrows(() => checkUNetConfig(config), UserError, "28 pixels cannot be halved 3 times");
+});
+
+Deno.test("checkUNetConfig() names channels that groups do not divide", () => {
+  const config = { ...UNET_DEFAULTS, blockOutChannels: [30, 60, 90, 120] };
+  assertThrows(
+    () => checkUNetConfig(config),
+    UserError,
+    "30 channels do not divide into 32 groups",
+  );
+});

@@ -1,0 +1,204 @@
+import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { EXIT, UserError } from "../../base/errors.ts";
+import { PRESETS } from "../../image.ts";
+import { checkConsistency, lossWeightsOf, scheduleOf } from "../../image/config.ts";
+import type { ImageConfig, ImageFlags } from "../../image/flags.ts";
+import {
+  checkTools,
+  classPair,
+  guidanceIntervalOf,
+  resolveSampling,
+  timestepsOf,
+} from "../../image/check_sampling.ts";
+
+const schedule = noiseSchedule({ numTrainTimesteps: 100, predictionType: "v_prediction" });
+
+/** Resolves the smoke preset with flags. */
+function resolve(given: ImageFlags, model = { schedule, hasNullClass: true }): ImageConfig {
+  return resolveSampling({ ...PRESETS.smoke, ...given as Partial<ImageConfig> }, given, model);
+}
+
+/** The message of a usage error. */
+function refusal(fn: () => unknown): string {
+  const error = assertThrows(fn, UserError);
+  assertEquals(error.exitCode, EXIT.usage);
+  return error.message;
+}
+
+Deno.test("timestepsOf() gives the timesteps that are named, and none where none are", () => {
+  assertEquals(timestepsOf({}, 100), undefined);
+  assertEquals(timestepsOf({ sampleTimesteps: [99, 3, 0] }, 100), [99, 3, 0]);
+  assertEquals(timestepsOf({ respacing: "ddim4" }, 100), [75, 50, 25, 0]);
+  assertEquals(timestepsOf({ respacing: "1,2" }, 100), [99, 50, 0]); // 0..49 and 50..99
+  assertEquals(timestepsOf({ respacing: "quad3" }, 100), [80, 20, 0]); // squares of 0, sqrt(80)/2, ...
+});
+
+Deno.test("timestepsOf() names the flag and what is wrong with it", () => {
+  for (
+    const [settings, message] of [
+      [{ sampleTimesteps: [3, 3] }, /^--sample-timesteps 3,3: timesteps must fall/],
+      [{ sampleTimesteps: [100] }, /^--sample-timesteps 100: .+ from 0 to 99/],
+      [{ respacing: "ddim" }, /^--respacing ddim: the number after ddim is NaN/],
+      [{ respacing: "some" }, /^--respacing some: sections\[0\] is NaN; it must be an integer/],
+      [{ respacing: "101" }, /^--respacing 101: sections\[0\] is 101; .+ from 1 to 100/],
+      [{ respacing: "quad1" }, /^--respacing quad1: /],
+    ] as [Pick<ImageConfig, "sampleTimesteps" | "respacing">, RegExp][]
+  ) assertEquals(message.test(refusal(() => timestepsOf(settings, 100))), true, String(message));
+});
+
+Deno.test("guidanceIntervalOf() gives the timesteps whose sigma lies between the bounds", () => {
+  assertEquals(guidanceIntervalOf({ guidanceLow: 0, guidanceHigh: 0 }, schedule), undefined);
+  const [low, high] = guidanceIntervalOf({ guidanceLow: 0.2, guidanceHigh: 0.9 }, schedule)!;
+  const sigma = (t: number) => Math.sqrt(1 / schedule.alphasCumprod[t]! - 1);
+  assertEquals([sigma(low - 1) <= 0.2, sigma(low) > 0.2], [true, true]);
+  assertEquals([sigma(high) <= 0.9, sigma(high + 1) > 0.9], [true, true]);
+  const open = guidanceIntervalOf({ guidanceLow: 0.2, guidanceHigh: 0 }, schedule)!;
+  assertEquals(open, [low, 99]);
+});
+
+Deno.test("resolveSampling() counts the steps, and takes S from 1 to T", () => {
+  assertEquals(resolve({ sampleTimesteps: [50, 7] }).sampleSteps, 2);
+  assertEquals(resolve({ sampleSteps: 1 }).sampleSteps, 1);
+  assertEquals(resolve({ sampleSteps: 100 }).sampleSteps, 100);
+  assertEquals(
+    refusal(() => resolve({ sampleSteps: 101 })),
+    "--sample-steps 101 is more than the 100 --timesteps there are: lower it.",
+  );
+});
+
+Deno.test("resolveSampling() leaves presets' settings alone that the sampler does not take", () => {
+  for (const preset of Object.values(PRESETS)) {
+    const model = { schedule: scheduleOf(preset), hasNullClass: true };
+    assertEquals(resolveSampling(preset, {}, model), preset);
+  }
+});
+
+for (
+  const [given, message] of [
+    [{ eta: 0.5, sampler: "euler" }, "--eta is for --sampler ddim: euler has no use for it."],
+    [
+      { sigmaSpacing: "karras" },
+      "--sigma-spacing is for --sampler dpmpp_multistep, dpmpp_sde, dpmpp_singlestep, unipc, heun, " +
+      "euler, euler_ancestral: ddim has no use for it.",
+    ],
+    [
+      { sigmaSpacing: "karras", sampler: "heun", respacing: "5" },
+      "--sigma-spacing karras chooses the steps itself: leave --respacing out.",
+    ],
+    [
+      { sampleTimesteps: [5], respacing: "5" },
+      "--sample-timesteps says which steps are taken: leave --respacing out.",
+    ],
+    [
+      { guidance: 1, guidanceHigh: 4 },
+      "--guidance-high 4 changes nothing without guidance: give --guidance above 1.",
+    ],
+  ] as const satisfies readonly (readonly [ImageFlags, string])[]
+) {
+  Deno.test(`resolveSampling() refuses ${Object.keys(given).join(" with ")}`, () => {
+    assertEquals(refusal(() => resolve(given as ImageFlags)), message);
+  });
+}
+
+Deno.test("resolveSampling() refuses guidance of a model without a null class", () => {
+  const model = { schedule, hasNullClass: false };
+  assertEquals(resolve({ guidance: 1 }, model).guidance, 1);
+  for (const guidance of [0, 2]) {
+    assertEquals(
+      /^--guidance \d needs a model trained with a null class/.test(
+        refusal(() => resolve({ guidance }, model)),
+      ),
+      true,
+    );
+  }
+});
+
+Deno.test("resolveSampling() refuses a model that cannot start from pure noise", () => {
+  const impossible = noiseSchedule({ numTrainTimesteps: 100, rescaleBetasZeroSnr: true });
+  const message = refusal(() => resolve({}, { schedule: impossible, hasNullClass: true }));
+  assertEquals(message.startsWith("the model predicts noise and its schedule ends in pure"), true);
+});
+
+Deno.test("checkTools() lets through what goes together", () => {
+  checkTools({});
+  checkTools({ sampleOnly: false, encode: false, trajectory: false });
+  checkTools({ sampleOnly: true, checkpoint: "x", interpolate: "Bag,bag", encode: true });
+  checkTools({ sampleOnly: true, interpolate: "Bag,Coat", encode: true, eta: 0, guidance: 1 });
+  checkTools({ sampleOnly: true, inpaint: "half", fromStep: 0, trajectory: true, class: "Bag" });
+});
+
+Deno.test("checkTools() refuses to encode with what cannot be undone", () => {
+  const tool = { sampleOnly: true, interpolate: "Bag,Coat", encode: true };
+  for (
+    const [flags, named] of [
+      [{ eta: 0.5 }, "--eta 0.5"],
+      [{ sampler: "ddpm" }, "--sampler ddpm"],
+      [{ guidance: 1.5 }, "--guidance 1.5"],
+      [{ dynamicThreshold: 0.9 }, "--dynamic-threshold 0.9"],
+    ] as [ImageFlags, string][]
+  ) {
+    const message = refusal(() => checkTools({ ...tool, ...flags }));
+    assertEquals(message.endsWith(`leave ${named} out.`), true, message);
+  }
+});
+
+Deno.test("checkTools() refuses what is not measured, and what a study goes through by itself", () => {
+  checkTools({ evaluate: true, evaluateSamples: 50, evaluateSeeds: 2 });
+  checkTools({ sampleOnly: true, evaluate: true, checkpoint: "x", trajectory: false });
+  checkTools({ study: "ddim", checkpoint: "x", studySteps: [2], guidance: 2, evaluateSamples: 50 });
+  for (
+    const [flags, message] of [
+      [{ evaluateSamples: 30 }, "--evaluate-samples 30 is for --evaluate: give that too."],
+      [{ studySteps: [3, 4] }, "--study-steps 3,4 is for --study ddim: give that too."],
+      [
+        { study: "ddim", eta: 0 },
+        "--eta 0 is what --study ddim goes through by itself: leave it out.",
+      ],
+      [{ study: "ddim", evaluate: true }, "--evaluate is not for --study ddim: leave it out."],
+      [
+        { sampleOnly: true, evaluate: true, fromStep: 0 },
+        "--from-step 0 is not measured by --evaluate: leave one of them out.",
+      ],
+    ] as [ImageFlags, string][]
+  ) {
+    assertEquals(refusal(() => checkTools(flags)), message);
+  }
+});
+
+Deno.test("classPair() reads two classes in any case", () => {
+  assertEquals(classPair("t-shirt/top, ANKLE BOOT"), [0, 9]);
+  for (const text of ["Bag", "Bag,Coat,Dress"]) {
+    assertEquals(
+      refusal(() => classPair(text)),
+      `--interpolate ${text}: must be two classes with a comma between them, such as Sneaker,Bag.`,
+    );
+  }
+});
+
+Deno.test("scheduleOf() ends in pure noise when asked to", () => {
+  const config = { ...PRESETS.smoke, zeroTerminalSnr: true };
+  assertEquals(scheduleOf(config).alphasCumprod.at(-1), 0);
+  assertEquals(scheduleOf(PRESETS.smoke).config.betaSchedule, "squaredcos_cap_v2");
+  assertEquals(scheduleOf(PRESETS.smoke).alphasCumprod.at(-1)! > 0, true);
+});
+
+Deno.test("lossWeightsOf() gives none, min-SNR's or P2's as published", () => {
+  const config: ImageConfig = { ...PRESETS.smoke, predictionType: "epsilon" };
+  const schedule = scheduleOf(config);
+  assertEquals(lossWeightsOf(config, schedule), undefined);
+  const [minSnr, p2] = [{ minSnrGamma: 5 }, { p2Gamma: 2, p2K: 3 }]
+    .map((changes) => lossWeightsOf({ ...config, ...changes }, schedule)!);
+  for (const t of [0, 40, 99]) {
+    const a = schedule.alphasCumprod[t]!;
+    const snr = a / (1 - a);
+    assertAlmostEquals(minSnr![t]!, Math.min(snr, 5) / snr, 1e-12);
+    assertAlmostEquals(p2![t]!, 1 / (3 + snr) ** 2, 1e-12);
+  }
+});
+
+Deno.test("checkConsistency() lets the presets through", () => {
+  for (const preset of Object.values(PRESETS)) checkConsistency(preset);
+  checkConsistency({ ...PRESETS.smoke, loss: "huber" }, { huberDelta: 2 });
+  assertThrows(() => checkConsistency(PRESETS.smoke, { p2K: 2 }), UserError, "--p2-gamma");
+});

@@ -1,0 +1,307 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { DIT_DEFAULTS, type DitConfig } from "../../diffusion/networks/dit_config.ts";
+import { ditSpecs } from "../../diffusion/networks/dit_specs.ts";
+import { compileImageDenoiser } from "../../diffusion/networks/image_denoiser.ts";
+import {
+  describeNetwork,
+  type ImageNetworkConfig,
+} from "../../diffusion/networks/image_network.ts";
+import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { unetConfigToJson } from "../../diffusion/networks/unet_config.ts";
+import { openDevice } from "../../engine/device.ts";
+import { UserError } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { float32 } from "../../engine/tree.ts";
+import type { HostTensor } from "../../nn/host_tensor.ts";
+import { countParameters, type HostParameters, ravel, unravel } from "../../nn/parameters.ts";
+import { randomStream } from "../../nn/random.ts";
+import { decodeSafetensors } from "../../nn/safetensors.ts";
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  type LoadedCheckpoint,
+  writeCheckpoint,
+} from "../../training/checkpoint/checkpoint.ts";
+import type { TrainState } from "../../training/diffusion_step.ts";
+import { imageCheckpoint, loadImageModel } from "../../image/checkpoint.ts";
+import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
+import { LossAwareMemory, MEMORY_VECTORS } from "../../image/loss_aware_memory.ts";
+import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
+import { permitted } from "../permissions.ts";
+import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
+
+const COUNT = countParameters(TINY_SPECS);
+const vector = (name: string) => float32(randomStream(3).stream(name).normal(COUNT));
+const STATE: TrainState = {
+  parameters: vector("parameters"),
+  ema: ravel(randomParameters(), TINY_SPECS),
+  optimizer: { mean: vector("mean"), variance: vector("variance") },
+};
+const SLOTS = ["mean", "variance"];
+const SCHEDULE = noiseSchedule({
+  numTrainTimesteps: 50,
+  betaSchedule: "squaredcos_cap_v2",
+  predictionType: "v_prediction",
+});
+
+function tinyCheckpoint(sampler: "ddim" | "ddpm" = "ddim", state: TrainState = STATE) {
+  return imageCheckpoint({
+    ...{ network: TINY_UNET, schedule: SCHEDULE, sampler, state },
+    samplerOptions: { timestepSpacing: "trailing", varianceType: "fixed_large" },
+    ...{ step: 12, seed: 5, configHash: "abc", details: { window: { sums: [1] } } },
+  });
+}
+
+/** A checkpoint as if it had been read, with parts replaced. */
+function loaded(changes: Partial<Checkpoint> = {}): LoadedCheckpoint {
+  return { ...tinyCheckpoint(), ...changes, directory: "run/step-000012", verified: true };
+}
+
+Deno.test("imageCheckpoint() writes the pipeline that diffusers knows", () => {
+  const { modelIndex, components, state } = tinyCheckpoint();
+  const version = modelIndex["_diffusers_version"];
+  assertEquals(modelIndex, {
+    _class_name: "DDIMPipeline",
+    _diffusers_version: version!,
+    scheduler: ["diffusers", "DDIMScheduler"],
+    unet: ["diffusers", "UNet2DModel"],
+  });
+  const { unet, scheduler } = components as Record<
+    "unet" | "scheduler",
+    Checkpoint["components"][0]
+  >;
+  assertEquals(unet.config, unetConfigToJson(TINY_UNET));
+  assertEquals(scheduler.configName, "scheduler_config.json");
+  assertEquals(scheduler.config["timestep_spacing"], "trailing");
+  assertEquals(scheduler.config["num_train_timesteps"], 50);
+  for (const config of [unet.config, scheduler.config]) {
+    assertEquals(config["_diffusers_version"], version, "one version everywhere");
+  }
+  assertEquals([state.step, state.seed, state.configHash], [12, 5, "abc"]);
+  assertEquals([...state.vectors.keys()], ["parameters", "ema", "mean", "variance"]);
+});
+
+Deno.test("imageCheckpoint() names the pipeline and the variance of ddpm", () => {
+  const { modelIndex, components } = tinyCheckpoint("ddpm");
+  assertEquals(modelIndex["_class_name"], "DDPMPipeline");
+  assertEquals(modelIndex["scheduler"], ["diffusers", "DDPMScheduler"]);
+  assertEquals(components["scheduler"]!.config["variance_type"], "fixed_large");
+});
+
+Deno.test("loadImageModel() gives the averaged weights, the schedule and the sampler back", () => {
+  const { config, parameters, schedule, sampler, samplerOptions } = loadImageModel(loaded());
+  assertEquals(config, TINY_UNET);
+  assertEquals(parameters, randomParameters());
+  assertEquals(schedule, SCHEDULE);
+  assertEquals(sampler, "ddim");
+  assertEquals(samplerOptions.timestepSpacing, "trailing");
+});
+
+Deno.test("loadTrainState() gives every vector back", () => {
+  assertEquals(loadTrainState(loaded(), TINY_SPECS, SLOTS), STATE);
+});
+
+Deno.test({
+  name: "loadTrainState() gives every bit back after a file, subnormal numbers and -0 included",
+  ignore: !permitted({ name: "read" }, { name: "write" }),
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const mean = vector("mean").data as Float32Array;
+      mean.set([1e-45, -0, 3.4028234e38, -1e-40]);
+      const optimizer = { ...STATE.optimizer, mean: float32(mean) };
+      await writeCheckpoint(`${folder}/a`, tinyCheckpoint("ddim", { ...STATE, optimizer }));
+      const read = await loadCheckpoint(`${folder}/a`);
+      const state = loadTrainState(read, TINY_SPECS, SLOTS);
+      const bits = ({ data }: { data: ArrayBufferView }) =>
+        new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      assertEquals(bits(state.optimizer["mean"]!), bits({ data: mean }));
+      assertEquals(bits(state.ema), bits(STATE.ema));
+      assertEquals(loadImageModel(read).parameters, randomParameters());
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test("loadImageModel() refuses a checkpoint of another kind of model", () => {
+  const { unet: _, ...components } = tinyCheckpoint().components;
+  assertThrows(
+    () => loadImageModel(loaded({ components })),
+    UserError,
+    "run/step-000012 is a checkpoint of another model: it has no unet/, but scheduler",
+  );
+  const config = { ...tinyCheckpoint().components["unet"]!.config, _class_name: "VQModel" };
+  assertThrows(
+    () => loadImageModel(loaded({ components: { ...components, unet: { config } } })),
+    UserError,
+    'run/step-000012/unet/config.json describes a "VQModel"',
+  );
+});
+
+Deno.test("loadImageModel() refuses weights that are not those of its configuration", () => {
+  const { components } = tinyCheckpoint();
+  const unet = components["unet"]!;
+  const refused = (weights: typeof unet.weights, message: string) => {
+    const changed = { ...components, unet: { config: unet.config, ...(weights && { weights }) } };
+    assertThrows(() => loadImageModel(loaded({ components: changed })), UserError, message);
+  };
+  refused(undefined, "run/step-000012/unet holds no weights");
+  const missing = new Map(unet.weights);
+  missing.delete("conv_out.bias");
+  refused(missing, 'the tensor "conv_out.bias" is missing');
+  const reshaped = new Map(unet.weights);
+  reshaped.set("conv_in.weight", { dtype: "F32", shape: [36], data: new Float32Array(36) });
+  refused(reshaped, '"conv_in.weight" has the shape [36], expected [4, 1, 3, 3]');
+  const more = new Map(unet.weights);
+  more.set("lora", { dtype: "F32", shape: [1], data: new Float32Array(1) });
+  refused(more, 'a tensor "lora", which this model does not know');
+  for (const [dtype, data] of [["F32", Float32Array.of(NaN)], ["F64", Float64Array.of(1e300)]]) {
+    const broken = new Map(unet.weights);
+    broken.set("conv_out.bias", { dtype, shape: [1], data } as unknown as HostTensor);
+    refused(broken, `the tensor "conv_out.bias" holds ${(data as Float32Array)[0]} at element 0`);
+  }
+});
+
+Deno.test("loadTrainState() refuses the state of another network or optimizer", () => {
+  const { "conv_out.bias": _, ...fewer } = TINY_SPECS;
+  assertThrows(
+    () => loadTrainState(loaded(), fewer, SLOTS),
+    UserError,
+    `run/step-000012/training_state.safetensors is of another model: the tensor "parameters" has ` +
+      `the shape [${COUNT}], expected [${COUNT - 1}]`,
+  );
+  assertThrows(
+    () => loadTrainState(loaded(), TINY_SPECS, ["mean", "largest"]),
+    UserError,
+    'the tensor "largest" is missing',
+  );
+});
+
+Deno.test("loadTrainState() refuses a checkpoint that can only be sampled from", () => {
+  const { state: _, ...stateless } = loaded();
+  assertThrows(
+    () => loadTrainState(stateless, TINY_SPECS, SLOTS),
+    UserError,
+    "no training state to go on from",
+  );
+});
+
+for (const name of ["unet_plain", "unet_class"]) {
+  Deno.test({
+    name: `loadImageModel() opens diffusers' own ${name}`,
+    ignore: !hasFixtureBytes,
+    fn: async () => {
+      const file = `${name}/diffusion_pytorch_model.safetensors`;
+      const { tensors } = decodeSafetensors(await fixtureBytes(file), file);
+      const unet = {
+        config: await fixtureJson(`${name}/config.json`) as JsonObject,
+        weights: tensors,
+      };
+      const scheduler = { config: { _class_name: "DDPMScheduler", beta_schedule: "linear" } };
+      const { parameters, schedule, sampler } = loadImageModel({
+        ...{ directory: "there", verified: false, modelIndex: {} },
+        components: { unet, scheduler },
+      });
+      assertEquals(Object.keys(parameters).sort(), [...tensors.keys()].sort());
+      assertEquals([sampler, schedule.numTrainTimesteps], ["ddpm", 1000]);
+      assert(Object.values(parameters).every(({ data }) => data instanceof Float32Array));
+    },
+  });
+}
+
+Deno.test("imageCheckpoint() names ddim where diffusers' pipelines cannot drive the sampler", () => {
+  const { modelIndex } = imageCheckpoint({
+    ...{ network: TINY_UNET, schedule: SCHEDULE, sampler: "heun", state: STATE },
+    samplerOptions: {},
+    ...{ step: 1, seed: 0, configHash: "abc" },
+  });
+  assertEquals(modelIndex["_class_name"], "DDIMPipeline");
+  assertEquals(modelIndex["scheduler"], ["diffusers", "DDIMScheduler"]);
+});
+
+const TINY_DIT: DitConfig = {
+  ...DIT_DEFAULTS,
+  ...{ sampleSize: 4, patchSize: 2, inChannels: 1, outChannels: 2, numLayers: 2 },
+  ...{ numAttentionHeads: 2, attentionHeadDim: 4, numEmbedsAdaNorm: 2 },
+};
+
+/** A checkpoint of a DiT whose parameters are random, as if it had been read; and what it answers. */
+async function ditCheckpoint(network: DitConfig, sampler: "ddpm" | "flow_euler") {
+  const specs = ditSpecs(network);
+  const ema = float32(randomStream(6).normal(countParameters(specs)).map((z) => .3 * z));
+  const saved = imageCheckpoint({
+    ...{ network, schedule: SCHEDULE, sampler },
+    samplerOptions: { varianceType: "learned_range", flowShift: 3 },
+    state: { parameters: ema, ema, optimizer: {} },
+    ...{ step: 1, seed: 0, configHash: "abc" },
+  });
+  const answer = async (parameters: HostParameters, config: ImageNetworkConfig) => {
+    const denoiser = compileImageDenoiser(
+      await openDevice("cpu"),
+      parameters,
+      describeNetwork(config, 1),
+    );
+    const x0Source = SCHEDULE;
+    const denoise = denoiser.condition({ classLabels: Int32Array.of(0, 1), x0Source });
+    const output = await denoise(randomStream(7).normal(32), 20);
+    await denoiser.dispose();
+    return output;
+  };
+  const loaded = loadImageModel({ ...saved, directory: "there", verified: true });
+  assertEquals(
+    await answer(loaded.parameters, loaded.config),
+    await answer(unravel(ema, specs), network),
+  );
+  return { saved, loaded };
+}
+
+Deno.test("imageCheckpoint() writes a DiT as diffusers' class, which is the same model", async () => {
+  const { saved, loaded } = await ditCheckpoint(TINY_DIT, "ddpm");
+  assertEquals(saved.modelIndex["_class_name"], "DiTPipeline");
+  assertEquals(saved.modelIndex["transformer"], ["diffusers", "DiTTransformer2DModel"]);
+  const { config, weights } = saved.components["transformer"]!;
+  assertEquals([config["_class_name"], config["out_channels"]], ["DiTTransformer2DModel", 2]);
+  assert(weights!.has("transformer_blocks.1.norm1.emb.timestep_embedder.linear_1.weight"));
+  assertEquals(saved.components["scheduler"]!.config["variance_type"], "learned_range");
+  assertEquals(loaded.sampler, "ddpm");
+});
+
+Deno.test("imageCheckpoint() writes a DiT that diffusers does not know by a name of its own, and flows", async () => {
+  const { saved, loaded } = await ditCheckpoint(
+    { ...TINY_DIT, selfConditioning: true },
+    "flow_euler",
+  );
+  assertEquals(saved.modelIndex["transformer"], ["nanodiffusion", "DiT"]);
+  assertEquals(saved.modelIndex["scheduler"], ["diffusers", "FlowMatchEulerDiscreteScheduler"]);
+  assertEquals([loaded.sampler, loaded.samplerOptions.flowShift], ["flow_euler", 3]);
+  assertEquals(loaded.schedule.numTrainTimesteps, 50);
+});
+
+Deno.test("imageCheckpoint() keeps further vectors, which loadTrainState() passes over when told", () => {
+  const memory = new LossAwareMemory(50);
+  memory.add({
+    weighted: Float32Array.of(6, 1),
+    timesteps: Int32Array.of(3, 49),
+    exampleWeights: Float64Array.of(2, 4),
+  });
+  const saved = {
+    ...loaded(),
+    ...imageCheckpoint({
+      ...{ network: TINY_UNET, schedule: SCHEDULE, sampler: "ddim", state: STATE },
+      ...{ samplerOptions: {}, step: 1, seed: 0, configHash: "abc", vectors: memory.vectors() },
+    }),
+  };
+  const others = Object.values(MEMORY_VECTORS);
+  assertEquals(loadTrainState(saved, TINY_SPECS, SLOTS, others), STATE);
+  assertThrows(() => loadTrainState(saved, TINY_SPECS, SLOTS), UserError, "timestep_losses");
+  const again = new LossAwareMemory(50, saved.state!.vectors).vectors();
+  assertEquals(again, memory.vectors());
+  const losses = again.get("timestep_losses")!.data;
+  assertEquals([losses[30], losses[490]], [3, 0.25], "without the weights of examples");
+  assertThrows(
+    () => new LossAwareMemory(60, saved.state!.vectors, "there"),
+    UserError,
+    'there is of another model: the tensor "timestep_losses" has the shape [50, 10]',
+  );
+});

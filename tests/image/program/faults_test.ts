@@ -1,0 +1,78 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { findCheckpoint } from "../../../training/checkpoint/folders.ts";
+import { copyFolder, hashFolder, imageRuns, resultOf, runImage } from "./program.ts";
+import { startImage, TINY, workplace } from "./program.ts";
+import { onSmallDisk, smallDisks } from "../../soak/small_disk.ts";
+
+const { folder, straightRun } = workplace(8);
+
+Deno.test({
+  name: "image keeps the last checkpoint on a full disk, says what to free, and goes on elsewhere",
+  ignore: !imageRuns || !smallDisks,
+  fn: async () => {
+    const place = await folder();
+    await Deno.mkdir(`${place}/disk`);
+    const disk = { kilobytes: 1500, from: await straightRun(), to: `${place}/saved` };
+    const flags = [...TINY, "--steps=300", "--resume"];
+    const ended = await onSmallDisk("image", flags, disk, `${place}/disk`);
+    assertEquals(ended.code, 1, ended.stderr);
+    assertMatch(
+      ended.stderr,
+      /error: cannot write [^\n]+ MB\): the disk is full: free some space on it, such as runs [^\n]+\n$/,
+    );
+    const { step, damaged } = (await findCheckpoint(`${place}/saved`))!;
+    assert(step >= 8 && damaged.length === 0);
+    const names = Object.keys(await hashFolder(`${place}/saved`));
+    assertEquals(names.filter((name) => name.includes(".tmp-")), []);
+
+    const more = ["--steps=24", "--resume"];
+    const [again, whole] = [`${place}/saved`, `${place}/whole`];
+    await copyFolder(await straightRun(), whole);
+    for (const out of [again, whole]) {
+      const { code, stderr } = await runImage(...TINY, ...more, "--out", out);
+      assertEquals(code, 0, stderr);
+    }
+    assertEquals(await resultOf(again), await resultOf(whole));
+  },
+});
+
+Deno.test({
+  name: "image leaves a folder that can only be read as it is, and says so",
+  ignore: !imageRuns || !smallDisks,
+  fn: async () => {
+    const place = await folder();
+    await Deno.mkdir(`${place}/disk`);
+    const from = await straightRun();
+    const disk = { from, to: `${place}/saved` };
+    const ended = await onSmallDisk("image", [...TINY, "--steps=8"], disk, `${place}/disk`);
+    assertMatch(
+      ended.stderr,
+      /^error: cannot write [^\n]+\/run\.lock: the file system is read-only: choose another folder\n$/,
+    );
+    assertEquals(ended.code, 1);
+    assertEquals(await hashFolder(`${place}/saved`), await hashFolder(from));
+    const fresh = await onSmallDisk("image", TINY, { to: `${place}/none` }, `${place}/disk`);
+    assertMatch(fresh.stderr, /^error: cannot create the folder [^\n]+ is read-only: [^\n]+\n$/);
+  },
+});
+
+Deno.test({
+  name: "image says how many files may be open where that is too few, and loses nothing",
+  ignore: !imageRuns || Deno.build.os !== "linux",
+  fn: async () => {
+    const out = `${await folder()}/run`;
+    await copyFolder(await straightRun(), out);
+    const before = await hashFolder(`${out}/checkpoints`);
+    const outcomes = new Set<string>();
+    // Fewer than 14 or so do not start Deno; with 24, all is well.
+    for (const files of [14, 16, 18, 24]) {
+      const { code, stderr } = await startImage([...TINY, "--steps=8", "--out", out], {
+        shell: `ulimit -n ${files}; exec "$0" "$@"`,
+      }).ended;
+      if (code !== 0) assertMatch(stderr, /too many (files are open: raise|open files)/i);
+      outcomes.add(code === 0 ? "done" : /ulimit -n/.test(stderr) ? "told" : "not started");
+      assertEquals(await hashFolder(`${out}/checkpoints`), before);
+    }
+    assert(outcomes.has("done"), [...outcomes].join());
+  },
+});

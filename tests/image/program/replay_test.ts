@@ -1,0 +1,152 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { copyFolder, imageRuns, resultOf, runImage, tiny, workplace } from "./program.ts";
+import { runText, tinyDenoiser } from "../../text/program/program.ts";
+
+const ignore = !imageRuns;
+const { folder, straightRun } = workplace(8);
+
+async function recordOf(directory: string): Promise<Record<string, unknown>> {
+  return JSON.parse(await Deno.readTextFile(`${directory}/config.json`));
+}
+
+Deno.test({
+  name: "image --config gives the same weights, metrics and samples as the run of that file",
+  ignore,
+  fn: async () => {
+    const from = await straightRun();
+    const out = `${await folder()}/again`;
+    const { code, stderr } = await runImage(`--config=${from}/config.json`, "--out", out);
+    assertEquals(code, 0, stderr);
+    assertEquals(await resultOf(out), await resultOf(from));
+    const [there, here] = await Promise.all([recordOf(from), recordOf(out)]);
+    assertEquals([here["config"], here["data"]], [there["config"], there["data"]]);
+    const [session] = here["sessions"] as Record<string, unknown>[];
+    assertEquals([session!["device"], session!["threads"]], ["onnx", 1]);
+    assertMatch(String(session!["lockfile"]), /^[0-9a-f]{64}$/);
+  },
+});
+
+Deno.test({
+  name: "image --config is changed by flags, and refuses those that say something else",
+  ignore,
+  fn: async () => {
+    const from = `${await straightRun()}/config.json`;
+    const out = `${await folder()}/changed`;
+    const changed = await runImage(`--config=${from}`, "--seed=4", "--steps=2", "--out", out);
+    assertEquals(changed.code, 0, changed.stderr);
+    const { config } = await recordOf(out) as { config: Record<string, unknown> };
+    assertEquals([config["seed"], config["steps"], config["batchSize"]], [4, 2, 4]);
+
+    const refuse = async (args: string[], code: number, message: RegExp) => {
+      const ended = await runImage(...args, "--out", `${out}-none`);
+      assertMatch(ended.stderr, message);
+      assertMatch(ended.stderr.trimEnd().split("\n").at(-1)!, /^error: /);
+      assertEquals(ended.code, code, ended.stderr);
+    };
+    await refuse([`--config=${from}`, "--preset=nano"], 2, /leave --preset out/);
+    await refuse([`--config=${from}`, "--sample-only"], 2, /leave --sample-only out/);
+    await refuse([`--config=${out}/none.json`], 1, /there is no .+none\.json/);
+
+    // Values that no flag would allow, under a hash that fits them.
+    const edited = `${await folder()}/config.json`;
+    const record = await recordOf(await straightRun());
+    const text = JSON.stringify({ ...record, config: { ...config, batchSize: -1 } });
+    await Deno.writeTextFile(edited, text);
+    await refuse([`--config=${edited}`], 1, /config\.json was edited/);
+    await Deno.writeTextFile(edited, JSON.stringify({ ...record, program: "text" }));
+    await refuse([`--config=${edited}`], 1, /is of the program "text"/);
+  },
+});
+
+Deno.test({
+  name: "image --config refuses other data than the run's, and names the file",
+  ignore,
+  fn: async () => {
+    const record = await recordOf(await straightRun());
+    const [data] = record["data"] as { sha256: Record<string, string> }[];
+    data!.sha256["train-labels-idx1-ubyte.gz"] = "0".repeat(64);
+    const place = await folder();
+    await Deno.writeTextFile(`${place}/config.json`, JSON.stringify(record));
+    const ended = await runImage(`--config=${place}/config.json`, "--out", `${place}/out`);
+    assertEquals(ended.code, 1);
+    assertMatch(
+      ended.stderr,
+      /error: this is no repetition of .+ "fashion-mnist, train" is another there, in "train-labels/,
+    );
+    assertEquals(await Deno.stat(`${place}/out`).then(() => true, () => false), false);
+  },
+});
+
+Deno.test({
+  name: "image refuses a checkpoint of another seed or of other data, however well its shapes fit",
+  ignore,
+  fn: async () => {
+    const place = await folder();
+    const out = `${place}/run`;
+    const args = tiny("--steps=16", "--seed=7", "--out", out);
+    const begun = await runImage(...tiny("--steps=8", "--seed=7", "--out", out));
+    assertEquals(begun.code, 0, begun.stderr);
+    const own = `${out}/checkpoints/step-000008`;
+    await Deno.rename(own, `${place}/own`);
+    await copyFolder(`${await straightRun()}/checkpoints/step-000008`, own);
+    const ended = await runImage(...args, "--resume");
+    assertEquals(ended.code, 1);
+    assertMatch(
+      ended.stderr,
+      /error: .+step-000008 is of another run: seed is 0 there and 7 here\. .+--overwrite\n$/,
+    );
+    await Deno.remove(own, { recursive: true });
+    await Deno.rename(`${place}/own`, own);
+    const again = await runImage(...args, "--resume");
+    assertEquals(again.code, 0, again.stderr);
+  },
+});
+
+Deno.test({
+  name: "text --config gives the same models, metrics and texts as the run of that file",
+  ignore,
+  fn: async () => {
+    const place = await folder();
+    const first = await runText(...tinyDenoiser("--out", `${place}/first`));
+    assertEquals(first.code, 0, first.stderr);
+    const again = await runText(`--config=${place}/first/config.json`, "--out", `${place}/again`);
+    assertEquals(again.code, 0, again.stderr);
+    for (const part of ["", "/diffusion"]) {
+      const expected = await resultOf(`${place}/first${part}`);
+      const found = await resultOf(`${place}/again${part}`);
+      assertEquals(found, expected);
+      assert(Object.keys(found).some((file) => file.startsWith("checkpoints/")));
+    }
+  },
+});
+
+Deno.test({
+  name: "text --config of an autoencoder alone trains one, and names what a denoiser's lacks",
+  ignore,
+  fn: async () => {
+    const place = await folder();
+    const flags = tinyDenoiser("--stage=vae", "--out", `${place}/first`);
+    const first = await runText(...flags);
+    assertEquals(first.code, 0, first.stderr);
+    const again = await runText(`--config=${place}/first/config.json`, "--out", `${place}/again`);
+    assertEquals(again.code, 0, again.stderr);
+    assertEquals(await resultOf(`${place}/again`), await resultOf(`${place}/first`));
+    const names = await Array.fromAsync(Deno.readDir(`${place}/again`), ({ name }) => name);
+    assert(!names.includes("diffusion"), names.join());
+
+    const rest = tinyDenoiser().filter((flag) => !flag.startsWith("--out"));
+    const vae = `--vae=${place}/first`;
+    const denoiser = await runText(...rest, vae, "--out", `${place}/denoiser`);
+    assertEquals(denoiser.code, 0, denoiser.stderr);
+    const config = `--config=${place}/denoiser/diffusion/config.json`;
+    const without = await runText(config, "--out", `${place}/copy`);
+    assertEquals(without.code, 2);
+    assertStringIncludes(without.stderr, "name its autoencoder with --vae");
+    const copy = await runText(config, vae, "--out", `${place}/copy`);
+    assertEquals(copy.code, 0, copy.stderr);
+    assertEquals(
+      await resultOf(`${place}/copy/diffusion`),
+      await resultOf(`${place}/denoiser/diffusion`),
+    );
+  },
+});

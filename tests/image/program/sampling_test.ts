@@ -1,0 +1,313 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertNotEquals,
+  assertStringIncludes,
+} from "@std/assert";
+import { noiseSchedule } from "../../../diffusion/schedules.ts";
+import { unetConfigFromJson } from "../../../diffusion/networks/unet_config.ts";
+import { openDevice } from "../../../engine/device.ts";
+import { float32 } from "../../../engine/tree.ts";
+import { drawSamples } from "../../../image/sampling/samples.ts";
+import { randomStream } from "../../../nn/random.ts";
+import { decodeSafetensors } from "../../../nn/safetensors.ts";
+import { drawGrid } from "../../../report/grid.ts";
+import { encodePng } from "../../../report/png.ts";
+import { copyFolder, hashFolder, imageRuns, runImage, tiny, workplace } from "./program.ts";
+
+const ignore = !imageRuns;
+const { folder, straightRun } = workplace(8);
+
+/** Runs `--sample-only` with few steps. */
+const sample = (checkpoint: string, out: string, ...args: string[]) =>
+  runImage(...tiny("--sample-only", `--checkpoint=${checkpoint}`, `--out=${out}`, ...args));
+
+const SCHEDULER = {
+  _class_name: "DDPMScheduler",
+  beta_schedule: "scaled_linear",
+  num_train_timesteps: 50,
+  variance_type: "fixed_small",
+  timestep_spacing: "leading",
+  clip_sample_range: 0.5,
+};
+
+/**
+ * A pipeline's folder as diffusers leaves it, without a manifest: with a UNet that diffusers saved, told
+ * to draw 28x28 pixels, which no weight depends on.
+ */
+async function foreignFolder(
+  name: "unet_plain" | "unet_class",
+  changes: Record<string, unknown> = {},
+): Promise<string> {
+  const path = await folder();
+  const fixture = new URL(`../../fixtures/${name}/`, import.meta.url);
+  const config = JSON.parse(await Deno.readTextFile(new URL("config.json", fixture)));
+  const weights = "diffusion_pytorch_model.safetensors";
+  const write = (file: string, json: object) =>
+    Deno.writeTextFile(`${path}/${file}`, JSON.stringify(json));
+  await Deno.mkdir(`${path}/unet`);
+  await Deno.mkdir(`${path}/scheduler`);
+  await Deno.copyFile(new URL(weights, fixture), `${path}/unet/${weights}`);
+  await write("unet/config.json", { ...config, sample_size: [28, 28], ...changes });
+  await write("scheduler/scheduler_config.json", SCHEDULER);
+  await write("model_index.json", {
+    _class_name: "DDPMPipeline",
+    unet: ["diffusers", "UNet2DModel"],
+    scheduler: ["diffusers", "DDPMScheduler"],
+  });
+  return path;
+}
+
+Deno.test({
+  name: "image --sample-only draws from a run what the run drew itself, and writes nothing else",
+  ignore,
+  fn: async () => {
+    const run = await straightRun();
+    const before = await hashFolder(run);
+    const out = `${await folder()}/a/b`;
+    const { code, stdout, stderr } = await sample(run, out);
+    assertEquals(code, 0, stderr);
+    assertStringIncludes(stdout, `model: ${run}/checkpoints/step-000008`);
+    assertEquals(await hashFolder(out), { "grid.png": before["samples/grid.png"]! });
+    assertEquals(await hashFolder(run), before);
+
+    const one = `${await folder()}/one`;
+    const of = await sample(
+      `${run}/checkpoints/step-000008/`,
+      one,
+      "--class=sneaker",
+      "--samples=4",
+    );
+    assertEquals(of.code, 0, of.stderr);
+    assertNotEquals(await hashFolder(one), await hashFolder(out));
+  },
+});
+
+Deno.test({
+  name: "image --sample-only says which newer checkpoint it passes over because it is damaged",
+  ignore,
+  fn: async () => {
+    const run = `${await folder()}/run`;
+    await copyFolder(await straightRun(), run);
+    await copyFolder(`${run}/checkpoints/step-000008`, `${run}/checkpoints/step-000009`);
+    await Deno.truncate(
+      `${run}/checkpoints/step-000009/unet/diffusion_pytorch_model.safetensors`,
+      1000,
+    );
+    const { code, stdout, stderr } = await sample(run, `${await folder()}/out`);
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, /^passing over .+\/step-000009: .+diffusion_pytorch_model\.safetensors/);
+    assertStringIncludes(stdout, "step-000008");
+  },
+});
+
+Deno.test({
+  name: "image --sample-only draws from a folder of diffusers, as its scheduler says",
+  ignore,
+  fn: async () => {
+    const [checkpoint, out] = [await foreignFolder("unet_plain"), `${await folder()}/out`];
+    // Neither the preset's sampler nor its guidance fit such a model; nobody has to say so.
+    const { code, stderr } = await sample(checkpoint, out, "--samples=5");
+    assertEquals(code, 0, stderr);
+
+    const weights = `${checkpoint}/unet/diffusion_pytorch_model.safetensors`;
+    const { tensors } = decodeSafetensors(await Deno.readFile(weights), weights);
+    const json = JSON.parse(await Deno.readTextFile(`${checkpoint}/unet/config.json`));
+    const data = await drawSamples(await openDevice("onnx", { threads: 1 }), {
+      parameters: Object.fromEntries(
+        [...tensors].map(([name, { data, shape }]) =>
+          [name, float32(data as Float32Array, shape)] as const
+        ),
+      ),
+      config: unetConfigFromJson(json, "config.json"),
+      schedule: noiseSchedule({ numTrainTimesteps: 50, betaSchedule: "scaled_linear" }),
+      sampler: "ddpm",
+      samplerOptions: {
+        ...{ numInferenceSteps: 3, timestepSpacing: "leading", varianceType: "fixed_small" },
+        clipSampleRange: 0.5,
+      },
+      labels: new Int32Array(5),
+      ...{ nullClass: undefined, guidanceScale: 1 },
+      random: randomStream(0).stream("samples"),
+    });
+    // No names of classes: the model knows none.
+    const grid = drawGrid({ width: 28, height: 28, channels: 1, data }, { columns: 3 });
+    assertEquals(await Deno.readFile(`${out}/grid.png`), encodePng(grid));
+  },
+});
+
+Deno.test({
+  name: "image --sample-only draws from a model with classes and no null class, without guidance",
+  ignore,
+  fn: async () => {
+    const [checkpoint, out] = [await foreignFolder("unet_class"), await folder()];
+    const plain = await sample(checkpoint, `${out}/plain`, "--samples=10", "--sample-steps=2");
+    assertEquals(plain.code, 0, plain.stderr);
+    const guided = await sample(checkpoint, `${out}/guided`, "--guidance=2");
+    assertEquals(guided.code, 2);
+    assertMatch(guided.stderr, /^error: --guidance 2 needs a model trained with a null class/m);
+    assert(!(await exists(`${out}/guided/grid.png`)));
+  },
+});
+
+for (
+  const { name, given, args, code, message } of [
+    {
+      name: "a class of a model without classes",
+      given: () => foreignFolder("unet_plain"),
+      args: ["--class=Bag"],
+      code: 2,
+      message: /was trained without classes: leave --class out/,
+    },
+    {
+      name: "guidance of a model without classes",
+      given: () => foreignFolder("unet_plain"),
+      args: ["--guidance=2"],
+      code: 2,
+      message: /--guidance 2 needs a model trained with a null class/,
+    },
+    {
+      name: "noises between classes of a model without classes",
+      given: () => foreignFolder("unet_plain"),
+      args: ["--interpolate=Bag,Coat"],
+      code: 2,
+      message: /was trained without classes: --interpolate needs --encode/,
+    },
+    {
+      name: "to leave all steps out",
+      given: () => foreignFolder("unet_plain"),
+      args: ["--from-step=3"],
+      code: 2,
+      message: /--from-step 3 leaves none of the 3 --sample-steps: lower it to 2 at most/,
+    },
+    {
+      name: "a mask that is not there",
+      given: () => foreignFolder("unet_plain"),
+      args: ["--inpaint=tests/none.png"],
+      code: 1,
+      message: /cannot read the mask tests\/none\.png: no such file or folder/,
+    },
+    {
+      name: "a mask that is no picture",
+      given: () => foreignFolder("unet_plain"),
+      args: ["--inpaint=deno.json"],
+      code: 2,
+      message: /--inpaint deno\.json is no PNG file/,
+    },
+    {
+      name: "a model of other pictures",
+      given: () => foreignFolder("unet_plain", { sample_size: 32 }),
+      code: 2,
+      message: /is no model of 28x28 grey images/,
+    },
+    {
+      name: "a model of pictures that are not square",
+      given: () => foreignFolder("unet_plain", { sample_size: [28, 20] }),
+      code: 2,
+      message: /is no model of 28x28 grey images \(20x28 grey images\)/,
+    },
+    {
+      name: "weights that are not of the configuration",
+      given: () => foreignFolder("unet_plain", { layers_per_block: 2 }),
+      code: 1,
+      message: /unet is of another model: the tensor "[\w.]+" is missing/,
+    },
+    {
+      name: "a configuration that is no JSON",
+      given: async () => {
+        const path = await foreignFolder("unet_plain");
+        await Deno.writeTextFile(`${path}/unet/config.json`, '{"_class_name": "UNet2DMo');
+        return path;
+      },
+      code: 1,
+      message: /unet\/config\.json/,
+    },
+    {
+      name: "weights that are cut short",
+      given: async () => {
+        const path = await foreignFolder("unet_plain");
+        await Deno.truncate(`${path}/unet/diffusion_pytorch_model.safetensors`, 5000);
+        return path;
+      },
+      code: 1,
+      message: /diffusion_pytorch_model\.safetensors/,
+    },
+    {
+      name: "more steps than the model was trained on",
+      given: () => foreignFolder("unet_plain"),
+      args: ["--sample-steps=51"],
+      code: 2,
+      message: /--sample-steps 51 is more than the 50 --timesteps there are: lower it/,
+    },
+    {
+      name: "a folder without a checkpoint",
+      given: () => folder(),
+      code: 1,
+      message: /is not a checkpoint: it has no model_index\.json/,
+    },
+    {
+      name: "a folder that is not there",
+      given: async () => `${await folder()}/none`,
+      code: 1,
+      message: /cannot open the checkpoint .+: no such file or folder/,
+    },
+  ] as {
+    name: string;
+    given: () => Promise<string>;
+    args?: string[];
+    code: number;
+    message: RegExp;
+  }[]
+) {
+  Deno.test({
+    name: `image --sample-only refuses ${name}`,
+    ignore,
+    fn: async () => {
+      const out = `${await folder()}/out`;
+      const ended = await sample(await given(), out, ...(args ?? []));
+      assertMatch(ended.stderr, message);
+      assertMatch(ended.stderr, /^error: [^\n]+\n$/);
+      assertEquals(ended.code, code);
+      assert(!(await exists(`${out}/grid.png`)), "nothing is written");
+    },
+  });
+}
+
+Deno.test({
+  name: "image --sample-only refuses a folder that cannot be made before it draws anything",
+  ignore,
+  fn: async () => {
+    const file = `${await folder()}/file`;
+    await Deno.writeTextFile(file, "");
+    const { code, stderr } = await sample(await straightRun(), `${file}/below`);
+    assertMatch(stderr, /^error: cannot create the folder .+\/below: a part of the path is a file/);
+    assertEquals(code, 1);
+  },
+});
+
+Deno.test({
+  name: "image --sample-only refuses a mask that is not square",
+  ignore,
+  fn: async () => {
+    const place = await folder();
+    const picture = { width: 20, height: 28, channels: 1, data: new Uint8Array(560) } as const;
+    await Deno.writeFile(`${place}/mask.png`, encodePng(picture));
+    const { code, stderr } = await sample(
+      await foreignFolder("unet_plain"),
+      `${place}/out`,
+      `--inpaint=${place}/mask.png`,
+    );
+    assertMatch(
+      stderr,
+      /^error: --inpaint .+ has 20x28 pixels: it must have 28x28 of 8 or 16 bits, grey or RGB\./,
+    );
+    assertMatch(stderr, /^error: [^\n]+\n$/);
+    assertEquals(code, 2);
+    assert(!(await exists(`${place}/out/inpainting.png`)));
+  },
+});
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}

@@ -1,0 +1,144 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { imageRuns, runImage, workplace } from "./program.ts";
+
+const ignore = !imageRuns;
+const { folder } = workplace(1);
+
+const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
+  { args: ["--stpes", "3"], message: /--stpes: unknown flag; did you mean --steps\?/ },
+  { args: ["--preset", "nona"], message: /--preset nona: must be one of .+ did you mean nano\?/ },
+  { args: ["--steps", "0"], message: /--steps 0: must be an integer of at least 1/ },
+  { args: ["--steps", "many"], message: /--steps many: must be an integer/ },
+  { args: ["--steps", "1e99"], message: /--steps 1e99/ },
+  { args: ["--learning-rate=-1"], message: /--learning-rate -1: must be a number above 0/ },
+  { args: ["--learning-rate", "NaN"], message: /--learning-rate NaN: must be a number/ },
+  { args: ["--seed", "-1"], message: /--seed -1/ },
+  { args: ["--device", "gpu"], message: /--device gpu: must be one of onnx/ },
+  { args: ["smoke"], message: /smoke: belongs to no flag; did you mean --preset smoke\?/ },
+  { args: ["--class", "Hat"], message: /--class "Hat": must be one of T-shirt\/top, Trouser/ },
+  { args: ["--steps", "3", "--steps", "4"], message: /--steps is given more than once/ },
+  { args: ["--out="], message: /--out needs a value/ },
+  {
+    args: ["--checkpoint", "x"],
+    message: /--checkpoint DIR is what --sample-only and --study draw from/,
+  },
+  {
+    args: ["--sample-steps", "101", "--timesteps", "100"],
+    message: /--sample-steps 101 is more than the 100 --timesteps/,
+  },
+  {
+    args: ["--class-dropout", "0", "--guidance", "3"],
+    message:
+      /--guidance 3 needs a model trained with a null class: use --guidance 1, or train with/,
+  },
+  { args: ["--timesteps", "1"], message: /--timesteps 1: must be an integer from 2 to 100000/ },
+  { args: ["--eta", "-0.1"], message: /--eta -0\.1: must be a number from 0 to 1/ },
+  { args: ["--eta", "1.5"], message: /--eta 1\.5: must be a number from 0 to 1/ },
+  { args: ["--solver-order", "4"], message: /--solver-order 4: must be an integer from 1 to 3/ },
+  {
+    args: ["--solver-order", "3"],
+    message: /--solver-order is for --sampler dpmpp_multistep, .+: ddim has no use for it/,
+  },
+  {
+    args: ["--sampler", "ddpm", "--eta", "0.5"],
+    message: /--eta is for --sampler ddim: ddpm has no use for it/,
+  },
+  {
+    args: ["--respacing", "ddim10", "--sample-steps", "10"],
+    message: /--respacing says which steps are taken: leave --sample-steps out/,
+  },
+  {
+    args: ["--sample-timesteps", "50,60"],
+    message: /--sample-timesteps 50,60: timesteps must fall, but timesteps\[1\] is 60 after 50/,
+  },
+  {
+    args: ["--sample-timesteps", "100,0"],
+    message: /--sample-timesteps 100,0: timesteps\[0\] is 100; it must be an integer from 0 to 99/,
+  },
+  {
+    args: ["--guidance", "1", "--guidance-rescale", "0.7"],
+    message: /--guidance-rescale 0\.7 changes nothing without guidance/,
+  },
+  {
+    args: ["--guidance-low", "3", "--guidance-high", "2"],
+    message: /--guidance-low 3 --guidance-high 2: the interval of guidance is 3 to 2/,
+  },
+  { args: ["--dynamic-threshold", "2"], message: /--dynamic-threshold 2: must be a number from 0/ },
+  { args: ["--loss", "l2"], message: /--loss l2: must be one of mse, l1, huber/ },
+  { args: ["--huber-delta", "2"], message: /--huber-delta 2 is for --loss huber, not mse/ },
+  { args: ["--p2-k", "2"], message: /--p2-k 2 needs --p2-gamma above 0/ },
+  {
+    args: ["--p2-gamma", "1", "--min-snr-gamma", "5"],
+    message: /--min-snr-gamma 5 and --p2-gamma 1 both weigh the loss: set one to 0/,
+  },
+  {
+    args: ["--zero-terminal-snr", "--prediction-type", "epsilon"],
+    message: /--zero-terminal-snr ends in pure noise, where --prediction-type epsilon says nothing/,
+  },
+  {
+    args: ["--beta-schedule", "linear_scaled_to_t", "--timesteps", "10"],
+    message: /the noise schedule's beta at timestep \d is .+ check .+ the number of timesteps/,
+  },
+  {
+    args: ["--denoiser", "dit", "--channels", "8,8"],
+    message: /--channels is for --denoiser unet: dit has no use for it/,
+  },
+  { args: ["--timestep-sampling", "sobol"], message: /--timestep-sampling sobol: must be one of/ },
+  { args: ["--trajectory"], message: /--trajectory is for --sample-only: give that too/ },
+  { args: ["--from-step", "0"], message: /--from-step is for --sample-only: give that too/ },
+  {
+    args: ["--sample-only", "--encode"],
+    message: /--encode is for --interpolate A,B: give that too/,
+  },
+  {
+    args: ["--sample-only", "--interpolate", "Bag"],
+    message: /--interpolate Bag: must be two classes with a comma between them/,
+  },
+  {
+    args: ["--sample-only", "--interpolate", "Bag,Hat"],
+    message: /--interpolate "Hat": must be one of T-shirt\/top, Trouser/,
+  },
+  {
+    args: ["--sample-only", "--interpolate", "Bag,Coat", "--class", "Bag"],
+    message: /--interpolate Bag,Coat names the classes: leave --class out/,
+  },
+  {
+    args: ["--sample-only", "--interpolate", "Bag,Coat", "--encode", "--guidance", "2"],
+    message: /--encode goes back and forth by ddim .+: leave --guidance 2 out/,
+  },
+  {
+    args: ["--sample-only", "--inpaint", "half", "--dynamic-threshold", "0.9"],
+    message: /--dynamic-threshold and --inpaint both say what x0 is to be/,
+  },
+  {
+    args: ["--log-every", "3", "--eval-every", "4"],
+    message: /--eval-every 4 must be a multiple of --log-every 3/,
+  },
+  { args: ["--channels", "30,30"], message: /30 channels do not divide into 8 groups/ },
+  {
+    args: ["--channels", "8"],
+    message: /--attention-levels 1: --channels has only 1 level, 0 to 0/,
+  },
+  { args: ["--channels", "8,8,8,8"], message: /images of 28 pixels cannot be halved 3 times/ },
+  {
+    args: ["--channels", "8,8", "--attention-levels", "0,2"],
+    message: /--attention-levels 2: --channels has only 2 levels, 0 to 1/,
+  },
+];
+
+Deno.test({
+  name: "image refuses what is no command line with exit code 2, before it writes anything",
+  ignore,
+  fn: async () => {
+    const place = await folder();
+    for (const { args, message } of USAGE) {
+      const named = args.includes("--out=") ? [] : ["--out", `${place}/out`];
+      const preset = args.includes("--preset") ? [] : ["--preset", "smoke"];
+      const { code, stderr } = await runImage(...preset, ...named, ...args);
+      assertMatch(stderr, message);
+      assertMatch(stderr, /^error: [^\n]+\n$/, "one line, and no stack trace");
+      assertEquals(code, 2);
+    }
+    assertEquals(await Array.fromAsync(Deno.readDir(place)), []);
+  },
+});

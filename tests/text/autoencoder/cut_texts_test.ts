@@ -1,0 +1,31 @@
+import { assert, assertEquals } from "@std/assert";
+import { cutTexts, textPieces } from "../../../text/autoencoder/cut_texts.ts";
+import type { TextVaeConfig } from "../../../vae/text_vae_config.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
+
+const LONG = "nice hotel good location friendly staff clean room great breakfast, quiet at night";
+const SHORT = "nice room";
+const files = trainBpe([LONG, SHORT], { vocabSize: 400 });
+const tokenizer = new TextTokenizer(files.tokenizer, files.config);
+const maxTokens = 6;
+const vae = { tokenizer, encoderTokenizer: tokenizer, config: { maxTokens } as TextVaeConfig };
+
+Deno.test("textPieces() is all of a text, none of its pieces longer than the autoencoder says", () => {
+  const pieces = textPieces([LONG, "", SHORT], vae);
+  assertEquals(pieces.at(-1), SHORT);
+  const ofLong = pieces.slice(0, -1);
+  assert(ofLong.length > 1);
+  for (const piece of ofLong) {
+    assert(tokenizer.encode(piece, { splitSpecialTokens: true }).length <= maxTokens);
+  }
+  // What is left at the end may be too short for a piece of its own.
+  assert(LONG.startsWith(ofLong.join("")));
+  assert(LONG.length - ofLong.join("").length < 12, ofLong.join("|"));
+});
+
+Deno.test("cutTexts() is the first piece of each text, an empty one where there is none", () => {
+  const [long, ...others] = cutTexts([LONG, "", SHORT], vae);
+  assertEquals(others, ["", SHORT]);
+  assertEquals(long, textPieces([LONG], vae)[0]);
+});

@@ -1,0 +1,112 @@
+import { assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  judgeFigures,
+  ratingFigures,
+  referenceFigures,
+  varietyFigures,
+} from "../../../text/evaluation/generation_figures.ts";
+import type { MeasuredFigure } from "../../../metrics/measured_figure.ts";
+import { textEvaluationCsv } from "../../../text/evaluation/evaluate.ts";
+
+const byName = (figures: readonly MeasuredFigure[]) =>
+  Object.fromEntries(figures.map((figure) => [figure.name, figure]));
+
+Deno.test("varietyFigures() measures drawn texts beside real ones, in the same way", () => {
+  const real = ["a b c d e", "f g h i j"]; // ten words, four 4-grams, all different
+  const samples = ["a b c d e", "a b c d x"]; // 6 of 10 words, 3 of 4 4-grams are different
+  const figures = byName(varietyFigures({ samples, real, training: ["y a b c d e"] }));
+  const both = (name: string) => [figures[name]!.measured, figures[name]!.real?.measured];
+  assertEquals(both("Distinct-1"), [0.6, 1]);
+  assertEquals(both("Distinct-4"), [0.75, 1]);
+  assertEquals(figures["Distinct-4, by real texts'"]!.measured, 0.75);
+  assertEquals(both("Repetition"), [0.25, 0]);
+  // a b c d twice and b c d e once of four; of real texts two of four.
+  assertEquals(both("Memorised 4-grams"), [0.75, 0.5]);
+  assertEquals(figures["Distinct-1"]!.value, "60.0 %");
+  assertEquals(figures["Distinct-1"]!.real?.value, "100.0 %");
+  assertStringIncludes(figures["Distinct-1"]!.protocol, "2 texts; beside it 2 held-out texts");
+  // Where real texts have no 4-grams, there is no ratio.
+  const short = byName(varietyFigures({ samples, real: ["a", "b"], training: [] }));
+  assertEquals(short["Distinct-4, by real texts'"], undefined);
+});
+
+Deno.test("referenceFigures() has BLEU and ROUGE, and those of the candidate like the others", () => {
+  const reference = "the cat sat on the mat today";
+  assertEquals(referenceFigures([{ text: reference }]), []);
+  const figures = byName(referenceFigures([{
+    text: "nothing of that kind at all here",
+    candidates: ["nothing of that kind at all here", reference, reference],
+    reference,
+  }]));
+  assertEquals(figures["ROUGE-2"]!.measured, 0);
+  assertAlmostEquals(figures["BLEU, minimum Bayes risk"]!.measured, 100, 1e-9);
+  assertAlmostEquals(figures["ROUGE-L, minimum Bayes risk"]!.measured, 100, 1e-9);
+  assertStringIncludes(figures["BLEU, minimum Bayes risk"]!.protocol, "of 3 candidates");
+  const alone = byName(referenceFigures([{ text: reference, reference }]));
+  assertAlmostEquals(alone["BLEU"]!.measured, 100, 1e-9);
+  assertEquals(alone["BLEU, minimum Bayes risk"], undefined);
+});
+
+Deno.test("judgeFigures() has the perplexity of both sets, and MAUVE 1 of equal ones", async () => {
+  // A judge to which every token costs as many nats as the text has letters.
+  const judge = {
+    read: (examples: readonly { ids: Int32Array }[]) =>
+      Promise.resolve({
+        nats: Float64Array.from(examples, ({ ids }) => ids[0]! * 2),
+        counts: Uint32Array.from(examples, () => 2),
+        features: {
+          data: Float64Array.from(examples.flatMap(({ ids }) => [ids[0]!, 1, -ids[0]!])),
+          width: 3,
+        },
+      }),
+  };
+  const options = {
+    judge: "a judge",
+    sequence: (text: string) => ({ ids: Int32Array.of(text.length), given: 0 }),
+  };
+  const texts = ["a", "bb", "ccc", "dddd"];
+  const figures = byName(await judgeFigures(judge, { samples: texts, real: texts }, options));
+  assertAlmostEquals(figures["Perplexity"]!.measured, Math.exp(2.5), 1e-9);
+  assertAlmostEquals(figures["Perplexity"]!.real!.measured, Math.exp(2.5), 1e-9);
+  assertAlmostEquals(figures["MAUVE"]!.measured, 1, 1e-9);
+  assertStringIncludes(figures["Perplexity"]!.protocol, "under a judge");
+  const one = await judgeFigures(judge, { samples: ["a"], real: ["bb"] }, options);
+  assertEquals(one.map(({ name }) => name), ["Perplexity"]);
+});
+
+Deno.test("ratingFigures() counts real and asked-for ratings apart, exact and within one star", () => {
+  const classifier = {
+    classify: Number,
+    probabilities: () => new Float64Array(5),
+    features: 7,
+  };
+  const labelled = (...pairs: [string, number][]) =>
+    pairs.map(([text, label]) => ({ text, label }));
+  const real = labelled(["0", 0], ["1", 0], ["4", 0], ["3", 3]);
+  const samples = labelled(["2", 3], ["2", 4]);
+  const figures = byName(ratingFigures(classifier, samples, real, { trained: 9 }));
+  assertEquals(figures["Rating of real reviews seen, exact"]!.measured, 0.5);
+  assertEquals(figures["Rating of real reviews seen, within one star"]!.measured, 0.75);
+  assertEquals(figures["Rating asked for seen, exact"]!.measured, 0);
+  assertEquals(figures["Rating asked for seen, within one star"]!.measured, 0.5);
+  const { protocol } = figures["Rating asked for seen, exact"]!;
+  assertStringIncludes(protocol, "2 drawn texts of the ratings 4, 5 in turn; ");
+  const same = byName(ratingFigures(classifier, samples.slice(1), real, { trained: 9 }));
+  assertStringIncludes(
+    same["Rating asked for seen, exact"]!.protocol,
+    "1 drawn texts of rating 5; ",
+  );
+});
+
+Deno.test("textEvaluationCsv() has numbers, their interval and the protocol, quoted", () => {
+  const figures: MeasuredFigure[] = [
+    { name: "A", value: "50 %", measured: 0.5, interval: [0.25, 0.75], protocol: 'one, "two"' },
+    { name: "B", value: "2", measured: 2, real: { value: "3", measured: 3 }, protocol: "p" },
+  ];
+  assertEquals(textEvaluationCsv({ figures }).split("\n"), [
+    "figure,measured,low,high,real_texts,value,protocol",
+    'A,0.5,0.25,0.75,,50 %,"one, ""two"""',
+    "B,2,,,3,2,p",
+    "",
+  ]);
+});

@@ -1,0 +1,88 @@
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import {
+  HOTEL_REVIEWS,
+  type HotelReview,
+  loadHotelReviews,
+} from "../../../datasets/hotel_reviews.ts";
+import {
+  type LabeledText,
+  ratingAgreement,
+  trainRatingClassifier,
+  wordsAndPairs,
+} from "../../../text/evaluation/rating_classifier.ts";
+import { randomStream } from "../../../nn/random.ts";
+import { dataDir, hasRealData } from "../../datasets/real_data.ts";
+import { permitted } from "../../permissions.ts";
+
+const hasSample = permitted({ name: "read", path: fileURLToPath(HOTEL_REVIEWS.sample.folder) });
+
+Deno.test("wordsAndPairs() has words in lower case and neighbours, each once", () => {
+  assertEquals([...wordsAndPairs("Not good, not GOOD!")], ["not", "good", "not good", "good not"]);
+  assertEquals(wordsAndPairs("...").size, 0);
+});
+
+Deno.test("trainRatingClassifier() tells by pairs what words alone do not, each class weighing alike", () => {
+  const texts: LabeledText[] = [
+    ...Array.from({ length: 40 }, () => ({ text: "the room was good", label: 1 })),
+    ...Array.from({ length: 4 }, () => ({ text: "the room was not good", label: 0 })),
+  ];
+  const classifier = trainRatingClassifier(texts, {
+    ...{ classes: 3, random: randomStream(0), learningRate: 0.5 },
+  });
+  assertEquals(classifier.classify("not good"), 0);
+  assertEquals(classifier.classify("was good"), 1);
+  // Of words that say nothing, the ten times as frequent class is no likelier by much.
+  const [rare, frequent, never] = classifier.probabilities("unheard of");
+  assert(
+    Math.abs(Math.log(frequent! / rare!)) < Math.log(3) && never! < Math.min(rare!, frequent!),
+  );
+  assertAlmostEquals(rare! + frequent! + never!, 1, 1e-12);
+  const again = trainRatingClassifier(texts, {
+    ...{ classes: 3, random: randomStream(0), learningRate: 0.5 },
+  });
+  assertEquals(again.probabilities("room"), classifier.probabilities("room"));
+  assertThrows(
+    () => trainRatingClassifier([{ text: "a", label: 3 }], { classes: 3, random: randomStream(0) }),
+    RangeError,
+    "label 3 of 3 classes",
+  );
+});
+
+Deno.test("ratingAgreement() counts what is met and what is missed by one", () => {
+  const texts = ["0", "1", "2", "4"].map((text) => ({ text, label: 2 }));
+  const { exact, withinOne } = ratingAgreement({ classify: Number }, texts);
+  assertEquals(exact, [false, false, true, false]);
+  assertEquals(withinOne, [false, true, true, false]);
+});
+
+/** The share of held-out reviews that are met, and that are missed by one at most. */
+async function sharesOf(options: Parameters<typeof loadHotelReviews>[0]) {
+  const { train, validation } = await loadHotelReviews(options);
+  const labelled = (reviews: readonly HotelReview[]) =>
+    reviews.map(({ text, rating }) => ({ text, label: rating - 1 }));
+  const classifier = trainRatingClassifier(labelled(train), {
+    ...{ classes: 5, random: randomStream(0) },
+  });
+  const { exact, withinOne } = ratingAgreement(classifier, labelled(validation));
+  return [exact, withinOne].map((of) => of.filter(Boolean).length / of.length);
+}
+
+Deno.test({
+  name: "trainRatingClassifier() learns ratings of the bundled reviews",
+  ignore: !hasSample,
+  fn: async () => {
+    const [exact, withinOne] = await sharesOf({ sampleOnly: true, validationSize: 100 });
+    // The most frequent rating is that of 31, and guessing it or near it gives 55.
+    assert(exact! > 0.31 && withinOne! > 0.65, `${exact} ${withinOne}`);
+  },
+});
+
+Deno.test({
+  name: "trainRatingClassifier() is within one star for 80 % of real held-out reviews, and more",
+  ignore: !hasRealData,
+  fn: async () => {
+    const [exact, withinOne] = await sharesOf({ dataDir: dataDir!, validationSize: 400 });
+    assert(exact! > 0.5 && withinOne! > 0.85, `${exact} ${withinOne}`);
+  },
+});

@@ -1,0 +1,86 @@
+import { assertEquals } from "@std/assert";
+import { float32 } from "../../../engine/tree.ts";
+import {
+  thinkInTurn,
+  thinkTogether,
+  type ThoughtModel,
+} from "../../../text/sampling/thought_answers.ts";
+import { randomStream } from "../../../nn/random.ts";
+import type { Layout } from "../../../text/denoiser/batches.ts";
+
+/** What the scripted model was asked. */
+interface Asked {
+  readonly layouts: readonly Layout[];
+  readonly numbers: readonly number[];
+  readonly given: readonly number[] | undefined;
+}
+
+/**
+ * A model that says what a script says to a question and the thoughts so far; its latents [1, 1] of a
+ * block are the place in the list of all that it has said, from 1.
+ */
+function scripted(say: (source: string, blocks: readonly string[]) => string[]) {
+  const asked: Asked[] = [];
+  const said: string[] = [""];
+  const model: ThoughtModel = {
+    draw: (layouts, { numbers, given }) => {
+      asked.push({ layouts, numbers, given: given && [...given.data] });
+      const texts = layouts.map(({ sources, blocks }) => say(sources.join(" "), blocks));
+      const places = texts.flat().map((text) => said.push(text) - 1);
+      return Promise.resolve(float32(places, [layouts.length, texts[0]!.length, 1]));
+    },
+    say: ({ data, shape }) => {
+      const texts = Array.from(data, (place) => said[place]!);
+      const blocks = shape[1]!;
+      return Promise.resolve(
+        Array.from({ length: shape[0]! }, (_, i) => texts.slice(i * blocks, (i + 1) * blocks)),
+      );
+    },
+    empty: Float32Array.of(0),
+    block: [1, 1],
+  };
+  return { model, asked };
+}
+
+const request = (questions: string[], maxThoughts: number) => ({
+  questions,
+  numbers: questions.map((_, i) => 10 + i),
+  random: randomStream(0),
+  maxThoughts,
+});
+
+Deno.test("thinkInTurn() gives each thought those before it, until the end mark", async () => {
+  const script: Record<string, string> = { "q|": "t1", "q|t1": "t2", "q t1|t2": "t3 #### 7" };
+  script["r|"] = "#### 1";
+  const { model, asked } = scripted((source, [last]) => [script[`${source}|${last}`]!]);
+  const thoughts = await thinkInTurn(model, request(["q", "r"], 9));
+  assertEquals(thoughts, [
+    { texts: ["t1", "t2", "t3 #### 7"], passes: 3 },
+    { texts: ["#### 1"], passes: 1 },
+  ]);
+  // What is finished is not asked again; the last thought's own latents are given.
+  assertEquals(asked.map(({ numbers }) => numbers), [[10, 11], [10], [10]]);
+  assertEquals(asked.map(({ given }) => given), [[0, 0], [1], [3]]);
+});
+
+Deno.test("thinkInTurn() ends at the limit, and where nothing is said", async () => {
+  const endless = scripted(() => ["more"]);
+  const [limited] = await thinkInTurn(endless.model, request(["q"], 4));
+  assertEquals(limited, { texts: ["more", "more", "more", "more"], passes: 4 });
+  const silent = scripted((_, [last]) => [last === "" ? "first" : " "]);
+  const [ended] = await thinkInTurn(silent.model, request(["q"], 4));
+  assertEquals(ended, { texts: ["first"], passes: 2 });
+});
+
+Deno.test("thinkTogether() asks for all thoughts at once and leaves silent blocks out", async () => {
+  const { model, asked } = scripted((source) => [`${source}1`, "", `${source}2 #### 3`]);
+  const thoughts = await thinkTogether(model, request(["q", "r"], 3));
+  assertEquals(thoughts, [
+    { texts: ["q1", "q2 #### 3"], passes: 1 },
+    { texts: ["r1", "r2 #### 3"], passes: 1 },
+  ]);
+  assertEquals(asked.length, 1);
+  assertEquals(asked[0]!.layouts.map(({ blocks, given }) => [blocks.length, given]), [
+    ...[[3, 0], [3, 0]],
+  ]);
+});

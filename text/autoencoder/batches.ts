@@ -1,0 +1,104 @@
+/** The batches of a text VAE's training and of its validation. */
+import { float32, type HostArray } from "../../engine/tree.ts";
+import type { RandomStream } from "../../nn/random.ts";
+import {
+  evaluationTextBatches,
+  exampleLength,
+  type TextBatch,
+  trainingTextBatches,
+} from "../../vae/batches.ts";
+import { bucketLengths } from "../../vae/buckets.ts";
+import { inputCorruption } from "../../vae/corruption.ts";
+import { randomTexts } from "../../vae/random_texts.ts";
+import { batchPositions, type TextVaeConfig } from "../../vae/text_vae_config.ts";
+import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
+import type { TextExample } from "../../vae/tokenizer/texts.ts";
+import type { TextConfig } from "../flags.ts";
+
+/** A batch of training, as textVaeLoss wants it. */
+export type TextVaeArrays = TextBatch["arrays"] & { readonly noise: HostArray };
+
+/** All batches. */
+export interface TextVaeBatches {
+  /** The batch of a step from 0, the same whenever it is asked for. */
+  readonly batchAt: (step: number) => { readonly batch: TextVaeArrays };
+  /** Held-out texts, clean. */
+  readonly heldOut: readonly TextBatch[];
+  /** The lengths that batches are padded to. */
+  readonly buckets: readonly number[];
+}
+
+/**
+ * What the first steps practise: to copy, and nothing else. Half of the texts are random, and half of
+ * what the decoder is told that it has said is wrong, so guessing helps little; the latents are without
+ * noise and the encoder's input without faults.
+ */
+const PRACTICE = { randomTexts: 0.5, corruption: "none", decoderCorruption: 0.5 } as const;
+
+/**
+ * How much of the noise there is at a step: none while copying is practised, and then more and more,
+ * over as many steps again. All of it at once drowns latents that have learned to be read without it.
+ */
+export function noiseLoudness(step: number, copySteps: number): number {
+  return copySteps === 0 ? 1 : Math.min(1, Math.max(0, (step - copySteps) / copySteps));
+}
+
+/** Makes them. */
+export function textVaeBatches({ train, validation, model, config, random, ...tokenizers }: {
+  readonly train: readonly TextExample[];
+  readonly validation: readonly TextExample[];
+  readonly tokenizer: TextTokenizer;
+  readonly encoderTokenizer: TextTokenizer;
+  readonly model: TextVaeConfig;
+  readonly config: TextConfig;
+  readonly random: RandomStream;
+}): TextVaeBatches {
+  const { batchSize, latents, latentWidth } = config;
+  const { tokenizer, encoderTokenizer } = tokenizers;
+  const lengths = [...train, ...validation].map(exampleLength);
+  const buckets = bucketLengths(lengths, batchPositions(model));
+  const padId = encoderTokenizer.id("pad");
+  const padding = { batchSize, buckets, padId, endId: tokenizer.id("eos") };
+  const batchesOf = (settings: Pick<TextConfig, keyof typeof PRACTICE>) =>
+    trainingTextBatches(train, random, {
+      ...padding,
+      replace: randomTexts({
+        ...{ share: settings.randomTexts, examples: train },
+        ...{ vocabSize: tokenizer.vocabSize, specialIds: tokenizer.specialIds },
+      }),
+      corrupt: inputCorruption({
+        vocabSize: encoderTokenizer.vocabSize,
+        specialIds: encoderTokenizer.specialIds,
+        maskId: encoderTokenizer.id("mask"),
+        kind: settings.corruption,
+        ratio: config.corruptionRatio,
+        ratioPerText: config.corruptionPerText,
+      }),
+      corruptSaid: inputCorruption({
+        vocabSize: tokenizer.vocabSize,
+        specialIds: tokenizer.specialIds,
+        kind: settings.decoderCorruption === 0 ? "none" : "substitute",
+        ratio: settings.decoderCorruption,
+      }),
+    });
+  const [practice, batches] = [batchesOf(PRACTICE), batchesOf(config)];
+  const noise = random.stream("latent noise");
+  const shape = [batchSize, latents, latentWidth];
+  const size = batchSize * latents * latentWidth;
+  return {
+    buckets,
+    batchAt: (step) => {
+      const { arrays } = (step < config.copySteps ? practice : batches).at(step);
+      const loudness = noiseLoudness(step, config.copySteps);
+      const stream = noise.at(step);
+      const ofText = config.noisePerText === "uniform"
+        ? stream.stream("deviation").uniform(batchSize)
+        : new Float32Array(batchSize).fill(1);
+      const perText = latents * latentWidth;
+      const drawn = stream.normal(size)
+        .map((value, i) => value * loudness * ofText[Math.floor(i / perText)]!);
+      return { batch: { ...arrays, noise: float32(drawn, shape) } };
+    },
+    heldOut: evaluationTextBatches(validation.slice(0, config.validationSize), padding),
+  };
+}

@@ -1,0 +1,126 @@
+/** What text.ts measures after training a text VAE: figures, and texts to look at. */
+import { fileError } from "../../base/file_errors.ts";
+import { writeFileAtomic } from "../../base/files.ts";
+import type { JsonObject } from "../../base/json.ts";
+import type { RandomStream } from "../../nn/random.ts";
+import type { TextBatchOptions } from "../../vae/batches.ts";
+import { evaluationTextBatches } from "../../vae/batches.ts";
+import type { TextCodec } from "../../vae/text_codec.ts";
+import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
+import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
+import type { TextExample } from "../../vae/tokenizer/texts.ts";
+import { decodeAll, latentsBetween } from "./interpolation.ts";
+import type { ReconstructedText } from "./reconstruction.ts";
+import { measureTextVae, SUBSTITUTED, type TextVaeQuality } from "./quality.ts";
+import type { TrigramModel } from "../../metrics/trigram_model.ts";
+
+/** Pairs of neighbouring held-out texts whose midpoints are decoded, at most. */
+const MIDPOINTS = 32;
+
+/** Reconstructions and interpolations that are shown, and texts of an interpolation. */
+const [SHOWN, LINES, POINTS] = [10, 2, 5] as const;
+
+/** Everything that was found. */
+export interface TextVaeEvaluation {
+  /** Reconstruction and latents. */
+  readonly quality: TextVaeQuality;
+  /**
+   * Perplexity, under the trigrams of the training texts, of what the midpoints of two texts' latents
+   * decode to; and, for comparison, of the held-out texts and of their reconstructions.
+   */
+  readonly perplexity: {
+    readonly interpolated: number;
+    readonly heldOut: number;
+    readonly reconstructed: number;
+  };
+  /** Originals beside their reconstructions. */
+  readonly examples: readonly ReconstructedText[];
+  /** Texts from one held-out text to another. */
+  readonly interpolations: readonly (readonly string[])[];
+}
+
+/** Options of {@linkcode evaluateTextVae}. */
+export interface EvaluateTextVaeOptions extends TextBatchOptions {
+  /** Both directions of the model. */
+  readonly codec: TextCodec;
+  /** The model's sizes. */
+  readonly config: TextVaeConfig;
+  /** The decoder's tokenizer. */
+  readonly tokenizer: TextTokenizer;
+  /** The encoder's; the same if not given. */
+  readonly encoderTokenizer?: TextTokenizer;
+  /** Held-out texts. */
+  readonly examples: readonly TextExample[];
+  /** How natural a text is. */
+  readonly language: TrigramModel;
+  /** For corruption and noise. */
+  readonly random: RandomStream;
+}
+
+/** Measures. */
+export async function evaluateTextVae(
+  { codec, config, tokenizer, examples, language, random, ...padding }: EvaluateTextVaeOptions,
+): Promise<TextVaeEvaluation> {
+  const quality = await measureTextVae(codec, tokenizer, examples, { ...padding, random });
+  const latents: Float32Array[] = Array(examples.length);
+  for (const { arrays, rows, count } of evaluationTextBatches(examples, padding)) {
+    const { data } = await codec.encode(arrays);
+    const size = data.length / rows.length;
+    rows.slice(0, count).forEach((row, i) => {
+      latents[row] = Float32Array.from(data.subarray(i * size, (i + 1) * size));
+    });
+  }
+  const decode = (rows: readonly Float32Array[]) =>
+    decodeAll(codec, rows, [config.latents, config.latentWidth], padding.batchSize);
+  const pairs = latents.slice(1).map((to, i) => [latents[i]!, to] as const);
+  const middles = pairs.slice(0, MIDPOINTS).map(([from, to]) => latentsBetween(from, to, 3)[1]!);
+  const lines = pairs.filter((_, i) => i % 2 === 0).slice(0, LINES);
+  const between = await decode(lines.flatMap(([from, to]) => latentsBetween(from, to, POINTS)));
+  const said = await decode(latents);
+  return {
+    quality,
+    perplexity: {
+      interpolated: language.perplexity(await decode(middles)),
+      heldOut: language.perplexity(examples.map(({ decoder }) => decoder)),
+      reconstructed: language.perplexity(said),
+    },
+    examples: quality.clean.texts.slice(0, SHOWN),
+    interpolations: lines.map((_, i) =>
+      between.slice(i * POINTS, (i + 1) * POINTS).map((ids) => tokenizer.decode(ids))
+    ),
+  };
+}
+
+/** The figures, for evaluation.json. Texts are not among them: reviews may not be passed on. */
+export function evaluationJson(
+  { quality, perplexity }: TextVaeEvaluation,
+  protocol: string,
+): JsonObject {
+  const parts = ({ bleu, tokenAccuracy, exact }: TextVaeQuality["clean"]) => ({
+    ...{ bleu, tokenAccuracy, exact },
+  });
+  const { clean, substituted, noised, noisedArea, latents } = quality;
+  return {
+    protocol,
+    clean: parts(clean),
+    substituted: { share: SUBSTITUTED, ...parts(substituted) },
+    noised: noised.map((point) => ({ ...point })),
+    noisedArea,
+    latents: { ...latents },
+    trigramPerplexity: { ...perplexity },
+  };
+}
+
+/**
+ * Writes evaluation.json into a run's folder.
+ *
+ * @throws {UserError} If it cannot be written.
+ */
+export async function writeEvaluation(directory: string, json: JsonObject): Promise<void> {
+  const path = `${directory}/evaluation.json`;
+  try {
+    await writeFileAtomic(path, `${JSON.stringify(json, null, 2)}\n`);
+  } catch (error) {
+    throw fileError(error, `write ${path}`);
+  }
+}

@@ -1,0 +1,45 @@
+/** Texts between two texts: what latents on the way from one to the other decode to. */
+import { float32, type HostArray } from "../../engine/tree.ts";
+import type { TextCodec } from "../../vae/text_codec.ts";
+
+/**
+ * Latents at `steps` even places on the straight line from one text's to another's, both ends included.
+ *
+ * @param from [k d]
+ * @param to [k d]
+ * @returns [steps][k d]
+ */
+export function latentsBetween(
+  from: Float32Array,
+  to: Float32Array,
+  steps: number,
+): Float32Array[] {
+  return Array.from({ length: steps }, (_, i) => {
+    const share = i / (steps - 1);
+    return from.map((value, j) => (1 - share) * value + share * to[j]!);
+  });
+}
+
+/**
+ * Decodes latents in batches of one size, so that one graph serves all.
+ *
+ * @param latents Each [k d].
+ * @param shape [k, d]
+ */
+export async function decodeAll(
+  codec: TextCodec,
+  latents: readonly Float32Array[],
+  shape: readonly [number, number],
+  batchSize: number,
+): Promise<Int32Array[]> {
+  const size = shape[0] * shape[1];
+  const texts: Int32Array[] = [];
+  for (let start = 0; start < latents.length; start += batchSize) {
+    const data = new Float32Array(batchSize * size);
+    const rows = latents.slice(start, start + batchSize);
+    rows.forEach((row, i) => data.set(row, i * size));
+    const batch: HostArray = float32(data, [batchSize, ...shape]);
+    texts.push(...(await codec.decode(batch)).slice(0, rows.length));
+  }
+  return texts;
+}

@@ -1,0 +1,192 @@
+/** `--encoder-from` and `--decoder-from` of text.ts: halves that begin with published weights. */
+import { usageError, UserError } from "../../base/errors.ts";
+import { jsonDifferences, type JsonObject } from "../../base/json.ts";
+import type { HostParameters } from "../../nn/parameters.ts";
+import type { BertConfig } from "../../vae/bert.ts";
+import type { Gpt2Config } from "../../vae/gpt2.ts";
+import { loadBert, loadGpt2, type ModelFiles, openModelFiles } from "../../vae/pretrained.ts";
+import { underPrefix } from "../../vae/text_vae.ts";
+import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
+import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
+import { loadTokenizer } from "../../vae/tokenizer/files.ts";
+import type { SpecialRole } from "../../vae/tokenizer/special.ts";
+import { kebabCase } from "../../cli/flags.ts";
+import type { DataOrigin } from "../../cli/run_record.ts";
+import type { TextConfig, TextFlags } from "../flags.ts";
+import { weightsOrigin } from "../../training/checkpoint/weights_origin.ts";
+
+/** One half of a text VAE, published. */
+export interface PublishedHalf<Config extends BertConfig | Gpt2Config> {
+  /** Its sizes. */
+  readonly config: Config;
+  /** Its own tokenizer. */
+  readonly tokenizer: TextTokenizer;
+  /** What the run's record says of it. */
+  readonly origin: DataOrigin;
+  /** Reads its weights anew, named as `textVaeSpecs` does: they are too large to be kept. */
+  readonly parameters: () => Promise<HostParameters>;
+}
+
+/** The halves that are published. */
+export interface PublishedHalves {
+  /** The encoder. */
+  readonly encoder?: PublishedHalf<BertConfig>;
+  /** The decoder. */
+  readonly decoder?: PublishedHalf<Gpt2Config>;
+}
+
+/** What `--encoder-from` and `--decoder-from` say for random weights. */
+export const NOT_PUBLISHED = "none";
+
+/** Special tokens that each half's tokenizer must have. */
+const NEEDS: Record<keyof PublishedHalves, readonly SpecialRole[]> = {
+  encoder: ["pad", "cls", "sep", "mask"],
+  decoder: ["eos"],
+};
+
+async function openHalf<Config extends BertConfig | Gpt2Config>(
+  half: keyof PublishedHalves,
+  reference: string,
+  load: (files: ModelFiles) => Promise<{ config: Config; parameters: HostParameters }>,
+  log: (line: string) => void,
+): Promise<PublishedHalf<Config>> {
+  const files = await openModelFiles(reference, { log });
+  const { config, parameters } = await load(files);
+  const origin = await weightsOrigin(`starting weights of the ${half}`, files.name, parameters);
+  const tokenizer = await loadTokenizer(files.name, { needs: NEEDS[half], read: files.read });
+  if (tokenizer.vocabSize > config.vocabSize) {
+    throw new UserError(
+      `${files.name} has ${tokenizer.vocabSize} tokens and embeddings of ${config.vocabSize}: ` +
+        "tokenizer and model belong to different models",
+    );
+  }
+  return {
+    ...{ config, tokenizer, origin },
+    parameters: async () => underPrefix((await load(files)).parameters, `${half}.`),
+  };
+}
+
+/** Whether a half is to be published. */
+function asked(reference: string | undefined): reference is string {
+  return reference !== undefined && reference !== NOT_PUBLISHED;
+}
+
+/**
+ * Opens the halves that a configuration names.
+ *
+ * @param log Told of downloads.
+ * @throws {UserError} If there is no such model, or it is unsound.
+ */
+export async function openPublished(
+  { encoderFrom, decoderFrom }: Pick<TextConfig, "encoderFrom" | "decoderFrom">,
+  log: (line: string) => void = console.error,
+): Promise<PublishedHalves> {
+  return {
+    ...(asked(encoderFrom)
+      ? { encoder: await openHalf("encoder", encoderFrom, loadBert, log) }
+      : {}),
+    ...(asked(decoderFrom)
+      ? { decoder: await openHalf("decoder", decoderFrom, loadGpt2, log) }
+      : {}),
+  };
+}
+
+/** Their sizes alone. */
+export function configsOf(
+  { encoder, decoder }: PublishedHalves,
+): Partial<Pick<TextVaeConfig, "encoder" | "decoder">> {
+  return {
+    ...(encoder === undefined ? {} : { encoder: encoder.config }),
+    ...(decoder === undefined ? {} : { decoder: decoder.config }),
+  };
+}
+
+/** The settings that halves' configurations stand for. */
+export function sizesOf(
+  { encoder, decoder }: Partial<Pick<TextVaeConfig, "encoder" | "decoder">>,
+): Partial<TextConfig> {
+  return {
+    ...(encoder === undefined ? {} : {
+      encoderLayers: encoder.numHiddenLayers,
+      encoderWidth: encoder.hiddenSize,
+      encoderHeads: encoder.numAttentionHeads,
+    }),
+    ...(decoder === undefined ? {} : {
+      decoderLayers: decoder.nLayer,
+      decoderWidth: decoder.nEmbd,
+      decoderHeads: decoder.nHead,
+    }),
+  };
+}
+
+/** The settings that published halves answer by themselves. */
+export function settingsOfPublished(halves: PublishedHalves): Partial<TextConfig> {
+  const { encoder, decoder } = halves;
+  return {
+    ...sizesOf(configsOf(halves)),
+    // No tokens are learned where both halves bring theirs.
+    ...(encoder === undefined || decoder === undefined
+      ? {}
+      : { vocabSize: decoder.tokenizer.vocabSize }),
+  };
+}
+
+/**
+ * Refuses a flag that asks for a model of another size than the one to begin with.
+ *
+ * @param fixed The settings that the model answers.
+ * @param where What the model is called.
+ * @throws {UserError} With exit code 2.
+ */
+export function checkFixedSettings(
+  given: TextFlags,
+  fixed: Partial<TextConfig>,
+  where: string,
+): void {
+  const flags = Object.keys(fixed).map((key) => [key, given[key as keyof TextFlags]]);
+  const [difference] = jsonDifferences(
+    Object.fromEntries(flags) as JsonObject,
+    fixed as JsonObject,
+  ).filter(({ left }) => left !== undefined);
+  if (difference === undefined) return;
+  const { key, left, right } = difference;
+  throw usageError(
+    `--${kebabCase(key)} ${left}: the model of ${where} has ${right}, which cannot be changed; ` +
+      "leave the flag out",
+  );
+}
+
+/**
+ * Refuses settings that published halves, which have a tokenizer each, rule out.
+ *
+ * @throws {UserError} With exit code 2, naming the flags.
+ */
+export function checkPublishedSettings(config: TextConfig, given: TextFlags): void {
+  const flags = (["encoderFrom", "decoderFrom"] as const)
+    .filter((key) => asked(config[key])).map((key) => `--${kebabCase(key)}`);
+  const [flag] = flags;
+  if (flag === undefined) return;
+  if (config.startFrom !== undefined) {
+    const [other, instead] = given.startFrom === undefined
+      ? ["this preset", "use --preset small or base"]
+      : ["--start-from", "leave one of them out"];
+    throw usageError(
+      `${flag} is not for ${other}, which begins with a whole autoencoder: ${instead}.`,
+    );
+  }
+  if (asked(config.decoderFrom) && config.initialization === "aligned") {
+    throw usageError(
+      "--decoder-from is not for --initialization aligned, which would replace its weights: use " +
+        "--initialization random.",
+    );
+  }
+  for (const key of ["randomTexts", "copySteps"] as const) {
+    if (config[key] === 0) continue;
+    throw usageError(
+      `--${kebabCase(key)} ${
+        config[key]
+      } is not for ${flag}: random tokens of one half's tokenizer ` +
+        "mean nothing to the other's. Set it to 0.",
+    );
+  }
+}

@@ -1,0 +1,85 @@
+/** How well texts come back from their latents when the decoder is told nothing else. */
+import type { RandomStream } from "../../nn/random.ts";
+import { breathe } from "../../cli/interrupt.ts";
+import { evaluationTextBatches, type TextBatchOptions } from "../../vae/batches.ts";
+import type { Corruption } from "../../vae/corruption.ts";
+import { noisedLatents, type TextCodec } from "../../vae/text_codec.ts";
+import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
+import type { TextExample } from "../../vae/tokenizer/texts.ts";
+import { corpusBleu } from "../../metrics/bleu.ts";
+
+/** What is done before decoding. */
+export interface ReconstructionOptions extends TextBatchOptions {
+  /** What happens to the text that the encoder reads. @default nothing */
+  readonly corrupt?: Corruption;
+  /** The deviation of the noise that is added to the latents. @default 0 */
+  readonly noiseDeviation?: number;
+  /** For corruption and noise: text i has the streams at i. */
+  readonly random: RandomStream;
+}
+
+/** A text and what came back. */
+export interface ReconstructedText {
+  /** The text, cut to what the model can say. */
+  readonly original: string;
+  /** What the decoder said. */
+  readonly reconstruction: string;
+}
+
+/** Measures of one set of texts. */
+export interface Reconstruction {
+  /** Corpus BLEU of what came back against the clean texts, as sacrebleu's 13a, 0 to 100. */
+  readonly bleu: number;
+  /** The share of the texts' tokens that came back at their place, 0 to 1. */
+  readonly tokenAccuracy: number;
+  /** The share of texts that came back whole, 0 to 1. */
+  readonly exact: number;
+  /** The texts, in order. */
+  readonly texts: readonly ReconstructedText[];
+}
+
+/** Encodes texts, decodes their latents greedily and compares. */
+export async function measureReconstruction(
+  codec: TextCodec,
+  tokenizer: TextTokenizer,
+  examples: readonly TextExample[],
+  { corrupt, noiseDeviation = 0, random, ...padding }: ReconstructionOptions,
+): Promise<Reconstruction> {
+  const batches = evaluationTextBatches(examples, {
+    ...padding,
+    ...(corrupt === undefined
+      ? {}
+      : { corrupt: { apply: corrupt, random: random.stream("corruption") } }),
+  });
+  const noises = random.stream("noise");
+  const texts: ReconstructedText[] = Array(examples.length);
+  let [right, total, exact] = [0, 0, 0];
+  for (const { arrays, rows, count } of batches) {
+    const latents = await codec.encode(arrays);
+    const size = latents.data.length / rows.length;
+    const noise = new Float32Array(latents.data.length);
+    rows.forEach((row, i) => noise.set(noises.at(row).normal(size), i * size));
+    const said = await codec.decode(noisedLatents(latents, noise, noiseDeviation));
+    rows.slice(0, count).forEach((row, i) => {
+      const { decoder } = examples[row]!;
+      const tokens = said[i]!;
+      decoder.forEach((id, place) => right += tokens[place] === id ? 1 : 0);
+      total += decoder.length;
+      if (tokens.join() === decoder.join()) exact++;
+      texts[row] = {
+        original: tokenizer.decode(decoder),
+        reconstruction: tokenizer.decode(tokens),
+      };
+    });
+    await breathe();
+  }
+  return {
+    bleu: corpusBleu(
+      texts.map(({ reconstruction }) => reconstruction),
+      texts.map(({ original }) => [original]),
+    ).score,
+    tokenAccuracy: right / total,
+    exact: exact / examples.length,
+    texts,
+  };
+}

@@ -1,0 +1,75 @@
+/** How well a text VAE says held-out texts again when each word before is given: loss and accuracy. */
+import type { Device, OnDevice } from "../../engine/device.ts";
+import * as tf from "../../engine/tf.ts";
+import type { HostArray } from "../../engine/tree.ts";
+import { crossEntropy, IGNORED_LABEL } from "../../nn/cross_entropy.ts";
+import { type ParameterSpecs, unravelTensor } from "../../nn/parameters.ts";
+import { breathe } from "../../cli/interrupt.ts";
+import type { TextBatch } from "../../vae/batches.ts";
+import { decodeLogits, encodeLatents } from "../../vae/text_vae.ts";
+import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
+
+/** Measures under teacher forcing, from the latents' means. */
+export interface TextLoss {
+  /** Nats a token, the end token included. */
+  readonly loss: number;
+  /** exp(loss). */
+  readonly perplexity: number;
+  /** The share of tokens that are the likeliest at their place. */
+  readonly tokenAccuracy: number;
+  /** Tokens that were counted. */
+  readonly tokens: number;
+}
+
+/** A compiled measure. */
+export interface TextLossFunction {
+  /** Measures. @param parameters All parameters as one vector. */
+  (parameters: HostArray, batches: readonly TextBatch[]): Promise<TextLoss>;
+  /** Releases its graphs. */
+  dispose(): Promise<void>;
+}
+
+type Inputs = { parameters: HostArray; batch: TextBatch["arrays"] };
+type Outputs = { loss: HostArray; right: HostArray; tokens: HostArray };
+
+/** Compiles the measure; no noise is added to latents. */
+export function compileTextLoss(
+  device: Device,
+  { config, specs }: { config: TextVaeConfig; specs: ParameterSpecs },
+): TextLossFunction {
+  const compiled = device.compile<Inputs, Outputs>(
+    ({ parameters: flat, batch }: OnDevice<Inputs>) => {
+      const parameters = unravelTensor(flat, specs);
+      const inputIds = batch.inputIds as tf.Tensor2D;
+      const attentionMask = batch.attentionMask as tf.Tensor2D;
+      const { mean } = encodeLatents(parameters, { inputIds, attentionMask }, config);
+      const decoderInputIds = batch.decoderInputIds as tf.Tensor2D;
+      const logits = tf.reshape(
+        decodeLogits(parameters, mean, decoderInputIds, config),
+        [-1, config.decoder.vocabSize], // [B, L, V] to [B L, V]
+      ) as tf.Tensor2D;
+      const labels = tf.reshape(batch.labels, [-1]) as tf.Tensor1D; // [B L]
+      const counted = tf.cast(tf.notEqual(labels, IGNORED_LABEL), "float32");
+      const likeliest = tf.cast(tf.argMax(logits, 1), "int32");
+      return {
+        loss: crossEntropy(logits, labels),
+        right: tf.sum(tf.mul(tf.cast(tf.equal(likeliest, labels), "float32"), counted)),
+        tokens: tf.sum(counted),
+      };
+    },
+  );
+  const measure = async (parameters: HostArray, batches: readonly TextBatch[]) => {
+    let [nats, right, tokens] = [0, 0, 0];
+    for (const { arrays } of batches) {
+      const result = await compiled({ parameters, batch: arrays });
+      await breathe();
+      const count = result.tokens.data[0]!;
+      nats += result.loss.data[0]! * count;
+      right += result.right.data[0]!;
+      tokens += count;
+    }
+    const loss = nats / tokens;
+    return { loss, perplexity: Math.exp(loss), tokenAccuracy: right / tokens, tokens };
+  };
+  return Object.assign(measure, { dispose: () => compiled.dispose() });
+}

@@ -1,0 +1,113 @@
+/**
+ * What a denoiser of text latents minimises: diffusionLosses with blocks that are given, and with
+ * scheduled sampling (Diffusion of Thought, Ye et al. 2024, arXiv:2402.07754, section 3.2).
+ */
+import * as tf from "../../engine/tf.ts";
+import { float32, type HostArray } from "../../engine/tree.ts";
+import type { Parameters } from "../../nn/parameters.ts";
+import type { RandomStream } from "../../nn/random.ts";
+import { elementwiseLoss, type ElementwiseLossOptions } from "../../diffusion/elementwise_loss.ts";
+import { withoutGradient } from "../../diffusion/no_gradient.ts";
+import {
+  type BatchTensors,
+  type DenoiserFunction,
+  type DiffusionLosses,
+  noiseBatch,
+} from "../../diffusion/objective.ts";
+import { perExample } from "../../diffusion/per_example.ts";
+import type { NoiseSchedule } from "../../diffusion/schedules.ts";
+import { SELF_CONDITIONING } from "../../diffusion/self_conditioning.ts";
+import { usageError } from "../../base/errors.ts";
+import { CONDITION } from "./network.ts";
+
+/** The conditions' names that {@linkcode rolloutCondition} fills. */
+const ROLLOUT = {
+  timesteps: "rolloutTimesteps",
+  factors: "rolloutFactors",
+  noise: "rolloutNoise",
+} as const;
+
+/**
+ * What a batch needs for scheduled sampling: noisier time steps, from which the model makes the clean
+ * latents itself that are noised in the place of the true ones. It then sees in training the errors that
+ * its own earlier steps leave in sampling. Put it into diffusionBatch's `condition`.
+ *
+ * @param timesteps The batch's own [B], in [0, T).
+ * @param shape Of the samples [B, N, d].
+ * @param random Draws a time step from the batch's own to T - 1, and noise, for each example.
+ * @throws {UserError} If the model does not predict clean samples.
+ */
+export function rolloutCondition(
+  schedule: NoiseSchedule,
+  timesteps: Int32Array,
+  shape: readonly number[],
+  random: RandomStream,
+): Record<string, HostArray> {
+  if (schedule.predictionType !== "sample") {
+    throw usageError(
+      `scheduled sampling noises the model's own clean samples, and it predicts ` +
+        `${schedule.predictionType}: use the prediction "sample"`,
+    );
+  }
+  const size = timesteps.length;
+  const T = schedule.numTrainTimesteps;
+  const drawn = random.stream("timesteps").uniform(size);
+  const noisier = Int32Array.from(timesteps, (t, i) => t + Math.floor(drawn[i]! * (T - t)));
+  const factors = new Float32Array(2 * size);
+  noisier.forEach((t, i) => {
+    factors[i] = Math.sqrt(schedule.alphasCumprod[t]!);
+    factors[size + i] = Math.sqrt(1 - schedule.alphasCumprod[t]!);
+  });
+  const count = shape.reduce((product, length) => product * length, 1);
+  return {
+    [ROLLOUT.timesteps]: float32(Float32Array.from(noisier)),
+    [ROLLOUT.factors]: float32(factors, [2, size]),
+    [ROLLOUT.noise]: float32(random.stream("noise").normal(count), shape),
+  };
+}
+
+/**
+ * Errors of a denoiser on a batch of latents, the mean over the vectors that are not given: [B].
+ *
+ * Vectors where the condition `given` [B, N, 1] is 1 are shown as they are, without noise, and their
+ * errors do not count. What {@linkcode rolloutCondition} adds makes the model noise its own answers.
+ */
+export function latentLosses(
+  denoise: DenoiserFunction,
+  parameters: Parameters,
+  batch: BatchTensors,
+  options: ElementwiseLossOptions = {},
+): DiffusionLosses {
+  const { x0 } = batch;
+  const timesteps = batch.timesteps as tf.Tensor1D;
+  const { [ROLLOUT.timesteps]: earlier, [ROLLOUT.factors]: factors, ...others } = batch.condition;
+  const { [ROLLOUT.noise]: earlierNoise, ...condition } = others;
+  const given = condition[CONDITION.given];
+  const keep = (x: tf.Tensor) =>
+    given === undefined ? x : tf.add(tf.mul(x0, given), tf.mul(x, tf.sub(1, given)));
+
+  let { x, target, weight } = noiseBatch(batch);
+  if (earlier !== undefined) {
+    const own = withoutGradient(() => {
+      const [signal, sigma] = perExample(factors!, x0.rank) as [tf.Tensor, tf.Tensor];
+      const { [SELF_CONDITIONING]: _, ...rest } = condition;
+      return denoise(parameters, {
+        x: keep(tf.add(tf.mul(x0, signal), tf.mul(earlierNoise!, sigma))),
+        timesteps: earlier as tf.Tensor1D,
+        condition: rest,
+      });
+    });
+    x = noiseBatch({ ...batch, x0: own }).x;
+  }
+  const output = denoise(parameters, { x: keep(x), timesteps, condition });
+  const errors = elementwiseLoss(output, target, options); // [B, N, d]
+  const [size, length, width] = errors.shape as [number, number, number];
+  if (given === undefined) {
+    const plain = tf.mean(tf.reshape(errors, [size, length * width]), 1); // [B]
+    return { weighted: tf.mul(plain, weight), plain };
+  }
+  const asked = tf.reshape(tf.sub(1, given), [size, length]); // 1 for vectors that count
+  const perVector = tf.mean(errors, -1); // [B, N]
+  const plain = tf.div(tf.sum(tf.mul(perVector, asked), 1), tf.sum(asked, 1));
+  return { weighted: tf.mul(plain, weight), plain };
+}

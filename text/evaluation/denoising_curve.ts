@@ -1,0 +1,153 @@
+/** How well a denoiser restores noised latents of texts in one step: BLEU against the noise. */
+import { compileTextDenoiser } from "../denoiser/compiled.ts";
+import { flowX0Coefficients } from "../../diffusion/flow_matching.ts";
+import { x0Coefficients } from "../../diffusion/parameterisation.ts";
+import type { NoiseSchedule } from "../../diffusion/schedules.ts";
+import { float32, type HostArray } from "../../engine/tree.ts";
+import type { RandomStream } from "../../nn/random.ts";
+import type { LatentExample } from "../data.ts";
+import { blockCount, wholeExample } from "../denoiser/batches.ts";
+import { corpusBleu } from "../../metrics/bleu.ts";
+import { cutTexts } from "../autoencoder/cut_texts.ts";
+import { areaUnderBleu, type DenoisedBleu } from "../../metrics/denoising_bleu.ts";
+import { type MeasuredFigure, numberFigure } from "../../metrics/measured_figure.ts";
+import type { SampleSession } from "../sampling/session.ts";
+
+/** Cumulative alphas that are measured: how much of the variance is signal. */
+export const SIGNAL_LEVELS: readonly number[] = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1];
+
+/** Texts that the curve is measured with. */
+const CURVE_TEXTS = 100;
+
+/** Where a level lies on the way to noise, and how x_t is mixed and x0 taken out of an output. */
+export interface NoisePlace {
+  /** What the denoiser is told. */
+  readonly timestep: number;
+  /** Factors of x0 and of the noise in x_t. */
+  readonly mix: readonly [number, number];
+  /** Factors of the output and of x_t in x0. */
+  readonly x0: readonly [number, number];
+}
+
+/**
+ * The place whose cumulative alpha is nearest to a level. Of a flow, that of x_t divided by its
+ * deviation: t = sigma / (signal + sigma).
+ */
+export function noisePlace(
+  level: number,
+  { schedule, isFlow }: { readonly schedule: NoiseSchedule; readonly isFlow: boolean },
+): NoisePlace {
+  if (isFlow) {
+    const [signal, sigma] = [Math.sqrt(level), Math.sqrt(1 - level)];
+    const time = sigma / (signal + sigma);
+    const timestep = time * schedule.numTrainTimesteps;
+    const x0 = flowX0Coefficients(schedule.numTrainTimesteps)(timestep);
+    return { timestep, mix: [1 - time, time], x0: [x0[0], x0[1]] };
+  }
+  let timestep = 0;
+  schedule.alphasCumprod.forEach((alpha, t) => {
+    const best = Math.abs(schedule.alphasCumprod[timestep]! - level);
+    if (Math.abs(alpha - level) < best) timestep = t;
+  });
+  const alpha = schedule.alphasCumprod[timestep]!;
+  const x0 = x0Coefficients(schedule.predictionType, alpha);
+  return { timestep, mix: [Math.sqrt(alpha), Math.sqrt(1 - alpha)], x0: [x0[0], x0[1]] };
+}
+
+/** Sums of two arrays times factors. */
+function combine(
+  [p, q]: readonly [number, number],
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+): Float32Array<ArrayBuffer> {
+  return Float32Array.from(a, (value, i) => p * value + q * b[i]!);
+}
+
+/** BLEU of texts by how much of their latents is signal; at 1 nothing is noised or denoised. */
+export async function denoisingCurve(
+  { device, vae, model, batches, encode, say, config, sampling }: SampleSession,
+  examples: readonly LatentExample[],
+  random: RandomStream,
+): Promise<DenoisedBleu[]> {
+  const part = examples.slice(0, CURVE_TEXTS);
+  const layouts = part.map((example) => wholeExample(example, blockCount(config)));
+  // What is beyond the autoencoder's tokens can come back from no latents.
+  const texts = cutTexts(layouts.flatMap(({ blocks }) => blocks), vae);
+  const flat = await encode(texts);
+  const [count, k, width] = flat.shape as [number, number, number];
+  const blocks = count / part.length;
+  const shape = [part.length, blocks * k, width];
+  const clean = float32(flat.data as Float32Array, shape); // [B, blocks * k, d]
+  const noise = random.stream("noise").normal(clean.data.length);
+  const compiled = compileTextDenoiser(device, model.parameters, model.config);
+  const bleuOf = async (latents: HostArray) => {
+    const said: string[][] = [];
+    const size = sampling.sampleBatchSize;
+    for (let start = 0; start < part.length; start += size) {
+      said.push(...await say(rowsOf(latents, start, size)));
+    }
+    return corpusBleu(said.flat(), texts.map((text) => [text])).score;
+  };
+  const points: DenoisedBleu[] = [];
+  for (const alphaCumprod of SIGNAL_LEVELS) {
+    if (alphaCumprod === 1) {
+      points.push({ alphaCumprod, bleu: await bleuOf(clean) });
+      continue;
+    }
+    const place = noisePlace(alphaCumprod, model);
+    const xt = combine(place.mix, clean.data, noise);
+    const restored = new Float32Array(xt.length);
+    const size = sampling.sampleBatchSize;
+    const per = xt.length / part.length;
+    for (let start = 0; start < part.length; start += size) {
+      const some = layouts.slice(start, start + size);
+      const own = xt.slice(start * per, (start + size) * per);
+      const denoise = await compiled.condition({
+        condition: batches.asked(some, part.slice(start, start + size).map(({ label }) => label)),
+        x0Source: model.isFlow
+          ? flowX0Coefficients(model.schedule.numTrainTimesteps)
+          : model.schedule,
+      });
+      const output = await denoise(own, place.timestep);
+      restored.set(combine(place.x0, output, own), start * per);
+    }
+    points.push({ alphaCumprod, bleu: await bleuOf(float32(restored, shape)) });
+  }
+  await compiled.dispose();
+  return points;
+}
+
+/** Rows of an array [B, ...], as a view. */
+function rowsOf({ data, shape: [rows = 0, ...rest] }: HostArray, start: number, count: number) {
+  const size = data.length / rows;
+  const taken = Math.min(count, rows - start);
+  return float32((data as Float32Array).subarray(start * size, (start + taken) * size), [
+    taken,
+    ...rest,
+  ]);
+}
+
+/** The curve as figures: half noise, and the area. */
+export function curveFigures(
+  points: readonly DenoisedBleu[],
+  texts: number,
+): MeasuredFigure[] {
+  const protocol =
+    `${Math.min(texts, CURVE_TEXTS)} held-out texts with their conditions, latents ` +
+    "noised and denoised in one step, no guidance, no estimates shown, decoded greedily, corpus BLEU " +
+    "as sacrebleu's 13a against the texts themselves, cut to what the autoencoder can say";
+  const half = points.find(({ alphaCumprod }) => alphaCumprod === 0.5)!;
+  const list = points.map(({ alphaCumprod, bleu }) => `${alphaCumprod}: ${bleu.toFixed(1)}`);
+  return [
+    numberFigure(
+      "BLEU, half-noised, one step",
+      half.bleu,
+      `half of the variance noise; ${protocol}`,
+    ),
+    numberFigure(
+      "AuBLEU",
+      areaUnderBleu(points),
+      `area under BLEU by the share of signal from 0.1 to 1 (${list.join(", ")}); ${protocol}`,
+    ),
+  ];
+}

@@ -1,0 +1,144 @@
+/**
+ * Which rating a review sounds like: multinomial logistic regression on its words and pairs of words
+ * (Wang and Manning 2012), learned with AdaGrad (Duchi, Hazan and Singer 2011). Small, and another kind
+ * of model than those whose texts it judges.
+ */
+import type { RandomStream } from "../../nn/random.ts";
+import { argMax } from "../../metrics/arg_max.ts";
+
+/** A text whose class is known. */
+export interface LabeledText {
+  /** The text. */
+  readonly text: string;
+  /** Its class, from 0. */
+  readonly label: number;
+}
+
+/** Options of {@linkcode trainRatingClassifier}. */
+export interface RatingClassifierOptions {
+  /** Classes. */
+  readonly classes: number;
+  /** The order in which texts are visited. */
+  readonly random: RandomStream;
+  /** Passes over the texts. @default {20} */
+  readonly epochs?: number;
+  /** AdaGrad's rate. @default {0.05} */
+  readonly learningRate?: number;
+  /** The weight of the squared weights in the loss of a text. @default {1e-4} */
+  readonly l2?: number;
+  /** Words or pairs in fewer texts are left out. @default {2} */
+  readonly leastTexts?: number;
+}
+
+/** A trained classifier. */
+export interface RatingClassifier {
+  /** How probable each class is, [classes]. */
+  probabilities(text: string): Float64Array;
+  /** The likeliest class; of equals the first. */
+  classify(text: string): number;
+  /** Words and pairs that it knows. */
+  readonly features: number;
+}
+
+/** Words in lower case and pairs of neighbours, each once. */
+export function wordsAndPairs(text: string): Set<string> {
+  const words = text.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? [];
+  return new Set([...words, ...words.slice(1).map((word, i) => `${words[i]} ${word}`)]);
+}
+
+function softmax(logits: Float64Array): Float64Array {
+  const most = Math.max(...logits);
+  const powers = logits.map((logit) => Math.exp(logit - most));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+/**
+ * Learns to tell classes apart. Every class weighs as much as every other, however many texts it has.
+ *
+ * @throws {RangeError} Where there are no texts, or a label is not one of the classes.
+ */
+export function trainRatingClassifier(
+  texts: readonly LabeledText[],
+  { classes, random, epochs = 20, learningRate = 0.05, l2 = 1e-4, leastTexts = 2 }:
+    RatingClassifierOptions,
+): RatingClassifier {
+  if (texts.length === 0) throw new RangeError("there are no texts to learn from");
+  const perClass = Array<number>(classes).fill(0);
+  for (const { label } of texts) {
+    if (perClass[label] === undefined) throw new RangeError(`label ${label} of ${classes} classes`);
+    perClass[label]++;
+  }
+  const found = texts.map(({ text }) => wordsAndPairs(text));
+  const counts = new Map<string, number>();
+  for (const of of found) for (const name of of) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const kept = [...counts].filter(([, count]) => count >= leastTexts);
+  // The last place is the bias's, which every text has.
+  const places = new Map(kept.map(([name], place) => [name, place]));
+  const bias = places.size;
+  const inverse = Float64Array.from(kept, ([, count]) => Math.log(1 + texts.length / count));
+
+  /** A text's features, as places and values of length 1. */
+  const vectorOf = (names: ReadonlySet<string>) => {
+    const own = [...names].map((name) => places.get(name)).filter((place) => place !== undefined);
+    const norm = Math.hypot(...own.map((place) => inverse[place]!)) || 1;
+    return {
+      places: [...own, bias],
+      values: [...own.map((place) => inverse[place]! / norm), 0.1],
+    };
+  };
+  const weights = new Float64Array((bias + 1) * classes);
+  const logitsOf = ({ places, values }: ReturnType<typeof vectorOf>) => {
+    const logits = new Float64Array(classes);
+    places.forEach((place, i) => {
+      for (let c = 0; c < classes; c++) logits[c]! += values[i]! * weights[place * classes + c]!;
+    });
+    return logits;
+  };
+
+  const vectors = found.map(vectorOf);
+  const squares = new Float64Array(weights.length).fill(1e-8);
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    for (const row of random.at(epoch).permutation(texts.length)) {
+      const { label } = texts[row]!;
+      const vector = vectors[row]!;
+      const errors = softmax(logitsOf(vector));
+      errors[label]! -= 1;
+      const share = texts.length / (classes * perClass[label]!);
+      vector.places.forEach((place, i) => {
+        for (let c = 0; c < classes; c++) {
+          const at = place * classes + c;
+          const gradient = share * errors[c]! * vector.values[i]! + l2 * weights[at]!;
+          squares[at]! += gradient ** 2;
+          weights[at]! -= learningRate * gradient / Math.sqrt(squares[at]!);
+        }
+      });
+    }
+  }
+  const probabilities = (text: string) => softmax(logitsOf(vectorOf(wordsAndPairs(text))));
+  return {
+    probabilities,
+    classify: (text) => argMax(probabilities(text)),
+    features: places.size,
+  };
+}
+
+/** How often a classifier is right. */
+export interface RatingAgreement {
+  /** Texts whose class it finds. */
+  readonly exact: readonly boolean[];
+  /** Texts whose class it misses by one at most. */
+  readonly withinOne: readonly boolean[];
+}
+
+/** Compares what a classifier sees with what texts were written for. */
+export function ratingAgreement(
+  { classify }: Pick<RatingClassifier, "classify">,
+  texts: readonly LabeledText[],
+): RatingAgreement {
+  const distances = texts.map(({ text, label }) => Math.abs(classify(text) - label));
+  return {
+    exact: distances.map((distance) => distance === 0),
+    withinOne: distances.map((distance) => distance <= 1),
+  };
+}

@@ -1,0 +1,145 @@
+/** What a denoiser of text latents is measured by, and how its report shows it. */
+import type { Device } from "../../engine/device.ts";
+import type { JsonObject } from "../../base/json.ts";
+import type { TextEvaluation } from "./evaluate.ts";
+import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
+import type { TextSamples } from "../sampling/session.ts";
+import { type MetricsRow, readMetrics } from "../../training/metrics.ts";
+import type { RunFolder } from "../../cli/run_folder.ts";
+import type { TextData } from "../data.ts";
+import type { trainTextDiffusion } from "../denoiser/train.ts";
+import type { TextDiffusionConfig } from "../denoiser_flags.ts";
+import type { ReportSection } from "../../report/sections.ts";
+import {
+  figureLine,
+  type KeyFigure,
+  type MetricsChart,
+  type ReportTexts,
+  writeReport,
+} from "../../report/report.ts";
+import { trainingSummary } from "../../report/training_summary.ts";
+
+/** Texts that a report shows. */
+const SHOWN = 20;
+
+/** The charts of a report. */
+const TEXT_DIFFUSION_CHARTS: MetricsChart[] = [
+  {
+    title: "Loss",
+    xLabel: "step",
+    columns: { loss: "training", valLoss: "validation (average)" },
+    yLabel: "loss",
+    yScale: "log",
+  },
+  {
+    title: "Validation loss by noise level",
+    xLabel: "step",
+    columns: {
+      valLossQ0: "cleanest quarter",
+      valLossQ1: "second",
+      valLossQ2: "third",
+      valLossQ3: "noisiest",
+    },
+    yLabel: "loss",
+    yScale: "log",
+  },
+  { title: "Norm of the gradients", xLabel: "step", yLabel: "norm", columns: { gradNorm: "norm" } },
+];
+
+/** The figures of training, from the last row that has them. */
+function denoiserFigures(rows: readonly MetricsRow[], examples: number): KeyFigure[] {
+  const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
+  if (last === undefined) return [];
+  return [{
+    name: "Validation loss",
+    value: last["valLoss"]!.toFixed(4),
+    protocol:
+      `squared error a number of normalised latents, ${examples} held-out examples at most, ` +
+      `noise levels drawn uniformly, nothing weighed, averaged weights, step ${last.step}`,
+  }];
+}
+
+/** Sampled texts as the report shows them. */
+function shownTexts(
+  texts: readonly { readonly prompt?: string; readonly text: string }[],
+  caption: string,
+): ReportTexts[] {
+  if (texts.length === 0) return [];
+  return [{
+    caption,
+    texts: texts.slice(0, SHOWN).map(({ prompt, text }) => ({
+      text,
+      ...(prompt === undefined ? {} : { prompt }),
+    })),
+  }];
+}
+
+/** The table of an evaluation, and its curve. */
+export function evaluationSection({ figures, curve }: TextEvaluation): ReportSection {
+  return {
+    heading: "Evaluation",
+    table: {
+      columns: ["figure", "value", "real texts", "protocol"],
+      rows: figures.map(({ name, value, real, protocol }) => [
+        ...[name, value, real?.value ?? "", protocol],
+      ]),
+    },
+    plots: curve.length === 0 ? [] : [{
+      title: "BLEU of texts whose latents are noised and denoised in one step",
+      xLabel: "share of the variance that is signal",
+      yLabel: "BLEU",
+      series: [{
+        name: "one step",
+        x: curve.map(({ alphaCumprod }) => alphaCumprod),
+        y: curve.map(({ bleu }) => bleu),
+      }],
+    }],
+  };
+}
+
+/** Writes the report of a denoiser and of what was drawn from it, and says what it says. */
+export async function reportTextDiffusion(
+  { directory, record }: Pick<RunFolder, "directory" | "record">,
+  { device, data, config, trained, samples, evaluation }: {
+    readonly device: Pick<Device, "threads">;
+    readonly data: Pick<TextData, "origin" | "description">;
+    readonly config: TextDiffusionConfig;
+    /** How training went; undefined where it was done before. */
+    readonly trained: Awaited<ReturnType<typeof trainTextDiffusion>> | undefined;
+    readonly samples: Pick<TextSamples, "figures" | "texts">;
+    /** What stage evaluate found, if it was run. */
+    readonly evaluation?: TextEvaluation | undefined;
+  },
+): Promise<void> {
+  const { done, ...measured } = trained ??
+    { done: config.diffusionSteps, milliseconds: 0, onDevice: 0, peakMemory: 0 };
+  const batch = { batchSize: config.diffusionBatchSize };
+  const steps = config.diffusionSteps - done;
+  const summary = trainingSummary({ ...measured, config: batch, device, unit: "texts", steps });
+  const rows = await readMetrics(`${directory}/metrics.csv`);
+  const figures = [
+    ...denoiserFigures(rows, config.diffusionValidationSize),
+    ...samples.figures,
+  ];
+  const report = await writeReport(directory, {
+    title: directory.split("/").slice(-2).join("/"),
+    summary,
+    warnings: data.origin === "sample" ? [data.description] : [],
+    figures,
+    texts: shownTexts(samples.texts, "Sampled texts, the first ones, not chosen"),
+    metrics: rows,
+    charts: TEXT_DIFFUSION_CHARTS,
+    sections: evaluation === undefined ? [] : [evaluationSection(evaluation)],
+    config: config as unknown as JsonObject,
+    origin: record as unknown as JsonObject,
+  });
+  console.log(summary);
+  const said: readonly (KeyFigure & Partial<MeasuredFigure>)[] = evaluation === undefined
+    ? figures
+    : [
+      ...denoiserFigures(rows, config.diffusionValidationSize),
+      ...evaluation.figures,
+    ];
+  said.forEach((figure) => console.log(figureLine(figure)));
+  console.log(`report: ${report}`);
+}

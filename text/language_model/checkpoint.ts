@@ -1,0 +1,88 @@
+/**
+ * A GPT-2 trained here as a checkpoint, and back: all in one folder, `language_model/`, which is
+ * `GPT2LMHeadModel.from_pretrained` and `AutoTokenizer.from_pretrained`.
+ */
+import { UserError } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { type HostParameters, unravel } from "../../nn/parameters.ts";
+import { type Gpt2Config, gpt2Specs } from "../../vae/gpt2.ts";
+import { gpt2ConfigToJson } from "../../vae/gpt2_config.ts";
+import { loadGpt2, type ModelFiles, openModelFiles } from "../../vae/pretrained.ts";
+import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
+import { loadTokenizer } from "../../vae/tokenizer/files.ts";
+import type { Checkpoint } from "../../training/checkpoint/checkpoint.ts";
+import { findCheckpoint } from "../../training/checkpoint/folders.ts";
+import type { TrainState } from "../../training/diffusion_step.ts";
+import { stateTensors, toTensors } from "../../training/checkpoint/state_tensors.ts";
+
+/** A GPT-2 and its tokens. */
+export interface LanguageModel {
+  /** Its sizes. */
+  readonly config: Gpt2Config;
+  /** Its weights. */
+  readonly parameters: HostParameters;
+  /** Its tokenizer. */
+  readonly tokenizer: TextTokenizer;
+}
+
+/** The folder in a checkpoint. */
+const FOLDER = "language_model";
+
+/** What goes into a checkpoint. */
+export interface LanguageCheckpointOptions extends Omit<LanguageModel, "parameters"> {
+  /** The state to go on from, whose moving average is published. */
+  readonly state: TrainState;
+  /** Steps done. */
+  readonly step: number;
+  /** The run's seed. */
+  readonly seed: number;
+  /** The hash of the run's configuration. */
+  readonly configHash: string;
+  /** Whatever else is to be kept. */
+  readonly details?: JsonObject;
+}
+
+/** Puts a checkpoint together. */
+export function languageCheckpoint(
+  { config, tokenizer, state, ...run }: LanguageCheckpointOptions,
+): Checkpoint & Required<Pick<Checkpoint, "state">> {
+  return {
+    modelIndex: {
+      _class_name: "LanguageModel",
+      [FOLDER]: ["transformers", "GPT2LMHeadModel"],
+    },
+    components: {
+      [FOLDER]: {
+        config: gpt2ConfigToJson(config, { endId: tokenizer.id("eos") }),
+        weightsName: "model.safetensors",
+        weights: toTensors(unravel(state.ema, gpt2Specs(config))),
+        files: new Map(tokenizer.files()),
+      },
+    },
+    state: { ...run, vectors: stateTensors(state) },
+  };
+}
+
+/**
+ * A GPT-2 with its tokenizer in transformers' files.
+ *
+ * @throws {UserError} If a file is missing or unsound, or the tokenizer has tokens that the model has not.
+ */
+export async function loadLanguageModel(files: ModelFiles): Promise<LanguageModel> {
+  const tokenizer = await loadTokenizer(files.name, { read: files.read, needs: ["eos"] });
+  const model = await loadGpt2(files);
+  if (tokenizer.vocabSize > model.config.vocabSize) {
+    throw new UserError(
+      `${files.name}: the tokenizer has ${tokenizer.vocabSize} tokens and the model ` +
+        `${model.config.vocabSize}: they belong to different models`,
+    );
+  }
+  return { ...model, tokenizer };
+}
+
+/** The newest model of a run that trained one. @throws {UserError} If there is none. */
+export async function openTrainedLanguageModel(run: string): Promise<LanguageModel> {
+  const newest = await findCheckpoint(run);
+  if (newest === undefined) throw new UserError(`there is no trained GPT-2 in ${run}`);
+  return await loadLanguageModel(await openModelFiles(`${newest.directory}/${FOLDER}`));
+}

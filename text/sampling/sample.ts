@@ -1,0 +1,159 @@
+/** Stage `sample` of text.ts: texts, trajectories and answers, as files and as figures. */
+import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
+import { usageError } from "../../base/errors.ts";
+import { writeFileAtomic } from "../../base/files.ts";
+import type { JsonObject } from "../../base/json.ts";
+import type { LatentExample } from "../data.ts";
+import { denoiserOf } from "../denoiser/train.ts";
+import { LatentBatches } from "../denoiser/batches.ts";
+import type { TextDiffusionConfig, TextSamplingConfig } from "../denoiser_flags.ts";
+import { checkConditionLengths } from "../condition_length.ts";
+import { encodeToLatents, normalizeLatents } from "../denoiser/latents.ts";
+import { compileTextCodec } from "../../vae/text_codec.ts";
+import { drawTexts } from "./texts.ts";
+import { madeOnce } from "../../cli/cached_result.ts";
+import { answerOptions, firstOfSets } from "./option_answers.ts";
+import { answerProblems } from "./problem_answers.ts";
+import type { SampleSession, TextSamples, TextSampleTask } from "./session.ts";
+import { compileLatentSampler, finalSigmaOf, sayLatents } from "./latents.ts";
+import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
+
+/**
+ * Refuses sampling settings that do not go with a model.
+ *
+ * @throws {UserError} With exit code 2, naming the flags.
+ */
+export function checkTextSampling(
+  { sampler, guidance, sampleSteps, finalSigma, rating }: TextSamplingConfig,
+  { condition, conditionDropout, objective, timesteps }: TextDiffusionConfig,
+): void {
+  if (isFlowSampler(sampler) !== (objective === "flow_matching")) {
+    throw usageError(
+      objective === "flow_matching"
+        ? `--sampler ${sampler}: the denoiser is trained by flow matching: use --sampler flow_euler.`
+        : `--sampler ${sampler} is for --objective flow_matching: use another.`,
+    );
+  }
+  if (sampleSteps > timesteps) {
+    throw usageError(`--sample-steps ${sampleSteps} is more than the ${timesteps} --timesteps.`);
+  }
+  if (finalSigma > 0 && condition === "question") {
+    throw usageError(
+      `--final-sigma ${finalSigma} is for texts: a thought is given to the next one without noise.`,
+    );
+  }
+  if (rating !== undefined && condition !== "rating") {
+    throw usageError(`--rating ${rating} is for --condition rating, not ${condition}.`);
+  }
+  if (guidance !== 1 && (condition === "none" || conditionDropout === 0)) {
+    throw usageError(
+      `--guidance ${guidance} needs a condition that is dropped in training: use --guidance 1, or ` +
+        "train with --condition-dropout above 0.",
+    );
+  }
+}
+
+/** The settings with as much noise in the end as the decoder can hear. */
+function heardSampling({ vae, model, sampling }: TextSampleTask): TextSamplingConfig {
+  const finalSigma = finalSigmaOf(sampling.finalSigma, vae.config, model.scale);
+  return { ...sampling, finalSigma };
+}
+
+/** Draws texts, or answers problems, unless the folder holds the result of the same settings. */
+export async function sampleOnce(task: TextSampleTask): Promise<TextSamples> {
+  const { folder, model, config, data } = task;
+  const made = {
+    ...{ sampling: heardSampling(task), config, vae: model.vae, data: data.sha256 },
+    weights: await weightsHash(model.parameters),
+  };
+  return await madeOnce(folder, made as unknown as JsonObject, "sample: the same samples are", {
+    make: () => sampleTexts(task),
+  });
+}
+
+/** What texts are to be made from: classes in turn, or the first held-out examples of each set. */
+function askedExamples({ data, config, sampling }: TextSampleTask): LatentExample[] {
+  const { test, classes } = data.examples(config);
+  if (config.condition !== "none" && config.condition !== "rating") {
+    return firstOfSets(test, sampling.samples);
+  }
+  const { rating, samples } = sampling;
+  return Array.from({ length: samples }, (_, i): LatentExample => ({
+    targets: [],
+    ...(classes === null ? {} : { label: rating === undefined ? i % classes : rating - 1 }),
+  }));
+}
+
+/**
+ * Compiles what sampling needs.
+ *
+ * @param examples What conditions are about.
+ * @returns The session, and what releases its graphs.
+ * @throws {UserError} If a question or sentence is too long.
+ */
+export async function openSampleSession(
+  task: TextSampleTask,
+  examples: readonly LatentExample[],
+): Promise<{ readonly session: SampleSession; dispose(): Promise<void> }> {
+  const { device, vae, model, data, config } = task;
+  const sampling = heardSampling(task);
+  const { classes } = data.examples(config);
+  const { tokens } = denoiserOf(config, vae, classes);
+  const questions = examples.map((example) => ({ ...example, targets: [] }));
+  checkConditionLengths(questions, { config, vae, tokens });
+  const codec = compileTextCodec(device, vae, vae.tokenizer.id("eos"));
+  const known = config.conditionReader === "latents"
+    ? ["", ...new Set(examples.flatMap(({ source }) => source ?? []))]
+    : [""];
+  const encode = async (texts: readonly string[]) =>
+    normalizeLatents(await encodeToLatents(texts, { codec, ...vae }), model.scale);
+  const latents = await encode(known);
+  const { latents: k, latentWidth: width } = vae.config;
+  const batches = new LatentBatches({
+    ...{ config, schedule: model.schedule, classes },
+    latents: { texts: known, latents, ...model.scale },
+    tokens: tokens?.cutting(),
+  });
+  const sampler = compileLatentSampler(device, model, sampling);
+  const session: SampleSession = {
+    ...{ ...task, sampling, sampler, batches, examples, encode },
+    say: (latents, request) =>
+      sayLatents(
+        latents,
+        k,
+        { codec, ...vae, scale: model.scale },
+        request && {
+          ...request,
+          temperature: sampling.decodingTemperature,
+        },
+      ),
+    empty: latents.data.slice(0, k * width) as Float32Array,
+  };
+  const dispose = async () => {
+    await sampler.dispose();
+    await codec.dispose();
+  };
+  return { session, dispose };
+}
+
+/** Draws texts, or answers problems, and writes `samples.jsonl` and what belongs to it. */
+async function sampleTexts(task: TextSampleTask): Promise<TextSamples> {
+  checkTextSampling(task.sampling, task.config);
+  const { session, dispose } = await openSampleSession(task, askedExamples(task));
+  const [wanted, { finalSigma }] = [task.sampling.finalSigma, session.sampling];
+  if (finalSigma < wanted) {
+    const left = finalSigma === 0 ? "no noise" : `noise of ${finalSigma.toFixed(2)} times the data`;
+    console.log(
+      `sample: ${left} is left for the decoder, not ${wanted}: it was trained with no more`,
+    );
+  }
+  const kinds = {
+    question: answerProblems,
+    sentence: (session: SampleSession) => answerOptions(session, () => drawTexts(session)),
+  } as Partial<Record<typeof task.config.condition, typeof drawTexts>>;
+  const samples = await (kinds[task.config.condition] ?? drawTexts)(session);
+  await dispose();
+  const lines = samples.texts.map((sample) => JSON.stringify(sample) + "\n");
+  await writeFileAtomic(`${task.folder}/samples.jsonl`, lines.join(""));
+  return samples;
+}

@@ -1,0 +1,262 @@
+/**
+ * Checkpoints: folders in the layout of diffusers' pipelines, which Python opens
+ * (`DDPMPipeline.from_pretrained(folder)`), with what training needs to go on beside it:
+ *
+ *     step-000123/
+ *       model_index.json                     which library's class each folder belongs to
+ *       README.md                            the model card, where there is one
+ *       unet/config.json                     one folder a component
+ *       unet/diffusion_pytorch_model.safetensors
+ *       scheduler/scheduler_config.json      a component without weights
+ *       training_state.json                  step, seed, the run's configuration as a hash
+ *       training_state.safetensors           raw weights, optimizer moments, averages
+ *       manifest.json                        size and SHA-256 of every file above
+ *
+ * Random numbers need no state beside the step: see nn/random.ts.
+ */
+import { UserError } from "../../base/errors.ts";
+import { type JsonObject, parseJsonObject, sha256OfParts } from "../../base/json.ts";
+import { quote } from "../../base/quote.ts";
+import type { NamedTensors } from "../../nn/host_tensor.ts";
+import { decodeSafetensors, safetensorsParts } from "../../nn/safetensors.ts";
+import { listCheckpointFiles, pickConfigFile, pickWeightsFile } from "./files.ts";
+import { type FolderFile, sizeOf, writeFolderAtomic } from "./durable_folder.ts";
+import {
+  formatManifest,
+  isSafePath,
+  type Manifest,
+  MANIFEST_NAME,
+  type ManifestEntry,
+  readManifest,
+  readVerified,
+} from "./manifest.ts";
+
+/** One part of a model, in a folder of its own: a denoiser, an encoder, a scheduler. */
+export interface Component {
+  /** What the library that knows the component writes as its configuration. */
+  readonly config: JsonObject;
+  /** The configuration's file name. @default "config.json" */
+  readonly configName?: string;
+  /** Tensors by the standard checkpoint's names. A scheduler has none. */
+  readonly weights?: NamedTensors;
+  /**
+   * The weights' file name; `model.safetensors` for the models of transformers.
+   * @default "diffusion_pytorch_model.safetensors"
+   */
+  readonly weightsName?: string;
+  /** Strings for the weights' header, such as `weights: "ema"`; `format: "pt"` is added. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Further files by name, such as tokenizer.json. */
+  readonly files?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+}
+
+/** What training needs to continue, beyond the weights that are published. */
+export interface TrainingState {
+  /** Steps done. The next step's number, and so every random stream's position. */
+  readonly step: number;
+  /** The run's seed. */
+  readonly seed: number;
+  /** The run's configuration: see `configHash` in run_record.ts. */
+  readonly configHash: string;
+  /** Whatever else is to be kept. @default {} */
+  readonly details?: JsonObject;
+  /** Raw weights, averages and optimizer moments by name. */
+  readonly vectors: NamedTensors;
+}
+
+/** All that a checkpoint holds. */
+export interface Checkpoint {
+  /** diffusers' model_index.json: `_class_name`, and for each folder its library and class. */
+  readonly modelIndex: JsonObject;
+  /** The components by folder. */
+  readonly components: Readonly<Record<string, Component>>;
+  /** Missing in checkpoints that were only made to sample from. */
+  readonly state?: TrainingState;
+  /** The model card, in Markdown, saved as README.md. */
+  readonly card?: string;
+}
+
+/** A checkpoint as it was found on disk. */
+export interface LoadedCheckpoint extends Checkpoint {
+  /** The folder it was read from. */
+  readonly directory: string;
+  /** Whether a manifest vouched for the files. Checkpoints of other programs have none. */
+  readonly verified: boolean;
+}
+
+/**
+ * Writes a checkpoint's folder, whole or not at all. Use `saveCheckpoint` of checkpoint_folders.ts to
+ * save one of a run's; this writes to any place. Equal checkpoints give equal files.
+ *
+ * @throws {UserError} If it cannot be written: the message names the file and what to do.
+ */
+export async function writeCheckpoint(directory: string, checkpoint: Checkpoint): Promise<void> {
+  await writeFolderAtomic(directory, withManifest(checkpointFiles(checkpoint)));
+}
+
+/** Passes files on, and their manifest after the last. */
+async function* withManifest(
+  files: Iterable<FolderFile>,
+): AsyncGenerator<FolderFile> {
+  const manifest = new Map<string, ManifestEntry>();
+  for (const [path, parts] of files) {
+    if (!isSafePath(path)) {
+      throw new RangeError(`${quote(path)} is no name for a checkpoint's file`);
+    }
+    if (manifest.has(path)) throw new RangeError(`the checkpoint has two files called ${path}`);
+    manifest.set(path, { bytes: sizeOf(parts), sha256: sha256OfParts(parts) });
+    yield [path, parts];
+  }
+  yield [MANIFEST_NAME, [encode(formatManifest(manifest))]];
+}
+
+function* checkpointFiles(
+  { modelIndex, components, state, card }: Checkpoint,
+): Generator<FolderFile> {
+  yield ["model_index.json", [encodeJson(modelIndex)]];
+  if (card !== undefined) yield ["README.md", [encode(card)]];
+  for (const [folder, component] of Object.entries(components)) {
+    const { config, configName = "config.json", weights, files = new Map() } = component;
+    yield [`${folder}/${configName}`, [encodeJson(config)]];
+    if (weights !== undefined) {
+      const metadata = { format: "pt", ...component.metadata };
+      const name = component.weightsName ?? "diffusion_pytorch_model.safetensors";
+      yield [`${folder}/${name}`, safetensorsParts(weights, { metadata })];
+    }
+    for (const [name, bytes] of files) yield [`${folder}/${name}`, [bytes]];
+  }
+  if (state !== undefined) {
+    const { vectors, step, seed, configHash, details = {} } = state;
+    yield ["training_state.json", [encodeJson({ version: 1, step, seed, configHash, details })]];
+    yield ["training_state.safetensors", safetensorsParts(vectors)];
+  }
+}
+
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(text);
+}
+
+function encodeJson(value: JsonObject): Uint8Array<ArrayBuffer> {
+  return encode(JSON.stringify(value, null, 2) + "\n");
+}
+
+/**
+ * Reads a checkpoint's folder: one that `writeCheckpoint` wrote, every file of which is held against
+ * the manifest, or one in diffusers' layout from elsewhere.
+ *
+ * @param directory The folder.
+ * @param options `state`: whether the training state must be there, which is what resuming needs.
+ * Without it the state is not read, and sampling works from any checkpoint.
+ * @throws {UserError} If the folder is missing or no checkpoint, or a file of it is missing,
+ * truncated, altered or unsound.
+ */
+export async function loadCheckpoint(
+  directory: string,
+  { state = true }: { state?: boolean } = {},
+): Promise<LoadedCheckpoint> {
+  const manifest = await readManifest(directory);
+  const files = manifest === undefined
+    ? await listCheckpointFiles(directory)
+    : [...manifest.keys()].sort();
+  if (!files.includes("model_index.json")) {
+    throw new UserError(
+      `${directory} is not a checkpoint: it has no model_index.json. Name a step's folder or a run's`,
+    );
+  }
+  const read = (path: string) => readVerified(directory, path, manifest?.get(path));
+  const readJson = async (path: string) => parseJson(await read(path), `${directory}/${path}`);
+
+  const components: Record<string, Component> = {};
+  const folders = new Set(files.filter((path) => path.includes("/")).map((p) => p.split("/")[0]!));
+  for (const folder of folders) {
+    const loaded = await readComponent(directory, folder, files, manifest);
+    if (loaded !== undefined) components[folder] = loaded;
+  }
+  const loaded: LoadedCheckpoint = {
+    directory,
+    verified: manifest !== undefined,
+    modelIndex: await readJson("model_index.json"),
+    components,
+    ...(manifest?.has("README.md") ? { card: decode(await read("README.md")) } : {}),
+  };
+  if (!state) return loaded;
+  if (!manifest?.has("training_state.json") || !manifest.has("training_state.safetensors")) {
+    throw new UserError(
+      `${directory} holds weights but no training state: it can be sampled from, not resumed`,
+    );
+  }
+  const record = await readJson("training_state.json");
+  const { tensors } = decodeSafetensors(
+    await read("training_state.safetensors"),
+    `${directory}/training_state.safetensors`,
+  );
+  return { ...loaded, state: parseState(record, tensors, `${directory}/training_state.json`) };
+}
+
+/**
+ * Reads one folder of a model, such as a UNet2DModel saved by itself: its config and its weights.
+ *
+ * @throws {UserError} If the folder is missing or holds no configuration, or its weights are unsound.
+ */
+export async function loadComponent(directory: string): Promise<Component> {
+  const path = directory.replace(/(?<=[^/])\/+$/, "");
+  const files = (await listCheckpointFiles(path)).filter((file) => !file.includes("/"));
+  const component = await readComponent(path, "", files, undefined);
+  if (component === undefined) throw new UserError(`${path} holds no config.json: it is no model`);
+  return component;
+}
+
+/** Reads the component in a folder of a checkpoint, or in the checkpoint's root where `folder` is "". */
+async function readComponent(
+  directory: string,
+  folder: string,
+  files: readonly string[],
+  manifest: Manifest | undefined,
+): Promise<Component | undefined> {
+  const prefix = folder === "" ? "" : `${folder}/`;
+  const names = files.filter((path) => path.startsWith(prefix)).map((p) => p.slice(prefix.length));
+  const configName = pickConfigFile(names);
+  if (configName === undefined) return undefined;
+  const weightsName = pickWeightsFile(names, `${directory}/${folder}`);
+  const read = (name: string) =>
+    readVerified(directory, prefix + name, manifest?.get(prefix + name));
+  const source = (name: string) => `${directory}/${prefix}${name}`;
+
+  const rest = new Map<string, Uint8Array<ArrayBuffer>>();
+  // Only what a manifest lists is read: a stranger's folder may hold anything, of any size.
+  for (const name of manifest === undefined ? [] : names) {
+    if (name !== configName && name !== weightsName) rest.set(name, await read(name));
+  }
+  const component: Component = {
+    configName,
+    config: parseJson(await read(configName), source(configName)),
+    ...(rest.size > 0 ? { files: rest } : {}),
+  };
+  if (weightsName === undefined) return component;
+  const { tensors, metadata } = decodeSafetensors(await read(weightsName), source(weightsName));
+  return { ...component, weightsName, weights: tensors, metadata: Object.fromEntries(metadata) };
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+function parseJson(bytes: Uint8Array, source: string): JsonObject {
+  return parseJsonObject(decode(bytes), source);
+}
+
+function parseState(record: JsonObject, vectors: NamedTensors, source: string): TrainingState {
+  const { version, step, seed, configHash, details = {} } = record;
+  if (version !== 1) {
+    throw new UserError(`${source} is of version ${quote(version)}: update this program`);
+  }
+  const isCount = (value: unknown): value is number =>
+    Number.isSafeInteger(value) && Number(value) >= 0;
+  if (
+    !isCount(step) || !isCount(seed) || typeof configHash !== "string" ||
+    typeof details !== "object" || details === null || Array.isArray(details)
+  ) {
+    throw new UserError(`${source} does not hold a training state`);
+  }
+  return { step, seed, configHash, details: details as JsonObject, vectors };
+}

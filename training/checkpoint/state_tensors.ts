@@ -1,0 +1,63 @@
+/** The state of a training as tensors of a file, and back. */
+import { UserError } from "../../base/errors.ts";
+import { float32, type HostArray } from "../../engine/tree.ts";
+import type { HostTensor, NamedTensors } from "../../nn/host_tensor.ts";
+import { countParameters, type HostParameters, type ParameterSpecs } from "../../nn/parameters.ts";
+import { checkWeights } from "./check_model.ts";
+import type { LoadedCheckpoint } from "./checkpoint.ts";
+import type { TrainState } from "../diffusion_step.ts";
+
+/** Parameters as a file has them. */
+export function toTensors(parameters: HostParameters): NamedTensors {
+  return new Map(
+    Object.entries(parameters).map(([name, { data, shape }]) =>
+      [name, { dtype: "F32", shape, data: data as Float32Array }] as const
+    ),
+  );
+}
+
+/** A file's tensors as parameters. */
+export function toParameters(tensors: NamedTensors): HostParameters {
+  return Object.fromEntries([...tensors].map(([name, tensor]) => [name, toFloat32(tensor)]));
+}
+
+function toFloat32({ data, shape }: HostTensor): HostArray {
+  return float32(data instanceof Float32Array ? data : Float32Array.from(data, Number), shape);
+}
+
+/** A state's vectors by name. */
+export function stateTensors({ parameters, ema, optimizer }: TrainState): NamedTensors {
+  return toTensors({ parameters, ema, ...optimizer });
+}
+
+/**
+ * Takes the training state out of a checkpoint.
+ *
+ * @param slots The optimizer's records.
+ * @param others Names of vectors that are somebody else's.
+ * @throws {UserError} If it holds no state, or one of another model or optimizer.
+ */
+export function loadTrainState(
+  checkpoint: LoadedCheckpoint,
+  specs: ParameterSpecs,
+  slots: readonly string[],
+  others: readonly string[] = [],
+): TrainState {
+  const { state, directory } = checkpoint;
+  if (state === undefined) {
+    throw new UserError(
+      `${directory} has weights to sample from, but no training state to go on from; start anew`,
+    );
+  }
+  const count = countParameters(specs);
+  const shapes = new Map(["parameters", "ema", ...slots].map((name) => [name, [count]]));
+  const own = new Map([...state.vectors].filter(([name]) => !others.includes(name)));
+  const vectors = toParameters(
+    checkWeights(own, shapes, `${directory}/training_state.safetensors`),
+  );
+  return {
+    parameters: vectors["parameters"]!,
+    ema: vectors["ema"]!,
+    optimizer: Object.fromEntries(slots.map((slot) => [slot, vectors[slot]!])),
+  };
+}

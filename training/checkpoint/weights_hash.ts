@@ -1,0 +1,26 @@
+/** By which a model is known again, as it was trained or as it was published. */
+import { sha256 } from "../../base/json.ts";
+import { encodeFloat16 } from "../../nn/half.ts";
+import type { HostParameters } from "../../nn/parameters.ts";
+
+/**
+ * The SHA-256 of parameters' names and of their values in float16, in the order of the names: the same
+ * for weights and for what a published file keeps of them.
+ *
+ * @returns Hexadecimal.
+ */
+export async function weightsHash(parameters: HostParameters): Promise<string> {
+  const names = Object.keys(parameters).sort();
+  const parts = names.map((name) => {
+    const head = new TextEncoder().encode(`${name}\n`);
+    const values = encodeFloat16(parameters[name]!.data as Float32Array);
+    return [head, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)] as const;
+  }).flat();
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return await sha256(bytes);
+}

@@ -1,0 +1,70 @@
+/** The loss on held-out examples, by quartile of the time step. */
+import { timestepQuartile } from "../diffusion/loss.ts";
+import type { Device } from "../engine/device.ts";
+import type { HostArray } from "../engine/tree.ts";
+import { type ParameterSpecs, unravelTensor } from "../nn/parameters.ts";
+import {
+  type BatchTensors,
+  type DenoiserFunction,
+  type DiffusionBatch,
+  diffusionLosses,
+  type LossFunction,
+  type TimedBatch,
+} from "../diffusion/objective.ts";
+import { breathe } from "../cli/interrupt.ts";
+
+/** Mean losses. */
+export interface ValidationLoss {
+  /** Over all examples. */
+  readonly loss: number;
+  /** Over those in each quarter of the time steps; NaN for a quarter without any. */
+  readonly quartiles: readonly [number, number, number, number];
+}
+
+/** A compiled measure of the loss. */
+export interface ValidationLossFunction {
+  /** Measures it. @param parameters All parameters as one vector. */
+  (parameters: HostArray, batches: readonly TimedBatch[]): Promise<ValidationLoss>;
+  /** Releases its graphs. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Compiles the mean squared error of a denoiser, without weights and without training it. Noise and
+ * time steps are in the batches: given the same ones each time, the losses of different steps and runs
+ * can be compared without the noise of drawing them anew.
+ *
+ * @param options.numTrainTimesteps T, for the quartiles.
+ * @param options.lossFunction What is measured without its weights: diffusionLosses by default.
+ */
+export function compileValidationLoss(
+  device: Device,
+  { denoise, specs, numTrainTimesteps, lossFunction = diffusionLosses }: {
+    denoise: DenoiserFunction;
+    specs: ParameterSpecs;
+    numTrainTimesteps: number;
+    lossFunction?: LossFunction;
+  },
+): ValidationLossFunction {
+  type Inputs = { parameters: HostArray; batch: DiffusionBatch };
+  const compiled = device.compile<Inputs, { losses: HostArray }>(({ parameters, batch }) => ({
+    losses: lossFunction(denoise, unravelTensor(parameters, specs), batch as BatchTensors).plain,
+  }));
+  const measure = async (parameters: HostArray, batches: readonly TimedBatch[]) => {
+    const sums = [0, 0, 0, 0];
+    const counts = [0, 0, 0, 0];
+    for (const { batch, timesteps } of batches) {
+      const { losses } = await compiled({ parameters, batch });
+      await breathe();
+      losses.data.forEach((loss, i) => {
+        const quartile = timestepQuartile(timesteps[i]!, numTrainTimesteps);
+        sums[quartile]! += loss;
+        counts[quartile]! += 1;
+      });
+    }
+    const total = (values: number[]) => values.reduce((a, b) => a + b, 0);
+    const quartiles = sums.map((sum, i) => sum / counts[i]!) as [number, number, number, number];
+    return { loss: total(sums) / total(counts), quartiles };
+  };
+  return Object.assign(measure, { dispose: () => compiled.dispose() });
+}

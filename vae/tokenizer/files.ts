@@ -1,0 +1,82 @@
+/** Tokenizers from a folder, in any of the forms in which BERT's and GPT-2's come. */
+import { UserError } from "../../base/errors.ts";
+import { fileError } from "../../base/file_errors.ts";
+import { type JsonObject, parseJsonObject } from "../../base/json.ts";
+import { TextTokenizer, type TokenizerOptions } from "./tokenizer.ts";
+import { bytePairJson, wordPieceJson } from "./vocab.ts";
+
+/** Reads a file by its name: its bytes, or undefined where there is no such file. */
+export type FileReader = (name: string) => Promise<Uint8Array | undefined>;
+
+/** Names of the two files of a byte-level BPE: transformers' and OpenAI's. */
+const BYTE_PAIR_FILES = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.bpe"]] as const;
+
+/**
+ * Loads a tokenizer from tokenizer.json, or else BERT's vocab.txt, or else GPT-2's vocab.json and
+ * merges.txt, and tokenizer_config.json where there is one.
+ *
+ * @param folder The folder.
+ * @param options Which special tokens must be there; and `read`, where the files are not in a folder.
+ * @throws {UserError} If there are no such files, or one is damaged or lacks a needed special token;
+ * names the file.
+ */
+export async function loadTokenizer(
+  folder: string,
+  options: Omit<TokenizerOptions, "source"> & { readonly read?: FileReader } = {},
+): Promise<TextTokenizer> {
+  const { needs = [], read = folderReader(folder) } = options;
+  const textOf = async (name: string) => {
+    const bytes = await read(name);
+    return bytes === undefined ? undefined : decodeUtf8(bytes, `${folder}/${name}`);
+  };
+  const configName = "tokenizer_config.json";
+  const configText = await textOf(configName);
+  const config: JsonObject = configText === undefined
+    ? {}
+    : parseJsonObject(configText, `${folder}/${configName}`);
+
+  const make = (json: JsonObject, name: string) =>
+    new TextTokenizer(json, config, { source: `${folder}/${name}`, needs });
+  const whole = await textOf("tokenizer.json");
+  if (whole !== undefined) {
+    return make(parseJsonObject(whole, `${folder}/tokenizer.json`), "tokenizer.json");
+  }
+  const lines = await textOf("vocab.txt");
+  if (lines !== undefined) {
+    return make(wordPieceJson(lines, config, `${folder}/vocab.txt`), "vocab.txt");
+  }
+  for (const [vocabName, mergesName] of BYTE_PAIR_FILES) {
+    const vocab = await textOf(vocabName);
+    if (vocab === undefined) continue;
+    const merges = await textOf(mergesName);
+    if (merges === undefined) {
+      throw new UserError(`${folder} holds ${vocabName} but no ${mergesName}, which belongs to it`);
+    }
+    const parsed = parseJsonObject(vocab, `${folder}/${vocabName}`);
+    return make(bytePairJson(parsed, merges, config, `${folder}/${mergesName}`), vocabName);
+  }
+  throw new UserError(
+    `${folder} holds no tokenizer: expected tokenizer.json, or vocab.txt (BERT), or vocab.json and ` +
+      "merges.txt (GPT-2)",
+  );
+}
+
+/** Reads the files of a folder. */
+export function folderReader(folder: string): FileReader {
+  return async (name) => {
+    try {
+      return await Deno.readFile(`${folder}/${name}`);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw fileError(error, `read ${folder}/${name}`);
+    }
+  };
+}
+
+function decodeUtf8(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UserError(`${path} is not UTF-8 text: it is damaged, or another kind of file`);
+  }
+}

@@ -1,0 +1,151 @@
+/** What a tokenizer.json must hold, checked before the library is given it. */
+import { UserError } from "../../base/errors.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
+import { quote } from "../../base/quote.ts";
+import { BYTE_SYMBOLS } from "./bpe_pretokens.ts";
+
+/** The tokens of a tokenizer.json by id, and which of them are special. */
+export interface Vocabulary {
+  /** The id of each token, those that were added to the model's included. */
+  readonly ids: ReadonlyMap<string, number>;
+  /** The special tokens among them. */
+  readonly special: ReadonlySet<string>;
+  /** One more than the highest id: rows that an embedding needs. */
+  readonly size: number;
+}
+
+/** Ids above this are a mistake: no embedding has so many rows. */
+const MOST_IDS = 2 ** 25;
+
+/**
+ * Reads and checks a tokenizer.json's vocabulary.
+ *
+ * @param json The content.
+ * @param source What messages call the file.
+ * @throws {UserError} If the model is neither BPE nor WordPiece, ids repeat or are none, a merge speaks
+ * of tokens that the vocabulary lacks, or a text could contain what has no token at all.
+ */
+export function readVocabulary(json: JsonObject, source: string): Vocabulary {
+  const fail = (what: string): never => {
+    throw new UserError(`${source} is no usable tokenizer: ${what}`);
+  };
+  const { model } = json;
+  if (!isJsonObject(model)) return fail('it has no "model"');
+  const kind = model["type"] ?? (model["merges"] === undefined ? "WordPiece" : "BPE");
+  if (kind !== "BPE" && kind !== "WordPiece") {
+    return fail(`its model is ${quote(kind)}, and only BPE and WordPiece are supported`);
+  }
+  if (!isJsonObject(model["vocab"])) return fail('its model has no "vocab"');
+  const ids = new Map<string, number>();
+  const tokenOf = new Map<number, string>();
+  const add = (token: string, id: JsonValue | undefined) => {
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= MOST_IDS) {
+      return fail(`the id of token ${quote(token)} is ${quote(id)}, not a whole number from 0`);
+    }
+    const other = tokenOf.get(id);
+    if (other !== undefined && other !== token) {
+      return fail(`the tokens ${quote(other)} and ${quote(token)} both have the id ${id}`);
+    }
+    ids.set(token, id);
+    tokenOf.set(id, token);
+  };
+  for (const [token, id] of Object.entries(model["vocab"])) add(token, id);
+  const special = new Set<string>();
+  const added = json["added_tokens"] ?? [];
+  if (!Array.isArray(added)) return fail('its "added_tokens" are no list');
+  for (const entry of added as readonly JsonValue[]) {
+    const token = isJsonObject(entry) ? entry["content"] : undefined;
+    if (!isJsonObject(entry) || typeof token !== "string" || token === "") {
+      return fail(`one of its "added_tokens" is ${quote(entry)}, without a "content"`);
+    }
+    if (ids.has(token) && ids.get(token) !== entry["id"]) {
+      return fail(
+        `the token ${quote(token)} has two ids: ${ids.get(token)}, ${quote(entry["id"])}`,
+      );
+    }
+    add(token, entry["id"]);
+    if (entry["special"] === true) special.add(token);
+  }
+  if (ids.size === 0) return fail("its vocabulary is empty");
+  const pattern = slowPattern(json);
+  if (pattern !== undefined) {
+    return fail(`its pattern ${quote(pattern)} repeats a group, which can take for ever`);
+  }
+  const missing = kind === "BPE"
+    ? checkMerges(model, ids, fail) ?? missingByte(json, model, ids)
+    : missingUnknown(model, ids);
+  if (missing !== undefined) return fail(missing);
+  return { ids, special, size: highest(tokenOf.keys()) + 1 };
+}
+
+function highest(ids: Iterable<number>): number {
+  let most = 0;
+  for (const id of ids) most = Math.max(most, id);
+  return most;
+}
+
+/**
+ * A regular expression of the file in which a group is repeated, such as `(a+)+`: on some texts its time
+ * doubles with every character. Those of published tokenizers repeat single characters only.
+ */
+function slowPattern(json: JsonObject): string | undefined {
+  const { normalizer, pre_tokenizer, post_processor, decoder } = json;
+  const patterns: string[] = [];
+  JSON.stringify([normalizer, pre_tokenizer, post_processor, decoder], (key, value) => {
+    if (key === "Regex" && typeof value === "string") patterns.push(value);
+    return value;
+  });
+  return patterns.find((pattern) =>
+    /\)[*+{]/.test(pattern.replace(/\\./g, "").replace(/\[\^?\]?[^\]]*\]/g, ""))
+  );
+}
+
+/** Merges as pairs, whether they are written as lists or, as older files have it, with a space. */
+export function mergePair(merge: JsonValue): readonly [string, string] | undefined {
+  const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
+  if (!Array.isArray(pair) || pair.length !== 2) return undefined;
+  const [left, right]: unknown[] = pair;
+  const whole = typeof left === "string" && typeof right === "string" && left !== "" &&
+    right !== "";
+  return whole ? [left, right] : undefined;
+}
+
+function checkMerges(
+  model: JsonObject,
+  ids: ReadonlyMap<string, number>,
+  fail: (what: string) => never,
+): undefined {
+  const { merges } = model;
+  if (!Array.isArray(merges)) return fail('its BPE model has no list of "merges"');
+  (merges as readonly JsonValue[]).forEach((merge, i) => {
+    const pair = mergePair(merge);
+    if (pair === undefined) return fail(`merge ${i} is ${quote(merge)}, not two tokens`);
+    const absent = [...pair, pair.join("")].find((token) => !ids.has(token));
+    // Where sub-words carry a prefix, the merged token is not the two texts in a row.
+    if (absent !== undefined && !model["continuing_subword_prefix"]) {
+      return fail(
+        `merge ${i}, ${quote(merge)}, needs ${quote(absent)}, which its vocabulary lacks`,
+      );
+    }
+  });
+}
+
+/** Byte-level BPE drops a byte without a token: so a text would lose characters, in silence. */
+function missingByte(
+  json: JsonObject,
+  model: JsonObject,
+  ids: ReadonlyMap<string, number>,
+): string | undefined {
+  const stages = JSON.stringify(json["pre_tokenizer"] ?? null);
+  if (!stages.includes('"ByteLevel"') || typeof model["unk_token"] === "string") return undefined;
+  const byte = BYTE_SYMBOLS.findIndex((symbol) => !ids.has(symbol));
+  if (byte < 0) return undefined;
+  return `its vocabulary lacks the byte 0x${byte.toString(16).padStart(2, "0")} ` +
+    `(${quote(BYTE_SYMBOLS[byte])}), which texts would lose`;
+}
+
+function missingUnknown(model: JsonObject, ids: ReadonlyMap<string, number>): string | undefined {
+  const unknown = model["unk_token"];
+  if (typeof unknown === "string" && ids.has(unknown)) return undefined;
+  return `its vocabulary lacks ${quote(unknown ?? "[UNK]")}, the token for unknown words`;
+}

@@ -1,0 +1,104 @@
+/** tokenizer.json made of the files that BERT and GPT-2 were published with. */
+import { UserError } from "../../base/errors.ts";
+import type { JsonObject } from "../../base/json.ts";
+import { quote } from "../../base/quote.ts";
+import { bytePairTokenizerJson } from "./bpe_json.ts";
+import { addedToken, specialTokensOf, templateProcessor } from "./special.ts";
+
+/** Lines of a file, without the line ends of either kind and without the end of the last line. */
+function linesOf(text: string): string[] {
+  const lines = text.split("\n").map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
+  if (lines.at(-1) === "") lines.pop();
+  return lines;
+}
+
+/** Entries of added_tokens for the tokens that play a role and are in the vocabulary. */
+function addedTokens(config: JsonObject, vocab: ReadonlyMap<string, number>): JsonObject[] {
+  const named = new Set(Object.values(specialTokensOf(config, (token) => vocab.has(token))));
+  return [...named].filter((token) => vocab.has(token))
+    .map((token) => addedToken(token, vocab.get(token)!))
+    .sort((a, b) => Number(a["id"]) - Number(b["id"]));
+}
+
+/**
+ * A WordPiece tokenizer from BERT's vocab.txt, one token a line, its id the line's number.
+ *
+ * @param text The content of vocab.txt.
+ * @param config tokenizer_config.json, for `do_lower_case` (true where it is silent), `strip_accents`
+ * and `tokenize_chinese_chars`.
+ * @param source What messages call the file.
+ * @throws {UserError} If a line is empty or repeats another; names the lines.
+ */
+export function wordPieceJson(text: string, config: JsonObject, source: string): JsonObject {
+  const vocab = new Map<string, number>();
+  linesOf(text).forEach((token, id) => {
+    const earlier = vocab.get(token);
+    if (token === "") throw new UserError(`${source}, line ${id + 1}: a token is missing`);
+    if (earlier !== undefined) {
+      throw new UserError(
+        `${source}, line ${id + 1}: the token ${quote(token)} stands in line ${
+          earlier + 1
+        } already`,
+      );
+    }
+    vocab.set(token, id);
+  });
+  const special = specialTokensOf(config, (token) => vocab.has(token));
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: addedTokens(config, vocab),
+    normalizer: {
+      type: "BertNormalizer",
+      clean_text: true,
+      handle_chinese_chars: config["tokenize_chinese_chars"] ?? true,
+      strip_accents: config["strip_accents"] ?? null,
+      lowercase: config["do_lower_case"] ?? true,
+    },
+    pre_tokenizer: { type: "BertPreTokenizer" },
+    post_processor: templateProcessor(special, (token) => vocab.get(token)),
+    decoder: { type: "WordPiece", prefix: "##", cleanup: true },
+    model: {
+      type: "WordPiece",
+      unk_token: special.unk ?? "[UNK]",
+      continuing_subword_prefix: "##",
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries(vocab),
+    },
+  };
+}
+
+/**
+ * A byte-level BPE tokenizer from GPT-2's vocab.json and merges.txt.
+ *
+ * @param vocab The content of vocab.json, parsed: token to id.
+ * @param mergesText The content of merges.txt: a version line, then two tokens a line.
+ * @param config tokenizer_config.json.
+ * @param source What messages call merges.txt.
+ * @throws {UserError} If a line of the merges holds anything but two tokens; names the line.
+ */
+export function bytePairJson(
+  vocab: JsonObject,
+  mergesText: string,
+  config: JsonObject,
+  source: string,
+): JsonObject {
+  const merges: string[][] = [];
+  linesOf(mergesText).forEach((line, i) => {
+    if (i === 0 && line.startsWith("#version")) return;
+    const pair = line.split(" ");
+    if (pair.length !== 2 || pair.includes("")) {
+      throw new UserError(
+        `${source}, line ${i + 1}: expected two tokens with a space between, found ${quote(line)}`,
+      );
+    }
+    merges.push(pair);
+  });
+  const ids = new Map(Object.entries(vocab).map(([token, id]) => [token, Number(id)]));
+  return bytePairTokenizerJson({
+    ...{ vocab, merges },
+    addedTokens: addedTokens(config, ids),
+    postProcessor: templateProcessor({}, () => undefined),
+  });
+}
