@@ -33,7 +33,7 @@ import { compileValidationLoss } from "./training/validation_loss.ts";
 import { adamW } from "./nn/optimizers.ts";
 import { countParameters, initParameters, unravel } from "./nn/parameters.ts";
 import { randomStream } from "./nn/random.ts";
-import { trainingSummary } from "./report/training_summary.ts";
+import { trainingSummary } from "./cli/training_summary.ts";
 import { loadCheckpoint } from "./training/checkpoint/checkpoint.ts";
 import { describeDamage, findCheckpoint, saveCheckpoint } from "./training/checkpoint/folders.ts";
 import { initTrainState, type TrainState } from "./training/diffusion_step.ts";

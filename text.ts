@@ -26,7 +26,7 @@ import type { TextEvaluation } from "./text/evaluation/evaluate.ts";
 import type { TextSamples } from "./text/sampling/session.ts";
 import { checkSampleOnly, sampleTextsOnly } from "./text/sampling/sample_only.ts";
 import { checkTextSampling, sampleOnce } from "./text/sampling/sample.ts";
-import { weightsHash } from "./training/checkpoint/weights_hash.ts";
+import { weightsHash } from "./training/checkpoint/weights_identity.ts";
 import { randomStream } from "./nn/random.ts";
 import { figureLine } from "./report/report.ts";
 import { reportTextDiffusion } from "./text/evaluation/report.ts";

@@ -15,11 +15,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const temporary = `${path}.tmp-${Deno.pid}-${counter++}`;
   try {
-    using file = await Deno.open(temporary, { write: true, createNew: true });
-    for (let written = 0; written < bytes.length;) {
-      written += await file.write(bytes.subarray(written));
-    }
-    await file.sync();
+    await writeSynced(temporary, [bytes]);
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});
@@ -43,4 +39,90 @@ export async function makeFolder(path: string): Promise<void> {
 /** Whether there is a file or a folder that can be looked at. */
 export async function fileExists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
+}
+
+/** A file of a folder: its path inside it, with "/" between levels, and its bytes, in parts. */
+export type FolderFile = readonly [path: string, parts: readonly Uint8Array[]];
+
+/** Bytes of all parts together. */
+export function sizeOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Bytes written at a time: each write is given a copy. */
+const WRITE_BYTES = 2 ** 26;
+
+/**
+ * Writes a folder under a temporary name beside its place, syncs every file to disk, and renames it
+ * into place. A crash at any moment leaves the old folder or the new one; between the two renames that
+ * replacing a folder takes, it leaves both, whole, under temporary names (see `clearLeftovers` in
+ * training/checkpoint/folders.ts).
+ *
+ * @param target The folder to write; its parent must exist.
+ * @param files The files, asked for one at a time, so that only one needs to be in memory.
+ * @throws {UserError} If it cannot be written; names the file and its size. Nothing is left behind.
+ */
+export async function writeFolderAtomic(
+  target: string,
+  files: Iterable<FolderFile> | AsyncIterable<FolderFile>,
+): Promise<void> {
+  const temporary = `${target}.tmp-${Deno.pid}-${counter++}`;
+  let action = `write ${target}`;
+  try {
+    await Deno.mkdir(temporary);
+    const folders = new Set<string>([temporary]);
+    for await (const [path, parts] of files) {
+      action = `write ${target}/${path} (${(sizeOf(parts) / 1e6).toFixed(2)} MB)`;
+      const folder = `${temporary}/${path}`.replace(/\/[^/]*$/, "");
+      await Deno.mkdir(folder, { recursive: true });
+      folders.add(folder);
+      await writeSynced(`${temporary}/${path}`, parts);
+    }
+    for (const folder of folders) await syncFolder(folder);
+    action = `rename ${temporary} to ${target}`;
+    await replaceFolder(temporary, target);
+  } catch (error) {
+    await Deno.remove(temporary, { recursive: true }).catch(() => {});
+    throw fileError(error, action);
+  }
+}
+
+/** Renames a folder to a name that another may have, which makes way under a temporary name. */
+async function replaceFolder(from: string, to: string): Promise<void> {
+  const replaced = `${to}.tmp-replaced`;
+  await Deno.remove(replaced, { recursive: true }).catch(ignoreMissing);
+  await Deno.rename(to, replaced).catch(ignoreMissing);
+  try {
+    await Deno.rename(from, to);
+  } catch (error) {
+    await Deno.rename(replaced, to).catch(() => {});
+    throw error;
+  }
+  await syncFolder(to.replace(/\/[^/]*$/, "") || "/");
+  await Deno.remove(replaced, { recursive: true }).catch(ignoreMissing);
+}
+
+async function writeSynced(path: string, parts: readonly Uint8Array[]): Promise<void> {
+  using file = await Deno.open(path, { write: true, createNew: true });
+  for (const bytes of parts) {
+    for (let written = 0; written < bytes.length;) {
+      written += await file.write(bytes.subarray(written, written + WRITE_BYTES));
+    }
+  }
+  await file.sync();
+}
+
+/** Syncs a folder's list of names to disk, where the system can: Windows cannot, and need not. */
+export async function syncFolder(path: string): Promise<void> {
+  try {
+    using folder = await Deno.open(path, { read: true });
+    await folder.sync();
+  } catch {
+    // A folder that cannot be synced has been renamed in order anyway.
+  }
+}
+
+/** For `catch`: a file that is not there is no error. */
+export function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

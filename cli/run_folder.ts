@@ -18,12 +18,11 @@
  */
 import { usageError, UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
-import { writeFileAtomic } from "../base/files.ts";
+import { ignoreMissing, writeFileAtomic } from "../base/files.ts";
 import type { JsonObject } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
 import { clearLeftovers, listCheckpoints } from "../training/checkpoint/folders.ts";
-import { ignoreMissing } from "../training/checkpoint/durable_folder.ts";
-import { KEPT_BATCHES } from "../training/kept_batch.ts";
+import { KEPT_BATCHES } from "../training/watch_steps.ts";
 import { LOCK_NAME, lockRun, type RunLock } from "./run_lock.ts";
 import {
   configHash,

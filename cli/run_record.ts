@@ -9,7 +9,7 @@ import {
   sha256,
 } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
-import type { Versions } from "./versions.ts";
+import type { Versions } from "./session.ts";
 
 /** The name of the record in a run's folder. */
 export const RECORD_NAME = "config.json";

@@ -12,8 +12,13 @@ import type { Dataset } from "./dataset.ts";
 import { gunzip, isGzip } from "./download/gzip.ts";
 import { sha256Hex } from "./download/integrity.ts";
 import { holdOut } from "./split.ts";
-import { openDataset, type OpenedDataset, type Provenance, provenanceOf } from "./sources.ts";
-import type { SourceOptions } from "./sources.ts";
+import {
+  openDataset,
+  type OpenedDataset,
+  type Provenance,
+  provenanceOf,
+  type SourceOptions,
+} from "./sources.ts";
 import { csvRecords, type TextPair } from "./text_files.ts";
 
 /** A review and its rating. */

@@ -3,11 +3,10 @@
 import { requireInteger } from "../base/checks.ts";
 import { epsilonCoefficients } from "./parameterisation.ts";
 import { checkOutput } from "./samplers/ask.ts";
-import { combine } from "./samplers/combine.ts";
+import { combine } from "./samplers/terms.ts";
 import { ddim } from "./samplers/ddim.ts";
-import { lastSample } from "./samplers/last_sample.ts";
+import { type Denoiser, lastSample, type SamplerStep } from "./samplers/types.ts";
 import { planSteps } from "./samplers/plan.ts";
-import type { Denoiser, SamplerStep } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 import type { PreviousTimestepRule, TimestepOptions } from "./timesteps.ts";
 

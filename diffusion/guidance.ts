@@ -1,10 +1,9 @@
 /** Classifier-free guidance (Ho and Salimans 2022): away from what any class would give. */
-
 import { usageError, UserError } from "../base/errors.ts";
-import { requireNumber } from "../base/checks.ts";
-import { rescaleGuidance } from "./guidance_rescale.ts";
+import { requireInteger, requireNumber } from "../base/checks.ts";
 import { joinLearnedVariance, splitLearnedVariance } from "./learned_variance.ts";
 import type { Denoiser } from "./samplers/types.ts";
+import type { NoiseSchedule } from "./schedules.ts";
 
 /**
  * `unconditional + guidanceScale (conditional - unconditional)`: 0 is unconditional, 1 is conditional,
@@ -101,4 +100,86 @@ export function classifierFreeGuidance(options: GuidanceOptions): Denoiser {
   };
   const inside = guidanceScale === 0 ? unconditional : guidanceScale === 1 ? conditional : guide;
   return (x, timestep) => (low <= timestep && timestep <= high ? inside : conditional)(x, timestep);
+}
+
+/**
+ * The timesteps whose noise level sigma = sqrt((1 - alphasCumprod) / alphasCumprod) lies in
+ * (sigmaLow, sigmaHigh], for classifierFreeGuidance's `interval` (Kynkaanniemi et al. 2024, equation 6).
+ *
+ * @param sigmaLow At least 0.
+ * @param sigmaHigh Above sigmaLow; Infinity for no bound.
+ * @returns The lowest and the highest timestep.
+ * @throws {UserError} If the bounds are out of order or no timestep lies between them.
+ */
+export function guidanceInterval(
+  schedule: NoiseSchedule,
+  sigmaLow: number,
+  sigmaHigh: number,
+): [low: number, high: number] {
+  if (!(sigmaLow >= 0 && sigmaLow < sigmaHigh)) {
+    throw usageError(
+      `the interval of guidance is ${sigmaLow} to ${sigmaHigh}; give sigmas of at least 0, the lower ` +
+        `one first`,
+    );
+  }
+  const sigmas = schedule.alphasCumprod.map((a) => Math.sqrt((1 - a) / a));
+  const low = sigmas.findIndex((sigma) => sigma > sigmaLow);
+  const high = sigmas.findLastIndex((sigma) => sigma <= sigmaHigh);
+  if (low < 0 || low > high) {
+    throw usageError(
+      `no timestep has a noise level above ${sigmaLow} and up to ${sigmaHigh}; those of this schedule ` +
+        `go from ${sigmas[0]} to ${sigmas.at(-1)}`,
+    );
+  }
+  return [low, high];
+}
+
+/** Settings of {@linkcode rescaleGuidance}. */
+export interface GuidanceRescaleOptions {
+  /** How many numbers a sample has. */
+  sampleSize: number;
+  /** phi: 0 leaves the output as it is, 1 gives it the conditional one's deviation. @default {0.7} */
+  guidanceRescale?: number;
+}
+
+/** The deviation of a sample's numbers. */
+function deviation(values: Float32Array): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+}
+
+/**
+ * Takes back the contrast that guidance adds, which overexposes samples: each sample of the guided output
+ * is multiplied so that its deviation becomes the conditional output's, and the result is mixed with
+ * what it was (Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
+ * equations 14 to 16).
+ *
+ * @param guided The output after combineGuidance [B, ...], flat.
+ * @param conditional The conditional output [B, ...].
+ * @returns A new array [B, ...]; a sample without any deviation is left as it is.
+ * @throws {UserError} If lengths do not fit or the rescale is outside [0, 1].
+ */
+export function rescaleGuidance(
+  guided: Float32Array,
+  conditional: Float32Array,
+  { sampleSize, guidanceRescale = 0.7 }: GuidanceRescaleOptions,
+): Float32Array {
+  requireNumber("guidanceRescale", guidanceRescale, 0, 1);
+  requireInteger("sampleSize", sampleSize, 1);
+  if (guided.length !== conditional.length || guided.length % sampleSize !== 0) {
+    throw new UserError(
+      `the guided output has ${guided.length} numbers, the conditional one ${conditional.length}; ` +
+        `both must be samples of ${sampleSize} numbers`,
+    );
+  }
+  const out = guided.slice();
+  for (let start = 0; start < out.length; start += sampleSize) {
+    const sample = out.subarray(start, start + sampleSize);
+    const found = deviation(sample);
+    if (found === 0) continue;
+    const ratio = deviation(conditional.subarray(start, start + sampleSize)) / found;
+    const factor = guidanceRescale * ratio + (1 - guidanceRescale);
+    sample.forEach((value, i) => sample[i] = factor * value);
+  }
+  return out;
 }

@@ -9,10 +9,10 @@ import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { Parameters as ModelParameters } from "../nn/parameters.ts";
 import { requireNumber } from "../base/checks.ts";
-import { elementwiseLoss, type ElementwiseLossOptions } from "./elementwise_loss.ts";
+import { elementwiseLoss, type ElementwiseLossOptions } from "./loss.ts";
 import { varianceRanges } from "./learned_variance.ts";
 import { EDGE, HALF_BIN, MIN_PROBABILITY } from "./likelihood.ts";
-import { withoutGradient } from "./no_gradient.ts";
+import { meanPerExample, perExample, withoutGradient } from "./batch_ops.ts";
 import {
   type BatchTensors,
   type DenoiserFunction,
@@ -23,7 +23,6 @@ import {
   noiseBatch,
 } from "./objective.ts";
 import { x0Coefficients } from "./parameterisation.ts";
-import { meanPerExample, perExample } from "./per_example.ts";
 import { posteriorTables } from "./posterior.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 

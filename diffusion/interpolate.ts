@@ -2,7 +2,7 @@
 
 import { usageError, UserError } from "../base/errors.ts";
 import { requireInteger } from "../base/checks.ts";
-import { combine } from "./samplers/combine.ts";
+import { combine } from "./samplers/terms.ts";
 
 /** Below this angle the arc is a straight line to float32's precision. */
 const MIN_ANGLE = 1e-4;

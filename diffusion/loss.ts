@@ -1,7 +1,7 @@
-/** Numbers that weigh or sort training losses by timestep, as tables on the host. */
-
-import { requireInteger, requireNumber } from "../base/checks.ts";
 import type { NoiseSchedule } from "./schedules.ts";
+/** Numbers that weigh or sort training losses by timestep, as tables on the host. */
+import { requireInteger, requireNumber, requireOneOf } from "../base/checks.ts";
+import * as tf from "../engine/tf.ts";
 
 /**
  * The signal-to-noise ratio alphasCumprod / (1 - alphasCumprod) of every timestep.
@@ -86,4 +86,60 @@ export function p2Weights(
 export function timestepQuartile(t: number, numTrainTimesteps: number): 0 | 1 | 2 | 3 {
   requireInteger("timestep", t, 0, numTrainTimesteps - 1);
   return Math.floor((4 * t) / numTrainTimesteps) as 0 | 1 | 2 | 3;
+}
+
+/** Names of the distances. */
+export const lossTypes = ["mse", "l1", "huber"] as const;
+/**
+ * A name of {@linkcode lossTypes}: with the difference d, "mse" is d^2, "l1" is |d|, and "huber" is
+ * d^2 / 2 up to huberDelta and from there the straight line huberDelta (|d| - huberDelta / 2), so that
+ * single large errors pull no harder than others (Huber 1964). PyTorch's smooth L1 is "huber" divided by
+ * huberDelta; at 1 they are the same.
+ */
+export type LossType = typeof lossTypes[number];
+
+/** Settings of {@linkcode elementwiseLoss}. */
+export interface ElementwiseLossOptions {
+  /** Which distance. @default {"mse"} */
+  lossType?: LossType;
+  /** "huber": where the parabola becomes a line, positive. @default {1} */
+  huberDelta?: number;
+}
+
+/**
+ * The distance of each element.
+ *
+ * @param output [B, ...]
+ * @param target [B, ...]
+ * @returns [B, ...], at least 0.
+ * @throws {UserError} If the name is unknown or huberDelta is not positive.
+ */
+export function elementwiseLoss(
+  output: tf.Tensor,
+  target: tf.Tensor,
+  { lossType = "mse", huberDelta = 1 }: ElementwiseLossOptions = {},
+): tf.Tensor {
+  requireNumber("huberDelta", huberDelta, Number.MIN_VALUE);
+  switch (requireOneOf("lossType", lossType, lossTypes)) {
+    case "mse":
+      return tf.squaredDifference(output, target);
+    case "l1":
+      return tf.abs(tf.sub(output, target));
+    case "huber": {
+      const distance = tf.abs(tf.sub(output, target));
+      // With q = min(|d|, delta), both pieces are q^2 / 2 + delta (|d| - q): no branch to choose.
+      const within = tf.minimum(distance, huberDelta);
+      const parabola = tf.mul(tf.square(within), 0.5);
+      return tf.add(parabola, tf.mul(tf.sub(distance, within), huberDelta));
+    }
+  }
+}
+
+/** The loss's weight at each time step [T]; undefined where all weigh the same. */
+export function lossWeightsOf(
+  { minSnrGamma, p2Gamma, p2K }: { minSnrGamma: number; p2Gamma: number; p2K: number },
+  schedule: NoiseSchedule,
+): Float64Array | undefined {
+  if (minSnrGamma > 0) return minSnrWeights(schedule, { gamma: minSnrGamma });
+  return p2Gamma > 0 ? p2Weights(schedule, { gamma: p2Gamma, k: p2K }) : undefined;
 }

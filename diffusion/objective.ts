@@ -7,8 +7,8 @@ import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import { requireInteger } from "../base/checks.ts";
-import { elementwiseLoss, type ElementwiseLossOptions } from "./elementwise_loss.ts";
-import { meanPerExample, perExample } from "./per_example.ts";
+import { elementwiseLoss, type ElementwiseLossOptions } from "./loss.ts";
+import { meanPerExample, perExample } from "./batch_ops.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
 /** What a denoiser is asked in training: noisy samples, their time steps, and its condition. */

@@ -2,7 +2,7 @@
 
 import { usageError } from "../base/errors.ts";
 import { requireInteger, requireOneOf } from "../base/checks.ts";
-import { roundHalfEven } from "./rounding.ts";
+import { roundHalfEven } from "../base/rounding.ts";
 
 /** Ways of choosing S timesteps of T (Lin et al. 2024, table 2). */
 export const timestepSpacings = ["leading", "trailing", "linspace"] as const;

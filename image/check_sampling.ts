@@ -1,5 +1,5 @@
 /** What is wrong with image.ts's sampling settings together, and with its tools' flags. */
-import { guidanceInterval } from "../diffusion/guidance_interval.ts";
+import { guidanceInterval } from "../diffusion/guidance.ts";
 import {
   type FlowSamplerName,
   isFlowSampler,

@@ -1,6 +1,5 @@
 /** What follows from image.ts's settings, and what is wrong with them together. */
 import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
-import { minSnrWeights, p2Weights } from "../diffusion/loss.ts";
 import { checkDitConfig, DIT_DEFAULTS, type DitConfig } from "../diffusion/networks/dit_config.ts";
 import { type ImageNetworkConfig, isDit } from "../diffusion/networks/image_network.ts";
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
@@ -133,15 +132,6 @@ export function scheduleOf(config: ImageConfig): NoiseSchedule {
   if (objective === "flow_matching") return noiseSchedule({ numTrainTimesteps });
   const rescaleBetasZeroSnr = config.zeroTerminalSnr;
   return noiseSchedule({ numTrainTimesteps, betaSchedule, predictionType, rescaleBetasZeroSnr });
-}
-
-/** The loss's weight at each time step [T]; undefined where all weigh the same. */
-export function lossWeightsOf(
-  { minSnrGamma, p2Gamma, p2K }: Pick<ImageConfig, "minSnrGamma" | "p2Gamma" | "p2K">,
-  schedule: NoiseSchedule,
-): Float64Array | undefined {
-  if (minSnrGamma > 0) return minSnrWeights(schedule, { gamma: minSnrGamma });
-  return p2Gamma > 0 ? p2Weights(schedule, { gamma: p2Gamma, k: p2K }) : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** The flags of image.ts: what each takes, and what `--help` says of it. Defaults are in image.ts. */
 import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
-import { lossTypes } from "../diffusion/elementwise_loss.ts";
+import { lossTypes } from "../diffusion/loss.ts";
 import { varianceTypes } from "../diffusion/posterior.ts";
 import { flowTimeDensities } from "../diffusion/flow_matching.ts";
 import { flowSamplerNames, samplerNames } from "../diffusion/samplers/registry.ts";

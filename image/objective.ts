@@ -6,12 +6,13 @@ import {
   type DenoiserFunction,
   diffusionLosses,
   type LossFunction,
+  type TimedBatch,
 } from "../diffusion/objective.ts";
-import type { TimedBatch } from "../diffusion/objective.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import { type RandomStream, randomStream } from "../nn/random.ts";
 import { trainingBatches, validationBatches } from "./batches.ts";
-import { CLASSES, lossWeightsOf, SIDE } from "./config.ts";
+import { lossWeightsOf } from "../diffusion/loss.ts";
+import { CLASSES, SIDE } from "./config.ts";
 import type { ImageConfig } from "./flags.ts";
 import type { LossAwareMemory } from "./loss_aware_memory.ts";
 

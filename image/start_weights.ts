@@ -13,7 +13,7 @@ import { loadCheckpoint } from "../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint/folders.ts";
 import type { DataOrigin } from "../cli/run_record.ts";
 import { loadImageModel } from "./checkpoint.ts";
-import { weightsOrigin } from "../training/checkpoint/weights_origin.ts";
+import { weightsOrigin } from "../training/checkpoint/weights_identity.ts";
 
 /** Weights to begin with, and what the run's record says of them. */
 export interface StartWeights {

@@ -2,7 +2,6 @@
  * Final answers: taken out of what a model says, compared with the right ones, voted on, and counted
  * with an interval beside the figure.
  */
-import { ANSWER_MARK } from "../datasets/thoughts.ts";
 
 /**
  * The answer that a solution ends with, found as GSM8K's own code does (openai/grade-school-math,
@@ -21,7 +20,7 @@ export function extractNumber(solution: string): string | undefined {
  * @returns The answer, or undefined where there is none.
  */
 export function extractDigits(solution: string): string | undefined {
-  const digits = solution.split(ANSWER_MARK)[1]?.replace(/\s+/g, "");
+  const digits = solution.split("####")[1]?.replace(/\s+/g, "");
   return digits === undefined || !/^[0-9]+$/.test(digits) ? undefined : digits;
 }
 

@@ -1,9 +1,14 @@
 /** A figure with the number that it says, for tables. */
-import type { KeyFigure } from "../report/report.ts";
 import { type Accuracy, describeAccuracy } from "./answers.ts";
 
 /** A key figure and its number. */
-export interface MeasuredFigure extends KeyFigure {
+export interface MeasuredFigure {
+  /** What was measured: "FID". */
+  readonly name: string;
+  /** The figure, with its unit: "12.3". */
+  readonly value: string;
+  /** How: samples, sampler, steps, reference set, so that figures are not compared across protocols. */
+  readonly protocol: string;
   /** The number, in full precision; shares are from 0 to 1. */
   readonly measured: number;
   /** The 95 % interval, where there is one. */

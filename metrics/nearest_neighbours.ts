@@ -2,7 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
 import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
-import { keepSmallest } from "./smallest.ts";
+import { keepSmallest } from "./arrays.ts";
 
 /** Neighbours of one vector. */
 export interface Neighbours {

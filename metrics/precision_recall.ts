@@ -5,7 +5,7 @@
 import { UserError } from "../base/errors.ts";
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
 import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
-import { keepSmallest } from "./smallest.ts";
+import { keepSmallest } from "./arrays.ts";
 
 /** Shares in [0, 1]. */
 export interface PrecisionRecall {

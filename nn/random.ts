@@ -155,3 +155,22 @@ export class RandomStream {
 export function randomStream(seed: number): RandomStream {
   return new RandomStream([seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0]);
 }
+
+/**
+ * Noise for samples, each of which depends on the stream and on its own number alone.
+ *
+ * @param numbers The samples' numbers [B].
+ * @param size Numbers a sample.
+ * @returns A function of the draw, 0 for the start, that gives [B, size].
+ */
+export function noiseOf(
+  random: RandomStream,
+  numbers: readonly number[],
+  size: number,
+): (draw: number) => Float32Array {
+  return (draw) => {
+    const noise = new Float32Array(numbers.length * size);
+    numbers.forEach((number, i) => noise.set(random.at(number).at(draw).normal(size), i * size));
+    return noise;
+  };
+}

@@ -16,7 +16,7 @@ import {
   type HostTensor,
   type NamedTensors,
 } from "./host_tensor.ts";
-import { jsonProblem } from "../base/json_keys.ts";
+import { jsonProblem } from "../base/json.ts";
 
 /** What a safetensors file holds. */
 export interface SafetensorsFile {

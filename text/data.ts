@@ -11,8 +11,8 @@ import {
   generateMultiplication,
   multiplicationProblem,
   multiplicationTargets,
+  type Operands,
 } from "../datasets/multiplication.ts";
-import type { Operands } from "../datasets/multiplication.ts";
 import type { Provenance } from "../datasets/sources.ts";
 import { type ThoughtProblem, thoughtTargets } from "../datasets/thoughts.ts";
 import { usageError } from "../base/errors.ts";

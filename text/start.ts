@@ -16,7 +16,7 @@ import {
   sizesOf,
 } from "./autoencoder/published.ts";
 import { findTrainedOn, type TrainedOn } from "./trained_on.ts";
-import { weightsOrigin } from "../training/checkpoint/weights_origin.ts";
+import { weightsOrigin } from "../training/checkpoint/weights_identity.ts";
 
 /** What a training begins with. */
 export interface TextStart {

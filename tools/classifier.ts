@@ -31,7 +31,7 @@ import { randomStream } from "../nn/random.ts";
 import { initTrainState } from "../training/diffusion_step.ts";
 import { choice, integer, parseFlags, text, toggle } from "../cli/flags.ts";
 import { helpText, wantsHelp } from "../cli/help.ts";
-import { breathe } from "../cli/interrupt.ts";
+import { breathe } from "../base/breathe.ts";
 import { runProgram } from "../cli/program.ts";
 import { formatDuration, Progress } from "../cli/progress.ts";
 

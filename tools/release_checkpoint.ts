@@ -22,7 +22,7 @@ import { writeFileAtomic } from "../base/files.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "../base/json.ts";
 import { readEvaluation } from "../image/evaluation/result_file.ts";
 import { evaluationMarkdown, withEvaluation } from "../image/evaluation/model_card.ts";
-import { weightsHash } from "../training/checkpoint/weights_hash.ts";
+import { weightsHash } from "../training/checkpoint/weights_identity.ts";
 import { loadCheckpoint, writeCheckpoint } from "../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint/folders.ts";
 import { loadImageModel } from "../image/checkpoint.ts";

@@ -1,7 +1,7 @@
 /** The training loop: a generator that yields its state, so that logging and saving are the caller's. */
 import { UserError } from "../base/errors.ts";
 import type { StepSettings, TrainState } from "./diffusion_step.ts";
-import { breathe } from "../cli/interrupt.ts";
+import { breathe } from "../base/breathe.ts";
 
 /** What every training step gives. */
 export interface StepOutcome {

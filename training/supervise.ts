@@ -4,8 +4,13 @@ import { emaDecayAt } from "../nn/ema.ts";
 import { learningRateAt, type LearningRateSchedule } from "../nn/learning_rate.ts";
 import type { TrainState } from "./diffusion_step.ts";
 import { listenForInterrupt } from "../cli/interrupt.ts";
-import { type GivenBatch, type StepOutcome, train, type TrainedStep } from "./loop.ts";
-import type { TrainOptions } from "./loop.ts";
+import {
+  type GivenBatch,
+  type StepOutcome,
+  train,
+  type TrainedStep,
+  type TrainOptions,
+} from "./loop.ts";
 import { watchSteps } from "./watch_steps.ts";
 import type { MetricsLog } from "./metrics.ts";
 import { Progress } from "../cli/progress.ts";

@@ -11,7 +11,7 @@ import {
   type LossFunction,
   type TimedBatch,
 } from "../diffusion/objective.ts";
-import { breathe } from "../cli/interrupt.ts";
+import { breathe } from "../base/breathe.ts";
 
 /** Mean losses. */
 export interface ValidationLoss {

@@ -13,10 +13,9 @@ import { lookup } from "../../nn/lookup.ts";
 import { parameter, type Parameters } from "../../nn/parameters.ts";
 import { timestepEmbedding } from "../../nn/timestep_embedding.ts";
 import { type DitConfig, ditWidth } from "./dit_config.ts";
-import { checkDitInputs, type DitInputs } from "./dit_inputs.ts";
-import { modulatedNorm, paddingBias, patchify, unpatchify } from "./dit_layers.ts";
-import { patchPositions } from "./dit_positions.ts";
 import { blockName, embeddingName, FREQUENCIES } from "./dit_specs.ts";
+import { UserError } from "../../base/errors.ts";
+import { layerNormForward } from "../../engine/fused_text.ts";
 
 /** Added to the variances where diffusers has a number of its own. */
 const EPSILON = 1e-6;
@@ -204,4 +203,208 @@ function block(
   const modulated = modulatedNorm(result, shiftMlp, scaleMlp, normEps);
   const inner = geluTanh(linear(parameters, `${name}.ff.net.0.proj`, modulated));
   return tf.add(result, tf.mul(linear(parameters, `${name}.ff.net.2`, inner), gateMlp));
+}
+
+/** The longest wavelength is 2 pi times this. */
+const MAX_PERIOD = 10000;
+
+/**
+ * Sines and cosines of the places of patches in a square grid (Peebles and Xie 2023, section 3.2; He et
+ * al. 2022, arXiv:2111.06377). The first half of the features is the column's, the second the row's,
+ * sines before cosines in each.
+ *
+ * @param side Patches in a row.
+ * @param width Features, a multiple of 4.
+ * @returns [side * side, width], row by row.
+ */
+export function patchPositions(side: number, width: number): Float32Array {
+  const quarter = width / 4;
+  const positions = new Float32Array(side * side * width);
+  const waves = (place: number, at: number) => {
+    for (let i = 0; i < quarter; i++) {
+      const angle = place / MAX_PERIOD ** (i / quarter);
+      positions[at + i] = Math.sin(angle);
+      positions[at + quarter + i] = Math.cos(angle);
+    }
+  };
+  for (let row = 0; row < side; row++) {
+    for (let column = 0; column < side; column++) {
+      const at = (row * side + column) * width;
+      waves(column, at);
+      waves(row, at + width / 2);
+    }
+  }
+  return positions;
+}
+
+/** What a diffusion transformer is applied to. */
+export interface DitInputs {
+  /** Noisy samples: images [B, S, S, inChannels] in patch mode, [B, k, inChannels] in token mode. */
+  readonly x: tf.Tensor;
+  /** Time steps [B]. */
+  readonly timesteps: tf.Tensor1D;
+  /** Classes [B], int32, for a model with classes; numEmbedsAdaNorm is the null class. */
+  readonly classLabels?: tf.Tensor1D;
+  /** Tokens of a condition [B, M, contextDim], for a model that hears them. */
+  readonly context?: tf.Tensor3D;
+  /** 1 for tokens, 0 for padding [B, M]; all are tokens by default. */
+  readonly contextMask?: tf.Tensor2D;
+  /** A pooled condition [B, pooledDim], for a model that takes one. */
+  readonly pooled?: tf.Tensor2D;
+  /** 1 where learned null vectors stand for context and pooled condition [B]; 0 by default. */
+  readonly dropCondition?: tf.Tensor1D;
+  /** The model's last estimate, of x's shape; zeros by default. */
+  readonly selfCondition?: tf.Tensor;
+}
+
+/** What a configuration wants of each optional input. */
+type Expectation = "required" | "allowed" | "unused";
+
+/**
+ * Checks that inputs are those of a configuration.
+ *
+ * @throws {UserError} Naming the input that is missing, of no use, or of another shape.
+ */
+export function checkDitInputs(inputs: DitInputs, config: DitConfig): void {
+  const { sampleSize: size, patchSize, inChannels, contextDim, pooledDim } = config;
+  const [batch] = inputs.timesteps.shape;
+  const grid = patchSize === null ? [size] : [size, size];
+  requireShape("x", inputs.x, [batch, ...grid, inChannels]);
+
+  const when = (wanted: boolean, expectation: Expectation = "required") =>
+    wanted ? expectation : "unused";
+  const expected: Record<Exclude<keyof DitInputs, "x" | "timesteps">, Expectation> = {
+    classLabels: when(config.numEmbedsAdaNorm !== null),
+    context: when(contextDim !== null),
+    contextMask: when(contextDim !== null, "allowed"),
+    pooled: when(pooledDim !== null),
+    dropCondition: when(config.nullCondition, "allowed"),
+    selfCondition: when(config.selfConditioning, "allowed"),
+  };
+  for (const [name, expectation] of Object.entries(expected)) {
+    const given = inputs[name as keyof DitInputs] !== undefined;
+    if (given && expectation === "unused") {
+      throw new UserError(`The DiT was given ${name}, which its configuration has no use for.`);
+    }
+    if (!given && expectation === "required") {
+      throw new UserError(`The DiT's configuration asks for ${name}, which is missing.`);
+    }
+  }
+
+  const { classLabels, context, contextMask, pooled, dropCondition, selfCondition } = inputs;
+  if (classLabels !== undefined) requireShape("classLabels", classLabels, [batch]);
+  if (context !== undefined) {
+    const length = context.shape[1];
+    requireShape("context", context, [batch, length, contextDim!]);
+    if (contextMask !== undefined) requireShape("contextMask", contextMask, [batch, length]);
+    const { contextLength } = config;
+    if (contextLength !== null && length > contextLength) {
+      throw new UserError(
+        `The DiT was given ${length} tokens of context, and has positions for ${contextLength} ` +
+          "(contextLength): cut the context, or configure more.",
+      );
+    }
+  }
+  if (pooled !== undefined) requireShape("pooled", pooled, [batch, pooledDim!]);
+  if (dropCondition !== undefined) requireShape("dropCondition", dropCondition, [batch]);
+  if (selfCondition !== undefined) requireShape("selfCondition", selfCondition, inputs.x.shape);
+}
+
+function requireShape(name: string, { shape }: tf.Tensor, wanted: readonly number[]): void {
+  if (shape.join() !== wanted.join()) {
+    throw new UserError(`The DiT's ${name} has shape [${shape}]; [${wanted}] is wanted.`);
+  }
+}
+
+/** Added to the scores of positions that must not be heard. */
+const MASKED = -1e9;
+
+/**
+ * Layer normalization, scaled and shifted by the condition: y (1 + scale) + shift with y of mean 0 and
+ * variance 1 (Peebles and Xie 2023, section 3.2, "adaLN"). The gradient is stated: a few passes over
+ * the tensor where autodiff's chain has one for each of its operations.
+ *
+ * @param x [B, N, C]
+ * @param shift [B, 1, C]
+ * @param scale [B, 1, C]
+ * @param epsilon Added to the variance.
+ * @returns [B, N, C]
+ */
+export function modulatedNorm(
+  x: tf.Tensor3D,
+  shift: tf.Tensor3D,
+  scale: tf.Tensor3D,
+  epsilon: number,
+): tf.Tensor3D {
+  const [batch, length, channels] = x.shape;
+  const constant = (value: number) => tf.tensor1d(new Float32Array(channels).fill(value));
+  const op = tf.customGrad((...args) => {
+    const [x, shift, scale, save] = args as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D, unknown];
+    const rows = tf.reshape(x, [batch * length, channels]) as tf.Tensor2D;
+    const normed = layerNormForward(rows, constant(1), constant(0), epsilon);
+    const y = tf.reshape(normed.y, x.shape);
+    const inverse = tf.reshape(normed.inverse, [batch, length, 1]);
+    const factor = tf.add(scale, 1);
+    (save as tf.GradSaveFunc)([y, inverse, factor]);
+    return {
+      value: tf.add(tf.mul(y, factor), shift),
+      gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
+        const [y, inverse, factor] = saved as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+        // With g = dy * factor: dx = inverse * (g - mean(g) - y * mean(g * y)), means over C.
+        const product = tf.mul(dy, y);
+        const column = tf.reshape(tf.mul(factor, 1 / channels), [batch, channels, 1]);
+        const meanGradient = tf.matMul(dy as tf.Tensor3D, column as tf.Tensor3D); // [B, N, 1]
+        const meanProjection = tf.matMul(product as tf.Tensor3D, column as tf.Tensor3D);
+        const centered = tf.sub(tf.mul(dy, factor), meanGradient);
+        const dx = tf.mul(tf.sub(centered, tf.mul(y, meanProjection)), inverse);
+        return [dx, tf.sum(dy, 1, true), tf.sum(product, 1, true)];
+      },
+    };
+  });
+  return op(x, shift, scale) as tf.Tensor3D;
+}
+
+/**
+ * What to add to scores so that padding is not heard.
+ *
+ * @param mask 1 for tokens, 0 for padding: [B, M], or undefined if there is none.
+ * @param own Positions after them that are always heard.
+ * @returns [B, 1, 1, M + own], or undefined without a mask.
+ */
+export function paddingBias(mask: tf.Tensor2D | undefined, own: number): tf.Tensor | undefined {
+  if (mask === undefined) return undefined;
+  const [batch, length] = mask.shape;
+  const hidden = tf.mul(tf.sub(1, tf.cast(mask, "float32")), MASKED);
+  const bias = own === 0 ? hidden : tf.concat([hidden, tf.zeros([batch, own])], 1);
+  return tf.reshape(bias, [batch, 1, 1, length + own]);
+}
+
+/**
+ * Cuts images into patches.
+ *
+ * @param x [B, S, S, C]
+ * @param size Side of a patch; it divides S.
+ * @returns [B, (S / size)^2, size * size * C]: patches row by row, the pixels of each row by row.
+ */
+export function patchify(x: tf.Tensor4D, size: number): tf.Tensor3D {
+  const [batch, side, , channels] = x.shape;
+  const count = side / size;
+  const rows = tf.reshape(x, [batch, count, size, count, size * channels]);
+  const patches = tf.transpose(rows, [0, 1, 3, 2, 4]); // [B, row, column, row of pixels, rest]
+  return tf.reshape(patches, [batch, count * count, size * size * channels]);
+}
+
+/**
+ * Puts images together again: the inverse of {@linkcode patchify}.
+ *
+ * @param x [B, n^2, size * size * C]
+ * @returns [B, n * size, n * size, C]
+ */
+export function unpatchify(x: tf.Tensor3D, size: number): tf.Tensor4D {
+  const [batch, patches, features] = x.shape;
+  const count = Math.sqrt(patches);
+  const channels = features / size ** 2;
+  const rows = tf.reshape(x, [batch, count, count, size, size * channels]);
+  const pixels = tf.transpose(rows, [0, 1, 3, 2, 4]); // [B, row, row of pixels, column, rest]
+  return tf.reshape(pixels, [batch, count * size, count * size, channels]);
 }

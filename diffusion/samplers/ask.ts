@@ -5,7 +5,7 @@ import { requireNumber } from "../../base/checks.ts";
 import { epsilonCoefficients, x0Coefficients } from "../parameterisation.ts";
 import type { Coefficients } from "../rows.ts";
 import type { NoiseSchedule } from "../schedules.ts";
-import { combine } from "./combine.ts";
+import { combine } from "./terms.ts";
 import type { PlannedStep } from "./plan.ts";
 import type { Denoiser, SamplerOptions } from "./types.ts";
 

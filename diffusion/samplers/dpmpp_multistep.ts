@@ -1,13 +1,18 @@
 /** DPM-Solver++ (Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling"), multistep. */
-
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser, askNoise } from "./ask.ts";
-import { combine, type Term } from "./combine.ts";
+import { combine, type Term } from "./terms.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas } from "./sigmas.ts";
-import { solverOptions } from "./solver_options.ts";
 import { type SolverWeights, solverWeights } from "./solver_weights.ts";
-import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
+import {
+  algorithmTypes,
+  type Denoiser,
+  type SamplerOptions,
+  type SamplerStep,
+  solverTypes,
+} from "./types.ts";
+import { requireInteger, requireOneOf } from "../../base/checks.ts";
 
 /** What the denoiser said at an earlier step. */
 interface Past {
@@ -77,4 +82,50 @@ export async function* dpmppMultistep(
     x = combine(...terms);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
+}
+
+/**
+ * {@linkcode dpmppMultistep} of the equation with noise (Lu et al. 2022, "DPM-Solver++", section 5).
+ *
+ * @param denoise The model.
+ * @param xT Standard normal numbers [B, ...], flat; not changed.
+ * @param schedule The schedule that the model was trained with.
+ * @param options `noise` is needed if there is more than one step; algorithmType is of no account.
+ * @throws {UserError} As {@linkcode dpmppMultistep}.
+ */
+export function dpmppSde(
+  denoise: Denoiser,
+  xT: Float32Array,
+  schedule: NoiseSchedule,
+  options: SamplerOptions = {},
+): AsyncGenerator<SamplerStep, void, undefined> {
+  return dpmppMultistep(denoise, xT, schedule, { ...options, algorithmType: "sde-dpmsolver++" });
+}
+
+/** The options, checked. */
+export interface CheckedSolverOptions {
+  /** 1 to 3. */
+  readonly solverOrder: number;
+  /** Whether noise is added. */
+  readonly stochastic: boolean;
+  /** Whether derivatives are taken as Heun's method takes them, rather than the midpoint method. */
+  readonly heun: boolean;
+}
+
+/**
+ * Checks the options of DPM-Solver++ and fills in their defaults.
+ *
+ * @throws {UserError} If one is out of range.
+ */
+export function solverOptions(
+  { solverOrder = 2, algorithmType = "dpmsolver++", solverType = "midpoint" }: SamplerOptions,
+): CheckedSolverOptions {
+  requireInteger("solverOrder", solverOrder, 1, 3);
+  requireOneOf("solverType", solverType, solverTypes);
+  requireOneOf("algorithmType", algorithmType, algorithmTypes);
+  return {
+    solverOrder,
+    stochastic: algorithmType === "sde-dpmsolver++",
+    heun: solverType === "heun",
+  };
 }

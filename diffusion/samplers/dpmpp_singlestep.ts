@@ -2,10 +2,10 @@
 
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser, askNoise } from "./ask.ts";
-import { combine, type Term } from "./combine.ts";
+import { combine, type Term } from "./terms.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas, type SigmaStep } from "./sigmas.ts";
-import { solverOptions } from "./solver_options.ts";
+import { solverOptions } from "./dpmpp_multistep.ts";
 import { type SolverWeights, solverWeights } from "./solver_weights.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 

@@ -2,8 +2,7 @@
 
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser, askNoise } from "./ask.ts";
-import { combine, type Term } from "./combine.ts";
-import { eulerTerms } from "./euler_step.ts";
+import { combine, eulerTerms, type Term } from "./terms.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas } from "./sigmas.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";

@@ -4,7 +4,7 @@ import { requireNumber } from "../../base/checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { inferenceTimesteps } from "../timesteps.ts";
 import { checkOutput, clip } from "./ask.ts";
-import { combine } from "./combine.ts";
+import { combine } from "./terms.ts";
 import { numberSteps } from "./plan.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 

@@ -2,8 +2,7 @@
 
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser } from "./ask.ts";
-import { combine } from "./combine.ts";
-import { eulerTerms } from "./euler_step.ts";
+import { combine, eulerTerms } from "./terms.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas } from "./sigmas.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";

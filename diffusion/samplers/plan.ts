@@ -4,7 +4,7 @@ import { UserError } from "../../base/errors.ts";
 import { requireInteger } from "../../base/checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { inferenceTimesteps, type PreviousTimestepRule, previousTimesteps } from "../timesteps.ts";
-import { combine } from "./combine.ts";
+import { combine } from "./terms.ts";
 import type { SamplerOptions } from "./types.ts";
 
 /** One step of a plan: from a noise level to a lower one. */

@@ -1,7 +1,6 @@
 import { ddim } from "./ddim.ts";
 import { ddpm } from "./ddpm.ts";
-import { dpmppMultistep } from "./dpmpp_multistep.ts";
-import { dpmppSde } from "./dpmpp_sde.ts";
+import { dpmppMultistep, dpmppSde } from "./dpmpp_multistep.ts";
 import { dpmppSinglestep } from "./dpmpp_singlestep.ts";
 import { euler } from "./euler.ts";
 import { eulerAncestral } from "./euler_ancestral.ts";

@@ -6,7 +6,7 @@
 
 import { usageError } from "../../base/errors.ts";
 import { requireOneOf } from "../../base/checks.ts";
-import { roundHalfEven } from "../rounding.ts";
+import { roundHalfEven } from "../../base/rounding.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { continuousTimesteps, solverTimesteps } from "../timesteps.ts";
 import { numberSteps, type PlannedStep } from "./plan.ts";

@@ -1,12 +1,10 @@
 /** UniPC (Zhao et al. 2023, "UniPC: A Unified Predictor-Corrector Framework"), predicting x0. */
-
 import { requireInteger, requireOneOf } from "../../base/checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { askDenoiser } from "./ask.ts";
-import { combine, type Term } from "./combine.ts";
+import { combine, type Term } from "./terms.ts";
 import { startSample } from "./plan.ts";
 import { planSigmas } from "./sigmas.ts";
-import { solveLinear } from "./solve_linear.ts";
 import { solverWeights } from "./solver_weights.ts";
 import { type Denoiser, type SamplerOptions, type SamplerStep, solverTypes } from "./types.ts";
 
@@ -90,4 +88,32 @@ export async function* uniPC(
     x = update(last, sigmaNext, bh1);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
+}
+
+/**
+ * Solves a small system of linear equations by elimination with pivots.
+ *
+ * @param matrix [n, n], by rows, regular.
+ * @param right [n]
+ * @returns [n]
+ */
+export function solveLinear(
+  matrix: readonly (readonly number[])[],
+  right: readonly number[],
+): number[] {
+  const n = right.length;
+  const rows = matrix.map((row, i) => [...row, right[i]!]); // [n, n + 1]
+  for (let k = 0; k < n; k++) {
+    let pivot = k;
+    for (let i = k + 1; i < n; i++) {
+      if (Math.abs(rows[i]![k]!) > Math.abs(rows[pivot]![k]!)) pivot = i;
+    }
+    [rows[k], rows[pivot]] = [rows[pivot]!, rows[k]!];
+    for (let i = 0; i < n; i++) {
+      if (i === k) continue;
+      const factor = rows[i]![k]! / rows[k]![k]!;
+      for (let j = k; j <= n; j++) rows[i]![j]! -= factor * rows[k]![j]!;
+    }
+  }
+  return rows.map((row, k) => row[n]! / row[k]!);
 }

@@ -12,7 +12,7 @@ import { drawSeed } from "../sampling/evaluation_set.ts";
 import type { Quality } from "./quality.ts";
 import { openQualityMeter } from "./quality_meter.ts";
 import { STUDY_STEPS, type StudyLog, type StudyRow } from "./study_log.ts";
-import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /** The etas of the table. */
 const ETAS = [0, 0.2, 0.5, 1] as const;

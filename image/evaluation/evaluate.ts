@@ -13,8 +13,8 @@ import { Progress } from "../../cli/progress.ts";
 import type { Classifier } from "../classifier/checkpoint.ts";
 import { drawSeed } from "../sampling/evaluation_set.ts";
 import { drawSettings, type SampledModel } from "../sampling/options.ts";
+import { csv } from "../../base/csv.ts";
 import {
-  csv,
   type Evaluation,
   evaluationCsv,
   formatEvaluation,
@@ -24,7 +24,7 @@ import { nearestTraining } from "./neighbour_picture.ts";
 import { checkSampleCount, openQualityMeter } from "./quality_meter.ts";
 import { openSampling } from "../sampling/session.ts";
 import { measureTimesteps, type TimestepLosses } from "./timestep_losses.ts";
-import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /** What is evaluated, and with what. */
 export interface EvaluationTask {

@@ -6,10 +6,10 @@ import { drawGrid } from "../../report/grid.ts";
 import type { Picture } from "../../report/picture.ts";
 import { CLASSES, SIDE } from "../config.ts";
 import { PIXELS } from "../sampling/tool.ts";
-import { compileProducts, type InnerProducts } from "../../metrics/inner_products.ts";
+import { compileProducts } from "./device_products.ts";
+import type { InnerProducts } from "../../metrics/inner_products.ts";
 import { nearestNeighbours, type Neighbours } from "../../metrics/nearest_neighbours.ts";
-import { keepSmallest } from "../../metrics/smallest.ts";
-import { spread } from "../../metrics/spread.ts";
+import { keepSmallest, spread } from "../../metrics/arrays.ts";
 
 /** Neighbours beside a sample. */
 const SHOWN = 6;

@@ -10,7 +10,7 @@ import { frechetDistance } from "../../metrics/frechet_distance.ts";
 import type { InnerProducts } from "../../metrics/inner_products.ts";
 import { kernelDistance } from "../../metrics/kernel_distance.ts";
 import { precisionRecall } from "../../metrics/precision_recall.ts";
-import { spread } from "../../metrics/spread.ts";
+import { spread } from "../../metrics/arrays.ts";
 
 /** The figures. */
 export interface Quality {

@@ -10,7 +10,7 @@ import type { Classifier } from "../classifier/checkpoint.ts";
 import { frechetDistance } from "../../metrics/frechet_distance.ts";
 import { featureStatistics } from "../../metrics/feature_statistics.ts";
 import { pickImages } from "../sampling/tool.ts";
-import { compileProducts } from "../../metrics/inner_products.ts";
+import { compileProducts } from "./device_products.ts";
 import { measureQuality, type Quality } from "./quality.ts";
 import { labelsOf } from "../sampling/grid.ts";
 

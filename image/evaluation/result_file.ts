@@ -1,4 +1,5 @@
 /** What `--evaluate` finds, as the files evaluation.json and evaluation.csv have it. */
+import { csv } from "../../base/csv.ts";
 import { stringify } from "@std/csv";
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
@@ -171,9 +172,4 @@ export function evaluationCsv(evaluation: Pick<Evaluation, "seeds" | "real">): s
     ...QUALITY_KEYS.map((key) => values[key]),
   ]);
   return csv([["images", ...columns], ...rows]);
-}
-
-/** Rows as lines that end in a line feed alone. */
-export function csv(rows: readonly (readonly (string | number | undefined)[])[]): string {
-  return stringify(rows.map((row) => [...row])).replaceAll("\r\n", "\n");
 }

@@ -4,7 +4,8 @@ import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { printable } from "../../base/quote.ts";
 import { writeFileAtomic } from "../../base/files.ts";
-import { csv, QUALITY_FIGURES, QUALITY_KEYS } from "./result_file.ts";
+import { csv } from "../../base/csv.ts";
+import { QUALITY_FIGURES, QUALITY_KEYS } from "./result_file.ts";
 import type { Quality } from "./quality.ts";
 
 /** Numbers of steps that a study goes through besides T. */

@@ -7,8 +7,7 @@ import { trainingTarget } from "../../diffusion/parameterisation.ts";
 import type { Denoiser } from "../../diffusion/samplers/types.ts";
 import type { NoiseSchedule } from "../../diffusion/schedules.ts";
 import type { BoundOptions } from "../../diffusion/variational_bound.ts";
-import type { RandomStream } from "../../nn/random.ts";
-import { noiseOf } from "../sampling/session.ts";
+import { noiseOf, type RandomStream } from "../../nn/random.ts";
 
 /** Images that visit timesteps together, and so how many each timestep is measured on. */
 export const TIMESTEP_BATCH = 25;

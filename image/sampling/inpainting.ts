@@ -3,17 +3,17 @@ import { decode, type DecodedPng } from "fast-png";
 import type { LabelledImages } from "../../datasets/batches.ts";
 import { toModelRange, toPixels } from "../../datasets/pixels.ts";
 import { imageToImage, inpaint } from "../../diffusion/inpaint.ts";
-import { lastSample } from "../../diffusion/samplers/last_sample.ts";
+import { lastSample } from "../../diffusion/samplers/types.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { usageError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { quote } from "../../base/quote.ts";
-import { randomStream } from "../../nn/random.ts";
+import { noiseOf, randomStream } from "../../nn/random.ts";
 import { drawGrid } from "../../report/grid.ts";
 import { SIDE } from "../config.ts";
 import { openTool, pickImages, PIXELS, type ToolTask } from "./tool.ts";
 import { labelsOf, SAMPLE_BATCH, writePicture } from "./grid.ts";
-import { evaluationsOf, noiseOf } from "./session.ts";
+import { evaluationsOf } from "./session.ts";
 
 /** Bytes of a mask's file at most: few, since packed data can unpack to a thousand times as many. */
 const MOST_BYTES = 65_536;

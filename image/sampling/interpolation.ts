@@ -3,15 +3,14 @@ import type { LabelledImages } from "../../datasets/batches.ts";
 import { toModelRange, toPixels } from "../../datasets/pixels.ts";
 import { decode, encode } from "../../diffusion/encode.ts";
 import { interpolateNoise } from "../../diffusion/interpolate.ts";
-import { lastSample } from "../../diffusion/samplers/last_sample.ts";
+import { type Denoiser, lastSample } from "../../diffusion/samplers/types.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
-import type { Denoiser } from "../../diffusion/samplers/types.ts";
-import { randomStream } from "../../nn/random.ts";
+import { noiseOf, randomStream } from "../../nn/random.ts";
 import { drawGrid } from "../../report/grid.ts";
 import { SIDE } from "../config.ts";
 import { openTool, pickImages, PIXELS, type ToolTask } from "./tool.ts";
 import { writePicture } from "./grid.ts";
-import { evaluationsOf, noiseOf } from "./session.ts";
+import { evaluationsOf } from "./session.ts";
 
 /** Images from one end of a row to the other. */
 export const COLUMNS = 10;

@@ -1,12 +1,15 @@
 /** Drawing many samples from a network. */
 import { toPixels } from "../../datasets/pixels.ts";
-import { lastSample } from "../../diffusion/samplers/last_sample.ts";
+import {
+  lastSample,
+  type SamplerOptions,
+  type SamplerStep,
+} from "../../diffusion/samplers/types.ts";
 import {
   type FlowSamplerName,
   type SamplerName,
   samplerOf,
 } from "../../diffusion/samplers/registry.ts";
-import type { SamplerOptions, SamplerStep } from "../../diffusion/samplers/types.ts";
 import type { NoiseSchedule } from "../../diffusion/schedules.ts";
 import {
   describeNetwork,
@@ -14,8 +17,8 @@ import {
 } from "../../diffusion/networks/image_network.ts";
 import type { Device } from "../../engine/device.ts";
 import type { HostParameters } from "../../nn/parameters.ts";
-import type { RandomStream } from "../../nn/random.ts";
-import { evaluationsOf, noiseOf, openSampling } from "./session.ts";
+import { noiseOf, type RandomStream } from "../../nn/random.ts";
+import { evaluationsOf, openSampling } from "./session.ts";
 
 /** Samples of a batch after a step. */
 export interface SampledStep {

@@ -9,8 +9,7 @@ import {
 } from "../../diffusion/samplers/registry.ts";
 import type { Denoiser } from "../../diffusion/samplers/types.ts";
 import type { Device } from "../../engine/device.ts";
-import type { RandomStream } from "../../nn/random.ts";
-import { breathe } from "../../cli/interrupt.ts";
+import { breathe } from "../../base/breathe.ts";
 import type { DrawOptions } from "./samples.ts";
 
 /** The model, its guidance, and the sampler that will ask. */
@@ -69,23 +68,4 @@ export function openSampling(
 /** How often a sampler asks its denoiser: Heun's method twice a step but the last. */
 export function evaluationsOf(sampler: SamplerName | FlowSamplerName, steps: number): number {
   return sampler === "heun" ? 2 * steps - 1 : steps;
-}
-
-/**
- * Noise for samples, each of which depends on the stream and on its own number alone.
- *
- * @param numbers The samples' numbers [B].
- * @param size Numbers a sample.
- * @returns A function of the draw, 0 for the start, that gives [B, size].
- */
-export function noiseOf(
-  random: RandomStream,
-  numbers: readonly number[],
-  size: number,
-): (draw: number) => Float32Array {
-  return (draw) => {
-    const noise = new Float32Array(numbers.length * size);
-    numbers.forEach((number, i) => noise.set(random.at(number).at(draw).normal(size), i * size));
-    return noise;
-  };
 }

@@ -3,13 +3,13 @@ import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
 import { toPixels } from "../../datasets/pixels.ts";
 import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
-import { randomStream } from "../../nn/random.ts";
+import { noiseOf, randomStream } from "../../nn/random.ts";
 import { drawGrid } from "../../report/grid.ts";
 import { CLASSES, SIDE } from "../config.ts";
 import { chooseFrames, drawAnimation } from "./animation.ts";
 import { openTool, PIXELS, type ToolTask } from "./tool.ts";
 import { labelsOf, writeBytes, writePicture } from "./grid.ts";
-import { evaluationsOf, noiseOf } from "./session.ts";
+import { evaluationsOf } from "./session.ts";
 
 /** Pictures of a row at the most. */
 const FRAMES = 11;

@@ -5,11 +5,11 @@ import { fileError } from "../../base/file_errors.ts";
 import {
   canonicalJson,
   jsonDifferences,
+  jsonProblem,
   parseJsonObject,
   sha256,
   sha256OfParts,
 } from "../../base/json.ts";
-import { jsonProblem } from "../../base/json_keys.ts";
 import { quote } from "../../base/quote.ts";
 import { permitted } from "../permissions.ts";
 

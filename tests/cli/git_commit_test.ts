@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { gitCommit } from "../../cli/git_commit.ts";
-import { system, versions } from "../../cli/versions.ts";
+import { gitCommit, system, versions } from "../../cli/session.ts";
 import { permitted } from "../permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });

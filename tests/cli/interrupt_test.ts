@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { breathe } from "../../cli/interrupt.ts";
+import { breathe } from "../../base/breathe.ts";
 import { runSnippet, snippetsWork } from "../run_snippet.ts";
 
 const IMPORTS = { "breathe, leaveOnInterrupt, listenForInterrupt": "cli/interrupt.ts" };

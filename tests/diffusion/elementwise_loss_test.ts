@@ -1,5 +1,5 @@
 import { assertThrows } from "@std/assert";
-import { elementwiseLoss, type ElementwiseLossOptions } from "../../diffusion/elementwise_loss.ts";
+import { elementwiseLoss, type ElementwiseLossOptions } from "../../diffusion/loss.ts";
 import { openDevice } from "../../engine/device.ts";
 import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";

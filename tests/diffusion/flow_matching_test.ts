@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { drawFlowTimes, flowBatch, flowNoise, flowX0 } from "../../diffusion/flow_matching.ts";
-import { normalCdf } from "../../diffusion/normal_cdf.ts";
+import { normalCdf } from "../../diffusion/likelihood.ts";
 import { type BatchTensors, type DiffusionBatch, noiseBatch } from "../../diffusion/objective.ts";
 import { openDevice } from "../../engine/device.ts";
 import { UserError } from "../../base/errors.ts";

@@ -1,6 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { classifierFreeGuidance } from "../../diffusion/guidance.ts";
-import { guidanceInterval } from "../../diffusion/guidance_interval.ts";
+import { classifierFreeGuidance, guidanceInterval } from "../../diffusion/guidance.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { UserError } from "../../base/errors.ts";
 

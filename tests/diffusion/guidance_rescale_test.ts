@@ -1,6 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { classifierFreeGuidance } from "../../diffusion/guidance.ts";
-import { rescaleGuidance } from "../../diffusion/guidance_rescale.ts";
+import { classifierFreeGuidance, rescaleGuidance } from "../../diffusion/guidance.ts";
 import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 

@@ -9,8 +9,7 @@ import {
   withoutLearnedVariance,
 } from "../../diffusion/learned_variance.ts";
 import { ddpm } from "../../diffusion/samplers/ddpm.ts";
-import { lastSample } from "../../diffusion/samplers/last_sample.ts";
-import type { Denoiser } from "../../diffusion/samplers/types.ts";
+import { type Denoiser, lastSample } from "../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";

@@ -1,10 +1,11 @@
 import { assert, assertAlmostEquals, assertThrows } from "@std/assert";
 import {
+  approximateNormalCdf,
   discretizedGaussianLogLikelihood,
   gaussianKl,
+  normalCdf,
   requirePixels,
 } from "../../diffusion/likelihood.ts";
-import { approximateNormalCdf, normalCdf } from "../../diffusion/normal_cdf.ts";
 import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 

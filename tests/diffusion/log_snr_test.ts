@@ -4,8 +4,8 @@ import {
   betasOfLogSnr,
   cosineLogSnr,
   logSnr,
-} from "../../diffusion/log_snr.ts";
-import { noiseSchedule } from "../../diffusion/schedules.ts";
+  noiseSchedule,
+} from "../../diffusion/schedules.ts";
 import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 

@@ -2,8 +2,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { bitsPerDimension } from "../../diffusion/bits_per_dimension.ts";
 import { joinLearnedVariance, varianceRanges } from "../../diffusion/learned_variance.ts";
-import { gaussianKl } from "../../diffusion/likelihood.ts";
-import { normalCdf } from "../../diffusion/normal_cdf.ts";
+import { gaussianKl, normalCdf } from "../../diffusion/likelihood.ts";
 import { posterior, posteriorTables } from "../../diffusion/posterior.ts";
 import type { Denoiser } from "../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isCutOff } from "../../engine/native_file.ts";
+import { isCutOff, openFilesError } from "../../engine/native_file.ts";
 import { permitted } from "../permissions.ts";
 
 Deno.test({
@@ -33,7 +33,6 @@ Deno.test({
 /** Opens all files that may be open, closes some, and prints what is said then. */
 const EXHAUSTED = `
 import { loadOnnxRuntime } from "../../engine/onnx_library.ts";
-import { openFilesError } from "../../engine/native_file.ts";
 const path = Deno.execPath();
 console.log(openFilesError(path));
 const held = [];

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../base/errors.ts";
 import { nearestNeighbours } from "../../metrics/nearest_neighbours.ts";
 import { precisionRecall } from "../../metrics/precision_recall.ts";
-import { keepSmallest } from "../../metrics/smallest.ts";
+import { keepSmallest } from "../../metrics/arrays.ts";
 
 const points = (...values: number[]) => ({ data: Float64Array.from(values), width: 1 });
 

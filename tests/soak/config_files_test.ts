@@ -1,6 +1,10 @@
 /** Readers of configurations: those of models, of schedulers and of runs, manifests and listings. */
-import { ditConfigFromJson, ditConfigToJson } from "../../diffusion/networks/dit_config.ts";
-import { DIT_DEFAULTS, type DitConfig } from "../../diffusion/networks/dit_config.ts";
+import {
+  DIT_DEFAULTS,
+  type DitConfig,
+  ditConfigFromJson,
+  ditConfigToJson,
+} from "../../diffusion/networks/dit_config.ts";
 import { ditSpecs } from "../../diffusion/networks/dit_specs.ts";
 import { fromSchedulerConfig, schedulerConfig } from "../../diffusion/scheduler_config.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";

@@ -29,7 +29,7 @@ import { gpt2Specs } from "../../vae/gpt2.ts";
 import { openModelFiles } from "../../vae/pretrained.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
-import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../vae/tokenizer/bpe.ts";
 import { TINY_SPECS } from "../tiny_unet.ts";
 import { OPTIMIZER } from "../training/tiny_training.ts";
 import { tinyTextVae } from "../vae/tiny_text_vae.ts";

@@ -1,8 +1,7 @@
 /** Readers of tokenizers, in each of the forms in which they come, and the texts that go through them. */
 import { assert } from "@std/assert";
-import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
+import { BYTE_SYMBOLS, trainBpe } from "../../vae/tokenizer/bpe.ts";
 import { loadTokenizer } from "../../vae/tokenizer/files.ts";
-import { BYTE_SYMBOLS } from "../../vae/tokenizer/bpe_pretokens.ts";
 import { wordPieceJson } from "../../vae/tokenizer/vocab.ts";
 import { REVIEWS } from "../vae/corpus.ts";
 import { type Dice, mutateBytes, mutateJson } from "./mutate.ts";

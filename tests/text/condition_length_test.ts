@@ -1,9 +1,8 @@
 import { assertThrows } from "@std/assert";
 import { UserError } from "../../base/errors.ts";
-import { checkConditionLengths } from "../../text/condition_length.ts";
-import { ConditionTokens } from "../../text/condition_tokens.ts";
+import { checkConditionLengths, ConditionTokens } from "../../text/condition_tokens.ts";
 import type { TextDiffusionConfig } from "../../text/denoiser_flags.ts";
-import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../vae/tokenizer/bpe.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { CONDITION } from "../../text/denoiser/network.ts";
 import { ConditionTokens, paddedLength } from "../../text/condition_tokens.ts";
-import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 
 Deno.test("paddedLength() has few lengths: sixteenths up to 64, then 64 apart", () => {

@@ -3,7 +3,7 @@ import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { UserError } from "../../base/errors.ts";
 import { float32 } from "../../engine/tree.ts";
 import { formatEvaluation } from "../../image/evaluation/result_file.ts";
-import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 import { ravel } from "../../nn/parameters.ts";
 import { releaseCheckpoint } from "../../tools/release_checkpoint.ts";
 import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";

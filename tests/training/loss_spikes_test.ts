@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { LossSpikes } from "../../training/loss_spikes.ts";
+import { LossSpikes } from "../../training/watch_steps.ts";
 
 /** The ratios at which spikes begin, by the number of the loss. */
 function spikesOf(losses: readonly number[]): Record<string, number | undefined> {

@@ -1,5 +1,5 @@
 import { assertAlmostEquals } from "@std/assert";
-import type { LossType } from "../../diffusion/elementwise_loss.ts";
+import type { LossType } from "../../diffusion/loss.ts";
 import {
   type DenoiserFunction,
   diffusionBatch,

@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openDevice } from "../../engine/device.ts";
-import type { HostArray } from "../../engine/tree.ts";
-import { float32, int32 } from "../../engine/tree.ts";
+import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { adamW } from "../../nn/optimizers.ts";
 import { type HostParameters, initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";

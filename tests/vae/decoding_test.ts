@@ -7,8 +7,7 @@ import {
 } from "@std/assert";
 import { openDevice } from "../../engine/device.ts";
 import { float32 } from "../../engine/tree.ts";
-import type { HostParameters } from "../../nn/parameters.ts";
-import { initParameters } from "../../nn/parameters.ts";
+import { type HostParameters, initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { decodeSafetensors } from "../../nn/safetensors.ts";
 import { beamSearch } from "../../vae/beam_search.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
 import { randomStream } from "../../nn/random.ts";
-import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../vae/tokenizer/bpe.ts";
 import {
   answerSequence,
   languageBatch,

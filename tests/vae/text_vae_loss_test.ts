@@ -2,8 +2,7 @@ import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { openDevice } from "../../engine/device.ts";
 import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
-import { initParameters } from "../../nn/parameters.ts";
-import { constants } from "../../nn/parameters.ts";
+import { constants, initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { gpt2 } from "../../vae/gpt2.ts";
 import {

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { MeanWindow } from "../../training/mean_window.ts";
 import { randomStream } from "../../nn/random.ts";
-import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../vae/tokenizer/bpe.ts";
 import { bucketLengths } from "../../vae/buckets.ts";
 import { randomTexts } from "../../vae/random_texts.ts";
 import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";

@@ -13,7 +13,7 @@ import type { SpecialRole } from "../../vae/tokenizer/special.ts";
 import { kebabCase } from "../../cli/flags.ts";
 import type { DataOrigin } from "../../cli/run_record.ts";
 import type { TextConfig, TextFlags } from "../flags.ts";
-import { weightsOrigin } from "../../training/checkpoint/weights_origin.ts";
+import { weightsOrigin } from "../../training/checkpoint/weights_identity.ts";
 
 /** One half of a text VAE, published. */
 export interface PublishedHalf<Config extends BertConfig | Gpt2Config> {

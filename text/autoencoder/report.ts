@@ -23,7 +23,7 @@ import {
   TEXT_CHARTS,
   textFigures,
 } from "../report.ts";
-import { trainingSummary } from "../../report/training_summary.ts";
+import { trainingSummary } from "../../cli/training_summary.ts";
 
 /** Texts that are decoded together. */
 const EVALUATION_BATCH = 50;

@@ -3,7 +3,7 @@ import { UserError } from "../../base/errors.ts";
 import { type HostParameters, initParameters } from "../../nn/parameters.ts";
 import type { RandomStream } from "../../nn/random.ts";
 import { alignedStart } from "../../vae/aligned_start.ts";
-import { trainBpe } from "../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../vae/tokenizer/bpe.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";

@@ -4,7 +4,7 @@ import * as tf from "../../engine/tf.ts";
 import type { HostArray } from "../../engine/tree.ts";
 import { crossEntropy, IGNORED_LABEL } from "../../nn/cross_entropy.ts";
 import { type ParameterSpecs, unravelTensor } from "../../nn/parameters.ts";
-import { breathe } from "../../cli/interrupt.ts";
+import { breathe } from "../../base/breathe.ts";
 import type { TextBatch } from "../../vae/batches.ts";
 import { decodeLogits, encodeLatents } from "../../vae/text_vae.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";

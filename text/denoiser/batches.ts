@@ -9,7 +9,7 @@ import { quote } from "../../base/quote.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { type RandomStream, randomStream } from "../../nn/random.ts";
 import type { ConditionTokens } from "../condition_tokens.ts";
-import { lossWeightsOf } from "../../image/config.ts";
+import { lossWeightsOf } from "../../diffusion/loss.ts";
 import { type NoisySampleOptions, noisySamples } from "../../training/noised_batch.ts";
 import type { LatentExample } from "../data.ts";
 import type { TextDiffusionConfig } from "../denoiser_flags.ts";

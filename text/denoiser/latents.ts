@@ -7,7 +7,7 @@ import { fileError } from "../../base/file_errors.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import { sha256 } from "../../base/json.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
-import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 import { type HostTensor, notFinite } from "../../nn/host_tensor.ts";
 import type { HostParameters } from "../../nn/parameters.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../nn/safetensors.ts";
@@ -17,7 +17,7 @@ import type { TextCodec } from "../../vae/text_codec.ts";
 import { batchPositions, encoderTokens, type TextVaeConfig } from "../../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { encodeTexts, type TextExample } from "../../vae/tokenizer/texts.ts";
-import { breathe } from "../../cli/interrupt.ts";
+import { breathe } from "../../base/breathe.ts";
 
 /** Texts that are encoded together. */
 const BATCH = 32;

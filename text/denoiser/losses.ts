@@ -6,15 +6,14 @@ import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import type { Parameters } from "../../nn/parameters.ts";
 import type { RandomStream } from "../../nn/random.ts";
-import { elementwiseLoss, type ElementwiseLossOptions } from "../../diffusion/elementwise_loss.ts";
-import { withoutGradient } from "../../diffusion/no_gradient.ts";
+import { elementwiseLoss, type ElementwiseLossOptions } from "../../diffusion/loss.ts";
+import { perExample, withoutGradient } from "../../diffusion/batch_ops.ts";
 import {
   type BatchTensors,
   type DenoiserFunction,
   type DiffusionLosses,
   noiseBatch,
 } from "../../diffusion/objective.ts";
-import { perExample } from "../../diffusion/per_example.ts";
 import type { NoiseSchedule } from "../../diffusion/schedules.ts";
 import { SELF_CONDITIONING } from "../../diffusion/self_conditioning.ts";
 import { usageError } from "../../base/errors.ts";

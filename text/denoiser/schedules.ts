@@ -5,8 +5,9 @@
  */
 import { usageError } from "../../base/errors.ts";
 import { requireNumber, requireOneOf } from "../../base/checks.ts";
-import { alphaCumprodOfLogSnr, betasOfLogSnr } from "../../diffusion/log_snr.ts";
 import {
+  alphaCumprodOfLogSnr,
+  betasOfLogSnr,
   type NoiseSchedule,
   noiseSchedule,
   type PredictionType,

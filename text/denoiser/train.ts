@@ -28,7 +28,7 @@ import {
   findCheckpoint,
   saveCheckpoint,
 } from "../../training/checkpoint/folders.ts";
-import { ConditionTokens } from "../condition_tokens.ts";
+import { checkConditionLengths, ConditionTokens } from "../condition_tokens.ts";
 import { initTrainState } from "../../training/diffusion_step.ts";
 import { compileInPlaceTrainStep } from "../../training/in_place_step.ts";
 import { LossWindow } from "../../training/loss_window.ts";
@@ -43,7 +43,6 @@ import {
   superviseTraining,
 } from "../../training/supervise.ts";
 import type { TextData } from "../data.ts";
-import { checkConditionLengths } from "../condition_length.ts";
 import { blockCount, LatentBatches, latentTexts, sourceCount } from "./batches.ts";
 import { textDiffusionCheckpoint } from "./checkpoint.ts";
 import { DIFFUSION_EXTENDABLE, type TextDiffusionConfig } from "../denoiser_flags.ts";

@@ -7,7 +7,7 @@ import type { Judge } from "../language_model/judge.ts";
 import { cutTexts } from "../autoencoder/cut_texts.ts";
 import { curveFigures, denoisingCurve } from "./denoising_curve.ts";
 import type { DenoisedBleu } from "../../metrics/denoising_bleu.ts";
-import { csv } from "../../image/evaluation/result_file.ts";
+import { csv } from "../../base/csv.ts";
 import {
   judgeFigures,
   ratingFigures,
@@ -20,7 +20,7 @@ import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
 import { trainRatingClassifier } from "./rating_classifier.ts";
 import type { TextSamples, TextSampleTask } from "../sampling/session.ts";
 import { openSampleSession } from "../sampling/sample.ts";
-import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /** What is evaluated. */
 export interface TextEvaluationTask extends TextSampleTask {

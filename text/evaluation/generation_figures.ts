@@ -1,8 +1,7 @@
 /** Figures of texts that were drawn, each beside that of as many real ones: see text_diversity.ts. */
 import { accuracyOf } from "../../metrics/answers.ts";
 import { corpusBleu, sentenceBleu } from "../../metrics/bleu.ts";
-import type { LanguageReader } from "../language_model/scores.ts";
-import { perplexityOf } from "../language_model/scores.ts";
+import { type LanguageReader, perplexityOf } from "../language_model/scores.ts";
 import { mauve } from "../../metrics/mauve.ts";
 import {
   accuracyFigure,

@@ -4,7 +4,7 @@
  * of model than those whose texts it judges.
  */
 import type { RandomStream } from "../../nn/random.ts";
-import { argMax } from "../../metrics/arg_max.ts";
+import { argMax } from "../../metrics/arrays.ts";
 
 /** A text whose class is known. */
 export interface LabeledText {

@@ -1,10 +1,10 @@
 /** Answers of a GPT-2 to questions: what follows them, token by token. */
 import type { RandomStream } from "../../nn/random.ts";
-import { breathe } from "../../cli/interrupt.ts";
+import { breathe } from "../../base/breathe.ts";
 import type { Gpt2Decoder } from "../../vae/gpt2_decoder.ts";
 import { drawToken } from "../../vae/token_choice.ts";
 import { int32 } from "../../engine/tree.ts";
-import { argMax } from "../../metrics/arg_max.ts";
+import { argMax } from "../../metrics/arrays.ts";
 
 /** How answers are made. */
 export interface LanguageAnswerOptions {

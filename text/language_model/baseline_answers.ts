@@ -23,7 +23,7 @@ import { continueQuestions } from "./answers.ts";
 import { madeOnce } from "../../cli/cached_result.ts";
 import { accuracyFigure, type MeasuredFigure } from "../../metrics/measured_figure.ts";
 import type { SampledText } from "../sampling/session.ts";
-import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /** Problems that the speed at batch 1 is measured with. */
 const TIMED_PROBLEMS = 10;

@@ -2,11 +2,10 @@
 import type { Device } from "../../engine/device.ts";
 import { logSoftmaxRows, pickColumns } from "../../engine/fused_text.ts";
 import * as tf from "../../engine/tf.ts";
-import type { HostArray } from "../../engine/tree.ts";
-import { int32 } from "../../engine/tree.ts";
+import { type HostArray, int32 } from "../../engine/tree.ts";
 import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
 import { constants, type HostParameters, parameter } from "../../nn/parameters.ts";
-import { breathe } from "../../cli/interrupt.ts";
+import { breathe } from "../../base/breathe.ts";
 import { bucketLengths } from "../../vae/buckets.ts";
 import { type Gpt2Config, gpt2States } from "../../vae/gpt2.ts";
 import { languageBatch, type LanguageExample } from "../../vae/language_batches.ts";

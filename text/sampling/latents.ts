@@ -8,8 +8,8 @@ import type { SamplerOptions } from "../../diffusion/samplers/types.ts";
 import { latentWidthOf } from "../denoiser/network.ts";
 import type { Device } from "../../engine/device.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
-import type { RandomStream } from "../../nn/random.ts";
-import { breathe } from "../../cli/interrupt.ts";
+import { noiseOf, type RandomStream } from "../../nn/random.ts";
+import { breathe } from "../../base/breathe.ts";
 import type { TextDenoiserModel } from "../denoiser/checkpoint.ts";
 import type { TextSamplingConfig } from "../denoiser_flags.ts";
 import { denormalizeLatents, type LatentScale } from "../denoiser/latents.ts";
@@ -17,7 +17,6 @@ import type { DecodingMethod } from "../../vae/latent_decoder.ts";
 import type { TextCodec } from "../../vae/text_codec.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
-import { noiseOf } from "../../image/sampling/session.ts";
 
 /** What is drawn, and from what. */
 export interface DrawLatentsRequest {

@@ -7,7 +7,7 @@ import type { LatentExample } from "../data.ts";
 import { denoiserOf } from "../denoiser/train.ts";
 import { LatentBatches } from "../denoiser/batches.ts";
 import type { TextDiffusionConfig, TextSamplingConfig } from "../denoiser_flags.ts";
-import { checkConditionLengths } from "../condition_length.ts";
+import { checkConditionLengths } from "../condition_tokens.ts";
 import { encodeToLatents, normalizeLatents } from "../denoiser/latents.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
 import { drawTexts } from "./texts.ts";
@@ -16,7 +16,7 @@ import { answerOptions, firstOfSets } from "./option_answers.ts";
 import { answerProblems } from "./problem_answers.ts";
 import type { SampleSession, TextSamples, TextSampleTask } from "./session.ts";
 import { compileLatentSampler, finalSigmaOf, sayLatents } from "./latents.ts";
-import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /**
  * Refuses sampling settings that do not go with a model.

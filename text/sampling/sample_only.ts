@@ -19,7 +19,7 @@ import {
 import type { TextConfig, TextFlags } from "../flags.ts";
 import { openTextVae } from "../autoencoder/checkpoint.ts";
 import { sampleOnce } from "./sample.ts";
-import { weightsHash } from "../../training/checkpoint/weights_hash.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /** Texts that are printed. */
 const PRINTED = 10;

@@ -20,7 +20,7 @@ import { quote } from "../../base/quote.ts";
 import type { NamedTensors } from "../../nn/host_tensor.ts";
 import { decodeSafetensors, safetensorsParts } from "../../nn/safetensors.ts";
 import { listCheckpointFiles, pickConfigFile, pickWeightsFile } from "./files.ts";
-import { type FolderFile, sizeOf, writeFolderAtomic } from "./durable_folder.ts";
+import { type FolderFile, sizeOf, writeFolderAtomic } from "../../base/files.ts";
 import {
   formatManifest,
   isSafePath,

@@ -1,9 +1,8 @@
 /** The checkpoints of a run: `checkpoints/step-000123/`, of which the last few are kept. */
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
-import { fileExists } from "../../base/files.ts";
+import { fileExists, ignoreMissing, syncFolder } from "../../base/files.ts";
 import { type Checkpoint, writeCheckpoint } from "./checkpoint.ts";
-import { ignoreMissing, syncFolder } from "./durable_folder.ts";
 import { MANIFEST_NAME, verifyManifest } from "./manifest.ts";
 
 /** The end of a name under which something is written, or on its way out. */

@@ -2,7 +2,7 @@
 import { UserError } from "../../base/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
-import { BYTE_SYMBOLS } from "./bpe_pretokens.ts";
+import { BYTE_SYMBOLS } from "./bpe.ts";
 
 /** The tokens of a tokenizer.json by id, and which of them are special. */
 export interface Vocabulary {

@@ -1,9 +1,11 @@
 /** Texts to token ids and back, as transformers' tokenizers do it. */
+// The tokenizers of npm:@huggingface/transformers, which are a package of their own since its version 4.
+// transformers' entry point would load two native libraries that no tokenizer uses.
+import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { UserError } from "../../base/errors.ts";
 import { isJsonObject, type JsonObject } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
 import { readVocabulary, type Vocabulary } from "./json.ts";
-import { LibraryTokenizer } from "./library.ts";
 import {
   SPECIAL_ROLES,
   type SpecialRole,

@@ -2,7 +2,7 @@
 import { UserError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
-import { bytePairTokenizerJson } from "./bpe_json.ts";
+import { bytePairTokenizerJson } from "./bpe.ts";
 import { addedToken, specialTokensOf, templateProcessor } from "./special.ts";
 
 /** Lines of a file, without the line ends of either kind and without the end of the last line. */

@@ -9,7 +9,7 @@ import {
   ditWidth,
   isDiffusersDit,
 } from "../../../diffusion/networks/dit_config.ts";
-import { patchPositions } from "../../../diffusion/networks/dit_positions.ts";
+import { patchPositions } from "../../../diffusion/networks/dit.ts";
 import { ditSpecs } from "../../../diffusion/networks/dit_specs.ts";
 import { UserError } from "../../../base/errors.ts";
 import { countParameters } from "../../../nn/parameters.ts";

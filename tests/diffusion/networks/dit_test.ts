@@ -1,12 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { dit } from "../../../diffusion/networks/dit.ts";
+import { dit, type DitInputs, patchify, unpatchify } from "../../../diffusion/networks/dit.ts";
 import {
   DIT_DEFAULTS,
   type DitConfig,
   ditConfigFromJson,
 } from "../../../diffusion/networks/dit_config.ts";
-import type { DitInputs } from "../../../diffusion/networks/dit_inputs.ts";
-import { patchify, unpatchify } from "../../../diffusion/networks/dit_layers.ts";
 import { ditSpecs, initDit, separateEmbeddings } from "../../../diffusion/networks/dit_specs.ts";
 import { type DeviceName, openDevice } from "../../../engine/device.ts";
 import { UserError } from "../../../base/errors.ts";

@@ -2,9 +2,13 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { qSample } from "../../../diffusion/forward.ts";
-import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
+import {
+  type Denoiser,
+  lastSample,
+  type SamplerOptions,
+  type SamplerStep,
+} from "../../../diffusion/samplers/types.ts";
 import { samplerNames, samplers } from "../../../diffusion/samplers/registry.ts";
-import type { Denoiser, SamplerOptions, SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule, predictionTypes } from "../../../diffusion/schedules.ts";
 import { timestepSpacings } from "../../../diffusion/timesteps.ts";
 import { UserError } from "../../../base/errors.ts";

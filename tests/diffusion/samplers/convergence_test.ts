@@ -1,9 +1,8 @@
 /** How fast samplers come closer to closed forms, for Gaussian data. */
 
 import { assert, assertAlmostEquals } from "@std/assert";
-import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
+import { lastSample, type SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
-import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { evenTimesteps, exactX0, flow, geometricSchedule, m, moments, STEPS } from "./gaussian.ts";
 

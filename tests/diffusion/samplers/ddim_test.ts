@@ -2,8 +2,7 @@ import { assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { qSample } from "../../../diffusion/forward.ts";
 import { ddim } from "../../../diffusion/samplers/ddim.ts";
 import { ddpm } from "../../../diffusion/samplers/ddpm.ts";
-import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
-import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
+import { lastSample, type SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import {
   noiseSchedule,
   predictionTypes,

@@ -1,7 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { ddpm } from "../../../diffusion/samplers/ddpm.ts";
-import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
-import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
+import { lastSample, type SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { UserError } from "../../../base/errors.ts";
 import { magnitude, ramp, standIn } from "../stand_in.ts";

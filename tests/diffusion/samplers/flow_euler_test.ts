@@ -1,7 +1,11 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { flowEuler } from "../../../diffusion/samplers/flow_euler.ts";
-import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
-import type { Denoiser, SamplerOptions, SamplerStep } from "../../../diffusion/samplers/types.ts";
+import {
+  type Denoiser,
+  lastSample,
+  type SamplerOptions,
+  type SamplerStep,
+} from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { UserError } from "../../../base/errors.ts";
 import { randomStream } from "../../../nn/random.ts";

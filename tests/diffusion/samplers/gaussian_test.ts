@@ -6,8 +6,7 @@
 import { assert, assertAlmostEquals } from "@std/assert";
 import { ddim } from "../../../diffusion/samplers/ddim.ts";
 import { ddpm } from "../../../diffusion/samplers/ddpm.ts";
-import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
-import type { Denoiser } from "../../../diffusion/samplers/types.ts";
+import { type Denoiser, lastSample } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import type { TimestepSpacing } from "../../../diffusion/timesteps.ts";
 

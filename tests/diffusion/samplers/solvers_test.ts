@@ -2,12 +2,11 @@
 
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { ancestralStep, eulerAncestral } from "../../../diffusion/samplers/euler_ancestral.ts";
-import { combine } from "../../../diffusion/samplers/combine.ts";
-import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
+import { combine } from "../../../diffusion/samplers/terms.ts";
+import { lastSample, type SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
-import { solveLinear } from "../../../diffusion/samplers/solve_linear.ts";
+import { solveLinear } from "../../../diffusion/samplers/unipc.ts";
 import { solverWeights } from "../../../diffusion/samplers/solver_weights.ts";
-import type { SamplerOptions } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule, type ScheduleConfig } from "../../../diffusion/schedules.ts";
 import { UserError } from "../../../base/errors.ts";
 import { randomStream } from "../../../nn/random.ts";

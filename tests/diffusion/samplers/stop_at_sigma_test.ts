@@ -1,14 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { ddim } from "../../../diffusion/samplers/ddim.ts";
 import { flowEuler } from "../../../diffusion/samplers/flow_euler.ts";
-import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
+import { lastSample, type SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { samplerNames, samplers } from "../../../diffusion/samplers/registry.ts";
 import {
   flowNoiseLeft,
   noiseLeft,
   stopAtSigma,
 } from "../../../diffusion/samplers/stop_at_sigma.ts";
-import type { SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { UserError } from "../../../base/errors.ts";
 import { randomStream } from "../../../nn/random.ts";

@@ -3,8 +3,8 @@ import { float32 } from "../../../engine/tree.ts";
 import { UserError } from "../../../base/errors.ts";
 import { type FeatureRows, featureStatistics } from "../../../metrics/feature_statistics.ts";
 import { measureQuality } from "../../../image/evaluation/quality.ts";
-import { spread } from "../../../metrics/spread.ts";
-import { weightsHash } from "../../../training/checkpoint/weights_hash.ts";
+import { spread } from "../../../metrics/arrays.ts";
+import { weightsHash } from "../../../training/checkpoint/weights_identity.ts";
 
 /** Features that NumPy makes too: s sin(1.7 i^2 (j + 1) + s j) + s. */
 function features(count: number, s: number): FeatureRows {

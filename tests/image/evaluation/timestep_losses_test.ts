@@ -3,13 +3,12 @@ import { toModelRange } from "../../../datasets/pixels.ts";
 import { bitsPerDimension } from "../../../diffusion/bits_per_dimension.ts";
 import type { Denoiser } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
-import { noiseOf } from "../../../image/sampling/session.ts";
+import { noiseOf, randomStream } from "../../../nn/random.ts";
 import {
   measureTimesteps,
   TIMESTEP_BATCH,
   timestepGroups,
 } from "../../../image/evaluation/timestep_losses.ts";
-import { randomStream } from "../../../nn/random.ts";
 import { assertAllClose } from "../../assert_close.ts";
 
 const SIZE = 4;

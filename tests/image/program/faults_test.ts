@@ -1,7 +1,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { findCheckpoint } from "../../../training/checkpoint/folders.ts";
-import { copyFolder, hashFolder, imageRuns, resultOf, runImage } from "./program.ts";
-import { startImage, TINY, workplace } from "./program.ts";
+import {
+  copyFolder,
+  hashFolder,
+  imageRuns,
+  resultOf,
+  runImage,
+  startImage,
+  TINY,
+  workplace,
+} from "./program.ts";
 import { onSmallDisk, smallDisks } from "../../soak/small_disk.ts";
 
 const { folder, straightRun } = workplace(8);

@@ -1,6 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type Ended, hashFolder, imageRuns, resultOf, startImage, TINY } from "./program.ts";
-import { workplace } from "./program.ts";
+import {
+  type Ended,
+  hashFolder,
+  imageRuns,
+  resultOf,
+  startImage,
+  TINY,
+  workplace,
+} from "./program.ts";
 import { runText, startText, tinyDenoiser } from "../../text/program/program.ts";
 
 const ignore = !imageRuns;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ddim } from "../../../diffusion/samplers/ddim.ts";
-import { lastSample } from "../../../diffusion/samplers/last_sample.ts";
+import { lastSample } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule, type PredictionType } from "../../../diffusion/schedules.ts";
 import { openDevice } from "../../../engine/device.ts";
 import { UserError } from "../../../base/errors.ts";

@@ -7,10 +7,10 @@ import { UserError } from "../../../base/errors.ts";
 import { type DrawOptions, drawSamples } from "../../../image/sampling/samples.ts";
 import { drawSettings } from "../../../image/sampling/options.ts";
 import { mixDenoisers } from "../../../image/sampling/interpolation.ts";
-import { evaluationsOf, noiseOf, openSampling } from "../../../image/sampling/session.ts";
+import { noiseOf, randomStream } from "../../../nn/random.ts";
+import { evaluationsOf, openSampling } from "../../../image/sampling/session.ts";
 import { chooseFrames } from "../../../image/sampling/animation.ts";
 import { PRESETS } from "../../../image.ts";
-import { randomStream } from "../../../nn/random.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { randomParameters, TINY_UNET } from "../../tiny_unet.ts";
 

@@ -4,7 +4,7 @@ import { initParameters } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
 import type { Component, LoadedCheckpoint } from "../../../training/checkpoint/checkpoint.ts";
 import { loadTextVae, textVaeComponents } from "../../../text/autoencoder/checkpoint.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { textVaeSpecs } from "../../../vae/text_vae.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { tinyTextVae } from "../../vae/tiny_text_vae.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { cutTexts, textPieces } from "../../../text/autoencoder/cut_texts.ts";
 import type { TextVaeConfig } from "../../../vae/text_vae_config.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 
 const LONG = "nice hotel good location friendly staff clean room great breakfast, quiet at night";

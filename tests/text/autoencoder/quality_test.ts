@@ -2,7 +2,7 @@ import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { float32, type HostArray } from "../../../engine/tree.ts";
 import { areaUnder, latentStatistics, measureTextVae } from "../../../text/autoencoder/quality.ts";
 import { randomStream } from "../../../nn/random.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import type { TextCodec } from "../../../vae/text_codec.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { encodeTexts } from "../../../vae/tokenizer/texts.ts";

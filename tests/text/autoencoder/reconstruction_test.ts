@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { float32, type HostArray } from "../../../engine/tree.ts";
 import { measureReconstruction } from "../../../text/autoencoder/reconstruction.ts";
 import { randomStream } from "../../../nn/random.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { inputCorruption } from "../../../vae/corruption.ts";
 import type { TextCodec } from "../../../vae/text_codec.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";

@@ -7,7 +7,7 @@ import type { LatentExample } from "../../../text/data.ts";
 import { ConditionTokens } from "../../../text/condition_tokens.ts";
 import { LatentBatches, latentTexts, nextThought } from "../../../text/denoiser/batches.ts";
 import type { TextDiffusionConfig } from "../../../text/denoiser_flags.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 
 const CONFIG = {

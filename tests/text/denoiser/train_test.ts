@@ -1,7 +1,10 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { latentNoiseSchedule } from "../../../text/denoiser/schedules.ts";
-import { textDenoiserConfig } from "../../../text/denoiser/network.ts";
-import { conditionEncoderSpecs, latentDenoiserSpecs } from "../../../text/denoiser/network.ts";
+import {
+  conditionEncoderSpecs,
+  latentDenoiserSpecs,
+  textDenoiserConfig,
+} from "../../../text/denoiser/network.ts";
 import { UserError } from "../../../base/errors.ts";
 import { float32 } from "../../../engine/tree.ts";
 import { checkTextSampling } from "../../../text/sampling/sample.ts";

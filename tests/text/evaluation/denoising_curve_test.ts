@@ -12,7 +12,7 @@ import type { SampleSession } from "../../../text/sampling/session.ts";
 import { initParameters } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { PRESETS } from "../../../text.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { assertAllClose } from "../../assert_close.ts";
 

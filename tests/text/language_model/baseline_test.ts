@@ -9,7 +9,7 @@ import {
 } from "../../../text/language_model/baseline.ts";
 import type { LatentExample, TextData } from "../../../text/data.ts";
 import type { TextDiffusionConfig } from "../../../text/denoiser_flags.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { gpt2Specs } from "../../../vae/gpt2.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 

@@ -10,7 +10,7 @@ import { openTrainedLanguageModel } from "../../../text/language_model/checkpoin
 import { trainLanguageModel } from "../../../text/language_model/train.ts";
 import { readMetrics } from "../../../training/metrics.ts";
 import type { RunRecord } from "../../../cli/run_record.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { gpt2Specs } from "../../../vae/gpt2.ts";
 import { compileGpt2Decoder } from "../../../vae/gpt2_decoder.ts";
 import { answerSequence, questionTokens } from "../../../vae/language_batches.ts";

@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json.ts";
-import { BYTE_SYMBOLS } from "../../../vae/tokenizer/bpe_pretokens.ts";
-import { BPE_SPECIAL_TOKENS, trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { BPE_SPECIAL_TOKENS, BYTE_SYMBOLS, trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { HARD_TEXTS, REVIEWS } from "../corpus.ts";
 

@@ -4,7 +4,7 @@
  * vocab.bpe; what is missing is skipped.
  */
 import { assertEquals } from "@std/assert";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { loadTokenizer } from "../../../vae/tokenizer/files.ts";
 import { permitted } from "../../permissions.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../base/errors.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { encodeTexts, encodingNote } from "../../../vae/tokenizer/texts.ts";
 import { wordPieceJson } from "../../../vae/tokenizer/vocab.ts";

@@ -1,8 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { UserError } from "../../../base/errors.ts";
 import type { JsonObject } from "../../../base/json.ts";
-import { BYTE_SYMBOLS } from "../../../vae/tokenizer/bpe_pretokens.ts";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { BYTE_SYMBOLS, trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { loadTokenizer } from "../../../vae/tokenizer/files.ts";
 import type { SpecialRole } from "../../../vae/tokenizer/special.ts";

@@ -1,6 +1,6 @@
 /** Ours against the tokenizer class of npm:@huggingface/transformers, whose native parts need more. */
 import { assertEquals } from "@std/assert";
-import { trainBpe } from "../../../vae/tokenizer/bpe_trainer.ts";
+import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { wordPieceJson } from "../../../vae/tokenizer/vocab.ts";
 import { permitted } from "../../permissions.ts";

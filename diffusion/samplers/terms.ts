@@ -1,7 +1,22 @@
-/** Euler's step from noise level to noise level, which three samplers share. */
-
-import type { Term } from "./combine.ts";
 import type { SigmaStep } from "./sigmas.ts";
+
+/** A factor and what it multiplies [n]. */
+export type Term = readonly [factor: number, values: Float32Array];
+
+/**
+ * The sum of the terms, taken in float64 and rounded once.
+ *
+ * @returns A new array [n].
+ */
+export function combine(...terms: readonly Term[]): Float32Array {
+  const out = new Float32Array(terms[0]?.[1].length ?? 0);
+  for (let i = 0; i < out.length; i++) {
+    let sum = 0;
+    for (const [factor, values] of terms) sum += factor * values[i]!;
+    out[i] = sum;
+  }
+  return out;
+}
 
 /**
  * The terms of where Euler's method leads: `y_to = x0 + ratio (y - x0)` with `ratio = sigmaTo / sigma`, in

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { roundHalfEven } from "../../diffusion/rounding.ts";
+import { roundHalfEven } from "../../base/rounding.ts";
 
 Deno.test("roundHalfEven() rounds halves to the even neighbour", () => {
   const values = [-2.5, -1.5, 0.5, 1.5, 2.5, 3.5, 62.5, 63.5];

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { trainingSummary } from "../../report/training_summary.ts";
+import { trainingSummary } from "../../cli/training_summary.ts";
 
 Deno.test("trainingSummary() says how long, how fast and with what", () => {
   const done = {

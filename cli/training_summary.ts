@@ -1,5 +1,5 @@
 /** How a training went, in words. */
-import { formatDuration } from "../cli/progress.ts";
+import { formatDuration } from "./progress.ts";
 
 /** What {@linkcode trainingSummary} tells. */
 export interface TrainingSummary {

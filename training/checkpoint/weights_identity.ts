@@ -2,6 +2,8 @@
 import { sha256 } from "../../base/json.ts";
 import { encodeFloat16 } from "../../nn/half.ts";
 import type { HostParameters } from "../../nn/parameters.ts";
+import { encodeSafetensors } from "../../nn/safetensors.ts";
+import { toTensors } from "./state_tensors.ts";
 
 /**
  * The SHA-256 of parameters' names and of their values in float16, in the order of the names: the same
@@ -23,4 +25,21 @@ export async function weightsHash(parameters: HostParameters): Promise<string> {
     at += part.length;
   }
   return await sha256(bytes);
+}
+
+/**
+ * Weights by their hash: a run is repeated with the same or not at all.
+ *
+ * @param name What the record calls them.
+ * @param origin Where they came from.
+ * @param part Which part of what is there they are. @default {"all"}
+ */
+export async function weightsOrigin(
+  name: string,
+  origin: string,
+  parameters: HostParameters,
+  part = "all",
+): Promise<{ name: string; origin: string; sha256: Record<string, string> }> {
+  const hash = await sha256(encodeSafetensors(toTensors(parameters)));
+  return { name, origin, sha256: { [`${part}, float32`]: hash } };
 }
