@@ -68,7 +68,7 @@ import { LossAwareMemory, MEMORY_VECTORS } from "./image/loss_aware_memory.ts";
 import { LossWindow } from "./training/loss_window.ts";
 import { MetricsLog } from "./training/metrics.ts";
 import { runProgram } from "./cli/program.ts";
-import { openRepeated, type Repeated } from "./cli/replay.ts";
+import { openReplay, type Replay } from "./cli/replay.ts";
 import { BUNDLED, type DataOrigin } from "./cli/run_record.ts";
 import { openRunFolder } from "./cli/run_folder.ts";
 import { checkSameRun, runDetails } from "./cli/compare_runs.ts";
@@ -224,7 +224,7 @@ async function main(): Promise<number> {
   const { preset = "nano" } = given;
   const only = given.class === undefined ? undefined : classIndex(given.class);
   checkTools(given);
-  const repeated = await openRepeated(given.config, {
+  const repeated = await openReplay(given.config, {
     programs: ["image"],
     flags: IMAGE_FLAGS,
     given,
@@ -264,7 +264,7 @@ async function trainAndReport(
     defaults: ImageConfig;
     presetName: string;
     only: number | undefined;
-    repeated: Repeated | undefined;
+    repeated: Replay | undefined;
   },
 ): Promise<number> {
   const { config, network, specs, schedule } = resolveRun(defaults, given);

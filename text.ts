@@ -35,7 +35,7 @@ import { findCheckpoint } from "./training/checkpoint/folders.ts";
 import { parseFlags, resolveConfig } from "./cli/flags.ts";
 import { helpText, wantsHelp } from "./cli/help.ts";
 import { runProgram } from "./cli/program.ts";
-import { openRepeated } from "./cli/replay.ts";
+import { openReplay } from "./cli/replay.ts";
 import { openRunFolder } from "./cli/run_folder.ts";
 import { BUNDLED, type DataOrigin } from "./cli/run_record.ts";
 import { describeSession } from "./cli/session.ts";
@@ -61,10 +61,10 @@ import {
   type TextSamplingConfig,
 } from "./text/denoiser_flags.ts";
 import { TEXT_EXTENDABLE, type TextConfig, type TextFlags, textSettingsOf } from "./text/flags.ts";
-import { repeatedFlags, TEXT_PROGRAMS } from "./text/replay.ts";
+import { replayFlags, TEXT_PROGRAMS } from "./text/replay.ts";
 import { openTextStart } from "./text/start.ts";
 import { openTextVae } from "./text/autoencoder/checkpoint.ts";
-import { checkHeldOut } from "./text/trained_on.ts";
+import { checkNoLeak } from "./text/trained_on.ts";
 import { trainTextVae } from "./text/autoencoder/train.ts";
 
 /** From random weights, an hour on two cores: what checkpoints/text-vae was trained with. */
@@ -297,11 +297,11 @@ async function main(): Promise<number> {
     });
     return EXIT.done;
   }
-  const repeated = await openRepeated(flags.config, {
+  const repeated = await openReplay(flags.config, {
     ...{ programs: TEXT_PROGRAMS, flags: TEXT_PROGRAM_FLAGS, given: flags },
     defaults: PRESETS.small,
   });
-  const given = repeatedFlags(flags, repeated);
+  const given = replayFlags(flags, repeated);
   const { preset = "nano", stage = "all" } = given;
   const evaluated = stage === "all" || stage === "evaluate" || stage === "baseline";
   const sampled = evaluated || stage === "sample";
@@ -328,7 +328,7 @@ async function main(): Promise<number> {
   });
   const { config } = start;
   const data = await loadTextData(given, config, repeated?.sampleOnly);
-  if (given.vae === undefined) checkHeldOut(start, data);
+  if (given.vae === undefined) checkNoLeak(start, data);
   data.examples(diffusion); // or there is no such condition
   const session = await describeSession(["text", ...Deno.args], device, {
     root: import.meta.dirname ?? ".",

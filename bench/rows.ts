@@ -10,7 +10,7 @@ import { initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { initTrainState } from "../training/diffusion_step.ts";
 import { compileInPlaceTrainStep } from "../training/in_place_step.ts";
-import { noisyBatch } from "../image/batches.ts";
+import { imageBatch } from "../image/batches.ts";
 import type { Row } from "./row.ts";
 import { textRows } from "./text_rows.ts";
 import { textVaeRows } from "./text_vae_rows.ts";
@@ -46,7 +46,7 @@ function training(preset: "nano" | "small", batchSize: number): Row {
       let count = 0;
       return Promise.resolve({
         run: async () => {
-          const { batch } = noisyBatch(examples, random.at(count++), {
+          const { batch } = imageBatch(examples, random.at(count++), {
             schedule: noiseSchedule(),
             nullClass: CLASSES,
             size: [SIDE, SIDE],

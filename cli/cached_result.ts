@@ -26,7 +26,7 @@ function hashOf(value: JsonValue): string {
  * @returns The result, which is JSON.
  * @throws {UserError} If what the folder holds was altered.
  */
-export async function madeOnce<T>(
+export async function cachedResult<T>(
   folder: string,
   from: JsonObject,
   found: string,
@@ -37,7 +37,7 @@ export async function madeOnce<T>(
 ): Promise<T> {
   const key = hashOf(from);
   const path = `${folder}/${RECORD}`;
-  const before = await madeBefore(folder);
+  const before = await readCachedResult(folder);
   if (before?.["key"] === key) {
     log(`${found} in ${folder} already`);
     return before["result"] as T;
@@ -52,11 +52,11 @@ export async function madeOnce<T>(
 }
 
 /**
- * What {@linkcode madeOnce} wrote into a folder; undefined where there is nothing whole.
+ * What {@linkcode cachedResult} wrote into a folder; undefined where there is nothing whole.
  *
  * @throws {UserError} If it was altered: a result is used as it is, so it has to be what was made.
  */
-export async function madeBefore(folder: string): Promise<JsonObject | undefined> {
+export async function readCachedResult(folder: string): Promise<JsonObject | undefined> {
   const path = `${folder}/${RECORD}`;
   const text = await Deno.readTextFile(path).catch(() => undefined);
   if (text === undefined) return undefined;

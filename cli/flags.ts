@@ -165,7 +165,7 @@ export function resolveConfig<C extends object, D extends object>(
  * @param where Where they are from, for the message.
  * @throws {UserError} Naming the first that a flag would have refused.
  */
-export function checkConfig(config: object, groups: FlagGroups, where: string): void {
+export function checkSettings(config: object, groups: FlagGroups, where: string): void {
   const values = new Map(Object.entries(config));
   for (const { key, flag } of byKebab(groups).values()) {
     const value = values.get(key);

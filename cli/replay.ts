@@ -4,7 +4,7 @@ import { usageError, UserError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { printable, quote } from "../base/quote.ts";
 import type { FlagGroups } from "./flag_kinds.ts";
-import { checkConfig, kebabCase } from "./flags.ts";
+import { checkSettings, kebabCase } from "./flags.ts";
 import {
   BUNDLED,
   type DataOrigin,
@@ -15,10 +15,10 @@ import {
 import { dataDifference, sessionNotes } from "./compare_runs.ts";
 
 /** Flags of any program that `--config` answers, or that are of no training. */
-const CONTRARY = ["preset", "sampleOnly", "study", "checkpoint"] as const;
+const CONFLICTS = ["preset", "sampleOnly", "study", "checkpoint"] as const;
 
 /** A run that is to be repeated. */
-export interface Repeated {
+export interface Replay {
   /** Every setting that its record holds, over those of a preset for settings that are younger. */
   readonly settings: JsonObject;
   /** The settings that the record holds. */
@@ -35,7 +35,7 @@ export interface Repeated {
   check(data: readonly DataOrigin[], session: RunSession): string[];
 }
 
-/** Options of {@linkcode openRepeated}. */
+/** Options of {@linkcode openReplay}. */
 export interface RepeatedOptions {
   /** The programs whose records will do. */
   readonly programs: readonly string[];
@@ -54,12 +54,12 @@ export interface RepeatedOptions {
  * @returns undefined where there is no path.
  * @throws {UserError} If it is no such record, or flags were given that say otherwise.
  */
-export async function openRepeated(
+export async function openReplay(
   path: string | undefined,
   { programs, flags, given, defaults }: RepeatedOptions,
-): Promise<Repeated | undefined> {
+): Promise<Replay | undefined> {
   if (path === undefined) return undefined;
-  const contrary = CONTRARY.find((key) => given[key] !== undefined && given[key] !== false);
+  const contrary = CONFLICTS.find((key) => given[key] !== undefined && given[key] !== false);
   if (contrary !== undefined) {
     throw usageError(
       `--config ${path} says what is trained: leave --${kebabCase(contrary)} out.`,
@@ -77,7 +77,7 @@ export async function openRepeated(
     );
   }
   const recorded = { ...laterSettings(record), ...record.config };
-  checkConfig(recorded, flags, path);
+  checkSettings(recorded, flags, path);
   const names = new Set(Object.values(flags).flatMap((group) => Object.keys(group)));
   const unknown = Object.keys(recorded).find((key) => !names.has(key));
   if (unknown !== undefined) {

@@ -4,9 +4,9 @@ import { toModelRange } from "../datasets/pixels.ts";
 import type { TimedBatch } from "../diffusion/objective.ts";
 import { float32, int32 } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
-import { type NoisySampleOptions, noisySamples } from "../training/noised_batch.ts";
+import { noisedBatch, type NoisySampleOptions } from "../training/noised_batch.ts";
 
-/** Options of {@linkcode noisyBatch}. */
+/** Options of {@linkcode imageBatch}. */
 export interface NoisyBatchOptions extends NoisySampleOptions {
   /** The label that stands for none. */
   readonly nullClass: number;
@@ -17,7 +17,7 @@ export interface NoisyBatchOptions extends NoisySampleOptions {
 }
 
 /** Puts a batch together. Noise, time steps and dropped labels come from `random` alone. */
-export function noisyBatch(
+export function imageBatch(
   { images, labels }: LabelledImages,
   random: RandomStream,
   options: NoisyBatchOptions,
@@ -28,7 +28,7 @@ export function noisyBatch(
     Int32Array.from(labels, (label, i) => dropped[i]! < classDropout ? nullClass : label),
   );
   const x0 = float32(toModelRange(images), [labels.length, height, width, 1]);
-  return noisySamples(x0, random, options, () => ({ classLabels }));
+  return noisedBatch(x0, random, options, () => ({ classLabels }));
 }
 
 /** Options of {@linkcode trainingBatches}. */
@@ -55,7 +55,7 @@ export function trainingBatches(
   });
   const draws = random.stream("training");
   return (step) =>
-    noisyBatch(gatherImages(examples, indicesAt(step)), draws.at(step), {
+    imageBatch(gatherImages(examples, indicesAt(step)), draws.at(step), {
       ...options,
       probabilities: probabilitiesNow?.() ?? options.probabilities,
     });
@@ -80,7 +80,7 @@ export function validationBatches(
   for (let start = 0; start < count; start += VALIDATION_BATCH) {
     const length = Math.min(VALIDATION_BATCH, count - start);
     const indices = Uint32Array.from({ length }, (_, i) => start + i);
-    batches.push(noisyBatch(gatherImages(examples, indices), random.at(start), options));
+    batches.push(imageBatch(gatherImages(examples, indices), random.at(start), options));
   }
   return batches;
 }

@@ -21,7 +21,7 @@ import type { ImageConfig, ImageFlags } from "./flags.ts";
 type AnySampler = SamplerName | FlowSamplerName;
 
 /** The settings that some samplers alone take. */
-const TAKEN_BY: Partial<Record<keyof ImageConfig, readonly AnySampler[]>> = {
+const OPTIONS_OF_SAMPLER: Partial<Record<keyof ImageConfig, readonly AnySampler[]>> = {
   eta: ["ddim"],
   varianceType: ["ddpm"],
   solverOrder: ["dpmpp_multistep", "dpmpp_sde", "dpmpp_singlestep", "unipc"],
@@ -36,7 +36,7 @@ const TAKEN_BY: Partial<Record<keyof ImageConfig, readonly AnySampler[]>> = {
 const STEP_FLAGS = ["sampleTimesteps", "respacing", "sampleSteps", "timestepSpacing"] as const;
 
 /** Calls a function whose errors are about a flag, and says so. */
-function about<T>(flag: string, fn: () => T): T {
+function asUsageError<T>(flag: string, fn: () => T): T {
   try {
     return fn();
   } catch (error) {
@@ -56,14 +56,14 @@ export function timestepsOf(
   numTrainTimesteps: number,
 ): number[] | undefined {
   if (sampleTimesteps !== undefined) {
-    return about(
+    return asUsageError(
       `--sample-timesteps ${sampleTimesteps}`,
       () => inferenceTimesteps(numTrainTimesteps, { timesteps: sampleTimesteps }),
     );
   }
   if (respacing === undefined) return undefined;
   const [, quadratic] = /^quad(\d+)$/.exec(respacing) ?? [];
-  return about(
+  return asUsageError(
     `--respacing ${respacing}`,
     () =>
       quadratic === undefined
@@ -84,7 +84,7 @@ export function guidanceIntervalOf(
 ): [low: number, high: number] | undefined {
   if (guidanceLow === 0 && guidanceHigh === 0) return undefined;
   if (isFlowSampler(sampler)) return flowInterval(guidanceLow, guidanceHigh, schedule);
-  return about(
+  return asUsageError(
     `--guidance-low ${guidanceLow} --guidance-high ${guidanceHigh}`,
     () => guidanceInterval(schedule, guidanceLow, guidanceHigh === 0 ? Infinity : guidanceHigh),
   );
@@ -149,7 +149,7 @@ export function resolveSampling(
       `--sample-steps ${sampleSteps} is more than the ${T} --timesteps there are: lower it.`,
     );
   }
-  for (const [key, takers] of Object.entries(TAKEN_BY)) {
+  for (const [key, takers] of Object.entries(OPTIONS_OF_SAMPLER)) {
     if (given[key as keyof ImageFlags] === undefined || takers.includes(config.sampler)) continue;
     throw usageError(
       `--${kebabCase(key)} is for --sampler ${

@@ -237,7 +237,7 @@ export const IMAGE_FLAGS = {
 export type ImageFlags = Partial<FlagValues<typeof IMAGE_FLAGS>>;
 
 /** Flags that say where to compute, or what to do besides training: no settings of a run. */
-const ASIDE = [
+const NOT_SETTINGS = [
   ...[
     "preset",
     "config",
@@ -254,7 +254,7 @@ const ASIDE = [
   "trajectory",
 ] as const;
 
-type Settings = Omit<FlagValues<typeof IMAGE_FLAGS>, typeof ASIDE[number]>;
+type Settings = Omit<FlagValues<typeof IMAGE_FLAGS>, typeof NOT_SETTINGS[number]>;
 
 /** Settings that no preset has: where they are given, they take the place of others. */
 type Optional = "sampleTimesteps" | "respacing" | "startFrom";
@@ -264,7 +264,7 @@ export type ImageConfig = Omit<Settings, Optional> & Partial<Pick<Settings, Opti
 
 /** The settings among the flags that were given. */
 export function settingsOf(given: ImageFlags): Partial<ImageConfig> {
-  const aside: readonly string[] = ASIDE;
+  const aside: readonly string[] = NOT_SETTINGS;
   return Object.fromEntries(Object.entries(given).filter(([key]) => !aside.includes(key)));
 }
 

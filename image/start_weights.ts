@@ -8,7 +8,7 @@ import {
 import { unetConfigToJson } from "../diffusion/networks/unet_config.ts";
 import type { JsonObject } from "../base/json.ts";
 import type { HostParameters } from "../nn/parameters.ts";
-import { checkConfig } from "../training/checkpoint/check_model.ts";
+import { checkSameModel } from "../training/checkpoint/check_model.ts";
 import { loadCheckpoint } from "../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint/folders.ts";
 import type { DataOrigin } from "../cli/run_record.ts";
@@ -38,7 +38,7 @@ export async function loadStartWeights(
   const found = await resolveCheckpoint(directory, (line) => console.error(line));
   const { config, parameters } = loadImageModel(await loadCheckpoint(found, { state: false }));
   const folder = isDit(config) ? "transformer" : "unet";
-  checkConfig(configJson(config), configJson(expected), `--start-from: ${found}/${folder}`);
+  checkSameModel(configJson(config), configJson(expected), `--start-from: ${found}/${folder}`);
   return {
     // Of equal copies of an embedding, one is enough where blocks share it.
     parameters: Object.fromEntries(

@@ -17,7 +17,7 @@ export function argMax(
  * @param count How many; all of them if there are no more.
  * @returns Rising, [min(count, total)].
  */
-export function spread(total: number, count: number): Uint32Array {
+export function evenIndices(total: number, count: number): Uint32Array {
   const length = Math.min(count, total);
   return Uint32Array.from({ length }, (_, i) => Math.floor((i + 0.5) * total / length));
 }
@@ -29,7 +29,7 @@ export function spread(total: number, count: number): Uint32Array {
  * stays in front.
  * @returns Its place, or -1 if it is none of the smallest, as is NaN.
  */
-export function keepSmallest(smallest: Float64Array, value: number): number {
+export function insertSorted(smallest: Float64Array, value: number): number {
   const at = smallest.findIndex((kept) => value < kept);
   if (at < 0) return -1;
   smallest.copyWithin(at + 1, at);

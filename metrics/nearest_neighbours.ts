@@ -2,7 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
 import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
-import { keepSmallest } from "./arrays.ts";
+import { insertSorted } from "./arrays.ts";
 
 /** Neighbours of one vector. */
 export interface Neighbours {
@@ -51,7 +51,7 @@ export async function nearestNeighbours(
         const product = block.values[i * block.columns + j]!;
         const squared = queryNorms[block.row + i]! + norms[block.column + j]! - 2 * product;
         // In float32 an image's distance to itself may come out below zero.
-        const place = keepSmallest(distances, Math.sqrt(Math.max(0, squared)));
+        const place = insertSorted(distances, Math.sqrt(Math.max(0, squared)));
         if (place < 0) continue;
         indices.copyWithin(place + 1, place);
         indices[place] = block.column + j;

@@ -5,7 +5,7 @@
 import { UserError } from "../base/errors.ts";
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
 import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
-import { keepSmallest } from "./arrays.ts";
+import { insertSorted } from "./arrays.ts";
 
 /** Shares in [0, 1]. */
 export interface PrecisionRecall {
@@ -37,7 +37,7 @@ async function squaredRadii(
         const [a, b] = [block.row + i, block.column + j];
         if (a === b) continue;
         const distance = norms[a]! + norms[b]! - 2 * block.values[i * block.columns + j]!;
-        keepSmallest(nearest[a]!, distance);
+        insertSorted(nearest[a]!, distance);
       }
     }
   }

@@ -178,7 +178,7 @@ export const TEXT_FLAGS = {
 export type TextFlags = Partial<FlagValues<typeof TEXT_FLAGS>>;
 
 /** Flags that say where to compute, or what to do besides training: no settings of a run. */
-const ASIDE = [
+const NOT_SETTINGS = [
   ...[
     "stage",
     "preset",
@@ -195,7 +195,7 @@ const ASIDE = [
   ] as const,
 ] as const;
 
-type Settings = Omit<FlagValues<typeof TEXT_FLAGS>, typeof ASIDE[number]>;
+type Settings = Omit<FlagValues<typeof TEXT_FLAGS>, typeof NOT_SETTINGS[number]>;
 
 /** Settings that a preset need not have. */
 type Unset = "startFrom" | "encoderFrom" | "decoderFrom" | "encoderLearningRate";
@@ -207,7 +207,7 @@ export type TextConfig =
 
 const SETTINGS = new Set(
   Object.values(TEXT_FLAGS).flatMap((group) => Object.keys(group))
-    .filter((key) => !(ASIDE as readonly string[]).includes(key)),
+    .filter((key) => !(NOT_SETTINGS as readonly string[]).includes(key)),
 );
 
 /** The settings of the autoencoder among others, such as all flags that were given. */

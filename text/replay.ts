@@ -1,6 +1,6 @@
 /** `--config` of text.ts: a run of several stages, each with settings of its own. */
 import { usageError } from "../base/errors.ts";
-import type { Repeated } from "../cli/replay.ts";
+import type { Replay } from "../cli/replay.ts";
 import type { TextFlags } from "./flags.ts";
 
 /** The programs whose records text.ts can repeat: a run's, and a denoiser's of another autoencoder. */
@@ -12,7 +12,7 @@ export const TEXT_PROGRAMS = ["text", "text-diffusion"] as const;
  *
  * @throws {UserError} With exit code 2 if it is a denoiser's, and its autoencoder was not named.
  */
-export function repeatedFlags<F extends TextFlags>(given: F, repeated: Repeated | undefined): F {
+export function replayFlags<F extends TextFlags>(given: F, repeated: Replay | undefined): F {
   if (repeated === undefined) return given;
   const { recorded } = repeated;
   if (recorded["steps"] === undefined && given.vae === undefined) {

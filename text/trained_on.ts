@@ -70,7 +70,7 @@ function checked({ dataset, sample, rows, validationSize }: JsonObject, path: st
  * @param log Where a warning goes.
  * @throws {UserError} With exit code 2 where fewer held-out texts would do.
  */
-export function checkHeldOut(
+export function checkNoLeak(
   { trainedOn: then, config: { dataset, validationSize } }: Pick<TextStart, "trainedOn"> & {
     readonly config: Pick<TextConfig, "dataset" | "validationSize">;
   },

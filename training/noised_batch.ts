@@ -18,7 +18,7 @@ import { drawTimesteps, type TimestepDraw } from "../diffusion/timestep_sampling
 import type { HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
 
-/** Options of {@linkcode noisySamples}. */
+/** Options of {@linkcode noisedBatch}. */
 export interface NoisySampleOptions {
   /** The noise schedule; of a flow, only its T counts. */
   readonly schedule: NoiseSchedule;
@@ -59,7 +59,7 @@ function drawPlaces(count: number, random: RandomStream, options: NoisySampleOpt
  * @param x0 Clean samples [B, ...].
  * @param conditionAt The condition by name, given the time steps [B] where there are any.
  */
-export function noisySamples(
+export function noisedBatch(
   x0: HostArray,
   random: RandomStream,
   options: NoisySampleOptions,

@@ -8,7 +8,7 @@ import { canonicalJson, type JsonObject, sha256 } from "../../base/json.ts";
 import type { ImageConfig } from "../flags.ts";
 import { formatDuration } from "../../cli/progress.ts";
 import type { EvaluationTask } from "./evaluate.ts";
-import { drawSeed } from "../sampling/evaluation_set.ts";
+import { drawEvaluationSet } from "../sampling/evaluation_set.ts";
 import type { Quality } from "./quality.ts";
 import { openQualityMeter } from "./quality_meter.ts";
 import { STUDY_STEPS, type StudyLog, type StudyRow } from "./study_log.ts";
@@ -96,7 +96,7 @@ export async function runStudy(
         `${setting.steps} steps` +
         (Number.isNaN(perStep) ? "" : `; ${formatDuration(perStep * left)} left in all`),
     );
-    const drawn = await drawSeed(
+    const drawn = await drawEvaluationSet(
       device,
       { ...task, config: configOf(config, setting) },
       config.seed,

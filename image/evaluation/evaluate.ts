@@ -11,8 +11,8 @@ import { encodePng } from "../../report/png.ts";
 import type { ImageConfig } from "../flags.ts";
 import { Progress } from "../../cli/progress.ts";
 import type { Classifier } from "../classifier/checkpoint.ts";
-import { drawSeed } from "../sampling/evaluation_set.ts";
-import { drawSettings, type SampledModel } from "../sampling/options.ts";
+import { drawEvaluationSet } from "../sampling/evaluation_set.ts";
+import { type SampledModel, samplingOptionsOf } from "../sampling/options.ts";
 import { csv } from "../../base/csv.ts";
 import {
   type Evaluation,
@@ -64,7 +64,7 @@ async function measureBound(
   { model, config, data }: Pick<EvaluationTask, "model" | "config" | "data">,
 ): Promise<TimestepLosses | undefined> {
   if (isFlowSampler(config.sampler)) return undefined;
-  const settings = drawSettings(model, config);
+  const settings = samplingOptionsOf(model, config);
   const varianceType = boundVariance(model);
   await using session = openSampling(device, {
     ...settings,
@@ -116,7 +116,7 @@ export async function evaluateImages(device: Device, task: EvaluationTask): Prom
   const seeds: SeedQuality[] = [];
   let first: Uint8Array | undefined;
   for (let seed = config.seed; seed < config.seed + task.seeds; seed++) {
-    const { pixels, labels } = await drawSeed(device, task, seed);
+    const { pixels, labels } = await drawEvaluationSet(device, task, seed);
     first ??= pixels;
     seeds.push({ seed, ...await meter.measure(pixels, conditional ? labels : undefined) });
   }

@@ -9,7 +9,7 @@ import { PIXELS } from "../sampling/tool.ts";
 import { compileProducts } from "./device_products.ts";
 import type { InnerProducts } from "../../metrics/inner_products.ts";
 import { nearestNeighbours, type Neighbours } from "../../metrics/nearest_neighbours.ts";
-import { keepSmallest, spread } from "../../metrics/arrays.ts";
+import { evenIndices, insertSorted } from "../../metrics/arrays.ts";
 
 /** Neighbours beside a sample. */
 const SHOWN = 6;
@@ -58,7 +58,7 @@ export async function nearestImages(
     found.forEach(({ indices, distances }, query) => {
       const kept = nearest[query]!;
       indices.forEach((index, i) => {
-        const place = keepSmallest(kept.distances, distances[i]! / Math.sqrt(size));
+        const place = insertSorted(kept.distances, distances[i]! / Math.sqrt(size));
         if (place < 0) return;
         kept.indices.copyWithin(place + 1, place);
         kept.indices[place] = start + index;
@@ -91,7 +91,7 @@ export async function nearestTraining(
     await nearestImages(queries, train.images, { size: PIXELS, k, products });
   try {
     const few = (images: Uint8Array, count: number) =>
-      gather(images, spread(images.length / PIXELS, count), PIXELS);
+      gather(images, evenIndices(images.length / PIXELS, count), PIXELS);
     const shown = few(samples, CLASSES);
     const rows = shown.length / PIXELS;
     const columns = 1 + SHOWN;

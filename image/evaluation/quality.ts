@@ -10,7 +10,7 @@ import { frechetDistance } from "../../metrics/frechet_distance.ts";
 import type { InnerProducts } from "../../metrics/inner_products.ts";
 import { kernelDistance } from "../../metrics/kernel_distance.ts";
 import { precisionRecall } from "../../metrics/precision_recall.ts";
-import { spread } from "../../metrics/arrays.ts";
+import { evenIndices } from "../../metrics/arrays.ts";
 
 /** The figures. */
 export interface Quality {
@@ -44,11 +44,11 @@ export interface RealFeatures {
   readonly statistics: FeatureStatistics;
 }
 
-/** A few vectors of a set, see {@linkcode spread}. @returns [count, D], or all if there are no more. */
+/** A few vectors of a set, see {@linkcode evenIndices}. @returns [count, D], or all if there are no more. */
 function spreadRows(rows: FeatureRows, count: number): FeatureRows {
   const { data, width } = rows;
   const chosen = new Float32Array(count * width);
-  spread(countRows(rows), count).forEach((row, i) =>
+  evenIndices(countRows(rows), count).forEach((row, i) =>
     chosen.set(data.subarray(row * width, (row + 1) * width), i * width)
   );
   return { data: chosen, width };

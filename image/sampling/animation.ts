@@ -54,7 +54,7 @@ export function drawAnimation(
 }
 
 /** Collects what drawSamples tells of a few samples, one of each class, step by step. */
-export class Emergence {
+export class TrajectoryRecorder {
   /** The numbers of the samples. */
   readonly chosen: readonly number[];
   readonly #frames: Uint8Array[] = [];

@@ -4,7 +4,7 @@ import { randomStream } from "../../nn/random.ts";
 import type { ImageConfig } from "../flags.ts";
 import { Progress } from "../../cli/progress.ts";
 import { drawSamples } from "./samples.ts";
-import { drawSettings, type SampledModel } from "./options.ts";
+import { type SampledModel, samplingOptionsOf } from "./options.ts";
 import { labelsOf } from "./grid.ts";
 import { evaluationsOf } from "./session.ts";
 
@@ -26,7 +26,7 @@ export interface SeedTask {
  *
  * @returns Their pixels [N, 28, 28] and their classes [N].
  */
-export async function drawSeed(
+export async function drawEvaluationSet(
   device: Device,
   { model, config, samples }: SeedTask,
   seed: number,
@@ -39,7 +39,7 @@ export async function drawSeed(
     label: `sampling, seed ${seed}:`,
   });
   const pixels = await drawSamples(device, {
-    ...drawSettings(model, config),
+    ...samplingOptionsOf(model, config),
     labels,
     random: randomStream(seed).stream("samples"),
     batchSize: EVALUATION_BATCH,

@@ -10,9 +10,9 @@ import { encodePng } from "../../report/png.ts";
 import { CLASSES, SIDE } from "../config.ts";
 import type { ImageConfig } from "../flags.ts";
 import { Progress } from "../../cli/progress.ts";
-import { drawAnimation, Emergence } from "./animation.ts";
+import { drawAnimation, TrajectoryRecorder } from "./animation.ts";
 import { drawSamples } from "./samples.ts";
-import { drawSettings, type SampledModel } from "./options.ts";
+import { type SampledModel, samplingOptionsOf } from "./options.ts";
 import { evaluationsOf } from "./session.ts";
 
 /** Samples that are drawn together: enough for all cores, few enough for any memory. */
@@ -64,9 +64,9 @@ export async function sampleGrid(
     itemsPerStep: Math.min(count, SAMPLE_BATCH) / evaluations,
     label: "sampling",
   });
-  const emergence = animation === undefined ? undefined : new Emergence(labels);
+  const emergence = animation === undefined ? undefined : new TrajectoryRecorder(labels);
   const data = await drawSamples(device, {
-    ...drawSettings(model, config),
+    ...samplingOptionsOf(model, config),
     labels,
     ...(emergence === undefined ? {} : { onStep: (step) => emergence.add(step) }),
     random: randomStream(config.seed).stream("samples"),

@@ -13,14 +13,14 @@ export interface SampledModel extends Pick<DrawOptions, "parameters" | "config" 
 }
 
 /** A model and how it is sampled; whoever draws adds classes and randomness. */
-export type DrawSettings = Omit<DrawOptions, "labels" | "random" | "batchSize" | "onProgress">;
+export type SamplingOptions = Omit<DrawOptions, "labels" | "random" | "batchSize" | "onProgress">;
 
 /**
  * Puts the settings together.
  *
  * @throws {UserError} With exit code 2 if the settings do not fit the model's schedule.
  */
-export function drawSettings(model: SampledModel, config: ImageConfig): DrawSettings {
+export function samplingOptionsOf(model: SampledModel, config: ImageConfig): SamplingOptions {
   const { sampler, sampleSteps, timestepSpacing, eta, varianceType, solverOrder } = config;
   const { flowShift } = config;
   const timesteps = timestepsOf(config, model.schedule.numTrainTimesteps);

@@ -8,7 +8,7 @@ import type { RandomStream } from "../../nn/random.ts";
 import { SIDE } from "../config.ts";
 import type { ImageConfig } from "../flags.ts";
 import { Progress } from "../../cli/progress.ts";
-import { type DrawSettings, drawSettings, type SampledModel } from "./options.ts";
+import { type SampledModel, type SamplingOptions, samplingOptionsOf } from "./options.ts";
 import { openSampling, type SamplingSession } from "./session.ts";
 
 /** Numbers an image. */
@@ -29,7 +29,7 @@ export interface ToolTask {
 /** A compiled model with a progress line. */
 export interface Tool extends SamplingSession {
   /** How it is sampled. */
-  readonly settings: DrawSettings;
+  readonly settings: SamplingOptions;
 }
 
 /**
@@ -43,7 +43,7 @@ export async function openTool(
   { evaluations, images, label }: { evaluations: number; images: number; label: string },
 ): Promise<Tool> {
   await makeFolder(path.slice(0, path.lastIndexOf("/"))); // known to fail before the work is done
-  const settings = drawSettings(model, config);
+  const settings = samplingOptionsOf(model, config);
   const progress = new Progress({ total: evaluations, itemsPerStep: images / evaluations, label });
   let done = 0;
   const session = openSampling(device, settings, () => progress.update(++done));

@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { UserError } from "../../base/errors.ts";
-import { madeBefore, madeOnce } from "../../cli/cached_result.ts";
+import { cachedResult, readCachedResult } from "../../cli/cached_result.ts";
 import { permitted } from "../permissions.ts";
 
 Deno.test({
-  name: "madeOnce() makes a result again only from something else, in an empty folder",
+  name: "cachedResult() makes a result again only from something else, in an empty folder",
   ignore: !permitted({ name: "read" }, { name: "write" }),
   fn: async () => {
     const place = await Deno.makeTempDir();
@@ -12,7 +12,7 @@ Deno.test({
     const said: string[] = [];
     let made = 0;
     const from = (seed: number) =>
-      madeOnce(folder, { seed, other: { a: 1 } }, "it is", {
+      cachedResult(folder, { seed, other: { a: 1 } }, "it is", {
         make: async () => {
           await Deno.writeTextFile(`${folder}/${seed}.txt`, "");
           return { seed, made: ++made };
@@ -20,14 +20,14 @@ Deno.test({
         log: (line) => said.push(line),
       });
     try {
-      assertEquals(await madeBefore(folder), undefined);
+      assertEquals(await readCachedResult(folder), undefined);
       assertEquals(await from(1), { seed: 1, made: 1 });
       assertEquals(await from(1), { seed: 1, made: 1 });
       assertStringIncludes(said.join(), `it is in ${folder} already`);
       assertEquals(await from(2), { seed: 2, made: 2 });
       const names = Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
       assertEquals(names, ["2.txt", "record.json"]);
-      assertEquals((await madeBefore(folder))?.["result"], { seed: 2, made: 2 });
+      assertEquals((await readCachedResult(folder))?.["result"], { seed: 2, made: 2 });
       assertEquals(said.length, 1);
     } finally {
       await Deno.remove(place, { recursive: true });
@@ -37,20 +37,23 @@ Deno.test({
 
 Deno.test({
   name:
-    "madeOnce() refuses a result that was altered by name, and makes one of an earlier version anew",
+    "cachedResult() refuses a result that was altered by name, and makes one of an earlier version anew",
   ignore: !permitted({ name: "read" }, { name: "write" }),
   fn: async () => {
     const folder = await Deno.makeTempDir();
     const path = `${folder}/record.json`;
     const makeTexts = (...texts: string[]) =>
-      madeOnce(folder, { seed: 1 }, "it is", { make: () => Promise.resolve({ texts }), log() {} });
+      cachedResult(folder, { seed: 1 }, "it is", {
+        make: () => Promise.resolve({ texts }),
+        log() {},
+      });
     try {
       await makeTexts("a", "b");
       const written = await Deno.readTextFile(path);
       for (const result of ['"x"', "null", '{"texts": "ab"}', '{"texts": ["a", "c"]}']) {
         const { result: _, ...rest } = JSON.parse(written);
         await Deno.writeTextFile(path, `${JSON.stringify(rest).slice(0, -1)},"result":${result}}`);
-        for (const read of [() => makeTexts("c"), () => madeBefore(folder)]) {
+        for (const read of [() => makeTexts("c"), () => readCachedResult(folder)]) {
           await assertRejects(read, UserError, `${path} is altered`);
         }
       }
@@ -59,7 +62,7 @@ Deno.test({
       assertEquals(await makeTexts("c"), { texts: ["a", "b"] });
       const { resultHash: _, ...earlier } = JSON.parse(written);
       await Deno.writeTextFile(path, JSON.stringify(earlier));
-      assertEquals(await madeBefore(folder), undefined);
+      assertEquals(await readCachedResult(folder), undefined);
       assertEquals(await makeTexts("c"), { texts: ["c"] });
     } finally {
       await Deno.remove(folder, { recursive: true });

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { EXIT, UserError } from "../../base/errors.ts";
 import {
-  checkConfig,
+  checkSettings,
   choice,
   integer,
   integers,
@@ -187,9 +187,9 @@ Deno.test("resolveConfig() puts what is given in the place of the preset's value
   assertEquals(resolveConfig(preset, { steps: undefined }).steps, 10);
 });
 
-Deno.test("checkConfig() accepts what the flags accept and leaves other keys alone", () => {
+Deno.test("checkSettings() accepts what the flags accept and leaves other keys alone", () => {
   const good = { steps: 1, eta: 0.5, blockOutChannels: [1, 2], resume: false, out: "a", other: {} };
-  checkConfig(good, FLAGS, "nano");
+  checkSettings(good, FLAGS, "nano");
   assertEquals(parse("--steps=1", "--eta=0.5", "--block-out-channels=1,2"), {
     steps: good.steps,
     eta: good.eta,
@@ -197,7 +197,7 @@ Deno.test("checkConfig() accepts what the flags accept and leaves other keys alo
   });
 });
 
-Deno.test("checkConfig() names the setting when a flag would refuse it", () => {
+Deno.test("checkSettings() names the setting when a flag would refuse it", () => {
   for (
     const [bad, message] of [
       [{ steps: 0 }, "c.json: steps is 0, but must be an integer of at least 1"],
@@ -207,5 +207,5 @@ Deno.test("checkConfig() names the setting when a flag would refuse it", () => {
       [{ resume: "true" }, 'c.json: resume is "true", but must be true or false'],
       [{ sampler: "euler" }, 'c.json: sampler is "euler", but must be one of ddpm, ddim'],
     ] as [object, string][]
-  ) assertThrows(() => checkConfig(bad, FLAGS, "c.json"), UserError, message);
+  ) assertThrows(() => checkSettings(bad, FLAGS, "c.json"), UserError, message);
 });

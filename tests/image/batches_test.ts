@@ -5,7 +5,7 @@ import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { SELF_CONDITIONING } from "../../diffusion/self_conditioning.ts";
 import { randomStream } from "../../nn/random.ts";
 import {
-  noisyBatch,
+  imageBatch,
   type NoisyBatchOptions,
   trainingBatches,
   validationBatches,
@@ -24,14 +24,14 @@ function numbered(count: number): LabelledImages {
 }
 
 /** The images of a batch by their numbers. */
-function numbersOf({ batch }: ReturnType<typeof noisyBatch>): number[] {
+function numbersOf({ batch }: ReturnType<typeof imageBatch>): number[] {
   const pixels = Array.from(batch.x0.data, (value) => Math.round((value + 1) * 127.5));
   return pixels.filter((_, i) => i % 6 === 0);
 }
 
-Deno.test("noisyBatch() gives pixels in [-1, 1] and, without dropout, their labels", () => {
+Deno.test("imageBatch() gives pixels in [-1, 1] and, without dropout, their labels", () => {
   const images = Uint8Array.of(0, 255, 51, 204, 102, 153, 1, 2, 3, 4, 5, 6);
-  const { batch, timesteps } = noisyBatch(
+  const { batch, timesteps } = imageBatch(
     { images, labels: Uint8Array.of(9, 3) },
     randomStream(0),
     options,
@@ -45,10 +45,10 @@ Deno.test("noisyBatch() gives pixels in [-1, 1] and, without dropout, their labe
   assertEquals(batch.noise.shape, batch.x0.shape);
 });
 
-Deno.test("noisyBatch() drops labels as often as it is told, and noise is standard normal", () => {
+Deno.test("imageBatch() drops labels as often as it is told, and noise is standard normal", () => {
   const count = 4000;
   const data = { images: new Uint8Array(count * 6), labels: new Uint8Array(count) };
-  const { batch, timesteps } = noisyBatch(data, randomStream(1), { ...options, classDropout: 0.2 });
+  const { batch, timesteps } = imageBatch(data, randomStream(1), { ...options, classDropout: 0.2 });
   const labels = [...batch.condition["classLabels"]!.data];
   const dropped = labels.filter((label) => label === NULL_CLASS).length;
   assertEquals(labels.filter((label) => label === 0).length, count - dropped);
@@ -66,16 +66,16 @@ Deno.test("noisyBatch() drops labels as often as it is told, and noise is standa
 });
 
 for (const [classDropout, expected] of [[0, 7], [1, NULL_CLASS]] as const) {
-  Deno.test(`noisyBatch() drops every label or none at a dropout of ${classDropout}`, () => {
+  Deno.test(`imageBatch() drops every label or none at a dropout of ${classDropout}`, () => {
     const data = { images: new Uint8Array(600), labels: new Uint8Array(100).fill(7) };
-    const { batch } = noisyBatch(data, randomStream(2), { ...options, classDropout });
+    const { batch } = imageBatch(data, randomStream(2), { ...options, classDropout });
     assertEquals(new Set(batch.condition["classLabels"]!.data), new Set([expected]));
   });
 }
 
-Deno.test("noisyBatch() looks the weight of each time step up", () => {
+Deno.test("imageBatch() looks the weight of each time step up", () => {
   const weights = minSnrWeights(schedule, { gamma: 5 });
-  const { batch, timesteps } = noisyBatch(numbered(50), randomStream(3), { ...options, weights });
+  const { batch, timesteps } = imageBatch(numbered(50), randomStream(3), { ...options, weights });
   const found = batch.factors.data.slice(4 * 50);
   timesteps.forEach((t, i) => {
     const alpha = schedule.alphasCumprod[t]!;
@@ -83,9 +83,9 @@ Deno.test("noisyBatch() looks the weight of each time step up", () => {
   });
 });
 
-Deno.test("noisyBatch() makes batches of a flow, at times in the place of time steps", () => {
+Deno.test("imageBatch() makes batches of a flow, at times in the place of time steps", () => {
   const flow = { density: "uniform" } as const;
-  const { batch, timesteps } = noisyBatch(numbered(200), randomStream(3), { ...options, flow });
+  const { batch, timesteps } = imageBatch(numbered(200), randomStream(3), { ...options, flow });
   const rows = [0, 1, 2, 3].map((row) => batch.factors.data.slice(200 * row, 200 * (row + 1)));
   for (let i = 0; i < 200; i++) {
     const time = batch.timesteps.data[i]! / 100;
@@ -99,10 +99,10 @@ Deno.test("noisyBatch() makes batches of a flow, at times in the place of time s
   assertAlmostEquals(mean, 0.5, 4 / Math.sqrt(12 * 200));
 });
 
-Deno.test("noisyBatch() weighs examples against the probabilities of their time steps", () => {
+Deno.test("imageBatch() weighs examples against the probabilities of their time steps", () => {
   const probabilities = new Float64Array(100).fill(0.5 / 99);
   probabilities[7] = 0.5;
-  const { batch, timesteps, exampleWeights } = noisyBatch(
+  const { batch, timesteps, exampleWeights } = imageBatch(
     numbered(200),
     randomStream(3),
     { ...options, probabilities },
@@ -116,12 +116,12 @@ Deno.test("noisyBatch() weighs examples against the probabilities of their time 
   });
 });
 
-Deno.test("noisyBatch() draws mirrored time steps, and hybrid batches, when told to", () => {
-  const mirrored = noisyBatch(numbered(10), randomStream(3), { ...options, draw: "antithetic" });
+Deno.test("imageBatch() draws mirrored time steps, and hybrid batches, when told to", () => {
+  const mirrored = imageBatch(numbered(10), randomStream(3), { ...options, draw: "antithetic" });
   for (let i = 0; i < 5; i++) {
     assertEquals(mirrored.timesteps[i]! + mirrored.timesteps[i + 5]!, 99);
   }
-  const { batch } = noisyBatch(numbered(10), randomStream(3), { ...options, boundWeight: 0.1 });
+  const { batch } = imageBatch(numbered(10), randomStream(3), { ...options, boundWeight: 0.1 });
   const { variance } = batch as typeof batch & { variance: { shape: number[] } };
   assertEquals(variance.shape, [5, 10]);
 });

@@ -2,13 +2,13 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../base/errors.ts";
 import { nearestNeighbours } from "../../metrics/nearest_neighbours.ts";
 import { precisionRecall } from "../../metrics/precision_recall.ts";
-import { keepSmallest } from "../../metrics/arrays.ts";
+import { insertSorted } from "../../metrics/arrays.ts";
 
 const points = (...values: number[]) => ({ data: Float64Array.from(values), width: 1 });
 
-Deno.test("keepSmallest() keeps rising order and drops the largest", () => {
+Deno.test("insertSorted() keeps rising order and drops the largest", () => {
   const smallest = Float64Array.of(Infinity, Infinity, Infinity);
-  const places = [5, 1, 3, 9, 1, NaN].map((value) => keepSmallest(smallest, value));
+  const places = [5, 1, 3, 9, 1, NaN].map((value) => insertSorted(smallest, value));
   assertEquals([...smallest], [1, 1, 3]);
   assertEquals(places, [0, 0, 1, -1, 1, -1]);
 });

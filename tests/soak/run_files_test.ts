@@ -2,13 +2,13 @@
 import { UserError } from "../../base/errors.ts";
 import { type JsonObject, parseJsonObject } from "../../base/json.ts";
 import { readProgress } from "../../datasets/download/partial.ts";
-import { madeBefore, madeOnce } from "../../cli/cached_result.ts";
+import { cachedResult, readCachedResult } from "../../cli/cached_result.ts";
 import { PRESETS as IMAGE_PRESETS } from "../../image.ts";
 import { PRESETS as TEXT_PRESETS } from "../../text.ts";
 import { findCheckpoint } from "../../training/checkpoint/folders.ts";
 import type { FlagGroups } from "../../cli/flag_kinds.ts";
 import { IMAGE_FLAGS } from "../../image/flags.ts";
-import { openRepeated } from "../../cli/replay.ts";
+import { openReplay } from "../../cli/replay.ts";
 import { configHash, formatRecord, type RunRecord } from "../../cli/run_record.ts";
 import { TEXT_PROGRAM_FLAGS } from "../../text/denoiser_flags.ts";
 import {
@@ -35,7 +35,7 @@ const SETTINGS_FOLDER = folderOf(() => Promise.resolve({}));
 function settingsSurvive(program: "image" | "text", defaults: object, flags: FlagGroups): void {
   const { seed: _, ...smoke } = { seed: 0, ...defaults };
   survives<Dice>({
-    name: `openRepeated() of ${program}`,
+    name: `openReplay() of ${program}`,
     ignore: noFolders,
     input: (dice) => dice,
     read: async (dice) => {
@@ -47,7 +47,7 @@ function settingsSurvive(program: "image" | "text", defaults: object, flags: Fla
       const whole = { program, seed: 0, config, configHash: await configHash(config) };
       const record = { ...whole, data, sessions: [SESSION] } as unknown as RunRecord;
       writeOver(path, encode(formatRecord(record)));
-      const repeated = await openRepeated(path, {
+      const repeated = await openReplay(path, {
         ...{ programs: [program], flags, given: {}, defaults },
       });
       return repeated!.settings;
@@ -60,14 +60,14 @@ settingsSurvive("image", IMAGE_PRESETS.smoke, IMAGE_FLAGS);
 settingsSurvive("text", TEXT_PRESETS.smoke, TEXT_PROGRAM_FLAGS);
 
 folderSurvives(
-  "madeBefore()",
+  "readCachedResult()",
   written(async (folder) => {
-    await madeOnce(folder, { steps: 3, weights: "a".repeat(64) }, "", {
+    await cachedResult(folder, { steps: 3, weights: "a".repeat(64) }, "", {
       make: () => Promise.resolve({ texts: [{ text: "a", label: 1 }], figures: [{ value: 0.5 }] }),
     });
   }),
   async (place) => {
-    const record = await madeBefore(place);
+    const record = await readCachedResult(place);
     // What is given is what was made, whatever else the file says.
     const texts = (record?.["result"] as { texts?: { text: string }[] } | undefined)?.texts;
     if (record !== undefined && texts?.[0]?.text !== "a") throw new Error("another result");

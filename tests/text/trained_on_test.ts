@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from 
 import { fileURLToPath } from "node:url";
 import { holdOut } from "../../datasets/split.ts";
 import { UserError } from "../../base/errors.ts";
-import { checkHeldOut, findTrainedOn, type TrainedOn } from "../../text/trained_on.ts";
+import { checkNoLeak, findTrainedOn, type TrainedOn } from "../../text/trained_on.ts";
 import { permitted } from "../permissions.ts";
 
 const FIRST: TrainedOn = {
@@ -19,7 +19,7 @@ function check(
   },
 ): string[] {
   const lines: string[] = [];
-  checkHeldOut(
+  checkNoLeak(
     { trainedOn, config: { dataset, validationSize } },
     { origin: origin ?? "data-dir", rows },
     (line) => lines.push(line),
@@ -27,21 +27,21 @@ function check(
   return lines;
 }
 
-Deno.test("checkHeldOut() is silent when all held-out texts are new to the starting model", () => {
+Deno.test("checkNoLeak() is silent when all held-out texts are new to the starting model", () => {
   assertEquals(check({}), []);
   assertEquals(check({ validationSize: 50 }), []); // a part of the same 200
   assertEquals(check({ validationSize: 400, rows: 500, origin: "sample" }), []);
   assertEquals(check({ validationSize: 400, rows: 2000, dataset: "math" }), []);
 });
 
-Deno.test("checkHeldOut() refuses to measure with reviews that the starting model has learned", () => {
+Deno.test("checkNoLeak() refuses to measure with reviews that the starting model has learned", () => {
   const error = assertThrows(() => check({ validationSize: 400 }), UserError);
   assertEquals(error.exitCode, 2);
   assertStringIncludes(error.message, "--validation-size 400: 200 of 400 held-out reviews");
   assertStringIncludes(error.message, "it held out 200");
 });
 
-Deno.test("checkHeldOut() counts the learned reviews when the data are others with some in common", () => {
+Deno.test("checkNoLeak() counts the learned reviews when the data are others with some in common", () => {
   // Of the whole set's held-out reviews, those that are among the first 2,000 and were not held out there.
   const rowsOf = (rows: number) =>
     holdOut([...Array(rows).keys()], 200, "hotel reviews validation").heldOut;

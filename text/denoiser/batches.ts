@@ -10,7 +10,7 @@ import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { type RandomStream, randomStream } from "../../nn/random.ts";
 import type { ConditionTokens } from "../condition_tokens.ts";
 import { lossWeightsOf } from "../../diffusion/loss.ts";
-import { type NoisySampleOptions, noisySamples } from "../../training/noised_batch.ts";
+import { noisedBatch, type NoisySampleOptions } from "../../training/noised_batch.ts";
 import type { LatentExample } from "../data.ts";
 import type { TextDiffusionConfig } from "../denoiser_flags.ts";
 import type { TextLatents } from "./latents.ts";
@@ -225,7 +225,7 @@ export class LatentBatches {
       const rolled = stream.stream("scheduled sampling");
       const share = config.scheduledSampling * step / config.diffusionSteps;
       const rolls = rolled.next() < share;
-      return noisySamples(clean.x0, stream, options, (timesteps) => ({
+      return noisedBatch(clean.x0, stream, options, (timesteps) => ({
         ...clean.condition,
         ...(rolls && timesteps !== undefined
           ? rolloutCondition(schedule, timesteps, clean.x0.shape, rolled)
@@ -274,7 +274,7 @@ export class LatentBatches {
         this.#layout(example, Math.floor(cuts[j]! * example.targets.length), false)
       );
       const { x0, condition } = this.#clean(layouts, part.map(({ label }) => label));
-      return noisySamples(x0, stream, options, () => condition);
+      return noisedBatch(x0, stream, options, () => condition);
     });
   }
 

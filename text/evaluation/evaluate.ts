@@ -15,7 +15,7 @@ import {
   varietyFigures,
 } from "./generation_figures.ts";
 import { compileLanguageReader } from "../language_model/scores.ts";
-import { madeBefore, madeOnce } from "../../cli/cached_result.ts";
+import { cachedResult, readCachedResult } from "../../cli/cached_result.ts";
 import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
 import { trainRatingClassifier } from "./rating_classifier.ts";
 import type { TextSamples, TextSampleTask } from "../sampling/session.ts";
@@ -86,7 +86,7 @@ async function baselineFigures(
 ): Promise<MeasuredFigure[]> {
   const figures: MeasuredFigure[] = [];
   for (const kind of BASELINES) {
-    const record = await madeBefore(`${baselines[kind]}/samples`);
+    const record = await readCachedResult(`${baselines[kind]}/samples`);
     const result = record?.["result"] as { figures?: MeasuredFigure[] } | undefined;
     figures.push(...result?.figures ?? []);
   }
@@ -106,7 +106,7 @@ export async function evaluateTextsOnce(task: TextEvaluationTask): Promise<TextE
     vae: await weightsHash(vae.parameters),
     judge: judge === undefined ? null : await weightsHash(judge.model.parameters),
   };
-  return await madeOnce(
+  return await cachedResult(
     folder,
     from as unknown as JsonObject,
     "evaluate: the table of the same samples is",

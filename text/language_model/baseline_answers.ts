@@ -20,7 +20,7 @@ import {
   extractNumber,
 } from "../../metrics/answers.ts";
 import { continueQuestions } from "./answers.ts";
-import { madeOnce } from "../../cli/cached_result.ts";
+import { cachedResult } from "../../cli/cached_result.ts";
 import { accuracyFigure, type MeasuredFigure } from "../../metrics/measured_figure.ts";
 import type { SampledText } from "../sampling/session.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
@@ -71,7 +71,7 @@ async function answerBaselineOnce(
     ...{ samples, votes, sampleBatchSize, decodingTemperature },
     ...{ kind: task.kind, data: task.data.sha256, weights: await weightsHash(model.parameters) },
   };
-  return await madeOnce(
+  return await cachedResult(
     `${task.folder}/samples`,
     from as unknown as JsonObject,
     `baseline ${task.kind}: the same answers are`,

@@ -143,7 +143,7 @@ export interface SayingOptions {
  * @param options The likeliest tokens by default.
  * @returns Of each sample its blocks' texts.
  */
-export async function sayLatents(
+export async function decodeLatents(
   latents: HostArray,
   perBlock: number,
   { codec, tokenizer, scale }: {

@@ -11,11 +11,11 @@ import { checkConditionLengths } from "../condition_tokens.ts";
 import { encodeToLatents, normalizeLatents } from "../denoiser/latents.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
 import { drawTexts } from "./texts.ts";
-import { madeOnce } from "../../cli/cached_result.ts";
+import { cachedResult } from "../../cli/cached_result.ts";
 import { answerOptions, firstOfSets } from "./option_answers.ts";
 import { answerProblems } from "./problem_answers.ts";
 import type { SampleSession, TextSamples, TextSampleTask } from "./session.ts";
-import { compileLatentSampler, finalSigmaOf, sayLatents } from "./latents.ts";
+import { compileLatentSampler, decodeLatents, finalSigmaOf } from "./latents.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /**
@@ -66,7 +66,7 @@ export async function sampleOnce(task: TextSampleTask): Promise<TextSamples> {
     ...{ sampling: heardSampling(task), config, vae: model.vae, data: data.sha256 },
     weights: await weightsHash(model.parameters),
   };
-  return await madeOnce(folder, made as unknown as JsonObject, "sample: the same samples are", {
+  return await cachedResult(folder, made as unknown as JsonObject, "sample: the same samples are", {
     make: () => sampleTexts(task),
   });
 }
@@ -118,7 +118,7 @@ export async function openSampleSession(
   const session: SampleSession = {
     ...{ ...task, sampling, sampler, batches, examples, encode },
     say: (latents, request) =>
-      sayLatents(
+      decodeLatents(
         latents,
         k,
         { codec, ...vae, scale: model.scale },

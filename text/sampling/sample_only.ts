@@ -4,7 +4,7 @@ import { usageError, UserError } from "../../base/errors.ts";
 import { printable } from "../../base/quote.ts";
 import { randomStream } from "../../nn/random.ts";
 import { figureLine } from "../../report/report.ts";
-import { checkConfig, kebabCase, resolveConfig } from "../../cli/flags.ts";
+import { checkSettings, kebabCase, resolveConfig } from "../../cli/flags.ts";
 import { readRecord, RECORD_NAME, type RunRecord } from "../../cli/run_record.ts";
 import { loadTextData, noTexts } from "../data.ts";
 import { openTextDenoiser } from "../denoiser/checkpoint.ts";
@@ -58,7 +58,7 @@ async function recordOf(place: string): Promise<RunRecord & { readonly config: R
       `${found}: name a run of deno task text with its denoiser by --checkpoint`,
     );
   }
-  checkConfig(record.config, TEXT_PROGRAM_FLAGS, path);
+  checkSettings(record.config, TEXT_PROGRAM_FLAGS, path);
   const lacking = ["dataset", "digits"].find((key) => record.config[key] === undefined);
   if (lacking !== undefined) throw new UserError(`${path} lacks ${lacking}: was it edited?`);
   return record as RunRecord & { readonly config: Recorded };

@@ -76,7 +76,7 @@ export function checkWeights(
  * @param source What messages call the configuration: its path.
  * @throws {UserError} On the first key that differs, with both values.
  */
-export function checkConfig(found: JsonObject, expected: JsonObject, source: string): void {
+export function checkSameModel(found: JsonObject, expected: JsonObject, source: string): void {
   const differences = jsonDifferences(found, expected);
   const difference = differences.find(({ right }) => right !== undefined);
   if (difference === undefined) return;

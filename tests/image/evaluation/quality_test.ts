@@ -3,7 +3,7 @@ import { float32 } from "../../../engine/tree.ts";
 import { UserError } from "../../../base/errors.ts";
 import { type FeatureRows, featureStatistics } from "../../../metrics/feature_statistics.ts";
 import { measureQuality } from "../../../image/evaluation/quality.ts";
-import { spread } from "../../../metrics/arrays.ts";
+import { evenIndices } from "../../../metrics/arrays.ts";
 import { weightsHash } from "../../../training/checkpoint/weights_identity.ts";
 
 /** Features that NumPy makes too: s sin(1.7 i^2 (j + 1) + s j) + s. */
@@ -43,11 +43,11 @@ Deno.test("measureQuality() refuses fewer images than a neighbourhood has", asyn
   await assertRejects(() => measureQuality(seen, real), UserError, "at least 4 samples");
 });
 
-Deno.test("spread() takes one of each class of a list in the order of its classes", () => {
+Deno.test("evenIndices() takes one of each class of a list in the order of its classes", () => {
   const classOf = (index: number) => Math.floor(index * 10 / 2048);
-  assertEquals([...spread(2048, 10)].map(classOf), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  assertEquals([...spread(30, 12)], [1, 3, 6, 8, 11, 13, 16, 18, 21, 23, 26, 28]); // NumPy's
-  assertEquals([...spread(3, 5)], [0, 1, 2]);
+  assertEquals([...evenIndices(2048, 10)].map(classOf), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assertEquals([...evenIndices(30, 12)], [1, 3, 6, 8, 11, 13, 16, 18, 21, 23, 26, 28]); // NumPy's
+  assertEquals([...evenIndices(3, 5)], [0, 1, 2]);
 });
 
 Deno.test("weightsHash() is hashlib's of names and float16 values, whatever their order", async () => {

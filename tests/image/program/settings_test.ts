@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { PRESETS } from "../../../image.ts";
-import { checkConfig, kebabCase } from "../../../cli/flags.ts";
+import { checkSettings, kebabCase } from "../../../cli/flags.ts";
 import { helpText } from "../../../cli/help.ts";
 import { IMAGE_FLAGS, settingsOf } from "../../../image/flags.ts";
 import { copyFolder, hashFolder, imageRuns, runImage, TINY, tiny, workplace } from "./program.ts";
@@ -25,7 +25,7 @@ Deno.test("PRESETS say every setting, within the ranges of the flags", () => {
   const settings = Object.keys(settingsOf(Object.fromEntries(flags.map((key) => [key, 0]))))
     .filter((key) => !["sampleTimesteps", "respacing", "startFrom"].includes(key)); // not always there
   for (const [name, preset] of Object.entries(PRESETS)) {
-    checkConfig(preset, IMAGE_FLAGS, name);
+    checkSettings(preset, IMAGE_FLAGS, name);
     assertEquals(Object.keys(preset).sort(), settings.toSorted(), name);
   }
 });

@@ -5,7 +5,7 @@ import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { openDevice } from "../../../engine/device.ts";
 import { UserError } from "../../../base/errors.ts";
 import { type DrawOptions, drawSamples } from "../../../image/sampling/samples.ts";
-import { drawSettings } from "../../../image/sampling/options.ts";
+import { samplingOptionsOf } from "../../../image/sampling/options.ts";
 import { mixDenoisers } from "../../../image/sampling/interpolation.ts";
 import { noiseOf, randomStream } from "../../../nn/random.ts";
 import { evaluationsOf, openSampling } from "../../../image/sampling/session.ts";
@@ -112,11 +112,11 @@ Deno.test("chooseFrames() takes both ends and what is between them evenly", () =
   assertEquals(chooseFrames(101, 11), [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
 });
 
-Deno.test("drawSettings() says what the settings mean to the samplers", () => {
+Deno.test("samplingOptionsOf() says what the settings mean to the samplers", () => {
   const schedule = noiseSchedule({ numTrainTimesteps: 100 });
   const net = { ...TINY_UNET, sampleSize: 28 };
   const large = { parameters: model.parameters, config: net, schedule };
-  const settings = (changes: object) => drawSettings(large, { ...PRESETS.smoke, ...changes });
+  const settings = (changes: object) => samplingOptionsOf(large, { ...PRESETS.smoke, ...changes });
   const plain = settings({}).samplerOptions;
   assertEquals([plain.numInferenceSteps, plain.timestepSpacing], [10, "trailing"]);
   assertEquals(

@@ -4,7 +4,11 @@ import { latentDenoiserSpecs, textDenoiserConfig } from "../../../text/denoiser/
 import { openDevice } from "../../../engine/device.ts";
 import { float32, int32, sizeOf } from "../../../engine/tree.ts";
 import { noiseOf, randomStream } from "../../../nn/random.ts";
-import { compileLatentSampler, finalSigmaOf, sayLatents } from "../../../text/sampling/latents.ts";
+import {
+  compileLatentSampler,
+  decodeLatents,
+  finalSigmaOf,
+} from "../../../text/sampling/latents.ts";
 import { initParameters } from "../../../nn/parameters.ts";
 import { PRESETS } from "../../../text.ts";
 import type { DecodingMethod } from "../../../vae/latent_decoder.ts";
@@ -104,9 +108,9 @@ Deno.test("compileLatentSampler() starts from noise of the temperature, from non
   assertEquals(first, second);
 });
 
-Deno.test("sayLatents() brings latents back to the autoencoder's scale and says block after block", async () => {
+Deno.test("decodeLatents() brings latents back to the autoencoder's scale and says block after block", async () => {
   const heard: number[][] = [];
-  const said = await sayLatents(float32([0, 0, 0, 1, 1, 1, -1, 0, 0.5, 0, 0, 0], [2, 2, 3]), 1, {
+  const said = await decodeLatents(float32([0, 0, 0, 1, 1, 1, -1, 0, 0.5, 0, 0, 0], [2, 2, 3]), 1, {
     codec: {
       decode: ({ data, shape }) => {
         assertEquals(shape, [4, 1, 3]);
@@ -122,10 +126,10 @@ Deno.test("sayLatents() brings latents back to the autoencoder's scale and says 
   assertEquals(said, [["1 2 3", "3 4 7"], ["-1 2 5", "1 2 3"]]);
 });
 
-Deno.test("sayLatents() draws tokens at a temperature, each sample's blocks by numbers of their own", async () => {
+Deno.test("decodeLatents() draws tokens at a temperature, each sample's blocks by numbers of their own", async () => {
   const methods: (DecodingMethod | undefined)[] = [];
   const say = (temperature: number, numbers: readonly number[]) =>
-    sayLatents(float32(new Float32Array(numbers.length * 6), [numbers.length, 2, 3]), 1, {
+    decodeLatents(float32(new Float32Array(numbers.length * 6), [numbers.length, 2, 3]), 1, {
       codec: {
         decode: ({ shape }, method) => {
           methods.push(method);

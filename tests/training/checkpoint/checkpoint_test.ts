@@ -4,7 +4,7 @@ import { UserError } from "../../../base/errors.ts";
 import type { HostTensor } from "../../../nn/host_tensor.ts";
 import { decodeSafetensors } from "../../../nn/safetensors.ts";
 import {
-  checkConfig,
+  checkSameModel,
   checkWeights,
   requireComponent,
 } from "../../../training/checkpoint/check_model.ts";
@@ -351,16 +351,17 @@ Deno.test("checkWeights() names the tensor and both shapes when a checkpoint is 
   );
 });
 
-Deno.test("checkConfig() names the key and both values when a configuration differs", () => {
+Deno.test("checkSameModel() names the key and both values when a configuration differs", () => {
   const found = { sample_size: 28, block_out_channels: [32, 64], _diffusers_version: "0.1" };
-  checkConfig(found, { sample_size: 28 }, "x");
+  checkSameModel(found, { sample_size: 28 }, "x");
   assertThrows(
-    () => checkConfig(found, { sample_size: 28, block_out_channels: [32, 32] }, "unet/config.json"),
+    () =>
+      checkSameModel(found, { sample_size: 28, block_out_channels: [32, 32] }, "unet/config.json"),
     UserError,
     "unet/config.json is of another model: block_out_channels is [32,64], expected [32,32]",
   );
   const other = assertThrows(
-    () => checkConfig(found, { class_embed_type: "none" }, "x"),
+    () => checkSameModel(found, { class_embed_type: "none" }, "x"),
     UserError,
   );
   assert(other.message.endsWith('class_embed_type is not set, expected "none"'));
