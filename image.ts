@@ -71,6 +71,7 @@ async function main(): Promise<number> {
     return EXIT.done;
   }
   const given = parseFlags(Deno.args, IMAGE_FLAGS);
+  const only = given.class === undefined ? undefined : classIndex(given.class);
   checkTools(given);
   const replay = await openReplay(given.config, {
     programs: ["image"],
@@ -98,7 +99,7 @@ async function main(): Promise<number> {
     run,
     folder,
     parameters: trained.parameters,
-    only: given.class === undefined ? undefined : classIndex(given.class),
+    only,
     data,
     evaluation,
     summary: trainingSummary({ ...trained, config: run.config, device, unit: "images" }),

@@ -20,7 +20,6 @@ import {
   isFlowSampler,
   type SamplerName,
 } from "../diffusion/samplers/registry.ts";
-import type { ImageConfig } from "./flags.ts";
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import { unetConfigFromJson, unetConfigToJson } from "../diffusion/networks/unet_config.ts";
 import type { JsonObject } from "../base/json.ts";
@@ -32,10 +31,15 @@ import type { TrainState } from "../training/step.ts";
 import { stateTensors, toParameters, toTensors } from "../training/checkpoint/state_tensors.ts";
 
 /** The settings that a checkpoint records. */
-export type SavedSettings = Pick<
-  ImageConfig,
-  "seed" | "sampler" | "timestepSpacing" | "varianceType" | "flowShift" | "learnedVariance"
->;
+export interface SavedSettings
+  extends Required<Pick<SchedulerOptions, "timestepSpacing" | "varianceType" | "flowShift">> {
+  /** The seed. */
+  readonly seed: number;
+  /** The sampler. */
+  readonly sampler: SamplerName | FlowSamplerName;
+  /** Whether the network predicts variances too: the saved type is then "learned_range". */
+  readonly learnedVariance: boolean;
+}
 
 /** What goes into a checkpoint of an image run. */
 export interface ImageCheckpointOptions {

@@ -1,37 +1,19 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
-import { DEVICE_NAMES, openDevice } from "../../engine/device.ts";
-import * as tf from "../../engine/tf.ts";
-import { float32, type HostArray, scalar } from "../../engine/tree.ts";
-import { updateEma } from "../../nn/ema.ts";
-import {
-  adamW,
-  addDecayedWeights,
-  applyUpdates,
-  chain,
-  clipByGlobalNorm,
-  globalNorm,
-  type GradientTransform,
-  scaleByAdam,
-  scaleByAdamax,
-  scaleByLearningRate,
-  trace,
-} from "../../nn/optimizers.ts";
+import { type AdamMemory, adamMemory } from "../../engine/fused_adam.ts";
+import { adamSlots, type AdamWOptions, adamWStep } from "../../nn/adamw.ts";
 import { assertAllClose } from "../assert_close.ts";
-import { deviceWorks } from "../devices.ts";
 import { fixtureJson } from "../fixtures.ts";
-import { compute, type Named } from "./on_device.ts";
 
 /** PyTorch's arguments of an optimizer. */
 interface TorchArgs {
   lr: number;
   weight_decay: number;
-  betas?: [number, number];
-  eps?: number;
-  momentum?: number;
+  betas: [number, number];
+  eps: number;
   [option: string]: unknown;
 }
 
-/** One optimizer's problem and what PyTorch made of it. */
+/** An optimizer's problem, and PyTorch's results. */
 interface Case {
   args: TorchArgs;
   x: number[];
@@ -45,179 +27,131 @@ interface Case {
   loss_and_grad_norm: [number, number][];
 }
 
-/** The transform that does what a PyTorch optimizer does. */
-function likeTorch(name: string, args: TorchArgs, maxNorm: number): GradientTransform {
-  for (const option of ["amsgrad", "maximize", "nesterov"]) {
-    assert(!args[option], `no transform does ${option} of ${name}`);
-  }
-  assert(!args["dampening"], `no transform does dampening of ${name}`);
-  const [beta1 = 0.9, beta2 = 0.999] = args.betas ?? [];
-  const adam = { beta1, beta2, epsilon: args.eps ?? 1e-8 };
-  const clip = clipByGlobalNorm(maxNorm);
-  if (name === "adamw") {
-    return adamW({ ...adam, weightDecay: args.weight_decay, maxGradNorm: maxNorm });
-  }
-  // In all but AdamW, PyTorch's weight decay is a part of the gradient: L2 regularization.
-  const regularized = [clip, addDecayedWeights(args.weight_decay)];
-  const rescale: Record<string, GradientTransform> = {
-    adam: scaleByAdam(adam),
-    adamax: scaleByAdamax(adam),
-    sgd: trace(args.momentum ?? 0),
-  };
-  assert(rescale[name] !== undefined, `nothing does what ${name} does`);
-  return chain(...regularized, rescale[name], scaleByLearningRate());
-}
-
-/** A number out of the sentence that states the problem. */
+/** A number in the sentence that states the problem. */
 function stated(problem: string, pattern: RegExp): number {
   const [, found] = pattern.exec(problem) ?? [];
-  assert(found !== undefined, `"${problem}" does not say ${pattern}`);
+  assert(found !== undefined, `"${problem}" does not state ${pattern}`);
   return Number(found);
 }
 
 const fixture = await fixtureJson("optimizers.json");
+const FACTOR = stated(fixture.problem, /loss = ([\d.]+) \* mean/);
+const MAX_NORM = stated(fixture.problem, /global norm of ([\d.]+)/);
+const EMA_DECAY = stated(fixture.problem, /ema = ([\d.]+) ema/);
+const [[ROWS, INPUTS], [, OUTPUTS]] = [fixture.shapes.x, fixture.shapes.w] as [
+  [number, number],
+  [number, number],
+];
+const WEIGHTS = INPUTS * OUTPUTS;
 
-for (const device of DEVICE_NAMES) {
-  for (const [name, given] of Object.entries<Case>(fixture.cases)) {
-    Deno.test({
-      name: `${name} with clipping and EMA gives PyTorch's parameters on ${device}`,
-      ignore: !deviceWorks(device),
-      fn: async () => {
-        const { problem, shapes } = fixture;
-        const factor = stated(problem, /loss = ([\d.]+) \* mean/);
-        const maxNorm = stated(problem, /global norm of ([\d.]+)/);
-        const decay = stated(problem, /ema = ([\d.]+) ema/);
-        const transform = likeTorch(name, given.args, maxNorm);
-        const w = float32(given.w0, shapes.w);
-        const b = float32(given.b0, shapes.b);
-        const zeros = () => ({
-          w: float32(new Float32Array(w.data.length), shapes.w),
-          b: float32(new Float32Array(b.data.length), shapes.b),
-        });
-        let kept: Record<"parameters" | "average", Named> & { state: Record<string, Named> } = {
-          parameters: { w, b },
-          average: { w, b },
-          state: Object.fromEntries(transform.slots.map((slot) => [slot, zeros()])),
-        };
-        type Inputs =
-          & typeof kept
-          & Record<"x" | "y" | "step" | "learningRate" | "decay", HostArray>;
-        type Outputs = typeof kept & Record<"loss" | "norm", HostArray>;
-        const { compile } = await openDevice(device, { threads: 1 });
-        const advance = compile<Inputs, Outputs>((inputs) => {
-          const { parameters, average, state, x, y } = inputs;
-          const loss = (w: tf.Tensor, b: tf.Tensor) => {
-            const found = tf.tanh(tf.add(tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D), b));
-            return tf.mul(factor, tf.mean(tf.square(tf.sub(found, y)))) as tf.Scalar;
-          };
-          const { value, grads: [w, b] } = tf.valueAndGrads(loss)([parameters.w!, parameters.b!]);
-          const gradients = { w: w!, b: b! };
-          const { updates, state: next } = transform.update(gradients, state, {
-            parameters,
-            step: inputs.step as tf.Scalar,
-            learningRate: inputs.learningRate as tf.Scalar,
-          });
-          const moved = applyUpdates(parameters, updates);
-          return {
-            parameters: moved,
-            average: updateEma(average, moved, inputs.decay as tf.Scalar),
-            state: next,
-            loss: value,
-            norm: globalNorm(gradients),
-          };
-        });
-        for (const [i, [loss, norm]] of given.loss_and_grad_norm.entries()) {
-          const result = await advance({
-            ...kept,
-            x: float32(given.x, shapes.x),
-            y: float32(given.y, shapes.y),
-            step: scalar(i + 1),
-            learningRate: scalar(given.args.lr),
-            decay: scalar(decay),
-          });
-          assertAlmostEquals(result.loss.data[0]!, loss, 1e-5 * loss, `loss of step ${i + 1}`);
-          assertAlmostEquals(result.norm.data[0]!, norm, 1e-4 * norm, `norm of step ${i + 1}`);
-          kept = result;
-        }
-        await advance.dispose();
-        // WebGPU's powers, which Adam corrects its bias with, are less exact than others'.
-        const tolerances = device === "webgpu" ? { atol: 1e-5 } : {};
-        for (const name of ["w", "b"] as const) {
-          const message = `${name} and its average`;
-          const { parameters, average } = kept;
-          assertAllClose(parameters[name]!.data, given[name], { ...tolerances, message });
-          assertAllClose(average[name]!.data, given[`ema_${name}` as const], {
-            ...tolerances,
-            message,
-          });
-        }
-      },
-    });
+/** FACTOR mean((tanh(x w + b) - y)^2), and its gradient by w and b. */
+function lossAndGradient(parameters: ArrayLike<number>, { x, y }: Case) {
+  const gradient = new Float64Array(parameters.length);
+  let loss = 0;
+  for (let row = 0; row < ROWS; row++) {
+    for (let column = 0; column < OUTPUTS; column++) {
+      let sum = parameters[WEIGHTS + column]!;
+      for (let i = 0; i < INPUTS; i++) {
+        sum += x[row * INPUTS + i]! * parameters[i * OUTPUTS + column]!;
+      }
+      const error = Math.tanh(sum) - y[row * OUTPUTS + column]!;
+      const scale = FACTOR / (ROWS * OUTPUTS);
+      loss += scale * error ** 2;
+      const slope = scale * 2 * error * (1 - Math.tanh(sum) ** 2);
+      gradient[WEIGHTS + column]! += slope;
+      for (let i = 0; i < INPUTS; i++) {
+        gradient[i * OUTPUTS + column]! += slope * x[row * INPUTS + i]!;
+      }
+    }
   }
+  return { loss, gradient };
+}
 
-  Deno.test({
-    name: `clipByGlobalNorm() scales all gradients by one factor, and only down, on ${device}`,
-    ignore: !deviceWorks(device),
-    fn: async () => {
-      const gradients = { a: float32([3, 0]), b: float32([4], [1, 1]) };
-      const clipped = async (maxNorm: number) => {
-        const { a, b } = await compute(device, gradients, (gradients) => {
-          const step = { parameters: {}, step: tf.scalar(1), learningRate: tf.scalar(1) };
-          return { ...clipByGlobalNorm(maxNorm).update(gradients, {}, step).updates };
-        });
-        return [...a!.data, ...b!.data];
-      };
-      assertAllClose(await clipped(1), [0.6, 0, 0.8]);
-      assertAllClose(await clipped(2.5), [1.5, 0, 2]);
-      assertAllClose(await clipped(5.1), [3, 0, 4]);
-      assertAllClose(await clipped(1e6), [3, 0, 4]);
-    },
+/** Takes a step as PyTorch's optimizer of that name. */
+const STEPS: Record<string, (memory: AdamMemory, args: TorchArgs, step: number) => void> = {
+  adam: (memory, args, step) => stepOf(memory, args, step, { weightDecay: 0 }),
+  adamw: (memory, args, step) => stepOf(memory, args, step, { weightDecay: args.weight_decay }),
+  // PyTorch's weight decay of Adamax is a part of the clipped gradient: L2 regularization.
+  adamax: (memory, args, step) => {
+    const clip = Math.min(1, MAX_NORM / (memory.gradientNorm() + 1e-6));
+    const { gradient, parameters } = memory;
+    gradient.forEach((g, i) => gradient[i] = clip * g + args.weight_decay * parameters[i]!);
+    stepOf(memory, args, step, { rule: "adamax", weightDecay: 0, maxGradNorm: Infinity });
+  },
+};
+
+function stepOf(memory: AdamMemory, args: TorchArgs, step: number, options: AdamWOptions): void {
+  for (const option of ["amsgrad", "maximize"]) {
+    assert(!args[option], `adamWStep() has no ${option}`);
+  }
+  const [beta1, beta2] = args.betas;
+  adamWStep(
+    memory,
+    memory.gradientNorm(),
+    { step, learningRate: args.lr, emaDecay: EMA_DECAY },
+    { beta1, beta2, epsilon: args.eps, maxGradNorm: MAX_NORM, ...options },
+  );
+}
+
+const CASES = fixture.cases as Record<string, Case>;
+for (const [name, takeStep] of Object.entries(STEPS)) {
+  Deno.test(`adamWStep() with clipping and EMA computes the parameters of PyTorch's ${name}`, () => {
+    const given = CASES[name]!;
+    const memory = adamMemory(WEIGHTS + OUTPUTS);
+    memory.parameters.set([...given.w0, ...given.b0]);
+    memory.average.set(memory.parameters);
+    for (const [i, [expectedLoss, expectedNorm]] of given.loss_and_grad_norm.entries()) {
+      const { loss, gradient } = lossAndGradient(memory.parameters, given);
+      memory.gradient.set(gradient);
+      const norm = memory.gradientNorm();
+      assertAlmostEquals(loss, expectedLoss, 1e-5 * expectedLoss, `loss of step ${i + 1}`);
+      assertAlmostEquals(norm, expectedNorm, 1e-4 * expectedNorm, `norm of step ${i + 1}`);
+      takeStep(memory, given.args, i + 1);
+    }
+    assertAllClose(memory.parameters, [...given.w, ...given.b], { message: "parameters" });
+    assertAllClose(memory.average, [...given.ema_w, ...given.ema_b], { message: "average" });
   });
 }
 
-Deno.test("chain() puts transforms in a row and their states side by side", async () => {
-  const transform = chain(trace(0.5), addDecayedWeights(0.1), scaleByAdam(), scaleByLearningRate());
-  assertEquals(transform.slots, ["velocity", "mean", "variance"]);
-  const inputs = { gradient: float32([2]), parameter: float32([10]), velocity: float32([4]) };
-  const { update, velocity, mean } = await compute("cpu", inputs, (given) => {
-    const zero = { p: tf.zeros([1]) };
-    const { updates, state } = transform.update(
-      { p: given["gradient"]! },
-      { velocity: { p: given["velocity"]! }, mean: zero, variance: zero },
-      { parameters: { p: given["parameter"]! }, step: tf.scalar(1), learningRate: tf.scalar(0.25) },
-    );
-    return {
-      update: updates["p"]!,
-      velocity: state["velocity"]!["p"]!,
-      mean: state["mean"]!["p"]!,
-    };
-  });
-  // Velocity 0.5 * 4 + 2; with the weights 4 + 0.1 * 10; Adam's first step is the sign.
-  assertAllClose(velocity!.data, [4]);
-  assertAllClose(mean!.data, [0.5]);
-  assertAllClose(update!.data, [-0.25]);
+Deno.test("adamWStep() clips by the global norm: one factor for all, which only reduces", () => {
+  const clipped = (maxGradNorm: number) => {
+    const memory = adamMemory(3);
+    memory.gradient.set([3, 0, 4]);
+    const settings = { step: 1, learningRate: 0, emaDecay: 0 };
+    adamWStep(memory, memory.gradientNorm(), settings, { beta1: 0.5, beta2: 0.75, maxGradNorm });
+    assertAllClose(memory.variance, memory.mean.map((mean) => 0.25 * (mean / 0.5) ** 2));
+    return memory.mean.map((mean) => mean / 0.5);
+  };
+  assertAllClose(clipped(1), [0.6, 0, 0.8]);
+  assertAllClose(clipped(2.5), [1.5, 0, 2]);
+  assertAllClose(clipped(5.1), [3, 0, 4]);
+  assertAllClose(clipped(1e6), [3, 0, 4]);
+  assertAllClose(clipped(Infinity), [3, 0, 4]);
 });
 
-Deno.test("adamW() decays weights apart from the gradient", async () => {
-  const inputs = { gradient: float32([0, 0]), parameter: float32([10, -4]) };
-  const { moved } = await compute("cpu", inputs, ({ gradient, parameter }) => {
-    const { updates } = adamW({ weightDecay: 0.1 }).update(
-      { p: gradient! },
-      { mean: { p: tf.zeros([2]) }, variance: { p: tf.zeros([2]) } },
-      { parameters: { p: parameter! }, step: tf.scalar(1), learningRate: tf.scalar(0.5) },
-    );
-    return { moved: applyUpdates({ p: parameter! }, updates)["p"]! };
-  });
-  assertAllClose(moved!.data, [9.5, -3.8]);
+Deno.test("adamWStep() decays weights apart from the gradient", () => {
+  for (const rule of ["adamw", "adamax"] as const) {
+    const memory = adamMemory(2);
+    memory.parameters.set([10, -4]);
+    const settings = { step: 1, learningRate: 0.5, emaDecay: 0 };
+    adamWStep(memory, 0, settings, { rule, weightDecay: 0.1 });
+    assertAllClose(memory.parameters, [9.5, -3.8]);
+  }
 });
 
-Deno.test("globalNorm() is the norm of all tensors as one vector", async () => {
-  const inputs = { a: float32([1, 2, 3, 4], [2, 2]), b: float32([-5]), c: float32([6]) };
-  const { norm, one } = await compute("cpu", inputs, (tensors) => ({
-    norm: globalNorm(tensors),
-    one: globalNorm({ b: tensors["b"]! }),
-  }));
-  assertAllClose(norm!.data, [Math.sqrt(91)]);
-  assertEquals(norm!.shape, []);
-  assertAllClose(one!.data, [5]);
+Deno.test("adamWStep() updates a range alone, clipped by the norm of the whole gradient", () => {
+  const memory = adamMemory(3);
+  memory.parameters.set([1, 1, 1]);
+  memory.gradient.set([3, 0, 4]);
+  const settings = { step: 1, learningRate: 0.25, emaDecay: 0 };
+  const options = { maxGradNorm: 1, weightDecay: 0 };
+  adamWStep(memory, memory.gradientNorm(), settings, options, { from: 2, to: 3 });
+  assertAllClose(memory.parameters, [1, 1, 0.75]);
+  assertAllClose(memory.mean, [0, 0, 0.1 * 0.8]);
+});
+
+Deno.test("adamSlots() names the optimizer's vectors", () => {
+  assertEquals(adamSlots(), ["mean", "variance"]);
+  assertEquals(adamSlots({ rule: "adamw" }), ["mean", "variance"]);
+  assertEquals(adamSlots({ rule: "adamax" }), ["mean", "largest"]);
 });

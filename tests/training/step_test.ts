@@ -1,171 +1,400 @@
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertStrictEquals } from "@std/assert";
+import { type DiffusionBatch, diffusionBatch } from "../../diffusion/objective.ts";
+import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { type Device, type DeviceName, openDevice } from "../../engine/device.ts";
 import * as tf from "../../engine/tf.ts";
-import { openDevice } from "../../engine/device.ts";
-import { float32, type HostArray, int32 } from "../../engine/tree.ts";
-import { adamW } from "../../nn/optimizers.ts";
-import { type HostParameters, initParameters, unravel } from "../../nn/parameters.ts";
+import { float32, type HostArray } from "../../engine/tree.ts";
+import type { AdamWOptions } from "../../nn/adamw.ts";
+import {
+  type HostParameters,
+  initParameters,
+  type Parameters,
+  type ParameterSpecs,
+  ravel,
+  unravel,
+} from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
-import { textBatchParts } from "../../training/batch_parts.ts";
-import { initTrainState } from "../../training/diffusion_step.ts";
-import { compileLossStep, type LossBatch } from "../../training/loss_step.ts";
-import { rateOfParameter } from "../../text/config.ts";
-import { textVaeSpecs } from "../../vae/text_vae.ts";
-import { type TextVaeBatch, textVaeLoss } from "../../vae/text_vae_loss.ts";
+import { denoiserLoss } from "../../training/denoiser_loss.ts";
+import { compileTrainStep, type StepResult, type TrainState } from "../../training/step.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
-import { tinyTextVae } from "../vae/tiny_text_vae.ts";
+import { adamInFloat64, adamStart, copyState, stateFrom } from "./states.ts";
+import { batchAt, initialState, settingsAt, tinyTrainStep } from "./tiny_training.ts";
 
-const CONFIG = tinyTextVae();
-const SPECS = textVaeSpecs(CONFIG);
-const [ROWS, LENGTH] = [16, 8];
+const DEVICES = ["onnx", "wasm", "cpu"] as const;
 
-/** Texts of 1 to 6 tokens, the shorter ones first, so that parts of a batch have different numbers of them. */
-function textBatch(): LossBatch & { labels: HostArray } {
-  const random = randomStream(5);
-  const ids = () => random.stream("ids").integers(ROWS * LENGTH, 4, 20);
-  const cut = (beyond: number) =>
-    ids().map((id, i) =>
-      i % LENGTH < 1 + Math.floor(6 * Math.floor(i / LENGTH) / ROWS) ? id : beyond
-    );
-  const shape = [ROWS, LENGTH];
-  return {
-    inputIds: int32(cut(0), shape),
-    attentionMask: int32(cut(0).map((id) => Math.min(id, 1)), shape),
-    decoderInputIds: int32(ids(), shape),
-    labels: int32(cut(-100), shape),
-    noise: float32(random.stream("noise").normal(ROWS * 4 * 6), [ROWS, 4, 6]),
-  };
-}
+type DenoiserResult = StepResult<"losses" | "weighted">;
 
-/** The parameters after steps with a batch or its parts, and what the last step gave. */
-async function trained(
-  batch: LossBatch | readonly LossBatch[],
-  { steps = 1, rateOf, maxGradNorm = 1 }: {
-    steps?: number;
-    rateOf?: (name: string) => number;
-    maxGradNorm?: number;
-  } = {},
-) {
-  const device = await openDevice("cpu");
-  const optimizer = { maxGradNorm, weightDecay: 0.1, epsilon: 1e-3 };
-  const step = compileLossStep(device, {
-    ...{ specs: SPECS, optimizer },
-    ...(rateOf === undefined ? {} : { rateOf }),
-    loss: (parameters, given) =>
-      textVaeLoss(parameters, given as unknown as TextVaeBatch, CONFIG, { beta: 0.05 }),
-  });
-  let state = initTrainState(initial(), SPECS, adamW(optimizer));
-  for (let i = 1; i < steps; i++) ({ state } = await step(state, batch, at(i)));
-  const result = await step(state, batch, at(steps));
-  await step.dispose();
-  const { parameters, ema } = result.state;
-  return { ...result, parameters: unravel(parameters, SPECS), ema: unravel(ema, SPECS) };
-}
-
-const at = (step: number) => ({ step, learningRate: 0.01, emaDecay: 0.5 });
-const initial = (): HostParameters => initParameters(SPECS, randomStream(0));
-
-Deno.test("compileLossStep() with two parts of 8 takes the step of a batch of 16", async () => {
-  const batch = textBatch();
-  const parts = textBatchParts(batch, 2);
-  const shares = parts.map((part) => part["tokenShare"]!.data[0]!);
-  assert(Math.abs(shares[0]! - shares[1]!) > 0.01, "the parts have different numbers of tokens");
-  const [whole, accumulated] = [await trained(batch), await trained(parts)];
-  assertAlmostEquals(accumulated.loss, whole.loss, 1e-6 * whole.loss);
-  assertAlmostEquals(accumulated.gradNorm, whole.gradNorm, 1e-6 * whole.gradNorm);
-  for (const name of ["reconstruction", "divergence"]) {
-    const [found, expected] = [accumulated, whole].map(({ figures }) => figures[name]!.data[0]!);
-    assertAlmostEquals(found!, expected!, 1e-6 * expected!, name);
-  }
-  const close = { atol: 1e-6, rtol: 1e-6 };
-  for (const [name, { data }] of Object.entries(whole.parameters)) {
-    assertAllClose(accumulated.parameters[name]!.data, data, { ...close, message: name });
-  }
-});
-
-const FROZEN = {
-  encoder: /^encoder\./,
-  decoder: /^decoder\./,
-  latents: /^(encoder|vae\.mean|vae\.log_variance)\./,
+/** A model so small that it can be trained by hand: its output is a x + b. */
+const LINE = {
+  specs: {
+    a: { shape: [], initializer: { constant: 0 } },
+    b: { shape: [1], initializer: { constant: 0 } },
+  },
+  parameters: { a: float32([0.5], []), b: float32([-0.25]) } as HostParameters,
 };
-for (const [freeze, names] of Object.entries(FROZEN) as [keyof typeof FROZEN, RegExp][]) {
-  Deno.test(`compileLossStep() leaves what --freeze ${freeze} names as it is, bit for bit`, async () => {
-    const rateOf = rateOfParameter({ freeze, learningRate: 0.01 });
-    const { parameters, ema, state, gradNorm } = await trained(textBatch(), { steps: 3, rateOf });
-    const optimizer = unravel(state.optimizer["mean"]!, SPECS);
-    const all = await trained(textBatch(), { steps: 3 });
-    assert(gradNorm < all.gradNorm);
-    for (const [name, { data }] of Object.entries(initial())) {
-      const frozen = names.test(name);
-      const [same, sameAverage] = [parameters, ema].map((found) =>
-        found[name]!.data.every((value, i) => value === data[i])
+
+const X0 = [1, -1, 0.5, 0.25];
+const NOISE = [0.3, -0.2, 1.5, -0.7];
+const TIMESTEPS = Int32Array.of(10, 80);
+const WEIGHTS = Float64Array.from({ length: 100 }, (_, t) => t === 10 ? 2 : 0.5);
+const SCHEDULE = noiseSchedule({ numTrainTimesteps: 100, predictionType: "epsilon" });
+
+/** Loss, losses and gradient of the line on that batch, from the definitions. */
+function byHand(a: number, b: number) {
+  const losses = [0, 0];
+  const gradient = [0, 0];
+  X0.forEach((x0, i) => {
+    const example = Math.floor(i / 2);
+    const alpha = SCHEDULE.alphasCumprod[TIMESTEPS[example]!]!;
+    const x = Math.sqrt(alpha) * x0 + Math.sqrt(1 - alpha) * NOISE[i]!;
+    const error = a * x + b - NOISE[i]!;
+    losses[example]! += error ** 2 / 2;
+    const weight = WEIGHTS[TIMESTEPS[example]!]! / 2 / 2; // two examples of two numbers
+    gradient[0]! += weight * 2 * error * x;
+    gradient[1]! += weight * 2 * error;
+  });
+  return { losses, gradient, loss: (2 * losses[0]! + 0.5 * losses[1]!) / 2 };
+}
+
+/** The first step of the line. */
+async function stepLine(device: DeviceName, optimizer: AdamWOptions, learningRate: number) {
+  const trainStep = compileTrainStep(await openDevice(device, { threads: 1 }), {
+    loss: denoiserLoss(({ a, b }, { x }) => tf.add(tf.mul(x, a!), b!)),
+    specs: LINE.specs,
+    optimizer,
+  });
+  const batch = diffusionBatch(SCHEDULE, {
+    x0: float32(X0, [2, 2]),
+    noise: Float32Array.from(NOISE),
+    timesteps: TIMESTEPS,
+    weights: WEIGHTS,
+  });
+  const settings = { step: 1, learningRate, emaDecay: 0.75 };
+  const result = await trainStep(trainStep.start(LINE.parameters), batch, settings);
+  await trainStep.dispose();
+  return result;
+}
+
+for (const device of DEVICES) {
+  const ignore = !deviceWorks(device);
+
+  Deno.test({
+    name: `compileTrainStep() descends the gradient that was computed by hand, on ${device}`,
+    ignore,
+    fn: async () => {
+      const { loss, losses, gradient } = byHand(0.5, -0.25);
+      // With a large epsilon, Adam's first step is the gradient times learningRate / epsilon.
+      const optimizer = { weightDecay: 0, epsilon: 1e6 };
+      const result = await stepLine(device, optimizer, 1e5);
+      assertAlmostEquals(result.loss, loss, 1e-6);
+      assertAllClose(result.figures.losses.data, losses);
+      assertAlmostEquals(result.gradNorm, Math.hypot(...gradient), 1e-6);
+      const parameters = [0.5 - 0.1 * gradient[0]!, -0.25 - 0.1 * gradient[1]!];
+      assertAllClose(result.state.parameters.data, parameters);
+      assertAllClose(
+        result.state.ema.data,
+        [0.5, -0.25].map((old, i) => 0.75 * old + 0.25 * parameters[i]!),
       );
-      assertEquals([name, same, sameAverage], [name, frozen, frozen]);
-      if (frozen) assert(optimizer[name]!.data.every((value) => value === 0), name);
-    }
+      assertAllClose(result.state.optimizer["mean"]!.data, gradient.map((g) => 0.1 * g));
+      assertAllClose(result.state.optimizer["variance"]!.data, gradient.map((g) => 0.001 * g * g));
+    },
+  });
+
+  Deno.test({
+    name:
+      `compileTrainStep() clips before AdamW and reports the norm before clipping, on ${device}`,
+    ignore,
+    fn: async () => {
+      const optimizer = { maxGradNorm: 0.01, weightDecay: 0.5 };
+      const { gradient } = byHand(0.5, -0.25);
+      const norm = Math.hypot(...gradient);
+      const { state, gradNorm } = await stepLine(device, optimizer, 0.1);
+      assertAlmostEquals(gradNorm, norm, 1e-6);
+      const clipped = gradient.map((g) => g * 0.01 / norm);
+      assertAllClose(state.optimizer["mean"]!.data, clipped.map((g) => 0.1 * g), { rtol: 1e-3 });
+      assertAllClose(state.optimizer["variance"]!.data, clipped.map((g) => 0.001 * g * g), {
+        atol: 0,
+        rtol: 1e-3,
+      });
+      // Corrected for their bias, mean and deviation are the gradient and its magnitude.
+      assertAllClose(
+        state.parameters.data,
+        [0.5, -0.25].map((p, i) => p - 0.1 * (Math.sign(gradient[i]!) + 0.5 * p)),
+        { atol: 1e-4 },
+      );
+    },
+  });
+
+  Deno.test({
+    name: `compileTrainStep() leaks no tensors and leaves its inputs unchanged on ${device}`,
+    ignore,
+    fn: async () => {
+      const trainStep = await tinyTrainStep(device);
+      const state = initialState();
+      const before = structuredClone(state);
+      const { batch } = batchAt(0);
+      const given = structuredClone(batch);
+      const counts: number[] = [];
+      for (let step = 1; step <= 4; step++) {
+        await trainStep(state, batch, { step, ...settingsAt(step) });
+        counts.push(tf.memory().numTensors);
+      }
+      assertEquals(state, before);
+      assertEquals(batch, given);
+      assertEquals(counts, Array(4).fill(counts[0]));
+      await trainStep.dispose();
+    },
   });
 }
 
-Deno.test("compileLossStep() moves the encoder by its own learning rate", async () => {
-  const rateOf = rateOfParameter({
-    ...{ freeze: "none", learningRate: 0.01, encoderLearningRate: 0.0025 },
-  });
-  const [own, one] = [await trained(textBatch(), { rateOf }), await trained(textBatch())];
-  // A first step is proportional to the rate: AdamW's update and its decay are.
-  for (const [name, { data }] of Object.entries(initial())) {
-    const factor = name.startsWith("encoder.") ? 0.25 : 1;
-    const expected = data.map((value, i) =>
-      value + factor * (one.parameters[name]!.data[i]! - value)
-    );
-    assertAllClose(own.parameters[name]!.data, expected, { atol: 1e-6, rtol: 0, message: name });
+Deno.test("compileTrainStep() keeps the tensors that existed before the first step", async () => {
+  for (const device of DEVICES.filter(deviceWorks)) {
+    const trainStep = await tinyTrainStep(device); // opens the device, which may keep tensors
+    const { numTensors } = tf.memory();
+    await trainStep(initialState(), batchAt(0).batch, { step: 1, ...settingsAt(0) });
+    await trainStep.dispose();
+    assertEquals(tf.memory().numTensors, numTensors, device);
   }
 });
 
-Deno.test("restore() copies a state from elsewhere, and steps go on as from that state", async () => {
-  const device = await openDevice("cpu");
-  for (const ema of [true, false]) {
-    const step = compileLossStep(device, {
-      ...{ specs: SPECS, optimizer: {}, ema },
-      loss: (parameters, given) =>
-        textVaeLoss(parameters, given as unknown as TextVaeBatch, CONFIG, { beta: 0.05 }),
+/** Trains the tiny UNet for twenty steps. */
+async function trainTiny(device: DeviceName): Promise<DenoiserResult[]> {
+  const trainStep = await tinyTrainStep(device);
+  const results: DenoiserResult[] = [];
+  let state = initialState();
+  for (let i = 0; i < 20; i++) {
+    const result = await trainStep(state, batchAt(i).batch, { step: i + 1, ...settingsAt(i) });
+    ({ state } = result);
+    results.push({ ...result, state: copyState(state) });
+  }
+  await trainStep.dispose();
+  return results;
+}
+
+let onCpu: Promise<DenoiserResult[]> | undefined;
+
+Deno.test("compileTrainStep() learns: the loss falls, and the average follows", async () => {
+  onCpu ??= trainTiny("cpu");
+  const results = await onCpu;
+  // The first output of a UNet is 0, so that its first losses are the mean squares of the targets.
+  const { batch } = batchAt(0);
+  const [, , ofX0, ofNoise] = [0, 1, 2, 3].map((row) => batch.factors.data.slice(3 * row));
+  const means = [0, 1, 2].map((b) => {
+    const squares = Array.from({ length: 16 }, (_, i) => {
+      const at = 16 * b + i;
+      return (ofX0![b]! * batch.x0.data[at]! + ofNoise![b]! * batch.noise.data[at]!) ** 2;
     });
-    const { state: first } = await step(step.start(initial()), textBatch(), at(1));
-    const copy = (array: HostArray) => float32(Float32Array.from(array.data), array.shape);
-    const elsewhere = {
-      parameters: copy(first.parameters),
-      ema: copy(first.ema),
-      optimizer: {
-        mean: copy(first.optimizer["mean"]!),
-        variance: copy(first.optimizer["variance"]!),
-      },
-    };
-    const { state: second } = await step(first, textBatch(), at(2));
-    const expected = copy(second.parameters);
-    const restored = step.restore(elsewhere);
-    assert(restored.parameters.data.buffer !== elsewhere.parameters.data.buffer);
-    assertEquals([...restored.parameters.data], [...elsewhere.parameters.data]);
-    const { state: again } = await step(restored, textBatch(), at(2));
-    await step.dispose();
-    assertEquals([...again.parameters.data], [...expected.data]);
-  }
+    return squares.reduce((a, c) => a + c) / 16;
+  });
+  assertAllClose(results[0]!.figures.losses.data, means, { rtol: 1e-5 });
+  const { parameters, ema } = results.at(-1)!.state;
+  const trainStep = await tinyTrainStep("cpu");
+  const again = await trainStep(results.at(-1)!.state, batch, { step: 11, ...settingsAt(10) });
+  assert(again.loss < 0.9 * results[0]!.loss, `${results[0]!.loss}, then ${again.loss}`);
+  await trainStep.dispose();
+  const start = initialState().parameters.data;
+  const moved = (vector: ArrayLike<number>) =>
+    Math.hypot(...Array.from(vector, (value, i) => value - start[i]!));
+  assert(moved(ema.data) > 0 && moved(ema.data) < moved(parameters.data));
 });
 
-Deno.test("textBatchParts() throws when the parts would not be of one size", () => {
-  assertThrows(() => textBatchParts(textBatch(), 3), RangeError, "16 rows are no multiple of 3");
+for (const device of ["wasm", "onnx", "webgpu", "tensorflow"] as const) {
+  Deno.test({
+    name: `compileTrainStep() has the same losses over twenty steps on ${device} as on cpu`,
+    ignore: !deviceWorks(device),
+    fn: async () => {
+      onCpu ??= trainTiny("cpu");
+      const expected = await onCpu;
+      const found = await trainTiny(device);
+      found.forEach(({ loss, figures, gradNorm }, i) => {
+        assertAlmostEquals(loss, expected[i]!.loss, 1e-3, `the loss of step ${i + 1}`);
+        assertAllClose(figures.losses.data, expected[i]!.figures.losses.data, {
+          atol: 1e-3,
+          message: `step ${i + 1}`,
+        });
+        assertAlmostEquals(gradNorm, expected[i]!.gradNorm, 1e-3 * (1 + gradNorm));
+      });
+      const last = expected.at(-1)!.state;
+      assertAllClose(found.at(-1)!.state.ema.data, last.ema.data, { atol: 2e-3 });
+    },
+  });
+}
+
+const SPECS: ParameterSpecs = {
+  "large.weight": { shape: [7, 6], initializer: { deviation: 0.5 } },
+  "small.weight": { shape: [6, 5], initializer: { deviation: 0.5 } },
+};
+
+/** [B, 5] by way of 6 and 7 features. */
+function denoise(parameters: Parameters, { x }: { x: tf.Tensor }): tf.Tensor {
+  const small = parameters["small.weight"] as tf.Tensor2D;
+  const inner = tf.matMul(x as tf.Tensor2D, small, false, true); // [B, 6]
+  const wide = tf.tanh(tf.matMul(inner, parameters["large.weight"] as tf.Tensor2D, false, true));
+  const back = tf.matMul(wide, parameters["large.weight"] as tf.Tensor2D); // [B, 6]
+  return tf.matMul(back as tf.Tensor2D, small);
+}
+
+const LOSS = denoiserLoss(denoise);
+
+/** A batch for a step; its noise times a factor, its losses times a weight. */
+function batchOf(count: number, factor = 1, weight = 1): DiffusionBatch {
+  const random = randomStream(1).at(count);
+  const schedule = noiseSchedule();
+  return diffusionBatch(schedule, {
+    x0: float32(random.stream("x0").normal(20), [4, 5]),
+    noise: random.stream("noise").normal(20).map((value) => value * factor),
+    timesteps: random.stream("timesteps").integers(4, 0, schedule.numTrainTimesteps),
+    exampleWeights: new Float64Array(4).fill(weight),
+  });
+}
+
+const initial = (): HostParameters => initParameters(SPECS, randomStream(0));
+const at = (step: number) => ({ step, learningRate: 0.01, emaDecay: 0.9 });
+
+/** Loss, losses and gradients as one graph that knows no optimizer. */
+function compileGradients({ compile }: Device) {
+  const names = Object.keys(SPECS);
+  type Inputs = { parameters: HostParameters; batch: DiffusionBatch };
+  type Outputs = { loss: HostArray; losses: HostArray; gradients: HostParameters };
+  return compile<Inputs, Outputs>(({ parameters, batch }) => {
+    const named = (weights: tf.Tensor[]) =>
+      Object.fromEntries(names.map((name, i) => [name, weights[i]!]));
+    const { value, grads } = tf.valueAndGrads((...weights: tf.Tensor[]) =>
+      LOSS(named(weights), batch).loss
+    )(names.map((name) => parameters[name]!));
+    const { losses } = LOSS(parameters, batch).figures!;
+    return { loss: value, losses, gradients: named(grads) };
+  });
+}
+
+for (const device of ["cpu", "onnx"] satisfies DeviceName[]) {
+  for (
+    const [how, rules] of [
+      ["AdamW, clipped", { maxGradNorm: 0.01 }],
+      ["AdamW, unclipped", {}],
+      ["Adamax, clipped", { rule: "adamax", maxGradNorm: 0.01 }],
+      ["Adamax, unclipped", { rule: "adamax" }],
+    ] as const
+  ) {
+    Deno.test({
+      name: `compileTrainStep() takes the steps of float64's ${how}, on ${device}`,
+      ignore: !deviceWorks(device),
+      fn: async () => {
+        const optimizer: AdamWOptions = { ...rules, weightDecay: 0.1, beta2: 0.99 };
+        const opened = await openDevice(device, { threads: 1 });
+        const gradientsOf = compileGradients(opened);
+        const step = compileTrainStep(opened, { specs: SPECS, loss: LOSS, optimizer });
+
+        let state = stateFrom(initial(), SPECS, optimizer);
+        let expected = adamStart(state.parameters.data);
+        for (let count = 1; count <= 3; count++) {
+          const parameters = unravel(float32(expected.parameters), SPECS);
+          const given = await gradientsOf({ parameters, batch: batchOf(count) });
+          const gradient = ravel(given.gradients, SPECS).data;
+          const found = await step(state, batchOf(count), at(count));
+          const [loss, norm] = [given.loss.data[0]!, Math.hypot(...gradient)];
+          assertAlmostEquals(found.loss, loss, 1e-5 * loss);
+          assertAlmostEquals(found.gradNorm, norm, 1e-5 * norm);
+          assertAllClose(found.figures.losses.data, given.losses.data, { rtol: 1e-4 });
+          ({ state } = found);
+          expected = adamInFloat64(expected, gradient, at(count), optimizer);
+        }
+        await gradientsOf.dispose();
+        await step.dispose();
+        const close = { atol: 1e-6, rtol: 1e-4 };
+        assertAllClose(state.parameters.data, expected.parameters, close);
+        assertAllClose(state.ema.data, expected.ema, close);
+        const { mean, variance, largest } = state.optimizer;
+        assertAllClose(mean!.data, expected.mean, { ...close, message: "mean" });
+        assertAllClose((variance ?? largest)!.data, expected.second, {
+          ...close,
+          message: "the second slot",
+        });
+      },
+    });
+  }
+}
+
+Deno.test("compileTrainStep() continues from a state of another step", async () => {
+  const device = await openDevice("cpu");
+  const make = () =>
+    compileTrainStep(device, { specs: SPECS, loss: LOSS, optimizer: { maxGradNorm: 0.5 } });
+  const [one, other] = [make(), make()];
+  const { state: first } = await one(stateFrom(initial(), SPECS), batchOf(1), at(1));
+  // The other step receives the first one's state, and both go on with the same batch.
+  const moved = await other(first, batchOf(2), at(2));
+  const stayed = await one(first, batchOf(2), at(2));
+  assertStrictEquals(stayed.state.parameters.data, first.parameters.data);
+  assertEquals(copyState(moved.state), copyState(stayed.state));
+  await one.dispose();
+  await other.dispose();
+});
+
+// Losses of 1e22 and gradients like them are numbers in float32, and their squares are not.
+for (
+  const [what, factor, weight] of [
+    ["not finite", Infinity, 1],
+    ["too large to square", 1, 1e22],
+  ] as const
+) {
+  Deno.test(`compileTrainStep() changes nothing when gradients are ${what}`, async () => {
+    const device = await openDevice("cpu");
+    const optimizer = { maxGradNorm: 0.5 };
+    const step = compileTrainStep(device, { specs: SPECS, loss: LOSS, optimizer });
+    const before = stateFrom(initial(), SPECS);
+    const { state, gradNorm, loss } = await step(before, batchOf(1, factor, weight), at(1));
+    assert(!Number.isFinite(gradNorm));
+    assertEquals(Number.isFinite(loss), factor !== Infinity);
+    assertEquals(copyState(state), before);
+    await step.dispose();
+  });
+}
+
+Deno.test("start() begins in the step's own memory, which may do without an average", async () => {
+  const device = await openDevice("cpu");
+  const make = (ema: boolean) =>
+    compileTrainStep<{ x: HostArray }, never>(device, {
+      specs: SPECS,
+      optimizer: { maxGradNorm: 0.5 },
+      ema,
+      loss: (parameters, { x }) => ({
+        loss: tf.mean(tf.square(denoise(parameters, { x }))) as tf.Scalar,
+      }),
+    });
+  const batch = { x: float32(randomStream(4).normal(20), [4, 5]) };
+  const [copied, started, bare] = [make(true), make(true), make(false)];
+  let [one, other, third]: TrainState[] = [
+    stateFrom(initial(), SPECS),
+    started.start(initial()),
+    bare.start(initial()),
+  ];
+  for (let count = 1; count <= 2; count++) {
+    ({ state: one } = await copied(one!, batch, at(count)));
+    ({ state: other } = await started(other!, batch, at(count)));
+    ({ state: third } = await bare(third!, batch, at(count)));
+  }
+  assertEquals([...other!.parameters.data], [...one!.parameters.data]);
+  assertEquals([...other!.ema.data], [...one!.ema.data]);
+  assertEquals([...third!.parameters.data], [...one!.parameters.data]);
+  assertEquals([...third!.ema.data], [...third!.parameters.data]);
+  // Starting again forgets what was learned.
+  assertEquals(copyState(started.start(initial())), stateFrom(initial(), SPECS));
+  for (const step of [copied, started, bare]) await step.dispose();
 });
 
 for (const name of ["cpu", "onnx"] as const) {
   Deno.test({
-    name:
-      `compileLossStep() gives a figure that is the loss itself, and releases tensors, on ${name}`,
+    name: `compileTrainStep() returns figures, also the loss itself, and leaks nothing on ${name}`,
     ignore: !deviceWorks(name),
     fn: async () => {
       const device = await openDevice(name, { threads: 1 });
       const specs = { w: { shape: [2], initializer: { constant: 0 } } };
-      const step = compileLossStep(device, {
-        ...{ specs, optimizer: {} },
+      const step = compileTrainStep<{ x: HostArray }, "same" | "twice">(device, {
+        specs,
+        optimizer: {},
         loss: ({ w }, { x }) => {
-          const loss = tf.sum(tf.square(tf.sub(w!, x!))) as tf.Scalar;
+          const loss = tf.sum(tf.square(tf.sub(w!, x))) as tf.Scalar;
           return { loss, figures: { same: loss, twice: tf.mul(loss, 2) } };
         },
       });
@@ -174,7 +403,7 @@ for (const name of ["cpu", "onnx"] as const) {
       const settings = { step: 1, learningRate: 0, emaDecay: 0 };
       const { loss, gradNorm, figures } = await step(state, batch, settings);
       // (3 - 1)^2 + 2^2, and the length of its gradient (4, 4).
-      assertEquals([loss, figures["same"]!.data[0], figures["twice"]!.data[0]], [8, 8, 16]);
+      assertEquals([loss, figures.same.data[0], figures.twice.data[0]], [8, 8, 16]);
       assertAlmostEquals(gradNorm, Math.hypot(4, 4), 1e-6);
       const before = tf.memory().numTensors;
       await step(state, batch, { ...settings, step: 2 });

@@ -1,6 +1,5 @@
 /** Stage `vae` of text.ts: trains a text autoencoder. */
 import type { Device } from "../../engine/device.ts";
-import type * as tf from "../../engine/tf.ts";
 import { compileTextLoss } from "./validation_loss.ts";
 import { adamSlots } from "../../nn/adamw.ts";
 import { countParameters, unravel } from "../../nn/parameters.ts";
