@@ -97,6 +97,7 @@ export * from "./diffusion/variational_bound.ts";
 export * from "./diffusion/networks/unet.ts";
 export * from "./diffusion/networks/unet_config.ts";
 export * from "./engine/device.ts";
+export * from "./engine/fused_adam.ts";
 export * from "./base/errors.ts";
 export { type OnnxBackendOptions, registerOnnxBackend } from "./engine/onnx/register.ts";
 export type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "./engine/tf.ts";
