@@ -3,13 +3,12 @@ import { noiseSchedule } from "../diffusion/schedules.ts";
 import { unetSpecs } from "../diffusion/networks/unet.ts";
 import { compileImageDenoiser } from "../diffusion/networks/image_denoiser.ts";
 import { describeNetwork, trainableNetwork } from "../diffusion/networks/image_network.ts";
-import { PRESETS } from "../image.ts";
+import { PRESETS } from "../image/presets.ts";
 import { unetConfigOf } from "../image/config.ts";
-import { adamW } from "../nn/optimizers.ts";
 import { initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
-import { initTrainState } from "../training/diffusion_step.ts";
-import { compileInPlaceTrainStep } from "../training/in_place_step.ts";
+import { denoiserLoss } from "../training/denoiser_loss.ts";
+import { compileTrainStep } from "../training/step.ts";
 import { imageBatch } from "../image/batches.ts";
 import type { Row } from "./row.ts";
 import { textRows } from "./text_rows.ts";
@@ -33,15 +32,13 @@ function training(preset: "nano" | "small", batchSize: number): Row {
     prepare: (device) => {
       const config = unetConfigOf(PRESETS[preset]);
       const specs = unetSpecs(config);
-      const optimizer = adamW({ maxGradNorm: 1 });
-      const denoise = trainableNetwork(describeNetwork(config));
-      const step = compileInPlaceTrainStep(device, {
-        denoise,
+      const step = compileTrainStep(device, {
         specs,
+        loss: denoiserLoss(trainableNetwork(describeNetwork(config))),
         optimizer: { maxGradNorm: 1 },
       });
       const random = randomStream(0);
-      let state = initTrainState(initParameters(specs, random), specs, optimizer);
+      let state = step.start(initParameters(specs, random));
       const examples = randomImages(batchSize);
       let count = 0;
       return Promise.resolve({

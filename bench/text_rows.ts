@@ -6,12 +6,10 @@ import { diffusionBatch } from "../diffusion/objective.ts";
 import { noiseSchedule } from "../diffusion/schedules.ts";
 import type * as tf from "../engine/tf.ts";
 import { float32, type HostArray, int32, sizeOf } from "../engine/tree.ts";
-import { adamW } from "../nn/optimizers.ts";
 import { constants, initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
-import { initTrainState } from "../training/diffusion_step.ts";
-import { compileInPlaceTrainStep } from "../training/in_place_step.ts";
-import { compileLossStep } from "../training/loss_step.ts";
+import { denoiserLoss } from "../training/denoiser_loss.ts";
+import { compileTrainStep } from "../training/step.ts";
 import { bert, BERT_BASE, bertSpecs } from "../vae/bert.ts";
 import { GPT2_SMALL, gpt2Loss, gpt2Specs } from "../vae/gpt2.ts";
 import { compileGpt2Decoder } from "../vae/gpt2_decoder.ts";
@@ -52,7 +50,7 @@ function gpt2Training(batch: number): Row {
     name: `gpt2 train batch ${batch}x${LENGTH}`,
     prepare: (device) => {
       const specs = gpt2Specs(GPT2_SMALL);
-      const step = compileLossStep(device, {
+      const step = compileTrainStep<{ tokens: HostArray }, never>(device, {
         specs,
         loss: (parameters, { tokens }) => ({
           loss: gpt2Loss(parameters, tokens as tf.Tensor2D, GPT2_SMALL),
@@ -108,13 +106,14 @@ function ditTraining(batch: number): Row {
     name: `dit train batch ${batch}`,
     prepare: (device) => {
       const specs = ditSpecs(DIT);
-      const optimizer = adamW({ maxGradNorm: 1 });
-      const step = compileInPlaceTrainStep(device, {
-        denoise: (parameters, { x, timesteps }) => dit(parameters, { x, timesteps }, DIT),
+      const step = compileTrainStep(device, {
         specs,
+        loss: denoiserLoss((parameters, { x, timesteps }) =>
+          dit(parameters, { x, timesteps }, DIT)
+        ),
         optimizer: { maxGradNorm: 1 },
       });
-      let state = initTrainState(initParameters(specs, randomStream(0)), specs, optimizer);
+      let state = step.start(initParameters(specs, randomStream(0)));
       const shape = [batch, DIT.sampleSize, DIT.inChannels];
       const size = sizeOf(shape);
       const x0 = float32(randomStream(1).normal(size), shape);

@@ -1,9 +1,9 @@
 /** The row about the text VAE: BERT-base encodes, GPT-2 says it again. */
-import type * as tf from "../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../engine/tree.ts";
 import { initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
-import { compileLossStep } from "../training/loss_step.ts";
+import type { TextBatch } from "../text/autoencoder/batch_parts.ts";
+import { compileTrainStep } from "../training/step.ts";
 import { BERT_BASE } from "../vae/bert.ts";
 import { GPT2_SMALL } from "../vae/gpt2.ts";
 import { textVaeSpecs } from "../vae/text_vae.ts";
@@ -23,9 +23,9 @@ function training(batch: number, length: number): Row {
     name: `text vae base train batch ${batch}x${length}`,
     prepare: (device) => {
       const specs = textVaeSpecs(BASE);
-      const step = compileLossStep(device, {
+      const step = compileTrainStep<TextBatch, "reconstruction" | "divergence">(device, {
         specs,
-        loss: (parameters, arrays: Readonly<Record<string, tf.Tensor>>) =>
+        loss: (parameters, arrays) =>
           textVaeLoss(parameters, arrays as unknown as TextVaeBatch, BASE, { noiseDeviation: 0.4 }),
         optimizer: { maxGradNorm: 1 },
         ema: false,

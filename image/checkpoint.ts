@@ -20,7 +20,6 @@ import {
   isFlowSampler,
   type SamplerName,
 } from "../diffusion/samplers/registry.ts";
-import type { SamplerOptions } from "../diffusion/samplers/types.ts";
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import { unetConfigFromJson, unetConfigToJson } from "../diffusion/networks/unet_config.ts";
 import type { JsonObject } from "../base/json.ts";
@@ -28,8 +27,19 @@ import type { NamedTensors } from "../nn/host_tensor.ts";
 import { type HostParameters, unravel } from "../nn/parameters.ts";
 import { checkWeights, requireComponent } from "../training/checkpoint/check_model.ts";
 import type { Checkpoint, Component, LoadedCheckpoint } from "../training/checkpoint/checkpoint.ts";
-import type { TrainState } from "../training/diffusion_step.ts";
+import type { TrainState } from "../training/step.ts";
 import { stateTensors, toParameters, toTensors } from "../training/checkpoint/state_tensors.ts";
+
+/** The settings that a checkpoint records. */
+export interface SavedSettings
+  extends Required<Pick<SchedulerOptions, "timestepSpacing" | "varianceType" | "flowShift">> {
+  /** The seed. */
+  readonly seed: number;
+  /** The sampler. */
+  readonly sampler: SamplerName | FlowSamplerName;
+  /** Whether the network predicts variances too: the saved type is then "learned_range". */
+  readonly learnedVariance: boolean;
+}
 
 /** What goes into a checkpoint of an image run. */
 export interface ImageCheckpointOptions {
@@ -37,22 +47,18 @@ export interface ImageCheckpointOptions {
   readonly network: ImageNetworkConfig;
   /** The schedule that it is trained with. */
   readonly schedule: NoiseSchedule;
-  /** The sampler that it is meant for. */
-  readonly sampler: SamplerName | FlowSamplerName;
-  /** The sampler's options. */
-  readonly samplerOptions: SamplerOptions;
+  /** The settings of the run: its seed, and how it is sampled. */
+  readonly config: SavedSettings;
   /** The state to go on from. */
   readonly state: TrainState;
   /** Steps done. */
   readonly step: number;
-  /** The run's seed. */
-  readonly seed: number;
   /** The hash of the run's configuration. */
   readonly configHash: string;
   /** Whatever else is to be kept. */
   readonly details?: JsonObject;
   /** Further vectors of the training state by name. */
-  readonly vectors?: NamedTensors;
+  readonly vectors?: NamedTensors | undefined;
   /** The model card. */
   readonly card?: string;
 }
@@ -85,16 +91,22 @@ function networkComponent(
 
 /** Puts a checkpoint together. The weights that are published are the moving average. */
 export function imageCheckpoint(
-  { network, schedule, sampler, samplerOptions, state, card, vectors, ...run }:
-    ImageCheckpointOptions,
+  { network, config, schedule, state, card, vectors, ...run }: ImageCheckpointOptions,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
   const averaged = unravel(state.ema, networkSpecs(network));
   const { folder, library, component } = networkComponent(network, averaged);
+  const { seed, sampler, timestepSpacing, flowShift, learnedVariance } = config;
+  const varianceType = learnedVariance ? "learned_range" : config.varianceType;
   // diffusers' pipelines for images drive these schedulers alone; the others need no training of
   // their own, so nothing is lost. Learned variances are ddpm's.
-  const learned = samplerOptions.varianceType === "learned_range";
+  const learned = varianceType === "learned_range";
   const driven = isFlowSampler(sampler) ? sampler : sampler === "ddpm" || learned ? "ddpm" : "ddim";
-  const scheduler = schedulerConfig(schedule, { ...samplerOptions, sampler: driven }) as JsonObject;
+  const scheduler = schedulerConfig(schedule, {
+    timestepSpacing,
+    varianceType,
+    flowShift,
+    sampler: driven,
+  }) as JsonObject;
   const pipeline = isDit(network)
     ? "DiTPipeline"
     : driven === "ddim"
@@ -114,6 +126,7 @@ export function imageCheckpoint(
     },
     state: {
       ...run,
+      seed,
       vectors: new Map([
         ...stateTensors(state),
         ...vectors ?? [],

@@ -8,7 +8,7 @@ import {
 import { UserError } from "../base/errors.ts";
 import type { NamedTensors } from "../nn/host_tensor.ts";
 import { checkWeights } from "../training/checkpoint/check_model.ts";
-import type { DiffusionStep } from "../training/loss_window.ts";
+import type { LoadedCheckpoint } from "../training/checkpoint/checkpoint.ts";
 
 /** Losses that are remembered of each time step (Nichol and Dhariwal 2021). */
 const REMEMBERED = 10;
@@ -24,13 +24,16 @@ export class LossAwareMemory {
    * An empty memory, or one that goes on where another stopped.
    *
    * @param numTrainTimesteps T.
-   * @param saved A training state that holds what {@linkcode LossAwareMemory.vectors} gave.
-   * @param source Where that is from, for messages.
-   * @throws {UserError} If the state holds no such memory of T time steps.
+   * @param checkpoint A checkpoint with the result of {@linkcode LossAwareMemory.vectors}.
+   * @throws {UserError} If it holds no such memory of T time steps.
    */
-  constructor(numTrainTimesteps: number, saved?: NamedTensors, source = "the training state") {
+  constructor(
+    numTrainTimesteps: number,
+    checkpoint?: Pick<LoadedCheckpoint, "directory" | "state">,
+  ) {
     this.#history = initLossHistory(numTrainTimesteps, REMEMBERED);
-    if (saved === undefined) return;
+    if (checkpoint?.state === undefined) return;
+    const { directory: source, state: { vectors: saved } } = checkpoint;
     const { losses, counts } = MEMORY_VECTORS;
     const shapes = new Map([
       [losses, [numTrainTimesteps, REMEMBERED]],
@@ -56,10 +59,11 @@ export class LossAwareMemory {
 
   /** Remembers what a step's examples lost, without the weights that even their numbers out. */
   add(
-    { timesteps, weighted, exampleWeights }: Pick<
-      DiffusionStep,
-      "timesteps" | "weighted" | "exampleWeights"
-    >,
+    { timesteps, weighted, exampleWeights }: {
+      readonly timesteps: Int32Array;
+      readonly weighted: ArrayLike<number>;
+      readonly exampleWeights?: Float64Array | undefined;
+    },
   ): void {
     const losses = Float64Array.from(weighted, (loss, i) => loss / (exampleWeights?.[i] ?? 1));
     this.#history = recordLosses(this.#history, timesteps, losses);

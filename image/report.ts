@@ -3,6 +3,24 @@ import type { ImageConfig } from "./flags.ts";
 import type { MetricsRow } from "../training/metrics.ts";
 import type { KeyFigure, MetricsChart } from "../report/report.ts";
 
+/** Columns of metrics.csv. Q0 to Q3 are quarters of the timesteps, from clean to noisy. */
+export const IMAGE_METRICS = [
+  "loss",
+  "lossQ0",
+  "lossQ1",
+  "lossQ2",
+  "lossQ3",
+  "valLoss",
+  "valLossQ0",
+  "valLossQ1",
+  "valLossQ2",
+  "valLossQ3",
+  "gradNorm",
+  "skippedSteps",
+  "learningRate",
+  "imagesPerSecond",
+] as const;
+
 /** The charts of a report. */
 export const IMAGE_CHARTS: MetricsChart[] = [
   {

@@ -1,30 +1,42 @@
-/** What becomes of a trained model in image.ts: samples, figures where they are asked for, a report. */
+/** The end of an image run: samples, figures if they were asked for, and the report. */
 import type { Device } from "../engine/device.ts";
 import type { JsonObject } from "../base/json.ts";
 import { IMAGE_CHARTS, keyFigures, samplingProtocol } from "./report.ts";
 import { figureLine, writeReport } from "../report/report.ts";
-import type { loadImages } from "./data.ts";
-import type { ImageConfig } from "./flags.ts";
+import type { FashionMnist } from "../datasets/fashion_mnist.ts";
+import type { HostParameters } from "../nn/parameters.ts";
+import type { ImageRun } from "./run.ts";
 import { readMetrics } from "../training/metrics.ts";
 import type { RunFolder } from "../cli/run_folder.ts";
-import type { SampledModel } from "./sampling/options.ts";
 import { type prepareEvaluation, runEvaluation } from "./evaluation/tool.ts";
 import { sampleGrid } from "./sampling/grid.ts";
 
-/** Draws samples of a trained model, measures them if that is asked for, and writes the report. */
-export async function drawAndReport(
+/** A trained model, and what belongs to its run. */
+export interface TrainedImageRun {
+  /** The settings and the network. */
+  readonly run: ImageRun;
+  /** The run's folder. */
+  readonly folder: Pick<RunFolder, "directory" | "record">;
+  /** The moving average of the weights. */
+  readonly parameters: HostParameters;
+  /** The class to sample, if not all. */
+  readonly only: number | undefined;
+  /** The data set. */
+  readonly data: FashionMnist;
+  /** What to measure, if anything. */
+  readonly evaluation: Awaited<ReturnType<typeof prepareEvaluation>> | undefined;
+  /** How the training went, in words. */
+  readonly summary: string;
+}
+
+/** Samples from a trained model, evaluates it if that was asked for, and writes the report. */
+export async function sampleAndReport(
   device: Device,
-  { directory, config, model, only, data, evaluation, summary }: {
-    directory: string;
-    config: ImageConfig;
-    model: SampledModel;
-    only: number | undefined;
-    data: Awaited<ReturnType<typeof loadImages>>;
-    evaluation: Awaited<ReturnType<typeof prepareEvaluation>> | undefined;
-    summary: string;
-  },
-  { record }: RunFolder,
+  { run, folder, parameters, only, data, evaluation, summary }: TrainedImageRun,
 ): Promise<void> {
+  const { config, network, schedule } = run;
+  const { directory, record } = folder;
+  const model = { parameters, config: network.config, schedule };
   const path = `${directory}/samples/grid.png`;
   const animation = `${directory}/samples/trajectory.gif`;
   const png = await sampleGrid(device, model, config, { path, only, animation });

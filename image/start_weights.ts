@@ -27,14 +27,15 @@ export interface StartWeights {
  * Loads the weights of a checkpoint or of a run, for a network of the same configuration. Its schedule
  * and what it predicts may be others: training gets used to them.
  *
- * @param directory The folder of a checkpoint or of a run.
+ * @param directory The folder of a checkpoint or of a run; undefined to start from random weights.
  * @param expected The network that is to be trained.
  * @throws {UserError} If it holds no such network: the message names the first setting that differs.
  */
 export async function loadStartWeights(
-  directory: string,
+  directory: string | undefined,
   expected: ImageNetworkConfig,
-): Promise<StartWeights> {
+): Promise<StartWeights | undefined> {
+  if (directory === undefined) return undefined;
   const found = await resolveCheckpoint(directory, (line) => console.error(line));
   const { config, parameters } = loadImageModel(await loadCheckpoint(found, { state: false }));
   const folder = isDit(config) ? "transformer" : "unet";

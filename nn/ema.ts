@@ -1,6 +1,4 @@
-/** Exponential moving averages of parameters, which samples are drawn with. */
-import * as tf from "../engine/tf.ts";
-import type { Tensors } from "./optimizers.ts";
+/** The decay of the moving average of parameters, which is what samples are generated with. */
 
 /** Options of {@linkcode emaDecayAt}, named as in diffusers' EMAModel. */
 export interface EmaOptions {
@@ -31,19 +29,4 @@ export function emaDecayAt(
     ? 1 - (1 + counted / invGamma) ** -power
     : (1 + counted) / (10 + counted);
   return Math.min(decay, maxDecay);
-}
-
-/**
- * average + (1 - decay) * (parameters - average). Only what is trained is averaged: averaging a
- * schedule's tables as well is a known way to black pictures.
- *
- * @param decay A scalar in [0, 1].
- */
-export function updateEma(average: Tensors, parameters: Tensors, decay: tf.Scalar): Tensors {
-  return Object.fromEntries(
-    Object.entries(average).map(([name, old]) => {
-      const step = tf.mul(tf.sub(parameters[name]!, old), tf.sub(1, decay));
-      return [name, tf.add(old, step)];
-    }),
-  );
 }

@@ -2,7 +2,7 @@
 import { WINOGRANDE_SIZES } from "../datasets/winogrande.ts";
 import { DEVICE_CHOICES } from "../engine/device_names.ts";
 import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
-import { ADAM_RULES } from "../nn/optimizers.ts";
+import { ADAM_RULES } from "../nn/adamw.ts";
 import { AMOUNTS_PER_TEXT, CORRUPTION_KINDS } from "../vae/corruption.ts";
 import { LATENT_KINDS, LATENT_SOURCES } from "../vae/text_vae_config.ts";
 import { choice, type FlagValues, integer, number, text, toggle } from "../cli/flag_kinds.ts";

@@ -21,17 +21,14 @@ import {
 } from "../image/classifier/network.ts";
 import { classifierCard, type ClassifierMetrics } from "../image/classifier/card.ts";
 import { roundToHalf, saveClassifier } from "../image/classifier/checkpoint.ts";
-import { classifierBatches, compileClassifierStep } from "../image/classifier/step.ts";
+import { classifierBatches, classifierLoss } from "../image/classifier/step.ts";
 import { classAgreement, compileClassifier } from "../image/classifier/classify.ts";
-import { emaDecayAt } from "../nn/ema.ts";
-import { learningRateAt } from "../nn/learning_rate.ts";
-import { adamW } from "../nn/optimizers.ts";
 import { countParameters, unravel } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
-import { initTrainState } from "../training/diffusion_step.ts";
+import { train } from "../training/loop.ts";
+import { compileTrainStep } from "../training/step.ts";
 import { choice, integer, parseFlags, text, toggle } from "../cli/flags.ts";
 import { helpText, wantsHelp } from "../cli/help.ts";
-import { breathe } from "../base/breathe.ts";
 import { runProgram } from "../cli/program.ts";
 import { formatDuration, Progress } from "../cli/progress.ts";
 
@@ -106,8 +103,6 @@ async function main(): Promise<number> {
   const { batchSize, maxShift, weightDecay, learningRate, warmupSteps, emaDecay } = TRAINING;
   const random = randomStream(seed).stream("classifier");
   const specs = classifierSpecs(NETWORK);
-  const optimizer = adamW({ weightDecay });
-  let state = initTrainState(initClassifier(NETWORK, random.stream("weights")), specs, optimizer);
   const parameterCount = countParameters(specs);
   console.log(
     `${parameterCount.toLocaleString("en")} parameters, ${device.name} device, ` +
@@ -116,7 +111,12 @@ async function main(): Promise<number> {
 
   // Training.
   const totalSteps = Math.ceil(epochs * data.train.labels.length / batchSize);
-  const trainStep = compileClassifierStep(device, NETWORK, optimizer);
+  const trainStep = compileTrainStep(device, {
+    specs,
+    optimizer: { weightDecay },
+    loss: classifierLoss(NETWORK),
+  });
+  const state = trainStep.start(initClassifier(NETWORK, random.stream("weights")));
   const batchAt = classifierBatches(data.train, random, {
     size: [data.height, data.width],
     ...{ batchSize, maxShift },
@@ -124,22 +124,24 @@ async function main(): Promise<number> {
   const started = performance.now();
   {
     await using progress = new Progress({ total: totalSteps, itemsPerStep: batchSize });
-    for (let i = 0; i < totalSteps; i++) {
-      const result = await trainStep(state, batchAt(i), {
-        step: i + 1,
-        learningRate: learningRateAt(i, {
-          schedule: "cosine",
-          ...{ learningRate, totalSteps, warmupSteps: Math.min(warmupSteps, totalSteps >> 2) },
-        }),
-        emaDecay: emaDecayAt(i + 1, { maxDecay: emaDecay }),
-      });
-      if (!Number.isFinite(result.loss)) {
-        throw new UserError(`training diverged at step ${i + 1}: the loss is ${result.loss}`);
-      }
-      state = result.state;
-      await breathe();
-      progress.update(i + 1, result.loss);
-    }
+    const never = totalSteps + 1; // neither rows nor checkpoints
+    const config = {
+      steps: totalSteps,
+      learningRate,
+      lrSchedule: "cosine",
+      warmupSteps: Math.min(warmupSteps, totalSteps >> 2),
+      emaDecay,
+      logEvery: never,
+      evalEvery: never,
+      checkpointEvery: never,
+    } as const;
+    const steps = train({
+      trainStep,
+      batchAt: (step: number) => ({ batch: batchAt(step) }),
+      state,
+      config,
+    });
+    for await (const { step, loss } of steps) progress.update(step, loss);
   }
   await trainStep.dispose();
 

@@ -1,109 +1,170 @@
-/** The training loop: a generator that yields its state, so that logging and saving are the caller's. */
-import { UserError } from "../base/errors.ts";
-import type { StepSettings, TrainState } from "./diffusion_step.ts";
+/** The training loop: a generator of steps. Logging, measuring and saving are its caller's. */
 import { breathe } from "../base/breathe.ts";
+import { UserError } from "../base/errors.ts";
+import type { AdamWSettings } from "../nn/adamw.ts";
+import { emaDecayAt } from "../nn/ema.ts";
+import { learningRateAt, type LearningRateSchedule } from "../nn/learning_rate.ts";
+import type { StepResult, TrainState } from "./step.ts";
 
-/** What every training step gives. */
-export interface StepOutcome {
-  /** The state after it. */
-  readonly state: TrainState;
-  /** The loss. */
-  readonly loss: number;
-  /** The gradients' norm before clipping. */
-  readonly gradNorm: number;
+/** The settings of a training. */
+export interface TrainingConfig {
+  /** Steps of the whole run. */
+  readonly steps: number;
+  /** The highest learning rate. */
+  readonly learningRate: number;
+  /** The learning rate after the warm-up. */
+  readonly lrSchedule: LearningRateSchedule;
+  /** Steps over which the learning rate rises from 0. */
+  readonly warmupSteps: number;
+  /** The largest decay of the parameters' moving average. */
+  readonly emaDecay: number;
+  /** Steps between two rows of metrics. */
+  readonly logEvery: number;
+  /** Steps between two measurements on held-out data, a multiple of logEvery. */
+  readonly evalEvery: number;
+  /** Steps between two checkpoints. */
+  readonly checkpointEvery: number;
 }
 
-/** What a step is given: its batch, and whatever else is known of it. */
-export interface GivenBatch {
-  /** What the compiled step is called with. */
-  readonly batch: unknown;
+/** A batch, with whatever else describes it. */
+export interface GivenBatch<Batch = unknown> {
+  /** The batch that the compiled step takes. */
+  readonly batch: Batch;
+}
+
+/** A step that was taken. Its state is overwritten by the next step. */
+export interface LoopStep<Figure extends string = string> extends StepResult<Figure> {
+  /** Steps done so far. */
+  readonly step: number;
+  /** The learning rate. */
+  readonly learningRate: number;
+  /** Whether the gradients overflowed, so that the step changed nothing. */
+  readonly skipped: boolean;
+  /** Whether a row of metrics is due. */
+  readonly logs: boolean;
+  /** Whether that row ends a window of means. The last row of a run may come before the window's end. */
+  readonly endsWindow: boolean;
+  /** Whether a measurement on held-out data is due. */
+  readonly measures: boolean;
+  /** Whether a checkpoint is due. */
+  readonly saves: boolean;
+  /** Whether training was interrupted and ends with this step. */
+  readonly stops: boolean;
+}
+
+/** Keeps and reports what went wrong: see {@linkcode watchSteps}. */
+export interface StepWatch {
+  /**
+   * Keeps the batch of a step whose loss or gradients are not finite.
+   *
+   * @returns A sentence for the message, such as where the batch was kept.
+   */
+  keep(
+    step: number,
+    batch: unknown,
+    result: Pick<StepResult, "loss" | "gradNorm">,
+  ): Promise<string>;
+  /** Reports a skipped step and a loss that is out of line. */
+  watch(step: LoopStep & GivenBatch): Promise<void>;
 }
 
 /** Options of {@linkcode train}. */
-export interface TrainOptions<Given extends GivenBatch, Outcome extends StepOutcome> {
+export interface TrainOptions<Given extends GivenBatch, Figure extends string> {
   /** The compiled step. */
   readonly trainStep: (
     state: TrainState,
     batch: Given["batch"],
-    settings: StepSettings,
-  ) => Promise<Outcome>;
+    settings: AdamWSettings,
+  ) => Promise<StepResult<Figure>>;
+  /** The batch of a step, counted from 0: a pure function, so that a resumed run gets the same. */
+  readonly batchAt: (step: number) => Given;
   /** The state to begin with. */
   readonly state: TrainState;
-  /** Steps that are done already. */
-  readonly done: number;
-  /** Steps to have done in the end. */
-  readonly total: number;
-  /** The batch of a step, counted from 0: a pure function, so that a resumed run sees the same. */
-  readonly batchAt: (step: number) => Given;
-  /** The learning rate and the average's decay at a step, counted from 0. */
-  readonly settingsAt: (step: number) => Omit<StepSettings, "step">;
-  /**
-   * Is told of a batch whose loss or gradients were not finite, before anything else is done about it.
-   *
-   * @returns What messages add, such as where the batch was kept.
-   */
-  readonly keep?: (step: number, batch: Given["batch"], outcome: Outcome) => Promise<string>;
+  /** Steps that are done already. @default {0} */
+  readonly done?: number | undefined;
+  /** The settings. */
+  readonly config: TrainingConfig;
+  /** Keeps and reports steps that go wrong. @default {nothing} */
+  readonly watch?: StepWatch | undefined;
+  /** Whether to stop: the next step asks for a checkpoint and is the last. @default {never} */
+  readonly interrupted?: (() => boolean) | undefined;
 }
 
-/** What is known after a step: its number, what it was given and what it gave. */
-export type TrainedStep<
-  Given extends GivenBatch = GivenBatch,
-  Outcome extends StepOutcome = StepOutcome,
-> =
-  & Given
-  & Outcome
-  & {
-    /** Steps done. */
-    readonly step: number;
-    /** The learning rate. */
-    readonly learningRate: number;
-    /** Whether the gradients overflowed, so that the state is that of the step before. */
-    readonly skipped: boolean;
-  };
-
-/** Steps in a row whose gradients may overflow before training is given up. */
+/** The number of steps in a row whose gradients may overflow before training ends. */
 const MOST_SKIPPED = 10;
 
 /**
- * Trains step by step. Whoever iterates may stop at any step and go on later from the state that was
- * yielded: the result is the same, bit for bit.
+ * Trains step by step. A caller may stop after any step and go on later from its state: the result is the
+ * same, bit for bit. A step whose loss is finite and whose gradients are not is skipped: it changes
+ * nothing, and says so.
  *
- * A step whose gradients are not finite while its loss is, is skipped: it changes nothing, and the
- * outcome says so.
- *
- * @throws {UserError} When a loss is not finite, or gradients of ten steps in a row are not; that step
- * is not yielded, so the caller's last state is still good.
+ * @throws {UserError} If a loss is not finite, or the gradients of ten steps in a row are not. That step
+ * is not yielded, so that the caller's last state is sound.
  */
-export async function* train<Given extends GivenBatch, Outcome extends StepOutcome>(
-  { trainStep, state, done, total, batchAt, settingsAt, keep }: TrainOptions<Given, Outcome>,
-): AsyncGenerator<TrainedStep<Given, Outcome>, void, undefined> {
+export async function* train<Given extends GivenBatch, Figure extends string>(
+  options: TrainOptions<Given, Figure>,
+): AsyncGenerator<LoopStep<Figure> & Given, void, undefined> {
+  const { trainStep, batchAt, done = 0, config, watch, interrupted = () => false } = options;
+  let { state } = options;
   let overflows = 0;
-  for (let i = done; i < total; i++) {
+  for (let i = done; i < config.steps; i++) {
+    const step = i + 1;
     const given = batchAt(i);
-    const settings = settingsAt(i);
-    const outcome = await trainStep(state, given.batch, { ...settings, step: i + 1 });
-    const skipped = !Number.isFinite(outcome.gradNorm);
+    const { learningRate, emaDecay } = settingsAt(i, config);
+    const result = await trainStep(state, given.batch, { step, learningRate, emaDecay });
+    const skipped = !Number.isFinite(result.gradNorm);
     overflows = skipped ? overflows + 1 : 0;
-    const isFirst = overflows === 1;
-    const diverged = !Number.isFinite(outcome.loss) || overflows === MOST_SKIPPED;
-    const kept = diverged || isFirst ? await keep?.(i + 1, given.batch, outcome) ?? "" : "";
-    if (diverged) {
-      const again = overflows > 1 ? `, the last of ${overflows} such steps` : "";
-      throw new UserError(
-        `training diverged at step ${i + 1}: the loss is ${outcome.loss}, the gradients' norm ` +
-          `${outcome.gradNorm}${again}. ${kept}The last checkpoint is kept; try a lower ` +
-          "--learning-rate",
-      );
-    }
-    if (!skipped) state = outcome.state;
-    await breathe(); // so that a Ctrl-C during the step is known after it
-    yield {
+    const diverged = !Number.isFinite(result.loss) || overflows === MOST_SKIPPED;
+    const kept = diverged || overflows === 1
+      ? await watch?.keep(step, given.batch, result) ?? ""
+      : "";
+    if (diverged) throw divergence(step, result, overflows, kept);
+    if (!skipped) state = result.state;
+    await breathe(); // so that a Ctrl-C during the step is noticed after it
+    const isLast = step === config.steps;
+    const endsWindow = step % config.logEvery === 0;
+    const stops = interrupted();
+    const current = {
       ...given,
-      ...outcome,
+      ...result,
       state,
-      step: i + 1,
-      learningRate: settings.learningRate,
+      step,
+      learningRate,
       skipped,
+      endsWindow,
+      logs: endsWindow || isLast,
+      measures: step % config.evalEvery === 0 || isLast,
+      saves: step % config.checkpointEvery === 0 || isLast || stops,
+      stops,
     };
+    await watch?.watch(current);
+    yield current;
+    if (stops) return;
   }
+}
+
+/** The learning rate and the average's decay at a step, counted from 0. */
+function settingsAt(step: number, config: TrainingConfig): Omit<AdamWSettings, "step"> {
+  return {
+    learningRate: learningRateAt(step, {
+      learningRate: config.learningRate,
+      schedule: config.lrSchedule,
+      warmupSteps: config.warmupSteps,
+      totalSteps: config.steps,
+    }),
+    emaDecay: emaDecayAt(step + 1, { maxDecay: config.emaDecay }),
+  };
+}
+
+function divergence(
+  step: number,
+  { loss, gradNorm }: Pick<StepResult, "loss" | "gradNorm">,
+  overflows: number,
+  kept: string,
+): UserError {
+  const again = overflows > 1 ? `, the last of ${overflows} such steps` : "";
+  return new UserError(
+    `training diverged at step ${step}: the loss is ${loss}, the gradients' norm ${gradNorm}${again}. ` +
+      `${kept}The last checkpoint is kept; try a lower learning rate`,
+  );
 }

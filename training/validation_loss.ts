@@ -21,6 +21,16 @@ export interface ValidationLoss {
   readonly quartiles: readonly [number, number, number, number];
 }
 
+/** A validation loss as columns of metrics.csv: `valLoss`, and `valLossQ0` to `valLossQ3`. */
+export function validationColumns(measured: ValidationLoss | undefined): Record<string, number> {
+  if (measured === undefined) return {};
+  const { loss, quartiles } = measured;
+  return {
+    valLoss: loss,
+    ...Object.fromEntries(quartiles.map((quartile, i) => [`valLossQ${i}`, quartile])),
+  };
+}
+
 /** A compiled measure of the loss. */
 export interface ValidationLossFunction {
   /** Measures it. @param parameters All parameters as one vector. */

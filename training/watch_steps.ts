@@ -1,45 +1,37 @@
-/** What is done about steps that go wrong: the batch is kept, and the user told, at that step. */
-import type { StepOutcome, TrainedStep } from "./loop.ts";
+/** What happens when a step goes wrong: its batch is kept, and the user is told at once. */
 import { makeFolder, writeFileAtomic } from "../base/files.ts";
 import { type HostArray, isHostArray } from "../engine/tree.ts";
 import type { HostTensor } from "../nn/host_tensor.ts";
 import { encodeSafetensors } from "../nn/safetensors.ts";
+import type { StepWatch } from "./loop.ts";
 
-/** Batches that one start of the program keeps, so that no disk fills up, nor the terminal with spikes. */
+/** Batches that one start of a program keeps, so that neither the disk nor the terminal fills up. */
 const MOST_KEPT = 10;
 
-/** Who looks at steps. */
-export interface StepWatch {
-  /** Keeps the batch of a step whose loss or gradients were not finite: see {@linkcode train}. */
-  readonly keep: (step: number, batch: unknown, outcome: StepOutcome) => Promise<string>;
-  /** Tells of a step that was skipped, and of a loss that is out of line, whose batch it keeps. */
-  readonly watch: (step: TrainedStep) => Promise<void>;
-}
-
 /**
- * Watches over a training.
+ * Watches a training for steps that go wrong.
  *
  * @param directory The run's folder.
- * @param tell Is told a line of what happened.
+ * @param report Receives a line for each.
  */
-export function watchSteps(directory: string, tell: (line: string) => void): StepWatch {
+export function watchSteps(directory: string, report: (line: string) => void): StepWatch {
   const spikes = new LossSpikes();
   let count = 0;
-  const keep = async (step: number, batch: unknown, { loss, gradNorm }: StepOutcome) => {
+  const keep: StepWatch["keep"] = async (step, batch, { loss, gradNorm }) => {
     if (count++ >= MOST_KEPT) return "";
     const facts = { step: String(step), loss: String(loss), gradNorm: String(gradNorm) };
     return await keepBatch(directory, step, batch, facts)
       .then((path) => `Its batch is in ${path}. `, (error) => `(${error.message}.) `);
   };
-  const watch = async (current: TrainedStep) => {
+  const watch: StepWatch["watch"] = async (current) => {
     const { step, batch, loss, gradNorm, skipped } = current;
     if (skipped) {
-      tell(`step ${step} is skipped: its gradients overflow (norm ${gradNorm}, loss ${loss})`);
+      report(`step ${step} is skipped: its gradients overflow (norm ${gradNorm}, loss ${loss})`);
     }
     const ratio = spikes.add(loss);
     if (ratio === undefined || count >= MOST_KEPT) return;
     const kept = await keep(step, batch, current);
-    tell(
+    report(
       `the loss of step ${step} is ${loss}, ${ratio.toFixed(0)} times as before. ${kept}`.trim(),
     );
   };

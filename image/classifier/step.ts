@@ -1,21 +1,12 @@
-/** One training step of the classifier, compiled into one graph, and the batches that it is given. */
+/** The loss of the classifier, and the batches that it is trained on. */
 import { batcher, gatherImages, type LabelledImages } from "../../datasets/batches.ts";
-import type { Device } from "../../engine/device.ts";
-import * as tf from "../../engine/tf.ts";
+import type * as tf from "../../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { crossEntropy } from "../../nn/cross_entropy.ts";
-import type { GradientTransform } from "../../nn/optimizers.ts";
-import { unravelTensor } from "../../nn/parameters.ts";
 import type { RandomStream } from "../../nn/random.ts";
-import type { StepSettings, TrainState } from "../../training/diffusion_step.ts";
-import {
-  type SettingInputs,
-  settingInputs,
-  type StateInputs,
-  updateState,
-} from "../../training/update_state.ts";
+import type { BatchLoss } from "../../training/step.ts";
 import { augment } from "./augment.ts";
-import { applyClassifier, type ClassifierConfig, classifierSpecs } from "./network.ts";
+import { applyClassifier, type ClassifierConfig } from "./network.ts";
 
 /** Images with their classes. */
 export type ClassifierBatch = {
@@ -25,49 +16,12 @@ export type ClassifierBatch = {
   readonly labels: HostArray;
 };
 
-type StepInputs = {
-  state: StateInputs;
-  batch: ClassifierBatch;
-  settings: SettingInputs;
-};
-
-type StepOutputs = Pick<StepInputs, "state"> & { loss: HostArray };
-
-/** A compiled training step of the classifier. */
-export interface ClassifierStep {
-  /** Takes a step. @returns The state after it and the batch's mean cross-entropy. */
-  (
-    state: TrainState,
-    batch: ClassifierBatch,
-    settings: StepSettings,
-  ): Promise<{ state: TrainState; loss: number }>;
-  /** Releases its graphs. */
-  dispose(): Promise<void>;
-}
-
-/** Compiles the training step: cross-entropy, gradients, optimizer and moving average. */
-export function compileClassifierStep(
-  device: Device,
-  config: ClassifierConfig,
-  optimizer: GradientTransform,
-): ClassifierStep {
-  const specs = classifierSpecs(config);
-  const compiled = device.compile<StepInputs, StepOutputs>(({ state, batch, settings }) => {
-    const { value: loss, grads: [gradient] } = tf.valueAndGrads((flat: tf.Tensor) => {
-      const { logits } = applyClassifier(
-        unravelTensor(flat, specs),
-        batch.images as tf.Tensor4D,
-        config,
-      );
-      return crossEntropy(logits, batch.labels as tf.Tensor1D);
-    })([state.parameters]);
-    return { state: updateState(state, gradient!, settings, optimizer), loss };
-  });
-  const step = async (state: TrainState, batch: ClassifierBatch, settings: StepSettings) => {
-    const result = await compiled({ state, batch, settings: settingInputs(settings) });
-    return { state: result.state, loss: result.loss.data[0]! };
+/** The classifier's loss: the mean cross-entropy of a batch. */
+export function classifierLoss(config: ClassifierConfig): BatchLoss<ClassifierBatch> {
+  return (parameters, { images, labels }) => {
+    const { logits } = applyClassifier(parameters, images as tf.Tensor4D, config);
+    return { loss: crossEntropy(logits, labels as tf.Tensor1D) };
   };
-  return Object.assign(step, { dispose: () => compiled.dispose() });
 }
 
 /** Options of {@linkcode classifierBatches}. */

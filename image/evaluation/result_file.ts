@@ -1,6 +1,5 @@
 /** What `--evaluate` finds, as the files evaluation.json and evaluation.csv have it. */
 import { csv } from "../../base/csv.ts";
-import { stringify } from "@std/csv";
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "../../base/json.ts";

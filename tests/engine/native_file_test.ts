@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isCutOff, openFilesError } from "../../engine/native_file.ts";
+import { isCutOff } from "../../engine/native_file.ts";
 import { permitted } from "../permissions.ts";
 
 Deno.test({

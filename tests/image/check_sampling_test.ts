@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
-import { PRESETS } from "../../image.ts";
+import { PRESETS } from "../../image/presets.ts";
 import { lossWeightsOf } from "../../diffusion/loss.ts";
 import { checkConsistency, scheduleOf } from "../../image/config.ts";
 import type { ImageConfig, ImageFlags } from "../../image/flags.ts";

@@ -13,6 +13,7 @@ import { UserError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { float32 } from "../../engine/tree.ts";
 import type { HostTensor } from "../../nn/host_tensor.ts";
+import { adamSlots } from "../../nn/adamw.ts";
 import { countParameters, type HostParameters, ravel, unravel } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { decodeSafetensors } from "../../nn/safetensors.ts";
@@ -22,8 +23,8 @@ import {
   type LoadedCheckpoint,
   writeCheckpoint,
 } from "../../training/checkpoint/checkpoint.ts";
-import type { TrainState } from "../../training/diffusion_step.ts";
-import { imageCheckpoint, loadImageModel } from "../../image/checkpoint.ts";
+import type { TrainState } from "../../training/step.ts";
+import { imageCheckpoint, loadImageModel, type SavedSettings } from "../../image/checkpoint.ts";
 import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
 import { LossAwareMemory, MEMORY_VECTORS } from "../../image/loss_aware_memory.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
@@ -37,18 +38,30 @@ const STATE: TrainState = {
   ema: ravel(randomParameters(), TINY_SPECS),
   optimizer: { mean: vector("mean"), variance: vector("variance") },
 };
-const SLOTS = ["mean", "variance"];
 const SCHEDULE = noiseSchedule({
   numTrainTimesteps: 50,
   betaSchedule: "squaredcos_cap_v2",
   predictionType: "v_prediction",
 });
 
+const CONFIG: SavedSettings = {
+  seed: 5,
+  sampler: "ddim",
+  timestepSpacing: "trailing",
+  varianceType: "fixed_large",
+  flowShift: 1,
+  learnedVariance: false,
+};
+
 function tinyCheckpoint(sampler: "ddim" | "ddpm" = "ddim", state: TrainState = STATE) {
   return imageCheckpoint({
-    ...{ network: TINY_UNET, schedule: SCHEDULE, sampler, state },
-    samplerOptions: { timestepSpacing: "trailing", varianceType: "fixed_large" },
-    ...{ step: 12, seed: 5, configHash: "abc", details: { window: { sums: [1] } } },
+    network: TINY_UNET,
+    schedule: SCHEDULE,
+    config: { ...CONFIG, sampler },
+    state,
+    step: 12,
+    configHash: "abc",
+    details: { window: { sums: [1] } },
   });
 }
 
@@ -98,7 +111,7 @@ Deno.test("loadImageModel() gives the averaged weights, the schedule and the sam
 });
 
 Deno.test("loadTrainState() gives every vector back", () => {
-  assertEquals(loadTrainState(loaded(), TINY_SPECS, SLOTS), STATE);
+  assertEquals(loadTrainState(loaded(), TINY_SPECS), STATE);
 });
 
 Deno.test({
@@ -112,7 +125,7 @@ Deno.test({
       const optimizer = { ...STATE.optimizer, mean: float32(mean) };
       await writeCheckpoint(`${folder}/a`, tinyCheckpoint("ddim", { ...STATE, optimizer }));
       const read = await loadCheckpoint(`${folder}/a`);
-      const state = loadTrainState(read, TINY_SPECS, SLOTS);
+      const state = loadTrainState(read, TINY_SPECS);
       const bits = ({ data }: { data: ArrayBufferView }) =>
         new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       assertEquals(bits(state.optimizer["mean"]!), bits({ data: mean }));
@@ -166,13 +179,13 @@ Deno.test("loadImageModel() refuses weights that are not those of its configurat
 Deno.test("loadTrainState() refuses the state of another network or optimizer", () => {
   const { "conv_out.bias": _, ...fewer } = TINY_SPECS;
   assertThrows(
-    () => loadTrainState(loaded(), fewer, SLOTS),
+    () => loadTrainState(loaded(), fewer),
     UserError,
     `run/step-000012/training_state.safetensors is of another model: the tensor "parameters" has ` +
       `the shape [${COUNT}], expected [${COUNT - 1}]`,
   );
   assertThrows(
-    () => loadTrainState(loaded(), TINY_SPECS, ["mean", "largest"]),
+    () => loadTrainState(loaded(), TINY_SPECS, { slots: adamSlots({ rule: "adamax" }) }),
     UserError,
     'the tensor "largest" is missing',
   );
@@ -181,7 +194,7 @@ Deno.test("loadTrainState() refuses the state of another network or optimizer", 
 Deno.test("loadTrainState() refuses a checkpoint that can only be sampled from", () => {
   const { state: _, ...stateless } = loaded();
   assertThrows(
-    () => loadTrainState(stateless, TINY_SPECS, SLOTS),
+    () => loadTrainState(stateless, TINY_SPECS),
     UserError,
     "no training state to go on from",
   );
@@ -212,9 +225,12 @@ for (const name of ["unet_plain", "unet_class"]) {
 
 Deno.test("imageCheckpoint() names ddim where diffusers' pipelines cannot drive the sampler", () => {
   const { modelIndex } = imageCheckpoint({
-    ...{ network: TINY_UNET, schedule: SCHEDULE, sampler: "heun", state: STATE },
-    samplerOptions: {},
-    ...{ step: 1, seed: 0, configHash: "abc" },
+    network: TINY_UNET,
+    schedule: SCHEDULE,
+    config: { ...CONFIG, sampler: "heun" },
+    state: STATE,
+    step: 1,
+    configHash: "abc",
   });
   assertEquals(modelIndex["_class_name"], "DDIMPipeline");
   assertEquals(modelIndex["scheduler"], ["diffusers", "DDIMScheduler"]);
@@ -231,10 +247,12 @@ async function ditCheckpoint(network: DitConfig, sampler: "ddpm" | "flow_euler")
   const specs = ditSpecs(network);
   const ema = float32(randomStream(6).normal(countParameters(specs)).map((z) => .3 * z));
   const saved = imageCheckpoint({
-    ...{ network, schedule: SCHEDULE, sampler },
-    samplerOptions: { varianceType: "learned_range", flowShift: 3 },
+    network,
+    schedule: SCHEDULE,
+    config: { ...CONFIG, sampler, learnedVariance: true, flowShift: 3 },
     state: { parameters: ema, ema, optimizer: {} },
-    ...{ step: 1, seed: 0, configHash: "abc" },
+    step: 1,
+    configHash: "abc",
   });
   const answer = async (parameters: HostParameters, config: ImageNetworkConfig) => {
     const denoiser = compileImageDenoiser(
@@ -288,19 +306,24 @@ Deno.test("imageCheckpoint() keeps further vectors, which loadTrainState() passe
   const saved = {
     ...loaded(),
     ...imageCheckpoint({
-      ...{ network: TINY_UNET, schedule: SCHEDULE, sampler: "ddim", state: STATE },
-      ...{ samplerOptions: {}, step: 1, seed: 0, configHash: "abc", vectors: memory.vectors() },
+      network: TINY_UNET,
+      schedule: SCHEDULE,
+      config: CONFIG,
+      state: STATE,
+      step: 1,
+      configHash: "abc",
+      vectors: memory.vectors(),
     }),
   };
   const others = Object.values(MEMORY_VECTORS);
-  assertEquals(loadTrainState(saved, TINY_SPECS, SLOTS, others), STATE);
-  assertThrows(() => loadTrainState(saved, TINY_SPECS, SLOTS), UserError, "timestep_losses");
-  const again = new LossAwareMemory(50, saved.state!.vectors).vectors();
+  assertEquals(loadTrainState(saved, TINY_SPECS, { others }), STATE);
+  assertThrows(() => loadTrainState(saved, TINY_SPECS), UserError, "timestep_losses");
+  const again = new LossAwareMemory(50, saved).vectors();
   assertEquals(again, memory.vectors());
   const losses = again.get("timestep_losses")!.data;
   assertEquals([losses[30], losses[490]], [3, 0.25], "without the weights of examples");
   assertThrows(
-    () => new LossAwareMemory(60, saved.state!.vectors, "there"),
+    () => new LossAwareMemory(60, { ...saved, directory: "there" }),
     UserError,
     'there is of another model: the tensor "timestep_losses" has the shape [50, 10]',
   );

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { isDit } from "../../diffusion/networks/image_network.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
-import { PRESETS } from "../../image.ts";
+import { PRESETS } from "../../image/presets.ts";
 import { parseFlags, resolveConfig } from "../../cli/flags.ts";
 import {
   checkConsistency,

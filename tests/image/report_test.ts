@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { IMAGE_METRICS } from "../../image/training.ts";
-import { PRESETS } from "../../image.ts";
-import { IMAGE_CHARTS, keyFigures, samplingProtocol } from "../../image/report.ts";
+import { PRESETS } from "../../image/presets.ts";
+import { IMAGE_CHARTS, IMAGE_METRICS, keyFigures, samplingProtocol } from "../../image/report.ts";
 
 const config = { ...PRESETS.smoke, seed: 3, guidance: 2, eta: 0 };
 

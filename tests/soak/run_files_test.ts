@@ -3,7 +3,7 @@ import { UserError } from "../../base/errors.ts";
 import { type JsonObject, parseJsonObject } from "../../base/json.ts";
 import { readProgress } from "../../datasets/download/partial.ts";
 import { cachedResult, readCachedResult } from "../../cli/cached_result.ts";
-import { PRESETS as IMAGE_PRESETS } from "../../image.ts";
+import { PRESETS as IMAGE_PRESETS } from "../../image/presets.ts";
 import { PRESETS as TEXT_PRESETS } from "../../text.ts";
 import { findCheckpoint } from "../../training/checkpoint/folders.ts";
 import type { FlagGroups } from "../../cli/flag_kinds.ts";

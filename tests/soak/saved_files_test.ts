@@ -16,7 +16,6 @@ import { StudyLog } from "../../image/evaluation/study_log.ts";
 import { initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { loadCheckpoint, writeCheckpoint } from "../../training/checkpoint/checkpoint.ts";
-import { initTrainState } from "../../training/diffusion_step.ts";
 import { loadImageModel } from "../../image/checkpoint.ts";
 import { languageCheckpoint, loadLanguageModel } from "../../text/language_model/checkpoint.ts";
 import { MetricsLog, readMetrics } from "../../training/metrics.ts";
@@ -31,7 +30,7 @@ import { textVaeSpecs } from "../../vae/text_vae.ts";
 import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { trainBpe } from "../../vae/tokenizer/bpe.ts";
 import { TINY_SPECS } from "../tiny_unet.ts";
-import { OPTIMIZER } from "../training/tiny_training.ts";
+import { stateFrom } from "../training/states.ts";
 import { tinyTextVae } from "../vae/tiny_text_vae.ts";
 import { folderSurvives, written } from "./folder_reader.ts";
 import { writeTinyCheckpoint } from "./tiny_checkpoint.ts";
@@ -41,7 +40,7 @@ const encode = (text: string) => new TextEncoder().encode(text);
 folderSurvives("loadCheckpoint() of images", written(writeTinyCheckpoint), async (place) => {
   const checkpoint = await loadCheckpoint(place);
   const { parameters, config } = loadImageModel(checkpoint);
-  const state = loadTrainState(checkpoint, TINY_SPECS, OPTIMIZER.slots);
+  const state = loadTrainState(checkpoint, TINY_SPECS);
   return { parameters, config, state, step: checkpoint.state!.step };
 });
 
@@ -58,7 +57,7 @@ folderSurvives(
   written((folder) => {
     const specs = textVaeSpecs(TEXT_VAE);
     const parameters = initParameters(specs, randomStream(1));
-    const state = initTrainState(parameters, specs, OPTIMIZER);
+    const state = stateFrom(parameters, specs);
     const run = { step: 3, seed: 1, configHash: "abc" };
     return writeCheckpoint(
       folder,
@@ -76,7 +75,7 @@ folderSurvives(
   written((folder) => {
     const { decoder: config } = TEXT_VAE;
     const specs = gpt2Specs(config);
-    const state = initTrainState(initParameters(specs, randomStream(1)), specs, OPTIMIZER);
+    const state = stateFrom(initParameters(specs, randomStream(1)), specs);
     const run = { step: 1, seed: 1, configHash: "abc" };
     return writeCheckpoint(
       folder,
@@ -102,7 +101,7 @@ folderSurvives(
     const [mean, deviation] = [Float32Array.of(1, 2, 3), Float32Array.of(4, 5, 6)];
     const scale = { mean, deviation, range: 2.75 };
     const model = { config, parameters, schedule, isFlow: false, scale, vae: "abc" };
-    const state = initTrainState(parameters, specs, OPTIMIZER);
+    const state = stateFrom(parameters, specs);
     const run = { step: 3, seed: 1, configHash: "abc" };
     return writeCheckpoint(folder, textDiffusionCheckpoint({ ...model, state, ...run }));
   }),

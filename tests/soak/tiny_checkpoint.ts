@@ -3,6 +3,7 @@ import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { ravel } from "../../nn/parameters.ts";
 import { writeCheckpoint } from "../../training/checkpoint/checkpoint.ts";
 import { imageCheckpoint } from "../../image/checkpoint.ts";
+import { PRESETS } from "../../image/presets.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
 import { initialState } from "../training/tiny_training.ts";
 
@@ -13,7 +14,9 @@ export function writeTinyCheckpoint(folder: string): Promise<void> {
     imageCheckpoint({
       network: TINY_UNET,
       schedule: noiseSchedule({ numTrainTimesteps: 50 }),
-      ...{ sampler: "ddim", samplerOptions: {}, step: 12, seed: 5, configHash: "abc" },
+      config: { ...PRESETS.nano, sampler: "ddim", seed: 5 },
+      step: 12,
+      configHash: "abc",
       state: { ...initialState(), ema: ravel(randomParameters(), TINY_SPECS) },
     }),
   );

@@ -9,6 +9,7 @@ import { releaseCheckpoint } from "../../tools/release_checkpoint.ts";
 import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
 import { saveCheckpoint } from "../../training/checkpoint/folders.ts";
 import { imageCheckpoint, loadImageModel } from "../../image/checkpoint.ts";
+import { PRESETS } from "../../image/presets.ts";
 import { EVALUATION } from "../image/evaluation/example_evaluation.ts";
 import { permitted } from "../permissions.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
@@ -25,10 +26,12 @@ async function saveRun(
   await saveCheckpoint(
     run,
     imageCheckpoint({
-      ...{ network: TINY_UNET, schedule: noiseSchedule(), sampler: "ddim" },
-      samplerOptions: {},
+      network: TINY_UNET,
+      schedule: noiseSchedule(),
+      config: { ...PRESETS.nano, sampler: "ddim", seed: 3 },
       state: { parameters: zeros, ema, optimizer: { mean: zeros, variance: zeros } },
-      ...{ step: 12, seed: 3, configHash: "abc" },
+      step: 12,
+      configHash: "abc",
     }),
   );
   return parameters;

@@ -1,17 +1,13 @@
-/** Training of the tiny UNet on noise that stands for pictures, the same whenever it is asked for. */
-import { diffusionBatch, type TimedBatch } from "../../diffusion/objective.ts";
+/** Training of the tiny UNet on noise that stands for pictures: the same in every call. */
+import { type DiffusionBatch, diffusionBatch, type TimedBatch } from "../../diffusion/objective.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { type DeviceName, openDevice } from "../../engine/device.ts";
 import { float32, int32 } from "../../engine/tree.ts";
-import { adamW } from "../../nn/optimizers.ts";
 import { randomStream } from "../../nn/random.ts";
-import {
-  compileTrainStep,
-  initTrainState,
-  type TrainState,
-  type TrainStep,
-} from "../../training/diffusion_step.ts";
+import { denoiserLoss } from "../../training/denoiser_loss.ts";
+import { compileTrainStep, type TrainState, type TrainStep } from "../../training/step.ts";
 import { denoiseTiny, TINY_SPECS, untrained } from "../tiny_unet.ts";
+import { stateFrom } from "./states.ts";
 
 /** The schedule. */
 export const SCHEDULE = noiseSchedule({
@@ -21,19 +17,21 @@ export const SCHEDULE = noiseSchedule({
 });
 
 /** AdamW as the programs use it. */
-export const OPTIMIZER = adamW({ weightDecay: 0.01, maxGradNorm: 1 });
+export const OPTIMIZER = { weightDecay: 0.01, maxGradNorm: 1 };
 
 /** The state before the first step. */
 export function initialState(): TrainState {
-  return initTrainState(untrained(), TINY_SPECS, OPTIMIZER);
+  return stateFrom(untrained(), TINY_SPECS);
 }
 
 /** The step, compiled for a device. */
-export async function tinyTrainStep(device: DeviceName): Promise<TrainStep> {
+export async function tinyTrainStep(
+  device: DeviceName,
+): Promise<TrainStep<DiffusionBatch, "losses" | "weighted">> {
   return compileTrainStep(await openDevice(device, { threads: 1 }), {
-    denoise: denoiseTiny,
     specs: TINY_SPECS,
     optimizer: OPTIMIZER,
+    loss: denoiserLoss(denoiseTiny),
   });
 }
 

@@ -6,8 +6,6 @@ import { permitted } from "../permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
 
-const STATE = { parameters: float32([0]), ema: float32([0]), optimizer: {} };
-
 /** A batch of images and labels, in two parts. */
 const BATCH = [1, 2].map((value) => ({
   x: float32([value, NaN, Infinity], [1, 3]),
@@ -15,23 +13,23 @@ const BATCH = [1, 2].map((value) => ({
 }));
 
 async function inRun(
-  test: (watch: ReturnType<typeof watchSteps>, told: string[], run: string) => Promise<void>,
+  test: (watch: ReturnType<typeof watchSteps>, lines: string[], run: string) => Promise<void>,
 ): Promise<void> {
   const run = await Deno.makeTempDir();
-  const told: string[] = [];
+  const lines: string[] = [];
   try {
-    await test(watchSteps(run, (line) => told.push(line)), told, run);
+    await test(watchSteps(run, (line) => lines.push(line)), lines, run);
   } finally {
     await Deno.remove(run, { recursive: true });
   }
 }
 
 Deno.test({
-  name: "keep() writes the batch of a step that went wrong, bit for bit, with what went wrong",
+  name: "keep() writes the batch of a failed step bit for bit, with its loss and its norm",
   ignore,
   fn: () =>
     inRun(async ({ keep }, _, run) => {
-      const outcome = { state: STATE, loss: NaN, gradNorm: Infinity };
+      const outcome = { loss: NaN, gradNorm: Infinity };
       const path = `${run}/bad-batches/step-000012.safetensors`;
       assertEquals(await keep(12, BATCH, outcome), `Its batch is in ${path}. `);
       const { tensors, metadata } = await readSafetensors(path);
@@ -50,26 +48,39 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "watch() tells at the step of a skipped one and of a loss out of line, whose batch it keeps",
+  name: "watch() reports skipped steps and loss spikes at once, and keeps the batch of a spike",
   ignore,
   fn: () =>
-    inRun(async ({ watch }, told, run) => {
-      const usual = { state: STATE, loss: 2, gradNorm: 1, learningRate: 1, skipped: false };
+    inRun(async ({ watch }, lines, run) => {
+      const usual = {
+        state: { parameters: float32([0]), ema: float32([0]), optimizer: {} },
+        batch: BATCH,
+        figures: {},
+        loss: 2,
+        gradNorm: 1,
+        learningRate: 1,
+        skipped: false,
+        logs: false,
+        endsWindow: false,
+        measures: false,
+        saves: false,
+        stops: false,
+      };
       for (let step = 1; step <= 40; step++) {
         await watch({
-          ...{ ...usual, step, batch: BATCH },
+          ...usual,
+          step,
           ...(step === 30 ? { loss: 50 } : {}),
           ...(step === 35 ? { gradNorm: Infinity, skipped: true } : {}),
         });
       }
-      assertEquals(told.length, 2);
+      assertEquals(lines.length, 2);
       assertMatch(
-        told[0]!,
+        lines[0]!,
         /^the loss of step 30 is 50, 25 times as before\. Its batch is in .+30\./,
       );
       assertMatch(
-        told[1]!,
+        lines[1]!,
         /^step 35 is skipped: its gradients overflow \(norm Infinity, loss 2\)$/,
       );
       const names = await Array.fromAsync(Deno.readDir(`${run}/bad-batches`), ({ name }) => name);
@@ -78,12 +89,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "keep() says why where there is no room for a batch, and the training's error stands",
+  name: "keep() returns the reason when a batch cannot be written",
   ignore,
   fn: () =>
     inRun(async ({ keep }, _, run) => {
       await Deno.writeTextFile(`${run}/bad-batches`, "a file");
-      const said = await keep(1, BATCH, { state: STATE, loss: NaN, gradNorm: 1 });
+      const said = await keep(1, BATCH, { loss: NaN, gradNorm: 1 });
       assertMatch(said, /^\(cannot create the folder .+bad-batches: .+\.\) $/);
     }),
 });

@@ -1,11 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openDevice } from "../../engine/device.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";
-import { adamW } from "../../nn/optimizers.ts";
 import { type HostParameters, initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
-import { initTrainState } from "../../training/diffusion_step.ts";
-import { compileLossStep } from "../../training/loss_step.ts";
+import { compileTrainStep } from "../../training/step.ts";
 import { alignedStart } from "../../vae/aligned_start.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
@@ -164,16 +162,18 @@ Deno.test({
   fn: async () => {
     const config = configOf("stretches");
     const specs = textVaeSpecs(config);
-    const optimizer = { maxGradNorm: 1 };
     const device = await openDevice("onnx", { threads: 1 });
-    const step = compileLossStep(device, {
+    const step = compileTrainStep<
+      Readonly<Record<string, HostArray>>,
+      "reconstruction" | "divergence"
+    >(device, {
       specs,
-      optimizer,
+      optimizer: { maxGradNorm: 1 },
       loss: (parameters, batch) =>
         textVaeLoss(parameters, batch as unknown as TextVaeBatch, config),
     });
     const lossAfter = async (parameters: HostParameters, steps: number) => {
-      let state = initTrainState(parameters, specs, adamW(optimizer));
+      let state = step.start(parameters);
       let last = NaN;
       for (let i = 0; i < steps; i++) {
         const settings = { step: i + 1, learningRate: 2e-3, emaDecay: 0 };

@@ -1,5 +1,4 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { MeanWindow } from "../../training/mean_window.ts";
 import { randomStream } from "../../nn/random.ts";
 import { trainBpe } from "../../vae/tokenizer/bpe.ts";
 import { bucketLengths } from "../../vae/buckets.ts";
@@ -59,15 +58,4 @@ Deno.test("bucketLengths() ends at the maximum when that is no multiple", () => 
   assertEquals(bucketLengths([3, 30, 66], { maximum: 66 }), [8, 32, 66]);
   assertEquals(bucketLengths([3, 7], { maximum: 7 }), [7]);
   assertThrows(() => bucketLengths([67], { maximum: 66 }), RangeError, "maximum must hold 67");
-});
-
-Deno.test("MeanWindow averages each figure over the steps that had it, also after a file", () => {
-  const straight = new MeanWindow();
-  straight.add({ loss: 1, norm: 10 });
-  straight.add({ loss: 3, note: "no number" });
-  assertEquals(straight.means(), { loss: 2, norm: 10 });
-  const resumed = new MeanWindow(JSON.parse(JSON.stringify(straight.toJson())));
-  resumed.add({ loss: 5 });
-  assertEquals(resumed.take(), { loss: 3, norm: 10 });
-  assertEquals(resumed.means(), {});
 });

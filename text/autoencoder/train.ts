@@ -1,28 +1,19 @@
 /** Stage `vae` of text.ts: trains a text autoencoder. */
 import type { Device } from "../../engine/device.ts";
-import type { JsonObject } from "../../base/json.ts";
-import type * as tf from "../../engine/tf.ts";
 import { compileTextLoss } from "./validation_loss.ts";
-import { adamW } from "../../nn/optimizers.ts";
-import { countParameters, type Parameters, unravel } from "../../nn/parameters.ts";
+import { adamSlots } from "../../nn/adamw.ts";
+import { countParameters, unravel } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import { encoderTokens, type TextVaeConfig } from "../../vae/text_vae_config.ts";
 import { type TextVaeBatch, textVaeLoss } from "../../vae/text_vae_loss.ts";
-import { textBatchParts } from "../../training/batch_parts.ts";
-import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
-import {
-  describeDamage,
-  findCheckpoint,
-  saveCheckpoint,
-} from "../../training/checkpoint/folders.ts";
-import { compileLossStep, type LossBatch } from "../../training/loss_step.ts";
-import { MeanWindow } from "../../training/mean_window.ts";
-import { MetricsLog } from "../../training/metrics.ts";
+import { type TextBatch, textBatchParts } from "./batch_parts.ts";
+import { compileTrainStep } from "../../training/step.ts";
+import { MeanWindow } from "../../training/windows.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
-import { checkSameRun, runDetails } from "../../cli/compare_runs.ts";
+import { runDetails } from "../../cli/compare_runs.ts";
 import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
-import { type Supervised, superviseTraining } from "../../training/supervise.ts";
+import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
 import { TEXT_EXTENDABLE } from "../flags.ts";
 import { decoderNoiseOf, rateOfParameter, textVaeConfigOf } from "../config.ts";
 import type { TextData } from "../data.ts";
@@ -40,7 +31,7 @@ export const TEXT_METRICS = [
 ];
 
 /** An autoencoder after training, and how that went. */
-export interface TrainedTextVae extends Supervised {
+export interface TrainedTextVae extends TrainingResult {
   /** Steps that had been taken before. */
   readonly done: number;
   /** The model: the moving average of its weights. */
@@ -64,10 +55,7 @@ export async function trainTextVae(
   const { directory, record: { configHash } } = folder;
 
   // Tokens and model: from the last checkpoint if there is one, or from scratch.
-  const found = await findCheckpoint(directory);
-  describeDamage(found).forEach((line) => console.error(line));
-  let checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
-  if (checkpoint !== undefined) checkSameRun(checkpoint, folder.record, TEXT_EXTENDABLE);
+  let checkpoint = await resumeRun(folder, TEXT_EXTENDABLE);
   let loaded = checkpoint === undefined ? begun : loadTextVae(checkpoint);
   const { encoder, decoder } = published;
   const texts = prepareTexts(data, config, {
@@ -87,22 +75,15 @@ export async function trainTextVae(
   const specs = textVaeSpecs(model);
   const { optimizer: rule, weightDecay, maxGradNorm, adamBeta2: beta2 } = config;
   const optimizer = { rule, weightDecay, maxGradNorm, beta2 };
-  const { step: done = 0, details } = checkpoint?.state ?? {};
   const batches = textVaeBatches({ ...texts, model, config, random });
-  console.log(
-    `${countParameters(specs).toLocaleString("en")} parameters, ${tokenizer.vocabSize} tokens, ` +
-      `lengths ${batches.buckets.join(", ")}, ${device.name} device, ${device.threads} threads, ` +
-      `${directory}${done > 0 ? `, going on at step ${done}` : ""}`,
-  );
-
   // Training.
-  const trainStep = compileLossStep(device, {
+  const trainStep = compileTrainStep<TextBatch, "reconstruction" | "divergence">(device, {
     specs,
     optimizer,
     // Without decay, the average is the weights: a fifth of the memory less.
     ema: config.emaDecay > 0,
     rateOf: rateOfParameter(config),
-    loss: (parameters: Parameters, batch: Readonly<Record<string, tf.Tensor>>) =>
+    loss: (parameters, batch) =>
       textVaeLoss(parameters, batch as unknown as TextVaeBatch, model, config),
   });
   const state = checkpoint === undefined
@@ -110,47 +91,58 @@ export async function trainTextVae(
       loaded?.parameters ??
         await initTextVae(model, config, random.stream("weights"), published),
     )
-    : trainStep.restore(loadTrainState(checkpoint, specs, adamW(optimizer).slots));
-  // What was read of a checkpoint is as large as what the step keeps.
-  checkpoint = loaded = undefined;
-  const textLoss = compileTextLoss(device, { config: model, specs });
-  using metrics = await MetricsLog.open(`${directory}/metrics.csv`, TEXT_METRICS, {
-    resumeStep: found === undefined ? undefined : done,
+    : trainStep.restore(loadTrainState(checkpoint, specs, { slots: adamSlots(optimizer) }));
+  const window = new MeanWindow(checkpoint?.state?.details?.["window"]);
+  await using training = await openTraining({
+    directory,
+    device,
+    config,
+    unit: "texts",
+    columns: TEXT_METRICS,
+    checkpoint,
   });
-  const window = new MeanWindow(details?.["window"] as JsonObject);
-  const batchAt = (step: number): { batch: LossBatch | readonly LossBatch[] } => {
+  const { done } = training;
+  checkpoint = loaded = undefined; // as large as the memory of the step
+  console.log(
+    `${countParameters(specs).toLocaleString("en")} parameters, ${tokenizer.vocabSize} tokens, ` +
+      `lengths ${batches.buckets.join(", ")}, ${device.name} device, ${device.threads} threads, ` +
+      `${directory}${done > 0 ? `, going on at step ${done}` : ""}`,
+  );
+  const textLoss = compileTextLoss(device, { config: model, specs });
+  const checkpointOf = (step: number) =>
+    textVaeCheckpoint({
+      config: model,
+      tokenizer,
+      encoderTokenizer,
+      state,
+      step,
+      configHash,
+      seed: config.seed,
+      details: { window: window.toJson(), run: runDetails(folder.record) },
+    });
+  const batchAt = (step: number) => {
     const { batch } = batches.batchAt(step);
     return { batch: config.accumulate === 1 ? batch : textBatchParts(batch, config.accumulate) };
   };
-  const trained = await superviseTraining({
-    ...{ config, device, directory, trainStep, done, metrics, unit: "texts" },
-    ...{ state, batchAt },
-    window: {
-      add: ({ figures, ...step }) =>
-        window.addStep(step, {
-          reconstruction: figures["reconstruction"]!.data[0],
-          divergence: figures["divergence"]!.data[0],
-        }),
-      means: () => window.means(),
-      take: () => window.take(),
-    },
-    measure: async ({ ema }) => {
-      const { loss, perplexity, tokenAccuracy } = await textLoss(ema, batches.heldOut);
-      return { valLoss: loss, valPerplexity: perplexity, valTokenAccuracy: tokenAccuracy };
-    },
-    save: (state, step) =>
-      saveCheckpoint(
-        directory,
-        textVaeCheckpoint({
-          ...{ config: model, tokenizer, encoderTokenizer, state, step, configHash },
-          seed: config.seed,
-          details: { window: window.toJson(), run: runDetails(folder.record) },
-        }),
-      ),
-  });
+  for await (const step of training.steps({ trainStep, batchAt, state })) {
+    const { reconstruction, divergence } = step.figures;
+    window.addStep(step, {
+      reconstruction: reconstruction.data[0]!,
+      divergence: divergence.data[0]!,
+    });
+    if (step.logs) {
+      const measured = step.measures ? await textLoss(state.ema, batches.heldOut) : undefined;
+      await training.log(step, window, {
+        valLoss: measured?.loss,
+        valPerplexity: measured?.perplexity,
+        valTokenAccuracy: measured?.tokenAccuracy,
+      });
+    }
+    if (step.saves) await training.save(step, checkpointOf(step.step));
+  }
   await trainStep.dispose();
   await textLoss.dispose();
-  const parameters = unravel(trained.state.ema, specs);
+  const parameters = unravel(state.ema, specs);
   const vae = { config: model, tokenizer, encoderTokenizer, parameters };
-  return { ...trained, done, vae, texts, buckets: batches.buckets };
+  return { ...training.result(), done, vae, texts, buckets: batches.buckets };
 }

@@ -29,7 +29,7 @@ import {
   type LoadedCheckpoint,
 } from "../../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
-import type { TrainState } from "../../training/diffusion_step.ts";
+import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
 import { checkedScale, type LatentScale } from "./latents.ts";
 

@@ -10,9 +10,7 @@ import {
 } from "./network.ts";
 import type { Device } from "../../engine/device.ts";
 import { usageError, UserError } from "../../base/errors.ts";
-import type { JsonObject } from "../../base/json.ts";
-import { compileValidationLoss } from "../../training/validation_loss.ts";
-import { adamW } from "../../nn/optimizers.ts";
+import { compileValidationLoss, validationColumns } from "../../training/validation_loss.ts";
 import {
   constants,
   countParameters,
@@ -22,26 +20,16 @@ import {
 } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
-import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
-import {
-  describeDamage,
-  findCheckpoint,
-  saveCheckpoint,
-} from "../../training/checkpoint/folders.ts";
 import { checkConditionLengths, ConditionTokens } from "../condition_tokens.ts";
-import { initTrainState } from "../../training/diffusion_step.ts";
-import { compileInPlaceTrainStep } from "../../training/in_place_step.ts";
-import { LossWindow } from "../../training/loss_window.ts";
-import { MetricsLog } from "../../training/metrics.ts";
+import { compileTrainStep } from "../../training/step.ts";
+import { denoiserLoss } from "../../training/denoiser_loss.ts";
+import { MeanWindow } from "../../training/windows.ts";
+import type { TrainingConfig } from "../../training/loop.ts";
+import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
 import { Progress } from "../../cli/progress.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
-import { checkSameRun, runDetails } from "../../cli/compare_runs.ts";
+import { runDetails } from "../../cli/compare_runs.ts";
 import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
-import {
-  type Supervised,
-  type SupervisedConfig,
-  superviseTraining,
-} from "../../training/supervise.ts";
 import type { TextData } from "../data.ts";
 import { blockCount, LatentBatches, latentTexts, sourceCount } from "./batches.ts";
 import { textDiffusionCheckpoint } from "./checkpoint.ts";
@@ -229,8 +217,10 @@ export interface TextDiffusionTraining extends TextDiffusionTask {
   readonly seed: number;
 }
 
-/** The settings as the supervisor of training calls them. */
-export function supervised(config: TextDiffusionConfig): SupervisedConfig {
+/** The settings by the names that the training loop uses. */
+export function trainingConfigOf(
+  config: TextDiffusionConfig,
+): TrainingConfig & { readonly batchSize: number } {
   return {
     steps: config.diffusionSteps,
     batchSize: config.diffusionBatchSize,
@@ -247,7 +237,7 @@ export function supervised(config: TextDiffusionConfig): SupervisedConfig {
 /** Trains a denoiser, from its last checkpoint on if there is one. */
 export async function trainTextDiffusion(
   { device, vae, data, config, run, latents, vaeHash, seed }: TextDiffusionTraining,
-): Promise<Supervised & { readonly done: number }> {
+): Promise<TrainingResult & { readonly done: number }> {
   const random = randomStream(seed).stream("diffusion");
   const { train, validation, classes } = data.examples(config);
   const { model, tokens } = denoiserOf(config, vae, classes);
@@ -267,25 +257,53 @@ export async function trainTextDiffusion(
   const denoise: typeof denoiser = (parameters, inputs) =>
     denoiser({ ...constants(frozen), ...parameters }, inputs);
 
-  const found = await findCheckpoint(run.directory);
-  describeDamage(found).forEach((line) => console.error(line));
-  const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
-  if (checkpoint !== undefined) checkSameRun(checkpoint, run.record, DIFFUSION_EXTENDABLE);
-  const optimizer = {
-    weightDecay: config.diffusionWeightDecay,
-    maxGradNorm: config.diffusionMaxGradNorm,
-  };
+  const batches = new LatentBatches({ config, schedule, latents, classes, tokens });
+  const heldOut = batches.validation(validation);
+  const trainStep = compileTrainStep(device, {
+    specs,
+    optimizer: {
+      weightDecay: config.diffusionWeightDecay,
+      maxGradNorm: config.diffusionMaxGradNorm,
+    },
+    loss: denoiserLoss(denoise, latentLosses),
+  });
+  const checkpoint = await resumeRun(run, DIFFUSION_EXTENDABLE);
   const state = checkpoint === undefined
-    ? initTrainState(
-      {
-        ...initParameters(specs, random.stream("weights")),
-        ...(config.conditionReader === "vae_trained" ? readerOfVae() : {}),
-      },
-      specs,
-      adamW(optimizer),
-    )
-    : loadTrainState(checkpoint, specs, adamW(optimizer).slots);
-  const done = checkpoint?.state?.step ?? 0;
+    ? trainStep.start({
+      ...initParameters(specs, random.stream("weights")),
+      ...(config.conditionReader === "vae_trained" ? readerOfVae() : {}),
+    })
+    : trainStep.restore(loadTrainState(checkpoint, specs));
+  const validationLoss = compileValidationLoss(device, {
+    denoise,
+    specs,
+    numTrainTimesteps: config.timesteps,
+    lossFunction: latentLosses,
+  });
+  const window = new MeanWindow(checkpoint?.state?.details?.["window"]);
+  const checkpointOf = (step: number) =>
+    textDiffusionCheckpoint({
+      config: model,
+      schedule,
+      scale: latents,
+      vae: vaeHash,
+      state,
+      step,
+      seed,
+      parameters: { ...frozen, ...unravel(state.ema, specs) },
+      isFlow: config.objective === "flow_matching",
+      configHash: run.record.configHash,
+      details: { window: window.toJson(), run: runDetails(run.record) },
+    });
+  await using training = await openTraining({
+    directory: run.directory,
+    device,
+    config: trainingConfigOf(config),
+    unit: "texts",
+    columns: TEXT_DIFFUSION_METRICS,
+    checkpoint,
+  });
+  const { done } = training;
   console.log(
     `diffusion: ${
       countParameters(specs).toLocaleString("en")
@@ -293,46 +311,17 @@ export async function trainTextDiffusion(
       `${model.dit.sampleSize} latents of ${vae.config.latentWidth} numbers, ${run.directory}` +
       `${done > 0 ? `, going on at step ${done}` : ""}`,
   );
-
-  const batches = new LatentBatches({ config, schedule, latents, classes, tokens });
-  const heldOut = batches.validation(validation);
-  const trainStep = compileInPlaceTrainStep(device, {
-    ...{ denoise, specs, optimizer },
-    lossFunction: latentLosses,
-  });
-  const validate = compileValidationLoss(device, {
-    ...{ denoise, specs, numTrainTimesteps: config.timesteps, lossFunction: latentLosses },
-  });
-  using metrics = await MetricsLog.open(`${run.directory}/metrics.csv`, TEXT_DIFFUSION_METRICS, {
-    resumeStep: checkpoint === undefined ? undefined : done,
-  });
-  const saved = checkpoint?.state?.details?.["window"] as JsonObject | undefined;
-  const window = new LossWindow(config.timesteps, saved);
-  const result = await superviseTraining({
-    ...{ device, directory: run.directory, trainStep, state, done, metrics, window },
-    config: supervised(config),
-    unit: "texts",
-    batchAt: batches.training(train, random),
-    measure: async ({ ema }) => {
-      const { loss, quartiles } = await validate(ema, heldOut);
-      return {
-        valLoss: loss,
-        ...Object.fromEntries(quartiles.map((value, i) => [`valLossQ${i}`, value])),
-      };
-    },
-    save: (state, step) =>
-      saveCheckpoint(
-        run.directory,
-        textDiffusionCheckpoint({
-          ...{ config: model, schedule, scale: latents, vae: vaeHash, state, step, seed },
-          parameters: { ...frozen, ...unravel(state.ema, specs) },
-          isFlow: config.objective === "flow_matching",
-          configHash: run.record.configHash,
-          details: { window: window.toJson(), run: runDetails(run.record) },
-        }),
-      ),
-  });
+  const batchAt = batches.training(train, random);
+  for await (const step of training.steps({ trainStep, batchAt, state })) {
+    window.addStep(step);
+    window.addLosses(step.figures.losses.data, step.timesteps, config.timesteps);
+    if (step.logs) {
+      const measured = step.measures ? await validationLoss(state.ema, heldOut) : undefined;
+      await training.log(step, window, validationColumns(measured));
+    }
+    if (step.saves) await training.save(step, checkpointOf(step.step));
+  }
   await trainStep.dispose();
-  await validate.dispose();
-  return { ...result, done };
+  await validationLoss.dispose();
+  return { ...training.result(), done };
 }

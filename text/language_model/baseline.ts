@@ -19,7 +19,7 @@ import type { LanguageModel } from "./checkpoint.ts";
 import { trainLanguageModel } from "./train.ts";
 import { openRunFolder, type RunFolderOptions } from "../../cli/run_folder.ts";
 import type { LatentExample, TextData } from "../data.ts";
-import { denoiserOf, supervised } from "../denoiser/train.ts";
+import { denoiserOf, trainingConfigOf } from "../denoiser/train.ts";
 import type { TextDiffusionConfig } from "../denoiser_flags.ts";
 import type { LoadedTextVae } from "../autoencoder/checkpoint.ts";
 
@@ -165,7 +165,7 @@ export async function trainBaseline(
     },
   );
   const training = {
-    ...supervised(config),
+    ...trainingConfigOf(config),
     weightDecay: config.diffusionWeightDecay,
     maxGradNorm: config.diffusionMaxGradNorm,
   };

@@ -12,7 +12,7 @@ import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { loadTokenizer } from "../../vae/tokenizer/files.ts";
 import type { Checkpoint } from "../../training/checkpoint/checkpoint.ts";
 import { findCheckpoint } from "../../training/checkpoint/folders.ts";
-import type { TrainState } from "../../training/diffusion_step.ts";
+import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toTensors } from "../../training/checkpoint/state_tensors.ts";
 
 /** A GPT-2 and its tokens. */

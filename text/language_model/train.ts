@@ -1,10 +1,8 @@
 /** Training of a GPT-2 on texts, or on answers that follow questions: judges and baselines of text.ts. */
 import type { Device } from "../../engine/device.ts";
-import type { JsonObject } from "../../base/json.ts";
 import type * as tf from "../../engine/tf.ts";
 import type { HostArray } from "../../engine/tree.ts";
 import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
-import { adamW } from "../../nn/optimizers.ts";
 import { countParameters, initParameters, unravel, unravelTensor } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { bucketLengths } from "../../vae/buckets.ts";
@@ -15,25 +13,14 @@ import {
   type LanguageExample,
 } from "../../vae/language_batches.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
-import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
-import {
-  describeDamage,
-  findCheckpoint,
-  saveCheckpoint,
-} from "../../training/checkpoint/folders.ts";
-import { initTrainState } from "../../training/diffusion_step.ts";
 import { languageCheckpoint, type LanguageModel } from "./checkpoint.ts";
-import { type BatchLoss, compileLossStep, type LossBatch } from "../../training/loss_step.ts";
-import { MeanWindow } from "../../training/mean_window.ts";
-import { MetricsLog } from "../../training/metrics.ts";
+import { type BatchLoss, compileTrainStep } from "../../training/step.ts";
+import { MeanWindow } from "../../training/windows.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
-import { checkSameRun, runDetails } from "../../cli/compare_runs.ts";
+import { runDetails } from "../../cli/compare_runs.ts";
 import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
-import {
-  type Supervised,
-  type SupervisedConfig,
-  superviseTraining,
-} from "../../training/supervise.ts";
+import type { TrainingConfig } from "../../training/loop.ts";
+import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
 
 /** Columns of metrics.csv. */
 export const LANGUAGE_METRICS = [
@@ -57,7 +44,8 @@ export interface LanguageTraining {
   /** Sequences to measure with. */
   readonly validation: readonly LanguageExample[];
   /** How it is trained. */
-  readonly config: SupervisedConfig & {
+  readonly config: TrainingConfig & {
+    readonly batchSize: number;
     readonly weightDecay: number;
     readonly maxGradNorm: number;
   };
@@ -66,7 +54,7 @@ export interface LanguageTraining {
 }
 
 /** A GPT-2 after training, and how that went. */
-export interface TrainedLanguageModel extends Supervised {
+export interface TrainedLanguageModel extends TrainingResult {
   /** The model, its weights being the moving average. */
   readonly model: LanguageModel;
 }
@@ -78,19 +66,6 @@ export async function trainLanguageModel(
   const random = randomStream(seed).stream("language model");
   const specs = gpt2Specs(model);
   const optimizer = { weightDecay: config.weightDecay, maxGradNorm: config.maxGradNorm };
-  const found = await findCheckpoint(run.directory);
-  describeDamage(found).forEach((line) => console.error(line));
-  const checkpoint = found === undefined ? undefined : await loadCheckpoint(found.directory);
-  if (checkpoint !== undefined) checkSameRun(checkpoint, run.record, []);
-  const state = checkpoint === undefined
-    ? initTrainState(initParameters(specs, random.stream("weights")), specs, adamW(optimizer))
-    : loadTrainState(checkpoint, specs, adamW(optimizer).slots);
-  const done = checkpoint?.state?.step ?? 0;
-  console.log(
-    `${name}: ${countParameters(specs).toLocaleString("en")} parameters, ${train.length} ` +
-      `sequences, ${run.directory}${done > 0 ? `, going on at step ${done}` : ""}`,
-  );
-
   const lengths = bucketLengths([...train, ...validation].map(({ ids }) => ids.length), {
     maximum: model.nPositions,
   });
@@ -99,12 +74,16 @@ export async function trainLanguageModel(
     ...{ batchSize: config.batchSize, lengths, padId },
     random: random.stream("data order"),
   });
-  const batchAt = (step: number): { batch: LossBatch } => ({ batch: sequencesAt(step) });
+  const batchAt = (step: number) => ({ batch: sequencesAt(step) });
   type Batch = { tokens: HostArray; labels: HostArray };
-  const loss: BatchLoss = (parameters, { tokens, labels }) => ({
+  const loss: BatchLoss<Batch> = (parameters, { tokens, labels }) => ({
     loss: gpt2Loss(parameters, tokens as tf.Tensor2D, model, labels as tf.Tensor2D),
   });
-  const trainStep = compileLossStep(device, { ...{ specs, optimizer }, loss });
+  const trainStep = compileTrainStep(device, { specs, optimizer, loss });
+  const checkpoint = await resumeRun(run);
+  const state = checkpoint === undefined
+    ? trainStep.start(initParameters(specs, random.stream("weights")))
+    : trainStep.restore(loadTrainState(checkpoint, specs));
   const lossOf = device.compile<{ parameters: HostArray; batch: Batch }, { loss: HostArray }>(
     ({ parameters, batch }) => loss(unravelTensor(parameters, specs), batch),
   );
@@ -115,42 +94,54 @@ export async function trainLanguageModel(
       return languageBatch(part, lengths, padId);
     },
   );
-  using metrics = await MetricsLog.open(`${run.directory}/metrics.csv`, LANGUAGE_METRICS, {
-    resumeStep: checkpoint === undefined ? undefined : done,
-  });
-  const window = new MeanWindow(checkpoint?.state?.details?.["window"] as JsonObject);
-  const trained = await superviseTraining({
+  const validationLoss = async () => {
+    let [sum, count] = [0, 0];
+    for (const { tokens, labels } of heldOut) {
+      const predicted = labels.data.filter((label) => label !== IGNORED_LABEL).length;
+      const { loss } = await lossOf({ parameters: state.ema, batch: { tokens, labels } });
+      sum += predicted * loss.data[0]!;
+      count += predicted;
+    }
+    return count === 0 ? undefined : sum / count;
+  };
+  const window = new MeanWindow(checkpoint?.state?.details?.["window"]);
+  await using training = await openTraining({
     directory: run.directory,
-    ...{ config, device, trainStep, state, done, metrics, unit: "texts", batchAt },
-    window: {
-      add: (step) => window.addStep(step),
-      means: () => window.means(),
-      take: () => window.take(),
-    },
-    measure: async ({ ema }) => {
-      let [sum, count] = [0, 0];
-      for (const { tokens, labels } of heldOut) {
-        const said = labels.data.filter((label) => label !== IGNORED_LABEL).length;
-        const { loss } = await lossOf({ parameters: ema, batch: { tokens, labels } });
-        sum += said * loss.data[0]!;
-        count += said;
-      }
-      return { valLoss: count === 0 ? undefined : sum / count };
-    },
-    save: (state, step) =>
-      saveCheckpoint(
-        run.directory,
-        languageCheckpoint({
-          ...{ config: model, tokenizer, state, step, seed },
-          configHash: run.record.configHash,
-          details: { window: window.toJson(), run: runDetails(run.record) },
-        }),
-      ),
+    device,
+    config,
+    unit: "texts",
+    columns: LANGUAGE_METRICS,
+    checkpoint,
   });
+  const { done } = training;
+  console.log(
+    `${name}: ${countParameters(specs).toLocaleString("en")} parameters, ${train.length} ` +
+      `sequences, ${run.directory}${done > 0 ? `, going on at step ${done}` : ""}`,
+  );
+  for await (const step of training.steps({ trainStep, batchAt, state })) {
+    window.addStep(step);
+    if (step.logs) {
+      const valLoss = step.measures ? await validationLoss() : undefined;
+      await training.log(step, window, { valLoss });
+    }
+    if (!step.saves) continue;
+    await training.save(
+      step,
+      languageCheckpoint({
+        config: model,
+        tokenizer,
+        state,
+        step: step.step,
+        seed,
+        configHash: run.record.configHash,
+        details: { window: window.toJson(), run: runDetails(run.record) },
+      }),
+    );
+  }
   await trainStep.dispose();
   await lossOf.dispose();
   return {
-    ...trained,
-    model: { config: model, tokenizer, parameters: unravel(trained.state.ema, specs) },
+    ...training.result(),
+    model: { config: model, tokenizer, parameters: unravel(state.ema, specs) },
   };
 }

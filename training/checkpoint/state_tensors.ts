@@ -3,9 +3,10 @@ import { UserError } from "../../base/errors.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import type { HostTensor, NamedTensors } from "../../nn/host_tensor.ts";
 import { countParameters, type HostParameters, type ParameterSpecs } from "../../nn/parameters.ts";
+import { adamSlots } from "../../nn/adamw.ts";
 import { checkWeights } from "./check_model.ts";
 import type { LoadedCheckpoint } from "./checkpoint.ts";
-import type { TrainState } from "../diffusion_step.ts";
+import type { TrainState } from "../step.ts";
 
 /** Parameters as a file has them. */
 export function toTensors(parameters: HostParameters): NamedTensors {
@@ -33,15 +34,17 @@ export function stateTensors({ parameters, ema, optimizer }: TrainState): NamedT
 /**
  * Takes the training state out of a checkpoint.
  *
- * @param slots The optimizer's records.
- * @param others Names of vectors that are somebody else's.
+ * @param options.slots The names of the optimizer's vectors. @default AdamW's
+ * @param options.others Names of vectors that are not the optimizer's.
  * @throws {UserError} If it holds no state, or one of another model or optimizer.
  */
 export function loadTrainState(
   checkpoint: LoadedCheckpoint,
   specs: ParameterSpecs,
-  slots: readonly string[],
-  others: readonly string[] = [],
+  { slots = adamSlots(), others = [] }: {
+    readonly slots?: readonly string[];
+    readonly others?: readonly string[];
+  } = {},
 ): TrainState {
   const { state, directory } = checkpoint;
   if (state === undefined) {

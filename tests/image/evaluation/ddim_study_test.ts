@@ -3,7 +3,7 @@ import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { UserError } from "../../../base/errors.ts";
 import { studyKey, studySettings } from "../../../image/evaluation/ddim_study.ts";
 import { StudyLog, type StudyRow } from "../../../image/evaluation/study_log.ts";
-import { PRESETS } from "../../../image.ts";
+import { PRESETS } from "../../../image/presets.ts";
 import { studyPlot, studyTable } from "../../../image/evaluation/study_report.ts";
 import type { FashionMnist } from "../../../datasets/fashion_mnist.ts";
 import { permitted } from "../../permissions.ts";

@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { decode } from "fast-png";
-import { IMAGE_METRICS } from "../../../image/training.ts";
+import { IMAGE_METRICS } from "../../../image/report.ts";
 import {
   copyFolder,
   hashFolder,

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { PRESETS } from "../../../image.ts";
+import { PRESETS } from "../../../image/presets.ts";
 import { checkSettings, kebabCase } from "../../../cli/flags.ts";
 import { helpText } from "../../../cli/help.ts";
 import { IMAGE_FLAGS, settingsOf } from "../../../image/flags.ts";

@@ -10,7 +10,7 @@ import { mixDenoisers } from "../../../image/sampling/interpolation.ts";
 import { noiseOf, randomStream } from "../../../nn/random.ts";
 import { evaluationsOf, openSampling } from "../../../image/sampling/session.ts";
 import { chooseFrames } from "../../../image/sampling/animation.ts";
-import { PRESETS } from "../../../image.ts";
+import { PRESETS } from "../../../image/presets.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { randomParameters, TINY_UNET } from "../../tiny_unet.ts";
 

@@ -3,7 +3,8 @@ import { openDevice } from "../../../engine/device.ts";
 import { initParameters } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { PRESETS } from "../../../text.ts";
-import { compileLossStep } from "../../../training/loss_step.ts";
+import { compileTrainStep } from "../../../training/step.ts";
+import type { TextBatch } from "../../../text/autoencoder/batch_parts.ts";
 import { textVaeConfigOf } from "../../../text/config.ts";
 import { noiseLoudness, textVaeBatches } from "../../../text/autoencoder/batches.ts";
 import { prepareTexts } from "../../../text/autoencoder/start.ts";
@@ -119,14 +120,17 @@ Deno.test({
     assert(batches.buckets.length > 2 && batches.buckets.length <= 6, `${batches.buckets}`);
     const specs = textVaeSpecs(model);
     let traced = 0;
-    const step = compileLossStep(await openDevice("onnx", { threads: 1 }), {
-      specs,
-      optimizer: {},
-      loss: (parameters, batch) => {
-        traced++;
-        return textVaeLoss(parameters, batch as unknown as TextVaeBatch, model);
+    const step = compileTrainStep<TextBatch, "reconstruction" | "divergence">(
+      await openDevice("onnx", { threads: 1 }),
+      {
+        specs,
+        optimizer: {},
+        loss: (parameters, batch) => {
+          traced++;
+          return textVaeLoss(parameters, batch as unknown as TextVaeBatch, model);
+        },
       },
-    });
+    );
     let state = step.start(initParameters(specs, randomStream(0)));
     const epoch = Math.ceil(many.train.length / settings.batchSize);
     const shapes = new Set<string>();

@@ -9,18 +9,17 @@ import { UserError } from "../../../base/errors.ts";
 import { float32 } from "../../../engine/tree.ts";
 import { checkTextSampling } from "../../../text/sampling/sample.ts";
 import { textSamplerOptions } from "../../../text/sampling/latents.ts";
-import { adamW } from "../../../nn/optimizers.ts";
 import { initParameters, ravel } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { PRESETS } from "../../../text.ts";
 import { loadCheckpoint, writeCheckpoint } from "../../../training/checkpoint/checkpoint.ts";
-import { initTrainState } from "../../../training/diffusion_step.ts";
 import { loadTextData } from "../../../text/data.ts";
 import { checkDiffusion } from "../../../text/denoiser/train.ts";
 import { loadTextDenoiser, textDiffusionCheckpoint } from "../../../text/denoiser/checkpoint.ts";
 import type { TextDiffusionConfig, TextSamplingConfig } from "../../../text/denoiser_flags.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { permitted } from "../../permissions.ts";
+import { stateFrom } from "../../training/states.ts";
 
 const NANO = PRESETS.nano;
 
@@ -126,7 +125,10 @@ Deno.test({
       await writeCheckpoint(
         `${folder}/step`,
         textDiffusionCheckpoint({
-          ...{ ...model, state: initTrainState(parameters, specs, adamW({})), step: 3, seed: 1 },
+          ...model,
+          state: stateFrom(parameters, specs),
+          step: 3,
+          seed: 1,
           configHash: "hash",
         }),
       );

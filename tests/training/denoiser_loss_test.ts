@@ -9,9 +9,9 @@ import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { openDevice } from "../../engine/device.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32 } from "../../engine/tree.ts";
-import { adamW } from "../../nn/optimizers.ts";
 import { randomStream } from "../../nn/random.ts";
-import { compileTrainStep, initTrainState } from "../../training/diffusion_step.ts";
+import { denoiserLoss } from "../../training/denoiser_loss.ts";
+import { compileTrainStep } from "../../training/step.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
 
@@ -29,8 +29,6 @@ const batch = diffusionBatch(schedule, {
   timesteps,
   weights: Float64Array.from({ length: 100 }, (_, t) => 1 + t / 100),
 });
-const optimizer = adamW({ maxGradNorm: 1e9 });
-const state = initTrainState({ scale: float32([SCALE]) }, specs, optimizer);
 const settings = { step: 1, learningRate: 0.1, emaDecay: 0.5 };
 
 /** Distances and their derivatives, with delta 0.5 for Huber's. */
@@ -44,13 +42,18 @@ const BY_HAND: Record<LossType, (d: number) => [number, number]> = {
 for (const device of ["cpu", "onnx"] as const) {
   for (const lossType of ["mse", "l1", "huber"] as const) {
     Deno.test({
-      name: `compileTrainStep() takes the loss and the gradient of ${lossType} on ${device}`,
+      name: `denoiserLoss() has the loss and the gradient of ${lossType} on ${device}`,
       ignore: !deviceWorks(device),
       fn: async () => {
         const step = compileTrainStep(await openDevice(device, { threads: 1 }), {
-          ...{ denoise, specs, optimizer },
-          lossFunction: (...given) => diffusionLosses(...given, { lossType, huberDelta: 0.5 }),
+          specs,
+          optimizer: { maxGradNorm: 1e9 },
+          loss: denoiserLoss(
+            denoise,
+            (...given) => diffusionLosses(...given, { lossType, huberDelta: 0.5 }),
+          ),
         });
+        const state = step.start({ scale: float32([SCALE]) });
         const result = await step(state, batch, settings);
         await step.dispose();
         let [loss, gradient] = [0, 0];
@@ -67,9 +70,9 @@ for (const device of ["cpu", "onnx"] as const) {
         }
         assertAlmostEquals(result.loss, loss, 1e-5);
         assertAlmostEquals(result.gradNorm, Math.abs(gradient), 1e-5);
-        assertAllClose(result.losses, losses, { atol: 1e-5, rtol: 0 });
+        assertAllClose(result.figures.losses.data, losses, { atol: 1e-5, rtol: 0 });
         const weighted = losses.map((value, i) => (1 + timesteps[i]! / 100) * value);
-        assertAllClose(result.weighted, weighted, { atol: 1e-5, rtol: 0 });
+        assertAllClose(result.figures.weighted.data, weighted, { atol: 1e-5, rtol: 0 });
         // Adam's first step is the learning rate long, and weight decay takes 0.1 * 0.01 of the rest.
         const moved = SCALE * (1 - 0.1 * 0.01) - 0.1 * Math.sign(gradient);
         assertAlmostEquals(result.state.parameters.data[0]!, moved, 1e-4);

@@ -1,26 +1,29 @@
-/** Parts of a batch, for gradients that are accumulated: see loss_step.ts. */
-import { type HostArray, scalar } from "../engine/tree.ts";
-import { IGNORED_LABEL } from "../nn/cross_entropy.ts";
-import type { LossBatch } from "./loss_step.ts";
+/** Parts of a batch, for gradients that are accumulated. */
+import { type HostArray, scalar } from "../../engine/tree.ts";
+import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
+
+/** Arrays [B, ...] by name. */
+export type TextBatch = Readonly<Record<string, HostArray>>;
 
 /**
  * Splits a batch of texts along its rows.
  *
- * @param batch Arrays [B, ...], with `labels` among them.
+ * @param batch Arrays [B, ...], `labels` among them.
  * @param parts How many; divides B.
  * @returns The parts, each [B / parts, ...] with its `tokenShare`, as textVaeLoss wants it.
  * @throws {RangeError} If `parts` does not divide B.
  */
 export function textBatchParts(
-  batch: LossBatch & { readonly labels: HostArray },
+  batch: TextBatch,
   parts: number,
-): LossBatch[] {
-  const [rows = 0] = batch.labels.shape;
+): TextBatch[] {
+  const labels = batch["labels"]!;
+  const [rows = 0] = labels.shape;
   if (rows % parts !== 0) throw new RangeError(`${rows} rows are no multiple of ${parts} parts`);
   const size = rows / parts;
   const tokens = ({ data }: HostArray) =>
     Array.from(data).filter((label) => label !== IGNORED_LABEL).length;
-  const whole = tokens(batch.labels);
+  const whole = tokens(labels);
   return Array.from({ length: parts }, (_, part) => {
     const arrays = Object.fromEntries(
       Object.entries(batch).map(([name, array]) => [name, rowsOf(array, part * size, size)]),

@@ -1,26 +1,23 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import * as tf from "../../engine/tf.ts";
-import { openDevice } from "../../engine/device.ts";
-import { float32, type HostArray, int32 } from "../../engine/tree.ts";
-import { adamW } from "../../nn/optimizers.ts";
-import { type HostParameters, initParameters, unravel } from "../../nn/parameters.ts";
-import { randomStream } from "../../nn/random.ts";
-import { textBatchParts } from "../../training/batch_parts.ts";
-import { initTrainState } from "../../training/diffusion_step.ts";
-import { compileLossStep, type LossBatch } from "../../training/loss_step.ts";
-import { rateOfParameter } from "../../text/config.ts";
-import { textVaeSpecs } from "../../vae/text_vae.ts";
-import { type TextVaeBatch, textVaeLoss } from "../../vae/text_vae_loss.ts";
-import { assertAllClose } from "../assert_close.ts";
-import { deviceWorks } from "../devices.ts";
-import { tinyTextVae } from "../vae/tiny_text_vae.ts";
+import { type Device, openDevice } from "../../../engine/device.ts";
+import { float32, type HostArray, int32 } from "../../../engine/tree.ts";
+import { type HostParameters, initParameters, unravel } from "../../../nn/parameters.ts";
+import { randomStream } from "../../../nn/random.ts";
+import { type TextBatch, textBatchParts } from "../../../text/autoencoder/batch_parts.ts";
+import { compileTrainStep, type TrainStepOptions } from "../../../training/step.ts";
+import { copyState } from "../../training/states.ts";
+import { rateOfParameter } from "../../../text/config.ts";
+import { textVaeSpecs } from "../../../vae/text_vae.ts";
+import { type TextVaeBatch, textVaeLoss } from "../../../vae/text_vae_loss.ts";
+import { assertAllClose } from "../../assert_close.ts";
+import { tinyTextVae } from "../../vae/tiny_text_vae.ts";
 
 const CONFIG = tinyTextVae();
 const SPECS = textVaeSpecs(CONFIG);
 const [ROWS, LENGTH] = [16, 8];
 
 /** Texts of 1 to 6 tokens, the shorter ones first, so that parts of a batch have different numbers of them. */
-function textBatch(): LossBatch & { labels: HostArray } {
+function textBatch(): TextBatch & { labels: HostArray } {
   const random = randomStream(5);
   const ids = () => random.stream("ids").integers(ROWS * LENGTH, 4, 20);
   const cut = (beyond: number) =>
@@ -37,9 +34,22 @@ function textBatch(): LossBatch & { labels: HostArray } {
   };
 }
 
-/** The parameters after steps with a batch or its parts, and what the last step gave. */
+/** The autoencoder's training step. */
+function compileTextStep(
+  device: Device,
+  options: Pick<TrainStepOptions<TextBatch>, "optimizer" | "rateOf" | "ema">,
+) {
+  return compileTrainStep<TextBatch, "reconstruction" | "divergence">(device, {
+    ...options,
+    specs: SPECS,
+    loss: (parameters, given) =>
+      textVaeLoss(parameters, given as unknown as TextVaeBatch, CONFIG, { beta: 0.05 }),
+  });
+}
+
+/** The parameters after steps with a batch or its parts, and the result of the last step. */
 async function trained(
-  batch: LossBatch | readonly LossBatch[],
+  batch: TextBatch | readonly TextBatch[],
   { steps = 1, rateOf, maxGradNorm = 1 }: {
     steps?: number;
     rateOf?: (name: string) => number;
@@ -48,13 +58,8 @@ async function trained(
 ) {
   const device = await openDevice("cpu");
   const optimizer = { maxGradNorm, weightDecay: 0.1, epsilon: 1e-3 };
-  const step = compileLossStep(device, {
-    ...{ specs: SPECS, optimizer },
-    ...(rateOf === undefined ? {} : { rateOf }),
-    loss: (parameters, given) =>
-      textVaeLoss(parameters, given as unknown as TextVaeBatch, CONFIG, { beta: 0.05 }),
-  });
-  let state = initTrainState(initial(), SPECS, adamW(optimizer));
+  const step = compileTextStep(device, { optimizer, rateOf });
+  let state = step.start(initial());
   for (let i = 1; i < steps; i++) ({ state } = await step(state, batch, at(i)));
   const result = await step(state, batch, at(steps));
   await step.dispose();
@@ -65,7 +70,7 @@ async function trained(
 const at = (step: number) => ({ step, learningRate: 0.01, emaDecay: 0.5 });
 const initial = (): HostParameters => initParameters(SPECS, randomStream(0));
 
-Deno.test("compileLossStep() with two parts of 8 takes the step of a batch of 16", async () => {
+Deno.test("compileTrainStep() with two parts of 8 takes the step of a batch of 16", async () => {
   const batch = textBatch();
   const parts = textBatchParts(batch, 2);
   const shares = parts.map((part) => part["tokenShare"]!.data[0]!);
@@ -73,8 +78,8 @@ Deno.test("compileLossStep() with two parts of 8 takes the step of a batch of 16
   const [whole, accumulated] = [await trained(batch), await trained(parts)];
   assertAlmostEquals(accumulated.loss, whole.loss, 1e-6 * whole.loss);
   assertAlmostEquals(accumulated.gradNorm, whole.gradNorm, 1e-6 * whole.gradNorm);
-  for (const name of ["reconstruction", "divergence"]) {
-    const [found, expected] = [accumulated, whole].map(({ figures }) => figures[name]!.data[0]!);
+  for (const name of ["reconstruction", "divergence"] as const) {
+    const [found, expected] = [accumulated, whole].map(({ figures }) => figures[name].data[0]!);
     assertAlmostEquals(found!, expected!, 1e-6 * expected!, name);
   }
   const close = { atol: 1e-6, rtol: 1e-6 };
@@ -89,7 +94,7 @@ const FROZEN = {
   latents: /^(encoder|vae\.mean|vae\.log_variance)\./,
 };
 for (const [freeze, names] of Object.entries(FROZEN) as [keyof typeof FROZEN, RegExp][]) {
-  Deno.test(`compileLossStep() leaves what --freeze ${freeze} names as it is, bit for bit`, async () => {
+  Deno.test(`compileTrainStep() leaves the parameters unchanged that --freeze ${freeze} names`, async () => {
     const rateOf = rateOfParameter({ freeze, learningRate: 0.01 });
     const { parameters, ema, state, gradNorm } = await trained(textBatch(), { steps: 3, rateOf });
     const optimizer = unravel(state.optimizer["mean"]!, SPECS);
@@ -106,7 +111,7 @@ for (const [freeze, names] of Object.entries(FROZEN) as [keyof typeof FROZEN, Re
   });
 }
 
-Deno.test("compileLossStep() moves the encoder by its own learning rate", async () => {
+Deno.test("compileTrainStep() moves the encoder by its own learning rate", async () => {
   const rateOf = rateOfParameter({
     ...{ freeze: "none", learningRate: 0.01, encoderLearningRate: 0.0025 },
   });
@@ -121,65 +126,23 @@ Deno.test("compileLossStep() moves the encoder by its own learning rate", async 
   }
 });
 
-Deno.test("restore() copies a state from elsewhere, and steps go on as from that state", async () => {
+Deno.test("restore() copies a state, and steps continue from it", async () => {
   const device = await openDevice("cpu");
   for (const ema of [true, false]) {
-    const step = compileLossStep(device, {
-      ...{ specs: SPECS, optimizer: {}, ema },
-      loss: (parameters, given) =>
-        textVaeLoss(parameters, given as unknown as TextVaeBatch, CONFIG, { beta: 0.05 }),
-    });
+    const step = compileTextStep(device, { optimizer: {}, ema });
     const { state: first } = await step(step.start(initial()), textBatch(), at(1));
-    const copy = (array: HostArray) => float32(Float32Array.from(array.data), array.shape);
-    const elsewhere = {
-      parameters: copy(first.parameters),
-      ema: copy(first.ema),
-      optimizer: {
-        mean: copy(first.optimizer["mean"]!),
-        variance: copy(first.optimizer["variance"]!),
-      },
-    };
+    const elsewhere = copyState(first);
     const { state: second } = await step(first, textBatch(), at(2));
-    const expected = copy(second.parameters);
+    const expected = copyState(second);
     const restored = step.restore(elsewhere);
     assert(restored.parameters.data.buffer !== elsewhere.parameters.data.buffer);
     assertEquals([...restored.parameters.data], [...elsewhere.parameters.data]);
     const { state: again } = await step(restored, textBatch(), at(2));
     await step.dispose();
-    assertEquals([...again.parameters.data], [...expected.data]);
+    assertEquals(copyState(again), expected);
   }
 });
 
 Deno.test("textBatchParts() throws when the parts would not be of one size", () => {
   assertThrows(() => textBatchParts(textBatch(), 3), RangeError, "16 rows are no multiple of 3");
 });
-
-for (const name of ["cpu", "onnx"] as const) {
-  Deno.test({
-    name:
-      `compileLossStep() gives a figure that is the loss itself, and releases tensors, on ${name}`,
-    ignore: !deviceWorks(name),
-    fn: async () => {
-      const device = await openDevice(name, { threads: 1 });
-      const specs = { w: { shape: [2], initializer: { constant: 0 } } };
-      const step = compileLossStep(device, {
-        ...{ specs, optimizer: {} },
-        loss: ({ w }, { x }) => {
-          const loss = tf.sum(tf.square(tf.sub(w!, x!))) as tf.Scalar;
-          return { loss, figures: { same: loss, twice: tf.mul(loss, 2) } };
-        },
-      });
-      const batch = { x: float32([1, -2], [2]) };
-      const state = step.start({ w: float32([3, 0], [2]) });
-      const settings = { step: 1, learningRate: 0, emaDecay: 0 };
-      const { loss, gradNorm, figures } = await step(state, batch, settings);
-      // (3 - 1)^2 + 2^2, and the length of its gradient (4, 4).
-      assertEquals([loss, figures["same"]!.data[0], figures["twice"]!.data[0]], [8, 8, 16]);
-      assertAlmostEquals(gradNorm, Math.hypot(4, 4), 1e-6);
-      const before = tf.memory().numTensors;
-      await step(state, batch, { ...settings, step: 2 });
-      assertEquals(tf.memory().numTensors, before);
-      await step.dispose();
-    },
-  });
-}

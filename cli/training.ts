@@ -1,0 +1,151 @@
+/** What surrounds the training loop in a program: resuming, progress, Ctrl-C, metrics.csv, checkpoints. */
+import type { Device } from "../engine/device.ts";
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  type LoadedCheckpoint,
+} from "../training/checkpoint/checkpoint.ts";
+import { describeDamage, findCheckpoint, saveCheckpoint } from "../training/checkpoint/folders.ts";
+import {
+  type GivenBatch,
+  type LoopStep,
+  train,
+  type TrainingConfig,
+  type TrainOptions,
+} from "../training/loop.ts";
+import { MetricsLog } from "../training/metrics.ts";
+import { watchSteps } from "../training/watch_steps.ts";
+import type { MeanWindow } from "../training/windows.ts";
+import { checkSameRun } from "./compare_runs.ts";
+import { listenForInterrupt } from "./interrupt.ts";
+import { Progress } from "./progress.ts";
+import type { RunFolder } from "./run_folder.ts";
+
+/**
+ * Loads the newest sound checkpoint of a run. Reports those that are damaged.
+ *
+ * @param extendable Settings that may differ from the checkpoint's.
+ * @returns undefined if the run has none yet.
+ * @throws {UserError} If the checkpoint is of another run, or all checkpoints are damaged.
+ */
+export async function resumeRun(
+  { directory, record }: Pick<RunFolder, "directory" | "record">,
+  extendable: readonly string[] = [],
+): Promise<LoadedCheckpoint | undefined> {
+  const found = await findCheckpoint(directory);
+  describeDamage(found).forEach((line) => console.error(line));
+  if (found === undefined) return undefined;
+  const checkpoint = await loadCheckpoint(found.directory);
+  checkSameRun(checkpoint, record, extendable);
+  return checkpoint;
+}
+
+/** How a training went. */
+export interface TrainingResult {
+  /** Whether it was interrupted, after a checkpoint, before its end. */
+  readonly interrupted: boolean;
+  /** How long it took. */
+  readonly milliseconds: number;
+  /** How much of that was spent on the device. */
+  readonly onDevice: number;
+  /** The peak of the memory in use, in bytes. */
+  readonly peakMemory: number;
+}
+
+/** Options of {@linkcode openTraining}. */
+export interface TrainingRunOptions<Column extends string> {
+  /** The run's folder. */
+  readonly directory: string;
+  /** Where tensors are computed. */
+  readonly device: Pick<Device, "milliseconds">;
+  /** The settings. */
+  readonly config: TrainingConfig & { readonly batchSize: number };
+  /** What a batch consists of, in the plural: the speed's column is `imagesPerSecond`, say. */
+  readonly unit: string;
+  /** The columns of metrics.csv after the step. */
+  readonly columns: readonly Column[];
+  /** The checkpoint to go on from. */
+  readonly checkpoint: LoadedCheckpoint | undefined;
+}
+
+/** A training of a program. Disposing of it closes its files and ends its progress line. */
+export interface TrainingRun extends AsyncDisposable {
+  /** Steps that were done before. */
+  readonly done: number;
+  /** The steps, up to the last or to Ctrl-C. */
+  steps<Given extends GivenBatch, Figure extends string>(
+    options: Pick<TrainOptions<Given, Figure>, "trainStep" | "batchAt" | "state">,
+  ): AsyncGenerator<LoopStep<Figure> & Given, void, undefined>;
+  /** Writes a row of metrics.csv: the window's means, and figures of held-out data. */
+  log(
+    step: LoopStep,
+    window: MeanWindow,
+    measured?: Readonly<Record<string, number | undefined>>,
+  ): Promise<void>;
+  /** Saves a checkpoint of a step. */
+  save(step: LoopStep, checkpoint: Checkpoint & Required<Pick<Checkpoint, "state">>): Promise<void>;
+  /** How the training went so far. */
+  result(): TrainingResult;
+}
+
+/**
+ * Opens a training in a run's folder.
+ *
+ * @throws {UserError} If metrics.csv cannot be written, or has other columns.
+ */
+export async function openTraining<const Column extends string>(
+  { directory, device, config, unit, columns, checkpoint }: TrainingRunOptions<Column>,
+): Promise<TrainingRun> {
+  const done = checkpoint?.state?.step ?? 0;
+  const metrics = await MetricsLog.open<string>(`${directory}/metrics.csv`, columns, {
+    resumeStep: checkpoint === undefined ? undefined : done,
+  });
+  const interrupt = listenForInterrupt();
+  const { steps: total, batchSize: itemsPerStep } = config;
+  const progress = new Progress({ total, start: done, itemsPerStep, unit });
+  const watch = watchSteps(directory, (line) => progress.note(line));
+  const [started, computed] = [performance.now(), device.milliseconds];
+  let [interrupted, peakMemory] = [false, 0];
+  return {
+    done,
+    async *steps(options) {
+      const isInterrupted = () => interrupt.signal !== undefined;
+      const all = train({ ...options, done, config, watch, interrupted: isInterrupted });
+      for await (const step of all) {
+        progress.update(step.step, step.loss);
+        yield step;
+      }
+    },
+    async log({ step, endsWindow, learningRate }, window, measured = {}) {
+      const speed = progress.itemsPerSecond || undefined; // unknown after a first step
+      const means = endsWindow ? window.take() : window.means();
+      await metrics.append({
+        ...means,
+        ...measured,
+        step,
+        learningRate,
+        [`${unit}PerSecond`]: speed,
+      });
+      peakMemory = Math.max(peakMemory, Deno.memoryUsage().rss);
+    },
+    async save({ stops }, checkpoint) {
+      await metrics.sync(); // a checkpoint is never ahead of the rows
+      const saved = await saveCheckpoint(directory, checkpoint);
+      interrupted = stops;
+      if (!interrupted) return;
+      await progress.stop();
+      console.error(`interrupted: saved ${saved}; the same command goes on from there`);
+    },
+    result: () => ({
+      interrupted,
+      milliseconds: performance.now() - started,
+      onDevice: device.milliseconds - computed,
+      peakMemory,
+    }),
+    async [Symbol.asyncDispose]() {
+      interrupt[Symbol.dispose]();
+      metrics.close();
+      await progress.stop();
+    },
+  };
+}
