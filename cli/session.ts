@@ -3,6 +3,7 @@ import type { Device } from "../engine/device.ts";
 import { type JsonObject, sha256 } from "../base/json.ts";
 import type { RunSession } from "./run_record.ts";
 import manifest from "../deno.json" with { type: "json" };
+import engine from "../engine/deno.json" with { type: "json" };
 
 /**
  * Describes this start of a program, for the run's config.json.
@@ -42,11 +43,11 @@ async function lockfileHash(path: string): Promise<string | undefined> {
 export type Versions = Readonly<Record<string, string>>;
 
 /**
- * The versions of this package, of Deno, and of the npm packages that deno.json pins. None of it needs
+ * The versions of this package, of Deno, and of the npm packages that deno.json and engine/deno.json pin. None of it needs
  * a permission.
  */
 export function versions(): Versions {
-  const packages = Object.values(manifest.imports)
+  const packages = Object.values({ ...manifest.imports, ...engine.imports })
     .map((specifier) => /^npm:(.+)@(\d[^@]*)$/.exec(specifier))
     .flatMap((match) => match === null ? [] : [[match[1]!, match[2]!]]);
   return {

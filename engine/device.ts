@@ -4,7 +4,7 @@
  */
 import { AUTO_ORDER, DEVICE_CHOICES, type DeviceChoice, type DeviceName } from "./device_names.ts";
 import { openEager } from "./eager.ts";
-import { usageError, UserError } from "../base/errors.ts";
+import { usageError, UserError } from "@nanodiffusion/base/errors";
 import { compileOnnx, initializeBackend } from "./onnx/compile.ts";
 import { probeCuda } from "./onnx/cuda.ts";
 import type { SessionOptions } from "./onnx/session.ts";

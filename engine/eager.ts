@@ -1,6 +1,6 @@
 /** compile() on tfjs's eager backends: the function runs as it is, each time. */
 import type { DeviceName } from "./device_names.ts";
-import { UserError } from "../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 import type { CompiledTree } from "./onnx/compile.ts";
 import { openTensorFlow } from "./tensorflow.ts";
 import { isTensorFlow } from "./tensorflow_package.ts";

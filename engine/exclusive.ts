@@ -1,6 +1,6 @@
 /** Devices whose native code does not get along with each other's in one process. */
 import type { DeviceName } from "./device_names.ts";
-import { UserError } from "../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 
 let opened: DeviceName | undefined;
 

@@ -2,7 +2,7 @@
  * Adam and Adamax on the host, over vectors that it keeps: one pass over memory, where operations of a graph have
  * a dozen. The vectors lie beside each other in the memory of a WebAssembly module.
  */
-import { usageError } from "../base/errors.ts";
+import { usageError } from "@nanodiffusion/base/errors";
 import {
   type Code,
   f32x4,

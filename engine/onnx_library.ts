@@ -1,7 +1,7 @@
 /** Loading npm:onnxruntime-node, or finding out why not. */
 import { createRequire } from "node:module";
-import { UserError } from "../base/errors.ts";
-import { fileError } from "../base/file_errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
+import { fileError } from "@nanodiffusion/base/file-errors";
 import { checkNativeFiles, openFilesError } from "./native_file.ts";
 
 /** ONNX Runtime's code for GPUs, which lies beside its code for processors if it was asked for. */

@@ -5,7 +5,7 @@
  */
 import { createRequire } from "node:module";
 import { TENSORFLOW_DEFAULTS, TENSORFLOW_THREADS } from "./device_names.ts";
-import { UserError } from "../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 import { claimProcess } from "./exclusive.ts";
 import { checkNativeFiles } from "./native_file.ts";
 import { registerPaddedConvolutions } from "./tensorflow_kernels.ts";

@@ -1,5 +1,5 @@
 /** Nested records and arrays of tensors, on the host and on a device. */
-import { UserError } from "../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "./tf.ts";
 
 /** Element types of tensors that cross between host and device. */

@@ -1,5 +1,5 @@
 /** The webgpu device: npm:@tensorflow/tfjs-backend-webgpu on Deno's WebGPU. */
-import { UserError } from "../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 import { claimProcess } from "./exclusive.ts";
 
 /**

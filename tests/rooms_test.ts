@@ -43,6 +43,7 @@ function arrowsOf(from: string, source: string): Arrow[] {
 
 async function* sources(folder: string): AsyncGenerator<string> {
   for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
+    if (name === "tests") continue; // of a package: engine, base
     if (isDirectory) yield* sources(`${folder}${name}/`);
     else if (name.endsWith(".ts")) yield `${folder}${name}`;
   }

@@ -1,5 +1,5 @@
 /** compile() on the onnx device: trace once a signature, then run the graph. */
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../tf.ts";
 import {
   type ArrayTree,

@@ -1,6 +1,6 @@
 /** Finds out whether ONNX Runtime can compute on a GPU here. */
-import { UserError } from "../../base/errors.ts";
-import { fileExists } from "../../base/files.ts";
+import { UserError } from "@nanodiffusion/base/errors";
+import { fileExists } from "@nanodiffusion/base/files";
 import { CUDA_PROVIDER, nativeFolder } from "../onnx_library.ts";
 import { scalar } from "../tree.ts";
 import { Graph } from "./graph.ts";

@@ -1,5 +1,5 @@
 /** Errors of ONNX Runtime, told in the words of whoever wrote the tfjs code. */
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 
 /** Where a node came from. */
 interface Origin {
@@ -64,11 +64,17 @@ export class GraphError extends UserError {
   }
 }
 
-/** Folders of this project whose functions are no models. */
+/** The engine's own folder, whose functions are not part of a model. Its tests define models. */
 const ENGINE = new URL("../", import.meta.url).href;
+const TESTS = `${ENGINE}tests/`;
 
-/** So many functions of a model are named, from the innermost out. */
+/** How many functions of the model an error names, from the innermost out. */
 const MAX_FUNCTIONS = 3;
+
+/** Whether a line of a stack trace is in a package or in the engine. */
+function isOutsideModel(line: string): boolean {
+  return line.includes("/node_modules/") || (line.includes(ENGINE) && !line.includes(TESTS));
+}
 
 /**
  * The functions of a stack trace that belong neither to the engine nor to a package, such as
@@ -78,7 +84,7 @@ export function modelFunctions(stack: string): string | undefined {
   const named: string[] = [];
   const nameless: string[] = [];
   for (const line of stack.split("\n").slice(1)) {
-    if (line.includes("/node_modules/") || line.includes(ENGINE)) continue;
+    if (isOutsideModel(line)) continue;
     const [, name, file, row] = line.match(/at (?:async )?(?:(\S+) \()?(file:.+?):(\d+):\d+\)?$/) ??
       [];
     if (file === undefined) continue;

@@ -1,5 +1,5 @@
 /** Random numbers in traced code. */
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 import { currentOperation } from "./operation.ts";
 
 /**

@@ -1,5 +1,5 @@
 /** What the onnx backend cannot do, said to whoever wrote the tfjs code. */
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 
 /** A kernel has no counterpart in ONNX for what it is asked: thrown before anything is recorded. */
 export class NoCounterpart extends Error {}

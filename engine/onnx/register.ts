@@ -1,5 +1,5 @@
 /** The onnx backend in tfjs's registry. */
-import { UserError } from "../../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../tf.ts";
 import { BACKEND_NAME, OnnxBackend } from "./backend.ts";
 import { registerKernels } from "./kernels/mod.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import config from "../../deno.json" with { type: "json" };
+import config from "../../engine/deno.json" with { type: "json" };
 import { deviceWorks } from "../devices.ts";
 import { permitted } from "../permissions.ts";
 

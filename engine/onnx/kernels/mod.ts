@@ -1,5 +1,5 @@
 /** All kernels of the onnx device, and their registration with tfjs. */
-import { UserError } from "../../../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../../tf.ts";
 import { BACKEND_NAME, type Kernel, type OnnxBackend } from "../backend.ts";
 import { isForHost, runOnHost } from "../host_kernel.ts";

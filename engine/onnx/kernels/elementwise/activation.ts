@@ -1,5 +1,5 @@
 /** Activations of networks, and what fused kernels apply after their sums. */
-import { UserError } from "../../../../base/errors.ts";
+import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import {

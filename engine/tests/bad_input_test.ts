@@ -1,0 +1,110 @@
+/** What is asked of a device and cannot be had: too much memory, nothing at all, shapes that do not fit. */
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { type DeviceName, openDevice } from "../device.ts";
+import { UserError } from "@nanodiffusion/base/errors";
+import * as tf from "../tf.ts";
+import { float32, type HostArray } from "../tree.ts";
+import { deviceWorks } from "../../tests/devices.ts";
+
+type Named = Record<string, HostArray>;
+
+for (const name of ["cpu", "wasm", "onnx"] as const satisfies DeviceName[]) {
+  const ignore = !deviceWorks(name);
+
+  Deno.test({
+    name: `compile() says so when a model is larger than memory on ${name}, and the device goes on`,
+    ignore,
+    fn: async () => {
+      const { compile } = await openDevice(name, { threads: 1 });
+      const n = 1_500_000; // n * n numbers are nine terabytes
+      function attention(x: tf.Tensor): tf.Tensor {
+        // On wasm the product would try, for a minute, to make room.
+        if (name === "wasm") return tf.sum(tf.add(tf.zeros([n, n]), x));
+        return tf.sum(tf.matMul(x as tf.Tensor2D, x as tf.Tensor2D, true, false));
+      }
+      const run = compile<HostArray, HostArray>(attention);
+      const error = await assertRejects(() => run(float32(new Float32Array(n), [1, n])), UserError);
+      assertMatch(
+        error.message,
+        new RegExp(`^The ${name} device ran out of memory.*: use a smaller batch or model [(]`),
+      );
+      if (name === "onnx") {
+        assertMatch(error.message, /in BatchMatMul \(tf\.matMul\), called by attention \(/);
+      }
+      await run.dispose();
+      const after = (await openDevice(name, { threads: 1 })).compile<HostArray, HostArray>(tf.sum);
+      assertEquals((await after(float32([1, 2, 3]))).data[0], 6);
+      await after.dispose();
+    },
+  });
+
+  Deno.test({
+    name: `compile() takes a batch of nothing on ${name}`,
+    ignore,
+    fn: async () => {
+      const { compile } = await openDevice(name, { threads: 1 });
+      const run = compile<Named, Named>(({ x, weight }) => {
+        const product = tf.matMul(x as tf.Tensor2D, weight as tf.Tensor2D);
+        return { product, activated: tf.relu(tf.add(product, 1)), sum: tf.sum(product) };
+      });
+      const inputs = { x: float32([], [0, 2]), weight: float32([1, 2, 3, 4, 5, 6], [2, 3]) };
+      const { product, activated, sum } = await run(inputs);
+      await run.dispose();
+      assertEquals([product!.shape, activated!.shape], [[0, 3], [0, 3]]);
+      assertEquals([...sum!.data], [0]);
+    },
+  });
+
+  Deno.test({
+    name: `compile() refuses shapes that do not fit with tfjs's words on ${name}`,
+    ignore,
+    fn: async () => {
+      const { compile } = await openDevice(name, { threads: 1 });
+      const { numTensors } = tf.memory();
+      const inputs = { x: float32([1, 2, 3, 4, 5, 6], [2, 3]), y: float32([1, 2, 3, 4], [2, 2]) };
+      const refused = async (
+        fn: (inputs: Record<string, tf.Tensor>) => tf.Tensor,
+        message: string,
+      ) => {
+        const run = compile<Named, HostArray>(fn);
+        await assertRejects(() => run(inputs), Error, message);
+        await run.dispose();
+      };
+      await refused(({ x, y }) => tf.add(x!, y!), "Operands could not be broadcast together");
+      await refused(({ x, y }) => tf.matMul(x!, y!), "inner shapes (3) and (2)");
+      await refused(({ x, y }) => tf.concat([x!, y!], 0), "does not match the shape of the rest");
+      await refused(({ x }) => tf.reshape(x!, [4]), "Size(6) must match the product of shape 4");
+      assertEquals(tf.memory().numTensors, numTensors);
+    },
+  });
+
+  Deno.test({
+    name: `200 calls keep no memory and no tensors on ${name}`,
+    ignore: ignore || name === "cpu",
+    fn: async () => {
+      const { compile } = await openDevice(name, { threads: 1 });
+      const megabytes = name === "wasm" ? 1 : 4;
+      const x = float32(new Float32Array(megabytes * 2 ** 18));
+      const run = compile<HostArray, Named>((x) => ({ y: tf.add(x, 1), z: tf.neg(x) }));
+      // The least of the resident memory, since garbage comes and goes.
+      const least = async (times: number) => {
+        let resident = Infinity;
+        for (let i = 0; i < times; i++) {
+          await run(x);
+          resident = Math.min(resident, Deno.memoryUsage().rss / 2 ** 20);
+        }
+        return resident;
+      };
+      await least(100); // until there is as much garbage as there ever is
+      const { numTensors } = tf.memory();
+      const before = await least(50);
+      await least(150);
+      const grown = await least(50) - before;
+      await run.dispose();
+      assertEquals(tf.memory().numTensors, numTensors);
+      // If it kept one of the two results alone, it would be 200 times their size.
+      // On wasm garbage alone comes and goes by that much.
+      if (name === "onnx") assert(grown < 100 * megabytes, `${grown} MB more`);
+    },
+  });
+}

@@ -1,0 +1,76 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  AUTO_ORDER,
+  DEVICE_NAMES,
+  type DeviceName,
+  openDevice,
+  usesTensorFlow,
+} from "../device.ts";
+import { EXIT, UserError } from "@nanodiffusion/base/errors";
+import * as tf from "../tf.ts";
+import { type HostArray, scalar } from "../tree.ts";
+import { deviceWorks } from "../../tests/devices.ts";
+
+Deno.test("openDevice() lists the devices when there is none of that name", async () => {
+  const error = await assertRejects(() => openDevice("tpu" as DeviceName), UserError);
+  assertEquals(error.exitCode, EXIT.usage);
+  assertEquals(
+    error.message,
+    'There is no device "tpu". Devices: onnx, onnx-cuda, wasm, cpu, webgpu, tensorflow, tensorflow-gpu, auto.',
+  );
+});
+
+for (const name of DEVICE_NAMES) {
+  Deno.test({
+    name: `openDevice() tells name, threads and time of ${name}`,
+    ignore: !deviceWorks(name),
+    fn: async () => {
+      const device = await openDevice(name, { threads: 2 });
+      assertEquals(device.name, name);
+      // libtensorflow's threads are chosen once a process, perhaps by another test.
+      if (name.startsWith("onnx")) assertEquals(device.threads, 2);
+      else if (!usesTensorFlow(name)) assertEquals(device.threads, 1);
+      assertEquals(device.milliseconds, 0);
+      const square = device.compile<{ x: HostArray }, HostArray>(({ x }) => tf.square(x));
+      let last = 0;
+      for (let i = 1; i <= 3; i++) {
+        assertEquals(await square({ x: scalar(i) }), scalar(i * i));
+        assert(device.milliseconds > last);
+        last = device.milliseconds;
+      }
+      await square.dispose();
+    },
+  });
+}
+
+Deno.test({
+  name: "openDevice() takes the first device that works for auto, and says why not those before it",
+  ignore: !deviceWorks("wasm"),
+  fn: async () => {
+    const lines: string[] = [];
+    const device = await openDevice("auto", { threads: 1, log: (line) => lines.push(line) });
+    const rank = AUTO_ORDER.findIndex((name) => name === device.name);
+    assert(rank >= 0);
+    assertEquals(lines.length, 1);
+    assertStringIncludes(lines[0]!, `auto: takes the ${device.name} device.`);
+    for (const name of AUTO_ORDER.slice(0, rank)) {
+      assertStringIncludes(lines[0]!, `The ${name} device`);
+    }
+    const square = device.compile<{ x: HostArray }, HostArray>(({ x }) => tf.square(x));
+    assertEquals(await square({ x: scalar(3) }), scalar(9));
+    await square.dispose();
+  },
+});
+
+Deno.test({
+  name: "openDevice() refuses a second device that does not get along with the first",
+  ignore: !deviceWorks("tensorflow"),
+  fn: async () => {
+    await openDevice("tensorflow");
+    await assertRejects(
+      () => openDevice("webgpu"),
+      UserError,
+      "The webgpu device cannot be opened in a process that has opened tensorflow.",
+    );
+  },
+});

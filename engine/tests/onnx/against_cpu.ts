@@ -1,0 +1,119 @@
+/** Runs functions on the onnx device and on tfjs's cpu backend, and compares. */
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { openDevice } from "../../device.ts";
+import { initializeBackend } from "../../onnx/compile.ts";
+import type * as tf from "../../tf.ts";
+import { type DType, float32, type HostArray, int32, sizeOf } from "../../tree.ts";
+import { randomStream } from "../../../nn/random.ts";
+import { assertAllClose } from "../../../tests/assert_close.ts";
+
+/** Layouts that kernels are tried in: with blocks as this processor has them, and without any. */
+export const LAYOUTS = ["blocked", "plain"] as const;
+
+/** A layout's name. */
+export type Layout = typeof LAYOUTS[number];
+
+/** How properties are run: the same cases each time, few enough for seconds. */
+export const RUNS = { seed: 20_250_701, numRuns: 5, endOnFailure: true } as const;
+
+/** A function of named tensors that gives named tensors. */
+export type NamedFunction = (
+  inputs: Record<string, tf.Tensor>,
+) => Record<string, tf.Tensor>;
+
+/** Runs something with the onnx backend's block size as the layout wants it, and puts it back. */
+export async function inLayout<Result>(layout: Layout, fn: () => Promise<Result>): Promise<Result> {
+  const backend = await initializeBackend();
+  const probed = backend.blockSize;
+  if (layout === "plain") backend.blockSize = 0;
+  try {
+    return await fn();
+  } finally {
+    backend.blockSize = probed;
+  }
+}
+
+/**
+ * Asserts that a function gives the same on the onnx device as on the cpu device: names, element
+ * types, shapes and values; int32 and bool to the last bit.
+ */
+export async function assertSameAsCpu(
+  layout: Layout,
+  fn: NamedFunction,
+  inputs: Record<string, HostArray>,
+  { atol = 1e-5, rtol = 1e-4 }: { atol?: number; rtol?: number } = {},
+): Promise<void> {
+  const run = async (name: "cpu" | "onnx") => {
+    const device = await openDevice(name, { threads: 1 });
+    const compiled = device.compile<typeof inputs, Record<string, HostArray>>(fn);
+    const results = await compiled(inputs);
+    await compiled.dispose();
+    return results;
+  };
+  const expected = await run("cpu");
+  const actual = await inLayout(layout, () => run("onnx"));
+  assertEquals(Object.keys(actual), Object.keys(expected));
+  for (const [name, { dtype, shape, data }] of Object.entries(expected)) {
+    const found = actual[name]!;
+    assertEquals([found.dtype, ...found.shape], [dtype, ...shape], `${name}: type and shape`);
+    assertEquals(found.data.constructor, data.constructor, `${name}: class of the data`);
+    const exact = dtype !== "float32";
+    assertAllClose(found.data, data, {
+      atol: exact ? 0 : atol,
+      rtol: exact ? 0 : rtol,
+      message: `${name} [${shape}]`,
+    });
+  }
+}
+
+/**
+ * Random numbers of a shape: half of them normal, half multiples of 1/2, so that zeros, ties and
+ * equal elements occur.
+ */
+export function drawn(seed: number, shape: readonly number[]): HostArray {
+  const random = randomStream(seed);
+  const smooth = random.stream("smooth").normal(sizeOf(shape));
+  const halves = random.stream("halves").integers(smooth.length, -6, 7);
+  return float32(smooth.map((value, i) => i % 2 === 0 ? value : halves[i]! / 2), shape);
+}
+
+/** Random numbers of a shape, no two of which are equal. */
+export function drawnApart(seed: number, shape: readonly number[]): HostArray {
+  return float32(randomStream(seed).normal(sizeOf(shape)).map((v, i) => v + i * 1e-6), shape);
+}
+
+/** Random integers in [low, high). */
+export function drawnIntegers(
+  seed: number,
+  shape: readonly number[],
+  low: number,
+  high: number,
+): HostArray {
+  return int32(randomStream(seed).integers(sizeOf(shape), low, high), shape);
+}
+
+/** Random booleans. */
+export function drawnBooleans(seed: number, shape: readonly number[]): HostArray {
+  return { dtype: "bool", shape, data: Uint8Array.from(drawnIntegers(seed, shape, 0, 2).data) };
+}
+
+/** Random numbers of a type. */
+export function drawnAs(dtype: DType, seed: number, shape: readonly number[]): HostArray {
+  if (dtype === "bool") return drawnBooleans(seed, shape);
+  return dtype === "int32" ? drawnIntegers(seed, shape, -9, 10) : drawn(seed, shape);
+}
+
+/** Channels that make whole blocks of 8 or 16, and some that do not. */
+export const channelCounts = fc.constantFrom(1, 3, 8, 12, 16, 32);
+
+/** Shapes of small images [N, H, W, C]. */
+export const imageShapes = fc.tuple(
+  fc.integer({ min: 1, max: 3 }),
+  fc.integer({ min: 1, max: 5 }),
+  fc.integer({ min: 1, max: 5 }),
+  channelCounts,
+);
+
+/** Seeds of the numbers that a case is filled with. */
+export const seeds = fc.nat(1_000_000);

@@ -1,0 +1,111 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { type DeviceName, openDevice } from "../device.ts";
+import * as tf from "../tf.ts";
+import { float32, type HostArray } from "../tree.ts";
+import { assertAllClose } from "../../tests/assert_close.ts";
+import { deviceWorks } from "../../tests/devices.ts";
+import { drawn, drawnIntegers, RUNS, seeds } from "./onnx/against_cpu.ts";
+import { describe, geometries, outputSize } from "./onnx/geometries.ts";
+import { runKernel } from "./onnx/run_kernel.ts";
+
+type Named = Record<string, HostArray>;
+
+/** Runs a function twice on a device, so that what the first call freed by mistake is missed. */
+async function runTwice(
+  name: DeviceName,
+  fn: (inputs: Record<string, tf.Tensor>) => tf.Tensor,
+  inputs: Named,
+): Promise<HostArray> {
+  const { compile } = await openDevice(name);
+  const run = compile<Named, HostArray>(fn);
+  const first = await run(inputs);
+  assertEquals(await run(inputs), first);
+  return first;
+}
+
+async function assertSame(
+  fn: (inputs: Record<string, tf.Tensor>) => tf.Tensor,
+  inputs: Named,
+  message: string,
+): Promise<void> {
+  const expected = await runTwice("cpu", fn, inputs);
+  const found = await runTwice("wasm", fn, inputs);
+  assertEquals(found.shape, expected.shape, message);
+  assertAllClose(found.data, expected.data, { atol: 1e-3, rtol: 1e-4, message });
+}
+
+const ignore = !deviceWorks("wasm");
+
+Deno.test({
+  name: "Conv2DBackpropFilter on wasm agrees with the cpu device",
+  ignore,
+  fn: () =>
+    fc.assert(
+      fc.asyncProperty(geometries, seeds, async (geometry, seed) => {
+        const { samples, size, inChannels, outChannels, filter, strides, pad } = geometry;
+        const inputs = {
+          x: drawn(seed, [samples, ...size, inChannels]),
+          dy: drawn(seed + 1, [samples, ...outputSize(geometry), outChannels]),
+        };
+        const attributes = {
+          strides,
+          pad,
+          dimRoundingMode: "floor",
+          dataFormat: "NHWC",
+          filterShape: [...filter, inChannels, outChannels],
+        };
+        const gradient = ({ x, dy }: Record<string, tf.Tensor>) => {
+          const first = runKernel("Conv2DBackpropFilter", { x: x!, dy: dy! }, attributes);
+          // What the kernel was given must still be there.
+          return tf.add(first, tf.mul(0, tf.add(tf.sum(x!), tf.sum(dy!))));
+        };
+        await assertSame(gradient, inputs, describe(geometry));
+      }),
+      { ...RUNS, numRuns: 25 },
+    ),
+});
+
+Deno.test({
+  name: "UnsortedSegmentSum on wasm agrees with the cpu device",
+  ignore,
+  fn: () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 9 }),
+        fc.constantFrom([], [3], [2, 4]),
+        seeds,
+        async (rows, rest, seed) => {
+          const inputs = {
+            x: drawn(seed, [rows, ...rest]),
+            segmentIds: drawnIntegers(seed, [rows], 0, 5),
+          };
+          const sums = ({ x, segmentIds }: Record<string, tf.Tensor>) =>
+            runKernel("UnsortedSegmentSum", { x: x!, segmentIds: segmentIds! }, { numSegments: 5 });
+          await assertSame(sums, inputs, `${rows} rows of [${rest}]`);
+        },
+      ),
+      { ...RUNS, numRuns: 25 },
+    ),
+});
+
+Deno.test({
+  name: "sums and means of nothing are 0 on wasm as on cpu, not what lay in memory",
+  ignore: !deviceWorks("wasm"),
+  fn: async () => {
+    for (const name of ["cpu", "wasm"] as const) {
+      const { compile } = await openDevice(name);
+      const run = compile<Named, Named>(({ x, used }) => {
+        tf.dispose(tf.exp(used!)); // so that there is something in memory
+        return { all: tf.sum(x!), rows: tf.sum(x!, 0), mean: tf.mean(x!, 0, true) };
+      });
+      const { all, rows, mean } = await run({
+        x: float32([], [0, 3]),
+        used: float32([1, 2, 3, 4]),
+      });
+      await run.dispose();
+      assertEquals([all!.shape, rows!.shape, mean!.shape], [[], [3], [1, 3]]);
+      assertEquals([...all!.data, ...rows!.data, ...mean!.data], Array(7).fill(0), name);
+    }
+  },
+});
