@@ -1,16 +1,17 @@
-/** Gives signals and timers a turn between two computations. */
+/** Lets signals and timers be handled between two computations. */
 
-/** Milliseconds between two breaths: each takes two or so, and nobody waits longer than this. */
+/** Signals wait this many milliseconds at most. A pause takes about two. */
 const BREATH_MS = 50;
 
-let breathed = 0;
+let lastPause = 0;
 
 /**
- * Lets signals and timers be handled, unless they were a moment ago: computing on this thread otherwise
- * leaves them no time. A timer does that, since only a thread that has nothing to do looks for signals.
+ * Pauses so that pending signals and timers are handled, unless that was done a moment ago. A thread that
+ * computes without pausing does not handle them: Ctrl-C would have no effect. The pause is a timer, because
+ * Deno handles signals only when the thread is idle.
  */
 export async function breathe(): Promise<void> {
-  if (performance.now() - breathed < BREATH_MS) return;
+  if (performance.now() - lastPause < BREATH_MS) return;
   await new Promise((resolve) => setTimeout(resolve, 0));
-  breathed = performance.now();
+  lastPause = performance.now();
 }

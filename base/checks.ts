@@ -1,18 +1,17 @@
-/** Checks of arguments, with messages for people. */
-
+/** Checks of arguments, with error messages for users. */
 import { usageError, type UserError } from "./errors.ts";
 import { quote } from "./quote.ts";
 
-/** The error of {@linkcode requireOneOf} and its like: what was given, what is allowed. */
+/** The error for an argument with a value that is not allowed. */
 function refused(name: string, value: unknown, allowed: string): UserError {
-  const given = typeof value === "number" ? String(value) : quote(value); // NaN by its name
+  const given = typeof value === "number" ? String(value) : quote(value); // JSON has no NaN
   return usageError(`${name} is ${given}; it must be ${allowed}`);
 }
 
 /**
  * Returns `value` if it is an integer in [low, high].
  *
- * @throws {UserError} Naming the argument and the range.
+ * @throws {UserError} If it is not. The message names the argument and the range.
  */
 export function requireInteger(name: string, value: number, low: number, high = Infinity): number {
   if (Number.isInteger(value) && value >= low && value <= high) return value;
@@ -23,7 +22,7 @@ export function requireInteger(name: string, value: number, low: number, high = 
 /**
  * Returns `value` if it is a number in [low, high].
  *
- * @throws {UserError} Naming the argument and the range.
+ * @throws {UserError} If it is not. The message names the argument and the range.
  */
 export function requireNumber(name: string, value: number, low: number, high = Infinity): number {
   if (Number.isFinite(value) && value >= low && value <= high) return value;
@@ -33,7 +32,7 @@ export function requireNumber(name: string, value: number, low: number, high = I
 /**
  * Returns `value` if it is one of `allowed`.
  *
- * @throws {UserError} Naming the argument and what it may be.
+ * @throws {UserError} If it is not. The message names the argument and the allowed values.
  */
 export function requireOneOf<T extends string>(
   name: string,

@@ -1,7 +1,7 @@
-/** CSV as the programs write it. */
+/** Writes CSV. */
 import { stringify } from "@std/csv";
 
-/** Rows as lines that end in a line feed alone. */
+/** CSV with a line for each row. Lines end in LF, not in CR LF. */
 export function csv(rows: readonly (readonly (string | number | undefined)[])[]): string {
   return stringify(rows.map((row) => [...row])).replaceAll("\r\n", "\n");
 }

@@ -1,42 +1,47 @@
-/** What can go wrong in a way that the person at the keyboard can mend. */
+/** Errors that the user can fix, and exit codes. */
 
-/** Exit codes of the programs: 0 done, 1 failed, 2 bad usage, 130 interrupted. */
+/** Exit codes of the programs. */
 export const EXIT = {
-  /** All went well. */
+  /** The program succeeded. */
   done: 0,
-  /** Something failed; the message says what. */
+  /** Something failed. The message says what. */
   failed: 1,
   /** The command line is wrong. */
   usage: 2,
-  /** The user interrupted the program, which saved its work. */
+  /** The user interrupted the program. It saved its work first. */
   interrupted: 130,
 } as const;
 
 /**
- * An error whose message is written for people: what was wrong, where, and what to do about it.
- * The programs print it on one line without a stack trace and leave with {@linkcode exitCode}.
+ * An error that the user can fix. Its message is one line that says what is wrong, where, and what to do.
+ * The programs print the message without a stack trace, and exit with {@linkcode exitCode}.
  */
 export class UserError extends Error {
-  /** What stands before the message where an error is printed whole. */
+  /** The name of the class, which precedes the message in a stack trace. */
   override readonly name = "UserError";
-  /** The exit code that the program leaves with. */
+  /** The program's exit code. */
   readonly exitCode: number;
 
   /**
-   * Makes an error for people.
+   * Makes an error.
    *
-   * @param message One line: what, where, what to do.
-   * @param options `exitCode` ({@linkcode EXIT.failed} by default) and the `cause`, if any.
+   * @param message One line: what is wrong, where, and what to do.
+   * @param options The exit code, {@linkcode EXIT.failed} by default, and the error that caused this one.
    */
-  constructor(message: string, options: { exitCode?: number; cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { exitCode?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.exitCode = options.exitCode ?? EXIT.failed;
   }
 }
 
 /**
- * Runs a check that knows nothing of files, and puts the name of the file that its values are from before
- * its message.
+ * Runs a check of values that were read from a file, and adds the file's name to the message of its error.
+ *
+ * @param source The file, such as its path.
+ * @throws {UserError} If the check does, with `source` and a colon before the message.
  */
 export function inFile<T>(source: string, check: () => T): T {
   try {
@@ -47,7 +52,7 @@ export function inFile<T>(source: string, check: () => T): T {
   }
 }
 
-/** A {@linkcode UserError} about a flag or an argument, leaving with exit code 2. */
+/** A {@linkcode UserError} for a wrong flag or argument: the program exits with {@linkcode EXIT.usage}. */
 export function usageError(message: string): UserError {
   return new UserError(message, { exitCode: EXIT.usage });
 }

@@ -1,15 +1,15 @@
-/** Files that are either there whole or not there at all. */
+/** Writes files and folders atomically: they exist complete, or not at all. */
 import { fileError } from "./file_errors.ts";
 
 let counter = 0;
 
 /**
  * Writes a file to a temporary name in the same folder, syncs it to disk and renames it into place.
- * A crash at any moment leaves the old file or the new one, never half of one.
+ * A crash at any moment leaves the old file or the new one, never a part of one.
  *
- * @param path The file to write; its folder must exist.
- * @param content Bytes, or text to be encoded as UTF-8.
- * @throws {UserError} If it cannot be written, with what to do.
+ * @param path The file to write. Its folder must exist.
+ * @param content Bytes, or a text to be encoded as UTF-8.
+ * @throws {UserError} If it cannot be written.
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
@@ -24,9 +24,9 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
 }
 
 /**
- * Makes a folder and those above it; one that is there already is fine.
+ * Makes a folder and its parents. Does nothing if the folder exists.
  *
- * @throws {UserError} If it cannot be made, with what to do.
+ * @throws {UserError} If it cannot be made.
  */
 export async function makeFolder(path: string): Promise<void> {
   try {
@@ -36,31 +36,32 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Whether there is a file or a folder that can be looked at. */
+/** Whether a file or folder exists and its metadata may be read. */
 export async function fileExists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-/** A file of a folder: its path inside it, with "/" between levels, and its bytes, in parts. */
+/** A file of a folder: its path in the folder, with "/" between levels, and its bytes in parts. */
 export type FolderFile = readonly [path: string, parts: readonly Uint8Array[]];
 
-/** Bytes of all parts together. */
+/** The number of bytes of all parts. */
 export function sizeOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** Bytes written at a time: each write is given a copy. */
+/** Bytes of one write. Deno copies the bytes of each write. */
 const WRITE_BYTES = 2 ** 26;
 
 /**
- * Writes a folder under a temporary name beside its place, syncs every file to disk, and renames it
- * into place. A crash at any moment leaves the old folder or the new one; between the two renames that
- * replacing a folder takes, it leaves both, whole, under temporary names (see `clearLeftovers` in
+ * Writes a folder to a temporary name beside it, syncs every file to disk, and renames the folder into place.
+ * A crash at any moment leaves the old folder or the new one. Replacing a folder takes two renames; a crash
+ * between them leaves both folders complete under temporary names (see `clearLeftovers` in
  * training/checkpoint/folders.ts).
  *
- * @param target The folder to write; its parent must exist.
- * @param files The files, asked for one at a time, so that only one needs to be in memory.
- * @throws {UserError} If it cannot be written; names the file and its size. Nothing is left behind.
+ * @param target The folder to write. Its parent must exist.
+ * @param files The files. They are read one at a time, so only one needs to be in memory.
+ * @throws {UserError} If it cannot be written. The message names the file and its size, and nothing is left
+ * behind.
  */
 export async function writeFolderAtomic(
   target: string,
@@ -87,7 +88,7 @@ export async function writeFolderAtomic(
   }
 }
 
-/** Renames a folder to a name that another may have, which makes way under a temporary name. */
+/** Renames a folder. A folder that has the new name already is renamed first, and removed in the end. */
 async function replaceFolder(from: string, to: string): Promise<void> {
   const replaced = `${to}.tmp-replaced`;
   await Deno.remove(replaced, { recursive: true }).catch(ignoreMissing);
@@ -112,17 +113,17 @@ async function writeSynced(path: string, parts: readonly Uint8Array[]): Promise<
   await file.sync();
 }
 
-/** Syncs a folder's list of names to disk, where the system can: Windows cannot, and need not. */
+/** Syncs a folder's list of files to disk. Windows cannot do this, and does not need it. */
 export async function syncFolder(path: string): Promise<void> {
   try {
     using folder = await Deno.open(path, { read: true });
     await folder.sync();
   } catch {
-    // A folder that cannot be synced has been renamed in order anyway.
+    // The system cannot sync folders. The renames still happen in order.
   }
 }
 
-/** For `catch`: a file that is not there is no error. */
+/** Rethrows an error unless it says that a file does not exist. For `Promise.catch()`. */
 export function ignoreMissing(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

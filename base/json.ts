@@ -1,4 +1,4 @@
-/** JSON that is read from files, compared and hashed. */
+/** Parses, compares and hashes JSON. */
 import { createHash } from "node:crypto";
 import { UserError } from "./errors.ts";
 import { quote } from "./quote.ts";
@@ -6,22 +6,22 @@ import { quote } from "./quote.ts";
 /** A JSON value. */
 export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
 
-/** A JSON object. A key whose value is undefined counts as absent. */
+/** A JSON object. A key with the value undefined counts as absent. */
 export interface JsonObject {
   /** The value of a key. */
   readonly [key: string]: JsonValue | undefined;
 }
 
-/** Whether a value is an object in JSON's sense: no list, not null. */
+/** Whether a value is a JSON object: not an array, and not null. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**
- * Parses the text of a JSON file that must hold one object.
+ * Parses a JSON file that contains one object.
  *
- * @param source What messages call the file: its path.
- * @throws {UserError} If it is not JSON or no object, or {@linkcode jsonProblem} finds something.
+ * @param source The name of the file in messages: its path.
+ * @throws {UserError} If the text is not JSON or not an object, or if {@linkcode jsonProblem} finds a problem.
  */
 export function parseJsonObject(text: string, source: string): JsonObject {
   let value: unknown;
@@ -36,7 +36,7 @@ export function parseJsonObject(text: string, source: string): JsonObject {
   return value;
 }
 
-/** JSON with sorted keys and without spaces: equal values give equal texts. */
+/** JSON with sorted keys and without spaces. Equal values have equal texts. */
 export function canonicalJson(value: JsonValue): string {
   return JSON.stringify(
     value,
@@ -47,30 +47,30 @@ export function canonicalJson(value: JsonValue): string {
   );
 }
 
-/** The SHA-256 of some bytes, or of a text in UTF-8, in hexadecimal. */
+/** The SHA-256 of bytes, or of a text in UTF-8, in hexadecimal. */
 export async function sha256(content: Uint8Array<ArrayBuffer> | string): Promise<string> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
 
-/** SHA-256 of bytes in parts, in hexadecimal. Unlike {@linkcode sha256} it makes no copy of them. */
+/** The SHA-256 of the parts in sequence, in hexadecimal. Unlike {@linkcode sha256} it makes no copy. */
 export function sha256OfParts(parts: Iterable<Uint8Array>): string {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(part);
   return hash.digest("hex");
 }
 
-/** Where two JSON values differ first, and how. */
+/** A key in which two JSON objects differ. */
 export interface JsonDifference {
   /** The key, with dots between levels: "optimizer.learningRate". */
   readonly key: string;
-  /** The left value; undefined where the key is missing. */
+  /** The left value; undefined if the key is missing. */
   readonly left: JsonValue | undefined;
-  /** The right value; undefined where the key is missing. */
+  /** The right value; undefined if the key is missing. */
   readonly right: JsonValue | undefined;
 }
 
-/** All keys in which two objects differ, in the order of the keys. */
+/** All differences of two objects, in the order of their keys. */
 export function jsonDifferences(left: JsonObject, right: JsonObject, path = ""): JsonDifference[] {
   const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
   return [...keys].flatMap((name) => {
@@ -88,20 +88,24 @@ function own(object: JsonObject, key: string): JsonValue | undefined {
   return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
-/** Levels of lists and objects in each other; what goes through a value must not run out of stack. */
+/** The deepest nesting that is accepted, so that recursive functions do not run out of stack. */
 const MOST_LEVELS = 200;
 
 /**
- * What is wrong with a JSON text that JSON.parse accepts: a key that occurs twice in one object, of which
- * it would silently keep the last, so that two readers of a file can disagree about what it says; the key
- * `__proto__`; more than 200 levels; and a number that a float64 cannot hold, which becomes infinite.
+ * Finds problems that JSON.parse does not report:
+ *
+ * - a key that occurs twice in one object. JSON.parse keeps the last one, other programs may not;
+ * - the key `__proto__`;
+ * - more than 200 levels of nesting;
+ * - a number that is too large for a float64, which becomes infinite.
  *
  * @param text JSON that JSON.parse accepts.
- * @param options `anyKey`: whether keys are names of a stranger's, `__proto__` among them. @default false
- * @returns A clause, "has the key ... twice", or undefined where all is well.
+ * @param options `anyKey`: whether the key `__proto__` is allowed, because keys are names from an untrusted
+ * file. @default false
+ * @returns The problem as a clause, such as "has the key "a" twice"; undefined if there is none.
  */
 export function jsonProblem(text: string, { anyKey = false } = {}): string | undefined {
-  const objects: (Set<string> | undefined)[] = []; // undefined stands for an array
+  const objects: (Set<string> | undefined)[] = []; // undefined for an array
   for (let i = 0; i < text.length; i++) {
     const character = text[i];
     if (character === "{") objects.push(new Set());
@@ -112,11 +116,11 @@ export function jsonProblem(text: string, { anyKey = false } = {}): string | und
       while (text[i] !== '"') i += text[i] === "\\" ? 2 : 1;
       const keys = objects.at(-1);
       let next = i + 1;
-      while (text[next]! <= " ") next++; // all that JSON counts as white space, and no other character
+      while (text[next]! <= " ") next++; // in JSON exactly the characters of white space
       if (keys === undefined || text[next] !== ":") continue;
       const key: string = JSON.parse(text.slice(start, i + 1));
       if (key === "__proto__" && !anyKey) {
-        return `has the key "__proto__", which has no meaning here`;
+        return 'has the key "__proto__", which is not allowed';
       }
       if (keys.has(key)) return `has the key ${quote(key)} twice`;
       keys.add(key);

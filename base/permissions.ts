@@ -1,11 +1,11 @@
-/** Questions about permissions that never prompt: data sets have other places to turn to. */
+/** Queries of permissions that never prompt the user. */
 
-/** Whether a permission is already granted. */
+/** Whether a permission is granted. */
 export function granted(descriptor: Deno.PermissionDescriptor): boolean {
   return Deno.permissions.querySync(descriptor).state === "granted";
 }
 
-/** Whether a URL's host may be reached. */
+/** Whether the program may connect to a URL's host. */
 export function mayReach(url: string): boolean {
   const { hostname, port, protocol } = new URL(url);
   const defaultPort = protocol === "https:" ? "443" : "80";

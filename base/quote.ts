@@ -1,26 +1,25 @@
-/** Values from files, shown in messages. */
+/** Shows values from files in messages. */
 
-/** Control characters, and marks that turn the direction of writing. */
-const UNSEEN = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
+/** Control characters, and marks that change the direction of writing. */
+const INVISIBLE = /[\p{Cc}\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 /**
- * A text from anywhere, fit for one line of a terminal: control characters (which could move the cursor
- * or change colours) and marks that turn the direction of writing are spelled out.
+ * Makes an untrusted text safe for one line of a terminal. Control characters, which could move the cursor or
+ * change colours, and marks that change the direction of writing become escape sequences such as \u001b.
  */
 export function printable(text: string): string {
   return text.replace(
-    UNSEEN,
+    INVISIBLE,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
 /**
- * A value from a file or a flag as JSON, fit for one line of a terminal as {@linkcode printable} has it,
- * and cut where it is very long.
+ * A value from a file or a flag as JSON, {@linkcode printable} and truncated.
  *
- * @param value The value to show: most often a string, which gets double quotes.
- * What JSON has no word for, such as undefined, is shown as `not set`.
- * @param limit Characters to keep at most.
+ * @param value Most often a string, which is put in double quotes. A value that JSON cannot express, such as
+ * undefined, becomes `not set`.
+ * @param limit The number of characters to keep.
  */
 export function quote(value: unknown, limit = 80): string {
   const cut = (text: string) => text.length > limit ? `${text.slice(0, limit)}...` : text;
@@ -28,7 +27,7 @@ export function quote(value: unknown, limit = 80): string {
   return printable(text);
 }
 
-/** JSON of a value; a stranger's can be nested deeper than JSON.stringify can follow. */
+/** JSON of a value. A value from an untrusted file can be nested too deeply for JSON.stringify. */
 function jsonOf(value: unknown): string {
   try {
     return JSON.stringify(value) ?? "not set";

@@ -1,6 +1,6 @@
 /**
- * Rounds to the nearest integer, halves to the even one, as numpy and Python do: 0.5 to 0, 1.5 to 2,
- * 2.5 to 2. Math.round takes halves up, which would shift some timesteps by one.
+ * Rounds to the nearest integer, and halves to the even one: 0.5 to 0, 1.5 to 2, 2.5 to 2. numpy and Python
+ * round like this. Math.round rounds halves up, which would shift some timesteps by one.
  */
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);

@@ -6,13 +6,19 @@ import { AUTO_ORDER, DEVICE_CHOICES, type DeviceChoice, type DeviceName } from "
 import { openEager } from "./eager.ts";
 import { usageError, UserError } from "@nanodiffusion/base/errors";
 import { compileOnnx, initializeBackend } from "./onnx/compile.ts";
-import { probeCuda } from "./onnx/cuda.ts";
+import { probeCuda } from "./onnx/probe.ts";
 import type { SessionOptions } from "./onnx/session.ts";
 import { loadOnnxRuntime } from "./onnx_library.ts";
 import type * as tf from "./tf.ts";
 import type { ArrayTree, HostArray, TensorTree } from "./tree.ts";
 
-export * from "./device_names.ts";
+export {
+  AUTO_ORDER,
+  DEVICE_CHOICES,
+  DEVICE_NAMES,
+  type DeviceChoice,
+  type DeviceName,
+} from "./device_names.ts";
 
 /** The type of a tree of host tensors when its leaves are on the device. */
 export type OnDevice<T> = T extends HostArray ? tf.Tensor
@@ -93,7 +99,7 @@ async function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
   };
   const compiler = name === "onnx" || name === "onnx-cuda"
     ? await openOnnx(name, options, onTime)
-    : await openEager(name, options, onTime);
+    : await openEager(name, options.threads, onTime);
   return {
     name,
     threads: compiler.threads,
@@ -119,11 +125,7 @@ async function openOnnx(
   const backend = await initializeBackend();
   const provider = name === "onnx-cuda" ? "cuda" : "cpu";
   if (provider === "cuda") await probeCuda();
-  const options: SessionOptions = {
-    threads,
-    provider,
-    ...(profile === undefined ? {} : { profile }),
-  };
+  const options: SessionOptions = { threads, provider, profile };
   return {
     threads,
     compile: (fn: TreeFunction) => compileOnnx(backend, fn, options, onTime),

@@ -1,9 +1,10 @@
-/** compile() on tfjs's eager backends: the function runs as it is, each time. */
-import type { DeviceName } from "./device_names.ts";
+/** compile() on tfjs's eager backends, which run the function itself in every call. */
 import { UserError } from "@nanodiffusion/base/errors";
+import { registerWasmKernels } from "./composed_kernels.ts";
+import { type DeviceName, isTensorFlow } from "./device_names.ts";
+import { claimProcess } from "./native_code.ts";
 import type { CompiledTree } from "./onnx/compile.ts";
 import { openTensorFlow } from "./tensorflow.ts";
-import { isTensorFlow } from "./tensorflow_package.ts";
 import * as tf from "./tf.ts";
 import {
   ARRAY_OF,
@@ -17,19 +18,37 @@ import {
   resultType,
   type TensorTree,
 } from "./tree.ts";
-import { registerWasmKernels } from "./wasm_kernels.ts";
-import { openWebGpu } from "./webgpu.ts";
 
-/** A device whose operations run as they are called. */
-export type EagerName = Exclude<DeviceName, "onnx">;
+/** A device whose operations run when they are called. */
+export type EagerName = Exclude<DeviceName, "onnx" | "onnx-cuda">;
 
-/** Finds the tfjs backend of a device, and makes it ready. */
-async function openBackend(
+/** A backend of tfjs, by its name, and its threads within one operation. */
+interface OpenedBackend {
+  readonly backend: string;
+  readonly threads: number;
+}
+
+/** Registers npm:@tensorflow/tfjs-backend-webgpu if Deno finds a WebGPU adapter. */
+async function loadWebGpu(): Promise<void> {
+  claimProcess("webgpu");
+  const gpu = navigator.gpu as GPU | undefined;
+  const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter === null || adapter === undefined) {
+    throw new UserError(
+      "The webgpu device finds no adapter: it needs a GPU and its Vulkan driver. Debian's " +
+        "package mesa-vulkan-drivers has a slow adapter that needs no GPU.",
+    );
+  }
+  await import("@tensorflow/tfjs-backend-webgpu");
+}
+
+/** Loads the tfjs backend of a device. */
+async function loadBackend(
   device: EagerName,
-  options: { threads?: number },
-): Promise<{ backend: string; threads: number }> {
-  if (isTensorFlow(device)) return openTensorFlow(device, options);
-  if (device === "webgpu") return { backend: await openWebGpu(), threads: 1 };
+  threads: number | undefined,
+): Promise<OpenedBackend> {
+  if (isTensorFlow(device)) return openTensorFlow(device, threads);
+  if (device === "webgpu") await loadWebGpu();
   if (device === "wasm") {
     await import("@tensorflow/tfjs-backend-wasm");
     registerWasmKernels();
@@ -37,35 +56,35 @@ async function openBackend(
   return { backend: device, threads: 1 };
 }
 
-/** Makes sure that a device works here. */
+/** Loads the tfjs backend of a device, and checks that it works. */
 async function initialize(
   device: EagerName,
-  options: { threads?: number },
-): Promise<{ backend: string; threads: number }> {
+  requestedThreads: number | undefined,
+): Promise<OpenedBackend> {
   let why = "";
   try {
-    const opened = await openBackend(device, options);
+    const opened = await loadBackend(device, requestedThreads);
     if (await tf.setBackend(opened.backend)) return opened;
   } catch (error) {
     if (error instanceof UserError) throw error;
     why = error instanceof Error ? `: ${error.message}` : "";
   }
-  throw new UserError(`The ${device} device does not work here${why}. Try --device cpu.`);
+  throw new UserError(`The ${device} device does not work here${why}. Try the cpu device.`);
 }
 
 async function download(tensor: tf.Tensor): Promise<HostArray> {
   const data = await tensor.data();
   const dtype = tensor.dtype as DType;
-  // A copy, for two reasons: tfjs may hand out the very array that it keeps, and the caller's must stay
-  // as it is; and what was cast to another type may still lie in an array of the old one.
+  // A copy, for two reasons: tfjs may return the array that it keeps itself, and a tensor that was cast
+  // may still be stored in an array of its former type.
   return { dtype, shape: tensor.shape, data: ARRAY_OF[dtype].from(data as Float32Array) };
 }
 
-/** What WebAssembly's and JavaScript's failed allocations mean, in words; undefined for other errors. */
+/** The error for a failed allocation of WebAssembly or JavaScript; undefined for other errors. */
 function outOfMemory(device: EagerName, error: unknown): UserError | undefined {
-  const short = error instanceof WebAssembly.RuntimeError ||
+  const failed = error instanceof WebAssembly.RuntimeError ||
     error instanceof RangeError && /allocation|memory|array length/i.test(error.message);
-  return short
+  return failed
     ? new UserError(
       `The ${device} device ran out of memory: use a smaller batch or model (${error.message})`,
       { cause: error },
@@ -73,26 +92,27 @@ function outOfMemory(device: EagerName, error: unknown): UserError | undefined {
     : undefined;
 }
 
-/** A device that is ready. */
+/** An opened device. */
 export interface EagerDevice {
   /** Threads within one operation. */
   readonly threads: number;
-  /** Makes a function of tensors one of host tensors. */
+  /** Turns a function of tensors into a function of host tensors. */
   compile(fn: (inputs: TensorTree) => TensorTree): CompiledTree;
 }
 
 /**
  * Opens a device that is one of tfjs's eager backends.
  *
- * @param onTime Is told the milliseconds of each run.
- * @throws {UserError} If it does not work here.
+ * @param requestedThreads Threads within one operation, on devices that can choose.
+ * @param onTime Receives the milliseconds of each run.
+ * @throws {UserError} If the device does not work on this machine.
  */
 export async function openEager(
   device: EagerName,
-  options: { threads?: number },
+  requestedThreads: number | undefined,
   onTime: (milliseconds: number) => void,
 ): Promise<EagerDevice> {
-  const { backend, threads } = await initialize(device, options);
+  const { backend, threads } = await initialize(device, requestedThreads);
   const compile: EagerDevice["compile"] = (fn) => {
     const compiled: CompiledTree = Object.assign(
       async (inputs: Parameters<CompiledTree>[0]) => {
@@ -106,7 +126,7 @@ export async function openEager(
             ({ data, shape, dtype }) => tf.tensor(data.slice(), [...shape], dtype),
           );
           const results = fn(tensors);
-          // Within the tidy, so that nothing is left behind when a result is refused.
+          // Checked inside tf.tidy(), which frees all tensors if a result is refused.
           leavesOf(results, isTensor).forEach(({ leaf, path }) => resultType(leaf, path));
           return results as tf.TensorContainer;
         };

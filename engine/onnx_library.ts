@@ -1,16 +1,16 @@
-/** Loading npm:onnxruntime-node, or finding out why not. */
+/** Loads npm:onnxruntime-node, and explains errors. */
 import { createRequire } from "node:module";
 import { UserError } from "@nanodiffusion/base/errors";
 import { fileError } from "@nanodiffusion/base/file-errors";
-import { checkNativeFiles, openFilesError } from "./native_file.ts";
+import { checkNativeFiles, openFilesError } from "./native_code.ts";
 
-/** ONNX Runtime's code for GPUs, which lies beside its code for processors if it was asked for. */
+/** ONNX Runtime's libraries for NVIDIA GPUs, in the folder of its other libraries if it is set up. */
 export const CUDA_PROVIDER = [
   "libonnxruntime_providers_shared.so",
   "libonnxruntime_providers_cuda.so",
 ] as const;
 
-/** The folder of the package's native code on Linux, if the package may be looked at. */
+/** The folder of the package's native code on Linux, if the package may be read. */
 export function nativeFolder(): string | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {
@@ -18,7 +18,7 @@ export function nativeFolder(): string | undefined {
     const arch = Deno.build.arch === "x86_64" ? "x64" : "arm64";
     return (manifest as string).replace(/\/package\.json$/, `/bin/napi-v6/linux/${arch}`);
   } catch {
-    return undefined; // the import tells more
+    return undefined; // the error of the import says more
   }
 }
 
@@ -29,14 +29,15 @@ function nativeFiles(): string[] {
 }
 
 /**
- * The variable that keeps ONNX Runtime 1.30 from writing a device's identifier and a log of events into
- * ~/.cache/Microsoft, and from sending them: its native code does so whatever Deno's permissions say.
+ * The environment variable that switches ONNX Runtime's telemetry off. Otherwise version 1.30 writes an
+ * identifier of the machine and a log of events to ~/.cache/Microsoft, and sends them. Native code is not
+ * bound by Deno's permissions.
  */
 export const ONNX_TELEMETRY = "ORT_DISABLE_TELEMETRY";
 
 /**
- * The package, its telemetry switched off, unless the user has set {@linkcode ONNX_TELEMETRY} or Deno
- * has no permission for that variable.
+ * Imports the package with its telemetry off, unless the user has set {@linkcode ONNX_TELEMETRY} or Deno has
+ * no permission for that variable.
  */
 export async function importOnnxRuntime(): Promise<typeof import("onnxruntime-node")> {
   const { state } = Deno.permissions.querySync({ name: "env", variable: ONNX_TELEMETRY });
@@ -47,7 +48,7 @@ export async function importOnnxRuntime(): Promise<typeof import("onnxruntime-no
 }
 
 /**
- * Loads ONNX Runtime's native code, so that it is found out before work was done if it is broken.
+ * Loads ONNX Runtime's native code, so that a broken installation is reported before any work is done.
  *
  * @throws {UserError} If it cannot be loaded.
  */
@@ -59,18 +60,18 @@ export async function loadOnnxRuntime(): Promise<void> {
     const [why] = (cause as Error).message.split("\n");
     if (cause instanceof Deno.errors.NotCapable) {
       throw new UserError(
-        `The onnx device does not work here: Deno holds no permission to load native code (${
+        `The onnx device does not work here: Deno has no permission to load native code (${
           why!.split(",")[0]
-        }): use a deno task, which grants it, or --device wasm, which needs none.`,
+        }): use a deno task, which grants it, or the wasm device, which needs none.`,
         { cause },
       );
     }
-    const own = import.meta.filename; // a file that is there whatever else is not
-    const tooMany = own === undefined ? undefined : openFilesError(own);
+    const existing = import.meta.filename; // of this module, so it exists
+    const tooMany = existing === undefined ? undefined : openFilesError(existing);
     if (tooMany !== undefined) throw fileError(tooMany, "load ONNX Runtime");
     throw new UserError(
       `The onnx device does not work here (${why}): install the packages anew (remove node_modules, ` +
-        "then run deno install), or try --device wasm.",
+        "then run deno install), or try the wasm device.",
       { cause },
     );
   }

@@ -1,23 +1,22 @@
 /**
- * The tensorflow devices: npm:@tensorflow/tfjs-node and tfjs-node-gpu. Their kernels and their backend are
- * loaded one by one instead of by the packages' own entry, which looks for its native half with more
- * permissions than the devices need, and takes the place of tfjs's current backend.
+ * The tensorflow devices: npm:@tensorflow/tfjs-node and tfjs-node-gpu. Their kernels and backend are loaded
+ * one by one. The packages' own entry needs more permissions and replaces tfjs's current backend.
  */
 import { createRequire } from "node:module";
-import { TENSORFLOW_DEFAULTS, TENSORFLOW_THREADS } from "./device_names.ts";
 import { UserError } from "@nanodiffusion/base/errors";
-import { claimProcess } from "./exclusive.ts";
-import { checkNativeFiles } from "./native_file.ts";
-import { registerPaddedConvolutions } from "./tensorflow_kernels.ts";
+import { registerPaddedConvolutions } from "./composed_kernels.ts";
 import {
   BINDING_FILE,
+  TENSORFLOW_DEFAULTS,
+  TENSORFLOW_THREADS,
   type TensorFlowName,
   tensorflowPackage,
   tensorflowSetup,
-} from "./tensorflow_package.ts";
+} from "./device_names.ts";
+import { checkNativeFiles, claimProcess } from "./native_code.ts";
 import * as tf from "./tf.ts";
 
-/** The name of tfjs's backend, of either package. */
+/** The name of tfjs's backend in both packages. */
 const BACKEND = "tensorflow";
 
 interface NodeBackend extends tf.KernelBackend {
@@ -30,7 +29,11 @@ function mayRead(variable: string): boolean {
   return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 }
 
-/** Sets what libtensorflow reads when it is loaded, as far as permissions go; tells its threads. */
+/**
+ * Sets the environment variables that libtensorflow reads when it is loaded, as far as permissions allow.
+ *
+ * @returns The number of threads that it will use.
+ */
 function prepareEnvironment(threads: number | undefined): number {
   for (const [name, value] of Object.entries(TENSORFLOW_DEFAULTS)) {
     if (mayRead(name) && Deno.env.get(name) === undefined) Deno.env.set(name, value);
@@ -40,12 +43,12 @@ function prepareEnvironment(threads: number | undefined): number {
   return Number(Deno.env.get(TENSORFLOW_THREADS) ?? 0) || navigator.hardwareConcurrency;
 }
 
-/** Finds a package's folder, and checks that its native half is there. */
+/** Finds a package's folder, and checks that its native code is there. */
 function locate(device: TensorFlowName): string {
   const require = createRequire(import.meta.url);
   const manifest = require.resolve(`${tensorflowPackage(device)}/package.json`) as string;
   const folder = manifest.replace(/package\.json$/, "");
-  // Looked for first: a failed import of half a package could not be repeated in this process.
+  // Checked first: after a failed import the package could not be loaded again in this process.
   Deno.statSync(folder + BINDING_FILE);
   const libraries = ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"];
   checkNativeFiles([BINDING_FILE, ...libraries.map((name) => `deps/site/tensorflow/${name}`)]
@@ -53,10 +56,10 @@ function locate(device: TensorFlowName): string {
   return folder;
 }
 
-/** Loads a package's native half. */
+/** Loads a package's native code. */
 function load(device: TensorFlowName, folder: string): NodeBackend {
   const require = createRequire(import.meta.url);
-  // The package was written for a Node that had this function.
+  // The package calls this function, which Node has removed.
   const util = require("node:util") as { isNullOrUndefined?: (value: unknown) => boolean };
   util.isNullOrUndefined ??= (value) => value === null || value === undefined;
   const binding: unknown = require(folder + BINDING_FILE);
@@ -68,16 +71,16 @@ function load(device: TensorFlowName, folder: string): NodeBackend {
 }
 
 /**
- * Makes a tensorflow device ready.
+ * Loads a tensorflow device.
  *
  * @param threads Threads within one operation; only the first call of a process can choose.
  * @returns The name of tfjs's backend, and the threads.
- * @throws {UserError} If it is not set up, is broken, finds no GPU, or if this process has opened a device
- * that it does not get along with.
+ * @throws {UserError} If it is not set up, is broken or finds no GPU, or if this process has opened a
+ * device that it cannot share a process with.
  */
 export function openTensorFlow(
   device: TensorFlowName,
-  { threads }: { threads?: number },
+  threads: number | undefined,
 ): { backend: string; threads: number } {
   if (loaded === undefined || loaded.device !== device) {
     let count: number;
@@ -100,7 +103,7 @@ export function openTensorFlow(
   }
   if (device === "tensorflow-gpu" && !loaded.backend.isUsingGpuDevice) {
     throw new UserError(
-      "The tensorflow-gpu device finds no GPU here: it needs one by NVIDIA, its driver and CUDA 12.",
+      "The tensorflow-gpu device finds no GPU: it needs an NVIDIA GPU, its driver and CUDA 12.",
     );
   }
   return { backend: BACKEND, threads: loaded.threads };

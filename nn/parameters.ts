@@ -3,7 +3,7 @@
  * checkpoints (diffusers, transformers), so that files need no translation.
  */
 import { UserError } from "../base/errors.ts";
-import { lend } from "../engine/lent.ts";
+import { shareBuffer } from "../engine/memory.ts";
 import { quote } from "../base/quote.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, sizeOf } from "../engine/tree.ts";
@@ -162,7 +162,7 @@ export function unravelTensor(flat: tf.Tensor, specs: ParameterSpecs): Parameter
 export function constants(parameters: HostParameters): Parameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, { data, shape, dtype }]) =>
-      [name, tf.tensor(lend(data), [...shape], dtype)] as const
+      [name, tf.tensor(shareBuffer(data), [...shape], dtype)] as const
     ),
   );
 }

@@ -1,11 +1,7 @@
 /** Which devices this test run can open. */
 import type { DeviceName } from "../engine/device_names.ts";
 import { CUDA_PROVIDER, nativeFolder } from "../engine/onnx_library.ts";
-import {
-  BINDING_FILE,
-  type TensorFlowName,
-  tensorflowPackage,
-} from "../engine/tensorflow_package.ts";
+import { BINDING_FILE, type TensorFlowName, tensorflowPackage } from "../engine/device_names.ts";
 import { permitted } from "./permissions.ts";
 
 /** Where the devices' code lies: permissions are often given for it alone. */

@@ -105,25 +105,24 @@ const CASES: readonly Case[] = [
       {
         without: "read",
         says:
-          /^error: cannot read .+: Deno holds no permission for it \(Requires read access to .+\): use a deno task, or add the folder to the permissions$/,
+          /^error: cannot read .+: Deno has no permission for it \(Requires read access to .+\): use a deno task, or add the folder to the permissions$/,
       },
       {
         without: "write",
         says:
-          /^error: cannot create the folder .+: Deno holds no permission for it \(Requires write access to .+\): use a deno task, or add the folder to the permissions$/,
+          /^error: cannot create the folder .+: Deno has no permission for it \(Requires write access to .+\): use a deno task, or add the folder to the permissions$/,
       },
       {
         without: "ffi",
         says:
-          /^error: The onnx device does not work here: Deno holds no permission to load native code \(Requires ffi access to .+\): use a deno task, .+ --device wasm/,
+          /^error: The onnx device does not work here: Deno has no permission to load native code \(Requires ffi access to .+\): use a deno task, .+ the wasm device/,
       },
     ].map((missing) => ({ ...one, ...missing }))
   ),
   ...programs.slice(0, 2).map((one) => ({ ...one, without: "env", says: undefined })),
   {
     ...{ program: "bench/bench.ts", set: "bench", args: ["--only=nano"], without: "ffi" },
-    says:
-      /^error: The onnx device does not work here: Deno holds no permission to load native code/,
+    says: /^error: The onnx device does not work here: Deno has no permission to load native code/,
   },
   ...["tools/setup_tensorflow.ts", "tools/setup_cuda.ts"].flatMap((program) => [
     { program, set: "setup", args: [], without: "run", says: /^error: Requires run access to / },

@@ -32,11 +32,16 @@ interface Arrow {
   readonly line: number;
 }
 
-/** The relative imports and re-exports of a source text. */
+/** The imports and re-exports of a source text that are relative, or name a package of the workspace. */
 function arrowsOf(from: string, source: string): Arrow[] {
-  const statements = /^(?:import|export)\b[^;"]*?from\s+"(\.[^"]+)"|\bimport\(\s*"(\.[^"]+)"/gm;
+  const path = /"((?:\.|@nanodiffusion\/)[^"]+)"/.source;
+  const statements = new RegExp(
+    `^(?:import|export)\\b[^;"]*?from\\s+${path}|\\bimport\\(\\s*${path}`,
+    "gm",
+  );
   return [...source.matchAll(statements)].map((match) => {
-    const to = new URL(match[1] ?? match[2]!, `file:///${from}`).pathname.slice(1);
+    const specifier = (match[1] ?? match[2]!).replace("@nanodiffusion/", "/");
+    const to = new URL(specifier, `file:///${from}`).pathname.slice(1);
     return { from, to, line: source.slice(0, match.index).split("\n").length };
   });
 }

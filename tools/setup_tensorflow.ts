@@ -9,12 +9,8 @@
  */
 import { createRequire } from "node:module";
 import { EXIT, usageError, UserError } from "../base/errors.ts";
-import { isCutOff } from "../engine/native_file.ts";
-import {
-  BINDING_FILE,
-  type TensorFlowName,
-  tensorflowPackage,
-} from "../engine/tensorflow_package.ts";
+import { isTruncated } from "../engine/native_code.ts";
+import { BINDING_FILE, type TensorFlowName, tensorflowPackage } from "../engine/device_names.ts";
 import { installWheels } from "./pip_wheels.ts";
 import { runProgram } from "../cli/program.ts";
 
@@ -124,7 +120,7 @@ async function main(): Promise<void> {
   await checkTools(device);
   const libraries = LIBRARIES.map((name) => `${folder}/deps/site/tensorflow/${name}`);
   const whole = await Promise.all(
-    libraries.map(async (path) => await exists(path) && !isCutOff(path)),
+    libraries.map(async (path) => await exists(path) && !isTruncated(path)),
   );
   if (whole.every(Boolean)) {
     console.log("libtensorflow is there");

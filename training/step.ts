@@ -5,7 +5,7 @@
  */
 import type { Device, OnDevice } from "../engine/device.ts";
 import { adamMemory, type AdamRange } from "../engine/fused_adam.ts";
-import { updatesInPlace } from "../engine/in_place.ts";
+import { updatesInPlace } from "../engine/memory.ts";
 import * as tf from "../engine/tf.ts";
 import { type ArrayTree, float32, type HostArray } from "../engine/tree.ts";
 import { adamSlots, type AdamWOptions, type AdamWSettings, adamWStep } from "../nn/adamw.ts";

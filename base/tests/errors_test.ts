@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { EXIT, usageError, UserError } from "../errors.ts";
 
-Deno.test("EXIT has the codes that the programs promise", () => {
+Deno.test("EXIT contains the documented exit codes", () => {
   assertEquals(EXIT, { done: 0, failed: 1, usage: 2, interrupted: 130 });
 });
 
-Deno.test("UserError carries its message, exit code and cause", () => {
+Deno.test("UserError has a message, an exit code and a cause", () => {
   const plain = new UserError("no");
   assert(plain instanceof Error);
   assertEquals([plain.name, plain.message, plain.exitCode], ["UserError", "no", EXIT.failed]);
@@ -16,7 +16,7 @@ Deno.test("UserError carries its message, exit code and cause", () => {
   assert(full.cause === cause);
 });
 
-Deno.test("usageError() leaves with exit code 2", () => {
+Deno.test("usageError() has the exit code for wrong usage", () => {
   const error = usageError("bad flag");
   assert(error instanceof UserError);
   assertEquals([error.message, error.exitCode], ["bad flag", EXIT.usage]);

@@ -5,7 +5,7 @@ import { permitted } from "../../tests/permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
 
-/** Runs something in a folder of its own. */
+/** Runs a function with a new temporary folder. */
 async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir();
   try {
@@ -18,7 +18,7 @@ async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
 const names = (folder: string) => Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
 
 Deno.test({
-  name: "writeFileAtomic() writes and replaces a file, and leaves nothing else",
+  name: "writeFileAtomic() writes and replaces a file, and leaves no other file",
   ignore,
   fn: () =>
     inFolder(async (folder) => {
@@ -35,7 +35,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "writeFileAtomic() leaves one of the contents whole when calls overlap",
+  name: "writeFileAtomic() writes one of the contents completely when calls overlap",
   ignore,
   fn: () =>
     inFolder(async (folder) => {
@@ -47,7 +47,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "writeFileAtomic() leaves nothing behind when it cannot write or rename",
+  name: "writeFileAtomic() leaves no temporary file when it cannot write or rename",
   ignore,
   fn: () =>
     inFolder(async (folder) => {
@@ -69,7 +69,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "makeFolder() makes folders above it and takes one that is there, but no file",
+  name: "makeFolder() makes parents and accepts an existing folder, but not a file",
   ignore,
   fn: () =>
     inFolder(async (folder) => {

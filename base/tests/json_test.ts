@@ -22,7 +22,7 @@ Deno.test("jsonProblem() finds a key that occurs twice in one object", () => {
   assertEquals(jsonProblem('["a","a",":","{"]'), undefined);
 });
 
-Deno.test("jsonProblem() finds what has no meaning, or would be infinite or too deep", () => {
+Deno.test("jsonProblem() finds the key __proto__, too large numbers and too deep nesting", () => {
   const deep = (levels: number) => `{"a":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`;
   assertEquals(jsonProblem(deep(200)), undefined);
   assertEquals(jsonProblem(deep(201)), "is nested more than 200 levels deep");
@@ -32,14 +32,14 @@ Deno.test("jsonProblem() finds what has no meaning, or would be infinite or too 
   assertMatch(jsonProblem(`{"a":${"9".repeat(400)}}`)!, /^has a number that is too large/);
 });
 
-Deno.test("jsonProblem() finds nothing when JSON.stringify() wrote the text", () => {
+Deno.test("jsonProblem() returns undefined for texts of JSON.stringify()", () => {
   fc.assert(
     fc.property(fc.json({ maxDepth: 4 }), (text) => jsonProblem(text) === undefined),
     { numRuns: 300, seed: 5 },
   );
 });
 
-Deno.test("parseJsonObject() names the file when the text is no sound object", () => {
+Deno.test("parseJsonObject() throws an error with the file's name when the text is not a valid object", () => {
   assertEquals(parseJsonObject('{"a":[1]}', "f"), { a: [1] });
   for (const text of ["", "[]", "null", "3", '{"a":', '{"a":1,"a":1}', '{"a":{"__proto__":{}}}']) {
     const { message } = assertThrows(() => parseJsonObject(text, "dir/f.json"), UserError);
@@ -47,21 +47,21 @@ Deno.test("parseJsonObject() names the file when the text is no sound object", (
   }
 });
 
-Deno.test("canonicalJson() gives one text for equal objects", () => {
+Deno.test("canonicalJson() sorts keys and leaves undefined values out", () => {
   assertEquals(
     canonicalJson({ b: [2, { d: 1, c: null }], a: undefined }),
     '{"b":[2,{"c":null,"d":1}]}',
   );
 });
 
-Deno.test("sha256() gives the published digest of abc", async () => {
+Deno.test("sha256() returns the published digest of abc", async () => {
   // FIPS 180-2, appendix B.1
   const digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
   assertEquals(await sha256("abc"), digest);
   assertEquals(await sha256(Uint8Array.of(97, 98, 99)), digest);
 });
 
-Deno.test("jsonDifferences() lists keys that differ, are missing or are new", () => {
+Deno.test("jsonDifferences() lists keys that differ, are missing or were added", () => {
   const left = { a: 1, b: { c: [1, 2], d: "x" }, e: undefined, f: null };
   assertEquals(jsonDifferences(left, { b: { d: "x", c: [1, 2] }, a: 1, f: null }), []);
   assertEquals(jsonDifferences(left, { a: 1, b: { c: [1, 3], g: true } }), [
@@ -80,11 +80,11 @@ Deno.test("quote() shows any value on one line", () => {
   assertEquals(quote(undefined), "not set");
   let deep: unknown[] = [];
   for (let i = 0; i < 20_000; i++) deep = [deep];
-  assert(quote(deep).length < 100); // whether or not JSON.stringify can follow
+  assert(quote(deep).length < 100); // whether or not JSON.stringify can handle it
   assertEquals(quote("\u202e\u009b"), '"\\u202e\\u009b"');
 });
 
-Deno.test("fileError() keeps an error that is written for people", () => {
+Deno.test("fileError() returns a UserError unchanged", () => {
   const error = new UserError("inner");
   assertEquals(fileError(error, "read x"), error);
   assertEquals(fileError(new Error("odd"), "read x").message, "cannot read x: odd");
@@ -92,11 +92,11 @@ Deno.test("fileError() keeps an error that is written for people", () => {
 });
 
 Deno.test({
-  name: "fileError() says what to free when the disk is full",
+  name: "fileError() advises to free space when the disk is full",
   ignore: Deno.build.os !== "linux" || !permitted({ name: "read" }, { name: "write" }),
   fn() {
     const error = assertThrows(() => Deno.writeTextFileSync("/dev/full", "x"));
-    if (error instanceof Deno.errors.NotCapable) return; // devices want every permission there is
+    if (error instanceof Deno.errors.NotCapable) return; // device files need all permissions
     assert(
       fileError(error, "write x").message.startsWith("cannot write x: the disk is full: free"),
     );
@@ -104,7 +104,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "fileError() says what to raise when a file may not be that large",
+  name: "fileError() advises to raise the limit when a file is too large",
   ignore: Deno.build.os !== "linux" || !permitted({ name: "run" }),
   fn: async () => {
     const path = await Deno.makeTempFile();
@@ -128,14 +128,14 @@ Deno.test({
     await Deno.remove(path);
     assertEquals(
       new TextDecoder().decode(stdout).trim(),
-      "cannot write x: the file would be larger than the file system or a limit of yours allows: " +
+      "cannot write x: the file is larger than the file system or your limit allows: " +
         "choose another folder, or raise the limit (ulimit -f)",
     );
   },
 });
 
 Deno.test({
-  name: "fileError() says that Deno holds no permission when it holds none",
+  name: "fileError() names the missing permission when Deno has none",
   ignore: permitted({ name: "read", path: "/" }),
   fn() {
     const error = assertThrows(() => Deno.readTextFileSync("/x"));
@@ -144,7 +144,7 @@ Deno.test({
   },
 });
 
-Deno.test("sha256OfParts() is the hash of the parts in a row", async () => {
+Deno.test("sha256OfParts() returns the hash of the concatenated parts", async () => {
   const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i * 31);
   const parts = [bytes.subarray(0, 7), bytes.subarray(7, 7), bytes.subarray(7)];
   assertEquals(sha256OfParts(parts), await sha256(bytes));

@@ -1,26 +1,22 @@
 /**
- * A tfjs backend that computes nothing: every kernel that a function calls is added to an ONNX graph,
- * the forward pass, tfjs's own gradients and the optimizer alike. While compile() traces, that is the
- * graph of the function; otherwise the one of its {@linkcode Recorder}, which runs when a value is read.
+ * A tfjs backend that records instead of computing. Every kernel that is called, in the forward pass, in
+ * tfjs's gradients or in the optimizer, adds its operations to an ONNX graph. While compile() traces a
+ * function, that is the function's graph; otherwise it is the graph of the {@linkcode Recorder}, which runs
+ * when a value is read.
  *
- * A tensor of images may exist in two layouts, made from each other when asked for: "plain" is tfjs's
- * [N, H, W, C]; "blocked" is ONNX Runtime's NCHWc, [N, C/b, H, W, b] in memory under the nominal shape
- * [N, C, H, W]. Convolutions give blocked tensors and want them, and element-wise kernels keep the
- * layout that their inputs have, so that a whole UNet runs without a change of layout. See layout.ts.
+ * A tensor of images can have two layouts. "Plain" is tfjs's [N, H, W, C]. "Blocked" is ONNX Runtime's NCHWc,
+ * [N, C/b, H, W, b] in memory with the nominal shape [N, C, H, W]. One is made of the other when needed.
+ * Convolutions take and return blocked tensors, and element-wise kernels keep the layout of their inputs, so
+ * a whole UNet runs without a change of layout. See layout.ts.
  */
 import * as tf from "../tf.ts";
-import { ARRAY_OF, type DType, type HostArray } from "../tree.ts";
-import { type Entry, plainValue } from "./entry.ts";
-import type { Graph, NodeOptions } from "./graph.ts";
-import { NCHWC, sameShape } from "./layout.ts";
-import { scopeOf } from "./operation.ts";
-import { refuseRandomNumbers } from "./random.ts";
-import type { Recorder } from "./recorder.ts";
+import { ARRAY_OF, type DType, type HostArray, sameShape } from "../tree.ts";
+import { type Graph, NCHWC, type NodeOptions } from "./graph.ts";
+import { scopeOf } from "./graph_error.ts";
+import { type Entry, plainValue, type Recorder } from "./recorder.ts";
 import * as refusals from "./refusals.ts";
 
-export type { Entry };
-
-/** A kernel: adds its operation to the backend's graph. */
+/** A kernel: adds its operations to the backend's graph. */
 export type Kernel = (
   // deno-lint-ignore no-explicit-any
   inputs: any,
@@ -32,20 +28,20 @@ export type Kernel = (
 /** The name under which the backend is registered with tfjs. */
 export const BACKEND_NAME = "onnx";
 
-/** The backend. There is one; {@linkcode OnnxBackend.trace} gives it a graph to trace into. */
+/** The backend. A process has one; {@linkcode OnnxBackend.trace} sets the graph that it traces into. */
 export class OnnxBackend extends tf.KernelBackend {
   #entries = new WeakMap<object, Entry>();
   #count = 0;
   #traced: Graph | undefined;
   #triedToRead = false;
-  /** Tensors that the running kernel made. */
+  /** The tensors that the running kernel made. */
   #made = new Set<object>();
-  /** The block size b of the blocked layout; 0 where ONNX Runtime has none for this processor. */
+  /** The block size b of the blocked layout; 0 if ONNX Runtime has no such layout for this processor. */
   blockSize = 0;
-  /** Runs what is called outside traced code. */
+  /** Records and runs the operations outside traced code. */
   readonly recorder: Recorder;
 
-  /** Makes a backend whose operations outside traced code go to a recorder. */
+  /** Makes a backend with a recorder for operations outside traced code. */
   constructor(recorder: Recorder) {
     super();
     this.recorder = recorder;
@@ -61,7 +57,7 @@ export class OnnxBackend extends tf.KernelBackend {
     return this.#traced !== undefined;
   }
 
-  /** Builds a graph: what `fn` calls is added to it. */
+  /** Runs `fn`, and adds the operations that it calls to a graph. */
   trace<Result>(graph: Graph, fn: () => Result): Result {
     if (this.#traced !== undefined) throw refusals.nestedTrace();
     this.#traced = graph;
@@ -76,8 +72,8 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   /**
-   * Lets a kernel add its operations. tfjs disposes of its results; what it made on the way is forgotten
-   * here, so that it is not computed for nobody.
+   * Runs a kernel, which adds its operations. tfjs disposes of the kernel's results; its intermediate values
+   * are released here, so that they are not computed needlessly.
    */
   record(kernel: string, add: () => tf.TensorInfo | tf.TensorInfo[]): ReturnType<typeof add> {
     if (!this.tracing) this.recorder.begin(tf.engine().state.gradientDepth > 0);
@@ -94,7 +90,7 @@ export class OnnxBackend extends tf.KernelBackend {
     }
   }
 
-  /** What is known of a tensor, as part of the graph being built. */
+  /** The entry of a tensor, as a value of the graph being built. */
   entry(tensor: tf.TensorInfo): Entry {
     const entry = this.#known(tensor.dataId);
     if (entry.graph !== this.graph) this.#bind(entry);
@@ -105,7 +101,7 @@ export class OnnxBackend extends tf.KernelBackend {
     let entry = this.#entries.get(dataId);
     if (entry === undefined) {
       if (this.tracing) throw refusals.otherDevice();
-      // As tfjs's own backends do with tensors that they do not know.
+      // tfjs's own backends do the same with tensors of another backend.
       tf.engine().moveData(this, dataId);
       entry = this.#entries.get(dataId)!;
     }
@@ -122,7 +118,7 @@ export class OnnxBackend extends tf.KernelBackend {
     entry.plain = this.#traced?.constant(data, shape, dtype) ?? this.recorder.feed(entry);
   }
 
-  /** The elements of a tensor; what is pending is run if they are not known yet. */
+  /** The elements of a tensor. Runs the pending operations if they are not known yet. */
   #elements(entry: Entry): HostArray["data"] {
     if (entry.data === undefined && entry.graph === this.recorder.graph) this.recorder.run();
     if (entry.error !== undefined) throw entry.error;
@@ -130,16 +126,16 @@ export class OnnxBackend extends tf.KernelBackend {
     return entry.data;
   }
 
-  /** The elements of a tensor, where they are known before anything runs: the host wrote them, or read them. */
+  /** The elements of a tensor if the host wrote or read them, so that nothing needs to run. */
   known(tensor: tf.TensorInfo): HostArray["data"] | undefined {
     return this.tracing ? undefined : this.#entries.get(tensor.dataId)?.data;
   }
 
-  /** The value of a tensor in tfjs's layout. */
+  /** The value of a tensor in the plain layout. */
   plain(tensor: tf.TensorInfo): string {
     const entry = this.entry(tensor);
     const value = plainValue(entry, this.graph);
-    // Tensors that came from another backend may share elements under several shapes.
+    // Tensors of another backend may share elements under several shapes.
     return sameShape(entry.shape, tensor.shape) ? value : this.reshape(value, tensor.shape);
   }
 
@@ -155,12 +151,12 @@ export class OnnxBackend extends tf.KernelBackend {
     return blocked;
   }
 
-  /** A new tensor, from a value in tfjs's layout. */
+  /** A new tensor of a value in the plain layout. */
   tensor(plain: string, shape: readonly number[], dtype: string = "float32"): tf.TensorInfo {
     return this.#register({ plain, shape, dtype: dtype as DType });
   }
 
-  /** A new tensor [N, H, W, C], from a value in the blocked layout. */
+  /** A new tensor [N, H, W, C] of a value in the blocked layout. */
   blockedTensor(blocked: string, shape: readonly number[]): tf.TensorInfo {
     return this.#register({ blocked, shape, dtype: "float32" });
   }
@@ -175,7 +171,7 @@ export class OnnxBackend extends tf.KernelBackend {
     return { dataId, shape: [...entry.shape], dtype: entry.dtype };
   }
 
-  /** Another tensor of the same values, which stay as long as either is in use. */
+  /** Another tensor with the same values, which are kept while either is in use. */
   share(tensor: tf.TensorInfo): tf.TensorInfo {
     this.#known(tensor.dataId).references++;
     const { dataId, shape, dtype } = tensor;
@@ -189,7 +185,7 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** Adds a Reshape. */
   reshape(value: string, shape: readonly number[]): string {
-    // ONNX takes a 0 for "as it was" unless it is told otherwise.
+    // By default ONNX copies a dimension of the input where the shape has a 0.
     const options = shape.includes(0) ? { attributes: { allowzero: 1 } } : {};
     return this.graph.node("Reshape", [value, this.graph.int64s(shape)], options);
   }
@@ -199,7 +195,7 @@ export class OnnxBackend extends tf.KernelBackend {
     return this.graph.transpose(value, perm);
   }
 
-  // What tfjs asks of a backend.
+  // The methods that tfjs calls.
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
     const dataId = {};
@@ -216,11 +212,11 @@ export class OnnxBackend extends tf.KernelBackend {
   ): void {
     if (this.tracing && !(dtype in ARRAY_OF)) throw refusals.type(dtype);
     const graph = this.#traced;
-    if (graph !== undefined) refuseRandomNumbers();
+    if (graph !== undefined) refusals.refuseRandomNumbers();
     const numbers = values as Float32Array;
-    const type = dtype as DType; // or what no graph takes: see host_kernel.ts
+    const type = dtype as DType; // or a type that only the host supports: see host_kernel.ts
     const copy = () => new ARRAY_OF[dtype === "complex64" ? "float32" : type](numbers);
-    // A copy of the numbers, because the caller may go on with the array.
+    // A copy, because the caller may change the array.
     const held = graph !== undefined
       ? { graph, plain: graph.constant(numbers, shape, type) }
       : { data: dtype === "string" ? numbers : copy() };
@@ -230,13 +226,14 @@ export class OnnxBackend extends tf.KernelBackend {
 
   override readSync(dataId: object): tf.backend_util.BackendValues {
     if (this.tracing) throw refusals.readInTrace();
-    // A copy, because the caller may write to it.
+    // A copy, because the caller may change it.
     return this.#elements(this.#known(dataId)).slice();
   }
 
   override read(dataId: object): Promise<tf.backend_util.BackendValues> {
     if (this.tracing) {
-      // A rejected promise would go unnoticed, or end the program, where nobody waits for it.
+      // trace() throws at its end. If nothing awaits a rejected promise here, the error would be missed or
+      // would end the program.
       this.#triedToRead = true;
       return new Promise(() => {});
     }
@@ -259,7 +256,7 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   override memory(): { unreliable: boolean; reasons: string[] } {
-    return { unreliable: true, reasons: ["What ONNX Runtime's sessions take is not counted."] };
+    return { unreliable: true, reasons: ["The memory of ONNX Runtime's sessions is not counted."] };
   }
 
   override incRef(dataId: object): void {

@@ -1,5 +1,6 @@
-/** compile() on the onnx device: trace once a signature, then run the graph. */
+/** compile() on the onnx device: traces a function once for each signature, and runs its graph. */
 import { UserError } from "@nanodiffusion/base/errors";
+import { isUpdatedInPlace, overlap } from "../memory.ts";
 import * as tf from "../tf.ts";
 import {
   type ArrayTree,
@@ -10,13 +11,12 @@ import {
   leavesOf,
   mapTree,
   resultType,
+  sameShape,
   type TensorTree,
 } from "../tree.ts";
-import { isUpdatedInPlace, overlap } from "../in_place.ts";
 import { BACKEND_NAME, type OnnxBackend } from "./backend.ts";
 import { Graph } from "./graph.ts";
 import { GraphError, modelFunctions } from "./graph_error.ts";
-import { sameShape } from "./layout.ts";
 import { ELEMENT_TYPE } from "./proto.ts";
 import { createSession, type Session, type SessionOptions } from "./session.ts";
 
@@ -24,44 +24,44 @@ export { initializeBackend } from "./register.ts";
 
 /** A function of host tensors that runs a compiled graph. */
 export interface CompiledTree {
-  /** Runs it; the results stay valid after the next call. */
+  /** Runs the function. The results stay valid after the next call. */
   (inputs: ArrayTree): Promise<ArrayTree>;
-  /** Releases its graphs. */
+  /** Releases the function's graphs. */
   dispose(): Promise<void>;
 }
 
-/** A traced graph: its bytes, and how its outputs are put back together. */
+/** A traced graph. */
 export interface Traced extends TracedOutputs {
   /** The ONNX model file. */
   readonly model: Uint8Array;
-  /** Large constants that are not in the file, by their names. */
+  /** Large constants that are not in the file, by name. */
   readonly external: ReadonlyMap<string, Uint8Array>;
-  /** Number of nodes before ONNX Runtime's own optimizations. */
+  /** The number of nodes before ONNX Runtime's optimizations. */
   readonly nodes: number;
 }
 
-/** How a graph's outputs are put back together. */
+/** The outputs of a traced graph. */
 interface TracedOutputs {
-  /** Where each output is in the tree of outputs. */
+  /** The path of each output in the tree of outputs. */
   readonly paths: readonly string[];
-  /** The inputs that it reads, by their positions. */
+  /** The positions of the inputs that the graph reads. */
   readonly reads: ReadonlySet<number>;
-  /** For each output the position of an input that could be written over with it, if there is one. */
+  /** For each output the position of an input that it could be written over, if there is one. */
   readonly overInput: readonly (number | undefined)[];
-  /** Rebuilds the tree of outputs. */
+  /** Makes a tree of the outputs. */
   unflatten(outputs: readonly HostArray[]): ArrayTree;
 }
 
-/** Whether a function is being traced right now. */
+/** Whether a function is being traced. */
 let tracing = false;
 
 /**
  * Traces a function into a graph.
  *
  * @param fn A pure function of tensors.
- * @param inputs Stand for all inputs of the same structure, shapes and types.
- * @param graph Empty; the operations are added to it.
- * @throws {UserError} If it calls a kernel that the device lacks, or reads a value.
+ * @param inputs An example of the inputs: structure, shapes and types matter, numbers do not.
+ * @param graph An empty graph that the operations are added to.
+ * @throws {UserError} If the function calls a kernel that the device lacks, or reads a value.
  */
 export function trace(
   backend: OnnxBackend,
@@ -122,14 +122,12 @@ export function trace(
   }
 }
 
-/** {@linkcode rebuild} for a tree. A function made within trace() would keep the graph in memory. */
+/** Binds {@linkcode rebuild} to a tree. A closure inside trace() would keep the graph in memory. */
 function rebuilder(positions: unknown): Traced["unflatten"] {
   return (values) => rebuild(positions, values);
 }
 
-/**
- * The options' provider decides on the layout of images, too: the blocked one is made for processors.
- */
+/** Runs `fn` without the blocked layout on a GPU: that layout is for processors. */
 function inLayout<Result>(
   backend: OnnxBackend,
   { provider }: SessionOptions,
@@ -144,7 +142,7 @@ function inLayout<Result>(
   }
 }
 
-/** Puts values where a tree holds their positions. */
+/** Replaces the positions in a tree by values. */
 function rebuild(positions: unknown, values: readonly HostArray[]): ArrayTree {
   if (typeof positions === "number") return values[positions]!;
   if (Array.isArray(positions)) return positions.map((node) => rebuild(node, values));
@@ -155,8 +153,8 @@ function rebuild(positions: unknown, values: readonly HostArray[]): ArrayTree {
 }
 
 /**
- * Adds to an error of ONNX Runtime which model function it came from: the function is traced once more,
- * because keeping the stack of every operation would take longer than tracing itself.
+ * Adds the model function that made the failing node to an error of ONNX Runtime. The function is traced
+ * once more to find it, because keeping the stack of every operation would take longer than tracing.
  */
 function located(
   error: GraphError,
@@ -170,13 +168,13 @@ function located(
   try {
     trace(backend, fn, inputs, graph);
   } catch {
-    return error; // the function is not pure: what it does now tells nothing
+    return error; // the function is not pure, so the second trace is no use
   }
   const place = modelFunctions(graph.watchedStack ?? "");
   return place === undefined ? error : error.from(place);
 }
 
-/** Where outputs are to be written, by their positions: see in_place.ts. */
+/** The inputs that outputs are written over, by the outputs' positions: see updatesInPlace(). */
 function targetsOf(
   fn: object,
   { paths, reads, overInput }: TracedOutputs,
@@ -190,13 +188,13 @@ function targetsOf(
   }));
 }
 
-/** A function's graphs are kept for this many signatures; the one unused longest goes first. */
+/** A function's graphs are kept for this many signatures; the least recently used goes first. */
 const MAX_SESSIONS = 16;
 
 /**
  * Compiles a function for ONNX Runtime.
  *
- * @param onTime Is told the milliseconds of each run that ONNX Runtime itself took.
+ * @param onTime Receives the milliseconds that ONNX Runtime took for each run.
  */
 export function compileOnnx(
   backend: OnnxBackend,
@@ -213,13 +211,13 @@ export function compileOnnx(
     );
     let entry = sessions.get(signature);
     if (entry === undefined) {
-      // The file and its constants are not kept beside the session, which has its own.
+      // The file and its constants are not kept, because the session has its own.
       const traced = inLayout(backend, options, () => trace(backend, fn, inputs));
       const { model, external, paths, reads, overInput, unflatten } = traced;
       const session = await createSession(model, options, external);
       entry = { session, outputs: { paths, reads, overInput, unflatten } };
     } else {
-      sessions.delete(signature); // to be put back as the one used last
+      sessions.delete(signature); // re-inserted below as the most recently used
     }
     sessions.set(signature, entry);
     if (sessions.size > MAX_SESSIONS) {
@@ -242,15 +240,15 @@ export function compileOnnx(
         : error;
     }
   };
-  // One call at a time: two first calls would trace twice, and a graph must not be dropped while it
-  // runs. ONNX Runtime uses all threads for each anyway.
+  // One call at a time: two first calls would trace twice, and a graph must not be dropped while it runs.
+  // ONNX Runtime uses all threads for each call anyway.
   let previous: Promise<unknown> = Promise.resolve();
   const compiled = (inputs: ArrayTree) => {
     if (tracing) {
       return Promise.reject(new UserError("Compiled functions cannot be called in traced code."));
     }
     const result = previous.then(() => call(inputs));
-    previous = result.catch(() => {}); // the caller is told; the next call is not
+    previous = result.catch(() => {}); // only this call fails, not the next one
     return result;
   };
   const dispose = async () => {

@@ -1,7 +1,7 @@
 /**
- * A graph under construction. Nodes are hash-consed: asking twice for the same operation on the same
- * inputs gives the same value, which removes common subexpressions (tfjs's gradients repeat many of
- * the forward pass's reshapes and transposes) as they arise.
+ * An ONNX graph under construction. Nodes are hash-consed: adding the same operation on the same inputs again
+ * returns the existing value. This removes common subexpressions; tfjs's gradients repeat many reshapes and
+ * transposes of the forward pass.
  */
 import {
   type Attribute,
@@ -11,8 +11,10 @@ import {
   type Node,
   type ValueInfo,
 } from "./proto.ts";
-import { fuseSums } from "./fuse.ts";
-import { isLent } from "../lent.ts";
+import { isShared } from "../memory.ts";
+
+/** The domain of ONNX Runtime's operators on tensors in the blocked layout: see backend.ts. */
+export const NCHWC = { domain: "com.microsoft.nchwc" } as const;
 
 /** Element types of constants. */
 export type ConstantType = keyof typeof ELEMENT_TYPE;
@@ -22,19 +24,19 @@ export interface NodeOptions {
   /** Attributes by name. */
   attributes?: Record<string, Attribute>;
   /** The operator set; ONNX's own by default. */
-  domain?: "" | "com.microsoft" | "com.microsoft.nchwc";
+  domain?: "" | "com.microsoft" | typeof NCHWC["domain"];
   /** Number of outputs, 1 by default. */
   outputs?: number;
 }
 
-/** Constants of up to this many elements are shared when they are equal. */
+/** Equal constants of up to this many elements become one. */
 const SHARED_CONSTANT_SIZE = 1024;
 
-/** Constants of at least this many bytes are kept outside of model files that may have such. */
+/** Constants of at least this many bytes are stored outside of the model file, if possible. */
 const EXTERNAL_SIZE = 65536;
 
 function constantBytes(values: ArrayLike<number>, type: ConstantType): Uint8Array {
-  if (type === "float32" && values instanceof Float32Array && isLent(values)) {
+  if (type === "float32" && values instanceof Float32Array && isShared(values)) {
     return new Uint8Array(values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
   }
   switch (type) {
@@ -60,20 +62,59 @@ function stackTrace(): string {
   return stack;
 }
 
+/**
+ * Fuses sums into convolutions. If the only use of a blocked convolution's result is a sum with another
+ * blocked image, the convolution can add that image itself, as its fourth input. This saves a pass over
+ * memory for each residual connection and for each gradient that is a sum of two.
+ *
+ * @param nodes The graph's nodes in order.
+ * @param sums The values that are sums of two blocked images of equal shapes.
+ * @param outputs The graph's outputs.
+ */
+export function fuseSums(
+  nodes: readonly Node[],
+  sums: ReadonlySet<string>,
+  outputs: readonly string[],
+): Node[] {
+  const uses = new Map<string, number>();
+  for (const name of [...nodes.flatMap(({ inputs }) => inputs), ...outputs]) {
+    uses.set(name, (uses.get(name) ?? 0) + 1);
+  }
+  const producers = new Map(nodes.map((node) => [node.outputs[0]!, node]));
+  const fused = new Set<Node>();
+  const result = nodes.map((node) => {
+    if (node.op !== "Add" || !sums.has(node.outputs[0]!)) return node;
+    for (const [summand, other] of [node.inputs, node.inputs.toReversed()] as [string, string][]) {
+      const conv = producers.get(summand);
+      const free = conv?.op === "Conv" && conv.domain === NCHWC.domain &&
+        conv.inputs.length < 4 && !fused.has(conv);
+      if (!free || uses.get(summand) !== 1) continue;
+      fused.add(conv);
+      const [x, filter, bias = ""] = conv.inputs;
+      // The convolution takes the place of the sum, where both of its operands are computed.
+      const sum = { ...conv, inputs: [x!, filter!, bias, other], outputs: node.outputs };
+      producers.set(node.outputs[0]!, sum);
+      return sum;
+    }
+    return node;
+  });
+  return result.filter((node) => !fused.has(node));
+}
+
 /** An ONNX graph under construction. Values are named by strings. */
 export class Graph {
   readonly #nodes: Node[] = [];
   readonly #initializers: Initializer[] = [];
   readonly #known = new Map<string, readonly string[]>();
-  /** Of each value made by Transpose: what it is a transpose of, and how. */
+  /** The source and the permutation of each value made by Transpose. */
   readonly #transposes = new Map<string, { source: string; perm: readonly number[] }>();
-  /** Sums of two blocked images of equal shapes: see fuse.ts. */
+  /** The sums of two blocked images of equal shapes: see {@linkcode fuseSums}. */
   readonly blockedSums = new Set<string>();
-  /** What the nodes being added are for; it goes into their names. */
+  /** The prefix of the names of nodes that are added: see scopeOf() in graph_error.ts. */
   scope = "";
-  /** The name of a node of which the stack is to be kept when it is added. */
+  /** The name of a node whose stack trace is kept when it is added. */
   watch: string | undefined;
-  /** The stack of {@linkcode Graph.watch}. */
+  /** The stack trace of {@linkcode Graph.watch}. */
   watchedStack: string | undefined;
   #count = 0;
 
@@ -106,7 +147,7 @@ export class Graph {
     return names;
   }
 
-  /** Adds a Transpose; transposes of transposes become one, or none. */
+  /** Adds a Transpose. Several in a row become one, or none. */
   transpose(value: string, perm: readonly number[]): string {
     const previous = this.#transposes.get(value);
     const source = previous?.source ?? value;
@@ -120,9 +161,9 @@ export class Graph {
   /** Adds a constant and returns its name. */
   constant(values: ArrayLike<number>, shape: readonly number[], type: ConstantType): string {
     const shared = values.length <= SHARED_CONSTANT_SIZE;
-    // -0 and 0 differ in bytes and must not share; String(-0) is "0".
-    const spelled = shared ? Array.from(values, (v) => Object.is(v, -0) ? "-0" : String(v)) : [];
-    const key = `${type}[${shape}]${spelled}`;
+    // -0 and 0 differ in bytes and must not become one, but String(-0) is "0".
+    const text = shared ? Array.from(values, (v) => Object.is(v, -0) ? "-0" : String(v)) : [];
+    const key = `${type}[${shape}]${text}`;
     const known = shared ? this.#known.get(key) : undefined;
     if (known !== undefined) return known[0]!;
     const name = this.#fresh("constant");
@@ -132,17 +173,17 @@ export class Graph {
     return name;
   }
 
-  /** A list of int64 numbers, as ONNX wants shapes, axes and the like. */
+  /** A constant list of int64 numbers, which ONNX uses for shapes, axes and the like. */
   int64s(values: readonly number[]): string {
     return this.constant(values, [values.length], "int64");
   }
 
-  /** A float32 scalar. */
+  /** A constant float32 scalar. */
   scalar(value: number): string {
     return this.constant([value], [], "float32");
   }
 
-  /** The nodes that `values` depend on, in order; gradients that nobody asked for are left out. */
+  /** The nodes that `values` depend on, in order. tfjs also computes gradients that are not used. */
   #needed(values: readonly string[]): Node[] {
     const needed = new Set(values);
     const kept: Node[] = [];
@@ -154,12 +195,12 @@ export class Graph {
     return kept.reverse();
   }
 
-  /** The names of all values that `values` depend on, themselves among them. */
+  /** The names of all values that `values` depend on, including themselves. */
   used(values: readonly string[]): ReadonlySet<string> {
     return new Set([...values, ...this.#needed(values).flatMap(({ inputs }) => inputs)]);
   }
 
-  /** The nodes, and the constants, that `values` depend on, in order. */
+  /** The nodes and the constants that `values` depend on, in order. */
   needed(values: readonly string[]): { nodes: Node[]; constants: Initializer[] } {
     const nodes = this.#needed(values);
     const used = this.used(values);
@@ -169,8 +210,8 @@ export class Graph {
   /**
    * The graph as the bytes of an ONNX model file.
    *
-   * @param external Large constants are put here by their names instead of into the file, where they
-   * would be twice in memory, and a third time while ONNX Runtime reads it.
+   * @param external Receives large constants by name. In the file they would take their memory twice, and
+   * three times while ONNX Runtime reads it.
    */
   encode(
     inputs: readonly ValueInfo[],
@@ -197,8 +238,8 @@ export class Graph {
   }
 
   /**
-   * Gives the values that are outputs the names of outputs. An Identity does so for inputs, constants
-   * and values that are several outputs; where it is not needed it would be a copy.
+   * Renames the values that are outputs. Inputs, constants, and values that are several outputs cannot be
+   * renamed; they get an Identity, which is a copy.
    */
   #named(nodes: readonly Node[], values: readonly string[]): Node[] {
     const made = new Set(nodes.flatMap(({ outputs }) => outputs));
@@ -207,14 +248,10 @@ export class Graph {
     values.forEach((value, i) => {
       const name = `output_${i}`;
       if (made.has(value) && !names.has(value)) names.set(value, name);
-      else {ends.push({
-          op: "Identity",
-          domain: "",
-          inputs: [value],
-          outputs: [name],
-          attributes: {},
-          name,
-        });}
+      else {
+        const identity = { op: "Identity", domain: "", attributes: {}, name };
+        ends.push({ ...identity, inputs: [value], outputs: [name] });
+      }
     });
     const renamed = (value: string) => names.get(value) ?? value;
     return [...nodes, ...ends].map((node) => ({

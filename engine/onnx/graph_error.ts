@@ -1,51 +1,66 @@
-/** Errors of ONNX Runtime, told in the words of whoever wrote the tfjs code. */
+/** Names of graph nodes that say where they come from, and errors of ONNX Runtime that refer to them. */
 import { UserError } from "@nanodiffusion/base/errors";
+import * as tf from "../tf.ts";
 
-/** Where a node came from. */
-interface Origin {
-  /** The node's name. */
-  readonly node: string;
-  /** tfjs's name of its kernel. */
-  readonly kernel: string;
-  /** The operation that asked for the kernel, such as "tf.matMul". */
-  readonly operation?: string;
+/** The tfjs operation that is running, such as "tf.matMul"; tfjs calls its scope "matMul__op". */
+export function currentOperation(): string | undefined {
+  const scope = tf.engine().state.activeScope as unknown as { name?: string } | undefined;
+  return scope?.name?.endsWith("__op") ? `tf.${scope.name.slice(0, -"__op".length)}` : undefined;
 }
 
 /**
- * Finds the name of a node, "tf.matMul:BatchMatMul/MatMul_12", in a message. ONNX Runtime puts names in quotes or
- * brackets, and adds to those of nodes that it made of several.
+ * The prefix of the names of a kernel's nodes: "tf.matMul:BatchMatMul", or "BatchMatMul" if the operation
+ * that called the kernel is unknown.
+ */
+export function scopeOf(kernel: string): string {
+  const operation = currentOperation();
+  return operation === undefined ? kernel : `${operation}:${kernel}`;
+}
+
+/** The origin of a node. */
+interface Origin {
+  /** The node's name. */
+  readonly node: string;
+  /** tfjs's name of the kernel. */
+  readonly kernel: string;
+  /** The operation that called the kernel, such as "tf.matMul". */
+  readonly operation: string | undefined;
+}
+
+/**
+ * Finds a node's name, such as "tf.matMul:BatchMatMul/MatMul_12", in a message of ONNX Runtime. ONNX
+ * Runtime puts names in quotes or brackets, and extends the names of nodes that it fused.
  */
 function originIn(message: string): Origin | undefined {
   const [, node, operation, kernel] = message.match(/((?:(tf\.\w+):)?(\w+)\/[A-Za-z]\w*_\d+)/) ??
     [];
   if (node === undefined || kernel === undefined) return undefined;
-  return { node, kernel, ...(operation === undefined ? {} : { operation }) };
+  return { node, kernel, operation };
 }
 
-/** How ONNX Runtime says that memory ran out. */
+/** ONNX Runtime's messages when memory runs out. */
 const NO_MEMORY = /failed to allocate memory|bad_alloc|bad allocation/i;
 
-/** A {@linkcode UserError} from ONNX Runtime, which knows the node that it is about. */
+/** An error of ONNX Runtime, with the node that failed. */
 export class GraphError extends UserError {
-  /** The name of the node, if ONNX Runtime gave it. */
+  /** The name of the node, if ONNX Runtime's message contains it. */
   readonly node: string | undefined;
-  /** What happened, before the kernel is named. */
   readonly #what: string;
   readonly #origin: Origin | undefined;
 
   /**
-   * Makes an error of one of ONNX Runtime.
+   * Wraps an error of ONNX Runtime.
    *
-   * @param what What happened, such as "ONNX Runtime failed".
+   * @param what The beginning of the message, such as "ONNX Runtime failed".
    * @param cause ONNX Runtime's error.
-   * @param from The model function that the node came from, and where it is.
+   * @param from The end of the sentence: the model function that made the node, and its place.
    */
   constructor(what: string, cause: unknown, from = "") {
     const message = cause instanceof Error ? cause.message : String(cause);
     const origin = originIn(message);
     const { kernel, operation } = origin ?? {};
-    const asked = operation === undefined ? "" : ` (${operation})`;
-    const where = kernel === undefined ? "" : ` in ${kernel}${asked}`;
+    const caller = operation === undefined ? "" : ` (${operation})`;
+    const where = kernel === undefined ? "" : ` in ${kernel}${caller}`;
     const why = message.replaceAll(/\s*\n\s*/g, " ").trim();
     super(
       NO_MEMORY.test(message)
@@ -58,7 +73,7 @@ export class GraphError extends UserError {
     this.node = origin?.node;
   }
 
-  /** The same error, with the model function that the node came from. */
+  /** The same error with the model function that made the node. */
   from(place: string): GraphError {
     return new GraphError(this.#what, this.cause, this.#origin === undefined ? "" : `, ${place}`);
   }
@@ -77,7 +92,7 @@ function isOutsideModel(line: string): boolean {
 }
 
 /**
- * The functions of a stack trace that belong neither to the engine nor to a package, such as
+ * The functions of a stack trace that belong to the model, as a clause:
  * "called by attention (nn/attention.ts:40), block (diffusion/networks/unet.ts:12)".
  */
 export function modelFunctions(stack: string): string | undefined {

@@ -1,20 +1,18 @@
 /**
- * Rules of the blocked layout: which tensors can have it, and how per-channel arithmetic is done in it.
+ * The blocked layout: which tensors can have it, and arithmetic with one number for each channel in it.
  *
- * Three facts are used throughout. In memory a blocked [N, C, H, W] is [N, C/b, H, W, b]. Merging the
- * batch into the channels, [1, N*C, H, W], is the same memory. And a depthwise filter
- * [channels, 1, h, w] in ONNX Runtime's blocked filter layout is [channels/b, h, w, b]: a blocked
- * tensor's memory again, or, for h = w = 1, a plain vector of channels.
+ * Three facts are used throughout. A blocked [N, C, H, W] is [N, C/b, H, W, b] in memory. Merging the batch
+ * into the channels, [1, N*C, H, W], leaves the memory as it is. A depthwise filter [channels, 1, h, w] in
+ * ONNX Runtime's blocked filter layout is [channels/b, h, w, b], the memory of a blocked tensor; for
+ * h = w = 1 it is a plain vector of channels.
  */
 import type * as tf from "../tf.ts";
-import { sizeOf } from "../tree.ts";
+import { sameShape, sizeOf } from "../tree.ts";
 import type { OnnxBackend } from "./backend.ts";
+import { NCHWC } from "./graph.ts";
 import type { Attribute } from "./proto.ts";
 
-/** The domain of ONNX Runtime's operators on blocked tensors. */
-export const NCHWC = { domain: "com.microsoft.nchwc" } as const;
-
-/** Attributes of a convolution that ONNX Runtime would otherwise infer or default. */
+/** The attributes of a convolution, all stated. */
 export function convAttributes(options: {
   kernel: readonly [number, number];
   strides?: readonly [number, number];
@@ -27,26 +25,21 @@ export function convAttributes(options: {
   return { kernel_shape: kernel, strides, dilations, pads, group, auto_pad: "NOTSET" };
 }
 
-/** Whether a tensor could be held in the blocked layout. */
+/** Whether a tensor could have the blocked layout. */
 export function isBlockable(backend: OnnxBackend, { shape, dtype }: tf.TensorInfo): boolean {
   const block = backend.blockSize;
   return block > 0 && shape.length === 4 && dtype === "float32" && shape[3]! % block === 0 &&
     sizeOf(shape) > 0;
 }
 
-/** Whether a tensor is at hand in the blocked layout, so that a kernel had better work there. */
+/** Whether a tensor has the blocked layout already, so that a kernel should compute in it. */
 export function isBlocked(backend: OnnxBackend, tensor: tf.TensorInfo): boolean {
   return backend.entry(tensor).blocked !== undefined;
 }
 
-/** Whether two shapes are equal. */
-export function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((dimension, i) => dimension === b[i]);
-}
-
 /**
- * How a tensor broadcasts against the channels of `shape` [N, H, W, C]: "channel" for one number a
- * channel ([C] and the like), "sample" for one a sample and channel ([N, 1, 1, C]).
+ * How a tensor broadcasts against the channels of `shape` [N, H, W, C]: "channel" if it has one number for
+ * each channel ([C] and the like), "sample" if it has one for each sample and channel ([N, 1, 1, C]).
  */
 export function channelBroadcast(
   tensor: tf.TensorInfo,
@@ -60,14 +53,14 @@ export function channelBroadcast(
 }
 
 /**
- * x * scale + shift on a blocked tensor with one scale and one shift a channel, or a sample and
- * channel: a depthwise 1x1 convolution, one pass where Mul and Add with their broadcasts take 4.3
- * times as long (0.10 against 0.43 ms for 32x28x28x32 on two AVX-512 cores).
+ * x * scale + shift on a blocked tensor, with a scale and a shift for each channel, or for each sample and
+ * channel. A depthwise 1x1 convolution does it in one pass; Mul and Add with their broadcasts take 4.3 times
+ * as long (0.10 and 0.43 ms for 32x28x28x32 on two AVX-512 cores).
  *
  * @param x The blocked value.
- * @param shape [N, H, W, C] of x.
- * @param scale A value with C or N*C elements.
- * @param shift Likewise, or none.
+ * @param shape The shape [N, H, W, C] of x.
+ * @param per Whether scale and shift have C elements ("channel") or N*C ("sample").
+ * @param shift Zero if left out.
  */
 export function blockedAffine(
   backend: OnnxBackend,

@@ -1,65 +1,124 @@
 /**
- * Operations recorded as tfjs calls them, to be run as one graph when a value is wanted. What the host
- * wrote is fed to the graph, so that the next step of a loop, with other numbers, is the same graph,
- * and runs in the session that the first one made.
+ * Records operations as tfjs calls them, and runs them as one graph when a value is read. Tensors that the
+ * host wrote are inputs of the graph, not constants. The next step of a loop is then the same graph with
+ * other inputs, and runs in the same session.
  */
-import type { HostArray } from "../tree.ts";
-import { type Entry, plainValue } from "./entry.ts";
-import { Graph } from "./graph.ts";
-import { ELEMENT_TYPE } from "./proto.ts";
-import type { SessionOptions } from "./session.ts";
-import { structureOf } from "./structure.ts";
-import type { OpenSession, SyncSession } from "./sync_session.ts";
+import type { DType, HostArray } from "../tree.ts";
+import { Graph, NCHWC } from "./graph.ts";
+import { ELEMENT_TYPE, type Initializer, type Node, type ValueInfo } from "./proto.ts";
+import type { OpenSession, SessionOptions, SyncSession } from "./session.ts";
 
-/** Sessions are kept for this many structures; the one unused longest goes first. */
+/** A tensor of the onnx backend: its shape, and its values, in a graph or in an array. */
+export interface Entry {
+  /** The shape, channels last. */
+  readonly shape: readonly number[];
+  /** The element type. */
+  readonly dtype: DType;
+  /** The number of tfjs tensors that share it. */
+  references: number;
+  /** The graph that contains {@linkcode Entry.plain} and {@linkcode Entry.blocked}. */
+  graph?: Graph | undefined;
+  /** The value in tfjs's layout. */
+  plain?: string | undefined;
+  /** The value in the blocked layout. */
+  blocked?: string | undefined;
+  /** The elements, if they are known: the host wrote them, or they were read before. */
+  data?: HostArray["data"] | undefined;
+  /** The error that made the elements unavailable. */
+  error?: unknown;
+}
+
+/** The value of a tensor in tfjs's layout. The graph must contain it in either layout. */
+export function plainValue(entry: Entry, graph: Graph): string {
+  entry.plain ??= graph.node("ReorderOutput", [entry.blocked!], {
+    ...NCHWC,
+    attributes: { channels: entry.shape[3]!, channels_last: 1 },
+  });
+  return entry.plain;
+}
+
+const latin1 = new TextDecoder("latin1");
+
+/**
+ * Describes a graph such that equal texts mean equal graphs. Names of values depend on what else was
+ * recorded, so they are replaced by positions. Constants are included to the last bit.
+ */
+function structureOf(graph: {
+  readonly nodes: readonly Node[];
+  readonly constants: readonly Initializer[];
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly string[];
+}): string {
+  const positions = new Map<string, number>([["", -1]]);
+  const define = (name: string) => positions.set(name, positions.size);
+  const parts: string[] = [];
+  for (const { name, elementType, shape } of graph.inputs) {
+    define(name);
+    parts.push(`${elementType}[${shape}]`);
+  }
+  for (const { name, elementType, shape, bytes } of graph.constants) {
+    define(name);
+    parts.push(`${elementType}[${shape}]${latin1.decode(bytes)}`);
+  }
+  for (const { op, domain, inputs, attributes, outputs } of graph.nodes) {
+    const operands = inputs.map((name) => positions.get(name)).join();
+    parts.push(`${domain}.${op}(${operands})${JSON.stringify(attributes)}${outputs.length}`);
+    outputs.forEach(define);
+  }
+  parts.push(graph.outputs.map((name) => positions.get(name)).join());
+  return parts.join("\n");
+}
+
+/** Sessions are kept for this many structures; the least recently used goes first. */
 const MAX_SESSIONS = 32;
 
-/** Operations that may wait before they are run although nothing was read. */
+/** This many operations are run even if no value was read. */
 const MAX_PENDING = 4096;
 
-/** Counts of what a recorder did. */
+/** Counts of a recorder's work. */
 export interface RecorderStatistics {
   /** Graphs that were run. */
   readonly runs: number;
-  /** Sessions that were made: structures not seen before, or forgotten since. */
+  /** Sessions that were made, for structures that were new or had been dropped. */
   readonly sessionsMade: number;
   /** Sessions that are kept. */
   readonly sessions: number;
-  /** Operations that wait to be run. */
+  /** Operations that are recorded but were not run. */
   readonly pending: number;
-  /** Tensors whose values wait to be computed. */
+  /** Tensors whose values are not computed yet. */
   readonly pendingTensors: number;
 }
 
 /** Records operations, and runs them. */
 export class Recorder {
-  /** What is pending. */
+  /** The pending operations. */
   graph = new Graph();
-  /** Tensors in use whose values the graph holds. */
+  /** The tensors in use whose values are in the graph. */
   readonly #pending = new Set<Entry>();
-  /** Tensors that are fed to the graph, by the names of their values. */
+  /** The tensors that are inputs of the graph, by the names of their values. */
   readonly #inputs = new Map<string, Entry>();
   readonly #sessions = new Map<string, SyncSession>();
   readonly #open: OpenSession;
   readonly #options: () => SessionOptions;
-  /** Whether a gradient is pending, and whether the last kernel was part of one's forward pass. */
+  /** Whether the operations of a gradient are pending. */
   #gradientPending = false;
+  /** Whether the last kernel was part of the forward pass of a gradient. */
   #inForward = false;
   #runs = 0;
   #made = 0;
 
   /**
-   * Starts with nothing pending.
+   * Makes a recorder.
    *
-   * @param open Loads graphs.
-   * @param options Is asked for each session.
+   * @param open Loads a graph.
+   * @param options Returns the options for the next session.
    */
   constructor(open: OpenSession, options: () => SessionOptions) {
     this.#open = open;
     this.#options = options;
   }
 
-  /** Counts of what was done so far. */
+  /** Counts of the work so far. */
   get statistics(): RecorderStatistics {
     return {
       runs: this.#runs,
@@ -70,29 +129,29 @@ export class Recorder {
     };
   }
 
-  /** Feeds a tensor whose elements are known to the graph. */
+  /** Makes a tensor whose elements are known an input of the graph, and returns the input's name. */
   feed(entry: Entry): string {
     const name = `input_${this.#inputs.size}`;
     this.#inputs.set(name, entry);
     return name;
   }
 
-  /** Remembers a tensor that the graph holds, to be computed when the graph is run. */
+  /** Adds a tensor whose elements are computed when the graph is run. */
   add(entry: Entry): void {
     this.#pending.add(entry);
   }
 
-  /** Forgets a tensor that is not used any more. */
+  /** Removes a tensor that is no longer used. */
   delete(entry: Entry): void {
     this.#pending.delete(entry);
   }
 
   /**
-   * Is told of each kernel before it adds its operations. Runs what is pending where a new gradient
-   * begins and another one is pending: a training loop that reads its losses rarely is run step by step,
-   * each in the same session, and not as one endless graph.
+   * Must be called before a kernel adds its operations. Runs the pending operations if a new gradient begins
+   * while another is pending. A training loop that rarely reads its losses then runs step by step in one
+   * session, and not as one endless graph.
    *
-   * @param inForward Whether the kernel is part of what a gradient is taken of.
+   * @param inForward Whether the kernel is part of the forward pass of a gradient.
    */
   begin(inForward: boolean): void {
     const { size } = this.graph;
@@ -107,9 +166,9 @@ export class Recorder {
   }
 
   /**
-   * Runs what is pending: every tensor in use gets its elements, and the next graph begins.
+   * Runs the pending operations. Every tensor in use gets its elements, and a new graph begins.
    *
-   * @throws {GraphError} If ONNX Runtime fails. The tensors are lost.
+   * @throws {GraphError} If ONNX Runtime fails. The values of the tensors are lost.
    */
   run(): void {
     const { graph } = this;
@@ -131,16 +190,16 @@ export class Recorder {
     }
   }
 
-  /** Elements of values by their names. */
+  /** Computes values by name. */
   #compute(
     graph: Graph,
-    fed: ReadonlyMap<string, Entry>,
+    given: ReadonlyMap<string, Entry>,
     wanted: ReadonlyMap<string, Entry>,
   ): Map<string, HostArray["data"]> {
     const values = new Map<string, HostArray["data"]>();
     const outputs: { name: string; shape: readonly number[]; elementType: number }[] = [];
     for (const [name, { shape, dtype }] of wanted) {
-      const input = fed.get(name);
+      const input = given.get(name);
       if (input !== undefined) values.set(name, input.data!);
       else outputs.push({ name, shape, elementType: ELEMENT_TYPE[dtype] });
     }
@@ -148,7 +207,7 @@ export class Recorder {
     const names = outputs.map(({ name }) => name);
     const { nodes, constants } = graph.needed(names);
     const used = new Set(nodes.flatMap(({ inputs }) => inputs));
-    const sources = [...fed].filter(([name]) => used.has(name));
+    const sources = [...given].filter(([name]) => used.has(name));
     const inputs = sources.map(([name, { shape, dtype }]) => ({
       name,
       shape,
@@ -170,7 +229,7 @@ export class Recorder {
       session = this.#open(encode(), this.#options());
       this.#made++;
     }
-    this.#sessions.delete(structure); // to be put back as the one used last
+    this.#sessions.delete(structure); // re-inserted below as the most recently used
     this.#sessions.set(structure, session);
     if (this.#sessions.size > MAX_SESSIONS) {
       const [oldest, { dispose }] = this.#sessions.entries().next().value!;

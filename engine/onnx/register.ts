@@ -1,11 +1,11 @@
-/** The onnx backend in tfjs's registry. */
+/** Registers the onnx backend with tfjs. */
 import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../tf.ts";
 import { BACKEND_NAME, OnnxBackend } from "./backend.ts";
 import { registerKernels } from "./kernels/mod.ts";
 import { probeBlockSize } from "./probe.ts";
 import { Recorder } from "./recorder.ts";
-import { loadRuntime } from "./sync_session.ts";
+import { loadRuntime } from "./session.ts";
 
 let backend: Promise<OnnxBackend> | undefined;
 let threads = navigator.hardwareConcurrency;
@@ -19,10 +19,10 @@ async function create(): Promise<OnnxBackend> {
   return created;
 }
 
-/** Registers the backend with tfjs, once, and finds the block size for this processor. */
+/** The backend, which the first call registers with tfjs. */
 export function initializeBackend(): Promise<OnnxBackend> {
   backend ??= create().catch((error) => {
-    backend = undefined; // so that it can be tried again
+    backend = undefined; // so that a later call tries again
     throw error;
   });
   return backend;
@@ -30,26 +30,27 @@ export function initializeBackend(): Promise<OnnxBackend> {
 
 /** Options of {@linkcode registerOnnxBackend}. */
 export interface OnnxBackendOptions {
-  /** Threads within one operation, a whole number from 1: the number of cores by default. */
-  threads?: number;
+  /** Threads within one operation, at least 1. @default The number of cores. */
+  threads?: number | undefined;
 }
 
 /**
- * Makes ONNX Runtime a backend of tfjs like any other: after `await tf.setBackend("onnx")` a plain tfjs
- * program runs on it unchanged. Operations are recorded as they are called. When a value is read
- * (`await t.data()`, `t.dataSync()`), everything pending runs as one graph, and every tensor that is
- * still in use gets its values. A graph of the same structure as one before, such as that of the next
- * training step, reuses its session. What is pending runs as well where tfjs begins a gradient while
- * another is pending, and when thousands of operations are.
+ * Registers ONNX Runtime as a backend of tfjs. After `await tf.setBackend("onnx")` a tfjs program runs on it
+ * unchanged. Operations are recorded as they are called. When a value is read (`await t.data()`,
+ * `t.dataSync()`), all pending operations run as one graph, and every tensor that is still in use gets its
+ * values. A graph with the structure of an earlier one, such as that of the next training step, reuses its
+ * session. The pending operations also run when a gradient begins while another is pending, and when there
+ * are thousands of them.
  *
- * Kernels that ONNX has no counterpart for are computed by tfjs's cpu backend.
+ * tfjs's cpu backend computes the kernels that ONNX lacks.
  *
- * @throws {UserError} If `threads` is no whole number from 1, or ONNX Runtime does not work here.
+ * @throws {UserError} If `threads` is not a whole number of at least 1, or ONNX Runtime does not work on
+ * this machine.
  */
 export async function registerOnnxBackend(options: OnnxBackendOptions = {}): Promise<void> {
   const wanted = options.threads ?? navigator.hardwareConcurrency;
   if (!Number.isInteger(wanted) || wanted < 1) {
-    throw new UserError(`threads must be a whole number from 1, but is ${wanted}.`);
+    throw new UserError(`threads is ${wanted}; it must be a whole number of at least 1.`);
   }
   threads = wanted;
   try {

@@ -1,5 +1,5 @@
-/** Running ONNX graphs with npm:onnxruntime-node. */
-import type { InferenceSession, Tensor } from "onnxruntime-node";
+/** Runs ONNX graphs with npm:onnxruntime-node. */
+import type { InferenceSession, OnnxValue, Tensor } from "onnxruntime-node";
 import { ARRAY_OF, type DType, type HostArray, sizeOf } from "../tree.ts";
 import { importOnnxRuntime } from "../onnx_library.ts";
 import { GraphError } from "./graph_error.ts";
@@ -8,18 +8,18 @@ import { GraphError } from "./graph_error.ts";
 export interface SessionOptions {
   /** Threads within one operation. */
   threads: number;
-  /** What computes: the processor, or a GPU by NVIDIA; the processor by default. */
-  provider?: "cpu" | "cuda";
-  /** Writes a Chrome trace of every operation to a file whose name starts so. */
-  profile?: string;
+  /** The processor, or an NVIDIA GPU. @default "cpu" */
+  provider?: "cpu" | "cuda" | undefined;
+  /** The beginning of a file's name: a Chrome trace of every operation is written there. */
+  profile?: string | undefined;
 }
 
 /** A loaded graph. */
 export interface Session {
   /**
-   * Runs the graph: inputs in the order of the graph, and outputs likewise.
+   * Runs the graph. Inputs and outputs are in the order of the graph.
    *
-   * @param targets Where outputs are written to, by their position; the others get memory of their own.
+   * @param targets The arrays that outputs are written to, by position. Other outputs get new memory.
    */
   run(
     inputs: readonly HostArray[],
@@ -27,35 +27,35 @@ export interface Session {
   ): Promise<HostArray[]>;
   /** Milliseconds spent inside ONNX Runtime so far. */
   readonly milliseconds: number;
-  /** Releases its memory, and writes the profile if one was asked for. */
+  /** Releases the graph's memory, and writes the profile if there is one. */
   dispose(): Promise<void>;
 }
 
-/** What ONNX Runtime is told when a graph is loaded. */
-export function sessionSettings(
+/** ONNX Runtime's settings for a session. */
+function sessionSettings(
   { threads, provider = "cpu", profile }: SessionOptions,
 ): InferenceSession.SessionOptions {
   return {
-    // What the GPU's provider has no kernel for goes to the processor, with copies there and back.
+    // Operations that the GPU's provider lacks run on the processor, with copies in both directions.
     executionProviders: provider === "cuda" ? ["cuda", "cpu"] : ["cpu"],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
-    // ONNX Runtime would plan all activations into one block beside what the first run took: 1.8
-    // instead of 1.0 GB for the nano preset's step of 128 images, for no speed.
+    // With memory patterns ONNX Runtime would allocate one more block for all activations: 1.8 instead of
+    // 1.0 GB for a training step of the nano preset with 128 images, and no faster.
     enableMemPattern: false,
-    logSeverityLevel: 4, // errors are thrown, so they need not be printed as well
+    logSeverityLevel: 4, // errors are thrown, so they are not printed
     extra: {
       session: {
-        // Threads that wait by spinning take the cores from whatever else runs: where another process
-        // shares them, steps of 1.2 s became 5 s. For 20 microseconds they may: a UNet's step has
-        // thousands of operations, of 0.1 ms each. A step of 32 images took 229 instead of 255 ms with
-        // the nano preset, about 780 instead of 900 with the small one, in no more CPU time; 60
-        // microseconds gained no more, and steps of 128 images, with longer operations, nothing.
+        // Waiting threads that spin without a limit slow other processes down, and are slowed down by them:
+        // steps of 1.2 s took 5 s. 20 microseconds are worth it, because a UNet's step has thousands of
+        // operations of 0.1 ms. With 32 images a step took 229 instead of 255 ms for the nano preset, and
+        // about 780 instead of 900 ms for the small one, in no more CPU time. 60 microseconds gained no
+        // more. Steps of 128 images, with longer operations, gained nothing.
         intra_op: { allow_spinning: "1", spin_duration_us: "20" },
-        // Weights that are laid out anew when a graph is loaded are given back to the system one by one,
-        // not to ONNX Runtime's arena: 0.05 GB less at the peak for GPT-2.
+        // Returns the memory of weights whose layout is changed while loading to the system, and not to
+        // ONNX Runtime's arena: 0.05 GB less at the peak for GPT-2.
         use_device_allocator_for_initializers: "1",
       },
     },
@@ -64,19 +64,19 @@ export function sessionSettings(
 }
 
 /** A result of ONNX Runtime as a tensor on the host. */
-export function hostArray({ type, dims, data }: Tensor): HostArray {
+function hostArray({ type, dims, data }: Tensor): HostArray {
   const dtype = type as DType;
-  // An empty tensor's data may come as undefined.
+  // The data of an empty tensor may be undefined.
   const values = sizeOf(dims) === 0 ? new ARRAY_OF[dtype](0) : data as Float32Array;
   return { dtype, shape: dims, data: values };
 }
 
 /**
- * Frees the copy of a result that npm:onnxruntime-node makes although the result was written to a target.
- * Left to the garbage collector, one or two such sets of GPT-2's gradients, of 0.5 GB each, are about.
+ * Frees the copy that npm:onnxruntime-node makes of a result even if it was written to a target. The garbage
+ * collector would keep one or two copies of GPT-2's gradients, of 0.5 GB each.
  */
 function release(copy: Tensor, { data, shape }: HostArray): void {
-  if (sizeOf(shape) === 0) return; // an empty tensor's data may come as undefined
+  if (sizeOf(shape) === 0) return; // the data of an empty tensor may be undefined
   const { buffer } = copy.data as Float32Array;
   if (buffer !== data.buffer) (buffer as ArrayBuffer).transfer(0);
 }
@@ -84,23 +84,22 @@ function release(copy: Tensor, { data, shape }: HostArray): void {
 /**
  * Loads a graph.
  *
- * @param external Constants that are not in the file, by their names.
- * @throws {GraphError} If ONNX Runtime does not take it.
+ * @param model The bytes of an ONNX model file.
+ * @param external Constants that are not in the file, by name.
+ * @throws {GraphError} If ONNX Runtime refuses it.
  */
 export async function createSession(
   model: Uint8Array,
   options: SessionOptions,
   external: ReadonlyMap<string, Uint8Array> = new Map(),
 ): Promise<Session> {
-  // Imported when first needed: it loads native code, which other devices need no permission for.
+  // Imported when first needed: it loads native code, which needs a permission.
   const ort = await importOnnxRuntime();
   let session: InferenceSession;
   try {
     session = await ort.InferenceSession.create(model, {
       ...sessionSettings(options),
-      ...(external.size === 0
-        ? {}
-        : { externalData: Array.from(external, ([path, data]) => ({ path, data })) }),
+      externalData: Array.from(external, ([path, data]) => ({ path, data })),
     });
   } catch (error) {
     throw new GraphError("ONNX Runtime refused a traced graph", error);
@@ -141,5 +140,59 @@ export async function createSession(
       }
       await session.release();
     },
+  };
+}
+
+/** A loaded graph that runs synchronously, as `dataSync` needs it. */
+export interface SyncSession {
+  /** Runs the graph. Inputs and outputs are in the order of the graph. */
+  run(inputs: readonly HostArray[]): HostArray[];
+  /** Releases the graph's memory. */
+  dispose(): void;
+}
+
+/** Loads the bytes of an ONNX model file. Throws a {@linkcode GraphError} if ONNX Runtime refuses it. */
+export type OpenSession = (model: Uint8Array, options: SessionOptions) => SyncSession;
+
+/**
+ * Loads ONNX Runtime for synchronous use. npm:onnxruntime-node computes on the calling thread anyway; only its
+ * public functions wrap that in promises, so its binding is called directly.
+ */
+export async function loadRuntime(): Promise<OpenSession> {
+  const ort = await importOnnxRuntime();
+  const { binding, initOrt } = await import("onnxruntime-node/dist/binding.js");
+  initOrt();
+  return (model, options) => {
+    const session = new binding.InferenceSession();
+    try {
+      session.loadModel(
+        model.buffer as ArrayBuffer,
+        model.byteOffset,
+        model.byteLength,
+        sessionSettings(options),
+      );
+    } catch (error) {
+      throw new GraphError("ONNX Runtime refused a graph", error);
+    }
+    const inputNames = session.inputMetadata.map(({ name }) => name);
+    const outputNames = session.outputMetadata.map(({ name }) => name);
+    const fetches = Object.fromEntries(outputNames.map((name) => [name, null]));
+    return {
+      run(inputs) {
+        const feeds: Record<string, OnnxValue> = {};
+        inputNames.forEach((name, i) => {
+          const { dtype, data, shape } = inputs[i]!;
+          feeds[name] = new ort.Tensor(dtype as "float32", data as Float32Array, shape);
+        });
+        let results: Record<string, OnnxValue>;
+        try {
+          results = session.run(feeds, fetches, {}) as Record<string, OnnxValue>;
+        } catch (error) {
+          throw new GraphError("ONNX Runtime failed", error);
+        }
+        return outputNames.map((name) => hostArray(results[name] as Tensor));
+      },
+      dispose: () => session.dispose(),
+    };
   };
 }

@@ -62,10 +62,10 @@ const ignore = Deno.build.os !== "linux" || Deno.build.arch !== "x86_64" ||
 
 /** What lies where the library should, and how the message begins that tells of it. */
 const BROKEN: Readonly<Record<string, { bytes: () => Uint8Array | undefined; why: RegExp }>> = {
-  "cut off": {
+  truncated: {
     bytes: () =>
       Deno.readFileSync(`${ROOT}node_modules/onnxruntime-node/${LIBRARY}`).subarray(0, 100_000),
-    why: /onnxruntime_binding\.node is cut off/,
+    why: /onnxruntime_binding\.node is truncated/,
   },
   "no library at all": {
     bytes: () => new TextEncoder().encode("a page that says not found\n".repeat(9)),

@@ -1,11 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  AUTO_ORDER,
-  DEVICE_NAMES,
-  type DeviceName,
-  openDevice,
-  usesTensorFlow,
-} from "../device.ts";
+import { AUTO_ORDER, DEVICE_NAMES, type DeviceName, openDevice } from "../device.ts";
+import { usesTensorFlow } from "../device_names.ts";
 import { EXIT, UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../tf.ts";
 import { type HostArray, scalar } from "../tree.ts";

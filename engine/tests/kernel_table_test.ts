@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { registerWasmKernels } from "../wasm_kernels.ts";
+import { registerWasmKernels } from "../composed_kernels.ts";
 import * as tf from "../tf.ts";
 import { openDevice } from "../device.ts";
 import { KERNEL_TABLE, kernelTable } from "../tools/kernel_table.ts";

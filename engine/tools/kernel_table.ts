@@ -7,11 +7,10 @@
  * tables of this project's kernels.
  */
 import { createRequire } from "node:module";
-import { missing } from "../onnx/kernels/missing.ts";
-import { kernels } from "../onnx/kernels/mod.ts";
-import { tensorflowPackage } from "../tensorflow_package.ts";
+import { kernels, missing } from "../onnx/kernels/mod.ts";
+import { tensorflowPackage } from "../device_names.ts";
 import * as tf from "../tf.ts";
-import { COMPOSED_ON_WASM } from "../wasm_kernels.ts";
+import { COMPOSED_ON_WASM } from "../composed_kernels.ts";
 
 /** Where the table is. */
 export const KERNEL_TABLE: URL = new URL("../../docs/kernels.md", import.meta.url);

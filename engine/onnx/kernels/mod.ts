@@ -1,9 +1,9 @@
-/** All kernels of the onnx device, and their registration with tfjs. */
+/** All kernels of the onnx device, those that it lacks, and their registration with tfjs. */
 import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../../tf.ts";
 import { BACKEND_NAME, type Kernel, type OnnxBackend } from "../backend.ts";
 import { isForHost, runOnHost } from "../host_kernel.ts";
-import { currentOperation } from "../operation.ts";
+import { currentOperation } from "../graph_error.ts";
 import { NoCounterpart } from "../refusals.ts";
 import { activations } from "./elementwise/activation.ts";
 import { arrangements } from "./shape/arrangement.ts";
@@ -19,10 +19,8 @@ import { gathers } from "./shape/gather.ts";
 import { inputGradients } from "./conv/input_gradient.ts";
 import { fusedText } from "./elementwise/fused_text.ts";
 import { matmuls } from "./reduce/matmul.ts";
-import { missing } from "./missing.ts";
 import { normalizations } from "./reduce/normalization.ts";
 import { poolings } from "./conv/pooling.ts";
-import { poolingGradients } from "./conv/pooling_gradient.ts";
 import { reductions } from "./reduce/reduction.ts";
 import { resizes } from "./conv/resize.ts";
 import { scans } from "./reduce/scan.ts";
@@ -30,7 +28,7 @@ import { scatters } from "./shape/scatter.ts";
 import { shapes } from "./shape/shape.ts";
 import { trigonometry } from "./elementwise/trigonometry.ts";
 
-/** Every kernel by its tfjs name. */
+/** All kernels by their tfjs names. */
 export const kernels: Readonly<Record<string, Kernel>> = {
   ...activations,
   ...arrangements,
@@ -47,7 +45,6 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...fusedText,
   ...matmuls,
   ...normalizations,
-  ...poolingGradients,
   ...poolings,
   ...reductions,
   ...resizes,
@@ -57,12 +54,51 @@ export const kernels: Readonly<Record<string, Kernel>> = {
   ...trigonometry,
 };
 
-function asker(): string {
+const COMPLEX = "ONNX Runtime computes with no complex numbers";
+const DYNAMIC = "the shape of its result depends on the values of its inputs";
+const NO_OPERATOR = "ONNX has no operator for it";
+const STRINGS = "the device has no tensors of strings";
+
+/** The kernels of tfjs's cpu backend that this device lacks, and the reasons. */
+export const missing: Readonly<Record<string, string>> = {
+  BitwiseAnd: "ONNX has it from operator set 18, and the graphs are of 17",
+  Complex: COMPLEX,
+  ComplexAbs: COMPLEX,
+  CropAndResize: NO_OPERATOR,
+  Dilation2D: NO_OPERATOR,
+  Dilation2DBackpropFilter: NO_OPERATOR,
+  Dilation2DBackpropInput: NO_OPERATOR,
+  Draw: "it draws on a canvas",
+  FFT: COMPLEX,
+  IFFT: COMPLEX,
+  Imag: COMPLEX,
+  Multinomial: "random numbers in a graph could not be repeated",
+  NonMaxSuppressionV3: DYNAMIC,
+  NonMaxSuppressionV4: DYNAMIC,
+  NonMaxSuppressionV5: DYNAMIC,
+  RaggedGather: DYNAMIC,
+  RaggedRange: DYNAMIC,
+  RaggedTensorToTensor: DYNAMIC,
+  Real: COMPLEX,
+  SparseFillEmptyRows: DYNAMIC,
+  SparseReshape: DYNAMIC,
+  SparseSegmentMean: DYNAMIC,
+  SparseSegmentSum: DYNAMIC,
+  StaticRegexReplace: STRINGS,
+  StringNGrams: STRINGS,
+  StringSplit: STRINGS,
+  StringToHashBucketFast: STRINGS,
+  Transform: NO_OPERATOR,
+  Unique: DYNAMIC,
+};
+
+/** The operation that called a kernel, for messages. */
+function caller(): string {
   const operation = currentOperation();
   return operation === undefined ? "an operation of tfjs" : `${operation}()`;
 }
 
-/** Runs a kernel; on the host outside traced code, where ONNX has nothing for it. */
+/** Runs a kernel. Outside traced code the host runs what ONNX cannot. */
 function run(
   backend: OnnxBackend,
   kernelName: string,
@@ -78,16 +114,15 @@ function run(
     if (!(error instanceof NoCounterpart)) throw error;
     if (!backend.tracing) return runOnHost(backend, kernelName, inputs, attrs);
     throw new UserError(
-      `The onnx device has no kernel "${kernelName}" for what ${asker()} asked for: ` +
-        `${error.message}. Use another operation, or --device cpu.`,
+      `The onnx device cannot run the kernel "${kernelName}" of ${caller()}: ${error.message}. ` +
+        "Use another operation, or the cpu device.",
     );
   }
 }
 
 /**
- * Registers the kernels for the backend. Kernels that tfjs has on its cpu device and this one has not
- * are registered as well, to say so by name when they are asked for in traced code, and to run on the
- * host elsewhere.
+ * Registers the kernels of a backend. The kernels that it lacks and tfjs's cpu backend has are registered,
+ * too: in traced code they throw an error that names them, elsewhere they run on the host.
  */
 export function registerKernels(backend: OnnxBackend): void {
   for (const kernelName of Object.keys(kernels)) {
@@ -105,8 +140,10 @@ export function registerKernels(backend: OnnxBackend): void {
       kernelFunc: ({ inputs, attrs }) => {
         if (!backend.tracing) return runOnHost(backend, kernelName, inputs, attrs ?? {});
         throw new UserError(
-          `The onnx device has no kernel "${kernelName}", which ${asker()} asked for: ` +
-            `${missing[kernelName] ?? "nobody wrote it"}. Use another operation, or --device cpu.`,
+          `The onnx device has no kernel "${kernelName}", which ${caller()} calls: ` +
+            `${
+              missing[kernelName] ?? "it is not implemented"
+            }. Use another operation, or the cpu device.`,
         );
       },
     });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { initializeBackend, trace } from "../../onnx/compile.ts";
-import { fuseSums } from "../../onnx/fuse.ts";
+import { fuseSums } from "../../onnx/graph.ts";
 import type { Node } from "../../onnx/proto.ts";
 import * as tf from "../../tf.ts";
 import type { HostArray } from "../../tree.ts";

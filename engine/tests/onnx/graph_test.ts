@@ -1,5 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { lend } from "../../lent.ts";
+import { shareBuffer } from "../../memory.ts";
 import { Graph } from "../../onnx/graph.ts";
 import { ELEMENT_TYPE } from "../../onnx/proto.ts";
 import { createSession } from "../../onnx/session.ts";
@@ -152,7 +152,7 @@ Deno.test("constant() takes lent numbers where they lie, and copies others", () 
     const graph = new Graph();
     const memory = new Float32Array(40_000).fill(1);
     const part = memory.subarray(10_000, 30_000);
-    const name = graph.constant(isLent ? lend(part) : part, [20_000], "float32");
+    const name = graph.constant(isLent ? shareBuffer(part) : part, [20_000], "float32");
     memory.fill(2);
     const external = new Map<string, Uint8Array>();
     const sum = graph.node("Add", ["x", name]);

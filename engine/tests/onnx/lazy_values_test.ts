@@ -197,7 +197,11 @@ Deno.test({
   ignore,
   fn: async () => {
     for (const threads of [0, -1, 1.5, NaN]) {
-      await assertRejects(() => registerOnnxBackend({ threads }), UserError, "threads must be");
+      await assertRejects(
+        () => registerOnnxBackend({ threads }),
+        UserError,
+        `threads is ${threads};`,
+      );
     }
   },
 });

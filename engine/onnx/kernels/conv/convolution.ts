@@ -5,7 +5,8 @@
  */
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { convAttributes, isBlockable, NCHWC } from "../../layout.ts";
+import { NCHWC } from "../../graph.ts";
+import { convAttributes, isBlockable } from "../../layout.ts";
 import { sizeOf } from "../../../tree.ts";
 import { activated } from "../elementwise/activation.ts";
 import { inEitherFormat } from "./channels_first.ts";

@@ -1,7 +1,8 @@
 /** Convolutions of each channel by itself, and their gradients. A filter is [h, w, C, M]. */
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { isBlockable, NCHWC } from "../../layout.ts";
+import { NCHWC } from "../../graph.ts";
+import { isBlockable } from "../../layout.ts";
 import { activated } from "../elementwise/activation.ts";
 import { naryOn, op } from "../elementwise/expression.ts";
 import {

@@ -17,7 +17,8 @@
 import type * as tf from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { convAttributes, isBlockable, isBlocked, NCHWC } from "../../layout.ts";
+import { NCHWC } from "../../graph.ts";
+import { convAttributes, isBlockable, isBlocked } from "../../layout.ts";
 import { inEitherFormat } from "./channels_first.ts";
 import { type ConvInfo, convInfo } from "./convolution.ts";
 

@@ -3,8 +3,10 @@
  * and turned by 180 degrees; with strides, of dy with zeros between its elements.
  */
 import * as tf from "../../../tf.ts";
+import { sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { isBlockable, NCHWC, sameShape } from "../../layout.ts";
+import { NCHWC } from "../../graph.ts";
+import { isBlockable } from "../../layout.ts";
 import { inEitherFormat } from "./channels_first.ts";
 import {
   blockFilter,

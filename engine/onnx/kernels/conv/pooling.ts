@@ -1,20 +1,23 @@
-/** Pooling over two and three dimensions. */
+/** Pooling over two and three dimensions, and its gradients. */
 import * as tf from "../../../tf.ts";
+import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { isBlocked, NCHWC } from "../../layout.ts";
+import { NCHWC } from "../../graph.ts";
+import { isBlocked } from "../../layout.ts";
 import { NoCounterpart } from "../../refusals.ts";
 import { castValue, plainAs, toInt32 } from "../elementwise/expression.ts";
 import {
   channelsFirst,
   channelsLast,
+  spreadBack,
   type Window,
   window2d,
   window3d,
   windowAttributes,
 } from "./window.ts";
 
-/** The window of a pooling of images [N, H, W, C] or [N, D, H, W, C], and the result's shape. */
-export function poolInfo(
+/** The window of a pooling over images [N, H, W, C] or [N, D, H, W, C], and the shape of the result. */
+function poolInfo(
   x: tf.TensorInfo,
   // deno-lint-ignore no-explicit-any
   { filterSize, strides, pad, dimRoundingMode }: any,
@@ -41,13 +44,13 @@ export function poolInfo(
   return checked({ window: window3d(info), outShape: info.outShape });
 }
 
-/** ONNX Runtime pads by less than the window, so that each window has a part of the image. */
+/** ONNX Runtime requires that every window contains a part of the image, not only padding. */
 function checked(pool: { window: Window; outShape: number[] }): typeof pool {
   const attributes = windowAttributes(pool.window);
   const pads = attributes["pads"] as readonly number[];
   const { kernel } = pool.window;
   if (pads.some((pad, i) => pad >= kernel[i % kernel.length]!)) {
-    throw new NoCounterpart(`its padding [${pads}] is as wide as its window [${kernel}]`);
+    throw new NoCounterpart(`its padding [${pads}] is not smaller than its window [${kernel}]`);
   }
   return pool;
 }
@@ -56,7 +59,7 @@ function pooling(op: "AveragePool" | "MaxPool"): Kernel {
   return ({ x }, attrs, backend) => {
     const { window, outShape } = poolInfo(x, attrs);
     const attributes = windowAttributes(window);
-    if (op === "AveragePool") delete attributes["dilations"]; // which are 1, and unknown to it
+    if (op === "AveragePool") delete attributes["dilations"]; // they are 1, and AveragePool has no such attribute
     if (isBlocked(backend, x)) {
       const value = backend.node(op, [backend.blocked(x)], { ...NCHWC, attributes });
       return backend.blockedTensor(value, outShape);
@@ -71,17 +74,17 @@ function pooling(op: "AveragePool" | "MaxPool"): Kernel {
 }
 
 /**
- * The largest of every window and where it is: its position in the whole image in the order
- * [N, C, image...], the first of several.
+ * The largest element of every window, and its position in the whole batch in the order [N, C, image...]: the
+ * first one if there are several.
  */
-export function maxPoolWithPlaces(
+function maxPoolWithPlaces(
   backend: OnnxBackend,
   x: tf.TensorInfo,
   window: Window,
 ): readonly [string, string] {
   const given = plainAs(backend, x, "float32");
   const { graph } = backend;
-  // NaN is no number to be the largest.
+  // A NaN is never the largest.
   const numbers = graph.node("Where", [
     graph.node("IsNaN", [given]),
     graph.scalar(-Infinity),
@@ -93,12 +96,61 @@ export function maxPoolWithPlaces(
   return [values!, places!];
 }
 
+/** The gradient of a window goes to its largest element, the first if there are several. */
+const maximumGradient: Kernel = ({ dy, input }, attrs, backend) => {
+  const { window } = poolInfo(input, attrs);
+  const dimensions = window.kernel.length;
+  const { graph } = backend;
+  const [, places] = maxPoolWithPlaces(backend, input, window);
+  const gradient = channelsFirst(backend, backend.plain(dy), dimensions);
+  const zeros = backend.node("Expand", [graph.scalar(0), graph.int64s([sizeOf(input.shape)])]);
+  const sums = backend.node("ScatterElements", [
+    zeros,
+    backend.reshape(places, [sizeOf(dy.shape)]),
+    backend.reshape(gradient, [sizeOf(dy.shape)]),
+  ], { attributes: { axis: 0, reduction: "add" } });
+  const shape = input.shape as number[];
+  const first = [shape[0]!, shape.at(-1)!, ...shape.slice(1, -1)];
+  return backend.tensor(
+    channelsLast(backend, backend.reshape(sums, first), dimensions),
+    shape,
+  );
+};
+
+/**
+ * The gradient of a window is divided among its elements. As in tfjs, the padding counts as elements here,
+ * although it does not in the average itself.
+ */
+const averageGradient: Kernel = ({ dy, input }, attrs, backend) => {
+  const { window } = poolInfo(input, attrs);
+  const { kernel, inSize, outSize } = window;
+  const images = input.shape[0] * input.shape.at(-1);
+  const size = sizeOf(kernel);
+  const share = backend.graph.constant(
+    new Float32Array(size).fill(1 / size),
+    [1, 1, ...kernel],
+    "float32",
+  );
+  const gradient = channelsFirst(backend, backend.plain(dy), kernel.length);
+  const rows = backend.reshape(gradient, [images, 1, ...outSize]);
+  const spread = spreadBack(backend, rows, share, window, 1);
+  const first = [input.shape[0], input.shape.at(-1), ...inSize];
+  return backend.tensor(
+    channelsLast(backend, backend.reshape(spread, first), kernel.length),
+    input.shape,
+  );
+};
+
 /** The kernels by their tfjs names. */
 export const poolings: Record<string, Kernel> = {
   AvgPool: pooling("AveragePool"),
   AvgPool3D: pooling("AveragePool"),
+  AvgPoolGrad: averageGradient,
+  AvgPool3DGrad: averageGradient,
   MaxPool: pooling("MaxPool"),
   MaxPool3D: pooling("MaxPool"),
+  MaxPoolGrad: maximumGradient,
+  MaxPool3DGrad: maximumGradient,
   MaxPoolWithArgmax: ({ x }, { includeBatchInIndex, ...attrs }, backend) => {
     const { window, outShape } = poolInfo(x, attrs);
     const [n, h, w, c] = x.shape;

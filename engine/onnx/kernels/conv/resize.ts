@@ -5,7 +5,8 @@
  */
 import type * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { isBlockable, NCHWC } from "../../layout.ts";
+import { NCHWC } from "../../graph.ts";
+import { isBlockable } from "../../layout.ts";
 import { toChannelsFirst, toChannelsLast } from "./convolution.ts";
 import { plainAs } from "../elementwise/expression.ts";
 

@@ -1,7 +1,8 @@
 /** Element-wise kernels. They keep the layout of their inputs. */
 import type * as tf from "../../../tf.ts";
+import { sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { blockedAffine, channelBroadcast, isBlocked, ones, sameShape } from "../../layout.ts";
+import { blockedAffine, channelBroadcast, isBlocked, ones } from "../../layout.ts";
 import { ELEMENT_TYPE } from "../../proto.ts";
 import {
   binary,

@@ -1,9 +1,9 @@
 /** What element-wise kernels are made of: expressions of values, applied in the layout that tensors have. */
 import * as tf from "../../../tf.ts";
-import type { DType } from "../../../tree.ts";
+import { type DType, sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import type { NodeOptions } from "../../graph.ts";
-import { isBlocked, sameShape } from "../../layout.ts";
+import { isBlocked } from "../../layout.ts";
 import { ELEMENT_TYPE } from "../../proto.ts";
 
 /** Builds an expression from the values of its operands, in whichever layout they come. */

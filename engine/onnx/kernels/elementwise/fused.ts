@@ -1,7 +1,8 @@
 /** The kernels of engine/fused.ts. */
 import type * as tf from "../../../tf.ts";
 import type { Kernel } from "../../backend.ts";
-import { blockedAffine, convAttributes, isBlocked, NCHWC, ones } from "../../layout.ts";
+import { NCHWC } from "../../graph.ts";
+import { blockedAffine, convAttributes, isBlocked, ones } from "../../layout.ts";
 import { silu } from "./elementwise.ts";
 import { naryOn, unaryOn } from "./expression.ts";
 

@@ -1,8 +1,9 @@
 /** Reductions, and softmax, which contains one. */
 import * as tf from "../../../tf.ts";
-import { type DType, sizeOf } from "../../../tree.ts";
+import { type DType, sameShape, sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { isBlocked, NCHWC, sameShape } from "../../layout.ts";
+import { NCHWC } from "../../graph.ts";
+import { isBlocked } from "../../layout.ts";
 import { castValue, plainAs } from "../elementwise/expression.ts";
 
 /** The shape that is left when `axes` of `shape` are reduced. */

@@ -1,8 +1,8 @@
 /** Kernels that cut, join, repeat and rename: what tfjs calls shapes. */
 import * as tf from "../../../tf.ts";
-import { sizeOf } from "../../../tree.ts";
+import { sameShape, sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { isBlockable, isBlocked, sameShape } from "../../layout.ts";
+import { isBlockable, isBlocked } from "../../layout.ts";
 
 const tensorsOf = (inputs: Record<string, tf.TensorInfo>) => Object.values(inputs);
 

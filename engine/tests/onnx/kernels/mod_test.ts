@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openDevice } from "../../../device.ts";
 import { UserError } from "@nanodiffusion/base/errors";
-import { missing } from "../../../onnx/kernels/missing.ts";
-import { kernels } from "../../../onnx/kernels/mod.ts";
+import { kernels, missing } from "../../../onnx/kernels/mod.ts";
 import * as tf from "../../../tf.ts";
 import type { HostArray } from "../../../tree.ts";
 import { deviceWorks } from "../../../../tests/devices.ts";
@@ -27,7 +26,7 @@ Deno.test({
     await assertRejects(
       () => run(drawn(1, [1, 4, 4, 3])),
       UserError,
-      'no kernel "Dilation2D", which tf.dilation2d() asked for: ONNX has no operator for it',
+      'no kernel "Dilation2D", which tf.dilation2d() calls: ONNX has no operator for it',
     );
     await run.dispose();
   },

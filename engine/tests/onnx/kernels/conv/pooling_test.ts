@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { openDevice } from "../../../../device.ts";
 import { UserError } from "@nanodiffusion/base/errors";
 import { poolings } from "../../../../onnx/kernels/conv/pooling.ts";
-import { poolingGradients } from "../../../../onnx/kernels/conv/pooling_gradient.ts";
 import * as tf from "../../../../tf.ts";
 import { float32, type HostArray } from "../../../../tree.ts";
 import { deviceWorks } from "../../../../../tests/devices.ts";
@@ -24,7 +23,7 @@ const windows = geometries.filter(({ pad }) => typeof pad === "string");
 
 Deno.test("the tests below name every pooling", () => {
   assertEquals(
-    [...Object.keys(poolings), ...Object.keys(poolingGradients)].toSorted(),
+    Object.keys(poolings).toSorted(),
     [
       "AvgPool",
       "AvgPool3D",
@@ -186,7 +185,7 @@ Deno.test({
     await assertRejects(
       () => run(float32(image, [1, 2, 3, 1])),
       UserError,
-      'no kernel "MaxPool" for what tf.maxPool() asked for: its padding [1,1,0,1] is as wide as',
+      'cannot run the kernel "MaxPool" of tf.maxPool(): its padding [1,1,0,1] is not smaller than its',
     );
   },
 });

@@ -1,9 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { isCutOff } from "../native_file.ts";
+import { isTruncated } from "../native_code.ts";
 import { permitted } from "../../tests/permissions.ts";
 
 Deno.test({
-  name: "isCutOff() tells whole native code from what lacks its end, and leaves other files alone",
+  name:
+    "isTruncated() tells whole native code from what lacks its end, and leaves other files alone",
   ignore: Deno.build.os !== "linux" || !permitted({ name: "read" }, { name: "write" }),
   fn: async () => {
     const folder = await Deno.makeTempDir();
@@ -17,13 +18,13 @@ Deno.test({
         const bytes = new Uint8Array(size);
         bytes.set(header.subarray(0, size));
         await Deno.writeFile(`${folder}/code`, bytes);
-        return isCutOff(`${folder}/code`);
+        return isTruncated(`${folder}/code`);
       };
       assertEquals(await sized(1192), false);
       assertEquals(await sized(1191), true);
       assertEquals(await sized(10), true);
       assertEquals(await sized(100, new Uint8Array(64).fill(65)), false);
-      assertEquals(isCutOff(`${folder}/none`), false);
+      assertEquals(isTruncated(`${folder}/none`), false);
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
@@ -32,7 +33,7 @@ Deno.test({
 
 /** Opens all files that may be open, closes some, and prints what is said then. */
 const EXHAUSTED = `
-import { openFilesError } from "../native_file.ts";
+import { openFilesError } from "../native_code.ts";
 import { loadOnnxRuntime } from "../onnx_library.ts";
 const path = Deno.execPath();
 console.log(openFilesError(path));

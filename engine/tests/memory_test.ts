@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { openDevice } from "../device.ts";
-import { overlap, updatesInPlace } from "../in_place.ts";
+import { overlap, updatesInPlace } from "../memory.ts";
 import * as tf from "../tf.ts";
 import { float32, type HostArray } from "../tree.ts";
 import { deviceWorks } from "../../tests/devices.ts";
