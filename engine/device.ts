@@ -1,10 +1,8 @@
-/**
- * Where tensors are computed. A device compiles pure functions of tensors; the functions never ask
- * which device it is.
- */
+/** Opens devices. A device compiles pure functions of tensors, which are the same for all devices. */
+import { breathe } from "@nanodiffusion/base/breathe";
+import { usageError, UserError } from "@nanodiffusion/base/errors";
 import { AUTO_ORDER, DEVICE_CHOICES, type DeviceChoice, type DeviceName } from "./device_names.ts";
 import { openEager } from "./eager.ts";
-import { usageError, UserError } from "@nanodiffusion/base/errors";
 import { compileOnnx, initializeBackend } from "./onnx/compile.ts";
 import { probeCuda } from "./onnx/probe.ts";
 import type { SessionOptions } from "./onnx/session.ts";
@@ -20,15 +18,18 @@ export {
   type DeviceName,
 } from "./device_names.ts";
 
-/** The type of a tree of host tensors when its leaves are on the device. */
+/** The type of a tree of host tensors after its leaves are moved to a device. */
 export type OnDevice<T> = T extends HostArray ? tf.Tensor
   : { readonly [Key in keyof T]: OnDevice<T[Key]> };
 
 /** A compiled function: see {@linkcode Device.compile}. */
 export interface Compiled<Inputs, Outputs> {
-  /** Runs the function. The results are the caller's and stay valid after the next call. */
+  /**
+   * Runs the function. The results stay valid after the next call. A pause between computations lets signals,
+   * such as Ctrl-C, and timers be handled.
+   */
   (inputs: Inputs): Promise<Outputs>;
-  /** Releases what the device keeps for it. */
+  /** Releases the memory that the device keeps for the function. */
   dispose(): Promise<void>;
 }
 
@@ -36,27 +37,27 @@ type TreeFunction = (inputs: TensorTree) => TensorTree;
 
 /** Options of {@linkcode openDevice}. */
 export interface DeviceOptions {
-  /** Threads within one operation, on devices that can choose: the number of cores by default. */
-  threads?: number;
-  /** Writes ONNX Runtime's profile of every compiled function to files whose names start so. */
-  profile?: string;
-  /** Is told what "auto" chose, and why not another: prints to the standard error by default. */
-  log?: (line: string) => void;
+  /** Threads within one operation, on devices that can choose. @default The number of cores. */
+  threads?: number | undefined;
+  /** The beginning of the names of files: ONNX Runtime's profile of each function is written there. */
+  profile?: string | undefined;
+  /** Receives the choice of "auto" and the reasons. @default Prints to the standard error. */
+  log?: ((line: string) => void) | undefined;
 }
 
-/** A place where tensors are computed. */
+/** A device, which computes tensors. */
 export interface Device {
-  /** Its name. */
+  /** The device's name. */
   readonly name: DeviceName;
   /** Threads within one operation. */
   readonly threads: number;
-  /** Milliseconds spent computing so far, without tracing and without moving data about. */
+  /** Milliseconds of computing so far, without tracing and without copying data. */
   readonly milliseconds: number;
   /**
    * Compiles a pure function of tensors. Inputs and results are trees: tensors, or records and arrays
-   * of trees. On the onnx device the function is traced once for each signature (structure, shapes and
-   * types) into a graph, so it must not read values, and tensors that it makes from host data are
-   * constants of the graph. On eager devices it runs as it is, in tf.tidy.
+   * of trees. The onnx devices trace the function into a graph once for each signature: structure, shapes
+   * and types. So it must not read values, and tensors that it makes of host data are constants of the
+   * graph. The other devices run the function itself in every call, in tf.tidy().
    */
   compile<Inputs extends ArrayTree, Outputs extends ArrayTree>(
     fn: (inputs: OnDevice<Inputs>) => OnDevice<Outputs>,
@@ -66,8 +67,8 @@ export interface Device {
 /**
  * Opens a device.
  *
- * @param name A device, or "auto" for the first that works of {@linkcode AUTO_ORDER}.
- * @throws {UserError} If it does not exist or does not work here.
+ * @param name A device, or "auto" for the first of {@linkcode AUTO_ORDER} that works.
+ * @throws {UserError} If the device does not exist, or does not work on this machine.
  */
 export async function openDevice(name: DeviceChoice, options: DeviceOptions = {}): Promise<Device> {
   if (!DEVICE_CHOICES.includes(name)) {
@@ -82,7 +83,7 @@ async function openFirst(options: DeviceOptions): Promise<Device> {
   for (const name of AUTO_ORDER) {
     try {
       const device = await open(name, options);
-      log([`auto: takes the ${name} device.`, ...failures].join(" "));
+      log([`auto: using the ${name} device.`, ...failures].join(" "));
       return device;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
@@ -109,9 +110,14 @@ async function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
     compile<Inputs extends ArrayTree, Outputs extends ArrayTree>(
       fn: (inputs: OnDevice<Inputs>) => OnDevice<Outputs>,
     ) {
-      // Which leaves are where is beyond what the compilers of trees can say.
-      const compiled: unknown = compiler.compile(fn as unknown as TreeFunction);
-      return compiled as Compiled<Inputs, Outputs>;
+      // The compilers' types are those of any tree; this function has the types of its trees.
+      const compiled = compiler.compile(fn as unknown as TreeFunction);
+      const call = async (inputs: Inputs) => {
+        const outputs = await compiled(inputs) as Outputs;
+        await breathe();
+        return outputs;
+      };
+      return Object.assign(call, { dispose: () => compiled.dispose() });
     },
   };
 }

@@ -1,6 +1,7 @@
 /**
- * Operations that tfjs lacks and a device may have as one kernel; elsewhere they are put together from
- * tfjs's own. They have no gradients: nn/ uses them inside operations whose gradients it states.
+ * Fused operations of image models, which tfjs lacks. A device may have each as one kernel; on other devices
+ * they are composed of tfjs's operations. They have no gradients: nn/ calls them in operations with gradients
+ * of their own.
  */
 import * as tf from "./tf.ts";
 
@@ -9,7 +10,7 @@ export function hasKernel(name: string): boolean {
   return tf.getKernel(name, tf.getBackend()) !== undefined;
 }
 
-/** Runs a kernel of the current device if it has it, or else the composition of tfjs's operations. */
+/** Runs a kernel if the current device has it, or else a composition of tfjs's operations. */
 function kernelOr<T extends tf.Tensor>(
   name: string,
   inputs: Record<string, tf.Tensor>,
@@ -18,7 +19,7 @@ function kernelOr<T extends tf.Tensor>(
   return hasKernel(name) ? tf.engine().runKernel(name, inputs) as T : tf.tidy(otherwise);
 }
 
-/** [N, C] as [N, 1, 1, C]. */
+/** Reshapes [N, C] to [N, 1, 1, C]. */
 function overImage(x: tf.Tensor2D): tf.Tensor4D {
   return tf.reshape(x, [x.shape[0], 1, 1, x.shape[1]]);
 }
@@ -35,8 +36,8 @@ export function siluForward(x: tf.Tensor): tf.Tensor {
 /**
  * The gradient of {@linkcode siluForward}: dy * (s + y * (1 - s)) with s = sigmoid(x), y = x * s.
  *
- * @param x What SiLU was applied to.
- * @param dy The gradient with respect to its result, of the same shape.
+ * @param x The input of SiLU, of any shape.
+ * @param dy The gradient with respect to the output, of the same shape.
  */
 export function siluBackward(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
   return kernelOr("SiluGrad", { x, dy }, () => {
@@ -47,7 +48,7 @@ export function siluBackward(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
 }
 
 /**
- * x * scale + shift with one scale and one shift a sample and channel.
+ * x * scale + shift, with a scale and a shift for each sample and channel.
  *
  * @param x [N, H, W, C]
  * @param scale [N, C]

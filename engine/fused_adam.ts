@@ -1,6 +1,6 @@
 /**
- * Adam and Adamax on the host, over vectors that it keeps: one pass over memory, where operations of a graph have
- * a dozen. The vectors lie beside each other in the memory of a WebAssembly module.
+ * Adam and Adamax on the host, in one pass over memory; as operations of a graph they would be a dozen. The
+ * vectors are in the memory of a WebAssembly module.
  */
 import { usageError } from "@nanodiffusion/base/errors";
 import {
@@ -19,10 +19,10 @@ import {
   wasmModule,
 } from "./fused_wasm_code.ts";
 
-/** The vectors, all as long. */
+/** The vectors, which have equal lengths. */
 const VECTORS = ["parameters", "mean", "variance", "average", "gradient"] as const;
 
-/** The factors, in the order in which the arithmetic is given them. */
+/** The factors, in the order of the WebAssembly functions' parameters. */
 const FACTORS = [
   "mean",
   "gradient",
@@ -34,84 +34,91 @@ const FACTORS = [
   "average",
 ] as const;
 
-/** Which of both: see {@linkcode AdamMemory.update}. */
+/** The update rule: see {@linkcode AdamMemory.update}. */
 export type AdamRule = "adam" | "adamax";
 
-/** The factors of a step of Adam. */
+/** The factors of a step. `clip` is the factor that clips the gradient. */
 export interface AdamNumbers {
-  /** Of the mean: beta1. */
+  /** The factor of the mean: beta1. */
   readonly mean: number;
-  /** Of the gradient in the mean: 1 - beta1, times what clips. */
+  /** The factor of the gradient in the mean: (1 - beta1) * clip. */
   readonly gradient: number;
-  /** Of the variance: beta2. */
+  /** The factor of the variance: beta2. */
   readonly variance: number;
   /**
-   * Of the gradient's square: 1 - beta2, times the square of what clips. Of Adamax, of its magnitude:
-   * what clips.
+   * The factor of the gradient's square: (1 - beta2) * clip^2. For Adamax, the factor of the gradient's
+   * magnitude: clip.
    */
   readonly square: number;
   /**
-   * What is added to the root of the variance: epsilon, times the root of 1 - beta2^step. Of Adamax, what
-   * is added to the gradient's magnitude: epsilon.
+   * The number added to the root of the variance: epsilon * sqrt(1 - beta2^step). For Adamax, the number
+   * added to the gradient's magnitude: epsilon.
    */
   readonly epsilon: number;
   /**
-   * Of mean / root: the learning rate, times the root of 1 - beta2^step, over 1 - beta1^step. Of Adamax,
-   * without that root.
+   * The factor of mean / root: learning rate * sqrt(1 - beta2^step) / (1 - beta1^step). For Adamax, without
+   * the square root.
    */
   readonly rate: number;
-  /** Of the parameter: 1 - learning rate * weight decay. */
+  /** The factor of the parameter: 1 - learning rate * weight decay. */
   readonly decay: number;
-  /** Of the way from the average to the new parameter: 1 - the average's decay. */
+  /** The factor of (new parameter - average) in the average: 1 - the average's decay. */
   readonly average: number;
 }
 
-/** Numbers from `from` up to `to`, which is not one of them. */
+/** A range of positions in the vectors. */
 export interface AdamRange {
-  /** The first. */
+  /** The first position. */
   readonly from: number;
-  /** The one behind the last. */
+  /** The position after the last. */
   readonly to: number;
 }
 
-/** Vectors over all parameters of a model, and what Adam does to them. */
+/** Vectors of all parameters of a model, and the updates of Adam. */
 export interface AdamMemory {
   /** The parameters. */
   readonly parameters: Float32Array<ArrayBuffer>;
-  /** The decayed mean of gradients. */
+  /** The exponentially decaying mean of the gradients. */
   readonly mean: Float32Array<ArrayBuffer>;
-  /** The decayed mean of their squares; of Adamax, the largest magnitude lately. */
+  /** The decaying mean of their squares. For Adamax, the decaying maximum of their magnitudes. */
   readonly variance: Float32Array<ArrayBuffer>;
-  /** The parameters' exponential moving average, or the parameters themselves if none is kept. */
+  /** The exponential moving average of the parameters, or the parameters themselves if there is none. */
   readonly average: Float32Array<ArrayBuffer>;
-  /** The gradient, to be written here before a step. */
+  /** The gradient. The caller writes it here before a step. */
   readonly gradient: Float32Array<ArrayBuffer>;
-  /** The gradient's norm, summed in double precision. */
+  /** The Euclidean norm of the gradient, summed in double precision. */
   gradientNorm(): number;
   /**
-   * A step of Adam with decoupled weight decay, and of the moving average:
-   * m' = a m + b g, v' = c v + d g^2, p' = decay p - rate m' / (sqrt(v') + epsilon),
-   * e' = e + average (p' - e). Of Adamax: v' = max(c v, d |g| + epsilon), p' = decay p - rate m' / v'.
+   * A step of Adam with decoupled weight decay (Loshchilov and Hutter 2019, arXiv:1711.05101), and of the
+   * moving average e. With the factors of {@linkcode AdamNumbers}, parameters p and gradients g:
    *
-   * @param range The numbers of the vectors that this is done to, all of them by default.
-   * @param rule Which of both; Adam by default.
+   *     m' = mean m + gradient g
+   *     v' = variance v + square g^2
+   *     p' = decay p - rate m' / (sqrt(v') + epsilon)
+   *     e' = e + average (p' - e)
+   *
+   * Adamax (Kingma and Ba 2015, arXiv:1412.6980, section 7.1) has v' = max(variance v, square |g| + epsilon)
+   * and p' = decay p - rate m' / v'.
+   *
+   * @param range The positions to update. @default All.
+   * @param rule The update rule. @default "adam"
    */
   update(factors: AdamNumbers, range?: AdamRange, rule?: AdamRule): void;
 }
 
-/** The exported functions: addresses and lengths in bytes. */
+/** The functions that the module exports. Addresses and lengths are in bytes. */
 interface Exports extends Record<AdamRule, (...addressesLengthAndFactors: number[]) => void> {
   sumOfSquares(address: number, length: number): number;
 }
 
 const PAGE = 65536;
 const MAX_PAGES = 65536;
-/** Numbers that an instruction takes at a time: vectors are filled up with zeros. */
+/** Numbers of one SIMD instruction. Vectors are padded with zeros to a multiple. */
 const LANES = 4;
 
-/** The loops. */
+/** The WebAssembly module of the loops. */
 function adamModule(): Uint8Array<ArrayBuffer> {
-  const [p, m, v, e, g, length] = [0, 1, 2, 3, 4, 5]; // parameters of adam(): addresses, bytes
+  const [p, m, v, e, g, length] = [0, 1, 2, 3, 4, 5]; // adam()'s parameters: addresses, and bytes
   const firstFactor = 6;
   const offset = firstFactor + FACTORS.length;
   const firstSplat = offset + 1;
@@ -193,7 +200,7 @@ function adamModule(): Uint8Array<ArrayBuffer> {
   ]);
 }
 
-/** What the module does, for the few numbers at a range's end, with every result rounded as there. */
+/** The same arithmetic as the module's, bit for bit, for the numbers at the end of a range. */
 function adamOneByOne(
   { parameters, mean, variance, average, gradient }: Record<
     typeof VECTORS[number],
@@ -226,15 +233,15 @@ function adamOneByOne(
 
 /** Options of {@linkcode adamMemory}. */
 export interface AdamMemoryOptions {
-  /** Whether a moving average of the parameters is kept; it is by default. */
-  average?: boolean;
+  /** Whether to keep a moving average of the parameters. @default true */
+  average?: boolean | undefined;
 }
 
 /**
- * Makes room for the state of a model.
+ * Allocates the vectors of a model, filled with zeros.
  *
- * @param count Numbers in each vector; all are zero at first.
- * @throws {UserError} If they do not fit into the 4 GB that WebAssembly can address.
+ * @param count The number of parameters.
+ * @throws {UserError} If the vectors do not fit into the 4 GB that WebAssembly can address.
  */
 export function adamMemory(
   count: number,
@@ -245,9 +252,8 @@ export function adamMemory(
   const pages = Math.max(1, Math.ceil(kept.length * stride / PAGE));
   if (pages > MAX_PAGES) {
     throw usageError(
-      `A model of ${count} parameters is too large to be trained here: use one of at most ${
-        Math.floor(MAX_PAGES * PAGE / kept.length / 4)
-      }.`,
+      `A model of ${count} parameters is too large to train: use one of at most ` +
+        `${Math.floor(MAX_PAGES * PAGE / kept.length / 4)}.`,
     );
   }
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
@@ -255,7 +261,8 @@ export function adamMemory(
     host: { memory },
   });
   const { sumOfSquares, ...rules } = instance.exports as unknown as Exports;
-  // An average in the parameters' place is written last, as what it is then: p' + average (p' - p').
+  // Without an average, its address is that of the parameters. It is written last, as
+  // p' + average (p' - p') = p'.
   const address = (vector: typeof VECTORS[number]) => Math.max(0, kept.indexOf(vector)) * stride;
   const view = (vector: typeof VECTORS[number]) =>
     new Float32Array(memory.buffer as ArrayBuffer, address(vector), count);
@@ -270,7 +277,7 @@ export function adamMemory(
     ...views,
     gradientNorm: () => Math.sqrt(sumOfSquares(address("gradient"), stride)),
     update: (factors, { from, to } = { from: 0, to: count }, rule = "adam") => {
-      // Behind the last number of all there are zeros, behind that of a range there are others.
+      // After the last of all numbers there are zeros; after the last of a range there are other numbers.
       const whole = to === count ? stride / 4 - from : to - from;
       const byFour = whole - whole % LANES;
       rules[rule](

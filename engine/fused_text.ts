@@ -1,6 +1,6 @@
 /**
- * Operations of language models that a device may have as one kernel, as engine/fused.ts has those of
- * image models. They have no gradients: nn/ uses them inside operations whose gradients it states.
+ * Fused operations of language models: see fused.ts. They have no gradients: nn/ calls them in operations
+ * with gradients of their own.
  */
 import { hasKernel } from "./fused.ts";
 import * as tf from "./tf.ts";
@@ -17,7 +17,7 @@ function run<T extends tf.Tensor | tf.Tensor[]>(
  * x W + b, or x W^T + b.
  *
  * @param x [R, in]
- * @param weight [in, out], or [out, in] if it is to be transposed.
+ * @param weight [in, out], or [out, in] with `transposeWeight`.
  * @param bias [out]
  */
 export function affineForward(
@@ -33,21 +33,21 @@ export function affineForward(
 }
 
 /**
- * Whether the device has self-attention as one kernel and no gradient is asked for. A gradient needs
- * what such a kernel keeps to itself.
+ * Whether the device has self-attention as one kernel, and no gradient is being computed. A gradient would
+ * need intermediate values that the kernel does not return.
  */
 export function hasSelfAttention(): boolean {
   return tf.engine().state.gradientDepth === 0 && hasKernel("SelfAttention");
 }
 
 /**
- * softmax(Q K^T / sqrt(d)) V for each head, with [Q, K, V] = x W + b: see {@linkcode hasSelfAttention}.
+ * softmax(Q K^T / sqrt(d)) V for each head, with [Q, K, V] = x W + b. Requires {@linkcode hasSelfAttention}.
  *
  * @param x [B, N, C]
- * @param weight Of queries, keys and values side by side: [C, 3 * features].
+ * @param weight The weights of queries, keys and values side by side: [C, 3 * features].
  * @param bias [3 * features]
- * @param heads The number of heads; it divides the features.
- * @param scoreBias Added to the scores [B, heads, N, N]; it broadcasts.
+ * @param heads The number of heads, a divisor of the features.
+ * @param scoreBias Added to the scores [B, heads, N, N], with broadcasting.
  * @returns [B, N, features]
  */
 export function selfAttentionForward(
@@ -61,11 +61,11 @@ export function selfAttentionForward(
   return run("SelfAttention", inputs, { heads });
 }
 
-/** What {@linkcode layerNormForward} gives. */
+/** The results of {@linkcode layerNormForward}. */
 export interface LayerNormResult {
-  /** The normalized rows [R, C]. */
+  /** The normalized rows: [R, C]. */
   readonly y: tf.Tensor2D;
-  /** One over each row's standard deviation [R, 1]. */
+  /** The reciprocal of each row's standard deviation: [R, 1]. */
   readonly inverse: tf.Tensor2D;
 }
 
@@ -95,7 +95,8 @@ export function layerNormForward(
 }
 
 /**
- * x * Phi(x), with Phi the normal distribution (Hendrycks and Gimpel 2016, arXiv:1606.08415).
+ * x * Phi(x), where Phi is the distribution function of the standard normal distribution (Hendrycks and
+ * Gimpel 2016, arXiv:1606.08415).
  *
  * @param x Any shape.
  */
@@ -113,7 +114,7 @@ export const GELU_TANH = {
 } as const;
 
 /**
- * The approximation of GELU by tanh (GPT-2's gelu_new), which is x * sigmoid(u) with
+ * The approximation of GELU by tanh (GPT-2's gelu_new). It equals x * sigmoid(u) with
  * u = sqrt(8 / pi) * (x + 0.044715 x^3).
  *
  * @param x Any shape.
@@ -127,7 +128,7 @@ export function geluTanhForward(x: tf.Tensor): tf.Tensor {
 }
 
 /**
- * Logarithms of the softmax of each row.
+ * The logarithm of the softmax of each row.
  *
  * @param x [R, C]
  */
@@ -140,7 +141,7 @@ export function logSoftmaxRows(x: tf.Tensor2D): tf.Tensor2D {
 }
 
 /**
- * One element of each row.
+ * Selects one element of each row.
  *
  * @param x [R, C]
  * @param ids Columns in [0, C): [R], int32.
@@ -152,11 +153,11 @@ export function pickColumns(x: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor1D {
 }
 
 /**
- * Adds to one element of each row.
+ * Adds a number to one element of each row.
  *
  * @param x [R, C]
  * @param ids Columns in [0, C): [R], int32.
- * @param values What is added: [R].
+ * @param values The numbers to add: [R].
  */
 export function addAtColumns(
   x: tf.Tensor2D,
@@ -170,11 +171,11 @@ export function addAtColumns(
 }
 
 /**
- * Sums rows by where they belong: the gradient of looking rows up in a table.
+ * Adds each row to a row of the result. This is the gradient of looking rows up in a table.
  *
  * @param x [R, C]
- * @param ids The row of the result that each row is added to, in [0, rows): [R], int32.
- * @param rows Rows of the result.
+ * @param ids For each row the index of the result's row, in [0, rows): [R], int32.
+ * @param rows The number of rows of the result.
  * @returns [rows, C]
  */
 export function sumRowsAt(x: tf.Tensor2D, ids: tf.Tensor1D, rows: number): tf.Tensor2D {

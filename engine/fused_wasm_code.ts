@@ -1,12 +1,12 @@
 /**
- * WebAssembly with SIMD from nested calls, for loops over vectors that JavaScript runs too slowly. Only
- * the instructions that such loops need are here; numbers are those of the core specification 2.0.
+ * Assembles WebAssembly with SIMD, for loops over vectors that are too slow in JavaScript. It has only the
+ * instructions that such loops need. Opcodes are those of the WebAssembly core specification 2.0.
  */
 
-/** Instructions that leave a value, or none, on the stack. */
+/** Instructions that leave one value or none on the stack. */
 export type Code = readonly number[];
 
-/** Numbers as WebAssembly writes them: LEB128, unsigned. */
+/** A number in unsigned LEB128, WebAssembly's encoding of integers. */
 function unsigned(value: number): number[] {
   const bytes: number[] = [];
   do {
@@ -17,33 +17,34 @@ function unsigned(value: number): number[] {
   return bytes;
 }
 
-/** A list with its length in front. */
+/** A list, preceded by its length. */
 function counted(items: readonly (readonly number[])[]): number[] {
   return [...unsigned(items.length), ...items.flat()];
 }
 
+/** A name, preceded by its length. */
 function named(name: string): number[] {
   return counted([...new TextEncoder().encode(name)].map((byte) => [byte]));
 }
 
-/** Types of values. */
+/** The types of values and their codes. */
 const TYPES = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const;
 
-/** A type of values. */
+/** The type of a value. */
 export type ValueType = keyof typeof TYPES;
 
 const simd = (instruction: number) => [0xfd, ...unsigned(instruction)];
 const binary = (bytes: readonly number[]) => (a: Code, b: Code): Code => [...a, ...b, ...bytes];
 const unary = (bytes: readonly number[]) => (a: Code): Code => [...a, ...bytes];
 
-/** A local variable or parameter by its number. */
+/** Reads a local variable or parameter. */
 export const get = (local: number): Code => [0x20, ...unsigned(local)];
 /** Sets a local variable. */
 export const set = (local: number, value: Code): Code => [...value, 0x21, ...unsigned(local)];
-/** A small integer, 0 to 63. */
+/** A constant i32 from 0 to 63. */
 export const small = (value: number): Code => [0x41, value];
 
-/** i32 arithmetic. */
+/** Arithmetic on i32. */
 export const i32 = { add: binary([0x6a]), less: binary([0x49]) };
 
 /** Arithmetic on four floats at a time. */
@@ -60,11 +61,11 @@ export const f32x4 = {
 
 /** Arithmetic on two doubles at a time. */
 export const f64x2 = {
-  /** The first two of four floats. */
+  /** The first two of four floats as doubles. */
   promoteLow: unary(simd(0x5f)),
   add: binary(simd(0xf0)),
   mul: binary(simd(0xf2)),
-  /** The sum of both. */
+  /** The sum of both doubles. */
   sum: (a: Code): Code => [...a, ...simd(0x21), 0, ...a, ...simd(0x21), 1, 0xa0],
 };
 
@@ -77,7 +78,7 @@ export const upperHalf = (a: Code): Code => [
 ];
 
 const ALIGNED_TO_16 = 4;
-/** Sixteen bytes at an address. */
+/** Reads sixteen bytes at an address. */
 export const load = (address: Code): Code => [...address, ...simd(0x00), ALIGNED_TO_16, 0];
 /** Writes sixteen bytes to an address. */
 export const store = (address: Code, value: Code): Code => [
@@ -88,7 +89,7 @@ export const store = (address: Code, value: Code): Code => [
   0,
 ];
 
-/** Repeats instructions as long as a condition holds, which is looked at before each time. */
+/** Repeats instructions while a condition is true. */
 export const repeatWhile = (condition: Code, body: readonly Code[]): Code => [
   0x03, // loop, without a value
   0x40,
@@ -96,7 +97,7 @@ export const repeatWhile = (condition: Code, body: readonly Code[]): Code => [
   0x04, // if, without a value
   0x40,
   ...body.flat(),
-  0x0c, // to the loop's beginning, one level out
+  0x0c, // branch to the beginning of the loop, one level out
   1,
   0x0b,
   0x0b,
@@ -104,15 +105,15 @@ export const repeatWhile = (condition: Code, body: readonly Code[]): Code => [
 
 /** A function of a module. */
 export interface WasmFunction {
-  /** What it is called. */
+  /** The name under which it is exported. */
   readonly name: string;
-  /** The types of its parameters, which are its first local variables. */
+  /** The types of the parameters, which are the first local variables. */
   readonly parameters: readonly ValueType[];
-  /** The types of its other local variables, zero at first. */
+  /** The types of the other local variables, which are zero at first. */
   readonly locals: readonly ValueType[];
-  /** The type of what it gives, if it gives something. */
+  /** The type of the result, if there is one. */
   readonly result?: ValueType;
-  /** What it does. */
+  /** The instructions. */
   readonly body: readonly Code[];
 }
 
@@ -122,7 +123,7 @@ const section = (id: number, content: readonly number[]) => [
   ...content,
 ];
 
-/** A module's bytes. It imports its memory as "host.memory" and exports its functions. */
+/** The bytes of a module that imports its memory as "host.memory" and exports its functions. */
 export function wasmModule(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
   const types = functions.map(({ parameters, result }) => [
     0x60,
@@ -133,7 +134,7 @@ export function wasmModule(functions: readonly WasmFunction[]): Uint8Array<Array
     const bytes = [...counted(locals.map((type) => [1, TYPES[type]])), ...body.flat(), 0x0b];
     return [...unsigned(bytes.length), ...bytes];
   });
-  const memory = [...named("host"), ...named("memory"), 0x02, 0x00, 0x01]; // of a page at least
+  const memory = [...named("host"), ...named("memory"), 0x02, 0x00, 0x01]; // at least one page
   return Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d], // "\0asm"
     ...[0x01, 0x00, 0x00, 0x00],

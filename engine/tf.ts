@@ -1,8 +1,7 @@
 /**
- * TensorFlow.js, the modelling language and the autodiff of this project. Everything imports it from
- * here, so that its settings are made once: npm:@tensorflow/tfjs as a whole, because tfjs-core alone
- * registers no gradients under Deno; production mode, because the other prints an advertisement on
- * first use and copies every result to look for NaN.
+ * TensorFlow.js with this project's settings; all other files import it from here. It is all of
+ * npm:@tensorflow/tfjs, because tfjs-core alone registers no gradients under Deno. It is in production mode,
+ * because the other mode prints an advertisement on first use and copies every result to search for NaN.
  */
 import * as tf from "@tensorflow/tfjs";
 

@@ -1,24 +1,24 @@
-/** Nested records and arrays of tensors, on the host and on a device. */
+/** Trees of tensors: nested records and arrays, on the host and on a device. */
 import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "./tf.ts";
 
-/** Element types of tensors that cross between host and device. */
+/** Element types of tensors that are copied between host and device. */
 export type DType = "float32" | "int32" | "bool";
 
 /** The class of the typed array that holds each element type. */
 export const ARRAY_OF = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
 
-/** A tensor on the host: numbers in row-major order. */
+/** A tensor on the host: its elements in row-major order. */
 export interface HostArray {
   /** The element type. */
   readonly dtype: DType;
   /** The shape; [] for a scalar. */
   readonly shape: readonly number[];
-  /** The elements, in an array of the class that {@linkcode ARRAY_OF} names. */
+  /** The elements, in an array of the class in {@linkcode ARRAY_OF}. */
   readonly data: Float32Array | Int32Array | Uint8Array;
 }
 
-/** A tree whose leaves are of type `Leaf`. */
+/** A tree with leaves of type `Leaf`. */
 export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [key: string]: Tree<Leaf> };
 
 /** A tree of tensors on a device. */
@@ -27,7 +27,7 @@ export type TensorTree = Tree<tf.Tensor>;
 /** A tree of tensors on the host. */
 export type ArrayTree = Tree<HostArray>;
 
-/** Number of elements of a shape. */
+/** The number of elements of a shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((size, dimension) => size * dimension, 1);
 }
@@ -41,7 +41,7 @@ export function sameShape(a: readonly number[], b: readonly number[]): boolean {
  * A float32 tensor on the host.
  *
  * @param data The elements.
- * @param shape Its shape; a vector as long as the data by default.
+ * @param shape A vector as long as the data by default.
  */
 export function float32(
   data: Float32Array | readonly number[],
@@ -80,9 +80,10 @@ export function isTensor(node: TensorTree): node is tf.Tensor {
 /**
  * Replaces the leaves of a tree, in the order of its keys.
  *
- * @param tree The tree.
- * @param isLeaf Tells leaves from records and arrays.
- * @param fn Gives the new leaf; `path` is where it is, such as "params.weight".
+ * @param isLeaf Distinguishes leaves from records and arrays.
+ * @param fn Returns the new leaf. `path` is the leaf's place in the tree, such as "params.weight".
+ * @param path The place of the tree itself.
+ * @throws {UserError} If the tree contains anything but leaves, records and arrays.
  */
 export function mapTree<From, To>(
   tree: Tree<From>,
@@ -97,7 +98,7 @@ export function mapTree<From, To>(
     );
   }
   if (isLeaf(tree)) return fn(tree, path);
-  // Anything else of a class, such as a Map or a Promise, would pass for a record without keys.
+  // An object of another class, such as a Map or a Promise, would look like a record without keys.
   const { name } = (Object.getPrototypeOf(tree) as object | null)?.constructor ?? Object;
   if (name !== "Object" && name !== "Array") {
     throw new UserError(`Expected a tensor at "${path}", found a ${name}.`);
@@ -121,35 +122,39 @@ export function leavesOf<Leaf>(
   return leaves;
 }
 
-/** Checks that a host tensor's shape and data belong together. */
+/**
+ * Checks that the shape and the data of a host tensor fit.
+ *
+ * @throws {UserError} If they do not. The message names `path`.
+ */
 export function checkHostArray({ shape, data, dtype }: HostArray, path: string): void {
   if (sizeOf(shape) !== data.length) {
     throw new UserError(
-      `The input "${path}" has ${data.length} numbers, but its shape [${shape}] holds ${
-        sizeOf(shape)
-      }.`,
+      `The input "${path}" has ${data.length} numbers, but its shape [${shape}] needs ` +
+        `${sizeOf(shape)}.`,
     );
   }
   if (!Object.hasOwn(ARRAY_OF, dtype)) {
     throw new UserError(
-      `The input "${path}" is ${dtype}, which no device holds: use ${
-        Object.keys(ARRAY_OF).join(", ")
-      }.`,
+      `The input "${path}" has the type ${dtype}, which devices do not support: use ` +
+        `${Object.keys(ARRAY_OF).join(", ")}.`,
     );
   }
   if (!(data instanceof ARRAY_OF[dtype])) {
     throw new UserError(
-      `The input "${path}" is ${dtype}, but its data is a ${data.constructor.name}.`,
+      `The input "${path}" has the type ${dtype}, but its data is a ${data.constructor.name}.`,
     );
   }
 }
 
 /**
- * The element type of a tensor that is to go to the host.
+ * The element type of a result that is copied to the host.
  *
- * @throws {UserError} If it is one that {@linkcode HostArray} has no word for.
+ * @throws {UserError} If it is not a {@linkcode DType}. The message names `path`.
  */
 export function resultType({ dtype }: tf.Tensor, path: string): DType {
   if (Object.hasOwn(ARRAY_OF, dtype)) return dtype as DType;
-  throw new UserError(`The result "${path}" is ${dtype}, which the device cannot hold.`);
+  throw new UserError(
+    `The result "${path}" has the type ${dtype}, which cannot be copied to the host.`,
+  );
 }

@@ -156,8 +156,8 @@ export function unravelTensor(flat: tf.Tensor, specs: ParameterSpecs): Parameter
 }
 
 /**
- * Parameters as constants of the function being compiled, for sampling. They are lent to it: see
- * engine/lent.ts.
+ * Parameters as constants of the function being compiled, for sampling. Their arrays are shared with it: see
+ * engine/memory.ts.
  */
 export function constants(parameters: HostParameters): Parameters {
   return Object.fromEntries(

@@ -1,19 +1,21 @@
-/** Kernels that ONNX has no counterpart for, strings and complex numbers, outside traced code. */
+/** Runs kernels on the host outside traced code: those that ONNX lacks, and all on strings and complex numbers. */
 import * as tf from "../tf.ts";
 import type { OnnxBackend } from "./backend.ts";
 
-/** What a kernel of tfjs is given by name: a tensor, a list of them, or nothing. */
+/** A kernel's input: a tensor, a list of tensors, or nothing. */
 type Input = tf.TensorInfo | readonly tf.TensorInfo[] | undefined;
 
-const isHosts = (dtype: string | undefined) => dtype === "string" || dtype === "complex64";
+const isHostType = (dtype: string | undefined) => dtype === "string" || dtype === "complex64";
 
-/** Whether a kernel is about strings or complex numbers, which only the host can hold. */
+/** Whether a kernel takes or returns strings or complex numbers, which only the host supports. */
 export function isForHost(inputs: object, attrs: object): boolean {
-  return isHosts((attrs as { dtype?: string }).dtype) ||
-    Object.values(inputs as Record<string, Input>).flat().some((tensor) => isHosts(tensor?.dtype));
+  return isHostType((attrs as { dtype?: string }).dtype) ||
+    Object.values(inputs as Record<string, Input>).flat().some((tensor) =>
+      isHostType(tensor?.dtype)
+    );
 }
 
-/** Complex numbers for the cpu backend, which keeps their parts as tensors of their own. */
+/** Writes complex numbers to the cpu backend, which keeps their real and imaginary parts as tensors. */
 function writeComplex(
   cpu: tf.KernelBackend,
   parts: Float32Array,
@@ -21,7 +23,9 @@ function writeComplex(
 ): tf.TensorInfo["dataId"] {
   const { real, imag } = tf.backend_util.splitRealAndImagArrays(parts);
   const [realInfo, imagInfo] = [real, imag].map((values) => ({
-    ...{ dataId: cpu.write(values, shape, "float32"), shape, dtype: "float32" as const },
+    dataId: cpu.write(values, shape, "float32"),
+    shape,
+    dtype: "float32" as const,
   }));
   const inputs = { real: realInfo!, imag: imagInfo! };
   const { kernelFunc } = tf.getKernel("Complex", "cpu");
@@ -31,8 +35,8 @@ function writeComplex(
 }
 
 /**
- * Runs a kernel of tfjs's cpu backend on tensors of this one: what is pending is run, and the results
- * are tensors that the host wrote.
+ * Runs a kernel of tfjs's cpu backend on tensors of the onnx backend. This runs the pending operations first.
+ * The results become tensors of the onnx backend, written by the host.
  */
 export function runOnHost(
   backend: OnnxBackend,
@@ -50,12 +54,10 @@ export function runOnHost(
       ? writeComplex(cpu, values as Float32Array, shape)
       : cpu.write(values, shape, dtype);
     written.push(dataId);
-    // Some kernels ask for more than there is in a TensorInfo.
-    const [rank, size, strides] = [
-      shape.length,
-      tf.util.sizeFromShape(shape),
-      tf.util.computeStrides(shape),
-    ];
+    // Some kernels read properties of tensors that a TensorInfo does not have.
+    const rank = shape.length;
+    const size = tf.util.sizeFromShape(shape);
+    const strides = tf.util.computeStrides(shape);
     return { dataId, shape, dtype, rank, size, strides };
   };
   const fetch = ({ dataId, shape, dtype }: tf.TensorInfo): tf.TensorInfo => {
@@ -66,16 +68,11 @@ export function runOnHost(
   try {
     const copies = Object.entries(inputs as Record<string, Input>)
       .map(([name, input]) => [name, input && copy(input)] as const);
+    const given = Array.isArray(inputs)
+      ? copies.map(([, input]) => input)
+      : Object.fromEntries(copies);
     const { kernelFunc } = tf.getKernel(kernelName, "cpu");
-    const results = kernelFunc({
-      inputs: (Array.isArray(inputs)
-        ? copies.map(([, input]) =>
-          input
-        )
-        : Object.fromEntries(copies)) as tf.NamedTensorInfoMap,
-      attrs,
-      backend: cpu,
-    });
+    const results = kernelFunc({ inputs: given as tf.NamedTensorInfoMap, attrs, backend: cpu });
     return Array.isArray(results) ? results.map(fetch) : fetch(results);
   } finally {
     written.forEach((dataId) => cpu.disposeData(dataId, true));

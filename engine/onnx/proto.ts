@@ -1,6 +1,6 @@
 /**
- * ONNX model files, written with protobufjs. Only the messages and fields that this project writes
- * are described; numbers and types are those of onnx.proto (ONNX 1.16, IR version 8).
+ * Writes ONNX model files with protobufjs. Only the messages and fields that this project writes are
+ * described. Their numbers and types are those of onnx.proto (ONNX 1.16, IR version 8).
  */
 import protobuf from "protobufjs";
 
@@ -75,7 +75,7 @@ const ModelProto = protobuf.Root.fromJSON({
   },
 }).lookupType("onnx.ModelProto");
 
-/** A node's attribute value: an integer, a float, a string, a list of integers or a graph. */
+/** The value of an attribute: an integer, a float, a graph, a string or a list of integers. */
 export type Attribute =
   | number
   | { float: number }
@@ -83,15 +83,15 @@ export type Attribute =
   | string
   | readonly number[];
 
-/** What a graph is made of. */
+/** The parts of a graph. */
 export interface GraphParts {
-  /** Its operations, in an order in which each comes after those that it depends on. */
+  /** The operations, in topological order. */
   readonly nodes: readonly Node[];
-  /** Its constants. */
+  /** The constants. */
   readonly initializers: readonly Initializer[];
-  /** What it is given. */
+  /** The inputs. */
   readonly inputs: readonly ValueInfo[];
-  /** What it gives. */
+  /** The outputs. */
   readonly outputs: readonly ValueInfo[];
 }
 
@@ -99,9 +99,9 @@ export interface GraphParts {
 export interface Node {
   /** The operator, such as "MatMul". */
   readonly op: string;
-  /** The operator set it belongs to; "" is ONNX's own. */
+  /** The operator set; "" is ONNX's own. */
   readonly domain: string;
-  /** Names of values; "" where an optional input is left out. */
+  /** Names of values; "" for an optional input that is left out. */
   readonly inputs: readonly string[];
   /** Names of values. */
   readonly outputs: readonly string[];
@@ -113,19 +113,19 @@ export interface Node {
 
 /** A named input or output of a graph. */
 export interface ValueInfo {
-  /** Its name. */
+  /** The name. */
   readonly name: string;
-  /** Its element type, of {@linkcode ELEMENT_TYPE}. */
+  /** The element type, of {@linkcode ELEMENT_TYPE}. */
   readonly elementType: number;
-  /** Its shape. */
+  /** The shape. */
   readonly shape: readonly number[];
 }
 
 /** A constant of a graph. */
 export interface Initializer extends ValueInfo {
-  /** Its bytes, little-endian, in row-major order. */
+  /** The elements' bytes, little-endian, in row-major order. */
   readonly bytes: Uint8Array;
-  /** Whether they are kept outside the file, in one of the constant's name. */
+  /** Whether they are outside of the model file, in a file with the constant's name. */
   readonly external?: boolean;
 }
 
@@ -139,7 +139,7 @@ export const ELEMENT_TYPE = {
   float64: 11,
 } as const;
 
-/** Versions of the operator sets that graphs use: ONNX's own, and ONNX Runtime's two additions. */
+/** The operator sets that graphs use and their versions: ONNX's own, and two of ONNX Runtime. */
 const OPERATOR_SETS = [
   { domain: "", version: 17 },
   { domain: "com.microsoft", version: 1 },

@@ -1,4 +1,4 @@
-/** What is asked of a device and cannot be had: too much memory, nothing at all, shapes that do not fit. */
+/** Unusual inputs of compiled functions: too large, empty, or with shapes that do not fit. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type DeviceName, openDevice } from "../device.ts";
 import { UserError } from "@nanodiffusion/base/errors";
@@ -12,13 +12,14 @@ for (const name of ["cpu", "wasm", "onnx"] as const satisfies DeviceName[]) {
   const ignore = !deviceWorks(name);
 
   Deno.test({
-    name: `compile() says so when a model is larger than memory on ${name}, and the device goes on`,
+    name:
+      `compile() throws when a model needs more memory than ${name} has, and the device still works`,
     ignore,
     fn: async () => {
       const { compile } = await openDevice(name, { threads: 1 });
       const n = 1_500_000; // n * n numbers are nine terabytes
       function attention(x: tf.Tensor): tf.Tensor {
-        // On wasm the product would try, for a minute, to make room.
+        // On wasm the product would try to allocate memory for a minute.
         if (name === "wasm") return tf.sum(tf.add(tf.zeros([n, n]), x));
         return tf.sum(tf.matMul(x as tf.Tensor2D, x as tf.Tensor2D, true, false));
       }
@@ -39,7 +40,7 @@ for (const name of ["cpu", "wasm", "onnx"] as const satisfies DeviceName[]) {
   });
 
   Deno.test({
-    name: `compile() takes a batch of nothing on ${name}`,
+    name: `compile() accepts an empty batch on ${name}`,
     ignore,
     fn: async () => {
       const { compile } = await openDevice(name, { threads: 1 });
@@ -56,7 +57,7 @@ for (const name of ["cpu", "wasm", "onnx"] as const satisfies DeviceName[]) {
   });
 
   Deno.test({
-    name: `compile() refuses shapes that do not fit with tfjs's words on ${name}`,
+    name: `compile() throws tfjs's error when shapes do not fit on ${name}`,
     ignore,
     fn: async () => {
       const { compile } = await openDevice(name, { threads: 1 });
@@ -79,14 +80,14 @@ for (const name of ["cpu", "wasm", "onnx"] as const satisfies DeviceName[]) {
   });
 
   Deno.test({
-    name: `200 calls keep no memory and no tensors on ${name}`,
+    name: `compile() leaks no memory and no tensors in 200 calls on ${name}`,
     ignore: ignore || name === "cpu",
     fn: async () => {
       const { compile } = await openDevice(name, { threads: 1 });
       const megabytes = name === "wasm" ? 1 : 4;
       const x = float32(new Float32Array(megabytes * 2 ** 18));
       const run = compile<HostArray, Named>((x) => ({ y: tf.add(x, 1), z: tf.neg(x) }));
-      // The least of the resident memory, since garbage comes and goes.
+      // The minimum of the resident memory, since the amount of garbage varies.
       const least = async (times: number) => {
         let resident = Infinity;
         for (let i = 0; i < times; i++) {
@@ -95,15 +96,15 @@ for (const name of ["cpu", "wasm", "onnx"] as const satisfies DeviceName[]) {
         }
         return resident;
       };
-      await least(100); // until there is as much garbage as there ever is
+      await least(100); // until the amount of garbage has reached its maximum
       const { numTensors } = tf.memory();
       const before = await least(50);
       await least(150);
       const grown = await least(50) - before;
       await run.dispose();
       assertEquals(tf.memory().numTensors, numTensors);
-      // If it kept one of the two results alone, it would be 200 times their size.
-      // On wasm garbage alone comes and goes by that much.
+      // A leak of one of the two results would be 200 times its size.
+      // On wasm the amount of garbage varies by that much.
       if (name === "onnx") assert(grown < 100 * megabytes, `${grown} MB more`);
     },
   });

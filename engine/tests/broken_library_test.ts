@@ -1,4 +1,4 @@
-/** Devices in an installation whose native library is broken: a copy of engine/ beside packages of its own. */
+/** Devices in an installation with a broken native library: copies of base/ and engine/ with packages of their own. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import { permitted } from "../../tests/permissions.ts";
@@ -7,7 +7,7 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const PACKAGES = ["@tensorflow/tfjs", "@tensorflow/tfjs-backend-wasm", "protobufjs"] as const;
 const LIBRARY = "bin/napi-v6/linux/x64/onnxruntime_binding.node";
 
-/** Opens onnx, and then auto; prints what became of it. */
+/** Opens onnx, and then auto, and prints the results. */
 const PROGRAM = `import { openDevice } from "./engine/device.ts";
 for (const name of ["onnx", "auto"]) {
   try {
@@ -18,7 +18,7 @@ for (const name of ["onnx", "auto"]) {
   }
 }`;
 
-/** Runs {@linkcode PROGRAM} where the library of npm:onnxruntime-node holds `library`. */
+/** Runs {@linkcode PROGRAM} with the bytes `library` as the library of npm:onnxruntime-node. */
 async function withLibrary(library: Uint8Array | undefined, flags: string[]): Promise<string[]> {
   const folder = await Deno.realPath(await Deno.makeTempDir());
   try {
@@ -60,7 +60,7 @@ async function withLibrary(library: Uint8Array | undefined, flags: string[]): Pr
 const ignore = Deno.build.os !== "linux" || Deno.build.arch !== "x86_64" ||
   !permitted({ name: "read" }, { name: "write" }, { name: "run" });
 
-/** What lies where the library should, and how the message begins that tells of it. */
+/** The bytes in place of the library, and the reason in the error's message. */
 const BROKEN: Readonly<Record<string, { bytes: () => Uint8Array | undefined; why: RegExp }>> = {
   truncated: {
     bytes: () =>
@@ -77,7 +77,7 @@ const BROKEN: Readonly<Record<string, { bytes: () => Uint8Array | undefined; why
 for (const [name, { bytes, why }] of Object.entries(BROKEN)) {
   Deno.test({
     name:
-      `openDevice() says what is wrong, and auto falls back and says so, when onnx's library is ${name}`,
+      `openDevice() explains, and auto falls back and reports it, when onnx's library is ${name}`,
     ignore,
     fn: async () => {
       const [onnx = "", auto = "", opened] = await withLibrary(bytes(), [
@@ -85,7 +85,7 @@ for (const [name, { bytes, why }] of Object.entries(BROKEN)) {
       ]);
       assertMatch(onnx, /^UserError: The onnx device does not work here \(.+\): install the pack/);
       assertMatch(onnx, why);
-      assertMatch(auto, /^auto: takes the wasm device\. .*The tensorflow-gpu device /);
+      assertMatch(auto, /^auto: using the wasm device\. .*The tensorflow-gpu device /);
       assertStringIncludes(auto, onnx.replace("UserError: ", ""));
       assertEquals(opened, "opened wasm");
     },

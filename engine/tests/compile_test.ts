@@ -7,7 +7,7 @@ import { deviceWorks } from "../../tests/devices.ts";
 
 type Named = Record<string, HostArray>;
 
-/** A convolution, a normalization and a softmax, with their gradient: enough to split over threads. */
+/** A convolution and a softmax with their gradient: enough work for several threads. */
 function gradient({ x, filter }: Record<string, tf.Tensor>): { loss: tf.Tensor; of: tf.Tensor } {
   const loss = (filter: tf.Tensor) => {
     const y = tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, "same");
@@ -25,7 +25,7 @@ for (const name of DEVICE_NAMES) {
   const open = () => openDevice(name, { threads: 2 });
 
   Deno.test({
-    name: `compile() gives back trees as deep as the function's on ${name}`,
+    name: `compile() returns the function's trees on ${name}`,
     ignore,
     fn: async () => {
       type Inputs = { values: HostArray[]; factor: HostArray; none: HostArray[] };
@@ -50,7 +50,7 @@ for (const name of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `compile() gives every element type and size back as it came on ${name}`,
+    name: `compile() preserves every element type and size on ${name}`,
     ignore,
     fn: async () => {
       const inputs: Named = {
@@ -69,7 +69,7 @@ for (const name of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `compile() computes anew when shapes, types or structure change on ${name}`,
+    name: `compile() supports changing shapes, types and structures on ${name}`,
     ignore,
     fn: async () => {
       const { compile } = await open();
@@ -92,7 +92,7 @@ for (const name of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `compile() gives results that stay when the next call comes on ${name}`,
+    name: `compile() returns results that stay valid after the next call on ${name}`,
     ignore,
     fn: async () => {
       const { compile } = await open();
@@ -123,7 +123,7 @@ for (const name of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `compile() keeps calls apart when they overlap on ${name}`,
+    name: `compile() supports overlapping calls on ${name}`,
     ignore,
     fn: async () => {
       const { compile } = await open();
@@ -135,7 +135,7 @@ for (const name of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `compile() refuses inputs whose numbers do not fit their shape or type on ${name}`,
+    name: `compile() throws when an input's data does not fit its shape or type on ${name}`,
     ignore,
     fn: async () => {
       const { compile } = await open();
@@ -145,12 +145,18 @@ for (const name of DEVICE_NAMES) {
       const short = { dtype: "float32", shape: [2, 2], data: new Float32Array(3) };
       await refused(
         { a: { b: short } },
-        'The input "a.b" has 3 numbers, but its shape [2,2] holds 4.',
+        'The input "a.b" has 3 numbers, but its shape [2,2] needs 4.',
       );
       const mistyped = { dtype: "int32", shape: [1], data: new Float32Array(1) };
-      await refused({ x: mistyped }, 'The input "x" is int32, but its data is a Float32Array.');
+      await refused(
+        { x: mistyped },
+        'The input "x" has the type int32, but its data is a Float32Array.',
+      );
       const exotic = { dtype: "int64", shape: [1], data: new BigInt64Array(1) };
-      await refused({ x: exotic }, 'The input "x" is int64, which no device holds: use float32,');
+      await refused(
+        { x: exotic },
+        'The input "x" has the type int64, which devices do not support: use float32,',
+      );
       await refused({ x: 3 }, 'Expected a tensor at "x", found number.');
       await refused({ x: undefined }, 'Expected a tensor at "x", found undefined.');
       await refused({ x: [null] }, 'Expected a tensor at "x.0", found null.');
@@ -159,7 +165,7 @@ for (const name of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `compile() refuses results that are no tensors on ${name}`,
+    name: `compile() throws when a result is not a tensor on ${name}`,
     ignore,
     fn: async () => {
       const { compile } = await open();
@@ -174,7 +180,7 @@ for (const name of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `compile() leaves no tensors behind when it works and when it fails on ${name}`,
+    name: `compile() leaks no tensors when it succeeds and when it throws on ${name}`,
     ignore,
     fn: async () => {
       const { compile } = await open();
@@ -199,7 +205,7 @@ for (const name of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `compile() gives the same bits twice on ${name}`,
+    name: `compile() returns the same bits in every call on ${name}`,
     ignore,
     fn: async () => {
       const inputs = {
@@ -219,7 +225,7 @@ for (const name of DEVICE_NAMES) {
 }
 
 Deno.test({
-  name: "compile() gives the same on every device that works here",
+  name: "compile() returns the same results on all devices that work here",
   ignore: DEVICE_NAMES.filter(deviceWorks).length < 2,
   fn: async () => {
     const inputs = {

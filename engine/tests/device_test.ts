@@ -6,7 +6,7 @@ import * as tf from "../tf.ts";
 import { type HostArray, scalar } from "../tree.ts";
 import { deviceWorks } from "../../tests/devices.ts";
 
-Deno.test("openDevice() lists the devices when there is none of that name", async () => {
+Deno.test("openDevice() throws an error with all names when the name is unknown", async () => {
   const error = await assertRejects(() => openDevice("tpu" as DeviceName), UserError);
   assertEquals(error.exitCode, EXIT.usage);
   assertEquals(
@@ -17,12 +17,12 @@ Deno.test("openDevice() lists the devices when there is none of that name", asyn
 
 for (const name of DEVICE_NAMES) {
   Deno.test({
-    name: `openDevice() tells name, threads and time of ${name}`,
+    name: `openDevice() returns a device with name, threads and time for ${name}`,
     ignore: !deviceWorks(name),
     fn: async () => {
       const device = await openDevice(name, { threads: 2 });
       assertEquals(device.name, name);
-      // libtensorflow's threads are chosen once a process, perhaps by another test.
+      // libtensorflow's threads are set once for a process, perhaps by another test.
       if (name.startsWith("onnx")) assertEquals(device.threads, 2);
       else if (!usesTensorFlow(name)) assertEquals(device.threads, 1);
       assertEquals(device.milliseconds, 0);
@@ -39,7 +39,7 @@ for (const name of DEVICE_NAMES) {
 }
 
 Deno.test({
-  name: "openDevice() takes the first device that works for auto, and says why not those before it",
+  name: "openDevice() opens the first device that works for auto, and logs why earlier ones do not",
   ignore: !deviceWorks("wasm"),
   fn: async () => {
     const lines: string[] = [];
@@ -47,7 +47,7 @@ Deno.test({
     const rank = AUTO_ORDER.findIndex((name) => name === device.name);
     assert(rank >= 0);
     assertEquals(lines.length, 1);
-    assertStringIncludes(lines[0]!, `auto: takes the ${device.name} device.`);
+    assertStringIncludes(lines[0]!, `auto: using the ${device.name} device.`);
     for (const name of AUTO_ORDER.slice(0, rank)) {
       assertStringIncludes(lines[0]!, `The ${name} device`);
     }
@@ -58,7 +58,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openDevice() refuses a second device that does not get along with the first",
+  name: "openDevice() throws for a second device that cannot share a process with the first",
   ignore: !deviceWorks("tensorflow"),
   fn: async () => {
     await openDevice("tensorflow");

@@ -17,7 +17,7 @@ const FACTORS: AdamNumbers = {
   average: 0.125,
 };
 
-// Lengths that fill groups of four, and that do not.
+// Multiples of four, and other lengths.
 for (const count of [1, 7, 64]) {
   Deno.test(`adamMemory() does Adam's arithmetic on ${count} numbers`, () => {
     const memory = adamMemory(count);
@@ -70,7 +70,7 @@ for (const count of [1, 7, 64]) {
   });
 }
 
-Deno.test("adamMemory() does to ranges, one after the other, what it does to the whole", () => {
+Deno.test("update() of consecutive ranges equals one update of all", () => {
   for (const [average, rule] of [[true, "adam"], [false, "adam"], [true, "adamax"]] as const) {
     const [whole, pieces, part] = Array.from({ length: 3 }, () => {
       const memory = adamMemory(30, { average });
@@ -93,7 +93,7 @@ Deno.test("adamMemory() does to ranges, one after the other, what it does to the
   }
 });
 
-Deno.test("adamMemory() does the same arithmetic without an average", () => {
+Deno.test("update() has the same results without an average", () => {
   const [with_, without] = [adamMemory(7), adamMemory(7, { average: false })];
   for (const memory of [with_, without]) {
     for (const vector of ["parameters", "mean", "gradient"] as const) {
@@ -107,12 +107,12 @@ Deno.test("adamMemory() does the same arithmetic without an average", () => {
   assertEquals([...without.average], [...without.parameters]);
 });
 
-Deno.test("adamMemory() starts with zeros", () => {
+Deno.test("adamMemory() is filled with zeros", () => {
   const memory = adamMemory(5);
   for (const vector of VECTORS) assertEquals([...memory[vector]], [0, 0, 0, 0, 0]);
   assertEquals(memory.gradientNorm(), 0);
 });
 
-Deno.test("adamMemory() says how large a model may be", () => {
+Deno.test("adamMemory() throws an error with the largest possible size", () => {
   assertThrows(() => adamMemory(1e9), UserError, "use one of at most 214748364");
 });

@@ -13,7 +13,7 @@ import {
   wasmModule,
 } from "../fused_wasm_code.ts";
 
-/** A module with one function, beside a page of memory. */
+/** A module with one function, and a page of memory. */
 function instantiate(module: Uint8Array<ArrayBuffer>) {
   const memory = new WebAssembly.Memory({ initial: 1 });
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module), {
@@ -22,7 +22,7 @@ function instantiate(module: Uint8Array<ArrayBuffer>) {
   return { floats: new Float32Array(memory.buffer), exports };
 }
 
-Deno.test("wasmModule() makes a loop over memory from nested calls", () => {
+Deno.test("wasmModule() assembles a loop over memory", () => {
   const [length, factor, offset] = [0, 1, 2];
   const { floats, exports } = instantiate(wasmModule([{
     name: "scale",
@@ -40,7 +40,7 @@ Deno.test("wasmModule() makes a loop over memory from nested calls", () => {
   assertEquals([...floats.subarray(0, 12)], [3, 6, 9, 12, 15, 18, 21, 24, 9, 10, 11, 12]);
 });
 
-Deno.test("wasmModule() has arithmetic on four floats and on two doubles", () => {
+Deno.test("wasmModule() assembles arithmetic on four floats and on two doubles", () => {
   const value = load(small(0));
   const { add, sub, div, sqrt } = f32x4;
   const { floats, exports } = instantiate(wasmModule([{

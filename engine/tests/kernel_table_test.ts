@@ -18,13 +18,13 @@ function rowsOf(table: string): Map<string, string[]> {
 }
 
 Deno.test({
-  name: "docs/kernels.md says what is registered: if not, run `deno task docs:kernels`",
+  name: "docs/kernels.md is up to date: if not, run `deno task docs:kernels`",
   ignore,
   fn: async () => assertEquals(await Deno.readTextFile(KERNEL_TABLE), await kernelTable()),
 });
 
 Deno.test({
-  name: "kernelTable() says of onnx, cpu and wasm what is there once they are open",
+  name: "kernelTable() lists the kernels that onnx, cpu and wasm have after they are opened",
   ignore: ignore || !deviceWorks("onnx") || !deviceWorks("wasm"),
   fn: async () => {
     const rows = rowsOf(await kernelTable());

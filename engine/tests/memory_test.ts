@@ -8,7 +8,7 @@ import { deviceWorks } from "../../tests/devices.ts";
 type Trees = Record<"a" | "b" | "out", HostArray>;
 type Result = Record<"out", HostArray>;
 
-Deno.test("overlap() tells arrays that share bytes from those that share a buffer only", () => {
+Deno.test("overlap() is true for arrays that share bytes, and false for arrays that only share a buffer", () => {
   const memory = new Float32Array(8);
   const part = (from: number, to: number) => float32(memory.subarray(from, to));
   assert(overlap(part(0, 4), part(3, 5)) && overlap(part(3, 5), part(0, 4)));
@@ -19,7 +19,7 @@ Deno.test("overlap() tells arrays that share bytes from those that share a buffe
 
 const ignore = !deviceWorks("onnx");
 
-/** Runs `fn` with results at "out" in place; tells what it gave, and whether it was put there. */
+/** Runs `fn` with results at "out" in place. Returns the result, and whether it is in place. */
 async function inPlace(
   fn: (inputs: Record<keyof Trees, tf.Tensor>) => { out: tf.Tensor },
   inputs: Trees,
@@ -31,13 +31,13 @@ async function inPlace(
   return { values: [...out.data], there: out.data === inputs.out.data };
 }
 
-/** A product that needs more than one pass over what would be overwritten. */
+/** A product that needs more than one pass over the input that would be overwritten. */
 const product = ({ a, b }: Record<string, tf.Tensor>) => ({
   out: tf.matMul(a as tf.Tensor2D, b as tf.Tensor2D),
 });
 
 Deno.test({
-  name: "updatesInPlace() has a result written where it is to lie, when nothing else is there",
+  name: "updatesInPlace() writes a result over an input that the function does not read",
   ignore,
   fn: async () => {
     const memory = new Float32Array(12);
@@ -58,7 +58,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "updatesInPlace() has an empty result written nowhere, and keeps what is there between calls",
+    "updatesInPlace() leaves the array of an empty result unchanged, and preserves results between calls",
   ignore,
   fn: async () => {
     const { compile } = await openDevice("onnx", { threads: 1 });
@@ -79,7 +79,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "updatesInPlace() leaves an input alone that the function reads",
+  name: "updatesInPlace() does not overwrite an input that the function reads",
   ignore,
   fn: async () => {
     const inputs = {
@@ -87,7 +87,7 @@ Deno.test({
       b: float32([0, 1, 1, 0], [2, 2]),
       out: float32([1, 2, 3, 4], [2, 2]),
     };
-    // Were it overwritten row by row, the second factor would be gone.
+    // Overwriting it row by row would destroy the second factor.
     const square = ({ out }: Record<string, tf.Tensor>) => ({
       out: tf.add(tf.matMul(out as tf.Tensor2D, out as tf.Tensor2D), tf.transpose(out!)),
     });
@@ -99,7 +99,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "updatesInPlace() leaves an input alone that overlaps what is read, or has another shape or type",
+    "updatesInPlace() does not overwrite an input that overlaps another, or has another shape or type",
   ignore,
   fn: async () => {
     const memory = Float32Array.of(1, 2, 3, 4, 9, 9);

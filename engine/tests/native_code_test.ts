@@ -3,17 +3,16 @@ import { isTruncated } from "../native_code.ts";
 import { permitted } from "../../tests/permissions.ts";
 
 Deno.test({
-  name:
-    "isTruncated() tells whole native code from what lacks its end, and leaves other files alone",
+  name: "isTruncated() is true for native code without its end, and false for other files",
   ignore: Deno.build.os !== "linux" || !permitted({ name: "read" }, { name: "write" }),
   fn: async () => {
     const folder = await Deno.makeTempDir();
     try {
       const whole = Deno.readFileSync(Deno.execPath()).subarray(0, 64).slice();
       const view = new DataView(whole.buffer);
-      view.setBigUint64(40, 1000n, true); // where the sections' table is
-      view.setUint16(58, 64, true); // an entry
-      view.setUint16(60, 3, true); // entries
+      view.setBigUint64(40, 1000n, true); // offset of the section table
+      view.setUint16(58, 64, true); // size of an entry
+      view.setUint16(60, 3, true); // number of entries
       const sized = async (size: number, header: Uint8Array = whole) => {
         const bytes = new Uint8Array(size);
         bytes.set(header.subarray(0, size));
@@ -31,7 +30,7 @@ Deno.test({
   },
 });
 
-/** Opens all files that may be open, closes some, and prints what is said then. */
+/** Reaches the limit of open files, closes some, and prints the errors. */
 const EXHAUSTED = `
 import { openFilesError } from "../native_code.ts";
 import { loadOnnxRuntime } from "../onnx_library.ts";
@@ -40,7 +39,7 @@ console.log(openFilesError(path));
 const held = [];
 try {
   while (held.length < 1000) held.push(Deno.openSync(path));
-} catch { /* as many as may be */ }
+} catch { /* the limit is reached */ }
 for (let left = 0; left < 5; left++) {
   console.log(openFilesError(path)?.code);
   held.pop().close();
@@ -56,7 +55,8 @@ await loadOnnxRuntime().then(() => console.log("loaded"), (error) => console.log
 `;
 
 Deno.test({
-  name: "openFilesError() is the system's, and loadOnnxRuntime()'s, when no more files may be open",
+  name:
+    "openFilesError() returns, and loadOnnxRuntime() throws, the system's error at the limit of open files",
   ignore: Deno.build.os !== "linux" || Deno.build.arch !== "x86_64" ||
     !permitted({ name: "read" }, { name: "write" }, { name: "run" }),
   fn: async () => {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { permitted } from "../../tests/permissions.ts";
 
 Deno.test({
-  name: "openDevice() keeps ONNX Runtime from writing anything into the user's folders",
+  name: "openDevice() prevents ONNX Runtime from writing to the user's folders",
   ignore: Deno.build.os !== "linux" ||
     !permitted({ name: "read" }, { name: "write" }, { name: "run" }, { name: "env" }),
   fn: async () => {
@@ -32,7 +32,7 @@ Deno.test({
   },
 });
 
-/** Deno's own folder, which would be made in the new home otherwise. */
+/** Deno's own folder, which would otherwise be made in the new home folder. */
 async function denoFolder(): Promise<string> {
   const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
   return JSON.parse(new TextDecoder().decode(stdout)).denoDir;

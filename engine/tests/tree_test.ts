@@ -31,7 +31,7 @@ Deno.test("float32(), int32() and scalar() wrap typed arrays and convert lists",
   assertEquals(scalar(3), { dtype: "float32", shape: [], data: Float32Array.of(3) });
 });
 
-Deno.test("isHostArray() and isTensor() tell leaves from branches", () => {
+Deno.test("isHostArray() and isTensor() distinguish leaves from branches", () => {
   const tensor = tf.scalar(1);
   assert(isHostArray(scalar(1)) && !isHostArray([scalar(1)]) && !isHostArray({ data: scalar(1) }));
   assert(isTensor(tensor) && !isTensor([tensor]) && !isTensor({ tensor }));
@@ -40,7 +40,7 @@ Deno.test("isHostArray() and isTensor() tell leaves from branches", () => {
 
 const TREE = { a: [scalar(1), { deep: scalar(2) }], b: {}, c: [], "d.e": scalar(3) };
 
-Deno.test("leavesOf() gives leaves in order with their paths", () => {
+Deno.test("leavesOf() returns leaves in order with their paths", () => {
   const leaves = leavesOf(TREE, isHostArray).map(({ leaf, path }) => [path, leaf.data[0]]);
   assertEquals(leaves, [["a.0", 1], ["a.1.deep", 2], ["d.e", 3]]);
   assertEquals(leavesOf(scalar(5), isHostArray).map(({ path }) => path), [""]);
@@ -60,7 +60,7 @@ Deno.test("mapTree() replaces leaves and keeps empty branches", () => {
   });
 });
 
-Deno.test("mapTree() says where something is that is no tensor", () => {
+Deno.test("mapTree() throws an error with the path of a value that is not a tensor", () => {
   const refused = (tree: unknown, message: string) =>
     assertThrows(() => leavesOf(tree as HostArray, isHostArray), UserError, message);
   refused(null, 'Expected a tensor at "", found null.');
@@ -73,25 +73,25 @@ Deno.test("mapTree() says where something is that is no tensor", () => {
   assertEquals(leavesOf(bare, isHostArray).length, 1);
 });
 
-Deno.test("checkHostArray() names the input whose numbers do not fit", () => {
+Deno.test("checkHostArray() throws an error with the input's path when the data does not fit", () => {
   checkHostArray(float32([1, 2], [2, 1]), "x");
   checkHostArray({ dtype: "bool", shape: [], data: Uint8Array.of(1) }, "x");
   const refused = (array: HostArray, message: string) =>
     assertThrows(() => checkHostArray(array, "x"), UserError, message);
-  refused(float32([1, 2], [3]), 'The input "x" has 2 numbers, but its shape [3] holds 3.');
+  refused(float32([1, 2], [3]), 'The input "x" has 2 numbers, but its shape [3] needs 3.');
   refused(
     { dtype: "float32", shape: [1], data: Int32Array.of(1) },
-    'The input "x" is float32, but its data is a Int32Array.',
+    'The input "x" has the type float32, but its data is a Int32Array.',
   );
   refused(
     { dtype: "float16" as "float32", shape: [1], data: Float32Array.of(1) },
-    'The input "x" is float16, which no device holds: use float32, int32, bool.',
+    'The input "x" has the type float16, which devices do not support: use float32, int32, bool.',
   );
 });
 
-Deno.test("resultType() refuses what the host has no array for", () => {
+Deno.test("resultType() throws when the host has no array for the type", () => {
   const [number, text] = [tf.scalar(1, "int32"), tf.scalar("a")];
   assertEquals(resultType(number, "y"), "int32");
-  assertThrows(() => resultType(text, "y"), UserError, 'The result "y" is string');
+  assertThrows(() => resultType(text, "y"), UserError, 'The result "y" has the type string');
   tf.dispose([number, text]);
 });

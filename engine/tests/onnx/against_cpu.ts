@@ -1,4 +1,4 @@
-/** Runs functions on the onnx device and on tfjs's cpu backend, and compares. */
+/** Compares functions on the onnx device with tfjs's cpu backend. */
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { openDevice } from "../../device.ts";
@@ -8,21 +8,21 @@ import { type DType, float32, type HostArray, int32, sizeOf } from "../../tree.t
 import { randomStream } from "../../../nn/random.ts";
 import { assertAllClose } from "../../../tests/assert_close.ts";
 
-/** Layouts that kernels are tried in: with blocks as this processor has them, and without any. */
+/** The layouts of tests: blocked as on this processor, and plain only. */
 export const LAYOUTS = ["blocked", "plain"] as const;
 
 /** A layout's name. */
 export type Layout = typeof LAYOUTS[number];
 
-/** How properties are run: the same cases each time, few enough for seconds. */
+/** The options of property-based tests: the same cases each time, few enough to take seconds. */
 export const RUNS = { seed: 20_250_701, numRuns: 5, endOnFailure: true } as const;
 
-/** A function of named tensors that gives named tensors. */
+/** A function from named tensors to named tensors. */
 export type NamedFunction = (
   inputs: Record<string, tf.Tensor>,
 ) => Record<string, tf.Tensor>;
 
-/** Runs something with the onnx backend's block size as the layout wants it, and puts it back. */
+/** Runs a function with the onnx backend's block size set for a layout. */
 export async function inLayout<Result>(layout: Layout, fn: () => Promise<Result>): Promise<Result> {
   const backend = await initializeBackend();
   const probed = backend.blockSize;
@@ -35,7 +35,7 @@ export async function inLayout<Result>(layout: Layout, fn: () => Promise<Result>
 }
 
 /**
- * Asserts that a function gives the same on the onnx device as on the cpu device: names, element
+ * Asserts that a function has equal results on the onnx device and on the cpu device: names, element
  * types, shapes and values; int32 and bool to the last bit.
  */
 export async function assertSameAsCpu(
@@ -78,7 +78,7 @@ export function drawn(seed: number, shape: readonly number[]): HostArray {
   return float32(smooth.map((value, i) => i % 2 === 0 ? value : halves[i]! / 2), shape);
 }
 
-/** Random numbers of a shape, no two of which are equal. */
+/** Distinct random numbers of a shape. */
 export function drawnApart(seed: number, shape: readonly number[]): HostArray {
   return float32(randomStream(seed).normal(sizeOf(shape)).map((v, i) => v + i * 1e-6), shape);
 }
@@ -98,13 +98,13 @@ export function drawnBooleans(seed: number, shape: readonly number[]): HostArray
   return { dtype: "bool", shape, data: Uint8Array.from(drawnIntegers(seed, shape, 0, 2).data) };
 }
 
-/** Random numbers of a type. */
+/** Random elements of a type. */
 export function drawnAs(dtype: DType, seed: number, shape: readonly number[]): HostArray {
   if (dtype === "bool") return drawnBooleans(seed, shape);
   return dtype === "int32" ? drawnIntegers(seed, shape, -9, 10) : drawn(seed, shape);
 }
 
-/** Channels that make whole blocks of 8 or 16, and some that do not. */
+/** Numbers of channels: some are multiples of 8 or 16, some are not. */
 export const channelCounts = fc.constantFrom(1, 3, 8, 12, 16, 32);
 
 /** Shapes of small images [N, H, W, C]. */
@@ -115,5 +115,5 @@ export const imageShapes = fc.tuple(
   channelCounts,
 );
 
-/** Seeds of the numbers that a case is filled with. */
+/** Seeds of the random numbers of a case. */
 export const seeds = fc.nat(1_000_000);

@@ -10,13 +10,13 @@ type Inputs = { x: HostArray };
 
 const ignore = !deviceWorks("onnx");
 
-/** Compiles a function for the onnx device. */
+/** Compiles a function on the onnx device. */
 async function compiled(fn: (inputs: { x: tf.Tensor }) => tf.Tensor) {
   const { compile } = await openDevice("onnx", { threads: 1 });
   return compile<Inputs, HostArray>(fn);
 }
 
-/** What a function of one number is refused with. */
+/** The message of the error of a function of one number. */
 async function refusal(fn: (inputs: { x: tf.Tensor }) => tf.Tensor): Promise<string> {
   const run = await compiled(fn);
   return (await assertRejects(() => run({ x: scalar(1) }), UserError)).message;
@@ -44,7 +44,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "compile() forgets the signature unused longest when there are many on onnx",
+  name: "compile() drops the least recently used signature when there are many on onnx",
   ignore,
   fn: async () => {
     const traced: number[] = [];
@@ -57,7 +57,7 @@ Deno.test({
       assertEquals(data[0], length);
     };
     for (let length = 1; length <= 16; length++) await sum(length);
-    await sum(1); // used again, so that 2 is the one unused longest
+    await sum(1); // used again, so that 2 is the least recently used
     await sum(17);
     await sum(1);
     assertEquals(traced.length, 17);
@@ -83,7 +83,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "compile() names the kernel and the operation when onnx lacks it",
+  name: "compile() throws an error with the kernel and the operation when onnx lacks the kernel",
   ignore,
   fn: async () => {
     assertMatch(
@@ -98,7 +98,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "compile() explains when traced code reads a value",
+  name: "compile() throws when traced code reads a value",
   ignore,
   fn: async () => {
     for (const read of [(x: tf.Tensor) => x.dataSync(), (x: tf.Tensor) => x.arraySync()]) {
@@ -116,7 +116,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "compile() refuses tensors from outside, compiled code inside and strings",
+  name: "compile() throws for tensors of other devices, nested calls and strings",
   ignore,
   fn: async () => {
     await tf.setBackend("cpu");
@@ -147,7 +147,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "trace() leaves the backend as it was and works again when the function fails",
+  name: "trace() restores the backend when the function throws, and works again",
   ignore,
   fn: async () => {
     const backend = await initializeBackend();

@@ -1,7 +1,7 @@
-/** Reads ONNX models back, by a description of their messages that is not the one they are written by. */
+/** Decodes ONNX models with a description of the messages that is independent of proto.ts. */
 import protobuf from "protobufjs";
 
-/** The messages of onnx.proto that models here are made of. */
+/** The messages of onnx.proto that models contain. */
 const ModelProto = protobuf.parse(`
   syntax = "proto2";
   message AttributeProto {
@@ -36,17 +36,17 @@ const ModelProto = protobuf.parse(`
   message ValueInfoProto { optional string name = 1; optional TypeProto type = 2; }
 `).root.lookupType("ModelProto");
 
-/** A model as an object. Fields that are absent count as fields that hold their default. */
+/** A model as an object. Absent fields have their defaults. */
 export function decodeModel(bytes: Uint8Array): Record<string, unknown> {
   const options = { longs: String, bytes: Array, defaults: true };
   return ModelProto.toObject(ModelProto.decode(bytes), options);
 }
 
-/** What tests ask of a node: its operator, and its attributes that are integers. */
+/** A node's operator and its integer attributes. */
 export interface DecodedNode {
   /** The operator. */
   readonly op: string;
-  /** Integers by the attribute's name. */
+  /** Integers by the name of the attribute. */
   readonly integers: Readonly<Record<string, number>>;
 }
 
@@ -61,7 +61,7 @@ export function nodes(bytes: Uint8Array): DecodedNode[] {
   }));
 }
 
-/** The operators of a model's nodes in order; a model may hold the same one more than once. */
+/** The operators of a model's nodes in order, with repetitions. */
 export function operators(bytes: Uint8Array): string[] {
   return nodes(bytes).map(({ op }) => op);
 }

@@ -1,26 +1,26 @@
-/** Convolutions and poolings of every kind. */
+/** Arbitrary geometries of convolutions and pooling, for property-based tests. */
 import fc from "fast-check";
 import * as tf from "../../tf.ts";
 
-/** One convolution, or one pooling where the output's channels are not asked for. */
+/** The geometry of one convolution, or of one pooling without output channels. */
 export interface Geometry {
-  /** Samples: with 16 and 32 the blocked weight gradient is used, which divides them into blocks. */
+  /** The number of samples. With 16 and 32 the filter gradient uses the blocked layout. */
   samples: number;
   /** Height and width of the image. */
   size: [number, number];
-  /** Channels of the image. */
+  /** The number of channels of the image. */
   inChannels: number;
-  /** Channels of the result. */
+  /** The number of channels of the result. */
   outChannels: number;
   /** Height and width of the filter. */
   filter: [number, number];
-  /** Steps down and across. */
+  /** The vertical and horizontal strides. */
   strides: [number, number];
-  /** Zeros around the image, as tfjs takes them. */
+  /** The padding, in tfjs's format. */
   pad: "same" | "valid" | number | tf.backend_util.ExplicitPadding;
 }
 
-/** The commonest: 1x1, 3x3 and the 4x4 of upsampling, stride 1 or 2, zeros around. */
+/** Common geometries: 1x1, 3x3 and the 4x4 of upsampling, stride 1 or 2, padded. */
 const usual = fc.record({
   filter: fc.constantFrom<[number, number]>([1, 1], [3, 3], [4, 4]),
   strides: fc.constantFrom<[number, number]>([1, 1], [2, 2]),
@@ -33,14 +33,14 @@ const explicitPad = fc.tuple(side, side).map(
   ([vertical, horizontal]): Geometry["pad"] => [[0, 0], vertical, horizontal, [0, 0]],
 );
 
-/** A number of zeros for all sides is left out: tfjs 4.22 takes filter and strides as square there. */
+/** No padding by one number for all sides: tfjs 4.22 then treats filter and strides as square. */
 const rare = fc.record({
   filter: fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 })),
   strides: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
   pad: fc.oneof(fc.constantFrom<Geometry["pad"]>("same", "valid"), explicitPad),
 });
 
-/** The size of the result, down and across, as tfjs works it out. */
+/** The height and width of the result, as tfjs computes them. */
 export function outputSize(geometry: Geometry): [number, number] {
   const { samples, size, inChannels, outChannels, filter, strides, pad } = geometry;
   const { outHeight, outWidth } = tf.backend_util.computeConv2DInfo(
@@ -68,7 +68,7 @@ export const geometries: fc.Arbitrary<Geometry> = fc.tuple(
   return height > 0 && width > 0;
 });
 
-/** A geometry in one line, for the names of results. */
+/** A geometry in one line, for messages. */
 export function describe(geometry: Geometry): string {
   const { samples, size, inChannels, outChannels, filter, strides, pad } = geometry;
   return `${samples} of ${size.join("x")}x${inChannels} to ${outChannels}, ${filter.join("x")}, ` +

@@ -5,7 +5,7 @@ import { type HostArray, sizeOf } from "../../tree.ts";
 import { deviceWorks } from "../../../tests/devices.ts";
 import { assertSameAsCpu, drawn, drawnApart, RUNS, seeds } from "./against_cpu.ts";
 
-/** An operation, and the shapes of what it is differentiated by. */
+/** An operation, and the shapes of the inputs of its gradient. */
 type Case = readonly [(...inputs: never[]) => tf.Tensor, ...number[][]];
 
 const image = [2, 5, 6, 3];
@@ -50,10 +50,10 @@ const POSITIVE = [tf.acosh, tf.log, tf.log1p, tf.reciprocal, tf.rsqrt, tf.sqrt];
 /** Functions of numbers between -1 and 1. */
 const SMALL = [tf.acos, tf.asin, tf.atanh];
 
-/** Functions of two tensors, of which the second is broadcast and positive. */
+/** Functions of two tensors. The second one broadcasts and is positive. */
 const BINARY = [tf.add, tf.atan2, tf.div, tf.mod, tf.mul, tf.pow, tf.sub];
 
-/** Functions of two tensors of one shape: tfjs 4.22 forgets to add up their gradients where one is broadcast. */
+/** Functions of two tensors of equal shapes. tfjs 4.22 does not sum their gradients when one broadcasts. */
 const EVEN = [tf.maximum, tf.minimum, tf.squaredDifference];
 
 const REDUCTIONS: Record<string, Case> = {
@@ -106,7 +106,7 @@ const SHAPES: Record<string, Case> = {
   prelu: [(x: tf.Tensor, alpha: tf.Tensor) => tf.prelu(x, alpha), [2, 3], [3]],
 };
 
-/** Added to the tensor itself, so that something is left of the gradient. */
+/** Operations that are added to the tensor itself, because their own gradients are zero. */
 const beside = (fn: (x: tf.Tensor) => tf.Tensor) => (x: tf.Tensor) =>
   tf.add(tf.square(x), tf.sum(tf.cast(fn(x), "float32")));
 
@@ -190,7 +190,7 @@ const NETWORKS: Record<string, Case> = {
   maxPool3d: [(x: tf.Tensor5D) => tf.maxPool3d(x, 2, 2, "same"), [2, 5, 6, 3, 2]],
   avgPool3d: [(x: tf.Tensor5D) => tf.avgPool3d(x, 2, 2, "same"), [2, 5, 6, 3, 2]],
   resizeBilinear: [(x: tf.Tensor4D) => tf.image.resizeBilinear(x, [7, 5]), [2, 3, 3, 2]],
-  // One sample: see the tests of resizes.
+  // One sample: see resize_test.ts.
   resizeNearestNeighbor: [
     (x: tf.Tensor4D) => tf.image.resizeNearestNeighbor(x, [7, 5]),
     [1, 3, 4, 2],
@@ -210,7 +210,7 @@ const NETWORKS: Record<string, Case> = {
   ],
 };
 
-/** The gradients by all inputs of a sum of the results, in which no two have the same weight. */
+/** The gradients of a weighted sum of the results with respect to all inputs. All weights differ. */
 function gradients(fn: (...inputs: never[]) => tf.Tensor, inputs: tf.Tensor[]): tf.Tensor[] {
   const weighted = (...given: tf.Tensor[]) => {
     const y = fn(...given as never[]);
@@ -220,7 +220,7 @@ function gradients(fn: (...inputs: never[]) => tf.Tensor, inputs: tf.Tensor[]): 
   return tf.grads(weighted)(inputs);
 }
 
-/** Asserts that gradients are those of the cpu device. */
+/** Asserts that gradients agree with the cpu device. */
 async function assertSameGradients(
   cases: Record<string, readonly [(...inputs: never[]) => tf.Tensor, ...HostArray[]]>,
 ): Promise<void> {
@@ -292,16 +292,16 @@ for (const [title, cases] of Object.entries({ REDUCTIONS, SHAPES, STEPS, NETWORK
 }
 
 /**
- * Not tried: two kernels that the device does not have, and two that no operation of tfjs 4.22 calls
+ * Not tested: two kernels that the device does not have, and two that no operation of tfjs 4.22 calls
  * (tf.broadcastTo is Tile, tf.logSoftmax states its own gradient).
  */
 const NOT_TRIED = ["BroadcastTo", "ComplexAbs", "Dilation2D", "LogSoftmax"];
 
 Deno.test({
-  name: "the tests above differentiate every kernel that tfjs has a gradient of",
+  name: "the tests above cover every kernel for which tfjs has a gradient",
   fn: async () => {
     await tf.setBackend("cpu");
-    const exported: unknown[] = Object.values(tf); // the kernels' names among them
+    const exported: unknown[] = Object.values(tf); // including the kernels' names
     const differentiable = exported.filter((name): name is string =>
       typeof name === "string" && tf.getGradient(name) !== undefined
     );

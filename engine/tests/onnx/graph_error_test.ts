@@ -9,7 +9,7 @@ import { on } from "./on_backend.ts";
 
 const ignore = !deviceWorks("onnx");
 
-/** An operation whose kernel adds something that ONNX Runtime refuses, or fails at. */
+/** An operation whose kernel adds a node that ONNX Runtime refuses, or that fails. */
 async function broken(operator: "MatMul" | "Gather"): Promise<(x: tf.Tensor) => tf.Tensor> {
   await registerOnnxBackend({ threads: 1 });
   const backend = await initializeBackend();
@@ -33,7 +33,7 @@ async function broken(operator: "MatMul" | "Gather"): Promise<(x: tf.Tensor) => 
 
 for (const operator of ["MatMul", "Gather"] as const) {
   Deno.test({
-    name: `errors of ONNX Runtime name kernel, operation and model function for ${operator}`,
+    name: `GraphError contains the kernel, the operation and the model function for ${operator}`,
     ignore,
     fn: async () => {
       const operation = await broken(operator);
@@ -60,7 +60,7 @@ for (const operator of ["MatMul", "Gather"] as const) {
           UserError,
           `in Broken${operator} (tf.broken): `,
         );
-        // What the graph held is lost; what the host wrote is not, and the backend goes on.
+        // The graph's values are lost, the tensors that the host wrote are not, and the backend still works.
         assertThrows(() => other.dataSync(), UserError, "(tf.broken)");
         const z = tf.add(x, 1);
         assertEquals(z.arraySync(), [[2, 3]]);

@@ -69,7 +69,7 @@ Deno.test("constant() shares constants when type, shape and every bit are equal"
   assertEquals(graph.scalar(NaN), others[1]);
 });
 
-Deno.test("constant() keeps shapes apart when they have as many elements", () => {
+Deno.test("constant() distinguishes shapes with the same number of elements", () => {
   const graph = new Graph();
   const values = [1, 2, 3, 4];
   const names = [[4], [2, 2], [1, 4], [4, 1]].map((shape) =>
@@ -83,7 +83,7 @@ Deno.test("constant() keeps shapes apart when they have as many elements", () =>
   );
 });
 
-Deno.test("encode() leaves out what no output needs", () => {
+Deno.test("encode() leaves out nodes that no output needs", () => {
   const graph = new Graph();
   const wanted = graph.node("Neg", [graph.node("Abs", ["x"])]);
   graph.node("Exp", [graph.node("Sin", [wanted])]);
@@ -101,7 +101,7 @@ Deno.test("encode() leaves out constants that no output needs", () => {
 });
 
 Deno.test({
-  name: "an encoded graph runs when an output is an input, a constant or wanted twice",
+  name: "encode() supports outputs that are inputs, constants, or the same value twice",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const graph = new Graph();
@@ -126,7 +126,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "encode() keeps large constants out of the file, and createSession() is given them",
+  name: "encode() returns large constants apart from the file, and createSession() accepts them",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const graph = new Graph();
@@ -147,18 +147,18 @@ Deno.test({
   },
 });
 
-Deno.test("constant() takes lent numbers where they lie, and copies others", () => {
-  for (const isLent of [true, false]) {
+Deno.test("constant() uses a shared array itself, and copies others", () => {
+  for (const isShared of [true, false]) {
     const graph = new Graph();
     const memory = new Float32Array(40_000).fill(1);
     const part = memory.subarray(10_000, 30_000);
-    const name = graph.constant(isLent ? shareBuffer(part) : part, [20_000], "float32");
+    const name = graph.constant(isShared ? shareBuffer(part) : part, [20_000], "float32");
     memory.fill(2);
     const external = new Map<string, Uint8Array>();
     const sum = graph.node("Add", ["x", name]);
     graph.encode([vector("x", 20_000)], [vector(sum, 20_000)], external);
     const { buffer, byteOffset, length } = external.get(name)!;
     const found = new Float32Array(buffer as ArrayBuffer, byteOffset, length / 4);
-    assertEquals(found, new Float32Array(20_000).fill(isLent ? 2 : 1));
+    assertEquals(found, new Float32Array(20_000).fill(isShared ? 2 : 1));
   }
 });

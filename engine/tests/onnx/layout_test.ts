@@ -16,7 +16,7 @@ const ignore = !deviceWorks("onnx");
 const conv = (x: tf.Tensor, filter: tf.Tensor, strides = 1) =>
   tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, strides, "same");
 
-/** Two convolutions with element-wise work between them, as in a residual block. */
+/** Two convolutions with element-wise operations between them, as in a residual block. */
 function residual(tensors: TensorTree): tf.Tensor {
   const { x, first, second, bias, perSample } = tensors as Record<string, tf.Tensor>;
   const hidden = silu(tf.add(conv(x!, first!), bias!));
@@ -25,7 +25,8 @@ function residual(tensors: TensorTree): tf.Tensor {
 }
 
 Deno.test({
-  name: "a chain of convolutions changes the layout once at each end when channels make blocks",
+  name:
+    "a chain of convolutions changes the layout only at its ends when channels divide into blocks",
   ignore,
   fn: async () => {
     const backend = await initializeBackend();
@@ -37,7 +38,7 @@ Deno.test({
       bias: drawn(4, [2 * channels]),
       perSample: drawn(5, [2, 1, 1, 2 * channels]),
     });
-    // Filters are laid out by the same operators, from [O, I, h, w] and to b * b channels.
+    // The same operators change the layout of filters, from [O, I, h, w] and to b * b channels.
     const ofImages = nodes(model).filter(({ op, integers }) =>
       op.startsWith("Reorder") && integers["channels_last"] === 1 &&
       integers["channels"] !== channels ** 2
@@ -47,7 +48,7 @@ Deno.test({
   },
 });
 
-Deno.test("channelBroadcast() tells what has one number a channel or a sample and channel", () => {
+Deno.test("channelBroadcast() recognises one number for each channel, or for each sample and channel", () => {
   const image = [2, 3, 4, 5];
   const of = (...shape: number[]) =>
     channelBroadcast({ dataId: {}, shape, dtype: "float32" }, image);
@@ -56,7 +57,7 @@ Deno.test("channelBroadcast() tells what has one number a channel or a sample an
   assertEquals([of(1), of(4, 1), of(2, 1, 1, 1), of(3, 1, 5)], Array(4).fill(undefined));
 });
 
-Deno.test("convAttributes() spells out what ONNX Runtime would default", () => {
+Deno.test("convAttributes() states all attributes", () => {
   assertEquals(convAttributes({ kernel: [3, 1] }), {
     kernel_shape: [3, 1],
     strides: [1, 1],
@@ -67,7 +68,7 @@ Deno.test("convAttributes() spells out what ONNX Runtime would default", () => {
   });
 });
 
-/** A network that changes between layouts, levels and channel counts, with a skip connection. */
+/** A network with several layouts, resolutions and numbers of channels, and a skip connection. */
 function network(weights: Record<string, tf.Tensor>, x: tf.Tensor): tf.Tensor {
   const normed = (name: string, x: tf.Tensor) =>
     silu(groupNorm(weights, name, x as tf.Tensor4D, { groups: 2 }));
@@ -79,12 +80,12 @@ function network(weights: Record<string, tf.Tensor>, x: tf.Tensor): tf.Tensor {
   return conv(silu(joined), weights["out"]!);
 }
 
-/** Channels at the top and below; some make blocks, some do not, and some only on one side. */
+/** Numbers of channels at both levels: both, one or none of them divide into blocks. */
 const widths = fc.constantFrom([16, 32], [16, 20], [20, 16], [6, 10], [32, 32]);
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `a network and its gradients agree with the cpu device when tensors are ${layout}`,
+    name: `a network and its gradients agree with the cpu device for ${layout} tensors`,
     ignore,
     fn: () =>
       fc.assert(

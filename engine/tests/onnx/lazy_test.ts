@@ -10,7 +10,7 @@ const ignore = !deviceWorks("onnx");
 const waves = (length: number, frequency: number) =>
   Float32Array.from({ length }, (_, i) => Math.sin(frequency * i));
 
-/** Fits a line, and reads the loss every `every` steps. */
+/** Fits a line, and reads the loss once in `every` steps. */
 async function fitLine(optimizer: () => tf.Optimizer, steps: number, every = 1): Promise<number[]> {
   const xs = tf.tensor1d(waves(32, 0.7));
   const ys = tf.tidy(() => tf.add(tf.mul(xs, 3), 0.5));
@@ -41,7 +41,7 @@ const optimizers = {
 
 for (const [name, optimizer] of Object.entries(optimizers)) {
   Deno.test({
-    name: `a line is fitted by tf.train.${name} on the onnx backend as on cpu`,
+    name: `tf.train.${name} fits a line on the onnx backend as on cpu`,
     ignore,
     fn: async () => {
       const expected = await on("cpu", () => fitLine(optimizer, 30));
@@ -52,7 +52,7 @@ for (const [name, optimizer] of Object.entries(optimizers)) {
 }
 
 Deno.test({
-  name: "a small convolutional network of tf.layers learns on the onnx backend as on cpu",
+  name: "tf.layers trains a small convolutional network on the onnx backend as on cpu",
   ignore,
   fn: async () => {
     const fit = async () => {
@@ -105,7 +105,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a structure seen before reuses its session when the numbers are others",
+  name: "Recorder reuses a session when the structure is the same and the numbers differ",
   ignore,
   fn: async () => {
     const results: number[] = [];
@@ -123,7 +123,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a training loop runs one graph a step in few sessions, however rarely losses are read",
+  name: "Recorder runs one graph for each step in few sessions, however rarely losses are read",
   ignore,
   fn: async () => {
     for (const every of [1, 10, 60]) {
@@ -135,7 +135,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "200 steps leave no tensors, nothing pending and no more sessions behind",
+  name: "Recorder leaks no tensors, operations or sessions in 200 steps",
   ignore,
   fn: async () => {
     const backend = await initializeBackend();
@@ -158,7 +158,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "sessions of structures unused longest are released when there are many",
+  name: "Recorder releases the least recently used sessions when there are many",
   ignore,
   fn: async () => {
     const { recorder } = await initializeBackend();

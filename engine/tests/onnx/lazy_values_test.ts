@@ -11,7 +11,7 @@ import { counted, on } from "./on_backend.ts";
 const ignore = !deviceWorks("onnx");
 
 Deno.test({
-  name: "a read computes every tensor in use, and nothing twice",
+  name: "data() computes every tensor in use, and none twice",
   ignore,
   fn: async () => {
     const { runs } = await counted(async () => {
@@ -31,7 +31,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "tensors keep their values when arrays that they came from or were read into change",
+  name: "tensors keep their values when the arrays that they were written from or read into change",
   ignore,
   fn: () =>
     on("onnx", async () => {
@@ -47,7 +47,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "tensors of all types and sizes are read as they were written",
+  name: "data() returns the elements that were written, for all types and sizes",
   ignore,
   fn: () =>
     on("onnx", async () => {
@@ -71,7 +71,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "tensors go from one backend to the other and back when they are used there",
+  name: "tensors move between backends when they are used",
   ignore,
   fn: async () => {
     await registerOnnxBackend({ threads: 1 });
@@ -86,7 +86,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "kernels without a counterpart in ONNX are computed by the host",
+  name: "the host computes kernels that ONNX lacks",
   ignore,
   fn: () =>
     on("onnx", async () => {
@@ -100,7 +100,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "tensors of strings are the host's",
+  name: "the host computes with tensors of strings",
   ignore,
   fn: () =>
     on("onnx", async () => {
@@ -112,7 +112,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what was cloned keeps its values when the original is disposed of",
+  name: "a clone keeps its values when the original is disposed of",
   ignore,
   fn: () =>
     on("onnx", async () => {
@@ -127,12 +127,12 @@ Deno.test({
       const { numTensors } = tf.memory();
       variable.dispose();
       assertEquals(tf.memory().numTensors, numTensors - 1);
-      assertEquals(backend.numDataIds(), ids + 1); // the sum, of which the variable was a copy
+      assertEquals(backend.numDataIds(), ids + 1); // the sum, which the variable shares
     }),
 });
 
 Deno.test({
-  name: "an endless loop that reads nothing is run now and then",
+  name: "the pending operations of a loop that reads no values are run from time to time",
   ignore,
   fn: async () => {
     const { recorder } = await initializeBackend();
@@ -152,12 +152,12 @@ Deno.test({
 });
 
 Deno.test({
-  name: "compile() takes tensors from outside as constants, on a backend that is in use",
+  name: "compile() uses tensors of its own backend as constants",
   ignore,
   fn: () =>
     on("onnx", async () => {
       const { compile } = await openDevice("onnx", { threads: 1 });
-      const weight = tf.tidy(() => tf.square(tf.tensor1d([1, 2]))); // pending when tracing starts
+      const weight = tf.tidy(() => tf.square(tf.tensor1d([1, 2]))); // pending when the trace begins
       const pending = tf.add(weight, 1);
       const run = compile<{ x: HostArray }, HostArray>(({ x }) => tf.mul(x, weight));
       assertEquals(await run({ x: float32([10, 10]) }), float32([10, 40]));
@@ -170,7 +170,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "compile() refuses functions that read values with data(), and tensors that escape",
+  name: "compile() throws when a function calls data(), and tensors that leave it are unusable",
   ignore,
   fn: () =>
     on("onnx", async () => {
@@ -193,7 +193,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "registerOnnxBackend() refuses numbers of threads that are none",
+  name: "registerOnnxBackend() throws for invalid numbers of threads",
   ignore,
   fn: async () => {
     for (const threads of [0, -1, 1.5, NaN]) {
@@ -207,7 +207,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "complex numbers are the host's: a Fourier transform and back, and their arithmetic",
+  name:
+    "the host computes with complex numbers: a Fourier transform and its inverse, and arithmetic",
   ignore,
   fn: async () => {
     const backend = await initializeBackend();

@@ -1,9 +1,9 @@
-/** Running plain tfjs programs on a backend. */
+/** Runs tfjs programs on a backend. */
 import type { RecorderStatistics } from "../../onnx/recorder.ts";
 import { initializeBackend, registerOnnxBackend } from "../../onnx/register.ts";
 import * as tf from "../../tf.ts";
 
-/** Runs a tfjs program on a backend, and gives the backend back. */
+/** Runs a tfjs program on a backend, and restores the former backend. */
 export async function on<Result>(
   name: "cpu" | "onnx",
   program: () => Promise<Result>,
@@ -18,7 +18,7 @@ export async function on<Result>(
   }
 }
 
-/** What the onnx backend did in the course of a program. */
+/** The statistics of the onnx backend for a program. */
 export async function counted(
   program: () => Promise<unknown>,
 ): Promise<Pick<RecorderStatistics, "runs" | "sessionsMade">> {

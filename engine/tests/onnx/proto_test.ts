@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { ELEMENT_TYPE, encodeModel } from "../../onnx/proto.ts";
 import { decodeModel } from "./decode_model.ts";
 
-/** The model below, written by the onnx package for Python, version 1.23.2. */
+/** The model below, as written by the onnx package for Python, version 1.23.2. */
 const REFERENCE = Uint8Array.fromHex(
   "0808120d6e616e6f646966667573696f6e3abe010a780a01780a000a016312017912017a1a0a73636f70652f4f705f30" +
     "22024f702a110a016918feffffffffffffffff01a001022a0b0a0166150000003fa001012a0e0a017322064e4f5453" +
@@ -12,7 +12,7 @@ const REFERENCE = Uint8Array.fromHex(
     "170a13636f6d2e6d6963726f736f66742e6e636877631001",
 );
 
-Deno.test("encodeModel() writes what the reference implementation writes", () => {
+Deno.test("encodeModel() returns the bytes of the reference implementation", () => {
   const bytes = encodeModel({
     nodes: [{
       op: "Op",

@@ -5,7 +5,7 @@ import { runKernel } from "./run_kernel.ts";
 
 type Results = Record<string, tf.Tensor>;
 
-/** Of a tensor, one that is broadcast to it, and one with all dimensions 1. */
+/** Functions of a tensor, of one that broadcasts to it, and of one with all dimensions 1. */
 function elementwise(x: tf.Tensor, y: tf.Tensor, one: tf.Tensor): Results {
   return {
     add: tf.add(x, y),
@@ -32,7 +32,7 @@ const reductions = (x: tf.Tensor): Results => ({
   product: tf.prod(x),
 });
 
-/** Of a tensor with at least one dimension. */
+/** Functions of a tensor with at least one dimension. */
 function shapes(x: tf.Tensor): Results {
   const each = <T>(fn: (dimension: number, axis: number) => T) => x.shape.map(fn);
   const last = x.shape.length - 1;
@@ -57,7 +57,7 @@ function shapes(x: tf.Tensor): Results {
 
 for (let rank = 0; rank <= 6; rank++) {
   Deno.test({
-    name: `kernels agree with the cpu device when tensors have rank ${rank}`,
+    name: `kernels agree with the cpu device for tensors of rank ${rank}`,
     ignore: !deviceWorks("onnx"),
     fn: async () => {
       const shape = [2, 1, 3, 1, 2, 2].slice(0, rank);
@@ -77,7 +77,7 @@ for (let rank = 0; rank <= 6; rank++) {
 
 for (const shape of [[0], [0, 3], [2, 0], [2, 0, 3], [0, 2, 3, 4], [2, 3, 4, 0]]) {
   Deno.test({
-    name: `kernels agree with the cpu device when tensors are empty [${shape}]`,
+    name: `kernels agree with the cpu device for empty tensors [${shape}]`,
     ignore: !deviceWorks("onnx"),
     fn: async () => {
       await assertSameAsCpu("blocked", ({ x, one }) => ({
@@ -95,7 +95,7 @@ for (const shape of [[0], [0, 3], [2, 0], [2, 0, 3], [0, 2, 3, 4], [2, 3, 4, 0]]
 }
 
 Deno.test({
-  name: "products, convolutions and lookups agree with the cpu device when they have nothing to do",
+  name: "products, convolutions and lookups of empty tensors agree with the cpu device",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const inputs = {

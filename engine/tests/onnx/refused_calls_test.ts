@@ -1,4 +1,4 @@
-/** Calls that make no sense are refused when they are made, as by tfjs's cpu backend. */
+/** Invalid calls throw at once, as on tfjs's cpu backend. */
 import { assertEquals, assertThrows } from "@std/assert";
 import * as tf from "../../tf.ts";
 import { deviceWorks } from "../../../tests/devices.ts";
@@ -32,7 +32,7 @@ const CALLS: Readonly<Record<string, () => unknown>> = {
     tf.broadcastArgs(tf.tensor1d([1, 2], "int32"), tf.tensor1d([1, 3], "int32")),
 };
 
-/** The error of a call, or undefined. */
+/** The error that a call throws, or undefined. */
 function errorOf(call: () => unknown): string | undefined {
   try {
     tf.tidy(() => {
@@ -46,7 +46,7 @@ function errorOf(call: () => unknown): string | undefined {
 
 for (const [name, call] of Object.entries(CALLS)) {
   Deno.test({
-    name: `${name} is refused on the onnx backend with cpu's words`,
+    name: `${name} throws the same error on the onnx backend as on cpu`,
     ignore: !deviceWorks("onnx"),
     fn: async () => {
       const expected = await on("cpu", () => Promise.resolve(errorOf(call)));
@@ -58,7 +58,7 @@ for (const [name, call] of Object.entries(CALLS)) {
 }
 
 Deno.test({
-  name: "kernels refuse a product of vectors and a gradient of another size",
+  name: "kernels throw for a product of vectors and for a gradient of another size",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     on("onnx", () => {
@@ -67,7 +67,7 @@ Deno.test({
         assertThrows(
           () => runKernel("BatchMatMul", { a: tf.zeros([3]), b: tf.zeros([3]) }, attributes),
           Error,
-          "matMul takes tensors of rank 2 and more, but was given [3] and [3].",
+          "matMul needs tensors of rank 2 or more, but has [3] and [3].",
         );
         assertThrows(
           () =>

@@ -1,9 +1,9 @@
-/** Calling kernels, on tensors in either layout. */
+/** Calls kernels on tensors in either layout. */
 import * as tf from "../../tf.ts";
 
 /**
- * The tensor itself, by way of a convolution with the identity matrix. On the onnx device it is held in
- * the blocked layout from there on, if its channels divide into blocks; its values are those it had.
+ * The tensor itself, convolved with the identity matrix. Its values do not change. On the onnx device it
+ * then has the blocked layout, if its channels divide into blocks.
  *
  * @param x [N, H, W, C]
  */
@@ -14,10 +14,10 @@ export function throughConvolution(x: tf.Tensor): tf.Tensor4D {
   return tf.conv2d(x as tf.Tensor4D, tf.tensor4d(identity, [1, 1, channels, channels]), 1, 0);
 }
 
-/** What a kernel is given: tensors by name, or in a row. */
+/** A kernel's inputs: tensors by name, or a list. */
 export type KernelInputs = Record<string, tf.Tensor> | tf.Tensor[];
 
-/** Runs one kernel of the current device by its tfjs name. */
+/** Runs a kernel of the current device by its tfjs name. */
 export function runKernel(
   name: string,
   inputs: KernelInputs,
@@ -26,7 +26,7 @@ export function runKernel(
   return run(name, inputs, attributes) as tf.Tensor;
 }
 
-/** Runs one kernel that gives several tensors. */
+/** Runs a kernel with several results. */
 export function runKernelForMany(
   name: string,
   inputs: KernelInputs,

@@ -10,7 +10,8 @@ import { deviceWorks } from "../../../tests/devices.ts";
 const ignore = !deviceWorks("onnx");
 
 Deno.test({
-  name: "createSession() names the operation when ONNX Runtime refuses a graph",
+  name:
+    "createSession() throws an error with the operation's name when ONNX Runtime refuses a graph",
   ignore,
   fn: async () => {
     const graph = new Graph();
@@ -26,13 +27,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "probeBlockSize() finds the block in which a known image comes back",
+  name: "probeBlockSize() returns the block size of a reordered image",
   ignore,
   fn: async () => {
     const block = await probeBlockSize();
     assert([0, 4, 8, 16].includes(block), `${block}`);
     if (block === 0) return;
-    // Two blocks of channels, two pixels: [C/b, W, b] in memory.
+    // Two blocks of channels and two pixels: [C/b, W, b] in memory.
     const channels = 2 * block;
     const graph = new Graph();
     const domain = "com.microsoft.nchwc";

@@ -1,6 +1,6 @@
-/** Numbers that kernels are likely to get wrong. */
+/** Numbers for which kernels are likely to be wrong. */
 
-/** NaN, infinity, both zeros, halves between even and odd, large and small. */
+/** NaN, infinity, both zeros, halves, and large and small numbers. */
 export const SPECIAL: readonly number[] = [
   NaN,
   Infinity,
@@ -25,7 +25,7 @@ export const SPECIAL: readonly number[] = [
   0.3,
 ];
 
-/** Every number with every number: the first of each pair, and the second. */
+/** All pairs of numbers: their first and their second elements. */
 export function pairsOf(numbers: readonly number[]): [number[], number[]] {
   return [
     numbers.flatMap((a) => numbers.map(() => a)),

@@ -1,11 +1,11 @@
-/** Convolutions of images [N, C, H, W], by way of those of images [N, H, W, C]. */
+/** Kernels of images [N, C, H, W], computed by kernels of images [N, H, W, C]. */
 import type * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 
-/** Where each axis of [N, H, W, C] is in [N, C, H, W]. */
+/** The permutation from [N, C, H, W] to [N, H, W, C]. */
 const TO_LAST = [0, 2, 3, 1];
 
-/** Where each axis of [N, C, H, W] is in [N, H, W, C]. */
+/** The permutation from [N, H, W, C] to [N, C, H, W]. */
 const TO_FIRST = [0, 3, 1, 2];
 
 function transposed(
@@ -18,22 +18,22 @@ function transposed(
 }
 
 /**
- * Lets a kernel that knows images [N, H, W, C] take the attribute `dataFormat: "NCHW"` as well.
+ * Makes a kernel of images [N, H, W, C] support the attribute `dataFormat: "NCHW"`.
  *
- * @param images The names of its inputs that are images.
- * @param result Whether it gives images.
+ * @param images The names of the inputs that are images.
+ * @param result Whether the result is images.
  */
 export function inEitherFormat(kernel: Kernel, images: readonly string[], result: boolean): Kernel {
   return (inputs, attrs, backend) => {
     if (attrs.dataFormat !== "NCHW") return kernel(inputs, attrs, backend);
-    const turned = Object.fromEntries(
+    const transposedImages = Object.fromEntries(
       images.map((name) => [name, transposed(backend, inputs[name], TO_LAST)]),
     );
     const last = (list: unknown) => Array.isArray(list) ? TO_LAST.map((i) => list[i]) : list;
-    const given = kernel({ ...inputs, ...turned }, {
+    const given = kernel({ ...inputs, ...transposedImages }, {
       ...attrs,
       dataFormat: "NHWC",
-      pad: last(attrs.pad), // a number or a word, or a pair for each axis
+      pad: last(attrs.pad), // a number, a name, or a pair for each axis
       ...(attrs.inputShape === undefined ? {} : { inputShape: last(attrs.inputShape) }),
     }, backend) as tf.TensorInfo;
     return result ? transposed(backend, given, TO_FIRST) : given;

@@ -1,7 +1,7 @@
 /**
- * Convolutions. Where the channels divide into blocks they run in ONNX Runtime's blocked layout, whose
- * operator takes filters computed in the graph as well; a plain Conv with such a filter would go by way
- * of im2col at a fraction of the speed.
+ * Convolutions. If the channels divide into blocks, they run in ONNX Runtime's blocked layout. Its operator
+ * accepts filters that are computed in the graph. A plain Conv with such a filter would use im2col, at a
+ * fraction of the speed.
  */
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
@@ -13,7 +13,7 @@ import { inEitherFormat } from "./channels_first.ts";
 import { naryOn, op } from "../elementwise/expression.ts";
 import { reshaped } from "../shape/shape.ts";
 
-/** What tfjs works out about a convolution. */
+/** The geometry of a convolution, as tfjs computes it. */
 export type ConvInfo = tf.backend_util.Conv2DInfo;
 
 type Quad = readonly [number, number, number, number];
@@ -36,18 +36,18 @@ export function convInfo(
   );
 }
 
-/** Turns a value [N, H, W, C] to [N, C, H, W]; where C is 1 that is the same memory. */
+/** Transposes a value [N, H, W, C] to [N, C, H, W]. If C is 1, the memory is the same. */
 export function toChannelsFirst(backend: OnnxBackend, x: string, shape: readonly number[]): string {
   const [n, h, w, c] = shape as Quad;
   return c === 1 ? backend.reshape(x, [n, 1, h, w]) : backend.transpose(x, [0, 3, 1, 2]);
 }
 
-/** Turns a value [N, C, H, W] to [N, H, W, C]. */
+/** Transposes a value [N, C, H, W] to [N, H, W, C]. */
 export function toChannelsLast(backend: OnnxBackend, x: string): string {
   return backend.transpose(x, [0, 2, 3, 1]);
 }
 
-/** How a blocked convolution wants its filter. */
+/** The layout of the filter of a blocked convolution. */
 type FilterLayout =
   /** [O/b, I/b, h, w, b of I, b of O], for blocked input. */
   | "OIhwio"
@@ -55,8 +55,8 @@ type FilterLayout =
   | "OIhwo";
 
 /**
- * Lays out a filter value [O, I, h, w] for a blocked convolution. ONNX Runtime's reorders, meant for
- * images, do it on all threads; its Transpose uses one (0.3 against 1.2 ms for 128x128x3x3).
+ * Changes a filter value [O, I, h, w] to the layout of a blocked convolution. ONNX Runtime's reorder operators,
+ * made for images, use all threads; Transpose uses one (0.3 and 1.2 ms for 128x128x3x3).
  */
 export function blockFilter(
   backend: OnnxBackend,
@@ -70,10 +70,7 @@ export function blockFilter(
   const outputsLast = backend.node(
     "ReorderInput",
     [backend.reshape(filter, [o / b, b, i, h * w])],
-    {
-      ...NCHWC,
-      attributes: { channels_last: 0 },
-    },
+    { ...NCHWC, attributes: { channels_last: 0 } },
   );
   if (layout === "OIhwo") return backend.reshape(outputsLast, [o, i, h, w]);
   // [O/b, I/b, b of I, h, w, b of O] to [O/b, I/b, h, w, b of I, b of O]
@@ -86,10 +83,8 @@ export function blockFilter(
 }
 
 /**
- * A convolution of a tensor with a filter value [O, I, h, w], in the blocked layout if the channels
- * allow it.
- *
- * @param pads Top, left, bottom, right; none negative.
+ * A convolution of a tensor with a filter value [O, I, h, w], in the blocked layout if the channels divide
+ * into blocks. `pads` are top, left, bottom and right, and must not be negative.
  */
 export function convolve(backend: OnnxBackend, x: tf.TensorInfo, filter: string, options: {
   filterShape: readonly number[];
@@ -98,7 +93,7 @@ export function convolve(backend: OnnxBackend, x: tf.TensorInfo, filter: string,
   dilations: readonly [number, number];
   pads: Quad;
   bias?: string | undefined;
-  /** The filter in the layout "OIhwio", if it is to be made in another way. */
+  /** Makes the filter in the layout "OIhwio", if not by {@linkcode blockFilter}. */
   blockedFilter?: () => string;
 }): tf.TensorInfo {
   const { filterShape, outputShape, strides, dilations, pads, bias, blockedFilter } = options;
@@ -118,7 +113,7 @@ export function convolve(backend: OnnxBackend, x: tf.TensorInfo, filter: string,
     return backend.blockedTensor(value, outputShape);
   }
   if (blockedInput && o < b) {
-    // A block of output channels, of which the first few are wanted: the network's last layer.
+    // The network's last layer: one block of output channels is computed, and the first few are used.
     const { graph } = backend;
     const padded = backend.node("Pad", [filter, graph.int64s([0, 0, 0, 0, b - o, 0, 0, 0])]);
     const laidOut = blockFilter(backend, padded, [b, i, h, w], "OIhwio");
@@ -168,7 +163,7 @@ const plainConv2d: Kernel = inEitherFormat(
   true,
 );
 
-/** What goes with images [N, C, H, W]: a number for each channel, or what broadcasts by itself. */
+/** Makes a tensor broadcast over images [N, C, H, W]: one number for each channel, or any shape that does. */
 function alongChannels(backend: OnnxBackend, t: tf.TensorInfo): tf.TensorInfo {
   return t.shape.length === 1 ? reshaped(backend, t, [t.shape[0]!, 1, 1]) : t;
 }

@@ -1,12 +1,12 @@
-/** Convolutions over three dimensions, [N, D, H, W, C] with a filter [d, h, w, C, K], and their gradients. */
+/** Convolutions of [N, D, H, W, C] with filters [d, h, w, C, K], and their gradients. */
 import * as tf from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import {
   channelsFirst,
   channelsLast,
-  spreadBack,
   taps,
+  transposedConvolution,
   window3d,
   windowAttributes,
 } from "./window.ts";
@@ -47,7 +47,7 @@ export const convolutions3d: Record<string, Kernel> = {
   Conv3DBackpropInputV2: ({ dy, filter }, { inputShape, ...attrs }, backend) => {
     const { window } = geometry(inputShape, filter.shape, attrs);
     const gradient = channelsFirst(backend, backend.plain(dy), 3);
-    const value = spreadBack(backend, gradient, filterValue(backend, filter), window, 1);
+    const value = transposedConvolution(backend, gradient, filterValue(backend, filter), window, 1);
     return backend.tensor(channelsLast(backend, value, 3), inputShape);
   },
   Conv3DBackpropFilterV2: ({ x, dy }, { filterShape, ...attrs }, backend) => {

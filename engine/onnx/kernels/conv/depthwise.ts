@@ -1,4 +1,4 @@
-/** Convolutions of each channel by itself, and their gradients. A filter is [h, w, C, M]. */
+/** Depthwise convolutions of [N, H, W, C] with filters [h, w, C, M], and their gradients. */
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
@@ -8,8 +8,8 @@ import { naryOn, op } from "../elementwise/expression.ts";
 import {
   channelsFirst,
   channelsLast,
-  spreadBack,
   taps,
+  transposedConvolution,
   type Window,
   window2d,
   windowAttributes,
@@ -82,10 +82,10 @@ export const depthwiseConvolutions: Record<string, Kernel> = {
     const { window } = geometry(inputShape, filter.shape, attrs);
     const gradient = channelsFirst(backend, backend.plain(dy), 2);
     const weights = filterValue(backend, filter);
-    const value = spreadBack(backend, gradient, weights, window, inputShape[3]);
+    const value = transposedConvolution(backend, gradient, weights, window, inputShape[3]);
     return backend.tensor(channelsLast(backend, value, 2), inputShape);
   },
-  // For each tap the sums over samples and places of x times dy, channel by channel.
+  // For each tap, the sums of x * dy over samples and positions, for each channel.
   DepthwiseConv2dNativeBackpropFilter: ({ x, dy }, { filterShape, ...attrs }, backend) => {
     const { window, outShape: [n, h, w] } = geometry(x.shape, filterShape, attrs);
     const [, , c, m] = filterShape as Quad;

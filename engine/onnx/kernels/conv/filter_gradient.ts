@@ -2,17 +2,16 @@
  * Gradients of convolutions with respect to their filters:
  * dW[i, j, c, k] = sum over n, h, w of x[n, h*s + i - top, w*s + j - left, c] * dy[n, h, w, k].
  *
- * As a product of matrices this is slow, copies included. It is a convolution as well, with other
- * roles for the axes: the samples n are its input channels, dy is its filter [K, N, H, W], as large as
- * an image, and x is its image, whose width holds x's columns and channels alike: [1, N, H, W*C]. With
- * the filter's columns C apart (a dilation of C), the place (i, j*C + c) of the output is dW[i, j, c, :].
- * Where x has the blocked layout, [N, C/b, H, W*b], the blocks of channels become the batch instead.
- * The image is padded in width beforehand, because ONNX Runtime is slow at outputs that need padding
- * on the left or right.
+ * As products of matrices this is slow, because of the copies. It is computed as one convolution, with
+ * other roles for the axes. The samples n are the input channels. The filter is dy as [K, N, H, W], as
+ * large as an image. The image is x as [1, N, H, W*C]: its width contains the columns and the channels of
+ * x. With the filter's columns C apart (a dilation of C), the output at (i, j*C + c) is dW[i, j, c, :]. If
+ * x has the blocked layout, [N, C/b, H, W*b], the blocks of channels become the batch. The image's width is
+ * padded beforehand, because ONNX Runtime is slow at outputs that need padding on the left or right.
  *
- * One such convolution runs at the speed of the forward pass (370 to 510 GFLOPS for 28x28x32 to 7x7x64
- * at batch 64 on two AVX-512 cores) and needs two cheap changes of layout; a convolution for each
- * horizontal tap over shifted slices took 1.4 times as long in all, products of matrices twice.
+ * This runs at the speed of the forward pass (370 to 510 GFLOPS for 28x28x32 to 7x7x64 at batch 64 on two
+ * AVX-512 cores), and needs two cheap changes of layout. A convolution over shifted slices for each
+ * horizontal tap took 1.4 times as long in all, and products of matrices twice as long.
  */
 import type * as tf from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
@@ -24,20 +23,20 @@ import { type ConvInfo, convInfo } from "./convolution.ts";
 
 type Quad = [number, number, number, number];
 
-/** A tensor [N, H, W, C] as images for {@linkcode correlate}. */
+/** A tensor [N, H, W, C] as the image of {@linkcode correlate}. */
 interface Images {
   /** A value [outer, N, H, (left + W + right) * inner], blocked over N. */
   readonly value: string;
   /** The number of images: C / inner. */
   readonly outer: number;
-  /** Channels within the width of an image. */
+  /** The number of channels in the width of an image. */
   readonly inner: number;
 }
 
 /**
- * Swaps the first two of axes [a, b, rest]. A Gather of whole chunks runs on all threads, where
- * Transpose has one: a step of the small preset took 800 instead of 866 ms, one of 128 images of the
- * nano preset as long as before.
+ * Swaps the first two axes of [a, b, rest]. A Gather of whole chunks runs on all threads, a Transpose on one:
+ * a step of the small preset took 800 instead of 866 ms. A step of the nano preset with 128 images took as
+ * long with either.
  */
 function swapOuter(
   backend: OnnxBackend,
@@ -75,7 +74,7 @@ function asImages(
   return { value, outer, inner };
 }
 
-/** A tensor [N, H, W, K] as a filter [K, N, H, W], laid out [K/b, N/b, H, W, b of N, b of K]. */
+/** A tensor [N, H, W, K] as a filter [K, N, H, W] in the layout [K/b, N/b, H, W, b of N, b of K]. */
 function asFilter(backend: OnnxBackend, dy: tf.TensorInfo): string {
   const [n, h, w, k] = dy.shape as Quad;
   const b = backend.blockSize;
@@ -83,7 +82,7 @@ function asFilter(backend: OnnxBackend, dy: tf.TensorInfo): string {
     const split = backend.reshape(backend.plain(dy), [n / b, b, h * w, k / b, b]);
     return backend.reshape(backend.transpose(split, [3, 0, 2, 1, 4]), [k, n, h, w]);
   }
-  // b samples of blocked images are, in memory, a blocked image of b*b channels.
+  // In memory, b samples of blocked images are one blocked image of b*b channels.
   const grouped = backend.reshape(backend.blocked(dy), [n / b, b * b, (k / b) * h, w]);
   const pixels = backend.node("ReorderOutput", [grouped], {
     ...NCHWC,
@@ -93,15 +92,15 @@ function asFilter(backend: OnnxBackend, dy: tf.TensorInfo): string {
 }
 
 /**
- * Correlates one tensor with another over samples, rows and columns.
+ * Correlates two tensors over samples, rows and columns.
  *
- * @returns A value [K, C, taps down, taps across]: for every tap (i, j) the sums of
+ * @returns A value [K, C, rows of taps, columns of taps]: for every tap (i, j) the sums of
  * image[n, h*s + i - top, w*s + j - left, c] * filter[n, h, w, k].
  */
 function correlate(backend: OnnxBackend, image: tf.TensorInfo, filter: tf.TensorInfo, options: {
   taps: readonly [number, number];
   strides: readonly [number, number];
-  /** Above and to the left. */
+  /** The padding above and on the left. */
   pads: readonly [number, number];
 }): string {
   const { taps, strides, pads } = options;
@@ -128,7 +127,7 @@ function correlate(backend: OnnxBackend, image: tf.TensorInfo, filter: tf.Tensor
   return backend.reshape(backend.transpose(split, [1, 0, 4, 2, 3]), [k, c, ...taps]);
 }
 
-/** Whether {@linkcode correlate} can do it: whole blocks of samples, and no rows or columns to cut. */
+/** Whether {@linkcode correlate} can compute it: whole blocks of samples, and no rows or columns to crop. */
 function fits(backend: OnnxBackend, x: tf.TensorInfo, dy: tf.TensorInfo, info: ConvInfo): boolean {
   const { padInfo: { top, left }, filterHeight, filterWidth } = info;
   const below = (dy.shape[1]! - 1) * info.strideHeight + filterHeight - top - x.shape[1]!;
@@ -138,7 +137,7 @@ function fits(backend: OnnxBackend, x: tf.TensorInfo, dy: tf.TensorInfo, info: C
     top < filterHeight && left < filterWidth;
 }
 
-/** dW by one product of matrices a tap, for what the blocked layout cannot do. */
+/** dW by a product of matrices for each tap, for shapes that {@linkcode correlate} cannot compute. */
 function byProducts(
   backend: OnnxBackend,
   x: tf.TensorInfo,
@@ -150,7 +149,6 @@ function byProducts(
   const rows = info.batchSize * info.outHeight * info.outWidth;
   const gradient = backend.reshape(backend.plain(dy), [rows, k]);
   const { top, left, bottom, right } = padInfo;
-  // The last row and column of taps may reach beyond what the padding covers when strides leave a rest.
   const padded = backend.node("Pad", [
     backend.plain(x),
     graph.int64s([0, top, left, 0, 0, bottom, right, 0]),
@@ -193,10 +191,10 @@ export const filterGradients: Record<string, Kernel> = {
       const taps = [filterHeight, filterWidth] as const;
       const shape = attrs.filterShape;
       if (fits(backend, x, dy, info)) {
-        // Images are padded and copied once more than filters: the smaller tensor had better be the image.
+        // The image is padded, and copied once more than the filter: the smaller tensor should be the image.
         const swapped = strides[0] === 1 && strides[1] === 1 && isBlockable(backend, x) &&
           (!isBlockable(backend, dy) || dy.shape[3]! < x.shape[3]!);
-        // [K, C, h, w] is how parameters are kept: back there, these transposes to [h, w, C, K] cancel.
+        // Parameters are stored as [K, C, h, w], so later transposes cancel this one to [h, w, C, K].
         const asFilter = (value: string) =>
           backend.tensor(backend.transpose(value, [2, 3, 1, 0]), shape);
         if (isBlockable(backend, dy) && !swapped) {
@@ -205,12 +203,12 @@ export const filterGradients: Record<string, Kernel> = {
         if (swapped) {
           const pads = [filterHeight - 1 - top, filterWidth - 1 - left] as const;
           const value = correlate(backend, dy, x, { taps, strides, pads }); // [C, K, h, w]
-          // Put right before its taps, which come out reversed: Slice is no place for a transpose to pass.
+          // Transposed before its taps are reversed: transposes do not cancel across a Slice.
           const { graph } = backend;
-          const turned = backend.transpose(value, [1, 0, 2, 3]);
+          const transposed = backend.transpose(value, [1, 0, 2, 3]);
           return asFilter(
-            filterHeight * filterWidth === 1 ? turned : backend.node("Slice", [
-              turned,
+            filterHeight * filterWidth === 1 ? transposed : backend.node("Slice", [
+              transposed,
               graph.int64s([-1, -1]),
               graph.int64s([-(filterHeight + 1), -(filterWidth + 1)]),
               graph.int64s([2, 3]),

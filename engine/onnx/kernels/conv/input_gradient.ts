@@ -1,6 +1,6 @@
 /**
- * Gradients of convolutions with respect to their inputs: convolutions too, of dy with the filter transposed
- * and turned by 180 degrees; with strides, of dy with zeros between its elements.
+ * Gradients of convolutions with respect to their inputs. They are convolutions of dy with the filter
+ * transposed and rotated by 180 degrees. With strides there would be zeros between the elements of dy.
  */
 import * as tf from "../../../tf.ts";
 import { sameShape } from "../../../tree.ts";
@@ -22,10 +22,10 @@ import { sliced } from "../shape/shape.ts";
 type Quad = readonly [number, number, number, number];
 
 /**
- * Lays out, for the gradient, a filter value [O, I, h, w] transposed and turned: [I, O, h, w] in the
- * layout "OIhwio". Starts from the forward pass's layout, which the graph has already.
+ * A filter value [O, I, h, w], transposed and rotated to [I, O, h, w], in the layout "OIhwio". It is made of
+ * the forward pass's layout, which the graph contains already.
  */
-function blockTurnedFilter(
+function blockRotatedFilter(
   backend: OnnxBackend,
   filter: string,
   shape: readonly number[],
@@ -51,25 +51,25 @@ function blockTurnedFilter(
   return backend.reshape(sorted, [i, o, h, w]);
 }
 
-/** The filter value [O, I, h, w] of the gradient: transposed and turned, [I, O, h, w]. */
-function turnedFilter(backend: OnnxBackend, oihw: string, h: number, w: number): string {
+/** A filter value [O, I, h, w], transposed and rotated to [I, O, h, w]. */
+function rotatedFilter(backend: OnnxBackend, oihw: string, h: number, w: number): string {
   const { graph } = backend;
-  const turned = h * w === 1 ? oihw : backend.node("Slice", [
+  const rotated = h * w === 1 ? oihw : backend.node("Slice", [
     oihw,
     graph.int64s([-1, -1]),
     graph.int64s([-(h + 1), -(w + 1)]),
     graph.int64s([2, 3]),
     graph.int64s([-1, -1]),
   ]);
-  return backend.transpose(turned, [1, 0, 2, 3]);
+  return backend.transpose(rotated, [1, 0, 2, 3]);
 }
 
 /**
- * The input's gradient of a strided convolution, which is a transposed convolution. An output o with
- * o + top = s*m + a, a < s, is the sum over u of dy[m - u] W[s*u + a]: for each phase a an ordinary
- * convolution with every s-th tap. The phases of both axes are computed as further channels of one
- * convolution, and then put in their places. Zeros between dy's elements would do too, at s*s times the
- * arithmetic.
+ * The gradient of a strided convolution with respect to its input: a transposed convolution. With
+ * o + top = s*m + a and a < s, the gradient at position o is the sum over u of dy[m - u] W[s*u + a]. For
+ * each phase a this is an ordinary convolution with every s-th tap. One convolution computes the phases of
+ * both axes as additional channels, and a Gather puts them in order. A convolution of dy with zeros between
+ * its elements would need s*s times the arithmetic.
  */
 function stridedInputGradient(
   backend: OnnxBackend,
@@ -82,14 +82,14 @@ function stridedInputGradient(
   const b = backend.blockSize;
   const { graph } = backend;
   const [rows, columns] = [Math.ceil(h / s), Math.ceil(w / t)]; // taps of a phase
-  // Filters [K, C, h, w] to one filter [s * t * C, K, rows, columns].
+  // The filter [K, C, h, w] becomes [s * t * C, K, rows, columns].
   const padded = graph.int64s([0, 0, 0, 0, 0, 0, rows * s - h, columns * t - w]);
   const whole = rows * s === h && columns * t === w ? oihw : backend.node("Pad", [oihw, padded]);
   const phases = backend.reshape(
-    turnPhases(backend, backend.reshape(whole, [k, c, rows, s, columns, t])),
+    phaseFilters(backend, backend.reshape(whole, [k, c, rows, s, columns, t])),
     [s * t * c, k, rows, columns],
   );
-  const [m, n] = [places(info.inHeight, top, s), places(info.inWidth, left, t)];
+  const [m, n] = [phaseSize(info.inHeight, top, s), phaseSize(info.inWidth, left, t)];
   const all = convolve(backend, dy, phases, {
     filterShape: [s * t * c, k, rows, columns],
     outputShape: [info.batchSize, m, n, s * t * c],
@@ -116,22 +116,22 @@ function stridedInputGradient(
   return backend.blockedTensor(backend.reshape(picked, shape), info.inShape);
 }
 
-/** How many places m a phase has for `size` outputs. */
-function places(size: number, before: number, stride: number): number {
+/** The number of positions m of a phase for `size` positions of the input. */
+function phaseSize(size: number, before: number, stride: number): number {
   return Math.floor((size - 1 + before) / stride) + 1;
 }
 
-/** Filters [K, C, rows, s, columns, t] to [s, t, C, K, rows, columns], with the last two reversed. */
-function turnPhases(backend: OnnxBackend, filters: string): string {
+/** Transposes a filter [K, C, rows, s, columns, t] to [s, t, C, K, rows, columns] with reversed taps. */
+function phaseFilters(backend: OnnxBackend, filters: string): string {
   const { graph } = backend;
-  const turned = backend.node("Slice", [
+  const reversed = backend.node("Slice", [
     filters,
     graph.int64s([-1, -1]),
     graph.int64s([-1000, -1000]),
     graph.int64s([2, 4]),
     graph.int64s([-1, -1]),
   ]);
-  return backend.transpose(turned, [3, 5, 1, 0, 2, 4]);
+  return backend.transpose(reversed, [3, 5, 1, 0, 2, 4]);
 }
 
 function inputGradient(
@@ -146,7 +146,7 @@ function inputGradient(
   const reach = [(h - 1) * dilations[0], (w - 1) * dilations[1]] as const;
   const oihw = filterValue(backend, filter);
   if (strides[0] === 1 && strides[1] === 1) {
-    // dy is padded so that the result has the input's size.
+    // This padding of dy gives the result the size of the input.
     const pads = [
       reach[0] - padInfo.top,
       reach[1] - padInfo.left,
@@ -154,21 +154,21 @@ function inputGradient(
       reach[1] - padInfo.right,
     ] as const;
     if (pads.every((pad) => pad >= 0)) {
-      return convolve(backend, dy, turnedFilter(backend, oihw, h, w), {
+      return convolve(backend, dy, rotatedFilter(backend, oihw, h, w), {
         filterShape: [inChannels, outChannels, h, w],
         outputShape: info.inShape,
         strides: [1, 1],
         dilations,
         pads,
-        blockedFilter: () => blockTurnedFilter(backend, oihw, [outChannels, inChannels, h, w]),
+        blockedFilter: () => blockRotatedFilter(backend, oihw, [outChannels, inChannels, h, w]),
       });
     }
   } else if (
     isBlockable(backend, dy) && inChannels % backend.blockSize === 0 &&
     dilations[0] === 1 && dilations[1] === 1 &&
-    // No row or column of dy is beyond those that reach the input.
-    places(info.inHeight, padInfo.top, strides[0]) >= info.outHeight &&
-    places(info.inWidth, padInfo.left, strides[1]) >= info.outWidth
+    // Every row and column of dy affects the input.
+    phaseSize(info.inHeight, padInfo.top, strides[0]) >= info.outHeight &&
+    phaseSize(info.inWidth, padInfo.left, strides[1]) >= info.outWidth
   ) {
     return stridedInputGradient(backend, dy, oihw, info);
   }
@@ -192,10 +192,10 @@ function inputGradient(
 }
 
 /**
- * As much of the gradient of a result as the convolution has of it: tf.conv2dTranspose may ask for
- * fewer rows and columns than there are.
+ * Crops dy to the size of the convolution's result: tf.conv2dTranspose may be called with an output shape
+ * that needs fewer rows and columns of dy.
  */
-function covered(backend: OnnxBackend, dy: tf.TensorInfo, { outShape }: ConvInfo): tf.TensorInfo {
+function cropped(backend: OnnxBackend, dy: tf.TensorInfo, { outShape }: ConvInfo): tf.TensorInfo {
   if (sameShape(dy.shape, outShape)) return dy;
   tf.util.assert(
     dy.shape.length === 4 && outShape.every((size, axis) => size <= dy.shape[axis]!),
@@ -209,7 +209,7 @@ export const inputGradients: Record<string, Kernel> = {
   Conv2DBackpropInput: inEitherFormat(
     ({ dy, filter }, attrs, backend) => {
       const info = convInfo(attrs.inputShape, filter.shape, attrs);
-      return inputGradient(backend, covered(backend, dy, info), filter, info);
+      return inputGradient(backend, cropped(backend, dy, info), filter, info);
     },
     ["dy"],
     true,

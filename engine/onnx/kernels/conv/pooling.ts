@@ -9,7 +9,7 @@ import { castValue, plainAs, toInt32 } from "../elementwise/expression.ts";
 import {
   channelsFirst,
   channelsLast,
-  spreadBack,
+  transposedConvolution,
   type Window,
   window2d,
   window3d,
@@ -133,10 +133,10 @@ const averageGradient: Kernel = ({ dy, input }, attrs, backend) => {
   );
   const gradient = channelsFirst(backend, backend.plain(dy), kernel.length);
   const rows = backend.reshape(gradient, [images, 1, ...outSize]);
-  const spread = spreadBack(backend, rows, share, window, 1);
+  const gradients = transposedConvolution(backend, rows, share, window, 1);
   const first = [input.shape[0], input.shape.at(-1), ...inSize];
   return backend.tensor(
-    channelsLast(backend, backend.reshape(spread, first), kernel.length),
+    channelsLast(backend, backend.reshape(gradients, first), kernel.length),
     input.shape,
   );
 };

@@ -1,7 +1,6 @@
 /**
- * Resizing of images [N, H, W, C]. Rows and columns are chosen and weighted as tfjs does it, worked out
- * here with its arithmetic, so that the graph has only lookups (forward) and products with constant
- * matrices (gradients).
+ * Resizing of images [N, H, W, C]. The rows, columns and weights are computed during the trace, with tfjs's
+ * arithmetic. The graph has only lookups (forward) and products with constant matrices (gradients).
  */
 import type * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
@@ -12,20 +11,20 @@ import { plainAs } from "../elementwise/expression.ts";
 
 type Quad = [number, number, number, number];
 
-/** How positions of the result map to positions of the image. */
+/** The mapping from positions of the result to positions of the image. */
 interface Mapping {
-  /** First and last pixels coincide. */
+  /** Whether the first and the last pixels coincide. */
   alignCorners: boolean;
-  /** Pixels are where their centres are. */
+  /** Whether the position of a pixel is that of its centre. */
   halfPixelCenters?: boolean;
 }
 
-/** Pixels of the image to a pixel of the result, along one axis. */
+/** The number of the image's pixels for a pixel of the result, along one axis. */
 function ratio(from: number, to: number, alignCorners: boolean): number {
   return alignCorners && to > 1 ? (from - 1) / (to - 1) : from / to;
 }
 
-/** For each position of the result the nearest of the image. */
+/** The nearest position of the image for each position of the result. */
 function nearest(from: number, to: number, mapping: Mapping): number[] {
   const { alignCorners, halfPixelCenters } = mapping;
   const scale = ratio(from, to, alignCorners);
@@ -36,7 +35,7 @@ function nearest(from: number, to: number, mapping: Mapping): number[] {
   );
 }
 
-/** For each position of the result the two neighbours in the image, and how far it is to the second. */
+/** The two neighbours in the image of each position of the result, and the fraction of the second. */
 function neighbours(from: number, to: number, mapping: Mapping) {
   const { alignCorners, halfPixelCenters } = mapping;
   const scale = ratio(from, to, alignCorners);
@@ -76,10 +75,10 @@ function interpolate(backend: OnnxBackend, value: string, axis: number, between:
   return backend.node("Add", [first, step]);
 }
 
-/** weights[i][j]: how much of result i is pixel j. */
+/** weights[i][j] is the weight of the image's pixel j in the result's pixel i. */
 type Weights = readonly ReadonlyMap<number, number>[];
 
-/** [N, H', W', C] to [N, H, W, C]: every pixel collects what it gave. */
+/** The gradient [N, H, W, C] for dy [N, H', W', C]: every pixel sums its weights times dy. */
 function collect(
   backend: OnnxBackend,
   dy: tf.TensorInfo,
@@ -103,7 +102,7 @@ function collect(
   return backend.tensor(toChannelsLast(backend, value), shape);
 }
 
-/** Enlarges by whole factors: each pixel becomes a block of pixels. */
+/** Enlarges by whole factors. Each pixel becomes a block of pixels. */
 function repeated(
   backend: OnnxBackend,
   images: tf.TensorInfo,
@@ -146,7 +145,7 @@ export const resizes: Record<string, Kernel> = {
     const value = pick(backend, tall, nearest(w, width, attrs), 2);
     return backend.tensor(value, [n, height, width, c], images.dtype);
   },
-  // tfjs's own gradients take no account of halfPixelCenters; nor do these.
+  // Like tfjs's own, these gradients ignore halfPixelCenters.
   ResizeNearestNeighborGrad: ({ images, dy }, { alignCorners }, backend) => {
     const [from, to] = [sizes(images), sizes(dy)];
     const along = (axis: 0 | 1): Weights =>

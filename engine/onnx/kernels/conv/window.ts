@@ -1,25 +1,25 @@
-/** Windows that slide over images of two or three dimensions: what poolings and convolutions share. */
+/** Sliding windows over images of two or three dimensions, which pooling and convolutions use. */
 import type * as tf from "../../../tf.ts";
 import type { OnnxBackend } from "../../backend.ts";
 import type { Attribute } from "../../proto.ts";
 
-/** A sliding window; every list has a number for each dimension of the image. */
+/** A sliding window. Every list has a number for each dimension of the image. */
 export interface Window {
-  /** The window's elements. */
+  /** The size of the window. */
   readonly kernel: readonly number[];
-  /** Steps between windows. */
+  /** The distance between windows. */
   readonly strides: readonly number[];
-  /** Steps between a window's elements. */
+  /** The distance between the elements of a window. */
   readonly dilations: readonly number[];
-  /** Elements of padding before the image. */
+  /** The padding before the image. */
   readonly before: readonly number[];
-  /** The image's size. */
+  /** The size of the image. */
   readonly inSize: readonly number[];
-  /** Number of windows. */
+  /** The number of windows. */
   readonly outSize: readonly number[];
 }
 
-/** The window that tfjs has worked out for images [N, H, W, C]. */
+/** The window of tfjs's geometry for images [N, H, W, C]. */
 export function window2d(info: tf.backend_util.Conv2DInfo): Window {
   return {
     kernel: [info.filterHeight, info.filterWidth],
@@ -31,7 +31,7 @@ export function window2d(info: tf.backend_util.Conv2DInfo): Window {
   };
 }
 
-/** The window that tfjs has worked out for images [N, D, H, W, C]. */
+/** The window of tfjs's geometry for images [N, D, H, W, C]. */
 export function window3d(info: tf.backend_util.Conv3DInfo): Window {
   return {
     kernel: [info.filterDepth, info.filterHeight, info.filterWidth],
@@ -43,42 +43,42 @@ export function window3d(info: tf.backend_util.Conv3DInfo): Window {
   };
 }
 
-/** Along each dimension, the elements from the first window's first to the last window's last. */
+/** The extent of all windows along each dimension, from the first element to the last. */
 function span({ kernel, strides, dilations, outSize }: Window): number[] {
   return kernel.map((k, i) => (outSize[i]! - 1) * strides[i]! + (k - 1) * dilations[i]! + 1);
 }
 
-/** Padding after the image as far as windows reach, which is less than tfjs says where steps leave a rest. */
+/** The padding after the image that windows reach. It is less than tfjs's if the strides leave a rest. */
 function after(window: Window): number[] {
   return span(window).map((size, i) => Math.max(0, size - window.inSize[i]! - window.before[i]!));
 }
 
-/** The attributes of ONNX's operators that go forward over images. */
+/** The attributes of ONNX's forward operators. */
 export function windowAttributes(window: Window): Record<string, Attribute> {
   const { kernel, strides, dilations, before } = window;
   return { kernel_shape: kernel, strides, dilations, pads: [...before, ...after(window)] };
 }
 
-/** Turns a value [N, ..., C] to [N, C, ...]. */
+/** Transposes a value [N, ..., C] to [N, C, ...]. */
 export function channelsFirst(backend: OnnxBackend, value: string, dimensions: number): string {
   const image = Array.from({ length: dimensions }, (_, i) => i + 1);
   return backend.transpose(value, [0, dimensions + 1, ...image]);
 }
 
-/** Turns a value [N, C, ...] to [N, ..., C]. */
+/** Transposes a value [N, C, ...] to [N, ..., C]. */
 export function channelsLast(backend: OnnxBackend, value: string, dimensions: number): string {
   const image = Array.from({ length: dimensions }, (_, i) => i + 2);
   return backend.transpose(value, [0, ...image, 1]);
 }
 
 /**
- * The transpose of a convolution: every window's number, times the filter, back to where the window was.
+ * The transpose of a convolution: adds the filter, times the number of each window, at the window's position.
  *
  * @param dy A value [N, O, windows...].
  * @param filter A value [O, I / group, kernel...].
  * @returns A value [N, I, image...].
  */
-export function spreadBack(
+export function transposedConvolution(
   backend: OnnxBackend,
   dy: string,
   filter: string,
@@ -89,7 +89,7 @@ export function spreadBack(
   const whole = backend.node("ConvTranspose", [dy, filter], {
     attributes: { kernel_shape: kernel, strides, dilations, group },
   });
-  // What belongs to the padding goes, and what no window reached comes: cuts are negative here.
+  // Crops the padding, and adds zeros where no window reached; Pad crops by negative numbers.
   const rest = span(window).map((size, i) => inSize[i]! + before[i]! - size);
   if ([...before, ...rest].every((cut) => cut === 0)) return whole;
   const cuts = [0, 0, ...before.map((cut) => -cut), 0, 0, ...rest];
@@ -97,7 +97,7 @@ export function spreadBack(
 }
 
 /**
- * For each of the kernel's places, in order, that element of every window.
+ * For each element of the window, in row-major order, that element of every window.
  *
  * @param x A value [N, image..., C].
  * @returns Values [N, windows..., C].

@@ -1,4 +1,4 @@
-/** Activations of networks, and what fused kernels apply after their sums. */
+/** Activation functions, which are kernels and parts of fused kernels. */
 import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
@@ -13,7 +13,7 @@ import {
   unaryOn,
 } from "./expression.ts";
 
-/** x where it is not negative, and something else where it is; NaN stays. */
+/** x where it is not negative, and another expression where it is. NaN stays NaN. */
 const orNegative = (negative: Expression): Expression => (g, x, ...others) =>
   g.node("Where", [g.node("Less", [x, scalar(g, 0)]), negative(g, x, ...others), x]);
 
@@ -29,7 +29,7 @@ const leakyRelu = (alpha: number): Expression => orNegative(scaled((_g, x) => x,
 
 const prelu: Expression = orNegative((g, x, alpha) => g.node("Mul", [x, alpha!]));
 
-/** Activations of fused kernels that need no more than their name. */
+/** The activations of fused kernels that have no parameters. */
 const BY_NAME: Readonly<Record<string, Expression>> = {
   elu,
   relu,
@@ -38,9 +38,9 @@ const BY_NAME: Readonly<Record<string, Expression>> = {
 };
 
 /**
- * Applies what a fused kernel of tfjs is to apply to its result.
+ * Applies the activation of a fused kernel of tfjs to the kernel's result.
  *
- * @throws {UserError} If there is no such activation.
+ * @throws {UserError} If the activation is not supported.
  */
 export function activated(
   backend: OnnxBackend,
@@ -62,7 +62,7 @@ export function activated(
 /** The activations by their tfjs names. */
 export const activations: Record<string, Kernel> = {
   Elu: unary(elu),
-  // y is Elu's own value, so that exp(x) is y + 1.
+  // y is the output of Elu, so exp(x) is y + 1.
   EluGrad: ({ dy, y }, _attrs, backend) =>
     naryOn(backend, [dy, y], y.shape, (g, gradient, value) => {
       const slope = g.node("Add", [value, scalar(g, 1)]);

@@ -1,4 +1,4 @@
-/** Division with a remainder, computed in float64, which holds every int32 and float32. */
+/** Division with remainder, in float64, which represents every int32 and float32 exactly. */
 import type * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { broadcastShape, castValue, toInt32 } from "./expression.ts";
@@ -7,8 +7,8 @@ const asDouble = (backend: OnnxBackend, x: tf.TensorInfo) =>
   castValue(backend, backend.plain(x), "float64");
 
 /**
- * The remainder with the sign of the divisor. tfjs gets there by two remainders of truncation:
- * (a % b + b) % b where the signs differ.
+ * The remainder with the sign of the divisor. As in tfjs it is made of truncated remainders: (a % b + b) % b
+ * if the signs differ.
  */
 function modulo(g: OnnxBackend, a: string, b: string): string {
   const zero = g.graph.constant([0], [], "float64");

@@ -1,4 +1,4 @@
-/** Element-wise kernels. They keep the layout of their inputs. */
+/** Element-wise kernels, which keep the layout of their inputs. */
 import type * as tf from "../../../tf.ts";
 import { sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
@@ -17,7 +17,7 @@ import {
   unaryOn,
 } from "./expression.ts";
 
-/** Arithmetic where per-channel operands of a blocked tensor are done by blockedAffine. */
+/** An arithmetic kernel. With a blocked tensor and one number for each channel it uses blockedAffine(). */
 function arithmetic(
   expression: Expression,
   affine: (backend: OnnxBackend, vector: string, size: number) => [scale: string, shift?: string],
@@ -41,7 +41,7 @@ function arithmetic(
   };
 }
 
-/** SiLU as one kernel (ONNX Runtime's QuickGelu with alpha 1): x * sigmoid(x). */
+/** SiLU, x * sigmoid(x): ONNX Runtime's QuickGelu with alpha 1. */
 export const silu: Expression = op("QuickGelu", {
   domain: "com.microsoft",
   attributes: { alpha: { float: 1 } },
@@ -60,7 +60,7 @@ const not: Expression = op("Not");
 
 const isFinite: Expression = (g, x) => g.node("Less", [g.node("Abs", [x]), scalar(g, Infinity)]);
 
-/** Powers of floats. C's pow(1, y) is 1 for every y, JavaScript's is NaN if y is no finite number. */
+/** Powers of floats. In C pow(1, y) is 1 for every y; in JavaScript it is NaN if y is not finite. */
 const power: Expression = (g, x, y) => {
   const one = g.node("Equal", [g.node("Abs", [x]), scalar(g, 1)]);
   const undefinedPower = g.node("And", [one, not(g, isFinite(g, y!))]);
@@ -75,7 +75,7 @@ export const elementwise: Record<string, Kernel> = {
   Add: (inputs, attrs, backend) => {
     const sum = add(inputs, attrs, backend) as tf.TensorInfo;
     const { blocked } = backend.entry(sum);
-    // Remembered, so that a convolution may take it over.
+    // Recorded, so that the sum can be fused into a convolution.
     if (blocked !== undefined && sameShape(inputs.a.shape, inputs.b.shape)) {
       backend.graph.blockedSums.add(blocked);
     }
@@ -92,7 +92,7 @@ export const elementwise: Record<string, Kernel> = {
   AddN: (inputs, _attrs, backend) => {
     const tensors = Object.values(inputs) as tf.TensorInfo[];
     const [first] = tensors;
-    // ONNX's Sum takes no integers.
+    // ONNX's Sum does not support integers.
     const sum: Expression = first!.dtype === "float32"
       ? op("Sum")
       : (g, ...values) => values.reduce((a, b) => g.node("Add", [a, b]));
@@ -119,7 +119,7 @@ export const elementwise: Record<string, Kernel> = {
   IsInf: predicate(op("IsInf")),
   IsNan: predicate(op("IsNaN")),
   Select: ({ condition, t, e }, _attrs, backend) => {
-    // tfjs lets a vector choose whole rows; ONNX broadcasts from the right, so it gets trailing ones.
+    // In tfjs a vector may select whole rows. ONNX aligns shapes at the right, so ones are appended.
     const mask = condition.shape.length === t.shape.length
       ? backend.plain(condition)
       : backend.reshape(backend.plain(condition), [

@@ -1,4 +1,4 @@
-/** What element-wise kernels are made of: expressions of values, applied in the layout that tensors have. */
+/** Expressions of values, of which element-wise kernels are made, and their application to tensors in either layout. */
 import * as tf from "../../../tf.ts";
 import { type DType, sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
@@ -6,7 +6,7 @@ import type { NodeOptions } from "../../graph.ts";
 import { isBlocked } from "../../layout.ts";
 import { ELEMENT_TYPE } from "../../proto.ts";
 
-/** Builds an expression from the values of its operands, in whichever layout they come. */
+/** Adds an expression of its operands to the graph. The operands have the same layout. */
 export type Expression = (backend: OnnxBackend, ...operands: string[]) => string;
 
 /** One ONNX operator as an expression. */
@@ -16,7 +16,7 @@ export const op = (name: string, options?: NodeOptions): Expression => (backend,
 /** A float32 scalar of the graph. */
 export const scalar = (backend: OnnxBackend, value: number): string => backend.graph.scalar(value);
 
-/** Converts a value to an element type by ONNX's Cast. */
+/** Converts a value to another element type with ONNX's Cast. */
 export function castValue(
   backend: OnnxBackend,
   value: string,
@@ -26,8 +26,8 @@ export function castValue(
 }
 
 /**
- * Floating-point values as int32, as a typed array takes them: cut off towards zero, modulo 2^32, and 0
- * for NaN and infinity, which ONNX's Cast leaves to the processor.
+ * Converts floats to int32 as JavaScript's typed arrays do: truncated towards zero, modulo 2^32, and 0 for NaN
+ * and infinity. With ONNX's Cast alone these cases depend on the processor.
  */
 export function toInt32(
   backend: OnnxBackend,
@@ -37,7 +37,7 @@ export function toInt32(
   const constant = (number: number) => backend.graph.constant([number], [], from);
   const fits = backend.node("Less", [backend.node("Abs", [value]), constant(2 ** 63)]);
   const whole = backend.node("Where", [fits, value, constant(0)]);
-  // Without the remainder ONNX Runtime would make one cast of the two.
+  // Without Mod, ONNX Runtime would fuse the two casts into one.
   const low = backend.node("Mod", [
     castValue(backend, whole, "int64"),
     backend.graph.constant([2 ** 32], [], "int64"),
@@ -45,7 +45,7 @@ export function toInt32(
   return castValue(backend, low, "int32");
 }
 
-/** Results of one type as another, the way they go into a typed array: fractions are cut off. */
+/** Converts results to another type as JavaScript's typed arrays do: fractions are truncated. */
 function converted(backend: OnnxBackend, value: string, from: string, to: string): string {
   if (from === to) return value;
   const whole = from === "float32" ? toInt32(backend, value) : value;
@@ -58,7 +58,7 @@ export function plainAs(backend: OnnxBackend, x: tf.TensorInfo, dtype: DType): s
   return x.dtype === dtype ? value : castValue(backend, value, dtype);
 }
 
-/** One value or another of a type, element by element; ONNX Runtime's Where takes no booleans. */
+/** Selects elements of two values. ONNX Runtime's Where does not support booleans. */
 export function choose(
   backend: OnnxBackend,
   condition: string,
@@ -70,11 +70,11 @@ export function choose(
   return backend.node("Or", [backend.node("And", [condition, yes]), otherwise]);
 }
 
-/** What element-wise kernels do with types beside float32. */
+/** The types of an element-wise kernel for operands that are not float32. */
 interface Types {
-  /** The type that other tensors than float32 are computed in: float32 by default. */
+  /** The type of the computation. @default "float32" for unary kernels, "int32" for binary ones */
   through?: "int32" | "float32";
-  /** The result's type: that of the first operand by default. */
+  /** The type of the result. @default That of the first operand. */
   result?: DType;
 }
 
@@ -89,7 +89,7 @@ export function unary(expression: Expression, { through = "float32", result }: T
   };
 }
 
-/** Applies an expression of one operand to a tensor, in the layout that it has. */
+/** Applies an expression of one operand to a tensor, in the tensor's layout. */
 export function unaryOn(
   backend: OnnxBackend,
   x: tf.TensorInfo,
@@ -101,7 +101,7 @@ export function unaryOn(
     : backend.tensor(expression(backend, backend.plain(x)), x.shape, dtype);
 }
 
-/** Whether an n-ary kernel should work in the blocked layout: see {@linkcode naryOn}. */
+/** Whether an n-ary kernel should compute in the blocked layout: see {@linkcode naryOn}. */
 function prefersBlocked(
   backend: OnnxBackend,
   tensors: readonly tf.TensorInfo[],
@@ -114,7 +114,7 @@ function prefersBlocked(
 const isSmallScalar = (t: tf.TensorInfo) =>
   t.shape.length <= 4 && t.shape.every((dimension) => dimension === 1);
 
-/** Applies an expression to tensors that broadcast to `shape`, blocked if that saves a reorder. */
+/** Applies an expression to tensors that broadcast to `shape`, in the blocked layout if that saves a reorder. */
 export function naryOn(
   backend: OnnxBackend,
   tensors: readonly tf.TensorInfo[],
@@ -137,7 +137,7 @@ export function broadcastShape(a: tf.TensorInfo, b: tf.TensorInfo): number[] {
   return tf.backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
 }
 
-/** A kernel of two tensors of one type. */
+/** A kernel of two tensors of the same type. */
 export function binary(expression: Expression, { through = "int32", result }: Types = {}): Kernel {
   return ({ a, b }, _attrs, backend) => {
     const shape = broadcastShape(a, b);

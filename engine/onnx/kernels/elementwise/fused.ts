@@ -1,4 +1,4 @@
-/** The kernels of engine/fused.ts. */
+/** The kernels of fused.ts: fused operations of image models. */
 import type * as tf from "../../../tf.ts";
 import type { Kernel } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
@@ -6,11 +6,11 @@ import { blockedAffine, convAttributes, isBlocked, ones } from "../../layout.ts"
 import { silu } from "./elementwise.ts";
 import { naryOn, unaryOn } from "./expression.ts";
 
-/** The kernels by the names that engine/fused.ts asks for. */
+/** The kernels by their names in fused.ts. */
 export const fused: Record<string, Kernel> = {
   // 0.7 ms for 64x32x28x28 on two AVX-512 cores; Sigmoid and Mul take 1.6 ms.
   Silu: ({ x }, _attrs, backend) => unaryOn(backend, x, silu),
-  // dy * (s + y * (1 - s)) with s = sigmoid(x); y, Silu's own value, is shared with the forward pass.
+  // dy * (s + y * (1 - s)) with s = sigmoid(x). The graph shares y, the output of Silu, with the forward pass.
   SiluGrad: ({ x, dy }, _attrs, backend) => {
     if (isBlocked(backend, x)) {
       const c = x.shape[3];
@@ -48,8 +48,8 @@ export const fused: Record<string, Kernel> = {
     const scaled = backend.node("Mul", [backend.plain(x), over(scale)]);
     return backend.tensor(backend.node("Add", [scaled, over(shift)]), [n, h, w, c]);
   },
-  // In the blocked layout y is, as it lies in memory, a depthwise filter as large as the image: 0.34 ms
-  // for 64x32x28x28 on two AVX-512 cores, where Mul and ReduceSum take 0.47 ms.
+  // In the blocked layout the memory of y is that of a depthwise filter as large as the image: 0.34 ms for
+  // 64x32x28x28 on two AVX-512 cores. Mul and ReduceSum take 0.47 ms.
   ChannelDot: ({ x, y }, _attrs, backend) => {
     const [n, h, w, c] = x.shape;
     if (isBlocked(backend, x) || isBlocked(backend, y)) {

@@ -1,10 +1,10 @@
-/** The kernels of engine/fused_text.ts. */
+/** The kernels of fused_text.ts: fused operations of language models. */
 import type * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 
 const MICROSOFT = { domain: "com.microsoft" } as const;
 
-/** ids [R] as positions for each column of [R, columns], as ONNX wants them. */
+/** Repeats ids [R] for each column of [R, columns], as ONNX requires it. */
 function positions(backend: OnnxBackend, ids: tf.TensorInfo, columns: number): string {
   const rows = ids.shape[0]!;
   const upright = backend.reshape(backend.plain(ids), [rows, 1]);
@@ -13,24 +13,24 @@ function positions(backend: OnnxBackend, ids: tf.TensorInfo, columns: number): s
     : backend.node("Expand", [upright, backend.graph.int64s([rows, columns])]);
 }
 
-/** The kernels by the names that engine/fused_text.ts asks for. */
+/** The kernels by their names in fused_text.ts. */
 export const fusedText: Record<string, Kernel> = {
-  // ONNX Runtime adds the bias within the product: no faster than MatMul and Add for 1024x384 times
-  // 384x1536, but there is one tensor of the result's size and not two.
+  // Gemm adds the bias to the product. It is no faster than MatMul and Add for 1024x384 times 384x1536, but
+  // needs one tensor of the result's size, and not two.
   Affine: ({ x, weight, bias }, { transposeWeight }, backend) => {
     const values = [x, weight, bias].map((tensor) => backend.plain(tensor));
     const value = backend.node("Gemm", values, { attributes: { transB: transposeWeight } });
     return backend.tensor(value, [x.shape[0], bias.shape[0]]);
   },
-  // With the products of queries, keys and values, for weights that are constants: 0.8 times as long as
-  // a Gemm, Split, Transposes, MatMuls and Softmax for 64 x 196 positions of 64 features in 2 heads, and
-  // for 64 x 49 of 128 in 4; 0.85 for BERT-base's 8 x 128 of 768 in 12. MultiHeadAttention after three
-  // products of its own is between the two.
+  // Attention includes the products of queries, keys and values, and requires constant weights. It takes 0.8
+  // of the time of Gemm, Split, Transpose, MatMul and Softmax for 64 x 196 positions of 64 features in 2
+  // heads and for 64 x 49 of 128 in 4, and 0.85 for BERT-base's 8 x 128 of 768 in 12. MultiHeadAttention
+  // after three products is in between.
   SelfAttention: ({ x, weight, bias, scoreBias }, { heads }, backend) => {
     const [batch, length] = x.shape;
     const values = [x, weight, bias].map((tensor) => backend.plain(tensor));
     if (scoreBias != null) {
-      // It may broadcast over the batch and the heads, but not over the positions.
+      // Attention lets the bias broadcast over the batch and the heads, but not over the positions.
       const [b = 1, h = 1] = [...Array(4 - scoreBias.shape.length).fill(1), ...scoreBias.shape];
       const shape = backend.graph.int64s([b, h, length, length]);
       values.push("", "", backend.node("Expand", [backend.plain(scoreBias), shape]));
@@ -41,7 +41,7 @@ export const fusedText: Record<string, Kernel> = {
     });
     return backend.tensor(value, [batch, length, bias.shape[0] / 3]);
   },
-  // 0.42 ms for 1024x384 on two AVX-512 cores, where the chain of tfjs's operations takes 0.83 ms.
+  // 0.42 ms for 1024x384 on two AVX-512 cores. The composition of tfjs's operations takes 0.83 ms.
   LayerNorm: ({ x, weight, bias }, { epsilon }, backend) => {
     const [y, , inverse] = backend.graph.nodes(
       "LayerNormalization",
@@ -50,10 +50,10 @@ export const fusedText: Record<string, Kernel> = {
     );
     return [backend.tensor(y!, x.shape), backend.tensor(inverse!, [x.shape[0], 1])];
   },
-  // 1.8 ms for 1024x1536, the chain 2.9 ms.
+  // 1.8 ms for 1024x1536; the composition takes 2.9 ms.
   Gelu: ({ x }, _attrs, backend) =>
     backend.tensor(backend.node("Gelu", [backend.plain(x)], MICROSOFT), x.shape),
-  // 1.4 ms for 1024x1536, the chain 3.2 ms.
+  // 1.4 ms for 1024x1536; the composition takes 3.2 ms.
   GeluTanh: ({ x }, _attrs, backend) =>
     backend.tensor(backend.node("FastGelu", [backend.plain(x)], MICROSOFT), x.shape),
   LogSoftmaxRows: ({ x }, _attrs, backend) =>
@@ -76,8 +76,8 @@ export const fusedText: Record<string, Kernel> = {
     );
     return backend.tensor(value, x.shape);
   },
-  // ONNX Runtime adds one after the other here, so the order is fixed. A product with a one-hot matrix
-  // would be as large as the vocabulary.
+  // ScatterElements adds the rows in a fixed order, so sums are reproducible. A one-hot matrix would be as
+  // large as the vocabulary.
   SumRowsAt: ({ x, ids }, { rows }, backend) => {
     const columns = x.shape[1];
     const zeros = backend.node("Expand", [

@@ -2,7 +2,7 @@
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { broadcastShape, naryOn, op, scalar, unary } from "./expression.ts";
 
-/** Functions that ONNX has under the same names. */
+/** The functions with the same names in ONNX. */
 const SAME_NAMES = [
   "Acos",
   "Acosh",
@@ -18,16 +18,16 @@ const SAME_NAMES = [
   "Tanh",
 ];
 
-/** Whether a value is below zero or -0, whose reciprocal is. */
+/** Whether a value is negative or -0, whose reciprocal is negative. */
 function hasSign(g: OnnxBackend, x: string): string {
   const below = (value: string) => g.node("Less", [value, scalar(g, 0)]);
   return g.node("Or", [below(x), below(g.node("Reciprocal", [x]))]);
 }
 
-/** The angle of the point (x, y): that of (|x|, |y|) from the smaller over the larger, then mirrored. */
+/** The angle of the point (x, y): the angle of (|x|, |y|), from the smaller over the larger, then mirrored. */
 function arctangent2(g: OnnxBackend, y: string, x: string): string {
   const [absX, absY] = [g.node("Abs", [x]), g.node("Abs", [y])];
-  const same = g.node("Equal", [absX, absY]); // two zeros, two infinities: nothing to divide
+  const same = g.node("Equal", [absX, absY]); // such as two zeros or two infinities, whose quotient is NaN
   const steep = g.node("Greater", [absY, absX]);
   const smaller = g.node("Where", [steep, absX, absY]);
   const larger = g.node("Where", [steep, absY, absX]);

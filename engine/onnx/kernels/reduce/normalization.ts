@@ -1,7 +1,7 @@
-/** Normalizations that tfjs has as one kernel. */
+/** Normalizations that are kernels of tfjs. */
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 
-/** A constant [C, C] of ones within `radius` of the diagonal: a product with it sums over neighbours. */
+/** A constant [C, C] with ones within `radius` of the diagonal. A product with it sums over neighbours. */
 function band(backend: OnnxBackend, channels: number, radius: number): string {
   const values = Float32Array.from({ length: channels * channels }, (_, i) => {
     const distance = Math.abs(Math.floor(i / channels) - i % channels);
@@ -29,12 +29,12 @@ export const normalizations: Record<string, Kernel> = {
     backend,
   ) => {
     const { graph } = backend;
-    const spread = backend.node("Sqrt", [
+    const deviation = backend.node("Sqrt", [
       backend.node("Add", [backend.plain(variance), graph.scalar(varianceEpsilon ?? 0.001)]),
     ]);
     const centred = backend.node("Sub", [backend.plain(x), backend.plain(mean)]);
     const scaled = scale == null ? centred : backend.node("Mul", [centred, backend.plain(scale)]);
-    const normal = backend.node("Div", [scaled, spread]);
+    const normal = backend.node("Div", [scaled, deviation]);
     const value = offset == null ? normal : backend.node("Add", [normal, backend.plain(offset)]);
     return backend.tensor(value, x.shape);
   },

@@ -1,4 +1,4 @@
-/** Reductions, and softmax, which contains one. */
+/** Reductions, and softmax. */
 import * as tf from "../../../tf.ts";
 import { type DType, sameShape, sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
@@ -6,7 +6,7 @@ import { NCHWC } from "../../graph.ts";
 import { isBlocked } from "../../layout.ts";
 import { castValue, plainAs } from "../elementwise/expression.ts";
 
-/** The shape that is left when `axes` of `shape` are reduced. */
+/** The shape after reducing `axes` of `shape`. */
 function reducedShape(
   shape: readonly number[],
   axes: readonly number[],
@@ -17,7 +17,7 @@ function reducedShape(
     : shape.filter((_, i) => !axes.includes(i));
 }
 
-/** A sum over one axis or several; ReduceSum takes its axes as an input, the others as an attribute. */
+/** A reduction. The axes are an input of ReduceSum, and an attribute of the other operators. */
 function reduceNode(
   backend: OnnxBackend,
   op: string,
@@ -25,21 +25,22 @@ function reduceNode(
   axes: readonly number[],
   keepDims: boolean,
 ): string {
-  if (axes.length === 0) return value; // ONNX takes no axes for all axes
+  if (axes.length === 0) return value; // without axes ONNX would reduce all
   const keepdims = keepDims ? 1 : 0;
   return op === "ReduceSum"
     ? backend.node(op, [value, backend.graph.int64s(axes)], { attributes: { keepdims } })
     : backend.node(op, [value], { attributes: { axes, keepdims } });
 }
 
-/** The means over height and width of a blocked [N, H, W, C]: a value [N, C, 1, 1]. */
+/** The means over height and width of a blocked tensor [N, H, W, C]: a value [N, C, 1, 1]. */
 export function globalAverage(backend: OnnxBackend, x: tf.TensorInfo): string {
   return backend.node("GlobalAveragePool", [backend.blocked(x)], NCHWC);
 }
 
 /**
- * Sums and means of a blocked tensor over height and width, or over everything but the channels:
- * ONNX Runtime's pooling gives the means without leaving the layout, and what is left is small.
+ * Sums and means of a blocked tensor over height and width, or over all axes but the channels. ONNX Runtime's
+ * pooling computes the means in the blocked layout, and its result is small. Returns undefined for other
+ * reductions.
  */
 function reduceBlocked(
   backend: OnnxBackend,
@@ -59,7 +60,7 @@ function reduceBlocked(
   return backend.tensor(backend.reshape(value, shape), shape);
 }
 
-/** The largest or smallest, or NaN if it is among them: ONNX Runtime passes over it. */
+/** The largest or smallest element, or NaN if there is one: ONNX Runtime ignores NaN. */
 function extremum(
   backend: OnnxBackend,
   op: "ReduceMax" | "ReduceMin",
@@ -77,12 +78,12 @@ function extremum(
 }
 
 function extreme(op: "ReduceMax" | "ReduceMin"): Kernel {
-  // Max alone calls its axes reductionIndices.
+  // Only Max calls its axes reductionIndices.
   return ({ x }, { axis, reductionIndices = axis, keepDims }, backend) => {
     const axes = tf.util.parseAxisParam(reductionIndices, x.shape).sort((a, b) => a - b);
     const shape = reducedShape(x.shape, axes, keepDims);
     if (sizeOf(x.shape) === 0 && x.dtype === "float32") {
-      // tfjs has no largest of nothing.
+      // In tfjs the extremum of no elements is NaN.
       const { graph } = backend;
       return backend.tensor(
         backend.node("Expand", [graph.scalar(NaN), graph.int64s(shape)]),
@@ -107,7 +108,7 @@ function reduction(op: string, dtype?: "float32"): Kernel {
   };
 }
 
-/** All and Any: ONNX reduces no booleans, so they go by way of int32. */
+/** All and Any, in int32: ONNX does not reduce booleans. */
 function logicalReduction(op: "ReduceMin" | "ReduceMax"): Kernel {
   return ({ x }, { axis, keepDims }, backend) => {
     const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
@@ -118,8 +119,8 @@ function logicalReduction(op: "ReduceMin" | "ReduceMax"): Kernel {
 }
 
 /**
- * ArgMax and ArgMin, whose ONNX versions give int64. tfjs starts with the first element and goes on to
- * what compares as more: NaN wins in the first place and loses in all others.
+ * ArgMax and ArgMin. tfjs starts with the first element and looks for larger ones. So NaN is the extremum if
+ * it is the first element, and is ignored in other positions. ONNX's results are int64.
  */
 function argument(op: "ArgMax" | "ArgMin"): Kernel {
   const best = op === "ArgMax" ? Infinity : -Infinity;

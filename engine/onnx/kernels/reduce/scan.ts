@@ -1,8 +1,8 @@
-/** Running sums and products. */
+/** Cumulative sums and products. */
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { castValue, plainAs } from "../elementwise/expression.ts";
 
-/** Whether element i takes part in the result at j. */
+/** Whether element i is included in the result at j. */
 function takesPart(i: number, j: number, exclusive: boolean, reverse: boolean): boolean {
   const distance = reverse ? i - j : j - i;
   return exclusive ? distance > 0 : distance >= 0;
@@ -31,7 +31,8 @@ export const scans: Record<string, Kernel> = {
     });
     return backend.tensor(sums, x.shape, dtype);
   },
-  // ONNX has no running product: along an axis of n, n products of n factors, those left out being 1.
+  // ONNX has no cumulative product. Along an axis of n elements these are n products of n factors; the factors
+  // that are not included are 1.
   Cumprod: ({ x }, { axis, exclusive, reverse }, backend) => {
     const dtype = x.dtype === "bool" ? "int32" : x.dtype;
     const at = axis < 0 ? axis + x.shape.length : axis;

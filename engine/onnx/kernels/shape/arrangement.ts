@@ -1,4 +1,4 @@
-/** Kernels that put elements in another order: reversed, mirrored, strided, from space to batch. */
+/** Kernels that rearrange elements: reversed, mirrored, strided, padded, or from space to batch. */
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import type { ConstantType } from "../../graph.ts";
@@ -15,7 +15,7 @@ function reversed(backend: OnnxBackend, value: string, axes: readonly number[]):
   return backend.node("Slice", [value, all(-1), all(-(2 ** 31)), graph.int64s(axes), all(-1)]);
 }
 
-/** Every axis' elements that are chosen, one axis after the other. */
+/** Selects elements along each axis, one axis after the other. */
 function pickAll(
   backend: OnnxBackend,
   value: string,
@@ -28,7 +28,7 @@ function pickAll(
   }, value);
 }
 
-/** The axis [0, size) with `before` and `after` elements more, mirrored at its ends. */
+/** The indices of an axis of `size` elements, extended at its ends by mirrored ones. */
 function mirrored(
   size: number,
   [before, after]: readonly [number, number],
@@ -59,8 +59,8 @@ export function padded(
   return backend.tensor(value, shape, x.dtype);
 }
 
-/** Where each pixel of an image comes from that is turned about a point; -1 for outside. */
-function turned(
+/** The source of each pixel of an image that is rotated about a point; -1 if it is outside. */
+function rotationSources(
   [height, width]: readonly [number, number],
   radians: number,
   [centerX, centerY]: readonly [number, number],
@@ -151,8 +151,8 @@ export const arrangements: Record<string, Kernel> = {
   RotateWithOffset: ({ image }, { radians, fillValue, center }, backend) => {
     const [n, h, w, c] = image.shape;
     const middle = tf.backend_util.getImageCenter(center, h, w) as [number, number];
-    const sources = turned([h, w], radians, middle);
-    // The pixel outside is as every channel is to be filled; tfjs makes the fourth opaque.
+    const sources = rotationSources([h, w], radians, middle);
+    // The pixel for positions outside of the image. tfjs makes the fourth channel opaque.
     const fill = Array.from(
       { length: c },
       (_, i) => typeof fillValue === "number" ? fillValue : i === 3 ? 255 : fillValue[i],
@@ -166,7 +166,7 @@ export const arrangements: Record<string, Kernel> = {
     const value = choose(backend, inside, [picked, outside], image.dtype);
     return backend.tensor(backend.reshape(value, image.shape), image.shape, image.dtype);
   },
-  // Shapes as tensors: where one dimension is 1, the other counts.
+  // The broadcast shape of two shapes: a dimension of 1 is replaced by the other one.
   BroadcastArgs: ({ s0, s1 }, _attrs, backend) => {
     const rank = Math.max(s0.shape[0], s1.shape[0]);
     const [known0, known1] = [backend.known(s0), backend.known(s1)];

@@ -1,4 +1,4 @@
-/** Kernels whose results are known when they are traced. */
+/** Kernels whose results are known during the trace. */
 import * as tf from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
@@ -18,7 +18,7 @@ function filled(
   return backend.tensor(expanded, shape, dtype);
 }
 
-/** A vector of `count` numbers, each one step from the last, in the arithmetic of its type. */
+/** A vector of `count` numbers, each a step from the previous one, in the arithmetic of their type. */
 function evenly(
   backend: OnnxBackend,
   start: number,
@@ -38,7 +38,7 @@ export const constants: Record<string, Kernel> = {
   ZerosLike: ({ x }, _attrs, backend) => filled(backend, x.shape, 0, x.dtype),
   OnesLike: ({ x }, _attrs, backend) => filled(backend, x.shape, 1, x.dtype),
   Range: (_inputs, { start, stop, step, dtype }, backend) => {
-    // tfjs turns a step of 1 round by itself where the range goes down.
+    // tfjs makes a step of 1 negative if the range is descending.
     const away = start < stop ? step < 0 : step > 1;
     const count = away || start === stop ? 0 : Math.abs(Math.ceil((stop - start) / step));
     const down = stop < start && step === 1 ? -1 : step;
@@ -46,7 +46,7 @@ export const constants: Record<string, Kernel> = {
   },
   LinSpace: (_inputs, { start, stop, num }, backend) =>
     evenly(backend, start, (stop - start) / (num - 1), num, "float32"),
-  // x along the diagonal of [...shape, ...shape]
+  // x on the diagonal of [...shape, ...shape]
   Diag: ({ x }, _attrs, backend) => {
     const size = sizeOf(x.shape);
     const shape = [...x.shape, ...x.shape];

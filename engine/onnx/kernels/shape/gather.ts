@@ -1,12 +1,12 @@
-/** Kernels that look elements up by indices or by rank, and those that tell where elements are. */
+/** Kernels that select elements by index or by rank, and those that return positions of elements. */
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import type { ConstantType } from "../../graph.ts";
 import { castValue } from "../elementwise/expression.ts";
 
 /**
- * A one-hot value [...ids, depth] of float32. ONNX counts negative indices from the end; for tfjs, as
- * for all indices from `depth` on, nothing is on.
+ * A float32 one-hot value [...ids, depth]. For negative indices, as for indices from `depth` on, all elements
+ * are `off`, as in tfjs; ONNX alone would count negative ones from the end.
  */
 export function oneHot(
   backend: OnnxBackend,
@@ -25,7 +25,7 @@ export function oneHot(
   ]);
 }
 
-/** Gathers along an axis where the first `batchDims` axes of x and indices go together. */
+/** Gathers along an axis. The first `batchDims` axes of x and of the indices are batch axes. */
 function gatherInBatches(
   backend: OnnxBackend,
   x: tf.TensorInfo,
@@ -51,7 +51,7 @@ export const gathers: Record<string, Kernel> = {
   GatherV2: ({ x, indices }, { axis, batchDims }, backend) => {
     const at = tf.util.parseAxisParam(axis, x.shape)[0]!;
     const limit = x.shape[at]!;
-    for (const index of backend.known(indices) ?? []) { // ONNX Runtime checks them when it runs
+    for (const index of backend.known(indices) ?? []) { // ONNX Runtime checks other indices when it runs
       tf.util.assert(
         index >= 0 && index < limit,
         () => `GatherV2: the index value ${index} is not in [0, ${limit - 1}]`,
@@ -76,14 +76,14 @@ export const gathers: Record<string, Kernel> = {
   },
   OneHot: ({ indices }, { depth, onValue, offValue, dtype = "int32" }, backend) => {
     const shape = [...indices.shape, depth];
-    const scalar = indices.shape.length === 0; // of which ONNX has no OneHot
+    const scalar = indices.shape.length === 0; // ONNX's OneHot does not support scalars
     const ids = scalar ? backend.reshape(backend.plain(indices), [1]) : backend.plain(indices);
     const hot = oneHot(backend, ids, depth, [offValue, onValue]);
-    // ONNX Runtime has no OneHot of other types; a cast to the same type costs nothing.
+    // ONNX Runtime's OneHot supports only float32. A cast to the same type costs nothing.
     const value = castValue(backend, hot, dtype as ConstantType);
     return backend.tensor(scalar ? backend.reshape(value, shape) : value, shape, dtype);
   },
-  // Always sorted: tfjs leaves the order open where it is not asked for.
+  // Always sorted. Without the option `sorted`, tfjs leaves the order open.
   TopK: ({ x }, { k }, backend) => {
     const shape = [...x.shape.slice(0, -1), k];
     const booleans = x.dtype === "bool";
@@ -97,7 +97,7 @@ export const gathers: Record<string, Kernel> = {
       backend.tensor(castValue(backend, indices!, "int32"), shape, "int32"),
     ];
   },
-  // A number's place is how many of the sequence come before it.
+  // The position of a number is the count of the sequence's elements before it.
   SearchSorted: ({ sortedSequence, values }, { side }, backend) => {
     const [batch, length] = sortedSequence.shape;
     const sequence = backend.reshape(backend.plain(sortedSequence), [batch, 1, length]);

@@ -1,4 +1,4 @@
-/** Kernels that cut, join, repeat and rename: what tfjs calls shapes. */
+/** Kernels that reshape, transpose, concatenate, split, slice and repeat. */
 import * as tf from "../../../tf.ts";
 import { sameShape, sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
@@ -6,7 +6,7 @@ import { isBlockable, isBlocked } from "../../layout.ts";
 
 const tensorsOf = (inputs: Record<string, tf.TensorInfo>) => Object.values(inputs);
 
-/** A tensor under another shape of as many elements. */
+/** A tensor with another shape of the same number of elements. */
 export function reshaped(
   backend: OnnxBackend,
   x: tf.TensorInfo,
@@ -42,7 +42,7 @@ function concat(backend: OnnxBackend, tensors: tf.TensorInfo[], axis: number): t
   return backend.tensor(value, shape, tensors[0]!.dtype);
 }
 
-/** A block of a tensor. */
+/** A slice of a tensor. */
 export function sliced(
   backend: OnnxBackend,
   x: tf.TensorInfo,
@@ -61,7 +61,7 @@ export function sliced(
       graph.int64s(axes.map((axis) => begin[axis]! + size[axis]!)),
       graph.int64s(along),
     ]);
-  // Whole blocks of channels can be cut out of a blocked tensor: skip connections' gradients are.
+  // Whole blocks of channels are sliced in the blocked layout, as in the gradients of skip connections.
   const wholeBlocks = sameShape(axes, [3]) && begin[3]! % blockSize === 0 &&
     size[3]! % blockSize === 0;
   if (isBlocked(backend, x) && wholeBlocks) {

@@ -7,7 +7,7 @@ import type { HostArray } from "../../../tree.ts";
 import { deviceWorks } from "../../../../tests/devices.ts";
 import { drawn } from "../against_cpu.ts";
 
-Deno.test("every kernel of the cpu device is there or missing for a reason", () => {
+Deno.test("kernels and missing together contain every kernel of the cpu device once", () => {
   const named = tf.getKernelsForBackend("cpu").map(({ kernelName }) => kernelName);
   for (const name of named) {
     assert(Object.hasOwn(kernels, name) !== Object.hasOwn(missing, name), name);
@@ -16,7 +16,7 @@ Deno.test("every kernel of the cpu device is there or missing for a reason", () 
 });
 
 Deno.test({
-  name: "a traced function is refused by the kernel's name when it is missing",
+  name: "compile() throws an error with the kernel's name when it is missing",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const { compile } = await openDevice("onnx", { threads: 1 });

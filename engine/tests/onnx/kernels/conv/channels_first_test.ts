@@ -7,8 +7,7 @@ import { runKernel } from "../../run_kernel.ts";
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name:
-      `convolutions of images [N, C, H, W] agree with the cpu device when tensors are ${layout}`,
+    name: `convolutions of images [N, C, H, W] agree with the cpu device for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -17,7 +16,7 @@ for (const layout of LAYOUTS) {
           const xShape = [samples, inChannels, ...size];
           const filterShape = [...filter, inChannels, outChannels];
           const common = { strides, dilations: 1, dataFormat: "NCHW", dimRoundingMode: "floor" };
-          // The pads of an axis stand where the axis does.
+          // The padding of an axis has the axis's position.
           const padFirst = Array.isArray(pad) ? [pad[0], pad[3], pad[1], pad[2]] : pad;
           const attributes = { ...common, pad: padFirst };
           const fused = (x: tf.Tensor, filter: tf.Tensor, bias: tf.Tensor, alpha?: tf.Tensor) =>

@@ -11,7 +11,7 @@ type Triple = [number, number, number];
 const triples = (max: number) =>
   fc.tuple(...Array(3).fill(fc.integer({ min: 1, max }))) as fc.Arbitrary<Triple>;
 
-Deno.test("the test below names every pass of a convolution over three dimensions", () => {
+Deno.test("the test below covers every kernel of convolutions over three dimensions", () => {
   assertEquals(Object.keys(convolutions3d).toSorted(), [
     "Conv3D",
     "Conv3DBackpropFilterV2",

@@ -12,7 +12,7 @@ import { assertSameAsCpu, drawn, LAYOUTS, RUNS } from "../../against_cpu.ts";
 import { describe, geometries, type Geometry, outputSize } from "../../geometries.ts";
 import { runKernel, throughConvolution } from "../../run_kernel.ts";
 
-/** Attributes that all passes of a convolution share. */
+/** The attributes of all kernels of a convolution. */
 const attributesOf = ({ strides, pad }: Geometry) => ({
   strides,
   pad,
@@ -23,7 +23,7 @@ const attributesOf = ({ strides, pad }: Geometry) => ({
 
 const drawGeometries = fc.array(geometries, { minLength: 6, maxLength: 6 });
 
-/** Image, filter, bias and the result's gradient of each geometry, under names that end in its index. */
+/** Image, filter, bias and output gradient of each geometry. The names end in the geometry's index. */
 function inputsOf(cases: readonly Geometry[]): Record<string, HostArray> {
   return Object.fromEntries(cases.flatMap((geometry, i) => {
     const { samples, size, inChannels, outChannels, filter } = geometry;
@@ -38,7 +38,7 @@ function inputsOf(cases: readonly Geometry[]): Record<string, HostArray> {
 
 const ACTIVATIONS = ["linear", "relu", "relu6", "elu", "sigmoid", "leakyrelu", "prelu"];
 
-/** Runs all passes of one convolution, on what has just been convolved and on what has not. */
+/** Runs all kernels of one convolution, on tensors in either layout. */
 function allPasses(
   geometry: Geometry,
   [x, filter, bias, dy]: readonly [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor],
@@ -88,7 +88,7 @@ function allPasses(
   };
 }
 
-Deno.test("the tests below name every pass of a convolution", () => {
+Deno.test("the tests below cover every kernel of a convolution", () => {
   assertEquals(
     [convolutions, filterGradients, inputGradients].flatMap(Object.keys).toSorted(),
     ["Conv2D", "Conv2DBackpropFilter", "Conv2DBackpropInput", "FusedConv2D"],
@@ -99,7 +99,7 @@ for (const layout of LAYOUTS) {
   const ignore = !deviceWorks("onnx");
 
   Deno.test({
-    name: `all passes of convolutions agree with the cpu device when tensors are ${layout}`,
+    name: `convolutions and their gradients agree with the cpu device for ${layout} tensors`,
     ignore,
     fn: () =>
       fc.assert(
@@ -126,7 +126,7 @@ for (const layout of LAYOUTS) {
 
 Deno.test({
   name:
-    "FusedConv2D adds one number to all, and a transposed convolution gives fewer rows than it has, as on cpu",
+    "FusedConv2D with a scalar bias, and a cropped transposed convolution, agree with the cpu device",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     assertSameAsCpu("blocked", ({ x, filter, one }) => {
@@ -141,7 +141,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "FusedConv2D names the activation when it lacks it",
+  name: "FusedConv2D throws an error with the activation's name when it is not supported",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const { compile } = await openDevice("onnx", { threads: 1 });

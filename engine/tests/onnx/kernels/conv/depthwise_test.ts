@@ -7,7 +7,7 @@ import { assertSameAsCpu, drawn, LAYOUTS, RUNS } from "../../against_cpu.ts";
 import { describe, geometries } from "../../geometries.ts";
 import { runKernel, throughConvolution } from "../../run_kernel.ts";
 
-/** The geometry, filters to a channel, and steps between a filter's elements. */
+/** The geometry, the filters for each channel, and the dilation. */
 const cases = fc.array(
   fc.tuple(geometries, fc.constantFrom(1, 2), fc.constantFrom(1, 2)),
   { minLength: 5, maxLength: 5 },
@@ -15,7 +15,7 @@ const cases = fc.array(
 
 const ACTIVATIONS = ["linear", "relu", "relu6", "elu", "sigmoid", "leakyrelu", "prelu"];
 
-Deno.test("the tests below name every depthwise convolution", () => {
+Deno.test("the tests below cover every kernel of depthwise convolutions", () => {
   assertEquals(Object.keys(depthwiseConvolutions).toSorted(), [
     "DepthwiseConv2dNative",
     "DepthwiseConv2dNativeBackpropFilter",
@@ -26,7 +26,7 @@ Deno.test("the tests below name every depthwise convolution", () => {
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `depthwise convolutions agree with the cpu device when tensors are ${layout}`,
+    name: `depthwise convolutions agree with the cpu device for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -75,7 +75,7 @@ for (const layout of LAYOUTS) {
                   pad: "same",
                   dilations: [dilation, dilation],
                 });
-                // The gradients of dilated ones are not tried: tfjs has none.
+                // No gradients of dilated ones: tfjs has none.
                 results[`${name(i)}, input`] = run("DepthwiseConv2dNativeBackpropInput", {
                   dy,
                   filter,

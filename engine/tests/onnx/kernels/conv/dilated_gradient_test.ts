@@ -7,7 +7,7 @@ import { deviceWorks } from "../../../../../tests/devices.ts";
 import { drawn, inLayout, LAYOUTS, RUNS } from "../../against_cpu.ts";
 import { runKernel, throughConvolution } from "../../run_kernel.ts";
 
-/** A filter with zeros between its elements, which does without dilation what the other does with it. */
+/** A filter with zeros between its elements, which without dilation equals the dilated filter. */
 function spread(filter: tf.Tensor, [down, across]: readonly [number, number]): tf.Tensor {
   const [h, w, c, m] = filter.shape as [number, number, number, number];
   const apart = tf.pad(tf.reshape(filter, [h, 1, w, 1, c * m]), [
@@ -24,7 +24,7 @@ function spread(filter: tf.Tensor, [down, across]: readonly [number, number]): t
   );
 }
 
-/** Names of the kernels for the input's gradient and the filter's. */
+/** The names of the kernels of the gradients with respect to the input and the filter. */
 const KERNELS = [
   ["Conv2DBackpropInput", "Conv2DBackpropFilter"],
   ["DepthwiseConv2dNativeBackpropInput", "DepthwiseConv2dNativeBackpropFilter"],
@@ -34,9 +34,9 @@ const step = fc.integer({ min: 1, max: 3 });
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    // Not compared with the cpu device, which takes no account of dilations here.
+    // Not compared with the cpu device, which ignores dilations here.
     name:
-      `gradients of dilated convolutions are those of spread filters when tensors are ${layout}`,
+      `gradients of dilated convolutions equal those of filters with zeros for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(

@@ -18,10 +18,10 @@ import { describe, geometries } from "../../geometries.ts";
 import { on } from "../../on_backend.ts";
 import { runKernel, runKernelForMany, throughConvolution } from "../../run_kernel.ts";
 
-/** Zeros no wider than half the window, as poolings want them. */
+/** Limits the padding to half of the window, as pooling requires. */
 const windows = geometries.filter(({ pad }) => typeof pad === "string");
 
-Deno.test("the tests below name every pooling", () => {
+Deno.test("the tests below cover every pooling kernel", () => {
   assertEquals(
     Object.keys(poolings).toSorted(),
     [
@@ -40,7 +40,7 @@ Deno.test("the tests below name every pooling", () => {
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `poolings agree with the cpu device when tensors are ${layout}`,
+    name: `pooling agrees with the cpu device for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -75,7 +75,7 @@ for (const layout of LAYOUTS) {
 }
 
 Deno.test({
-  name: "gradients of poolings, and places of the largest, agree with the cpu device",
+  name: "gradients of pooling, and positions of maxima, agree with the cpu device",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     fc.assert(
@@ -110,7 +110,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "poolings over three dimensions and their gradients agree with the cpu device",
+  name: "pooling over three dimensions and its gradients agree with the cpu device",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     fc.assert(
@@ -125,8 +125,8 @@ Deno.test({
             ...size,
             inChannels,
           ];
-          // Square windows: tfjs 4.22's cpu device mistakes a place's row for its column in others.
-          // No two numbers equal: it takes the last of the largest here, and the first elsewhere.
+          // Square windows: in others tfjs 4.22's cpu device confuses the row and the column of a position.
+          // Distinct numbers: of equal maxima it takes the last one here, and the first one elsewhere.
           const filterSize = [Math.min(2, depth), side, side] as [number, number, number];
           const steps = [1, ...strides] as [number, number, number];
           const { outShape } = tf.backend_util.computePool3DInfo(
@@ -162,7 +162,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "places of the largest leave NaN out, as the cpu device does",
+  name: "MaxPoolWithArgmax ignores NaN, as on the cpu device",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     assertSameAsCpu("blocked", ({ x }) => {
@@ -173,7 +173,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "poolings padded by their window's width are the host's, and refused in traced code",
+  name: "pooling with padding as wide as its window runs on the host, and throws in traced code",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const pool = (x: tf.Tensor) => tf.pool(x as tf.Tensor4D, [1, 1], "max", 1, [1, 1], [2, 2]);

@@ -15,7 +15,7 @@ const MAPPINGS = [
   { alignCorners: false, halfPixelCenters: true },
 ];
 
-/** Sizes to resize [h, w] to: by whole factors and by others, up and down. */
+/** Sizes to resize [h, w] to: larger and smaller, by whole and by other factors. */
 const sizesFor = (h: number, w: number): [number, number][] => [
   ...[[1, 1], [2, 2], [3, 3], [1, 2], [4, 2]].map(([v, u]): [number, number] => [h * v!, w * u!]),
   [1, 1],
@@ -23,13 +23,13 @@ const sizesFor = (h: number, w: number): [number, number][] => [
   [h + 1, w + 2],
 ];
 
-Deno.test("the tests below name every resize", () => {
+Deno.test("the tests below cover every kernel that resizes", () => {
   assertEquals([...FORWARD, ...GRADIENTS].toSorted(), Object.keys(resizes).toSorted());
 });
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `resizes agree with the cpu device when tensors are ${layout}`,
+    name: `resizing agrees with the cpu device for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -57,13 +57,13 @@ for (const layout of LAYOUTS) {
 }
 
 Deno.test({
-  name: "gradients of resizes agree with the cpu device",
+  name: "gradients of resizing agree with the cpu device",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     fc.assert(
-      // One sample: the second's gradient of the nearest neighbour is wrong on tfjs 4.22's cpu device,
-      // which takes its place in dy from the image's size. As many rows as columns: the bilinear one
-      // swaps them in the result's shape.
+      // One sample: on tfjs 4.22's cpu device the gradient of the nearest neighbour is wrong for the second,
+      // because its offset in dy is computed from the image's size. Square images: the bilinear gradient
+      // swaps rows and columns in the result's shape.
       fc.asyncProperty(imageShapes, seeds, async ([, size, , channels], seed) => {
         const images = drawn(seed, [1, size, size, channels]);
         const sizes = sizesFor(size, size);
@@ -75,7 +75,7 @@ Deno.test({
           for (const name of GRADIENTS) {
             for (const alignCorners of [false, true]) {
               for (const [key, dy] of Object.entries(given)) {
-                // Where corners are aligned, one pixel in any is no ratio on the cpu device.
+                // With aligned corners and one pixel the ratio is NaN on the cpu device.
                 if (alignCorners && (size === 1 || dy.shape.includes(1))) continue;
                 results[`${name} ${key} ${alignCorners}`] = runKernel(
                   name,

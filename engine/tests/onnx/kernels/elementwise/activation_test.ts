@@ -10,7 +10,7 @@ import { pairsOf, SPECIAL } from "../../special.ts";
 
 const UNARY = ["Elu", "LeakyRelu", "Relu", "Relu6", "Selu", "Step"];
 
-/** Every activation, of x and of x and y, which has x's shape. */
+/** A call of every activation, with x and y of the same shape. */
 function all(x: tf.Tensor, y: tf.Tensor): Record<string, tf.Tensor> {
   return {
     ...Object.fromEntries(UNARY.map((name) => [name, runKernel(name, { x }, { alpha: 0.25 })])),
@@ -19,13 +19,13 @@ function all(x: tf.Tensor, y: tf.Tensor): Record<string, tf.Tensor> {
   };
 }
 
-Deno.test("the tests below name every activation", () => {
+Deno.test("the tests below cover every activation", () => {
   assertEquals([...UNARY, "EluGrad", "Prelu"].toSorted(), Object.keys(activations).toSorted());
 });
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `activations agree with the cpu device when tensors are ${layout}`,
+    name: `activations agree with the cpu device for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -46,7 +46,7 @@ for (const layout of LAYOUTS) {
 }
 
 Deno.test({
-  name: "activations agree with the cpu device on NaN and infinity, and on integers",
+  name: "activations agree with the cpu device for NaN, infinity and integers",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const [x, y] = pairsOf(SPECIAL);

@@ -16,12 +16,12 @@ import { pairsOf, SPECIAL } from "../../special.ts";
 
 const DIVISIONS = ["FloorDiv", "Mod"];
 
-Deno.test("the tests below name every division", () => {
+Deno.test("the tests below cover every division", () => {
   assertEquals(DIVISIONS, Object.keys(divisions).toSorted());
 });
 
 Deno.test({
-  name: "divisions agree with the cpu device when they broadcast",
+  name: "divisions agree with the cpu device when operands broadcast",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     fc.assert(
@@ -43,10 +43,10 @@ Deno.test({
 });
 
 Deno.test({
-  name: "divisions agree with the cpu device on zero, NaN, infinity and the ends of int32",
+  name: "divisions agree with the cpu device for zero, NaN, infinity and the extremes of int32",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
-    // Quotients beyond 63 bits, of which the lowest 32 are all that is left, come out as 0 here.
+    // Quotients of more than 63 bits become 0 here, and their lowest 32 bits on the cpu device.
     const [a, b] = pairsOf(SPECIAL.filter((value) => Math.abs(value) !== 1e30));
     const [i, j] = pairsOf([0, 1, -1, 5, -7, 100, -(2 ** 31), 2 ** 31 - 1]);
     const inputs = { a: float32(a), b: float32(b), i: int32(i), j: int32(j) };

@@ -18,7 +18,7 @@ import {
 import { pairsOf, SPECIAL } from "../../special.ts";
 import { runKernel, throughConvolution } from "../../run_kernel.ts";
 
-/** Kernels of one float32 tensor, and what makes any number one that they are defined for. */
+/** Kernels of one float32 tensor, and functions that map any number to their domains. */
 const UNARY: Record<string, "any" | "positive" | "moderate"> = {
   Abs: "any",
   Ceil: "any",
@@ -65,7 +65,7 @@ function smallerShapes([n, h, w, c]: readonly number[]): number[][] {
   ];
 }
 
-Deno.test("the tests below name every element-wise kernel", () => {
+Deno.test("the tests below cover every element-wise kernel", () => {
   const named = [...Object.keys(UNARY), ...BINARY, ...LOGICAL, ...OTHERS];
   assertEquals(named.toSorted(), Object.keys(elementwise).toSorted());
 });
@@ -74,7 +74,7 @@ for (const layout of LAYOUTS) {
   const ignore = !deviceWorks("onnx");
 
   Deno.test({
-    name: `unary kernels agree with the cpu device when tensors are ${layout}`,
+    name: `unary kernels agree with the cpu device for ${layout} tensors`,
     ignore,
     fn: () =>
       fc.assert(
@@ -101,7 +101,7 @@ for (const layout of LAYOUTS) {
   });
 
   Deno.test({
-    name: `binary kernels agree with the cpu device when tensors of one shape are ${layout}`,
+    name: `binary kernels agree with the cpu device for ${layout} tensors of equal shapes`,
     ignore,
     fn: () =>
       fc.assert(
@@ -124,7 +124,7 @@ for (const layout of LAYOUTS) {
   });
 
   Deno.test({
-    name: `binary kernels agree with the cpu device when they broadcast to ${layout} tensors`,
+    name: `binary kernels agree with the cpu device when operands broadcast to ${layout} tensors`,
     ignore,
     fn: () =>
       fc.assert(
@@ -151,7 +151,7 @@ for (const layout of LAYOUTS) {
   });
 
   Deno.test({
-    name: `kernels of three tensors and more agree with the cpu device when tensors are ${layout}`,
+    name: `kernels of three or more tensors agree with the cpu device for ${layout} tensors`,
     ignore,
     fn: () =>
       fc.assert(
@@ -186,7 +186,7 @@ for (const layout of LAYOUTS) {
 }
 
 Deno.test({
-  name: "element-wise kernels agree with the cpu device when tensors are integers or booleans",
+  name: "element-wise kernels agree with the cpu device for integers and booleans",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     fc.assert(
@@ -228,7 +228,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "Select takes whole rows when its condition is a vector",
+  name: "Select selects whole rows when its condition is a vector",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     // Not compared with the cpu device: tfjs 4.22 repeats single elements there.
@@ -247,7 +247,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "element-wise kernels agree with the cpu device on NaN, infinity and halves",
+  name: "element-wise kernels agree with the cpu device for NaN, infinity and halves",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const [a, b] = pairsOf(SPECIAL);
@@ -267,7 +267,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "element-wise kernels of integers and booleans agree with the cpu device where it rounds",
+  name: "element-wise kernels of integers and booleans round as on the cpu device",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const inputs = {

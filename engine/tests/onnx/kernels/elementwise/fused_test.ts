@@ -13,14 +13,14 @@ import { deviceWorks } from "../../../../../tests/devices.ts";
 import { assertSameAsCpu, drawn, imageShapes, LAYOUTS, RUNS, seeds } from "../../against_cpu.ts";
 import { throughConvolution } from "../../run_kernel.ts";
 
-Deno.test("the tests below name every kernel that engine/fused.ts asks for", () => {
+Deno.test("the tests below cover every kernel of fused.ts", () => {
   const named = ["ChannelAffine", "ChannelDot", "Silu", "SiluGrad"];
   assertEquals(Object.keys(fused).toSorted(), named);
 });
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `fused kernels agree with the cpu device's compositions when tensors are ${layout}`,
+    name: `fused kernels agree with the cpu device's compositions for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -60,7 +60,7 @@ for (const layout of LAYOUTS) {
 }
 
 Deno.test({
-  name: "the fused SiLU agrees with the cpu device's when numbers are large",
+  name: "Silu and SiluGrad agree with the cpu device for large numbers",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const x = drawn(3, [64]);

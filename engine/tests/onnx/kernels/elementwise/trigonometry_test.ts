@@ -23,13 +23,13 @@ const UNARY = [
   "Tanh",
 ];
 
-Deno.test("the tests below name every trigonometric kernel", () => {
+Deno.test("the tests below cover every trigonometric kernel", () => {
   assertEquals([...UNARY, "Atan2"].toSorted(), Object.keys(trigonometry).toSorted());
 });
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `trigonometric kernels agree with the cpu device when tensors are ${layout}`,
+    name: `trigonometric kernels agree with the cpu device for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -51,10 +51,10 @@ for (const layout of LAYOUTS) {
 }
 
 Deno.test({
-  name: "trigonometric kernels agree with the cpu device on NaN, infinity and both zeros",
+  name: "trigonometric kernels agree with the cpu device for NaN, infinity and both zeros",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
-    // Far out, float32 and float64 have different sines.
+    // The sines of large numbers differ between float32 and float64.
     const moderate = SPECIAL.filter((value) => !(Math.abs(value) > 100 && Number.isFinite(value)));
     const [a, b] = pairsOf(SPECIAL);
     await assertSameAsCpu("blocked", ({ x, a, b }) => ({

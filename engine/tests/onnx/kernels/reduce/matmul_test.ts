@@ -6,7 +6,7 @@ import { deviceWorks } from "../../../../../tests/devices.ts";
 import { assertSameAsCpu, drawn, drawnIntegers, RUNS, seeds } from "../../against_cpu.ts";
 import { runKernel } from "../../run_kernel.ts";
 
-/** Dimensions before the last two, of both operands; they broadcast. */
+/** The batch dimensions of both operands, which broadcast. */
 const BATCHES: readonly (readonly [number[], number[]])[] = [
   [[], []],
   [[2], [2]],
@@ -22,7 +22,7 @@ const sizes = fc.tuple(
   fc.integer({ min: 1, max: 9 }),
 );
 
-Deno.test("the tests below name every matrix product", () => {
+Deno.test("the tests below cover every matrix product", () => {
   assertEquals(Object.keys(matmuls).toSorted(), ["BatchMatMul", "Einsum", "_FusedMatMul"]);
 });
 
@@ -88,7 +88,7 @@ Deno.test({
     ),
 });
 
-/** Equations and the shapes of their operands. tfjs 4.22 sums over all of two axes wrongly ("ij,jk->"). */
+/** Equations and the shapes of their operands. tfjs 4.22 is wrong for sums over all of two axes ("ij,jk->"). */
 const EQUATIONS: readonly (readonly [string, ...number[][]])[] = [
   ["ij, jk -> ik", [2, 3], [3, 4]],
   ["bij,bjk->bik", [2, 2, 3], [2, 3, 4]],

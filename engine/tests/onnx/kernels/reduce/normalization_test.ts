@@ -5,13 +5,13 @@ import { deviceWorks } from "../../../../../tests/devices.ts";
 import { assertSameAsCpu, drawn, imageShapes, LAYOUTS, RUNS, seeds } from "../../against_cpu.ts";
 import { runKernel, throughConvolution } from "../../run_kernel.ts";
 
-Deno.test("the tests below name every normalization", () => {
+Deno.test("the tests below cover every normalization", () => {
   assertEquals(Object.keys(normalizations).toSorted(), ["FusedBatchNorm", "LRN", "LRNGrad"]);
 });
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `normalizations agree with the cpu device when tensors are ${layout}`,
+    name: `normalizations agree with the cpu device for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(

@@ -20,18 +20,18 @@ const NUMERIC = ["Max", "Mean", "Min", "Prod", "Sum"];
 const LOGICAL = ["All", "Any"];
 const POSITIONS = ["ArgMax", "ArgMin"];
 
-/** Every set of axes of four, the empty one included; negative axes count from the end. */
+/** Every subset of four axes, including the empty one. Negative axes count from the end. */
 const AXES = [
   ...Array.from({ length: 16 }, (_, bits) => [0, 1, 2, 3].filter((axis) => bits & 1 << axis)),
   [-1],
   [-2, -3],
 ];
 
-/** Attributes of a reduction: tfjs calls the axes of Max by another name. */
+/** The attributes of a reduction. The axes of Max have another name in tfjs. */
 const over = (name: string, axis: readonly number[], keepDims: boolean) =>
   name === "Max" ? { reductionIndices: axis, keepDims } : { axis, keepDims };
 
-Deno.test("the tests below name every reduction", () => {
+Deno.test("the tests below cover every reduction", () => {
   const named = [...NUMERIC, ...LOGICAL, ...POSITIONS, "Softmax"];
   assertEquals(named.toSorted(), Object.keys(reductions).toSorted());
 });
@@ -40,12 +40,12 @@ for (const layout of LAYOUTS) {
   const ignore = !deviceWorks("onnx");
 
   Deno.test({
-    name: `reductions agree with the cpu device over every set of axes when tensors are ${layout}`,
+    name: `reductions agree with the cpu device over every set of axes for ${layout} tensors`,
     ignore,
     fn: () =>
       fc.assert(
         fc.asyncProperty(imageShapes, seeds, async (shape, seed) => {
-          // Products of many numbers overflow; of numbers near 1 they do not.
+          // Numbers near 1, because products of many other numbers overflow.
           const near = drawn(seed, shape);
           const inputs = {
             x: drawn(seed, shape),
@@ -78,7 +78,7 @@ for (const layout of LAYOUTS) {
   });
 
   Deno.test({
-    name: `softmaxes and positions agree with the cpu device when tensors are ${layout}`,
+    name: `Softmax, ArgMax and ArgMin agree with the cpu device for ${layout} tensors`,
     ignore,
     fn: () =>
       fc.assert(
@@ -103,7 +103,7 @@ for (const layout of LAYOUTS) {
 }
 
 Deno.test({
-  name: "reductions agree with the cpu device when tensors are integers or booleans",
+  name: "reductions agree with the cpu device for integers and booleans",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     fc.assert(
@@ -135,7 +135,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "reductions agree with the cpu device on NaN and infinity",
+  name: "reductions agree with the cpu device for NaN and infinity",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const rows = [

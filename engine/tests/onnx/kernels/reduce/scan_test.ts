@@ -8,12 +8,12 @@ import { runKernel } from "../../run_kernel.ts";
 
 const SCANS = ["Cumprod", "Cumsum"];
 
-Deno.test("the test below names every running sum and product", () => {
+Deno.test("the test below covers every cumulative sum and product", () => {
   assertEquals(SCANS, Object.keys(scans).toSorted());
 });
 
 Deno.test({
-  name: "running sums and products agree with the cpu device in every direction",
+  name: "cumulative sums and products agree with the cpu device in both directions",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     fc.assert(
@@ -32,7 +32,7 @@ Deno.test({
                 for (const bits of [0, 1, 2, 3]) {
                   const attributes = { axis, exclusive: (bits & 1) > 0, reverse: (bits & 2) > 0 };
                   for (const [dtype, x] of Object.entries(given)) {
-                    // Products of many integers overflow, where tfjs's cpu device rounds.
+                    // Few integers, because tfjs's cpu device rounds products that overflow.
                     if (name === "Cumprod" && dtype === "int32") continue;
                     const key = `${name} of ${dtype}, ${JSON.stringify(attributes)}`;
                     results[key] = runKernel(name, { x }, attributes);

@@ -9,7 +9,7 @@ import { runKernel, throughConvolution } from "../../run_kernel.ts";
 
 type Results = Record<string, tf.Tensor>;
 
-/** Every kernel by its name, on x [N, H, W, C]. */
+/** A call of every kernel, with x of [N, H, W, C]. */
 const MOVES: Record<string, (x: tf.Tensor) => Results> = {
   Reverse: (x) =>
     Object.fromEntries(
@@ -92,7 +92,7 @@ const MOVES: Record<string, (x: tf.Tensor) => Results> = {
   },
 };
 
-Deno.test("the tests below name every kernel that puts elements in another order", () => {
+Deno.test("the tests below cover every kernel that rearranges elements", () => {
   assertEquals(
     [...Object.keys(MOVES), "BroadcastArgs"].toSorted(),
     Object.keys(arrangements).toSorted(),
@@ -108,7 +108,7 @@ const allMoves = (x: tf.Tensor): Results =>
 
 for (const dtype of ["float32", "int32", "bool"] satisfies DType[]) {
   Deno.test({
-    name: `other orders agree with the cpu device when tensors are ${dtype}`,
+    name: `kernels that rearrange elements agree with the cpu device for ${dtype} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(

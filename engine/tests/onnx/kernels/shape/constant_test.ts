@@ -8,7 +8,7 @@ import { runKernel } from "../../run_kernel.ts";
 
 const KERNELS = ["Diag", "Fill", "LinSpace", "OnesLike", "Range", "ZerosLike"];
 
-/** Start, stop, step and type. */
+/** Start, stop, step and element type. */
 const RANGES = [
   [0, 5, 1, "int32"],
   [5, 0, 1, "int32"],
@@ -18,13 +18,13 @@ const RANGES = [
   [0, 5, -1, "float32"],
 ] as const;
 
-Deno.test("the tests below name every kernel that makes constants", () => {
+Deno.test("the tests below cover every kernel that makes constants", () => {
   assertEquals(KERNELS, Object.keys(constants).toSorted());
 });
 
 for (const dtype of ["float32", "int32", "bool"] satisfies DType[]) {
   Deno.test({
-    name: `constants agree with the cpu device when they are ${dtype}`,
+    name: `constants of ${dtype} agree with the cpu device`,
     ignore: !deviceWorks("onnx"),
     fn: async () => {
       await assertSameAsCpu(
@@ -46,7 +46,7 @@ for (const dtype of ["float32", "int32", "bool"] satisfies DType[]) {
 }
 
 Deno.test({
-  name: "Range and LinSpace agree with the cpu device up and down",
+  name: "Range and LinSpace agree with the cpu device when ascending and descending",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     await assertSameAsCpu(

@@ -17,13 +17,13 @@ import { runKernel, runKernelForMany, throughConvolution } from "../../run_kerne
 
 const KERNELS = ["GatherNd", "GatherV2", "OneHot", "SearchSorted", "TopK"];
 
-Deno.test("the tests below name every kernel that looks elements up", () => {
+Deno.test("the tests below cover every kernel that selects elements", () => {
   assertEquals(KERNELS, Object.keys(gathers).toSorted());
 });
 
 for (const dtype of ["float32", "int32", "bool"] satisfies DType[]) {
   Deno.test({
-    name: `lookups agree with the cpu device when tensors are ${dtype}`,
+    name: `lookups agree with the cpu device for ${dtype} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -84,8 +84,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "OneHot of one number, and lookups whose batch is counted from the end, agree with the cpu device",
+  name: "OneHot of a scalar, and lookups with negative batch dimensions, agree with the cpu device",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     assertSameAsCpu("blocked", ({ x, indices, one }) => ({

@@ -23,13 +23,13 @@ const sizes = fc.tuple(
   fc.integer({ min: 1, max: 20 }),
 );
 
-Deno.test("the tests below name every kernel that puts elements in their places", () => {
+Deno.test("the tests below cover every kernel that scatters elements", () => {
   assertEquals(KERNELS, Object.keys(scatters).toSorted());
 });
 
 for (const dtype of ["float32", "int32"] satisfies DType[]) {
   Deno.test({
-    name: `sums agree with the cpu device when places occur twice and tensors are ${dtype}`,
+    name: `scattered sums agree with the cpu device when indices repeat, for ${dtype} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -74,7 +74,7 @@ for (const dtype of ["float32", "int32"] satisfies DType[]) {
 
 for (const dtype of ["float32", "int32", "bool"] satisfies DType[]) {
   Deno.test({
-    name: `elements agree with the cpu device when they are put in places and are ${dtype}`,
+    name: `scattered elements agree with the cpu device for ${dtype} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: async () => {
       const inputs = {
@@ -121,12 +121,12 @@ for (const dtype of ["float32", "int32", "bool"] satisfies DType[]) {
 }
 
 Deno.test({
-  name: "sums are the same bits in every run",
+  name: "scattered sums have the same bits in every run",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const inputs = {
       x: drawn(1, [2000, 8]),
-      // One segment takes all: any other order would round otherwise.
+      // All rows are in one segment. In another order the sum would round differently.
       segmentIds: int32(new Int32Array(2000)),
     };
     const sum = ({ x, segmentIds }: Record<string, tf.Tensor>) => ({
@@ -143,8 +143,7 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "Bincount agrees with the cpu device when what it counts is an image, with and without weights",
+  name: "Bincount of an image agrees with the cpu device, with and without weights",
   ignore: !deviceWorks("onnx"),
   fn: () =>
     assertSameAsCpu("blocked", ({ x, weights, none }) => ({

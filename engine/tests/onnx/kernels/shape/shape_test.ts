@@ -17,11 +17,11 @@ import { runKernel, runKernelForMany, throughConvolution } from "../../run_kerne
 
 type Results = Record<string, tf.Tensor>;
 
-/** Names each of several results. */
+/** Gives several results names. */
 const named = (name: string, tensors: readonly tf.Tensor[]): Results =>
   Object.fromEntries(tensors.map((tensor, i) => [`${name} ${i}`, tensor]));
 
-/** What follows works for every element type, on x and y [N, H, W, C]. */
+/** Calls that support every element type, with x and y of [N, H, W, C]. */
 const MOVES: Record<string, (x: tf.Tensor, y: tf.Tensor) => Results> = {
   Reshape: (x) => ({
     flat: runKernel("Reshape", { x }, { shape: [-1] }),
@@ -81,11 +81,11 @@ const MOVES: Record<string, (x: tf.Tensor, y: tf.Tensor) => Results> = {
     ),
 };
 
-Deno.test("the tests below name every kernel that cuts, joins and repeats", () => {
+Deno.test("the tests below cover every kernel that slices, concatenates and repeats", () => {
   assertEquals(Object.keys(MOVES).toSorted(), Object.keys(shapes).toSorted());
 });
 
-/** Every result of every move, under names of their own. */
+/** The results of all calls, by name. */
 function allMoves(x: tf.Tensor, y: tf.Tensor): Results {
   return Object.fromEntries(
     Object.entries(MOVES).flatMap(([kernel, move]) =>
@@ -98,7 +98,7 @@ const ignore = !deviceWorks("onnx");
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `kernels that move elements agree with the cpu device when tensors are ${layout}`,
+    name: `kernels that move elements agree with the cpu device for ${layout} tensors`,
     ignore,
     fn: () =>
       fc.assert(
@@ -117,7 +117,7 @@ for (const layout of LAYOUTS) {
 
 for (const dtype of ["float32", "int32", "bool"] satisfies DType[]) {
   Deno.test({
-    name: `kernels that move elements agree with the cpu device when tensors are ${dtype}`,
+    name: `kernels that move elements agree with the cpu device for ${dtype} tensors`,
     ignore,
     fn: () =>
       fc.assert(

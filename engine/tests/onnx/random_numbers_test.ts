@@ -16,7 +16,7 @@ const DRAWS: Record<string, (x: tf.Tensor) => tf.Tensor> = {
 
 for (const [name, draw] of Object.entries(DRAWS)) {
   Deno.test({
-    name: `${name}() is refused when it is traced, because its numbers would be constants`,
+    name: `${name}() throws in traced code, because its numbers would be constants`,
     ignore: !deviceWorks("onnx"),
     fn: async () => {
       const { compile } = await openDevice("onnx", { threads: 1 });
@@ -28,7 +28,7 @@ for (const [name, draw] of Object.entries(DRAWS)) {
 }
 
 Deno.test({
-  name: "tensors of given numbers are constants when they are traced",
+  name: "tf.tensor() makes a constant in traced code",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const { compile } = await openDevice("onnx", { threads: 1 });

@@ -8,7 +8,7 @@ import { drawn, RUNS, seeds } from "./onnx/against_cpu.ts";
 
 type Named = Record<string, HostArray>;
 
-/** A convolution's result and both of its gradients. */
+/** The result of a convolution and both of its gradients. */
 async function convolved(
   device: DeviceName,
   inputs: Named,
@@ -39,7 +39,7 @@ for (const kind of ["conv2d", "depthwiseConv2d"] as const) {
       fc.assert(
         fc.asyncProperty(
           fc.tuple(sides, sides),
-          fc.integer({ min: 1, max: 3 }), // square: tfjs takes the height for the width here
+          fc.integer({ min: 1, max: 3 }), // square: tfjs confuses height and width here
           fc.integer({ min: 1, max: 2 }),
           fc.integer({ min: 0, max: 2 }),
           seeds,

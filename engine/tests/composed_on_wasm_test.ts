@@ -11,7 +11,7 @@ import { runKernel } from "./onnx/run_kernel.ts";
 
 type Named = Record<string, HostArray>;
 
-/** Runs a function twice on a device, so that what the first call freed by mistake is missed. */
+/** Runs a function twice on a device. The second call fails if the first one freed too much. */
 async function runTwice(
   name: DeviceName,
   fn: (inputs: Record<string, tf.Tensor>) => tf.Tensor,
@@ -57,7 +57,7 @@ Deno.test({
         };
         const gradient = ({ x, dy }: Record<string, tf.Tensor>) => {
           const first = runKernel("Conv2DBackpropFilter", { x: x!, dy: dy! }, attributes);
-          // What the kernel was given must still be there.
+          // The kernel's inputs must still exist.
           return tf.add(first, tf.mul(0, tf.add(tf.sum(x!), tf.sum(dy!))));
         };
         await assertSame(gradient, inputs, describe(geometry));
@@ -90,13 +90,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "sums and means of nothing are 0 on wasm as on cpu, not what lay in memory",
+  name: "sums and means of empty tensors are 0 on wasm as on cpu, and not uninitialised memory",
   ignore: !deviceWorks("wasm"),
   fn: async () => {
     for (const name of ["cpu", "wasm"] as const) {
       const { compile } = await openDevice(name);
       const run = compile<Named, Named>(({ x, used }) => {
-        tf.dispose(tf.exp(used!)); // so that there is something in memory
+        tf.dispose(tf.exp(used!)); // so that the memory is not zero
         return { all: tf.sum(x!), rows: tf.sum(x!, 0), mean: tf.mean(x!, 0, true) };
       });
       const { all, rows, mean } = await run({

@@ -16,10 +16,10 @@ function node(op: string, inputs: string[], output: string, domain = ""): Node {
 const conv = (inputs: string[], output: string) =>
   node("Conv", inputs, output, "com.microsoft.nchwc");
 
-/** What is left of a graph: operation, inputs and output of each node. */
+/** A graph in short: the operator, inputs and output of each node. */
 const left = (nodes: Node[]) => nodes.map(({ op, inputs, outputs }) => [op, inputs, outputs[0]]);
 
-Deno.test("fuseSums() lets a convolution add when nobody else uses its result", () => {
+Deno.test("fuseSums() fuses a sum into a convolution when nothing else uses the convolution's result", () => {
   const nodes = [
     conv(["x", "f"], "c"),
     node("Neg", ["x"], "n"),
@@ -33,7 +33,7 @@ Deno.test("fuseSums() lets a convolution add when nobody else uses its result", 
   ]);
 });
 
-Deno.test("fuseSums() keeps biases and lets each convolution add once", () => {
+Deno.test("fuseSums() keeps biases and fuses one sum into each convolution", () => {
   const nodes = [
     conv(["x", "f", "bias"], "c"),
     conv(["x", "g"], "d"),
@@ -47,7 +47,7 @@ Deno.test("fuseSums() keeps biases and lets each convolution add once", () => {
   ]);
 });
 
-Deno.test("fuseSums() leaves sums alone when they are no sums of blocked images, or wanted apart", () => {
+Deno.test("fuseSums() does not fuse other sums, nor convolutions whose results are used elsewhere", () => {
   const untouched = (nodes: Node[], sums: string[], outputs: string[]) =>
     assertEquals(fuseSums(nodes, new Set(sums), outputs), nodes);
   const chain = [conv(["x", "f"], "c"), node("Add", ["c", "x"], "s")];
@@ -59,7 +59,7 @@ Deno.test("fuseSums() leaves sums alone when they are no sums of blocked images,
   untouched([conv(["x", "f"], "c"), node("Mul", ["c", "x"], "s")], ["s"], ["s"]);
 });
 
-/** Sums of every kind of convolution that there is in the blocked layout. */
+/** Sums of every kind of convolution of the blocked layout. */
 function sums(given: Record<string, tf.Tensor>): Record<string, tf.Tensor> {
   const [x, y] = [given["x"], given["y"]] as [tf.Tensor4D, tf.Tensor4D];
   const [filter, other] = [given["filter"], given["other"]] as [tf.Tensor4D, tf.Tensor4D];
@@ -100,7 +100,7 @@ function inputsOf(samples: number, channels: number, seed: number): Record<strin
 
 for (const layout of LAYOUTS) {
   Deno.test({
-    name: `sums with convolutions agree with the cpu device when tensors are ${layout}`,
+    name: `sums with convolutions agree with the cpu device for ${layout} tensors`,
     ignore: !deviceWorks("onnx"),
     fn: () =>
       fc.assert(
@@ -120,7 +120,7 @@ for (const layout of LAYOUTS) {
 }
 
 Deno.test({
-  name: "a residual connection costs no addition when tensors are blocked",
+  name: "a residual connection needs no addition when tensors are blocked",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const backend = await initializeBackend();
