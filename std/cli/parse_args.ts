@@ -1,6 +1,6 @@
 /**
- * `parseArgs` of `jsr:@std/cli` with the options that this project uses, over node:util, for networks
- * that cannot reach JSR.
+ * `parseArgs` of `jsr:@std/cli` with the options that this project uses, over node:util, for
+ * networks that cannot reach JSR.
  *
  * @module
  */
@@ -12,7 +12,9 @@ export interface ParseOptions {
   string?: readonly string[];
   /** Flags that may be given several times. Their values are lists. */
   collect?: readonly string[];
-  /** Called with every argument that is not a `string` flag. If it returns false, it is left out. */
+  /**
+   * Called with every argument that is not a `string` flag. If it returns false, it is left out.
+   */
   unknown?: (arg: string, key?: string, value?: unknown) => unknown;
 }
 
@@ -20,8 +22,8 @@ export interface ParseOptions {
 export type Args = Record<string, unknown> & { _: (string | number)[] };
 
 /**
- * Parses command line arguments. The value of a flag follows `=` or is the next argument, unless that
- * one starts with a dash. What follows `--` is in `_` unchanged.
+ * Parses command line arguments. The value of a flag follows `=` or is the next argument, unless
+ * that one starts with a dash. What follows `--` is in `_` unchanged.
  *
  * Unlike in the original, arguments with a single dash are only passed to `unknown`.
  */

@@ -1,6 +1,6 @@
 /**
- * `parse` and `stringify` of `jsr:@std/csv` with the options that this project uses, over csv-parse and
- * csv-stringify, for networks that cannot reach JSR.
+ * `parse` and `stringify` of `jsr:@std/csv` with the options that this project uses, over csv-parse
+ * and csv-stringify, for networks that cannot reach JSR.
  *
  * @module
  */
@@ -55,8 +55,8 @@ export function parse(input: string, { fieldsPerRecord }: ParseOptions = {}): st
 }
 
 /**
- * Writes records as comma-separated values, with lines that end in CRLF (RFC 4180). Fields are quoted
- * where necessary. Null and undefined become empty fields.
+ * Writes records as comma-separated values, with lines that end in CRLF (RFC 4180). Fields are
+ * quoted where necessary. Null and undefined become empty fields.
  */
 export function stringify(records: readonly (readonly unknown[])[]): string {
   const texts = records.map((fields) => fields.map((field) => String(field ?? "")));
