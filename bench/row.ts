@@ -1,18 +1,15 @@
-/** What a benchmark measures. */
+/** A row of the benchmark. */
 import type { Device } from "../engine/device.ts";
 
-/** A step that can be run again and again. */
+/** A step that can be repeated. */
 export interface Prepared {
-  /** Runs it once. */
   run(): Promise<unknown>;
-  /** Releases what it needs. */
   dispose(): Promise<void>;
 }
 
-/** Something to measure. */
+/** A step to measure. */
 export interface Row {
-  /** Its name, the same as on the other side of a comparison. */
+  /** The name, equal to that of the row in bench/pytorch. */
   readonly name: string;
-  /** Gets it ready. */
-  prepare(device: Device): Promise<Prepared>;
+  prepare(device: Device): Prepared;
 }

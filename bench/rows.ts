@@ -1,4 +1,4 @@
-/** What is measured: each row prepares a step that can be run again and again. */
+/** The rows of the benchmark, and those that measure UNets. */
 import { noiseSchedule } from "../diffusion/schedules.ts";
 import { unetSpecs } from "../diffusion/networks/unet.ts";
 import { compileImageDenoiser } from "../diffusion/networks/image_denoiser.ts";
@@ -41,7 +41,7 @@ function training(preset: "nano" | "small", batchSize: number): Row {
       let state = step.start(initParameters(specs, random));
       const examples = randomImages(batchSize);
       let count = 0;
-      return Promise.resolve({
+      return {
         run: async () => {
           const { batch } = imageBatch(examples, random.at(count++), {
             schedule: noiseSchedule(),
@@ -52,12 +52,12 @@ function training(preset: "nano" | "small", batchSize: number): Row {
           ({ state } = await step(state, batch, settings));
         },
         dispose: () => step.dispose(),
-      });
+      };
     },
   };
 }
 
-/** One evaluation of a preset's UNet, with its weights as constants, as samplers ask for it. */
+/** One evaluation of a preset's UNet as in sampling, with its weights as constants. */
 function sampling(preset: "nano" | "small", batchSize: number): Row {
   return {
     name: `unet ${preset} sample batch ${batchSize}`,
@@ -68,12 +68,12 @@ function sampling(preset: "nano" | "small", batchSize: number): Row {
       const { labels } = randomImages(batchSize);
       const denoise = denoiser.condition({ classLabels: Int32Array.from(labels) });
       const x = randomStream(1).normal(batchSize * SIDE * SIDE);
-      return Promise.resolve({ run: () => denoise(x, 500), dispose: () => denoiser.dispose() });
+      return { run: () => denoise(x, 500), dispose: () => denoiser.dispose() };
     },
   };
 }
 
-/** The rows, in the order in which they are measured. */
+/** All rows, in the order of measurement. */
 export const rows: readonly Row[] = [
   training("nano", 32),
   training("nano", 128),

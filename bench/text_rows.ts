@@ -1,4 +1,4 @@
-/** The rows about transformers: BERT, GPT-2 and the diffusion transformer. */
+/** The rows that measure transformers: BERT, GPT-2 and the diffusion transformer. */
 import { dit } from "../diffusion/networks/dit.ts";
 import { DIT_DEFAULTS, type DitConfig } from "../diffusion/networks/dit_config.ts";
 import { ditSpecs } from "../diffusion/networks/dit_specs.ts";
@@ -36,10 +36,10 @@ function bertForward(batch: number): Row {
         }),
       );
       const inputIds = randomTokens(batch, LENGTH, BERT_BASE.vocabSize);
-      return Promise.resolve({
+      return {
         run: () => compiled({ inputIds }),
         dispose: () => compiled.dispose(),
-      });
+      };
     },
   };
 }
@@ -61,18 +61,18 @@ function gpt2Training(batch: number): Row {
       let state = step.start(initParameters(specs, randomStream(0)));
       const tokens = randomTokens(batch, LENGTH, GPT2_SMALL.vocabSize);
       let count = 0;
-      return Promise.resolve({
+      return {
         run: async () => {
           const settings = { step: ++count, learningRate: 1e-4, emaDecay: 0 };
           ({ state } = await step(state, { tokens }, settings));
         },
         dispose: () => step.dispose(),
-      });
+      };
     },
   };
 }
 
-/** Texts of 64 tokens by GPT-2, greedily. */
+/** Greedy decoding by GPT-2. */
 function gpt2Decoding(batch: number, count = 64): Row {
   return {
     name: `gpt2 decode batch ${batch} of ${count} tokens`,
@@ -80,15 +80,15 @@ function gpt2Decoding(batch: number, count = 64): Row {
       const parameters = initParameters(gpt2Specs(GPT2_SMALL), randomStream(0));
       const decoder = compileGpt2Decoder(device, parameters, GPT2_SMALL, count);
       const starts = int32(new Int32Array(batch).fill(GPT2_SMALL.vocabSize - 1));
-      return Promise.resolve({
+      return {
         run: () => decoder.greedy(starts, count),
         dispose: () => decoder.dispose(),
-      });
+      };
     },
   };
 }
 
-/** Sixteen latent vectors of a text, without a condition. */
+/** For texts of 16 latent vectors, without a condition. */
 const DIT: DitConfig = {
   ...DIT_DEFAULTS,
   sampleSize: 16,
@@ -100,7 +100,7 @@ const DIT: DitConfig = {
   numEmbedsAdaNorm: null,
 };
 
-/** A training step of a diffusion transformer: as the UNet's. */
+/** A training step of a diffusion transformer, with the same parts as the UNet's. */
 function ditTraining(batch: number): Row {
   return {
     name: `dit train batch ${batch}`,
@@ -119,7 +119,7 @@ function ditTraining(batch: number): Row {
       const x0 = float32(randomStream(1).normal(size), shape);
       const schedule = noiseSchedule();
       let count = 0;
-      return Promise.resolve({
+      return {
         run: async () => {
           const random = randomStream(2).at(count++);
           const example = diffusionBatch(schedule, {
@@ -131,12 +131,11 @@ function ditTraining(batch: number): Row {
           ({ state } = await step(state, example, settings));
         },
         dispose: () => step.dispose(),
-      });
+      };
     },
   };
 }
 
-/** The rows, in the order in which they are measured. */
 export const textRows: readonly Row[] = [
   bertForward(8),
   gpt2Training(4),

@@ -1,4 +1,4 @@
-/** The row about the text VAE: BERT-base encodes, GPT-2 says it again. */
+/** The row that measures the text VAE: BERT-base encodes, GPT-2 decodes. */
 import { float32, type HostArray, int32 } from "../engine/tree.ts";
 import { initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
@@ -13,8 +13,13 @@ import type { Row } from "./row.ts";
 
 /** The preset base of text.ts. */
 const BASE: TextVaeConfig = {
-  ...{ encoder: BERT_BASE, decoder: GPT2_SMALL },
-  ...{ latents: 16, latentWidth: 768, maxTokens: 64, latentKind: "noise", latentSource: "first" },
+  encoder: BERT_BASE,
+  decoder: GPT2_SMALL,
+  latents: 16,
+  latentWidth: 768,
+  maxTokens: 64,
+  latentKind: "noise",
+  latentSource: "first",
 };
 
 /** A training step of the autoencoder: loss, gradients, clipping, AdamW, without a moving average. */
@@ -36,25 +41,26 @@ function training(batch: number, length: number): Row {
         int32(random.stream(name).integers(batch * length, 0, vocabulary), [batch, length]);
       const { latents, latentWidth, encoder, decoder } = BASE;
       const inputs = {
-        inputIds: tokens("read", encoder.vocabSize),
+        inputIds: tokens("encoder", encoder.vocabSize),
         attentionMask: int32(new Int32Array(batch * length).fill(1), [batch, length]),
-        decoderInputIds: tokens("told", decoder.vocabSize),
-        labels: tokens("said", decoder.vocabSize),
+        decoderInputIds: tokens("decoder", decoder.vocabSize),
+        labels: tokens("labels", decoder.vocabSize),
         noise: float32(random.stream("noise").normal(batch * latents * latentWidth), [
-          ...[batch, latents, latentWidth],
+          batch,
+          latents,
+          latentWidth,
         ]),
       };
       let count = 0;
-      return Promise.resolve({
+      return {
         run: async () => {
           const settings = { step: ++count, learningRate: 1e-4, emaDecay: 0 };
           ({ state } = await step(state, inputs, settings));
         },
         dispose: () => step.dispose(),
-      });
+      };
     },
   };
 }
 
-/** The rows, in the order in which they are measured. */
 export const textVaeRows: readonly Row[] = [training(8, 64)];

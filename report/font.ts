@@ -1,130 +1,39 @@
-/**
- * A bitmap font for labels on pictures, drawn for this project: the 95 printable characters of ASCII,
- * proportional, capitals 7 pixels high, with 2 more below the baseline.
- */
+/** A bitmap font for labels on pictures: printable ASCII, proportional, capitals 7 pixels high. */
 import type { Picture } from "./picture.ts";
 
-/** The height of a line of text, in pixels at scale 1: 7 above the baseline and 2 below. */
+/** The height of a line of text in pixels, at scale 1: 7 above the baseline and 2 below. */
 export const FONT_HEIGHT = 9;
 
-/** Each character's rows from the top, "#" for ink. Rows that are left out are empty. */
-const GLYPHS: Readonly<Record<string, string>> = {
-  " ": "...",
-  "!": "#/#/#/#/#//#",
-  '"': "#.#/#.#",
-  "#": ".#.#./.#.#./#####/.#.#./#####/.#.#./.#.#.",
-  "$": "..#../.####/#.#../.###./..#.#/####./..#..",
-  "%": "##..#/##..#/...#./..#../.#.../#..##/#..##",
-  "&": ".##../#..#./#.#../.#.../#.#.#/#..#./.##.#",
-  "'": "#/#",
-  "(": ".#/#./#./#./#./#./.#",
-  ")": "#./.#/.#/.#/.#/.#/#.",
-  "*": "/..#../#.#.#/.###./#.#.#/..#..",
-  "+": "//..#../..#../#####/..#../..#..",
-  ",": "/////.#/.#/#.",
-  "-": "////###",
-  ".": "//////#",
-  "/": "....#/...#./...#./..#../.#.../.#.../#....",
-  "0": ".###./#...#/#..##/#.#.#/##..#/#...#/.###.",
-  "1": ".#./##./.#./.#./.#./.#./###",
-  "2": ".###./#...#/....#/...#./..#../.#.../#####",
-  "3": ".###./#...#/....#/..##./....#/#...#/.###.",
-  "4": "...#./..##./.#.#./#..#./#####/...#./...#.",
-  "5": "#####/#..../####./....#/....#/#...#/.###.",
-  "6": "..##./.#.../#..../####./#...#/#...#/.###.",
-  "7": "#####/....#/...#./..#../.#.../.#.../.#...",
-  "8": ".###./#...#/#...#/.###./#...#/#...#/.###.",
-  "9": ".###./#...#/#...#/.####/....#/...#./.##..",
-  ":": "///#///#",
-  ";": "///.#///.#/#.",
-  "<": "...#/..#./.#../#.../.#../..#./...#",
-  "=": "///####//####",
-  ">": "#.../.#../..#./...#/..#./.#../#...",
-  "?": ".###./#...#/....#/...#./..#..//..#..",
-  "@": ".###./#...#/#.###/#.#.#/#.###/#..../.####",
-  "A": ".###./#...#/#...#/#####/#...#/#...#/#...#",
-  "B": "####./#...#/#...#/####./#...#/#...#/####.",
-  "C": ".###./#...#/#..../#..../#..../#...#/.###.",
-  "D": "####./#...#/#...#/#...#/#...#/#...#/####.",
-  "E": "#####/#..../#..../####./#..../#..../#####",
-  "F": "#####/#..../#..../####./#..../#..../#....",
-  "G": ".###./#...#/#..../#.###/#...#/#...#/.###.",
-  "H": "#...#/#...#/#...#/#####/#...#/#...#/#...#",
-  "I": "###/.#./.#./.#./.#./.#./###",
-  "J": "..###/...#./...#./...#./...#./#..#./.##..",
-  "K": "#...#/#..#./#.#../##.../#.#../#..#./#...#",
-  "L": "#.../#.../#.../#.../#.../#.../####",
-  "M": "#...#/##.##/#.#.#/#.#.#/#...#/#...#/#...#",
-  "N": "#...#/##..#/##..#/#.#.#/#..##/#..##/#...#",
-  "O": ".###./#...#/#...#/#...#/#...#/#...#/.###.",
-  "P": "####./#...#/#...#/####./#..../#..../#....",
-  "Q": ".###./#...#/#...#/#...#/#.#.#/#..#./.##.#",
-  "R": "####./#...#/#...#/####./#.#../#..#./#...#",
-  "S": ".####/#..../#..../.###./....#/....#/####.",
-  "T": "#####/..#../..#../..#../..#../..#../..#..",
-  "U": "#...#/#...#/#...#/#...#/#...#/#...#/.###.",
-  "V": "#...#/#...#/#...#/#...#/#...#/.#.#./..#..",
-  "W": "#...#/#...#/#...#/#.#.#/#.#.#/##.##/#...#",
-  "X": "#...#/#...#/.#.#./..#../.#.#./#...#/#...#",
-  "Y": "#...#/#...#/.#.#./..#../..#../..#../..#..",
-  "Z": "#####/....#/...#./..#../.#.../#..../#####",
-  "[": "##/#./#./#./#./#./##",
-  "\\": "#..../.#.../.#.../..#../...#./...#./....#",
-  "]": "##/.#/.#/.#/.#/.#/##",
-  "^": "..#../.#.#./#...#",
-  "_": "///////#####",
-  "`": "#./.#",
-  "a": "//.##./...#/.###/#..#/.###",
-  "b": "#.../#.../###./#..#/#..#/#..#/###.",
-  "c": "//.###/#.../#.../#.../.###",
-  "d": "...#/...#/.###/#..#/#..#/#..#/.###",
-  "e": "//.##./#..#/####/#.../.###",
-  "f": ".##/.#./###/.#./.#./.#./.#.",
-  "g": "//.###/#..#/#..#/#..#/.###/...#/.##.",
-  "h": "#.../#.../###./#..#/#..#/#..#/#..#",
-  "i": "#//#/#/#/#/#",
-  "j": ".#//.#/.#/.#/.#/.#/.#/#.",
-  "k": "#.../#.../#..#/#.#./##../#.#./#..#",
-  "l": "#./#./#./#./#./#./.#",
-  "m": "//####./#.#.#/#.#.#/#.#.#/#.#.#",
-  "n": "//###./#..#/#..#/#..#/#..#",
-  "o": "//.##./#..#/#..#/#..#/.##.",
-  "p": "//###./#..#/#..#/#..#/###./#.../#...",
-  "q": "//.###/#..#/#..#/#..#/.###/...#/...#",
-  "r": "//#.#/##./#../#../#..",
-  "s": "//.###/#.../.##./...#/###.",
-  "t": ".#./.#./###/.#./.#./.#./.##",
-  "u": "//#..#/#..#/#..#/#..#/.###",
-  "v": "//#...#/#...#/#...#/.#.#./..#..",
-  "w": "//#...#/#...#/#.#.#/#.#.#/.#.#.",
-  "x": "//#...#/.#.#./..#../.#.#./#...#",
-  "y": "//#..#/#..#/#..#/#..#/.###/...#/.##.",
-  "z": "//####/...#/.##./#.../####",
-  "{": "..#/.#./.#./#../.#./.#./..#",
-  "|": "#/#/#/#/#/#/#/#/#",
-  "}": "#../.#./.#./..#/.#./.#./#..",
-  "~": "///.#..#/#.#.#/#..#.",
-};
+/**
+ * The glyphs of U+0020 to U+007E, drawn for this project. Two digits in base 32 are a column of
+ * pixels; its lowest bit is the top row.
+ */
+const GLYPHS = `
+  000000 2v 030003 0k3v0k3v0k 141a3v1a0i 330j083433 1m292l122g 03 1u21 211u 0k081u080k
+  0g0g3s0g0g 4030 0g0g0g 20 201g080601 1u2h29251u 223v20 22312h2926 122129291m 0o0k0i3v0g
+  172525251p 1s2a29291g 013h090503 1m2929291m 062929190u 28 4028 080k1221 18181818 21120k08
+  02012h0906 1u212t2l2u 3u0909093u 3v2929291m 1u21212112 3v2121211u 3v29292921 3v09090901
+  1u2129291q 3v0808083v 213v21 1020211v01 3v080k1221 3v202020 3v020c023v 3v06081g3v 1u2121211u
+  3v09090906 1u212h112u 3v090p1926 262929291h 01013v0101 1v2020201v 0v1020100v 3v100o103v
+  330k080k33 03043o0403 312h292523 3v21 0106081g20 213v 0402010204 4040404040 0102 102k2k3o
+  3v24241o 1o242424 1o24243v 1o2k2k2o 043v05 1oa4a47s 3v04043o 3t 807t 3v0g1824 1v20
+  3s043s043o 3s04043o 1o24241o fs24241o 1o2424fs 3s0804 282k2k14 043v24 1s20203s 0s1020100s
+  1s201g201s 24180g1824 1sa0a07s 342k2k2c 081m21 fv 211m08 1g080g100o
+`.trim().split(/\s+/).map((glyph) => glyph.match(/../g)!.map((column) => parseInt(column, 32)));
 
-/** The rows of each character of a text; accents are dropped, what has no glyph becomes "?". */
-function glyphs(text: string): string[][] {
-  return Array.from(text.normalize("NFKD").replace(/\p{M}/gu, ""), (character) => {
-    const rows = Object.hasOwn(GLYPHS, character) ? GLYPHS[character]! : GLYPHS["?"]!;
-    return rows.split("/");
-  });
-}
-
-function glyphWidth(rows: readonly string[]): number {
-  return Math.max(...rows.map((row) => row.length));
+/** The glyphs of a text, as columns. Accents are dropped, and other characters become "?". */
+function glyphsOf(text: string): (readonly number[])[] {
+  const characters = Array.from(text.normalize("NFKD").replace(/\p{M}/gu, ""));
+  const glyph = (character: string) => GLYPHS[character.codePointAt(0)! - 32];
+  return characters.map((character) => glyph(character) ?? glyph("?")!);
 }
 
 /** The width of a text in pixels, with one empty column between characters. */
 export function textWidth(text: string, scale = 1): number {
-  const widths = glyphs(text).map(glyphWidth);
-  return scale * Math.max(0, widths.reduce((sum, width) => sum + width + 1, -1));
+  return scale * Math.max(0, glyphsOf(text).reduce((sum, { length }) => sum + length + 1, -1));
 }
 
-/** The text, or as much of its beginning as fits a width with ".." behind it. */
+/** The text, shortened and ended with ".." if it is wider than `width` pixels. */
 export function fitText(text: string, width: number, scale = 1): string {
   if (textWidth(text, scale) <= width) return text;
   const characters = Array.from(text);
@@ -135,12 +44,12 @@ export function fitText(text: string, width: number, scale = 1): string {
 }
 
 /**
- * Draws a line of text into a picture; what lies outside of it is cut off.
+ * Draws a line of text into a picture, clipped to the picture.
  *
  * @param left The first column of the text.
- * @param top The first of its {@linkcode FONT_HEIGHT} rows.
- * @param color As many numbers from 0 to 255 as the picture has channels.
- * @param scale Pixels a dot.
+ * @param top The first of its {@linkcode FONT_HEIGHT} times `scale` rows.
+ * @param color A number from 0 to 255 for each channel of the picture.
+ * @param scale The width and height of a font pixel in pixels of the picture.
  */
 export function drawText(
   picture: Picture,
@@ -151,16 +60,12 @@ export function drawText(
   scale = 1,
 ): void {
   const { width, height, channels, data } = picture;
-  for (const rows of glyphs(text)) {
-    for (let y = 0; y < FONT_HEIGHT * scale; y++) {
-      const row = rows[Math.floor(y / scale)] ?? "";
-      for (let x = 0; x < row.length * scale; x++) {
-        const [column, line] = [left + x, top + y];
-        if (row[Math.floor(x / scale)] !== "#") continue;
-        if (column < 0 || column >= width || line < 0 || line >= height) continue;
-        data.set(color.slice(0, channels), (line * width + column) * channels);
-      }
+  const columns = glyphsOf(text).flatMap((glyph) => [...glyph, 0]);
+  for (let y = Math.max(top, 0); y < Math.min(top + FONT_HEIGHT * scale, height); y++) {
+    const bit = 1 << Math.floor((y - top) / scale);
+    for (let x = Math.max(left, 0); x < Math.min(left + columns.length * scale, width); x++) {
+      if ((columns[Math.floor((x - left) / scale)]! & bit) === 0) continue;
+      data.set(color.slice(0, channels), (y * width + x) * channels);
     }
-    left += (glyphWidth(rows) + 1) * scale;
   }
 }

@@ -1,9 +1,9 @@
-/** Animated pictures. */
+/** Animated GIF files. */
 import gifenc from "gifenc";
 import type { Picture } from "./picture.ts";
 
-/** gifenc has no types of its own: the part of it that is used here. */
-interface Library {
+/** The part of gifenc that is used here; the package has no types. */
+interface GifLibrary {
   GIFEncoder(): {
     writeFrame(
       indices: Uint8Array,
@@ -16,23 +16,23 @@ interface Library {
   };
 }
 
-/** Shades of grey in the palette, which holds 256 colors: the rest is for those of letters and frames. */
+/** Shades of grey in the palette of 256 colors. The rest is left for labels and frames. */
 const GREYS = 248;
 
 /** Options of {@linkcode encodeGif}. */
 export interface GifOptions {
-  /** How long a frame is shown, in milliseconds; GIF counts in hundredths of a second. @default 80 */
-  delay?: number;
-  /** How long the last frame is shown before the first comes again. @default 2000 */
-  hold?: number;
+  /** Milliseconds that a frame is shown. GIF counts in hundredths of a second. @default 80 */
+  delay?: number | undefined;
+  /** Milliseconds that the last frame is shown before the animation restarts. @default 2000 */
+  hold?: number | undefined;
 }
 
 /**
- * The bytes of an animated GIF file, which starts again when it is over. Equal frames give equal bytes.
+ * The bytes of an animated GIF file that repeats forever. Equal frames give equal bytes.
  *
- * @param frames Pictures of one size, at least one: greys, which are rounded to 248 shades, and up to
- * eight other colors.
- * @throws {RangeError} If there is none, they differ in size, or there are more colors.
+ * @param frames At least one picture, all of one size. Greys are rounded to 248 shades; eight other
+ * colors are possible.
+ * @throws {RangeError} If there is no frame, if their sizes differ, or if there are more colors.
  */
 export function encodeGif(
   frames: readonly Picture[],
@@ -58,7 +58,7 @@ export function encodeGif(
   const indexed = frames.map((frame) => {
     if (frame.width !== width || frame.height !== height) {
       throw new RangeError(
-        `a frame of ${frame.width}x${frame.height} does not go with one of ${width}x${height}`,
+        `frames must have the same size: ${frame.width}x${frame.height} is not ${width}x${height}`,
       );
     }
     const { channels, data } = frame;
@@ -70,7 +70,7 @@ export function encodeGif(
     });
   });
   while (palette.length < 256) palette.push([0, 0, 0]);
-  const encoder = (gifenc as unknown as Library).GIFEncoder();
+  const encoder = (gifenc as unknown as GifLibrary).GIFEncoder();
   indexed.forEach((indices, i) => {
     const last = i === indexed.length - 1;
     encoder.writeFrame(indices, width, height, { palette, delay: last ? hold : delay, repeat: 0 });

@@ -1,23 +1,23 @@
-/** A grid of samples, with names beside its rows and above its columns. */
+/** Pictures in a grid, with labels on rows, columns and single pictures. */
 import { drawText, fitText, FONT_HEIGHT, textWidth } from "./font.ts";
 import { countPictures, type Picture, type Pictures } from "./picture.ts";
 
 /** Options of {@linkcode drawGrid}. */
 export interface GridOptions {
-  /** Pictures a row. @default the smallest number that makes the grid no higher than wide */
-  readonly columns?: number;
-  /** Pixels that one pixel of a sample becomes, each way. @default 2 */
-  readonly scale?: number;
-  /** A name for each row, on its left. @default [] */
-  readonly rowLabels?: readonly string[];
-  /** A name for each column, above it. @default [] */
-  readonly columnLabels?: readonly string[];
-  /** A name for each sample, under it, cut where it is too long. @default [] */
-  readonly labels?: readonly string[];
+  /** Pictures per row. @default the square root of their number, rounded up */
+  readonly columns?: number | undefined;
+  /** Width and height of a picture's pixel in the grid. @default 2 */
+  readonly scale?: number | undefined;
+  /** A label for each row, on its left. @default [] */
+  readonly rowLabels?: readonly string[] | undefined;
+  /** A label for each column, above it. @default [] */
+  readonly columnLabels?: readonly string[] | undefined;
+  /** A label for each picture, under it; shortened if it is too long. @default [] */
+  readonly labels?: readonly string[] | undefined;
   /** A line above the grid. @default "" */
-  readonly title?: string;
-  /** Dark letters on white, or light ones on black. @default "light" */
-  readonly theme?: "light" | "dark";
+  readonly title?: string | undefined;
+  /** Dark text on white, or light text on black. @default "light" */
+  readonly theme?: "light" | "dark" | undefined;
 }
 
 const THEMES = {
@@ -25,8 +25,8 @@ const THEMES = {
   dark: { paper: [13, 17, 23], ink: [230, 237, 243], frame: [48, 54, 61] },
 } as const;
 
-/** Pixels a dot of the font, and pixels between and around things. */
 const TEXT_SCALE = 2;
+/** Pixels between pictures, and around the grid. */
 const GAP = 4;
 const MARGIN = 12;
 const LINE = FONT_HEIGHT * TEXT_SCALE;
@@ -36,7 +36,7 @@ const LINE = FONT_HEIGHT * TEXT_SCALE;
  *
  * @param samples [count, height, width, channels], grey or RGB, at least one.
  * @returns An RGB picture.
- * @throws {RangeError} If there are no samples, or the options do not fit them.
+ * @throws {RangeError} If there are no samples, or `columns` or `scale` is not a positive integer.
  */
 export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture {
   const count = countPictures(samples);
@@ -58,7 +58,7 @@ export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture 
   const titleHeight = title === "" ? 0 : LINE + MARGIN;
   const top = MARGIN + titleHeight + (columnLabels.length === 0 ? 0 : LINE + GAP);
   const stepX = tileWidth + GAP;
-  // Names under samples share one size: the small one, if any of them needs it.
+  // Labels under samples have one size: the small one if any label needs it.
   const fits = labels.every((label) => textWidth(label, TEXT_SCALE) <= tileWidth);
   const labelScale = fits ? TEXT_SCALE : 1;
   const labelHeight = labels.length === 0 ? 0 : FONT_HEIGHT * labelScale + 2 * GAP;
@@ -86,7 +86,7 @@ export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture 
     centered(label, left + column * stepX, top - GAP - LINE)
   );
   rowLabels.slice(0, rows).forEach((label, row) => {
-    // Capitals, without what hangs below the baseline, stand in the middle of the row.
+    // Capitals, which end at the baseline, are centred vertically.
     const y = top + row * stepY + (tileHeight - 7 * TEXT_SCALE) / 2;
     text(label, left - MARGIN - textWidth(label, TEXT_SCALE), y);
   });
@@ -100,21 +100,20 @@ export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture 
   return picture;
 }
 
-/** Fills a rectangle. */
 function fill(
   { width: stride, data }: Picture,
   left: number,
   top: number,
   width: number,
   height: number,
-  color: readonly number[],
+  color: readonly number[] | Uint8Array,
 ): void {
   for (let y = top; y < top + height; y++) {
     for (let x = left; x < left + width; x++) data.set(color, (y * stride + x) * 3);
   }
 }
 
-/** Copies sample `index`, each pixel as a square of `scale` times `scale`. */
+/** Copies sample `index`. Each of its pixels becomes a square of `scale` by `scale`. */
 function drawTile(
   picture: Picture,
   { width, height, channels, data }: Pictures,
@@ -129,7 +128,7 @@ function drawTile(
       const color = channels === 3
         ? data.subarray(from, from + 3)
         : [data[from]!, data[from]!, data[from]!];
-      fill(picture, left + x * scale, top + y * scale, scale, scale, [...color]);
+      fill(picture, left + x * scale, top + y * scale, scale, scale, color);
     }
   }
 }

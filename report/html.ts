@@ -1,10 +1,10 @@
-/** HTML and SVG in which no text from data can become markup. */
+/** HTML and SVG elements. Texts are escaped, so that none can become markup. */
 
-/** Markup that goes into a page as it is. {@linkcode element} makes it of texts that it escapes. */
+/** Markup that is not escaped again. {@linkcode element} makes it. */
 export class Markup {
   readonly #text: string;
 
-  /** Takes markup as it is. @param text Nothing of it may come from data: it is not escaped. */
+  /** @param text Markup. It is not escaped, so no part of it may come from data. */
   constructor(text: string) {
     this.#text = text;
   }
@@ -15,16 +15,16 @@ export class Markup {
   }
 }
 
-/** What an element holds: texts, which are escaped, and elements. Undefined and false are nothing. */
+/** The content of an element: elements and texts. Undefined and false are left out. */
 export type Content = Markup | string | number | undefined | false | readonly Content[];
 
-/** Attributes by name. Those that are undefined are left out. */
+/** Attributes by name. Undefined ones are left out. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
-/** Elements that have no content and no end. */
+/** Elements without content and end tag. */
 const VOID: ReadonlySet<string> = new Set(["meta", "img"]);
 
-/** Elements whose content starts on a line of its own, so that a page can be read as text. */
+/** Elements whose content starts on a new line, which keeps the source readable. */
 const BLOCK: ReadonlySet<string> = new Set(
   ["html", "head", "body", "main", "header", "section", "dl", "ol", "figure", "tbody", "svg"],
 );
@@ -38,8 +38,8 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /**
- * A text as it must stand in HTML, in an element or a quoted attribute. Control characters, which no
- * page may hold, become the mark for an unknown character.
+ * Escapes a text for the content of an element or for a quoted attribute. Control characters, which
+ * HTML forbids, become U+FFFD.
  */
 export function escapeHtml(text: string): string {
   return text.toWellFormed()
@@ -51,9 +51,9 @@ export function escapeHtml(text: string): string {
 /**
  * An element of HTML or SVG.
  *
- * @param name Its name; like the attributes' names it must not come from data.
- * @param attributes Its attributes; their values are escaped.
- * @param content What it holds; texts are escaped.
+ * @param name The element's name. Like the names of attributes, it must not come from data.
+ * @param attributes Their values are escaped.
+ * @param content Texts in it are escaped.
  *
  * @example
  * ```ts

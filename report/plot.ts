@@ -1,4 +1,4 @@
-/** Line charts as SVG, on their own or within a page. */
+/** Line charts as SVG files or parts of a page. */
 import { type Attributes, type Content, element, type Markup } from "./html.ts";
 import { lineStyle, PLOT_STYLE } from "./plot_style.ts";
 import { movingAverage, thin } from "./series.ts";
@@ -6,50 +6,46 @@ import { linearTicks, logTicks, type Tick } from "./ticks.ts";
 
 /** A line of a chart. */
 export interface Series {
-  /** What the legend calls it. */
+  /** The name in the legend. */
   readonly name: string;
-  /** Positions from left to right, rising. */
+  /** Positions in ascending order. */
   readonly x: ArrayLike<number>;
-  /** As many values. Where one is not finite the line has a gap. */
+  /** A value for each position. The line has a gap where a value is not finite. */
   readonly y: ArrayLike<number>;
-  /** Points that a moving average spans; the values themselves then stay as a faint line. @default 1 */
-  readonly smooth?: number;
+  /** The window of a moving average, in points. The values become a faint line. @default 1 */
+  readonly smooth?: number | undefined;
 }
 
 /** A line chart. */
 export interface LinePlot {
-  /** Above the chart. */
   readonly title: string;
-  /** Under the horizontal axis. */
   readonly xLabel: string;
-  /** Beside the vertical axis. */
   readonly yLabel: string;
-  /** The lines. */
   readonly series: readonly Series[];
-  /** On a logarithmic axis positions up to 0 are left out. @default "linear" */
-  readonly xScale?: "linear" | "log";
-  /** On a logarithmic axis values up to 0 are left out. @default "linear" */
-  readonly yScale?: "linear" | "log";
-  /** The width in pixels, where nothing else sets it. @default 720 */
-  readonly width?: number;
-  /** The height in pixels, where nothing else sets it. @default 320 */
-  readonly height?: number;
+  /** A logarithmic axis leaves out positions up to 0. @default "linear" */
+  readonly xScale?: "linear" | "log" | undefined;
+  /** A logarithmic axis leaves out values up to 0. @default "linear" */
+  readonly yScale?: "linear" | "log" | undefined;
+  /** In pixels, unless a style sheet sets it. @default 720 */
+  readonly width?: number | undefined;
+  /** In pixels, unless a style sheet sets it. @default 320 */
+  readonly height?: number | undefined;
 }
 
-/** About how wide a letter of the labels is: SVG cannot measure text before it is shown. */
+/** The approximate width of a label's letter. SVG cannot measure text before it is shown. */
 const LETTER = 6.6;
 
-/** What maps values to positions on one axis. */
+/** An axis: its marks, and the position of a value in pixels. */
 interface Axis {
   readonly ticks: readonly Tick[];
   readonly at: (value: number) => number;
 }
 
 /**
- * Draws a line chart. Letters and lines follow the reader's preference for light or dark. Lines with
- * more points than the chart has columns keep their highest and lowest of each column.
+ * Draws a line chart. Its colors follow the reader's preference for light or dark. Of the points in
+ * one column of pixels, only the first, lowest, highest and last are drawn.
  *
- * @returns An `<svg>` element, which is also a whole SVG file.
+ * @returns An `<svg>` element, which is also a complete SVG file.
  */
 export function drawPlot(plot: LinePlot): Markup {
   const { title, xLabel, yLabel, yScale = "linear", width = 720, height = 320 } = plot;
@@ -115,10 +111,10 @@ export function drawPlot(plot: LinePlot): Markup {
   );
 }
 
-/** A point of a line; a gap where y is NaN. */
+/** A point of a line. NaN as y is a gap. */
 type Point = readonly [x: number, y: number];
 
-/** A line's points, with gaps where they cannot be drawn, and its moving average. */
+/** A line's points, with gaps for those that cannot be drawn, and their moving average. */
 function prepare({ x, y, smooth = 1 }: Series, log: boolean, logX: boolean): {
   raw: Point[];
   smooth: Point[] | undefined;
@@ -134,7 +130,7 @@ function prepare({ x, y, smooth = 1 }: Series, log: boolean, logX: boolean): {
   };
 }
 
-/** The lowest and highest finite value, with room around them; never empty. */
+/** The range of the values, with a margin of `room` times its length; never empty. */
 function range(values: readonly number[], log: boolean, room: number): [number, number] {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) {
@@ -151,13 +147,13 @@ function range(values: readonly number[], log: boolean, room: number): [number, 
   return [low - margin, high + margin];
 }
 
-/** How far between the ends of a range a value lies, 0 to 1. */
+/** The position of a value in a range, from 0 to 1. */
 function share(value: number, [low, high]: [number, number], log: boolean): number {
   const scale = log ? Math.log : Number;
   return (scale(value) - scale(low)) / (scale(high) - scale(low));
 }
 
-/** SVG's path through points. A point between two gaps becomes a dot. */
+/** The path through points, in SVG's syntax. A point between two gaps becomes a dot. */
 function pathData(
   points: readonly Point[],
   atX: (x: number) => number,
@@ -176,14 +172,14 @@ function pathData(
   return data;
 }
 
-/** An entry of the legend: which line it is of, and where it starts. */
+/** An entry of the legend for line `index`. */
 interface LegendEntry {
   readonly index: number;
   readonly name: string;
   readonly x: number;
 }
 
-/** Breaks the legend into lines of a width. A single line needs no legend: the axis names it. */
+/** The legend, broken into lines. A chart of one line needs none: the axis names it. */
 function legendLines(names: readonly string[], width: number): LegendEntry[][] {
   if (names.length < 2) return [];
   const lines: LegendEntry[][] = [[]];
@@ -207,12 +203,12 @@ function drawLegendEntry({ index, name, x }: LegendEntry, left: number, y: numbe
   ];
 }
 
-/** A coordinate with a tenth of a pixel. */
+/** A coordinate, rounded to a tenth of a pixel. */
 function n(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** Attributes with coordinates to a tenth of a pixel. */
+/** Attributes with rounded coordinates. */
 function round(attributes: Attributes): Attributes {
   return Object.fromEntries(
     Object.entries(attributes).map((

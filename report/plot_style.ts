@@ -1,9 +1,9 @@
-/** Colours and strokes of charts. */
+/** Colors and strokes of charts. */
 import { Markup } from "./html.ts";
 
 /**
- * Colours for light and for dark paper that people with any colour vision tell apart, after Okabe and
- * Ito ("Color Universal Design", 2008), darkened or lightened until each stands out by 3:1.
+ * Colors for light and dark backgrounds that people with any color vision can distinguish: those of
+ * Okabe and Ito ("Color Universal Design", 2008), changed to a contrast of at least 3:1.
  */
 const COLORS = [
   ["#0072b2", "#56b4e9"],
@@ -14,10 +14,10 @@ const COLORS = [
   ["#57606a", "#a0aab4"],
 ] as const;
 
-/** Lines after the sixth repeat the colours with other strokes. */
+/** Strokes. Lines after the sixth repeat the colors with the next stroke. */
 const DASHES = [undefined, "7 4", "2 4"] as const;
 
-/** The attributes that tell line `index` of a chart from the others. */
+/** The attributes of line `index` of a chart. */
 export function lineStyle(
   index: number,
 ): { class: string; "stroke-dasharray": string | undefined } {
@@ -35,7 +35,7 @@ function rules(ink: string, colors: readonly string[]): string {
 const LIGHT = rules("#24292f", COLORS.map(([light]) => light));
 const DARK = rules("#e6edf3", COLORS.map(([, dark]) => dark));
 
-/** The style sheet that every chart carries, so that it looks the same outside of the page. */
+/** The style sheet in every chart, so that it looks the same outside of a page. */
 export const PLOT_STYLE: Markup = new Markup(`
 .plot { font: 12px system-ui, sans-serif; }
 .plot text { fill: currentColor; }

@@ -6,10 +6,10 @@ import { countPictures, type Picture } from "./picture.ts";
  * The bytes of a PNG file. Equal pictures give equal bytes.
  *
  * @param picture Grey or RGB, 8 bits a channel.
- * @throws {RangeError} If the data is not one picture of that size.
+ * @throws {RangeError} If the length of the data does not fit the size.
  */
 export function encodePng(picture: Picture): Uint8Array<ArrayBuffer> {
-  if (countPictures(picture) !== 1) throw new RangeError("a PNG file holds one picture");
+  if (countPictures(picture) !== 1) throw new RangeError("a PNG file contains one picture");
   const { width, height, channels, data } = picture;
   return new Uint8Array(
     encode({ width, height, channels, data, depth: 8 }, { zlib: { level: 9 } }),

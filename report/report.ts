@@ -1,92 +1,83 @@
-/** report.html of a run: one file that opens anywhere, loads nothing and runs nothing. */
+/** report.html: one page in one file, which opens without a network and runs no scripts. */
 import { fileError } from "../base/file_errors.ts";
 import { writeFileAtomic } from "../base/files.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { type Content, element, type Markup } from "./html.ts";
 import { drawPlot, type LinePlot } from "./plot.ts";
-import { renderSection, type ReportSection } from "./sections.ts";
+import {
+  renderPicture,
+  renderSection,
+  type ReportPicture,
+  type ReportSection,
+} from "./sections.ts";
 import { STYLE } from "./style.ts";
 
-/** A number that the run is judged by. */
+/** A measured number, as it is shown. */
 export interface KeyFigure {
   /** What was measured: "FID". */
   readonly name: string;
-  /** The figure, with its unit: "12.3". */
+  /** The number, with its unit: "12.3". */
   readonly value: string;
-  /** How: samples, sampler, steps, reference set, so that figures are not compared across protocols. */
+  /** How it was measured. Figures with different protocols cannot be compared. */
   readonly protocol: string;
 }
 
-/** A figure as a program prints it, with the same of real texts where that is known. */
+/** A figure as one line of text, with the figure of real texts where that is known. */
 export function figureLine(
   { name, value, protocol, real }: KeyFigure & { readonly real?: { readonly value: string } },
 ): string {
-  const beside = real === undefined ? "" : `, real texts ${real.value}`;
-  return `${name}: ${value}${beside} (${protocol})`;
+  const ofRealTexts = real === undefined ? "" : `, real texts ${real.value}`;
+  return `${name}: ${value}${ofRealTexts} (${protocol})`;
 }
 
-/** A picture, as the bytes of a PNG file or of a GIF file. */
-export type ReportPicture = {
-  /** Under the picture: what it shows, and how it was made. */
-  readonly caption: string;
-} & ({ readonly png: Uint8Array } | { readonly gif: Uint8Array });
-
-/** Texts that a model wrote. */
+/** A list of texts, each with the prompt that it answers or continues, if there is one. */
 export interface ReportTexts {
-  /** Above the texts. */
+  /** The heading of the list. */
   readonly caption: string;
-  /** The texts, each with what it answers or continues, if anything. */
-  readonly texts: readonly { readonly prompt?: string; readonly text: string }[];
+  readonly texts: readonly { readonly prompt?: string | undefined; readonly text: string }[];
 }
 
-/** A row of metrics.csv. What was not measured at a step is missing, or NaN. */
+/** A row of metrics: numbers by column. A number that was not measured is missing or NaN. */
 export type MetricsRow = Readonly<Record<string, number | undefined>>;
 
 /** A chart of columns of the metrics. */
 export interface MetricsChart extends Omit<LinePlot, "series"> {
   /** The column on the horizontal axis. @default "step" */
-  readonly x?: string;
+  readonly x?: string | undefined;
   /** The columns to draw, with their names in the legend. Columns without values are left out. */
   readonly columns: Readonly<Record<string, string>>;
-  /** Rows that a moving average spans, where a line has many more. @default 1 */
-  readonly smooth?: number;
+  /** The window of a moving average, in rows. Shorter lines are not smoothed. @default 1 */
+  readonly smooth?: number | undefined;
 }
 
-/** What a report says. */
+/** The content of a page, from top to bottom. Parts without content are left out. */
 export interface Report {
-  /** The run's name. */
   readonly title: string;
-  /** A sentence on what was run, where and how long it took. */
-  readonly summary?: string;
-  /** What readers must know first, such as that the data was only the bundled sample. */
+  /** One sentence under the title. */
+  readonly summary?: string | undefined;
+  /** Warnings, above everything else. */
   readonly warnings?: readonly string[];
-  /** The figures. */
   readonly figures?: readonly KeyFigure[];
-  /** Sample grids and other pictures. */
-  readonly pictures?: readonly ReportPicture[];
-  /** Sampled texts. */
-  readonly texts?: readonly ReportTexts[];
-  /** The rows of metrics.csv. */
-  readonly metrics?: readonly MetricsRow[];
-  /** What to draw of them; nothing is drawn of columns that they lack. */
-  readonly charts?: readonly MetricsChart[];
-  /** Further parts of the page. */
-  readonly sections?: readonly ReportSection[];
-  /** Every setting of the run. */
-  readonly config: JsonObject;
-  /** Device, versions, data and hashes: what else is in the run's config.json. */
-  readonly origin?: JsonObject;
+  readonly pictures?: readonly ReportPicture[] | undefined;
+  readonly texts?: readonly ReportTexts[] | undefined;
+  readonly sections?: readonly ReportSection[] | undefined;
+  /** The numbers that `charts` draw. */
+  readonly metrics?: readonly MetricsRow[] | undefined;
+  readonly charts?: readonly MetricsChart[] | undefined;
+  /** Settings: a table of keys and values. */
+  readonly config: object;
+  /** Where the results come from, such as device, versions and data: a table of keys and values. */
+  readonly origin?: object | undefined;
 }
 
-/** Nothing is loaded, run, framed or sent: only what the file itself holds is shown. */
+/** Forbids the page to load, run, frame or send anything: all it shows is in the file. */
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; " +
   "form-action 'none'";
 
 /** The report as HTML. Every text in it is escaped. */
 export function renderReport(report: Report): string {
   const { title, summary, warnings = [], figures = [], pictures = [], texts = [] } = report;
-  const { sections = [] } = report;
-  const charts = (report.charts ?? []).flatMap((chart) => renderChart(chart, report.metrics ?? []));
+  const { sections = [], metrics = [], charts = [] } = report;
   const head = element(
     "head",
     {},
@@ -111,8 +102,8 @@ export function renderReport(report: Report): string {
     header,
     section("Key figures", figures.length > 0 && renderFigures(figures)),
     section("Samples", [...pictures.map(renderPicture), ...texts.map(renderTexts)]),
-    sections.map((part) => section(part.heading, renderSection(part, renderPicture))),
-    section("Training", charts),
+    sections.map((part) => section(part.heading, renderSection(part))),
+    section("Training", charts.flatMap((chart) => renderChart(chart, metrics))),
     section("Configuration", renderTable(report.config)),
     section("Origin", report.origin !== undefined && renderTable(report.origin)),
   );
@@ -120,13 +111,13 @@ export function renderReport(report: Report): string {
 }
 
 /**
- * Writes report.html into a run's folder, whole or not at all.
+ * Writes report.html into a folder, completely or not at all.
  *
  * @returns The file's path.
  * @throws {UserError} If it cannot be written.
  */
-export async function writeReport(runDirectory: string, report: Report): Promise<string> {
-  const path = `${runDirectory}/report.html`;
+export async function writeReport(folder: string, report: Report): Promise<string> {
+  const path = `${folder}/report.html`;
   try {
     await writeFileAtomic(path, renderReport(report));
   } catch (error) {
@@ -138,18 +129,22 @@ export async function writeReport(runDirectory: string, report: Report): Promise
 /**
  * The chart of some columns of the metrics.
  *
- * @returns undefined where no row has a value for any of them.
+ * @returns undefined if no row has a value in any of them.
  */
 export function metricsPlot(
   { x = "step", columns, smooth = 1, ...plot }: MetricsChart,
   metrics: readonly MetricsRow[],
 ): LinePlot | undefined {
   const series = Object.entries(columns).flatMap(([column, name]) => {
-    // Columns that are measured now and then have no gaps between: rows without a value are left out.
+    // Without the rows that lack a value, a column measured now and then is a line without gaps.
     const rows = metrics.filter((row) => row[column] !== undefined && !Number.isNaN(row[column]));
     if (rows.length === 0) return [];
-    const values = { x: rows.map((row) => row[x] ?? NaN), y: rows.map((row) => row[column]!) };
-    return [{ name, ...values, smooth: rows.length > 3 * smooth ? smooth : 1 }];
+    return [{
+      name,
+      x: rows.map((row) => row[x] ?? NaN),
+      y: rows.map((row) => row[column]!),
+      smooth: rows.length > 3 * smooth ? smooth : 1,
+    }];
   });
   return series.length === 0 ? undefined : { ...plot, series };
 }
@@ -159,7 +154,7 @@ function renderChart(chart: MetricsChart, metrics: readonly MetricsRow[]): Marku
   return plot === undefined ? [] : [element("figure", { class: "chart" }, drawPlot(plot))];
 }
 
-/** A part of the page, left out where there is nothing to say. */
+/** A section of the page; nothing if it has no content. */
 function section(heading: string, content: Markup | false | readonly Markup[]): Content {
   if (content === false || Array.isArray(content) && content.length === 0) return undefined;
   return element("section", {}, element("h2", {}, heading), content);
@@ -176,18 +171,6 @@ function renderFigures(figures: readonly KeyFigure[]): Markup {
     )
   );
   return element("dl", { class: "figures" }, items);
-}
-
-function renderPicture({ caption, ...picture }: ReportPicture): Markup {
-  const src = "png" in picture
-    ? `data:image/png;base64,${picture.png.toBase64()}`
-    : `data:image/gif;base64,${picture.gif.toBase64()}`;
-  return element(
-    "figure",
-    {},
-    element("img", { alt: caption, src }),
-    element("figcaption", {}, caption),
-  );
 }
 
 function renderTexts({ caption, texts }: ReportTexts): Markup {
@@ -207,9 +190,9 @@ function renderTexts({ caption, texts }: ReportTexts): Markup {
   );
 }
 
-/** A table of keys and values. Objects within become rows with dotted keys. */
-function renderTable(object: JsonObject): Markup {
-  const rows = flatten(object).map(([key, value]) =>
+/** A table of keys and values. Nested objects become rows with dotted keys. */
+function renderTable(object: object): Markup {
+  const rows = flatten(JSON.parse(JSON.stringify(object))).map(([key, value]) =>
     element("tr", {}, element("th", { scope: "row" }, key), element("td", {}, value))
   );
   return element("div", { class: "scroll" }, element("table", {}, element("tbody", {}, rows)));
@@ -217,8 +200,8 @@ function renderTable(object: JsonObject): Markup {
 
 function flatten(object: JsonObject, prefix = ""): [string, string][] {
   return Object.entries(object).flatMap(([name, value]): [string, string][] => {
-    const key = prefix + name;
     if (value === undefined) return [];
+    const key = prefix + name;
     if (isJsonObject(value)) return flatten(value, `${key}.`);
     if (Array.isArray(value) && value.some(isJsonObject)) {
       return flatten(Object.fromEntries(value.entries()), `${key}.`);

@@ -1,32 +1,44 @@
-/** Parts of a report's page that a program fills itself: a table, charts and pictures under a heading. */
+/** Parts of a page: tables, charts and pictures under a heading. */
 import { element, type Markup } from "./html.ts";
 import { drawPlot, type LinePlot } from "./plot.ts";
-import type { ReportPicture } from "./report.ts";
 
-/** A table: names above its columns, and a name before each row. */
+/** A table with a header row. */
 export interface ReportTable {
-  /** The names of the columns, that of the rows first. */
+  /** The header row. */
   readonly columns: readonly string[];
-  /** The rows, each with its name first. */
+  /** The rows. The first cell of each is its name. */
   readonly rows: readonly (readonly string[])[];
 }
 
-/** A part of the page. */
+/** A picture, as the bytes of a PNG file or of a GIF file. */
+export type ReportPicture = {
+  /** The text under the picture: what it shows and how it was made. */
+  readonly caption: string;
+} & ({ readonly png: Uint8Array } | { readonly gif: Uint8Array });
+
+/** A section of a page. Its parts appear in the order in which they stand here. */
 export interface ReportSection {
-  /** Its heading. */
   readonly heading: string;
-  /** What is to be known about it. @default [] */
-  readonly notes?: readonly string[];
-  /** Its table. */
   readonly table?: ReportTable;
-  /** Its charts. @default [] */
+  readonly notes?: readonly string[];
   readonly plots?: readonly LinePlot[];
-  /** Its pictures. @default [] */
   readonly pictures?: readonly ReportPicture[];
 }
 
-/** A table as HTML. Every text in it is escaped. */
-export function renderColumns({ columns, rows }: ReportTable): Markup {
+/** A picture with its caption as HTML. The page holds the picture's bytes. */
+export function renderPicture({ caption, ...picture }: ReportPicture): Markup {
+  const src = "png" in picture
+    ? `data:image/png;base64,${picture.png.toBase64()}`
+    : `data:image/gif;base64,${picture.gif.toBase64()}`;
+  return element(
+    "figure",
+    {},
+    element("img", { alt: caption, src }),
+    element("figcaption", {}, caption),
+  );
+}
+
+function renderColumns({ columns, rows }: ReportTable): Markup {
   const head = element("tr", {}, columns.map((name) => element("th", { scope: "col" }, name)));
   const body = rows.map(([name, ...cells]) =>
     element(
@@ -43,14 +55,9 @@ export function renderColumns({ columns, rows }: ReportTable): Markup {
   );
 }
 
-/**
- * The content of a part.
- *
- * @param renderPicture How pictures are shown.
- */
+/** A section's content as HTML, without its heading. */
 export function renderSection(
-  { notes = [], table, plots = [], pictures = [] }: ReportSection,
-  renderPicture: (picture: ReportPicture) => Markup,
+  { table, notes = [], plots = [], pictures = [] }: ReportSection,
 ): Markup[] {
   return [
     ...(table === undefined ? [] : [renderColumns(table)]),
@@ -60,7 +67,7 @@ export function renderSection(
   ];
 }
 
-/** A table as lines of text, its columns aligned, for a terminal. */
+/** A table as lines of text with aligned columns, for a terminal. */
 export function tableLines({ columns, rows }: ReportTable): string[] {
   const lines = [columns, ...rows];
   const widths = columns.map((_, i) => Math.max(...lines.map((line) => (line[i] ?? "").length)));

@@ -1,11 +1,11 @@
-/** Lines with many points, made fit for a chart. */
+/** Smooths and thins lines with many points. */
 
 /**
- * The mean over a window around each value. At the beginning, where losses fall fast, the window is as
- * wide as it can be to both sides; at the end, where they hardly do, it is cut on one side. Values that
- * are not finite count for nothing, and stay as they are.
+ * The mean over a window around each value. At the start, where losses fall fast, the window stays
+ * symmetric and is smaller. At the end, where they change little, only its right side is cut.
+ * Values that are not finite are not averaged, and stay in the result.
  *
- * @param window Values that the window spans.
+ * @param window The number of values in the window.
  */
 export function movingAverage(values: ArrayLike<number>, window: number): Float64Array {
   const sums = new Float64Array(values.length + 1);
@@ -25,11 +25,11 @@ export function movingAverage(values: ArrayLike<number>, window: number): Float6
 }
 
 /**
- * Leaves out points that could not be seen: of those that fall into one column of pixels, the first,
- * the lowest, the highest and the last stay, in their order. Gaps (NaN) stay, too.
+ * Drops points that cannot be seen. Of the points in one column of pixels, the first, lowest,
+ * highest and last remain, in their order. Gaps (NaN) remain.
  *
- * @param points Positions, rising, and values.
- * @param column Where a position lies, in pixels.
+ * @param points Pairs of position and value, in ascending order of positions.
+ * @param column Maps a position to pixels.
  */
 export function thin(
   points: readonly (readonly [number, number])[],

@@ -1,4 +1,4 @@
-/** How a report looks: on a wide screen, on a phone, on paper, in light and in dark. */
+/** The style sheet of a page, for wide and narrow screens, for paper, in light and in dark. */
 import { Markup } from "./html.ts";
 
 /** The style sheet of report.html. */

@@ -1,19 +1,20 @@
-/** Where the axes of a plot have marks, and what stands beside them. */
+/**
+ * Marks of axes and their labels. d3-scale was tried: it labels logarithmic axes at 1, 2, 3 instead
+ * of 1, 2, 5, which leaves long stretches without a label.
+ */
 
 /** A mark on an axis. */
 export interface Tick {
-  /** Where it is. */
   readonly value: number;
-  /** What stands beside it; empty for the small marks of a logarithmic axis. */
+  /** Empty for the minor marks of a logarithmic axis. */
   readonly label: string;
 }
 
 /**
- * Marks at round numbers (1, 2 or 5 times a power of ten apart) within a range.
+ * Marks within a range, at multiples of 1, 2 or 5 times a power of ten.
  *
- * @param low The range's lower end.
- * @param high Its upper end, above `low`.
- * @param count About how many marks there should be. @default 5
+ * @param high The end of the range, above `low`.
+ * @param count The approximate number of marks. @default 5
  */
 export function linearTicks(low: number, high: number, count = 5): Tick[] {
   const rough = (high - low) / Math.max(1, count);
@@ -29,11 +30,12 @@ export function linearTicks(low: number, high: number, count = 5): Tick[] {
 }
 
 /**
- * Marks for a logarithmic axis: at powers of ten with small ones between, or also at 2 and 5 times
- * them where the range spans less than three powers; at round numbers where it spans hardly any.
+ * Marks for a logarithmic axis, with minor marks between them: at powers of ten, or at 1, 2 and 5
+ * times these if the range is shorter than three powers of ten. A range shorter than half a power
+ * of ten has linear marks.
  *
- * @param low The range's lower end, above 0.
- * @param high Its upper end, above `low`.
+ * @param low The start of the range, above 0.
+ * @param high The end of the range, above `low`.
  */
 export function logTicks(low: number, high: number): Tick[] {
   const [first, last] = [Math.log10(low), Math.log10(high)];
@@ -56,8 +58,8 @@ export function logTicks(low: number, high: number): Tick[] {
 /**
  * A number for an axis: "0.05", "1,200", "20k", "1.5M", "1e-5".
  *
- * @param options `step`, the distance between marks, which sets the digits, and `largest`, the largest
- * number on the axis, which sets the unit for all of them. @default the value itself, for both
+ * @param options `step`: the distance between marks, which determines the digits. `largest`: the
+ * largest number on the axis, which determines the unit. The defaults are the value itself.
  */
 export function formatTick(
   value: number,

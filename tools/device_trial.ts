@@ -1,24 +1,24 @@
 /**
- * Opens the device that `--device NAME` names, checks a result and measures its speed; prints what it
- * found as a line of JSON. tools/devices.ts runs it.
+ * Opens the device of `--device NAME`, checks a result and measures the speed. Prints one line of
+ * JSON: a Trial of tools/devices.ts, which runs this.
  */
 import { type DeviceName, openDevice } from "../engine/device.ts";
 import { UserError } from "../base/errors.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, sizeOf } from "../engine/tree.ts";
 
-/** Milliseconds that are enough to measure a speed. */
-const ENOUGH = 700;
+/** Milliseconds of measurement. */
+const DURATION = 700;
 
 const SIDE = 28;
 const CHANNELS = 32;
 
-/** Operations of a convolution and of its two gradients, an image. */
+/** Floating-point operations of a convolution and its two gradients, per image. */
 const OPERATIONS = 3 * 2 * SIDE * SIDE * CHANNELS * CHANNELS * 9;
 
 type Named = Record<string, HostArray>;
 
-/** A convolution's sum, and the gradients of its mean. */
+/** The mean of a convolution, and the sums of its gradients. */
 function step({ x, filter }: Record<string, tf.Tensor>): Record<string, tf.Tensor> {
   const convolve = (x: tf.Tensor, filter: tf.Tensor) =>
     tf.mean(tf.conv2d(x as tf.Tensor4D, filter as tf.Tensor4D, 1, "same")) as tf.Scalar;
@@ -26,14 +26,14 @@ function step({ x, filter }: Record<string, tf.Tensor>): Record<string, tf.Tenso
   return { mean: value, dx: tf.sum(dx!), dFilter: tf.sum(dFilter!) };
 }
 
-/** What of the machine a device computes on, if that can be told. */
+/** The hardware that a device computes on, if the device reports it. */
 async function adapterOf(device: DeviceName): Promise<string | undefined> {
   if (device !== "webgpu") return undefined;
   return (await navigator.gpu.requestAdapter())?.info.description;
 }
 
 const device = Deno.args[1] as DeviceName;
-const images = device === "cpu" ? 1 : 8; // it is too slow for more, and gains nothing by them
+const images = device === "cpu" ? 1 : 8; // cpu is slow, and no faster per image with more
 try {
   const opened = await openDevice(device);
   const run = opened.compile<Named, Named>(step);
@@ -48,17 +48,18 @@ try {
     const results = await run(inputs);
     return { results, milliseconds: performance.now() - start };
   };
-  // Every product that is not of the border counts 0.01: ((3 * 28 - 2) / 28) ^ 2 taps a pixel.
+  // Each product inside the image is 0.01, and a pixel has ((3 * 28 - 2) / 28)^2 of them on
+  // average.
   const expected = 0.01 * CHANNELS * ((3 * SIDE - 2) / SIDE) ** 2;
   const first = await timed();
   const [mean] = first.results["mean"]!.data;
-  // Sums of many small numbers in plain order lose a thousandth.
+  // A sum of many small numbers, one after the other, has a relative error of about 1e-3.
   if (!(Math.abs(mean! - expected) < 1e-2 * expected)) {
-    throw new UserError(`It computes ${mean} where ${expected} is right.`);
+    throw new UserError(`It computes ${mean}, but the result must be ${expected}.`);
   }
-  // The first one compiles, too, and counts only where there is no time for others.
+  // The first run includes compilation, and counts only if it took too long for another one.
   const times: number[] = [];
-  for (let spent = first.milliseconds > ENOUGH ? ENOUGH : 0; spent < ENOUGH;) {
+  for (let spent = first.milliseconds > DURATION ? DURATION : 0; spent < DURATION;) {
     const { milliseconds } = await timed();
     times.push(milliseconds);
     spent += milliseconds;

@@ -3,17 +3,17 @@
  *
  *     deno task devices
  *
- * Each device is tried in a process of its own, with the permissions that image.ts has there: not every
- * two of them get along in one process, and what is broken may end its process.
+ * Each device is tried in a separate process with the permissions of image.ts: some devices cannot
+ * share a process, and a broken one may crash it.
  */
 import config from "../deno.json" with { type: "json" };
 import { DEVICE_NAMES, type DeviceName } from "../engine/device_names.ts";
 import { denoArguments } from "./task.ts";
 
-/** Milliseconds after which a device is given up. */
-const PATIENCE = 30_000;
+/** Milliseconds after which a trial is stopped. */
+const TIMEOUT = 30_000;
 
-/** What a device is. */
+/** Descriptions of the devices. */
 const KINDS: Readonly<Record<DeviceName, string>> = {
   onnx: "ONNX Runtime, traced graphs",
   "onnx-cuda": "ONNX Runtime on a GPU, traced graphs",
@@ -24,40 +24,42 @@ const KINDS: Readonly<Record<DeviceName, string>> = {
   "tensorflow-gpu": "libtensorflow with CUDA",
 };
 
-/** What trying a device gave. */
+/** The result of trying a device. */
 export interface Trial {
-  /** The device. */
   readonly device: DeviceName;
-  /** Why it does not work and how to get it, if it does not. */
+  /** Why the device does not work, and how to set it up. */
   readonly failure?: string;
   /** Threads within one operation. */
   readonly threads?: number;
   /** Milliseconds of one step of the speed test. */
   readonly milliseconds?: number;
-  /** What it computes on, where the device can tell. */
+  /** The hardware, if the device reports it. */
   readonly adapter?: string;
-  /** Billions of floating-point operations a second in the speed test. */
+  /** Billions of floating-point operations per second in the speed test. */
   readonly gigaflops?: number;
 }
 
-/** Why a process that was to try a device told nothing. */
+/** Why the process of a trial printed no result. */
 function failureOf(code: number, stderr: string): string {
-  if (code === 143) return `it took more than ${PATIENCE / 1000} s`;
+  if (code === 143) return `it took more than ${TIMEOUT / 1000} s`;
   const lines = stderr.trim().split("\n");
   const line = lines.find((line) => line.includes("error: ")) ?? lines.at(-1) ?? "";
   return line === "" ? `its process ended with code ${code}` : line;
 }
 
-/** Tries a device in a process of its own. */
+/** Tries a device in a separate process. */
 export async function tryDevice(device: DeviceName): Promise<Trial> {
-  const args = denoArguments("tools/device_trial", ["--device", device], config.permissions.image);
+  const flags = ["--device", device];
+  const script = "tools/device_trial.ts";
   const child = new Deno.Command(Deno.execPath(), {
-    args: args.map((arg) => arg.replace("-P=tools/device_trial", "-P=image")),
+    args: denoArguments("image", flags, config.permissions.image, {}, script),
     cwd: new URL("..", import.meta.url),
     env: { NO_COLOR: "1" },
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
-  const timer = setTimeout(() => child.kill("SIGTERM"), PATIENCE);
+  const timer = setTimeout(() => child.kill("SIGTERM"), TIMEOUT);
   const { code, stdout, stderr } = await child.output();
   clearTimeout(timer);
   const decoder = new TextDecoder();
@@ -67,7 +69,7 @@ export async function tryDevice(device: DeviceName): Promise<Trial> {
     : { device, failure: failureOf(code, decoder.decode(stderr)) };
 }
 
-/** One line about a device. */
+/** The line that is printed for a trial. */
 export function describeTrial({ device, failure, threads, gigaflops, adapter }: Trial): string {
   const head = `${device.padEnd(15)} ${failure === undefined ? "yes" : "no "}  `;
   if (failure !== undefined) return head + failure;
@@ -81,6 +83,6 @@ if (import.meta.main) {
     "Speed: a 3x3 convolution of 32 to 32 channels on images of 28x28, with gradients.\n",
   );
   console.log("device          works");
-  // One after the other, or they would share the cores.
+  // One after the other, so that none shares the cores with another.
   for (const device of DEVICE_NAMES) console.log(describeTrial(await tryDevice(device)));
 }

@@ -1,40 +1,35 @@
 /**
- * Writes docs/licences.md: the licence of every npm package that is installed, down to the last one.
+ * Writes docs/licences.md: the licence of every npm package that is installed.
  *
  *     deno task docs:licences
  *
- * The names come from the packages' own package.json files in node_modules/.
+ * Licences come from the package.json files in node_modules/.
  */
 import { UserError } from "../base/errors.ts";
 
-/** Where the table is. */
+/** The file of the table. */
 export const LICENCE_TABLE: URL = new URL("../docs/licences.md", import.meta.url);
 
-/** Where Deno keeps packages, each with those that it needs beside it as links. */
-const STORE = new URL("../node_modules/.deno/", import.meta.url);
-
-/** Licences under which anything may be done that this project does, if they are passed on with it. */
-const PERMISSIVE: ReadonlySet<string> = new Set([
-  ...["0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "Unlicense"],
-]);
+/** Licences that permit use and distribution, if the licence text is distributed, too. */
+const PERMISSIVE: ReadonlySet<string> = new Set(
+  "0BSD Apache-2.0 BSD-2-Clause BSD-3-Clause CC0-1.0 ISC MIT Unlicense".split(" "),
+);
 
 /**
- * Packages under other licences that are no harm: libvips, a shared library under the LGPL, comes with
- * npm:@huggingface/transformers for images, which only a test loads, and is not passed on.
+ * Packages that may be used under other licences. libvips, a shared library under the LGPL, is a
+ * dependency of npm:@huggingface/transformers. Only a test loads it, and it is not distributed.
  */
 const EXCEPTIONS: Readonly<Record<string, RegExp>> = {
   "LGPL-3.0-or-later": /^@img\/sharp-libvips-/,
 };
 
-/** What is known of a package. */
+/** An installed package. */
 export interface PackageLicence {
-  /** Its name. */
   readonly name: string;
-  /** Its version. */
   readonly version: string;
-  /** Its licence as an SPDX expression; "" if it names none. */
+  /** An SPDX expression; "" if the package names no licence. */
   readonly licence: string;
-  /** Whether it has a script that an installation would run, if it were allowed to. */
+  /** Whether it has an install script, which runs only if the user allows it. */
   readonly hasScript: boolean;
 }
 
@@ -44,12 +39,14 @@ export function readPackage(text: string): PackageLicence {
   const named: unknown[] = [license ?? licenses ?? []].flat();
   const types = named.map((one) => (one as { type?: string } | null)?.type ?? one);
   return {
-    ...{ name, version, licence: types.filter((type) => typeof type === "string").join(" OR ") },
+    name,
+    version,
+    licence: types.filter((type) => typeof type === "string").join(" OR "),
     hasScript: ["preinstall", "install", "postinstall"].some((key) => scripts?.[key] !== undefined),
   };
 }
 
-/** Whether an SPDX expression of AND, OR and brackets allows what this project does. */
+/** Whether an SPDX expression of AND, OR and brackets allows the use in this project. */
 export function isPermissive(licence: string): boolean {
   const parts = licence.replaceAll(/[()]/g, " ").trim().split(/\s+AND\s+/);
   return parts.every((part) => part.split(/\s+OR\s+/).some((one) => PERMISSIVE.has(one.trim())));
@@ -60,47 +57,40 @@ export function isAllowed({ name, licence }: PackageLicence): boolean {
   return isPermissive(licence) || (EXCEPTIONS[licence]?.test(name) ?? false);
 }
 
-/**
- * The packages that are installed and belong to the lockfile, by name and version; others are left from
- * earlier. Needs the permission to read them.
- */
+/** The installed packages of the lockfile, sorted. Needs the permission to read them. */
 export async function installedPackages(): Promise<PackageLicence[]> {
   const lock = JSON.parse(await Deno.readTextFile(new URL("../deno.lock", import.meta.url)));
-  // What follows "_" are the peers that a package was resolved with.
-  const locked = new Set(Object.keys(lock.npm).map((key) => /^@?[^@]+@[^_]+/.exec(key)?.[0]));
   const found = new Map<string, PackageLicence>();
-  const look = async (folder: URL) => {
-    for await (const { name, isDirectory } of Deno.readDir(folder)) {
-      if (!isDirectory) continue; // a link to what another folder holds
-      const own = new URL(`${name}/`, folder);
-      if (name.startsWith("@")) {
-        await look(own);
-        continue;
-      }
-      const one = readPackage(await Deno.readTextFile(new URL("package.json", own)));
-      const key = `${one.name}@${one.version}`;
-      if (locked.has(key)) found.set(key, one);
+  for (const key of Object.keys(lock.npm)) {
+    // What follows "_" are the peers that the package was resolved with.
+    const [id = "", name = ""] = /^(@?[^@]+)@[^_]+/.exec(key) ?? [];
+    const path = `${id.replaceAll("/", "+")}/node_modules/${name}/package.json`;
+    try {
+      const text = await Deno.readTextFile(
+        new URL(`../node_modules/.deno/${path}`, import.meta.url),
+      );
+      found.set(id, readPackage(text));
+    } catch (error) {
+      // A package for another platform is not installed.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-  };
-  for await (const { name, isDirectory } of Deno.readDir(STORE)) {
-    if (isDirectory && name !== "node_modules") await look(new URL(`${name}/node_modules/`, STORE));
   }
-  return [...found.keys()].sort().map((key) => found.get(key)!);
+  return [...found.keys()].sort().map((id) => found.get(id)!);
 }
 
 const INTRODUCTION = `# Licences of dependencies
 
-Every npm package that \`deno install\` brings on Linux x64, with the licence that it names itself.
-Written by \`deno task docs:licences\`; a test compares it with what is installed, and refuses a
-package without a licence or under one that asks for more than to be named. The exception is libvips
-under the LGPL, a shared library for images that comes with npm:@huggingface/transformers: only a
-test loads it, and this project passes it on to nobody.
+The npm packages that \`deno install\` installs on Linux x64, with the licences that they name.
+\`deno task docs:licences\` writes this file. A test compares it with the installed packages, and
+fails for a package without a permissive licence. The exception is libvips under the LGPL, a shared
+library for images that npm:@huggingface/transformers depends on: only a test loads it, and this
+project does not distribute it.
 
-"script": has a script that an installation would run if the user allowed it, which this project
-never asks for.
+"script": the package has an install script. Deno runs it only if the user allows it, which this
+project never needs.
 `;
 
-/** A Markdown table, laid out as deno fmt does. */
+/** A Markdown table in the format of deno fmt. */
 function markdown(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const lines = rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)));
@@ -119,7 +109,10 @@ export function licenceTable(packages: readonly PackageLicence[]): string {
     markdown([
       ["package", "version", "licence", "script"],
       ...packages.map(({ name, version, licence, hasScript }) => [
-        ...[name, version, licence, hasScript ? "script" : ""],
+        name,
+        version,
+        licence,
+        hasScript ? "script" : "",
       ]),
     ]),
   ].join("\n");

@@ -1,28 +1,49 @@
-/** Packages of Python that hold native libraries, for the tools that set devices up. */
+/** Python packages that contain native libraries, for the tools that set up devices. */
+import { UserError } from "../base/errors.ts";
+
+/** Options of {@linkcode installWheels}. */
+export interface WheelOptions {
+  /** The folder that they are unpacked into. */
+  readonly target: string;
+  /** A version of Python with such wheels. The libraries do not depend on it. */
+  readonly python: string;
+  /** The versions of glibc that they may be built for, such as "2_28". */
+  readonly glibc: readonly string[];
+}
 
 /**
- * Downloads the wheels of a list, checked by its hashes, and unpacks them.
+ * Downloads the wheels of a list, verifies them with its hashes, and unpacks them. pip writes its
+ * messages to this process's output.
  *
- * @param list The path of the list.
- * @param options Where they are unpacked; for which Python, of which the libraries know nothing, so that
- * any will do to fetch them; and the versions of glibc, such as "2_28", that they may be built for.
- * @returns Whether that worked; what pip says of it goes to our output.
+ * @param list A requirements file in this folder.
+ * @throws {UserError} If pip fails.
  */
 export async function installWheels(
   list: string,
-  { target, python, glibc }: {
-    readonly target: string;
-    readonly python: string;
-    readonly glibc: readonly string[];
-  },
-): Promise<boolean> {
+  { target, python, glibc }: WheelOptions,
+): Promise<void> {
+  const path = decodeURIComponent(new URL(list, import.meta.url).pathname);
   const { success } = await new Deno.Command("python3", {
     args: [
-      ...["-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--require-hashes"],
-      ...["--root-user-action=ignore", `--python-version=${python}`, "--only-binary=:all:"],
+      "-m",
+      "pip",
+      "install",
+      "-q",
+      "--no-deps",
+      "--no-compile",
+      "--require-hashes",
+      "--root-user-action=ignore",
+      `--python-version=${python}`,
+      "--only-binary=:all:",
       ...glibc.map((version) => `--platform=manylinux_${version}_x86_64`),
-      ...[`--target=${target}`, "-r", list],
+      `--target=${target}`,
+      "-r",
+      path,
     ],
   }).spawn().status;
-  return success;
+  if (success) return;
+  throw new UserError(
+    `The packages of ${path} could not be installed: see above. Python with pip is needed ` +
+      "(on Debian: apt-get install python3-pip). Nothing was changed.",
+  );
 }

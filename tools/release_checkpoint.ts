@@ -1,5 +1,6 @@
 /**
- * Turns a run's last checkpoint into one to publish: the moving average as float16, no training state.
+ * Writes a run's last checkpoint for publication: the moving average as float16, without training
+ * state.
  *
  *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN CHECKPOINT CARD [EVALUATION]
  *     deno run --allow-read --allow-write tools/release_checkpoint.ts runs/image-small-0 out card.md
@@ -7,11 +8,11 @@
  *     deno run --allow-read --allow-write tools/release_checkpoint.ts out checkpoints/new card.md \\
  *       runs/measured/evaluation.json
  *
- * CARD is the model card, in Markdown. EVALUATION is the evaluation.json of these weights, by
- * `--evaluate` of the run or without training: its figures go into metrics.json and into the card. A
- * checkpoint that was published before can take the place of the run.
+ * CARD is the model card, in Markdown. EVALUATION is the evaluation.json that `--evaluate` wrote
+ * for these weights: its figures go into metrics.json and into the card. RUN may also be a
+ * published checkpoint.
  *
- * Of texts, autoencoder and denoiser are released one after the other, the latter with its run's record:
+ * A text model is released in two steps: the autoencoder, then the denoiser with its run's record:
  *
  *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN out card.md
  *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN/diffusion out/diffusion card.md
@@ -26,14 +27,15 @@ import { weightsHash } from "../training/checkpoint/weights_identity.ts";
 import { loadCheckpoint, writeCheckpoint } from "../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint/folders.ts";
 import { loadImageModel } from "../image/checkpoint.ts";
+import type { NamedTensors } from "../nn/host_tensor.ts";
 import { runProgram } from "../cli/program.ts";
 import { formatRecord, readRecord, RECORD_NAME } from "../cli/run_record.ts";
 
-/** The name of the figures in a published checkpoint's folder. */
+/** The file of the figures in a published checkpoint. */
 const METRICS_NAME = "metrics.json";
 
-/** A JSON file's content, if there is such a file. */
-async function readIfThere(path: string): Promise<JsonObject | undefined> {
+/** The content of a JSON file; undefined if it does not exist. */
+async function readIfPresent(path: string): Promise<JsonObject | undefined> {
   try {
     return parseJsonObject(await Deno.readTextFile(path), path);
   } catch (error) {
@@ -42,31 +44,30 @@ async function readIfThere(path: string): Promise<JsonObject | undefined> {
   }
 }
 
-/** How a run trained its model; of a published checkpoint, what its metrics.json says. */
+/** How a run trained its model; for a published checkpoint, the entry of its metrics.json. */
 async function trainingOf(run: string, source: string): Promise<JsonObject> {
   if (source === run) {
-    const training = (await readIfThere(`${run}/${METRICS_NAME}`))?.["training"];
+    const training = (await readIfPresent(`${run}/${METRICS_NAME}`))?.["training"];
     return isJsonObject(training) ? { training } : {};
   }
   const record = await readRecord(`${run}/${RECORD_NAME}`);
-  const state = await readIfThere(`${source}/training_state.json`);
+  const state = await readIfPresent(`${source}/training_state.json`);
   return {
     training: {
-      ...(state === undefined ? {} : { step: state["step"], seed: state["seed"] }),
-      ...(record === undefined ? {} : {
-        commands: record.sessions.map(({ command }) => ["deno task", ...command].join(" ")),
-        data: record.data as unknown as JsonObject[],
-      }),
-    } as JsonObject,
+      step: state?.["step"],
+      seed: state?.["seed"],
+      commands: record?.sessions.map(({ command }) => ["deno task", ...command].join(" ")),
+      data: record?.data as unknown as JsonObject[] | undefined,
+    },
   };
 }
 
-/** The figures of an evaluation, of which it is made sure that they are these weights'. */
+/** The figures of an evaluation. @throws {UserError} If it measured other weights. */
 function figuresOf(evaluation: JsonObject, weights: string, path: string): JsonObject {
   const { format: _format, version: _version, model, ...figures } = evaluation;
   if (isJsonObject(model) && model["weights"] === weights) return figures;
   throw new UserError(
-    `${path} is of other weights: measure these, by deno task image --sample-only --evaluate ` +
+    `${path} is of other weights: measure these with deno task image --sample-only --evaluate ` +
       "--checkpoint",
   );
 }
@@ -74,12 +75,12 @@ function figuresOf(evaluation: JsonObject, weights: string, path: string): JsonO
 /**
  * Copies a checkpoint with its weights rounded to float16, which halves the file.
  *
- * @param run A run's folder, or a checkpoint's.
- * @param target Where it goes: a folder that is not there yet.
+ * @param run The folder of a run or a checkpoint.
+ * @param target The new folder, which must not exist.
  * @param card The model card, in Markdown.
  * @param evaluation The evaluation.json of these weights, if they were measured.
- * @throws {UserError} If there is no checkpoint, a weight is too large for float16, the evaluation is
- * of other weights, or the target cannot be written.
+ * @throws {UserError} If there is no checkpoint, a weight is too large for float16, the evaluation
+ * is of other weights, or the target cannot be written.
  */
 export async function releaseCheckpoint(
   run: string,
@@ -96,23 +97,16 @@ export async function releaseCheckpoint(
     await weightsHash(loadImageModel(checkpoint).parameters),
     evaluation!,
   );
-  const halved = Object.entries(components).map(([folder, { weights, ...component }]) =>
-    [folder, {
-      ...component,
-      ...(weights === undefined ? {} : {
-        weights: new Map(
-          [...weights].map(([name, { shape, data }]) =>
-            [name, { dtype: "F16", shape, data: data as Float32Array }] as const
-          ),
-        ),
-      }),
-    }] as const
-  );
+  const halved = Object.entries(components).map(([folder, component]) => {
+    const { weights } = component;
+    return [folder, weights === undefined ? component : { ...component, weights: toHalf(weights) }];
+  });
   await writeCheckpoint(target, {
-    ...{ modelIndex, components: Object.fromEntries(halved) },
+    modelIndex,
+    components: Object.fromEntries(halved),
     card: measured === undefined ? card : withEvaluation(card, evaluationMarkdown(measured)),
   });
-  // A denoiser of texts is asked what its run was about. Where its data lay is nobody's business.
+  // Sampling reads the record of a text denoiser's run. It need not publish where the data was.
   const record = await readRecord(`${run}/${RECORD_NAME}`);
   if (record?.program === "text-diffusion") {
     const data = record.data.map((origin) => ({ ...origin, origin: "not included" }));
@@ -124,6 +118,16 @@ export async function releaseCheckpoint(
   if (figures === undefined) return;
   const metrics = { ...figures, ...await trainingOf(run.replace(/(?<=[^/])\/+$/, ""), source) };
   await writeFileAtomic(`${target}/${METRICS_NAME}`, `${JSON.stringify(metrics, null, 2)}\n`);
+}
+
+/** The same weights, to be written as float16. */
+function toHalf(weights: NamedTensors): NamedTensors {
+  return new Map(
+    [...weights].map(([name, { shape, data }]) => [
+      name,
+      { dtype: "F16", shape, data: data as Float32Array },
+    ]),
+  );
 }
 
 async function readCard(path: string): Promise<string> {
@@ -139,8 +143,8 @@ if (import.meta.main) {
     const [run, target, card, evaluation, ...rest] = Deno.args;
     if (run === undefined || target === undefined || card === undefined || rest.length > 0) {
       throw usageError(
-        "give the run, the folder that its checkpoint goes to, the card's file, and the " +
-          "evaluation.json of these weights if there is one.",
+        "arguments: the run, the new folder, the file of the card, and optionally the " +
+          "evaluation.json of these weights",
       );
     }
     await releaseCheckpoint(run, target, await readCard(card), evaluation);

@@ -1,22 +1,23 @@
 /**
- * Starts a program with its permission set of deno.json, plus what its flags name and no more:
- * `--out DIR` may be written, `--config`, `--data-dir`, `--checkpoint`, `--start-from`, `--encoder-from`
- * `--decoder-from` and `--judge DIR` and the mask of `--inpaint` may be read, `--device tensorflow` sets
- * libtensorflow's variables, the folder of NANODIFFUSION_CACHE may be used, and the host of HF_ENDPOINT
- * reached. A set alone is fixed: it would have to allow every folder there is, or refuse the user's own.
+ * Starts a program with its permission set of deno.json and with permissions for the paths, the
+ * device and the variables that this command names. The set alone is fixed: it would have to allow
+ * every folder, or refuse those that the user names.
  *
- *     deno run --allow-run --allow-env=NANODIFFUSION_CACHE,HF_ENDPOINT tools/task.ts image --out /some/folder
+ *     deno run --allow-run --allow-env tools/task.ts image --out DIR
  */
 import config from "../deno.json" with { type: "json" };
 import { TENSORFLOW_DEFAULTS, TENSORFLOW_THREADS, usesTensorFlow } from "../engine/device_names.ts";
 
-/** What may be done in a folder. */
+/** What a program may do with a path. */
 export type Access = "read" | "write";
 
 const PROGRAMS = { image: config.permissions.image, text: config.permissions.text };
 
-/** The flags that name folders, and what is done in them. */
-const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
+/**
+ * The flags that take a path. The flag tables of the programs import TensorFlow.js, which takes too
+ * long to load before every command, so their names are repeated here; a test compares them.
+ */
+export const PATH_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--out": ["read", "write"],
   "--config": ["read"],
   "--data-dir": ["read"],
@@ -29,7 +30,7 @@ const FOLDER_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--inpaint": ["read"],
 };
 
-/** Every word of a command line with what follows it after a space or "=". */
+/** Every argument, with the value after "=" or the next argument. */
 function flagsOf(args: readonly string[]): { flag: string; value: string }[] {
   return args.map((arg, i) => {
     const [, flag = arg, inline] = /^(--[^=]+)=(.*)$/s.exec(arg) ?? [];
@@ -37,25 +38,26 @@ function flagsOf(args: readonly string[]): { flag: string; value: string }[] {
   });
 }
 
-/** The folders that a command line names, by what is done in them. */
-export function namedFolders(args: readonly string[]): Record<Access, string[]> {
-  const folders: Record<Access, string[]> = { read: [], write: [] };
+/** The paths that a command names, by access. */
+export function namedPaths(args: readonly string[]): Record<Access, string[]> {
+  const paths: Record<Access, string[]> = { read: [], write: [] };
   for (const { flag, value } of flagsOf(args)) {
-    // A comma would end the path in Deno's own flag; such a folder is refused later, by name.
+    // A comma separates the paths of Deno's own flags. The program itself refuses such a path
+    // later.
     if (value === "" || value.includes(",")) continue;
-    for (const access of FOLDER_FLAGS[flag] ?? []) folders[access].push(value);
+    for (const access of PATH_FLAGS[flag] ?? []) paths[access].push(value);
   }
-  return folders;
+  return paths;
 }
 
-/** The environment variables that the device of a command line needs. */
-export function namedVariables(args: readonly string[]): string[] {
+/** The environment variables that the device of a command needs. */
+function namedVariables(args: readonly string[]): string[] {
   return flagsOf(args).some(({ flag, value }) => flag === "--device" && usesTensorFlow(value))
     ? [...Object.keys(TENSORFLOW_DEFAULTS), TENSORFLOW_THREADS]
     : [];
 }
 
-/** What the environment names; the programs read it, too. */
+/** The places that environment variables name. The programs read the same variables. */
 export interface NamedPlaces {
   /** NANODIFFUSION_CACHE, the folder of downloads. */
   readonly cache?: string | undefined;
@@ -63,8 +65,8 @@ export interface NamedPlaces {
   readonly hub?: string | undefined;
 }
 
-/** The places that the environment names, of those variables that may be read. */
-export function placesOfEnvironment(): NamedPlaces {
+/** The places that the environment names, as far as this process may read its variables. */
+function placesOfEnvironment(): NamedPlaces {
   const value = (variable: string) =>
     Deno.permissions.querySync({ name: "env", variable }).state === "granted"
       ? Deno.env.get(variable) || undefined
@@ -72,7 +74,7 @@ export function placesOfEnvironment(): NamedPlaces {
   return { cache: value("NANODIFFUSION_CACHE"), hub: value("HF_ENDPOINT") };
 }
 
-/** The host of an address with its port; none where that is no address, which the program will say. */
+/** The host and port of an address; none if it is not valid, which the program reports itself. */
 function hostsOf(address: string | undefined): string[] {
   if (address === undefined || !URL.canParse(address)) return [];
   const { hostname, port, protocol } = new URL(address);
@@ -81,10 +83,14 @@ function hostsOf(address: string | undefined): string[] {
 }
 
 /**
- * Deno's arguments for a program. Deno's `--allow-read` replaces the set's own list, so both are given.
+ * Deno's arguments for a program. `--allow-read=...` replaces the list of the permission set, so
+ * the paths of the set are repeated; the same holds for the other permissions.
  *
- * @param set The permission set of deno.json, by its lists.
- * @param places What the environment names.
+ * @param program The name of the permission set in deno.json.
+ * @param args The program's own arguments.
+ * @param set The lists of the permission set.
+ * @param places The places that the environment names.
+ * @param script The file to run.
  */
 export function denoArguments(
   program: string,
@@ -96,23 +102,29 @@ export function denoArguments(
     readonly net?: readonly string[];
   },
   { cache, hub }: NamedPlaces = {},
+  script = `${program}.ts`,
 ): string[] {
-  const { read, write } = namedFolders(args);
+  const { read, write } = namedPaths(args);
   const cached = cache === undefined || cache.includes(",") ? [] : [cache];
   const allow = (access: Access | "env" | "net", names: readonly string[]) =>
     names.length === 0 ? [] : [`--allow-${access}=${[...set[access] ?? [], ...names].join()}`];
   return [
-    ...["run", "-q", "--no-prompt", `-P=${program}`],
+    "run",
+    "-q",
+    "--no-prompt",
+    `-P=${program}`,
     ...allow("read", [...read, ...cached]),
     ...allow("write", [...write, ...cached]),
     ...allow("env", namedVariables(args)),
     ...allow("net", hostsOf(hub)),
-    `${program}.ts`,
+    script,
     ...args,
   ];
 }
 
-/** What a program leaves with, and what is to be said where a signal ended it before it could. */
+/**
+ * The exit code for an ended program, and a message if a signal ended it before it could write one.
+ */
 export function ending({ code, signal }: { code: number; signal: Deno.Signal | null }): {
   code: number;
   message?: string;
@@ -134,15 +146,15 @@ if (import.meta.main) {
     Deno.exit(2);
   }
   const set = PROGRAMS[program as keyof typeof PROGRAMS];
-  // Listened for before the program is there, so that no signal can end this process alone. Ctrl-C
-  // reaches the program by itself; this process has to outlive it to pass its exit code on.
+  // The listeners come first, so that no signal ends this process alone. The terminal sends Ctrl-C
+  // to the program, too; this process must outlive the program to pass on its exit code.
   Deno.addSignalListener("SIGINT", () => {});
   if (Deno.build.os !== "windows") {
     Deno.addSignalListener("SIGTERM", () => {
       try {
         child.kill("SIGTERM");
       } catch {
-        // It has ended by itself.
+        // It has already ended.
       }
     });
   }

@@ -1,4 +1,4 @@
-"""Times the rows in PyTorch, as bench/bench.ts times ours.
+"""Times the rows in PyTorch, as bench/bench.ts does in this project.
 
 usage: python bench/pytorch/bench.py [--only NAME] [--steps N] [--warmup N] [--threads N] [--json]
 Needs torch, diffusers and transformers.

@@ -1,7 +1,7 @@
-"""Compares ours with PyTorch in pairs: each row is timed here, there, here, there, and so on.
+"""Compares this project with PyTorch: times each row in both, alternately.
 
 usage: python bench/pytorch/compare.py [--only NAME] [--rounds N] [--steps N] [--threads N] [--json]
-Needs torch, diffusers and transformers, and deno in PATH (or its path in DENO). Run it with nothing else going on.
+Needs torch, diffusers and transformers, and deno in PATH (or its path in DENO). Other programs should not run meanwhile.
 """
 import argparse
 import json
@@ -22,7 +22,7 @@ def run(command, options):
     """The row that the command prints, with the peak of its resident memory in GB."""
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen([*command, *options, "--json"], cwd=HERE.parent.parent, stdout=output)
-        # wait4's ru_maxrss is the largest of the process and of those it started (deno task starts another), in KB.
+        # ru_maxrss of wait4 is the maximum over the process and its children (deno task has one), in KB.
         _, status, usage = os.wait4(process.pid, 0)
         if status != 0:
             sys.exit(f"{' '.join(command)} failed.")
@@ -54,7 +54,7 @@ if __name__ == "__main__":
             "name": name,
             "ours_ms": statistics.median(ours["ms"] for ours, _ in pairs),
             "torch_ms": statistics.median(torch["ms"] for _, torch in pairs),
-            # Of pairs that ran one after the other, so that a busy minute touches both sides.
+            # The median over pairs, so that a busy minute affects both sides.
             "ratio": statistics.median(ours["ms"] / torch["ms"] for ours, torch in pairs),
             "cpu_ratio": statistics.median(ours["cpuMs"] / torch["cpuMs"] for ours, torch in pairs),
             "ours_gb": max(ours["peak_gb"] for ours, _ in pairs),

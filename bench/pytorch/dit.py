@@ -25,8 +25,8 @@ class Block(nn.Module):
         shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = self.modulation(F.silu(c)).chunk(6, -1)
         qkv = self.qkv(modulate(self.norm1(x), shift_a, scale_a))
         q, k, v = qkv.view(batch, tokens, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        heard = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, tokens, width)
-        x = x + gate_a[:, None] * self.proj(heard)
+        attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, tokens, width)
+        x = x + gate_a[:, None] * self.proj(attended)
         inner = F.gelu(self.fc1(modulate(self.norm2(x), shift_m, scale_m)), approximate="tanh")
         return x + gate_m[:, None] * self.fc2(inner)
 

@@ -8,21 +8,21 @@ LATENTS, WIDTH = 16, 768
 class TextVae(torch.nn.Module):
     def __init__(self):
         super().__init__()
-        # No dropout, as on the other side.
+        # No dropout, as in bench/text_vae_rows.ts.
         quiet = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
         self.encoder = BertModel(BertConfig(**quiet), add_pooling_layer=False)
         self.mean = torch.nn.Linear(768, WIDTH)
         self.adapter = torch.nn.Linear(WIDTH, 768)
         self.decoder = GPT2LMHeadModel(GPT2Config(resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0))
 
-    def forward(self, read, mask, told, said, noise):
-        states = self.encoder(read, attention_mask=mask).last_hidden_state
+    def forward(self, encoder_ids, mask, decoder_ids, labels, noise):
+        states = self.encoder(encoder_ids, attention_mask=mask).last_hidden_state
         latents = torch.tanh(self.mean(states[:, :LATENTS])) + 0.4 * noise
-        embeddings = torch.cat([self.adapter(latents), self.decoder.transformer.wte(told)], 1)
+        embeddings = torch.cat([self.adapter(latents), self.decoder.transformer.wte(decoder_ids)], 1)
         hidden = self.decoder.transformer(inputs_embeds=embeddings).last_hidden_state
-        # Nothing is predicted at the prefix.
+        # The prefix predicts nothing.
         logits = self.decoder.lm_head(hidden[:, LATENTS:])
-        return torch.nn.functional.cross_entropy(logits.flatten(0, 1), said.flatten())
+        return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
 
 
 def train(batch, length):

@@ -4,11 +4,14 @@ import type { Picture } from "../../report/picture.ts";
 
 /** A picture of 2x1 pixels. */
 const pair = (left: number[], right: number[]): Picture => ({
-  ...{ width: 2, height: 1, channels: 3, data: Uint8Array.of(...left, ...right) },
+  width: 2,
+  height: 1,
+  channels: 3,
+  data: Uint8Array.of(...left, ...right),
 });
 const grey = (value: number) => [value, value, value];
 
-/** What a GIF file holds, read by its specification (GIF89a), as far as pictures of 256 colors need. */
+/** Reads a GIF file of 256 colors by the specification (GIF89a). */
 function decodeGif(bytes: Uint8Array) {
   const text = (from: number, to: number) => String.fromCharCode(...bytes.subarray(from, to));
   const word = (at: number) => bytes[at]! | (bytes[at + 1]! << 8);
@@ -76,14 +79,14 @@ function decompress(data: number[], minimum: number): number[] {
   }
 }
 
-Deno.test("encodeGif() holds every frame, its colors and how long it is shown", () => {
+Deno.test("encodeGif() writes every frame with its colors and its delay", () => {
   const file = decodeGif(encodeGif([
     pair(grey(0), grey(255)),
     pair([36, 41, 47], grey(255)),
     pair([208, 215, 222], [36, 41, 47]),
   ], { delay: 40, hold: 1500 }));
   assertEquals([file.signature, file.width, file.height], ["GIF89a", 2, 1]);
-  assertEquals(file.repeats, 0, "for ever");
+  assertEquals(file.repeats, 0, "repeats forever");
   assertEquals(file.frames, [
     { delay: 40, pixels: [grey(0), grey(255)] },
     { delay: 40, pixels: [[36, 41, 47], grey(255)] },
@@ -91,7 +94,7 @@ Deno.test("encodeGif() holds every frame, its colors and how long it is shown", 
   ]);
 });
 
-Deno.test("encodeGif() keeps greys to a shade, in pictures of one channel too", () => {
+Deno.test("encodeGif() changes greys by at most one shade, also in pictures of one channel", () => {
   const data = Uint8Array.from({ length: 256 }, (_, i) => i);
   const { frames } = decodeGif(encodeGif([{ width: 16, height: 16, channels: 1, data }]));
   frames[0]!.pixels.forEach(([red, green, blue], i) => {
@@ -100,13 +103,13 @@ Deno.test("encodeGif() keeps greys to a shade, in pictures of one channel too", 
   });
 });
 
-Deno.test("encodeGif() refuses no frames, frames of two sizes and too many colors", () => {
+Deno.test("encodeGif() throws when there are no frames, different sizes or too many colors", () => {
   assertThrows(() => encodeGif([]), RangeError, "needs a frame");
   const tall = { width: 1, height: 2, channels: 3, data: new Uint8Array(6) } as const;
   assertThrows(
     () => encodeGif([pair(grey(0), grey(1)), tall]),
     RangeError,
-    "a frame of 1x2 does not go with one of 2x1",
+    "frames must have the same size: 1x2 is not 2x1",
   );
   const colorful = Array.from({ length: 5 }, (_, i) => pair([i, 9, 99], [9, i, 99]));
   assertThrows(() => encodeGif(colorful), RangeError, "too many colors");

@@ -4,15 +4,16 @@ import { AssertionError } from "@std/assert";
 export interface Element {
   readonly name: string;
   readonly attributes: Map<string, string>;
-  /** The text in it, of its children too. */
+  /** The text in it and in its children. */
   text: string;
 }
 
 const VOID = ["meta", "img", "br"];
 
 /**
- * A strict reader of HTML and SVG as reports use it, independent of the code that writes them: every
- * element is closed in order, attributes stand in double quotes, and no "<" or stray "&" is in a text.
+ * A strict reader of HTML and SVG as reports use it, independent of the code that writes them:
+ * every element is closed in order, attributes stand in double quotes, and no "<" or stray "&" is
+ * in a text.
  *
  * @returns The elements in the order in which they are opened.
  */

@@ -1,11 +1,11 @@
-/** The pages that runs leave, where names and settings are a stranger's. */
+/** Pages of runs whose names and settings are untrusted. */
 import { assert, assertEquals } from "@std/assert";
 import { imageRuns, runImage, TINY } from "../image/program/program.ts";
 import { permitted } from "../permissions.ts";
 import { parseMarkup } from "./markup.ts";
 import { runText, TINY_TEXT } from "../text/program/program.ts";
 
-/** A name that a folder can have, and that would be a program in a careless page. */
+/** A valid name of a folder, which would run as a script in a page that did not escape it. */
 const NAME = `<img src=x onerror=alert(1)>"'&`;
 
 /** Asserts that a page opens without a network and runs nothing. */
@@ -27,7 +27,7 @@ function assertHarmless(page: string): void {
       if (key === "style") assert(!/url\(|@import/i.test(value), value);
     }
   }
-  // The only address is the name of SVG, which nobody opens.
+  // The only address is the name space of SVG, which is not opened.
   const addresses = new Set(page.match(/(?:https?|ftp|file|wss?):\/\/[^"\s<]*/g));
   assertEquals([...addresses], ["http://www.w3.org/2000/svg"]);
   // The folder's name is there, as text.
@@ -42,7 +42,7 @@ for (
 ) {
   Deno.test({
     name:
-      `${program} leaves a page that loads nothing and runs nothing, whatever the folder's name`,
+      `${program} writes a page that loads nothing and runs nothing, whatever the folder's name`,
     ignore: !imageRuns || Deno.build.os === "windows",
     fn: async () => {
       const folder = await Deno.makeTempDir();
@@ -58,8 +58,7 @@ for (
 }
 
 Deno.test({
-  name:
-    "only element() and the style sheets make markup, which nothing of data goes into unescaped",
+  name: "only element() and the style sheets make markup, so that data cannot enter it unescaped",
   ignore: !permitted({ name: "read" }),
   fn: async () => {
     const made: string[] = [];

@@ -6,7 +6,7 @@ import { parseMarkup } from "./markup.ts";
 
 const labels = (ticks: { label: string }[]) => ticks.map(({ label }) => label);
 
-Deno.test("linearTicks() puts marks at round numbers", () => {
+Deno.test("linearTicks() returns round numbers", () => {
   assertEquals(labels(linearTicks(0, 1)), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
   assertEquals(labels(linearTicks(-3, 3, 6)), ["-3", "-2", "-1", "0", "1", "2", "3"]);
   assertEquals(labels(linearTicks(1, 3000, 6)), [
@@ -23,7 +23,7 @@ Deno.test("linearTicks() puts marks at round numbers", () => {
   for (const { value, label } of linearTicks(0.1, 0.7, 7)) assertAlmostEquals(Number(label), value);
 });
 
-Deno.test("logTicks() names powers of ten, or 1, 2 and 5 of each in a short range", () => {
+Deno.test("logTicks() labels powers of ten, or 1, 2 and 5 times these in a short range", () => {
   const named = (low: number, high: number) => labels(logTicks(low, high)).filter((x) => x !== "");
   assertEquals(named(1e-5, 1), ["1e-5", "1e-4", "0.001", "0.01", "0.1", "1"]);
   assertEquals(named(0.04, 1.2), ["0.05", "0.1", "0.2", "0.5", "1"]);
@@ -45,7 +45,7 @@ Deno.test("formatTick() keeps numbers short", () => {
   assertEquals(formatTick(2.5e6, { step: 5e5 }), "2.5M");
 });
 
-Deno.test("movingAverage() keeps lines straight, and gaps", () => {
+Deno.test("movingAverage() keeps straight lines and gaps", () => {
   const line = Array.from({ length: 20 }, (_, i) => 3 * i + 1);
   const smooth = movingAverage(line, 5);
   for (let i = 0; i < 18; i++) assertAlmostEquals(smooth[i]!, line[i]!, 1e-9);
@@ -92,7 +92,7 @@ function lines(source: string, legend = 0): number[][][] {
     );
 }
 
-Deno.test("drawPlot() places values where the axes say they are", () => {
+Deno.test("drawPlot() places values as its axes do", () => {
   const svg = drawPlot(plot({ yScale: "log" })).toString();
   const [line] = lines(svg);
   // On a logarithmic axis equal ratios are equal distances.
@@ -108,7 +108,7 @@ Deno.test("drawPlot() places values where the axes say they are", () => {
   assertAlmostEquals(Number(forty?.attributes.get("x")), line![1]![0]!, 0.11);
 });
 
-Deno.test("drawPlot() puts equal ratios equally far apart on a logarithmic horizontal axis", () => {
+Deno.test("drawPlot() maps equal ratios to equal distances when the horizontal axis is logarithmic", () => {
   const series = [{ name: "a", x: [0, 10, 100, 1000], y: [9, 1, 2, 3] }];
   const svg = drawPlot(plot({ xScale: "log", series })).toString();
   const [line] = lines(svg);
@@ -118,7 +118,7 @@ Deno.test("drawPlot() puts equal ratios equally far apart on a logarithmic horiz
   assertAlmostEquals(Number(hundred?.attributes.get("x")), line![1]![0]!, 0.11);
 });
 
-Deno.test("drawPlot() is a whole file with a size and a name", () => {
+Deno.test("drawPlot() returns a complete file with a size and a name", () => {
   const [svg, title] = parseMarkup(drawPlot(plot({ width: 400, height: 200 })).toString());
   assertEquals(svg?.name, "svg");
   assertEquals(svg?.attributes.get("xmlns"), "http://www.w3.org/2000/svg");
@@ -127,7 +127,7 @@ Deno.test("drawPlot() is a whole file with a size and a name", () => {
   assertEquals([title?.name, title?.text], ["title", "Loss"]);
 });
 
-Deno.test("drawPlot() leaves gaps where values are missing, and dots between gaps", () => {
+Deno.test("drawPlot() draws gaps for missing values, and dots between gaps", () => {
   const y = [1, 2, NaN, 4, Infinity, 6, 7];
   const svg = drawPlot(plot({ series: [{ name: "a", x: [0, 1, 2, 3, 4, 5, 6], y }] })).toString();
   const path = parseMarkup(svg).findLast(({ name }) => name === "path")!.attributes.get("d")!;
@@ -157,7 +157,7 @@ Deno.test("drawPlot() draws no NaN when there is little or nothing to draw", () 
   assert(drawPlot(plot({ series: [] })).toString().includes("no values"));
 });
 
-Deno.test("drawPlot() has a legend of all names when there are several lines", () => {
+Deno.test("drawPlot() draws a legend of all names when there are several lines", () => {
   const series = Array.from({ length: 14 }, (_, i) => ({
     name: `line <${i}>`,
     x: [0, 1],
@@ -169,7 +169,7 @@ Deno.test("drawPlot() has a legend of all names when there are several lines", (
     assertEquals(texts.filter((text) => text === name).length, 1, name);
   }
   assert(texts.includes('a "b" & <c>'));
-  // 14 lines and 14 samples of them, all told apart by colour and stroke.
+  // 14 lines and 14 entries of the legend; each line has its own color and stroke.
   const strokes = elements.filter(({ attributes }) => attributes.get("class")?.startsWith("line"))
     .map(({ attributes }) => `${attributes.get("class")} ${attributes.get("stroke-dasharray")}`);
   assertEquals(strokes.length, 28);
@@ -197,7 +197,7 @@ function contrast(a: string, b: string): number {
   return (high! + 0.05) / (low! + 0.05);
 }
 
-Deno.test("drawPlot() uses colours that stand out by 3:1 in light and in dark", () => {
+Deno.test("drawPlot() uses colors with a contrast of at least 3:1 in light and in dark", () => {
   const style = parseMarkup(drawPlot(plot()).toString()).find(({ name }) => name === "style")!.text;
   const [light, dark, print] = style.split("@media");
   const colors = (part?: string) =>

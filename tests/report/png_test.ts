@@ -3,7 +3,7 @@ import { crc32, inflateSync } from "node:zlib";
 import { toPixels } from "../../datasets/pixels.ts";
 import { encodePng } from "../../report/png.ts";
 
-/** Decodes a PNG file of 8 bits a channel by the specification (W3C, PNG, 5 to 9). */
+/** Decodes a PNG file of 8 bits per channel by the specification (W3C, PNG, 5 to 9). */
 function decodePng(bytes: Uint8Array): {
   width: number;
   height: number;
@@ -48,7 +48,7 @@ function decodePng(bytes: Uint8Array): {
 }
 
 for (const channels of [1, 3] as const) {
-  Deno.test(`encodePng() writes a file that the specification's reader reads, ${channels} channels`, () => {
+  Deno.test(`encodePng() writes files that a decoder of the specification reads, ${channels} channels`, () => {
     const picture = {
       width: 7,
       height: 5,
@@ -61,7 +61,7 @@ for (const channels of [1, 3] as const) {
   });
 }
 
-Deno.test("encodePng() throws when the data is not one picture of the size", () => {
+Deno.test("encodePng() throws when the data does not fit the size", () => {
   const picture = { width: 2, height: 2, channels: 1 as const };
   for (const length of [0, 3, 5, 8]) {
     assertThrows(() => encodePng({ ...picture, data: new Uint8Array(length) }), RangeError);
@@ -71,7 +71,7 @@ Deno.test("encodePng() throws when the data is not one picture of the size", () 
 Deno.test("toPixels() maps [-1, 1] to 0..255, rounds and clips", () => {
   const values = [-1, 1, 0, -5, 5, Infinity, -Infinity, 1 / 127.5 - 1, 0.5 / 127.5 - 1.0001];
   assertEquals([...toPixels(values)], [0, 255, 128, 0, 255, 255, 0, 1, 0]);
-  // Every pixel survives the way to [-1, 1] and back in float32.
+  // Every pixel is the same after conversion to [-1, 1] in float32 and back.
   const bytes = Uint8Array.from({ length: 256 }, (_, i) => i);
   assertEquals(toPixels(Float32Array.from(bytes, (byte) => byte / 127.5 - 1)), bytes);
   assertThrows(() => toPixels([0, NaN]), RangeError, "value 1");

@@ -12,7 +12,7 @@ import {
 import { permitted } from "../permissions.ts";
 import { parseMarkup } from "./markup.ts";
 
-/** A report with a text of the caller's in every place that takes one. */
+/** A report with the same text in every place that takes one. */
 function report(text: string): Report {
   return {
     title: text,
@@ -54,7 +54,7 @@ Deno.test("element() escapes texts and attributes, but not elements", () => {
   assertEquals(escapeHtml("a\u0000\u001b[0m\n\ud800"), "a\ufffd\ufffd[0m\n\ufffd");
 });
 
-Deno.test("renderReport() escapes a script wherever it comes from data", () => {
+Deno.test("renderReport() escapes scripts in every place that takes a text", () => {
   for (
     const text of [
       "<script>alert(1)</script>",
@@ -75,7 +75,7 @@ Deno.test("renderReport() escapes a script wherever it comes from data", () => {
     for (const { attributes } of elements) {
       for (const name of attributes.keys()) assert(!name.startsWith("on"), name);
     }
-    // What is shown is the text, whole and unchanged.
+    // The page shows the text unchanged.
     const shown = (name: string) => elements.filter((element) => element.name === name);
     for (const name of ["h1", "h3", "dt", "td", "title", "figcaption"]) {
       assert(shown(name).some((element) => element.text === text), name);
@@ -84,7 +84,7 @@ Deno.test("renderReport() escapes a script wherever it comes from data", () => {
   }
 });
 
-Deno.test("renderReport() is sound markup whatever the texts are", () => {
+Deno.test("renderReport() returns valid markup whatever the texts are", () => {
   const text = fc.string({
     unit: fc.constantFrom("<", ">", "&", '"', "'", "a", "\u0000", "\ud800", "é"),
   });
@@ -97,7 +97,7 @@ Deno.test("renderReport() is sound markup whatever the texts are", () => {
   );
 });
 
-Deno.test("renderReport() loads nothing and forbids to load", () => {
+Deno.test("renderReport() loads nothing, and its policy forbids loading", () => {
   const page = renderReport(report("x"));
   const elements = parseMarkup(page);
   const policy = elements.find(({ attributes }) =>
@@ -112,13 +112,13 @@ Deno.test("renderReport() loads nothing and forbids to load", () => {
     const source = attributes.get("src");
     assert(source === undefined || source.startsWith("data:image/png;base64,iVBOR"), source);
   }
-  // The only address is the name of SVG, which nobody opens.
+  // The only address is the name space of SVG, which is not opened.
   const addresses = new Set(page.match(/https?:[^"\s]*/g));
   assertEquals([...addresses], ["http://www.w3.org/2000/svg"]);
   assert(!/@import|url\(/.test(page));
 });
 
-Deno.test("renderReport() shows settings by dotted keys and leaves empty parts out", () => {
+Deno.test("renderReport() shows settings by dotted keys and leaves out empty parts", () => {
   const elements = parseMarkup(renderReport({
     title: "run",
     config: {
@@ -142,7 +142,7 @@ Deno.test("renderReport() shows settings by dotted keys and leaves empty parts o
   assertEquals(cells("h2"), ["Configuration"]);
 });
 
-Deno.test("metricsPlot() takes the columns that have values", () => {
+Deno.test("metricsPlot() returns the columns that have values", () => {
   const metrics = [{ step: 1, loss: 4 }, { step: 2, loss: NaN, valid: 3 }, { step: 3, loss: 2 }];
   const chart = { title: "t", xLabel: "x", yLabel: "y", smooth: 50 };
   const plot = metricsPlot(
@@ -157,7 +157,7 @@ Deno.test("metricsPlot() takes the columns that have values", () => {
 });
 
 Deno.test({
-  name: "writeReport() writes report.html whole, and names a folder that is not there",
+  name: "writeReport() writes report.html, and names the folder when it does not exist",
   ignore: !permitted({ name: "read" }, { name: "write" }),
   async fn() {
     const directory = await Deno.makeTempDir();
@@ -173,7 +173,7 @@ Deno.test({
   },
 });
 
-Deno.test("figureLine() says how a figure was measured, and what real texts have where it is known", () => {
+Deno.test("figureLine() prints the protocol, and the figure of real texts where it is known", () => {
   const figure = { name: "Perplexity", value: "133.8", protocol: "100 texts" };
   assertEquals(figureLine(figure), "Perplexity: 133.8 (100 texts)");
   assertEquals(

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { describeTrial, tryDevice } from "../../tools/devices.ts";
 import { permitted } from "../permissions.ts";
 
-Deno.test("describeTrial() tells speed and threads of what works, and the cure of what does not", () => {
+Deno.test("describeTrial() prints speed and threads of a device that works, and the failure of another", () => {
   assertMatch(
     describeTrial({ device: "onnx", threads: 2, milliseconds: 2, gigaflops: 158.4 }),
     /^onnx +yes +158 GFLOPS .*; 2 threads$/,
@@ -18,7 +18,7 @@ Deno.test("describeTrial() tells speed and threads of what works, and the cure o
 });
 
 Deno.test({
-  name: "tryDevice() measures a device in a process of its own, with the permissions of image",
+  name: "tryDevice() measures a device in a separate process with the permissions of image.ts",
   ignore: !permitted({ name: "read" }, { name: "run" }),
   fn: async () => {
     const { device, failure, gigaflops } = await tryDevice("wasm");

@@ -14,7 +14,7 @@ import { permitted } from "../permissions.ts";
 const ignore = !permitted({ name: "read" });
 const isTabled = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
 
-Deno.test("readPackage() reads the licence in each of the forms that package.json had", () => {
+Deno.test("readPackage() reads each form of the licence in package.json", () => {
   const licenceOf = (fields: object) =>
     readPackage(JSON.stringify({ name: "a", version: "1.0.0", ...fields })).licence;
   assertEquals(licenceOf({ license: "MIT" }), "MIT");
@@ -24,14 +24,14 @@ Deno.test("readPackage() reads the licence in each of the forms that package.jso
   assertEquals(licenceOf({ license: null }), "");
 });
 
-Deno.test("readPackage() finds scripts that an installation would run, and no others", () => {
+Deno.test("readPackage() finds install scripts, and no other scripts", () => {
   const hasScript = (scripts: object) =>
     readPackage(JSON.stringify({ name: "a", version: "1.0.0", scripts })).hasScript;
   assertEquals(hasScript({ test: "x", prepare: "y" }), false);
   for (const name of ["preinstall", "install", "postinstall"]) assert(hasScript({ [name]: "x" }));
 });
 
-Deno.test("isPermissive() takes all of AND, one of OR, and nothing that it does not know", () => {
+Deno.test("isPermissive() needs all parts of AND, one part of OR, and known licences", () => {
   for (const licence of ["MIT", "(MIT OR GPL-3.0-only)", "(BSD-3-Clause AND Apache-2.0)"]) {
     assert(isPermissive(licence), licence);
   }
@@ -41,7 +41,7 @@ Deno.test("isPermissive() takes all of AND, one of OR, and nothing that it does 
 });
 
 Deno.test({
-  name: "every installed package has a licence that goes with this project's",
+  name: "every installed package has a licence that this project may use",
   ignore,
   fn: async () => {
     const packages = await installedPackages();
@@ -51,23 +51,23 @@ Deno.test({
 });
 
 Deno.test({
-  name: "docs/licences.md has what is installed: if not, run `deno task docs:licences`",
+  name: "docs/licences.md lists the installed packages: if not, run `deno task docs:licences`",
   ignore: ignore || !isTabled,
   fn: async () =>
     assertEquals(await Deno.readTextFile(LICENCE_TABLE), licenceTable(await installedPackages())),
 });
 
-Deno.test("no install script is allowed to run, and no version is left to choose", () => {
+Deno.test("deno.json allows no install scripts, and pins every version", () => {
   assertEquals(deno.allowScripts.allow, []);
   for (const [name, source] of Object.entries({ ...deno.imports, ...engine.imports })) {
     const exact = /^npm:(@[\w-]+\/)?[\w.-]+@\d+\.\d+\.\d+$/.test(source);
-    // jsr's are linked to std/, and have ranges so that the originals can take their place.
+    // Packages of jsr are linked to std/. Their ranges let the originals take their place.
     assert(exact || /^jsr:@std\/\w+@\^1\.0\.0$/.test(source), name);
   }
 });
 
 Deno.test({
-  name: "the lockfile has a hash of every package, and none from anywhere but the registry",
+  name: "the lockfile has a hash of every package, and only packages of the registry",
   ignore,
   fn: async () => {
     const lock = JSON.parse(await Deno.readTextFile(new URL("../../deno.lock", import.meta.url)));

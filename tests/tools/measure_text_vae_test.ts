@@ -5,7 +5,7 @@ import { imageRuns } from "../image/program/program.ts";
 import { runText, TINY_TEXT } from "../text/program/program.ts";
 
 Deno.test({
-  name: "measure() writes the figures of a run on the reviews that it held out",
+  name: "measure() writes the figures of a run on held-out reviews",
   ignore: !imageRuns,
   fn: async () => {
     const folder = await Deno.makeTempDir({ prefix: "measure test " });
@@ -19,7 +19,7 @@ Deno.test({
       0,
     );
     const figures = JSON.parse(await Deno.readTextFile(out));
-    // Two steps teach nothing: what comes back is hardly ever right.
+    // After two steps, hardly any reconstruction is right.
     assert(figures.clean.bleu >= 0 && figures.clean.bleu < 10, `${figures.clean.bleu}`);
     assertEquals([figures.clean.exact, figures.substituted.share, figures.command], [0, 0.3, "c"]);
     assertEquals(figures.noised.length, 11);
@@ -32,7 +32,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "measure() says what is missing when there is no checkpoint",
+  name: "measure() throws when there is no checkpoint",
   ignore: !imageRuns,
   fn: async () => {
     await assertRejects(() => measure(["--checkpoint", "no/such/folder"], () => {}), UserError);

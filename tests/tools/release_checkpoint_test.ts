@@ -16,7 +16,7 @@ import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
 
 const ignore = !permitted({ name: "read" }) || !permitted({ name: "write" });
 
-/** A run with one checkpoint. @returns The weights of its moving average. */
+/** Saves a run with one checkpoint. @returns The weights of its moving average. */
 async function saveRun(
   run: string,
   parameters: ReturnType<typeof randomParameters> = randomParameters(),
@@ -38,7 +38,7 @@ async function saveRun(
 }
 
 Deno.test({
-  name: "releaseCheckpoint() writes the average rounded to float16, a card and no training state",
+  name: "releaseCheckpoint() writes the average as float16 and a card, without training state",
   ignore,
   fn: async () => {
     const run = await Deno.makeTempDir();
@@ -61,7 +61,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "releaseCheckpoint() refuses a weight that float16 has no number for, and writes nothing",
+  name: "releaseCheckpoint() throws when a weight is too large for float16, and writes nothing",
   ignore,
   fn: async () => {
     const run = await Deno.makeTempDir();
@@ -86,7 +86,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "releaseCheckpoint() writes an evaluation's figures into metrics.json and the card, if it is these weights'",
+    "releaseCheckpoint() writes figures into metrics.json and the card when they are of these weights",
   ignore,
   fn: async () => {
     const run = await Deno.makeTempDir();
@@ -124,7 +124,7 @@ Deno.test({
       assertEquals(metrics.protocol, EVALUATION.protocol);
       assertEquals(metrics.training, { step: 12, seed: 3 });
 
-      // What was published is rounded, and published again it is what it was.
+      // The published weights are rounded already, so that publishing them again changes nothing.
       await releaseCheckpoint(`${run}/first`, `${run}/second`, released.card!, path);
       for (const file of ["README.md", "metrics.json", "manifest.json"]) {
         assertEquals(

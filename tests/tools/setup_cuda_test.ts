@@ -14,14 +14,14 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openDevice() says how to set onnx-cuda up when its provider is not there",
+  name: "openDevice() names the setup task when the provider of onnx-cuda is missing",
   ignore: !deviceWorks("onnx") || !permitted({ name: "read" }) || Deno.build.os !== "linux",
   fn: async () => {
     const { CUDA_PROVIDER, nativeFolder } = await import("../../engine/onnx_library.ts");
     const { openDevice } = await import("../../engine/device.ts");
-    const there = async (name: string) =>
+    const exists = async (name: string) =>
       await Deno.stat(`${nativeFolder()}/${name}`).then(() => true, () => false);
-    if ((await Promise.all(CUDA_PROVIDER.map(there))).every(Boolean)) return; // the device's tests try it
+    if ((await Promise.all(CUDA_PROVIDER.map(exists))).every(Boolean)) return; // tested with the device
     const message = await openDevice("onnx-cuda").then(() => "opened", (error) => error.message);
     assertEquals(message, "The onnx-cuda device is not set up: run deno task setup:cuda");
   },

@@ -1,31 +1,43 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { type FlagGroups, kebabCase } from "../../cli/flags.ts";
+import { IMAGE_FLAGS } from "../../image/flags.ts";
+import { TEXT_PROGRAM_FLAGS } from "../../text/denoiser_flags.ts";
 import { imageRuns, startImage, TINY } from "../image/program/program.ts";
-import { denoArguments, ending, namedFolders } from "../../tools/task.ts";
+import { denoArguments, ending, namedPaths, PATH_FLAGS } from "../../tools/task.ts";
 import { permitted } from "../permissions.ts";
 
 const SET = { read: ["./", "/data"], write: ["./runs"] };
 
-Deno.test("namedFolders() finds folders after a space and after =", () => {
-  assertEquals(namedFolders(["--out", "a", "--data-dir=b c", "--checkpoint", "d"]), {
+Deno.test("PATH_FLAGS lists the flags of both programs that take a path", () => {
+  const tables: readonly FlagGroups[] = [IMAGE_FLAGS, TEXT_PROGRAM_FLAGS];
+  const groups = tables.flatMap((table) => Object.values(table));
+  const takingPaths = groups.flatMap((group) => Object.entries(group))
+    .filter(([, { placeholder }]) => ["DIR", "FILE", "MASK"].includes(placeholder))
+    .map(([name]) => `--${kebabCase(name)}`);
+  assertEquals(new Set(Object.keys(PATH_FLAGS)), new Set(takingPaths));
+});
+
+Deno.test("namedPaths() returns paths after a space and after =", () => {
+  assertEquals(namedPaths(["--out", "a", "--data-dir=b c", "--checkpoint", "d"]), {
     read: ["a", "b c", "d"],
     write: ["a"],
   });
-  assertEquals(namedFolders(["--judge", "e", "--vae=f"]), { read: ["e", "f"], write: [] });
+  assertEquals(namedPaths(["--judge", "e", "--vae=f"]), { read: ["e", "f"], write: [] });
 });
 
-Deno.test("namedFolders() takes no other flag's value for a folder", () => {
+Deno.test("namedPaths() does not return values of other flags", () => {
   const args = ["--steps", "3", "--class=--out", "--output", "x", "out", "y", "--resume"];
-  assertEquals(namedFolders(args), { read: [], write: [] });
+  assertEquals(namedPaths(args), { read: [], write: [] });
 });
 
-Deno.test("namedFolders() passes over what can be no folder of a permission", () => {
-  assertEquals(namedFolders(["--out"]), { read: [], write: [] });
-  assertEquals(namedFolders(["--out="]), { read: [], write: [] });
-  // A comma separates paths: this would allow / as well.
-  assertEquals(namedFolders(["--out", "a,/"]), { read: [], write: [] });
+Deno.test("namedPaths() leaves out values that cannot be paths of a permission", () => {
+  assertEquals(namedPaths(["--out"]), { read: [], write: [] });
+  assertEquals(namedPaths(["--out="]), { read: [], write: [] });
+  // A comma separates paths, so that this would allow / as well.
+  assertEquals(namedPaths(["--out", "a,/"]), { read: [], write: [] });
 });
 
-Deno.test("ending() passes exit codes on, and says what a signal did", () => {
+Deno.test("ending() returns the exit code, and explains a signal", () => {
   assertEquals(ending({ code: 2, signal: null }), { code: 2 });
   assertEquals(ending({ code: 143, signal: "SIGTERM" }).code, 130);
   const killed = ending({ code: 137, signal: "SIGKILL" });
@@ -35,7 +47,7 @@ Deno.test("ending() passes exit codes on, and says what a signal did", () => {
 });
 
 Deno.test({
-  name: "task.ts says that a program was interrupted even before it could say so itself",
+  name: "task.ts reports an interrupt that ends the program before it can report it itself",
   ignore: Deno.build.os !== "linux" || !imageRuns,
   fn: async () => {
     const out = await Deno.makeTempDir();
@@ -54,21 +66,29 @@ Deno.test({
   },
 });
 
-Deno.test("denoArguments() asks for the set alone where no folder is named", () => {
-  assertEquals(denoArguments("image", ["--steps", "3"], SET), [
-    ...["run", "-q", "--no-prompt", "-P=image", "image.ts", "--steps", "3"],
-  ]);
+Deno.test("denoArguments() returns the permission set alone when no path is named", () => {
+  assertEquals(
+    denoArguments("image", ["--steps", "3"], SET).join(" "),
+    "run -q --no-prompt -P=image image.ts --steps 3",
+  );
 });
 
-Deno.test("denoArguments() adds named folders to the set's, and the program's flags last", () => {
+Deno.test("denoArguments() adds named paths to those of the set", () => {
   assertEquals(denoArguments("image", ["--out", "a", "--checkpoint=b"], SET), [
-    ...["run", "-q", "--no-prompt", "-P=image"],
-    ...["--allow-read=./,/data,a,b", "--allow-write=./runs,a"],
-    ...["image.ts", "--out", "a", "--checkpoint=b"],
+    "run",
+    "-q",
+    "--no-prompt",
+    "-P=image",
+    "--allow-read=./,/data,a,b",
+    "--allow-write=./runs,a",
+    "image.ts",
+    "--out",
+    "a",
+    "--checkpoint=b",
   ]);
 });
 
-Deno.test("denoArguments() adds libtensorflow's variables for its devices and no others", () => {
+Deno.test("denoArguments() adds libtensorflow's variables for its devices only", () => {
   const set = { ...SET, env: ["CACHE"] };
   const variables = (...args: string[]) =>
     denoArguments("image", args, set).filter((arg) => arg.startsWith("--allow-env"));
@@ -80,7 +100,7 @@ Deno.test("denoArguments() adds libtensorflow's variables for its devices and no
   assertEquals(variables("--device=onnx", "--out=tensorflow"), []);
 });
 
-Deno.test("denoArguments() adds the places that the environment names, and nothing for none", () => {
+Deno.test("denoArguments() adds the places that the environment names", () => {
   const set = { ...SET, net: ["data.org:443"] };
   const places = (cache?: string, hub?: string) =>
     denoArguments("text", [], set, { cache, hub }).filter((arg) => arg.startsWith("--allow"));
@@ -94,22 +114,22 @@ Deno.test("denoArguments() adds the places that the environment names, and nothi
   assertEquals(places("a,b", "hub.org"), []);
 });
 
-Deno.test("denoArguments() passes on what looks like Deno's own flags behind the program", () => {
+Deno.test("denoArguments() passes flags that look like Deno's own to the program", () => {
   const args = denoArguments("image", ["--allow-all", "-A", "--allow-net"], SET);
-  assertEquals(args.slice(args.indexOf("image.ts")), [
-    ...["image.ts", "--allow-all", "-A", "--allow-net"],
-  ]);
+  assertEquals(args.slice(args.indexOf("image.ts") + 1), ["--allow-all", "-A", "--allow-net"]);
 });
 
 Deno.test({
-  name: "task.ts passes the exit code on, and names the programs there are",
+  name: "task.ts passes on the exit code, and lists the programs when the name is unknown",
   ignore: !permitted({ name: "read" }, { name: "run" }),
   fn: async () => {
     const run = async (...args: string[]) => {
       const child = new Deno.Command(Deno.execPath(), {
         args: ["run", "-q", "--no-prompt", "--allow-run", "tools/task.ts", ...args],
         cwd: new URL("../..", import.meta.url),
-        ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
       });
       const { code, stderr } = await child.output();
       return [code, new TextDecoder().decode(stderr)];
@@ -125,7 +145,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "task.ts lets a program save when it is told to end, and passes 130 on",
+  name: "task.ts lets the program save after SIGTERM, and passes on exit code 130",
   ignore: Deno.build.os === "windows" || !imageRuns,
   fn: async () => {
     const place = await Deno.makeTempDir();
