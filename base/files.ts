@@ -126,3 +126,22 @@ export async function syncFolder(path: string): Promise<void> {
 export function ignoreMissing(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
+
+/** Reads a file by its name: its bytes, or undefined if there is no such file. */
+export type FileReader = (name: string) => Promise<Uint8Array | undefined>;
+
+/**
+ * A reader of the files in a folder.
+ *
+ * @returns It throws {@linkcode UserError} for a file that cannot be read.
+ */
+export function folderReader(folder: string): FileReader {
+  return async (name) => {
+    try {
+      return await Deno.readFile(`${folder}/${name}`);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw fileError(error, `read ${folder}/${name}`);
+    }
+  };
+}
