@@ -185,10 +185,11 @@ export function alignedStart(parameters: HostParameters, config: TextVaeConfig):
   const scale = PREFIX_SCALE * config.decoder.initializerRange / FRESH_PREFIX;
   const encoderTable = parameters["encoder.embeddings.word_embeddings.weight"]!;
   const decoderTable = parameters["decoder.transformer.wte.weight"]!;
+  const encoder = config.latentSource === "tokens" ? alignEncoder(parameters, config) : {};
   const sharesTable = encoderTable.shape.join() === decoderTable.shape.join();
   return {
     ...parameters,
-    ...(config.latentSource === "tokens" ? alignEncoder(parameters, config) : {}),
+    ...encoder,
     ...alignDecoder(parameters, config),
     "vae.adapter.weight": float32(
       Float32Array.from(adapter.data, (weight) => weight * scale),

@@ -16,7 +16,7 @@ import type { TextExample } from "./tokenizer/texts.ts";
 export interface TextBatchOptions {
   /** Texts a batch. */
   readonly batchSize: number;
-  /** Ascending lengths, at most {@linkcode MAX_BUCKETS}, as `bucketLengths` gives them. */
+  /** Ascending lengths, at most {@linkcode MAX_BUCKETS}, from `bucketLengths`. */
   readonly buckets: readonly number[];
   /** The id that pads the encoder's input. */
   readonly padId: number;

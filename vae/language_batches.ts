@@ -79,7 +79,7 @@ export function languageBatch(
 /**
  * The batches of training, a function of the step.
  *
- * @param indicesAt The indices of the examples of each step, as `batcher` of datasets/batches.ts gives.
+ * @param indicesAt The indices of each step's examples, such as `batcher` of datasets/batches.ts returns.
  * @param options `lengths` and `padId` of {@linkcode languageBatch}.
  */
 export function languageBatches(

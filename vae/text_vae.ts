@@ -42,13 +42,18 @@ export function underPrefix<Value>(
 export function textVaeSpecs(config: TextVaeConfig): ParameterSpecs {
   const { encoder, decoder, latentWidth } = config;
   const fold = foldOf(config);
+  const width = fold * encoder.hiddenSize;
+  const resampler = config.latentSource === "resampler"
+    ? resamplerSpecs(RESAMPLER, resamplerOf(config))
+    : {};
+  const logVariance = config.latentKind === "kl"
+    ? linearSpecs("vae.log_variance", width, latentWidth)
+    : {};
   return {
     ...underPrefix(bertEncoderSpecs(encoder), "encoder."),
-    ...(config.latentSource === "resampler" ? resamplerSpecs(RESAMPLER, resamplerOf(config)) : {}),
-    ...linearSpecs("vae.mean", fold * encoder.hiddenSize, latentWidth),
-    ...(config.latentKind === "kl"
-      ? linearSpecs("vae.log_variance", fold * encoder.hiddenSize, latentWidth)
-      : {}),
+    ...resampler,
+    ...linearSpecs("vae.mean", width, latentWidth),
+    ...logVariance,
     ...linearSpecs("vae.adapter", latentWidth, fold * decoder.nEmbd),
     ...underPrefix(gpt2Specs(decoder), "decoder."),
   };

@@ -1,9 +1,9 @@
 /** Downloads pinned files from mirrors, with retries; only files with the right hash are kept. */
 import type { RemoteFile } from "../dataset.ts";
 import { inspect, maxStoredBytes } from "./integrity.ts";
-import { backoff, type Network, systemNetwork } from "./network.ts";
+import { type Failure, type Network, systemNetwork, withRetries } from "./network.ts";
 import { discardPartial, finishPartial, partialPath, readProgress } from "./partial.ts";
-import { transfer, TransferError } from "./transfer.ts";
+import { failureOf, transfer, TransferError } from "./transfer.ts";
 
 /** Options of {@linkcode downloader}. */
 export interface DownloadOptions {
@@ -49,20 +49,49 @@ export class DownloadError extends Error {}
  * writing pass through.
  */
 export function downloader(
-  {
-    network = systemNetwork,
-    tries = 5,
-    contactTimeout = 10_000,
-    answerTimeout = 30_000,
-    stallTimeout = 30_000,
-    maxRetryAfter = 60_000,
-    log,
-    onProgress,
-    signal,
-  }: DownloadOptions = {},
+  options: DownloadOptions = {},
 ): (file: RemoteFile, target: string) => Promise<Downloaded> {
+  const { network = systemNetwork, tries = 5, log, onProgress, signal } = options;
+  const { contactTimeout = 10_000, answerTimeout = 30_000, stallTimeout = 30_000 } = options;
+  const { maxRetryAfter = 60_000 } = options;
   const answering = new Set<string>();
   const dead = new Set<string>();
+
+  /** One attempt to download the whole file from one mirror. */
+  async function attempt(
+    file: RemoteFile,
+    target: string,
+    address: string,
+  ): Promise<Downloaded | Failure> {
+    const { host } = new URL(address);
+    const isResumed = await readProgress(target, address) !== undefined;
+    try {
+      await transfer(address, target, {
+        network,
+        maxBytes: maxStoredBytes(file),
+        answerTimeout: answering.has(host) ? answerTimeout : contactTimeout / file.addresses.length,
+        stallTimeout,
+        onProgress: (received, total) => onProgress?.(file.name, received, total),
+        signal,
+      });
+    } catch (error) {
+      if (!(error instanceof TransferError)) throw error;
+      if (error.answered) answering.add(host);
+      if (error.kind === "unreachable" && !answering.has(host)) dead.add(host);
+      return failureOf(error, error.kind !== "permanent" && !dead.has(host), maxRetryAfter);
+    }
+    answering.add(host);
+    const found = await inspect(await Deno.readFile(partialPath(target)), file);
+    if ("bytes" in found) {
+      await finishPartial(target);
+      return { bytes: found.bytes, address };
+    }
+    await discardPartial(target);
+    // Parts of different versions, or an early end, may be right the next time.
+    const mayPass = isResumed || found.fault === "truncated" || found.fault === "empty";
+    const problem = `refused what it sent: ${found.detail}`;
+    return { problem, retryAfter: mayPass ? 0 : undefined };
+  }
 
   /** The whole file from one mirror, or a clause with the reason why it cannot be had. */
   async function fromMirror(
@@ -74,51 +103,9 @@ export function downloader(
     if (!network.mayReach(address)) return `no permission to reach it (--allow-net=${host})`;
     if (dead.has(host)) return "could not be reached before";
     log?.(`${file.name}: downloading from ${host}`);
-    for (let attempt = 1;; attempt++) {
-      const resumed = await readProgress(target, address) !== undefined;
-      let problem: string;
-      let mayPass: boolean;
-      let wait = backoff(attempt, network.random());
-      try {
-        await transfer(address, target, {
-          network,
-          maxBytes: maxStoredBytes(file),
-          answerTimeout: answering.has(host)
-            ? answerTimeout
-            : contactTimeout / file.addresses.length,
-          stallTimeout,
-          onProgress: (received, total) => onProgress?.(file.name, received, total),
-          signal,
-        });
-        answering.add(host);
-        const found = await inspect(await Deno.readFile(partialPath(target)), file);
-        if ("bytes" in found) {
-          await finishPartial(target);
-          return { bytes: found.bytes, address };
-        }
-        await discardPartial(target);
-        problem = `refused what it sent: ${found.detail}`;
-        // Parts of different versions, or an early end, may be right the next time.
-        mayPass = resumed || found.fault === "truncated" || found.fault === "empty";
-      } catch (error) {
-        if (!(error instanceof TransferError)) throw error;
-        if (error.answered) answering.add(host);
-        if (error.kind === "unreachable" && !answering.has(host)) dead.add(host);
-        problem = error.message;
-        mayPass = error.kind !== "permanent" && !dead.has(host);
-        wait = Math.max(wait, error.retryAfter ?? 0);
-        if (error.retryAfter !== undefined && error.retryAfter > maxRetryAfter) {
-          return `${problem}; asks to come back in ${Math.ceil(error.retryAfter / 1000)} s`;
-        }
-      }
-      if (!mayPass) return problem;
-      if (attempt >= tries) return `${problem} (tried ${tries} times)`;
-      log?.(
-        `${file.name}: ${host}: ${problem}; trying again in ${(wait / 1000).toFixed(1)} s ` +
-          `(${attempt} of ${tries} tries)`,
-      );
-      await network.sleep(wait, signal);
-    }
+    const name = `${file.name}: ${host}`;
+    const retries = { name, tries, network, log, signal };
+    return await withRetries(() => attempt(file, target, address), retries);
   }
 
   return async (file, target) => {

@@ -4,9 +4,9 @@ import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { fileExists, makeFolder } from "../../base/files.ts";
 import { withFileLock } from "../../base/file_lock.ts";
-import { backoff, type Network, systemNetwork } from "./network.ts";
+import { type Failure, type Network, systemNetwork, withRetries } from "./network.ts";
 import { discardPartial, finishPartial, partialPath } from "./partial.ts";
-import { transfer, TransferError } from "./transfer.ts";
+import { failureOf, transfer, TransferError } from "./transfer.ts";
 
 /** Options of {@linkcode hubFetcher}. */
 export interface HubFetchOptions {
@@ -60,11 +60,9 @@ export function hubFetcher(
       }),
   };
 
-  /** One attempt. @returns The fault, and the wait before the next attempt if one may help. */
   async function attempt(
     { address, path, maxBytes, check }: HubRequest,
-    wait: number,
-  ): Promise<{ problem: string; wait: number | undefined } | undefined> {
+  ): Promise<{ path: string } | Failure> {
     try {
       await transfer(address, path, {
         network: authorized,
@@ -72,40 +70,19 @@ export function hubFetcher(
         answerTimeout: TIMEOUT,
         stallTimeout: TIMEOUT,
       });
-      const problem = await check(await Deno.readFile(partialPath(path)));
-      if (problem !== undefined) {
-        await discardPartial(path);
-        return { problem, wait };
-      }
-      await finishPartial(path);
-      return undefined;
     } catch (error) {
       if (!(error instanceof TransferError)) throw error;
-      const { message: problem, kind, retryAfter = 0 } = error;
-      if (retryAfter > LONGEST_WAIT) {
-        const seconds = Math.ceil(retryAfter / 1000);
-        return { problem: `${problem}; asks to come back in ${seconds} s`, wait: undefined };
-      }
-      if (kind === "transient") return { problem, wait: Math.max(wait, retryAfter) };
-      await discardPartial(path);
-      return { problem, wait: undefined };
+      const mayPass = error.kind === "transient";
+      if (!mayPass) await discardPartial(path);
+      return failureOf(error, mayPass, LONGEST_WAIT);
     }
-  }
-
-  async function underLock(request: HubRequest, host: string): Promise<void> {
-    for (let count = 1;; count++) {
-      const failed = await attempt(request, backoff(count, network.random()));
-      if (failed === undefined) return;
-      const { problem, wait } = failed;
-      if (wait === undefined || count >= tries) {
-        throw new UserError(
-          `${request.what}: ${host}: ${problem}${count > 1 ? ` (tried ${count} times)` : ""}: ` +
-            remedy(problem, token !== undefined),
-        );
-      }
-      log?.(`${request.what}: ${host}: ${problem}; trying again in ${(wait / 1000).toFixed(1)} s`);
-      await network.sleep(wait);
+    const problem = await check(await Deno.readFile(partialPath(path)));
+    if (problem === undefined) {
+      await finishPartial(path);
+      return { path };
     }
+    await discardPartial(path);
+    return { problem, retryAfter: 0 };
   }
 
   return async (request) => {
@@ -118,7 +95,11 @@ export function hubFetcher(
     try {
       // Another process may have fetched the file while this one waited for the lock.
       await withFileLock(`${dirname(path)}/.lock`, async () => {
-        if (again || !await fileExists(path)) await underLock(request, host);
+        if (!again && await fileExists(path)) return;
+        const name = `${what}: ${host}`;
+        const result = await withRetries(() => attempt(request), { name, tries, network, log });
+        if (typeof result !== "string") return;
+        throw new UserError(`${name}: ${result}: ${remedy(result, token !== undefined)}`);
       }, { log, sleep: network.sleep, now: network.now });
     } catch (error) {
       throw fileError(error, `keep ${path}`);

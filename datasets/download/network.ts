@@ -76,3 +76,49 @@ export function retryAfter(value: string | null, now: number): number | undefine
   const date = Date.parse(value);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
+
+/** A failed attempt. */
+export interface Failure {
+  /** One clause about the fault. */
+  readonly problem: string;
+  /** The least wait before a retry, in milliseconds; undefined if no retry may succeed. */
+  readonly retryAfter: number | undefined;
+}
+
+/** Options of {@linkcode withRetries}. */
+export interface RetryOptions {
+  /** What is attempted, for the log. */
+  readonly name: string;
+  /** The greatest number of attempts. */
+  readonly tries: number;
+  /** The clock and random numbers. */
+  readonly network: Pick<Network, "random" | "sleep">;
+  /** Receives one line about each retry with its reason. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** Stops the wait for the next attempt. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Repeats an attempt, after growing pauses, until it succeeds or no retry may succeed.
+ *
+ * @returns The value, or a clause about the last failure.
+ */
+export async function withRetries<T extends object>(
+  attempt: () => Promise<T | Failure>,
+  { name, tries, network, log, signal }: RetryOptions,
+): Promise<T | string> {
+  for (let count = 1;; count++) {
+    const result = await attempt();
+    if (!("problem" in result)) return result;
+    const { problem, retryAfter } = result;
+    if (retryAfter === undefined) return problem;
+    if (count >= tries) return `${problem} (tried ${tries} times)`;
+    const wait = Math.max(backoff(count, network.random()), retryAfter);
+    log?.(
+      `${name}: ${problem}; trying again in ${(wait / 1000).toFixed(1)} s ` +
+        `(${count} of ${tries} tries)`,
+    );
+    await network.sleep(wait, signal);
+  }
+}

@@ -1,6 +1,6 @@
 /** Makes one HTTP request for a file, or for the rest of a partial one. */
 import { quote } from "../../base/quote.ts";
-import { isTransientStatus, type Network, retryAfter } from "./network.ts";
+import { type Failure, isTransientStatus, type Network, retryAfter } from "./network.ts";
 import {
   beginPartial,
   discardPartial,
@@ -46,6 +46,24 @@ export class TransferError extends Error {
     this.answered = answered;
     this.retryAfter = retryAfter;
   }
+}
+
+/**
+ * A failed transfer as a failed attempt.
+ *
+ * @param mayPass Whether a retry may succeed.
+ * @param maxRetryAfter The longest wait that the server may ask for, in milliseconds.
+ */
+export function failureOf(
+  { message, retryAfter = 0 }: TransferError,
+  mayPass: boolean,
+  maxRetryAfter: number,
+): Failure {
+  if (retryAfter <= maxRetryAfter) {
+    return { problem: message, retryAfter: mayPass ? retryAfter : undefined };
+  }
+  const seconds = Math.ceil(retryAfter / 1000);
+  return { problem: `${message}; asks to come back in ${seconds} s`, retryAfter: undefined };
 }
 
 const STALL_BYTES = 16 * 1024;
@@ -123,7 +141,9 @@ async function accept(
   if (status === 416 && total === offset) return { received: offset, total, whole: true };
   if (status === 206 && Number(first) === offset) return { received: offset, total, whole: false };
   await discardPartial(target);
-  const message = `asked for byte ${offset} on, answered status ${status}, range ${quote(range)}`;
+  const message = `requested bytes from ${offset} on, received status ${status}, range ${
+    quote(range)
+  }`;
   throw new TransferError(message, "transient", true);
 }
 

@@ -32,7 +32,7 @@ test("reads unpacked files", async () => {
   assertWhole(opened.contents);
 });
 
-test("takes the sample and says why when there is nothing else", async () => {
+test("takes the sample and reports why when no other place has the files", async () => {
   await using at = await places();
   const opened = await openDataset(at.dataset, at.options);
   assertEquals([opened.origin, [...opened.contents.keys()]], ["sample", ["a.gz"]]);

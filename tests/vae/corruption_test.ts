@@ -107,11 +107,11 @@ Deno.test("inputCorruption() gives each text its own ratio when ratioPerText is 
 Deno.test("inputCorruption() is a function of the stream, and ignores padding", () => {
   for (const kind of KINDS) {
     const corrupt = inputCorruption({ ...options, kind });
-    const draw = (seed: number, padding: number) =>
+    const corrupted = (seed: number, padding: number) =>
       corrupt(text(60, padding), randomStream(seed).stream("corruption").at(3));
-    assertEquals(draw(1, 5), draw(1, 5));
-    assertNotEquals(draw(1, 5), draw(2, 5));
-    assertEquals(draw(1, 9).subarray(0, 63), draw(1, 0).subarray(0, 63));
+    assertEquals(corrupted(1, 5), corrupted(1, 5));
+    assertNotEquals(corrupted(1, 5), corrupted(2, 5));
+    assertEquals(corrupted(1, 9).subarray(0, 63), corrupted(1, 0).subarray(0, 63));
   }
 });
 

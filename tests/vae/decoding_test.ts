@@ -21,7 +21,7 @@ import { tinyTextVae } from "./tiny_text_vae.ts";
 
 const LOGITS = Float32Array.of(1, 3, 2, 0.5, -1, 2.5);
 
-Deno.test("tokenProbabilities() gives what transformers' warpers give, in their order", () => {
+Deno.test("tokenProbabilities() agrees with transformers' warpers, in their order", () => {
   // softmax of TemperatureLogitsWarper(0.7), then TopKLogitsWarper(4), then TopPLogitsWarper(0.8).
   const close = (found: Float64Array, expected: readonly number[]) =>
     expected.forEach((value, i) => assertAlmostEquals(found[i]!, value, 1e-6));
@@ -77,12 +77,12 @@ Deno.test("sampleToken() samples each token as often as it is likely", () => {
   const random = randomStream(0);
   const expected = tokenProbabilities(LOGITS, { topK: 3 });
   const counts = new Float64Array(6);
-  const draws = 4000;
-  for (let i = 0; i < draws; i++) counts[sampleToken(LOGITS, { topK: 3 }, random.at(i))]! += 1;
+  const samples = 4000;
+  for (let i = 0; i < samples; i++) counts[sampleToken(LOGITS, { topK: 3 }, random.at(i))]! += 1;
   expected.forEach((probability, id) => {
     // Five deviations of a binomial count.
-    const deviation = Math.sqrt(draws * probability * (1 - probability));
-    assertAlmostEquals(counts[id]!, draws * probability, 5 * deviation + 1e-9);
+    const deviation = Math.sqrt(samples * probability * (1 - probability));
+    assertAlmostEquals(counts[id]!, samples * probability, 5 * deviation + 1e-9);
   });
 });
 
@@ -116,8 +116,7 @@ const BEAMS: readonly [end: number, penalty: number, texts: number[][]][] = [
 ];
 
 Deno.test({
-  name:
-    "beamSearch() finds what transformers finds, with texts that end early and length penalties",
+  name: "beamSearch() agrees with transformers on texts that end early and on length penalties",
   ignore: !hasFixtureBytes,
   fn: async () => {
     const { decoder, prefix } = await fixtureDecoder(5 + 10);

@@ -140,7 +140,7 @@ function wave(shape: readonly number[]): HostTensor {
 
 for (const device of ["cpu", "onnx"] satisfies DeviceName[]) {
   Deno.test({
-    name: `maskedLmLogits() gives what BertForMaskedLM gives on ${device}`,
+    name: `maskedLmLogits() agrees with BertForMaskedLM on ${device}`,
     ignore: ignore || !deviceWorks(device),
     fn: async () => {
       const { tensors, config: json } = await fixture("bert");

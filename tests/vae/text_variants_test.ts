@@ -31,8 +31,8 @@ Deno.test("randomTexts() replaces the given share of texts by ordinary tokens of
   const { vocabSize, specialIds } = tokenizer;
   const replace = randomTexts({ share: 0.5, examples, vocabSize, specialIds });
   let replaced = 0;
-  const draws = 400;
-  for (let i = 0; i < draws; i++) {
+  const samples = 400;
+  for (let i = 0; i < samples; i++) {
     const example = examples[i % examples.length]!;
     const { encoder, decoder } = replace(example, randomStream(i));
     assertEquals([encoder.length, decoder.length], [
@@ -45,7 +45,10 @@ Deno.test("randomTexts() replaces the given share of texts by ordinary tokens of
     if (decoder.join() !== example.decoder.join()) replaced++;
   }
   // Five deviations of a binomial count.
-  assert(Math.abs(replaced - draws / 2) < 5 * Math.sqrt(draws / 4), `${replaced} of ${draws}`);
+  assert(
+    Math.abs(replaced - samples / 2) < 5 * Math.sqrt(samples / 4),
+    `${replaced} of ${samples}`,
+  );
   assertEquals(
     randomTexts({ share: 0, examples, vocabSize, specialIds })(examples[0]!, randomStream(0)),
     examples[0]!,

@@ -14,7 +14,7 @@ const transformers = loads
   : undefined;
 
 Deno.test({
-  name: "TextTokenizer gives the ids and texts that transformers' PreTrainedTokenizer gives",
+  name: "TextTokenizer agrees with transformers' PreTrainedTokenizer on ids and texts",
   ignore: transformers === undefined,
   fn: () => {
     const letters = [..."abcdefghijklmnopqrstuvwxyz0123456789.,'$!-<>|[]"];
