@@ -83,10 +83,8 @@ async function fromDataDir(
     }
   }
   throw usageError(
-    `${dataDirName}: nothing of ${title} in ${folders.join(" or ")}; put ${
-      namesOf(files)
-    } there, ` +
-      `or leave ${dataDirName} out`,
+    `${dataDirName}: nothing of ${title} in ${folders.join(" or ")}; ` +
+      `put ${namesOf(files)} there, or leave ${dataDirName} out`,
   );
 }
 
@@ -106,8 +104,7 @@ async function fromSample({ sample }: Dataset): Promise<FoundFiles> {
 async function findFiles(
   dataset: Dataset,
   options: SourceOptions,
-  passedOver: string[],
-): Promise<FoundFiles> {
+): Promise<Omit<OpenedDataset, "sha256">> {
   const {
     dataDir,
     dataDirName = "dataDir",
@@ -116,8 +113,11 @@ async function findFiles(
     cacheDir = cacheDirectory(),
     systemFolder = dataset.systemFolder,
   } = options;
-  if (sampleOnly) return await fromSample(dataset);
-  if (dataDir !== undefined) return await fromDataDir(dataset, dataDir, dataDirName);
+  const passedOver: string[] = [];
+  if (sampleOnly) return { ...await fromSample(dataset), passedOver };
+  if (dataDir !== undefined) {
+    return { ...await fromDataDir(dataset, dataDir, dataDirName), passedOver };
+  }
   const cache = cacheDir === undefined || cacheDir === null
     ? undefined
     : join(cacheDir, dataset.id);
@@ -136,15 +136,13 @@ async function findFiles(
   ];
   for (const place of places) {
     const found = await place();
-    if (typeof found !== "string") return found;
+    if (typeof found !== "string") return { ...found, passedOver };
     passedOver.push(found);
   }
-  if (allowSample) return await fromSample(dataset);
+  if (allowSample) return { ...await fromSample(dataset), passedOver };
   throw new UserError(
-    `${dataset.title} cannot be had (${
-      passedOver.join("; ")
-    }); connect to the network, or name a ` +
-      `folder that has its files by ${dataDirName}`,
+    `${dataset.title} cannot be had (${passedOver.join("; ")}); ` +
+      `connect to the network, or name a folder that has its files by ${dataDirName}`,
   );
 }
 
@@ -160,11 +158,10 @@ export async function openDataset(
   dataset: Dataset,
   options: SourceOptions = {},
 ): Promise<OpenedDataset> {
-  const passedOver: string[] = [];
-  const found = await findFiles(dataset, options, passedOver);
+  const found = await findFiles(dataset, options);
   const pins = found.origin === "sample" ? dataset.sample.files : dataset.files;
   const sha256 = Object.fromEntries(pins.map((pin) => [pin.name, pin.sha256]));
-  return { ...found, sha256, passedOver };
+  return { ...found, sha256 };
 }
 
 /**

@@ -46,6 +46,6 @@ export function textVaeFromJson(
     latentSource: read.choice("latent_source", LATENT_SOURCES),
     decoderNoise: read.notNegative("decoder_noise", 0),
   };
-  inFile(source, () => checkTextVaeConfig(config));
+  inFile(source, () => checkTextVaeConfig(config, { maxTokens: "max_tokens" }));
   return config;
 }

@@ -6,8 +6,7 @@
  */
 import { join } from "node:path";
 import { UserError } from "../../base/errors.ts";
-import { fileError } from "../../base/file_errors.ts";
-import { type FileReader, folderReader } from "../../base/files.ts";
+import { type FileReader, folderReader, readFileIfExists } from "../../base/files.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
 import { cacheDirectory } from "./cache.ts";
@@ -88,8 +87,7 @@ export async function openModelFiles(
 /**
  * Opens a model on the hub.
  *
- * @param reference "owner/name" or "owner/name@revision", the revision a branch, tag or commit. @default
- * revision "main"
+ * @param reference "owner/name" or "owner/name@revision": a branch, tag or commit, by default "main".
  * @throws {UserError} If the name is invalid, the hub refuses or cannot be reached, or the cache has no
  * such model while offline. The message contains advice.
  */
@@ -120,7 +118,7 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
   const fetchFile = hubFetcher({ ...options, token: options.token ?? variable("HF_TOKEN") });
   const listingPath = join(folder, `${revision.replaceAll("/", "--")}.json`);
   const api = `${endpoint}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  let bytes = await readIfThere(listingPath);
+  let bytes = await readFileIfExists(listingPath);
   // A commit never changes, but a branch or a tag may point to another one by now.
   if (bytes === undefined || (!offline && !/^[0-9a-f]{40}$/.test(revision))) {
     if (offline) throw notCached(id, listingPath);
@@ -132,7 +130,7 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
       again: bytes !== undefined,
       check: (found) => Promise.resolve(listingFault(found)),
     });
-    bytes = await readIfThere(listingPath);
+    bytes = await readFileIfExists(listingPath);
   }
   const { commit, files } = parseListing(bytes!, listingPath);
   const name = `${id}@${commit.slice(0, 12)}`;
@@ -143,8 +141,8 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
       const known = files.get(file);
       if (known === undefined || !FILE.test(file) || file.includes("..")) return undefined;
       const path = join(folder, commit, file);
-      const there = await readIfThere(path);
-      if (there !== undefined) return there;
+      const cached = await readFileIfExists(path);
+      if (cached !== undefined) return cached;
       if (offline) throw notCached(`${name}: ${file}`, path);
       options.log?.(`${name}: downloading ${file}`);
       await fetchFile({
@@ -154,7 +152,7 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
         maxBytes: known.size ?? MAX_BYTES,
         check: (found) => faultOf(found, known),
       });
-      return await readIfThere(path);
+      return await readFileIfExists(path);
     },
   };
 }
@@ -220,13 +218,4 @@ async function faultOf(
     ? await sha256Hex(bytes) !== sha256
     : blobId !== undefined && await gitBlobId(bytes) !== blobId;
   return other ? "sent bytes with another hash than it lists" : undefined;
-}
-
-async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw fileError(error, `read ${path}`);
-  }
 }

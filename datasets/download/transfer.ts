@@ -141,9 +141,8 @@ async function accept(
   if (status === 416 && total === offset) return { received: offset, total, whole: true };
   if (status === 206 && Number(first) === offset) return { received: offset, total, whole: false };
   await discardPartial(target);
-  const message = `requested bytes from ${offset} on, received status ${status}, range ${
-    quote(range)
-  }`;
+  const received = `status ${status}, range ${quote(range)}`;
+  const message = `requested bytes from ${offset} on, received ${received}`;
   throw new TransferError(message, "transient", true);
 }
 
