@@ -127,3 +127,25 @@ export async function syncFolder(path: string): Promise<void> {
 export function ignoreMissing(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
+
+/**
+ * Reads a file if there is one.
+ *
+ * @throws {UserError} If it cannot be read.
+ */
+export async function readFileIfExists(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw fileError(error, `read ${path}`);
+  }
+}
+
+/** Reads a file by its name: its bytes, or undefined if there is no such file. */
+export type FileReader = (name: string) => Promise<Uint8Array | undefined>;
+
+/** A reader of the files in a folder: see {@linkcode readFileIfExists}. */
+export function folderReader(folder: string): FileReader {
+  return (name) => readFileIfExists(`${folder}/${name}`);
+}

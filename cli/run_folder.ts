@@ -23,7 +23,8 @@ import type { JsonObject } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
 import { clearLeftovers, listCheckpoints } from "../training/checkpoint/folders.ts";
 import { KEPT_BATCHES } from "../training/watch_steps.ts";
-import { LOCK_NAME, lockRun, type RunLock } from "./run_lock.ts";
+import type { FileLock } from "../base/file_lock.ts";
+import { LOCK_NAME, lockRun } from "./run_lock.ts";
 import {
   configHash,
   type DataOrigin,
@@ -216,7 +217,7 @@ async function refuseFewerSteps(directory: string, { steps }: RunFolderOptions):
 }
 
 /** Creates the folder where it is missing, and locks it. */
-async function claim(directory: string): Promise<RunLock> {
+async function claim(directory: string): Promise<FileLock> {
   try {
     await Deno.mkdir(directory, { recursive: true });
   } catch (error) {

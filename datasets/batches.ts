@@ -1,21 +1,20 @@
 /**
- * Which examples a step trains on. Epochs follow one another without a gap: step s takes positions
- * s B to (s + 1) B - 1 of one endless sequence, in which every epoch is a permutation of its own. So
- * no batch is short, each example is seen exactly once an epoch, and the step's number is all that a
- * run needs to resume.
+ * The examples of each training step. Step s takes positions s B to (s + 1) B - 1 of one endless sequence,
+ * in which every epoch is a permutation of its own. So all batches have the same size, each epoch uses
+ * every example exactly once, and a run needs only the step's number to resume.
  */
 import type { RandomStream } from "../nn/random.ts";
 import { groupByLength } from "./length_groups.ts";
 
-/** Options of {@linkcode batchIndices} and {@linkcode batcher}. */
+/** Options of {@linkcode batcher}. */
 export interface BatchOptions {
   /** The number of examples. */
   readonly size: number;
-  /** Examples a step; may exceed `size`. */
+  /** Examples per step; may exceed `size`. */
   readonly batchSize: number;
-  /** The stream for the order of the data; epoch e is shuffled by `random.at(e)`. */
+  /** Random numbers for the order; epoch e is shuffled by `random.at(e)`. */
   readonly random: RandomStream;
-  /** An example's length: batches are of examples of similar length. @default chance alone */
+  /** The length of an example. If it is given, batches are of similar length. */
   readonly lengthOf?: ((index: number) => number) | undefined;
 }
 
@@ -26,10 +25,11 @@ function requireInteger(name: string, value: number, least: number): void {
 }
 
 /**
- * {@linkcode batchIndices} with the permutation of the latest epoch kept, for a loop over steps.
+ * Makes a function that returns the examples of a step. The result depends only on the options and the
+ * step; the permutation of the latest epoch is cached.
  *
- * @returns A function of the step, from 0, that gives the examples' indices, [batchSize].
- * @throws {RangeError} Where a size or a step is not a positive (for the step: non-negative) integer.
+ * @returns A function of the step, from 0, that returns the examples' indices, [batchSize].
+ * @throws {RangeError} If a size is not a positive integer, or a step is not a non-negative one.
  */
 export function batcher(
   { size, batchSize, random, lengthOf }: BatchOptions,
@@ -64,26 +64,13 @@ export function batcher(
 }
 
 /**
- * The examples of one step: a pure function of its arguments.
- *
- * @param options The sizes, the stream, and `step`, the global step from 0.
- * @returns The examples' indices, [batchSize].
- * @throws {RangeError} As {@linkcode batcher}.
- */
-export function batchIndices(
-  { step, ...options }: BatchOptions & { readonly step: number },
-): Uint32Array<ArrayBuffer> {
-  return batcher(options)(step);
-}
-
-/**
  * Picks examples out of a flat array of them.
  *
  * @param values [N, ...shape], flat.
  * @param indices [B], each below N.
- * @param exampleSize Elements an example: the product of `shape`; 1 for labels.
+ * @param exampleSize Elements per example: the product of `shape`; 1 for labels.
  * @returns [B, ...shape], flat.
- * @throws {RangeError} At an index that is not below N.
+ * @throws {RangeError} If an index is not below N.
  */
 export function gather(
   values: Uint8Array,
@@ -114,7 +101,7 @@ export interface LabelledImages {
  * @param set The images, [N, H, W], and labels, [N].
  * @param indices [B], each below N.
  * @returns The images, [B, H, W], and labels, [B].
- * @throws {RangeError} At an index that is not below N.
+ * @throws {RangeError} If an index is not below N.
  */
 export function gatherImages(set: LabelledImages, indices: Uint32Array): LabelledImages {
   return {

@@ -1,6 +1,6 @@
 /**
  * FashionMNIST (Xiao, Rasul and Vollgraf 2017, arXiv:1708.07747): 60,000 + 10,000 grey images, 28x28,
- * of garments of ten classes, each class equally often. MIT licence, Zalando SE.
+ * of garments in ten balanced classes. MIT licence, Zalando SE.
  */
 import { randomStream } from "../nn/random.ts";
 import { UserError } from "../base/errors.ts";
@@ -38,7 +38,7 @@ const NAMES = {
   testLabels: "t10k-labels-idx1-ubyte.gz",
 } as const;
 
-/** The four files' pins, by their hashes and the rows of the training and the test set. */
+/** The pins of the four files, from their hashes and the sizes of the training and the test set. */
 function pins(hashes: Readonly<Record<keyof typeof NAMES, string>>, rows: [number, number]) {
   const images = (count: number) => ({ rows: count, size: 16 + count * SIDE * SIDE });
   const labels = (count: number) => ({ rows: count, size: 8 + count });
@@ -50,7 +50,7 @@ function pins(hashes: Readonly<Record<keyof typeof NAMES, string>>, rows: [numbe
   ];
 }
 
-/** FashionMNIST's files, their hashes and where they can be had. */
+/** FashionMNIST's files, with hashes and addresses. */
 export const FASHION_MNIST: Dataset = {
   title: "FashionMNIST",
   id: "fashion-mnist",
@@ -80,7 +80,7 @@ export const FASHION_MNIST: Dataset = {
 /** Options of {@linkcode loadFashionMnist}. */
 export interface FashionMnistOptions extends SourceOptions {
   /**
-   * Training images to hold out for validation, a multiple of 10.
+   * The number of training images to hold out for validation, a multiple of 10.
    * @default {a twelfth: 5,000, of the sample 500}
    */
   readonly validationSize?: number | undefined;
@@ -88,9 +88,9 @@ export interface FashionMnistOptions extends SourceOptions {
 
 /** FashionMNIST, in memory. */
 export interface FashionMnist extends Provenance {
-  /** Images to train on, [N, 28, 28], in the file's order, and labels. */
+  /** Training images, [N, 28, 28], in the file's order, and labels. */
   readonly train: LabelledImages;
-  /** Images held out of the training files, as many of each class, and labels. */
+  /** Images held out of the training files, the same number of each class, and labels. */
   readonly validation: LabelledImages;
   /** The test files' images, [10000, 28, 28], and labels. */
   readonly test: LabelledImages;
@@ -121,7 +121,7 @@ function labelled(contents: Contents, imagesName: string, labelsName: string): L
  * the options), and holds out a part of the training images for validation.
  *
  * @throws {UserError} As {@linkcode openDataset}.
- * @throws {RangeError} For a `validationSize` that is no multiple of 10 or leaves nothing to train on.
+ * @throws {RangeError} If `validationSize` is not a multiple of 10 or leaves nothing to train on.
  */
 export async function loadFashionMnist(options: FashionMnistOptions = {}): Promise<FashionMnist> {
   const opened = await openDataset(FASHION_MNIST, options);

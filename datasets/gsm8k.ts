@@ -1,6 +1,6 @@
 /**
- * GSM8K (Cobbe et al. 2021, arXiv:2110.14168): 7,473 + 1,319 word problems of grade school, solved in
- * sentences, one a line, whose calculations are marked as `<<48/2=24>>`. MIT licence, OpenAI.
+ * GSM8K (Cobbe et al. 2021, arXiv:2110.14168): 7,473 + 1,319 word problems of grade school. Each line of
+ * a solution is a sentence, with its calculation marked as `<<48/2=24>>`. MIT licence, OpenAI.
  */
 import { join } from "node:path";
 import { UserError } from "../base/errors.ts";
@@ -17,7 +17,7 @@ function remote(name: string, sha256: string, size: number, rows: number): Remot
   return { name: `${name}.gz`, sha256, size, rows, addresses: [MIRROR + name] };
 }
 
-/** GSM8K's files, their hashes and where they can be had. */
+/** GSM8K's files, with hashes and addresses. */
 export const GSM8K: Dataset = {
   title: "GSM8K",
   id: "gsm8k",
@@ -53,36 +53,36 @@ export const GSM8K: Dataset = {
 };
 
 /**
- * What a thought is: a line of the solution without its marks; or a marked calculation alone, as
- * `<<48/2=24>>`, which is what Diffusion of Thought is trained on.
+ * The form of thoughts: `sentences`, lines of the solution without marks; or `equations`, only the marked
+ * calculations such as `<<48/2=24>>`, as in Diffusion of Thought.
  */
 export type Gsm8kThoughts = "sentences" | "equations";
 
 /** Options of {@linkcode loadGsm8k}. */
 export interface Gsm8kOptions extends SourceOptions {
-  /** What a thought is. @default {"equations"} */
+  /** The form of thoughts. @default {"equations"} */
   readonly thoughts?: Gsm8kThoughts | undefined;
-  /** Problems of the training file to hold out for validation. @default {500, of the sample 10} */
+  /** The number of training problems to hold out for validation. @default {500, of the sample 10} */
   readonly validationSize?: number | undefined;
 }
 
 /** GSM8K, in memory. */
 export interface Gsm8k extends Provenance {
-  /** Problems to train on, in the file's order. */
+  /** Training problems, in the file's order. */
   readonly train: readonly ThoughtProblem[];
-  /** Problems of the training file that are held out: the same ones in every run. */
+  /** Problems held out of the training file, the same in every run. */
   readonly validation: readonly ThoughtProblem[];
-  /** The problems that are scored. */
+  /** Test problems. */
   readonly test: readonly ThoughtProblem[];
 }
 
 /**
- * Reads JSON lines with `question` and `answer`, the latter with its steps and, at its end, `#### 72`.
+ * Reads JSON lines with `question` and `answer`. An answer consists of steps and ends with `#### 72`.
  *
  * @param bytes The file, UTF-8.
- * @param name Its name, for messages.
- * @param thoughts What a thought is.
- * @throws {UserError} For a row without a question or an answer, with the file and the line.
+ * @param name Its name in messages.
+ * @param thoughts The form of thoughts.
+ * @throws {UserError} If a row lacks a question or an answer. The message names the file and the line.
  */
 export function parseGsm8k(
   bytes: Uint8Array<ArrayBuffer>,
@@ -93,7 +93,7 @@ export function parseGsm8k(
     const [steps = "", answer = "", ...more] = value.answer.split(ANSWER_MARK);
     if (more.length > 0 || !/^-?[0-9][0-9.,]*$/.test(answer.trim())) {
       throw new UserError(
-        `${where}: a row without an answer: "${ANSWER_MARK}" and a number are to end it`,
+        `${where}: a row without an answer: it must end with "${ANSWER_MARK}" and a number`,
       );
     }
     return {
@@ -112,7 +112,7 @@ export function parseGsm8k(
  * options.
  *
  * @throws {UserError} As {@linkcode openDataset} and {@linkcode parseGsm8k}.
- * @throws {RangeError} For a `validationSize` that leaves nothing to train on or to validate with.
+ * @throws {RangeError} If `validationSize` leaves nothing to train on or to validate with.
  */
 export async function loadGsm8k(options: Gsm8kOptions = {}): Promise<Gsm8k> {
   const opened = await openDataset(GSM8K, options);

@@ -1,8 +1,8 @@
 /**
  * Hotel reviews from TripAdvisor with ratings of 1 to 5 stars (Alam, Ryu and Lee 2016, "Joint
- * multi-grain topic sentiment"): 20,491 English reviews without their stop words, the review's title in
- * front. CC BY-NC 4.0: not for commercial use, and no part of this project. What is pinned by hash, and
- * downloaded, is a public copy of the first 2,000; the whole file is known by these and by its length.
+ * multi-grain topic sentiment"): 20,491 English reviews without stop words, each after its title.
+ * CC BY-NC 4.0: not for commercial use, and not part of this project. A public copy of the first 2,000 is
+ * pinned by hash and downloaded. The whole file is identified by its first 2,000 reviews and its length.
  */
 import { join } from "node:path";
 import { usageError, UserError } from "../base/errors.ts";
@@ -29,16 +29,16 @@ export interface HotelReview {
   readonly rating: number;
 }
 
-/** How many ratings there are; a review's class is its rating less 1. */
+/** The number of ratings; a review's class is its rating minus 1. */
 export const RATINGS = 5;
 
 const FIRST = "tripadvisor_hotel_reviews.first2000.csv.gz";
 const SAMPLE = "hotel_reviews.csv";
 
-/** The whole set, which a `--data-dir` may hold: by its name, its rows, and what its first rows are. */
+/** The whole set, which a data folder may contain. */
 const WHOLE = { name: "tripadvisor_hotel_reviews.csv", rows: 20_491, maxBytes: 64e6 } as const;
 
-/** The reviews' files, their hashes and where they can be had. */
+/** The reviews' files, with hashes and addresses. */
 export const HOTEL_REVIEWS: Dataset = {
   title: "Hotel reviews",
   id: "hotel-reviews",
@@ -67,7 +67,7 @@ export const HOTEL_REVIEWS: Dataset = {
 
 /** Options of {@linkcode loadHotelReviews}. */
 export interface HotelReviewsOptions extends SourceOptions {
-  /** Reviews to hold out for validation. @default {a twentieth} */
+  /** The number of reviews to hold out for validation. @default {a twentieth} */
   readonly validationSize?: number | undefined;
 }
 
@@ -75,17 +75,17 @@ export interface HotelReviewsOptions extends SourceOptions {
 export interface HotelReviews extends Provenance {
   /** Reviews to train on, in the file's order. */
   readonly train: readonly HotelReview[];
-  /** Reviews held out, in the file's order: the same ones in every run. */
+  /** The held-out reviews, the same in every run, in the file's order. */
   readonly validation: readonly HotelReview[];
 }
 
 /**
- * Reads a CSV with the columns Review and Rating. White space around a review is dropped.
+ * Reads a CSV with the columns Review and Rating. White space around a review is removed.
  *
  * @param bytes The file, UTF-8.
  * @param name Its name, for messages.
- * @throws {UserError} For a missing column, a broken quote, an empty review, a rating that is not 1 to 5,
- * bytes that are not UTF-8, and a file without reviews, with the file and the line.
+ * @throws {UserError} If a column is missing, a quote is broken, a review is empty, a rating is not 1 to
+ * 5, bytes are not UTF-8, or there are no reviews. The message names the file and the line.
  */
 export function parseHotelReviews(bytes: Uint8Array<ArrayBuffer>, name: string): HotelReview[] {
   const reviews = csvRecords(bytes, name, ["Review", "Rating"]).map(({ value, where }) => {
@@ -93,7 +93,7 @@ export function parseHotelReviews(bytes: Uint8Array<ArrayBuffer>, name: string):
     if (text === "") throw new UserError(`${where}: the review is empty`);
     if (!/^[1-5]$/.test(value.Rating.trim())) {
       throw new UserError(
-        `${where}: the rating is ${quote(value.Rating)}, which is none of 1 to 5`,
+        `${where}: the rating is ${quote(value.Rating)}, which is not one of 1 to 5`,
       );
     }
     return { text, rating: Number(value.Rating) };
@@ -118,17 +118,20 @@ async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | unde
   }
 }
 
-/** A review as it is, whatever the line ends and quotes of the file that it is in. */
+/** A hash of reviews that does not depend on the file's line ends and quotes. */
 const fingerprint = (reviews: readonly HotelReview[]) =>
   sha256Hex(
     new TextEncoder().encode(JSON.stringify(reviews.map(({ text, rating }) => [text, rating]))),
   );
 
-/** Of the first 2,000 reviews. */
+/** The hash of the first 2,000 reviews. */
 const FIRST_FINGERPRINT = "0c44922f9bfea54b07018cee2653c4273131dfe5a3786c37f53ff0aabc87742b";
 
-/** The whole set from a folder that the user names, or undefined where it is not there. */
-async function openWhole(dataDir: string): Promise<OpenedDataset | undefined> {
+/** The whole set from a data folder, or undefined if it does not contain it. */
+async function openWhole(
+  dataDir: string,
+  dataDirName: string,
+): Promise<OpenedDataset | undefined> {
   const folders = [HOTEL_REVIEWS.id, ".", ...HOTEL_REVIEWS.otherFolders!];
   for (const place of folders.map((name) => join(dataDir, name))) {
     for (const name of [WHOLE.name, `${WHOLE.name}.gz`]) {
@@ -138,11 +141,10 @@ async function openWhole(dataDir: string): Promise<OpenedDataset | undefined> {
       const reviews = parseHotelReviews(bytes, path);
       const known = await fingerprint(reviews.slice(0, 2000)) === FIRST_FINGERPRINT;
       if (!known || ![2000, WHOLE.rows].includes(reviews.length)) {
+        const others = known ? "" : ", and not the known ones";
         throw usageError(
-          `--data-dir: ${path} has ${reviews.length} reviews${
-            known ? "" : ", and not the known ones"
-          }` +
-            `: altered; the set has ${WHOLE.rows}. Put the right file there, or leave --data-dir out`,
+          `${dataDirName}: ${path} has ${reviews.length} reviews${others}: altered; the set has ` +
+            `${WHOLE.rows}. Put the right file there, or leave ${dataDirName} out`,
         );
       }
       const sha256 = { [WHOLE.name]: await sha256Hex(bytes) };
@@ -155,15 +157,17 @@ async function openWhole(dataDir: string): Promise<OpenedDataset | undefined> {
 
 /**
  * Loads the reviews from the first place that has them (see {@linkcode openDataset} for the order and
- * the options), and holds a part of them out for validation. A `dataDir` may hold all 20,491 as
+ * the options), and holds a part of them out for validation. A `dataDir` may contain all 20,491 as
  * `tripadvisor_hotel_reviews.csv`, whose hash is then part of the run's record.
  *
  * @throws {UserError} As {@linkcode openDataset} and {@linkcode parseHotelReviews}.
- * @throws {RangeError} For a `validationSize` that leaves nothing to train on or to validate with.
+ * @throws {RangeError} If `validationSize` leaves nothing to train on or to validate with.
  */
 export async function loadHotelReviews(options: HotelReviewsOptions = {}): Promise<HotelReviews> {
-  const { dataDir, sampleOnly = false } = options;
-  const whole = dataDir === undefined || sampleOnly ? undefined : await openWhole(dataDir);
+  const { dataDir, dataDirName = "dataDir", sampleOnly = false } = options;
+  const whole = dataDir === undefined || sampleOnly
+    ? undefined
+    : await openWhole(dataDir, dataDirName);
   const opened = whole ?? await openDataset(HOTEL_REVIEWS, options);
   const [[name, bytes] = []] = opened.contents;
   const reviews = parseHotelReviews(bytes!, join(opened.place, name!));
@@ -172,21 +176,21 @@ export async function loadHotelReviews(options: HotelReviewsOptions = {}): Promi
   return { train: kept, validation: heldOut, ...provenanceOf(HOTEL_REVIEWS, opened) };
 }
 
-/** Names the random numbers that choose the held-out reviews. */
+/** The name of the stream of random numbers that chooses the held-out reviews. */
 const VALIDATION = "hotel reviews validation";
 
-/** Of how many reviews how many are held out. */
+/** The size of a held-out part. */
 export interface HeldOut {
-  /** Reviews in all. */
+  /** All reviews. */
   readonly rows: number;
-  /** Those held out. */
+  /** The held-out reviews. */
   readonly validationSize: number;
 }
 
 /**
- * How many of the reviews that are held out now were trained on then: none of the same rows as long as
- * no more are held out, since a larger number holds out the same ones and further ones. The first 2,000
- * are part of the whole set, where others of them are held out.
+ * The number of reviews that are held out now and were trained on before. For the same number of reviews
+ * it is 0 if no more are held out now, since a larger part contains the smaller one. The first 2,000
+ * reviews are part of the whole set, which holds out others of them.
  */
 export function knownHeldOut(then: HeldOut, now: HeldOut): number {
   const chosen = ({ rows, validationSize }: HeldOut) =>
@@ -195,17 +199,17 @@ export function knownHeldOut(then: HeldOut, now: HeldOut): number {
   return chosen(now).filter((row) => row < then.rows && !unseen.has(row)).length;
 }
 
-/** A first sentence of more words is taken for several that have lost their full stops. */
+/** A longer first sentence is probably several sentences that have lost their full stops. */
 const MAX_LEAD_WORDS = 30;
 
 const countWords = (text: string) => text.split(/\s+/).length;
 
 /**
- * Cuts a review behind its first sentence. Where that does not end within 30 words (the public set has
- * lost many full stops), behind its first clause. Three words are the least, so that "Great stay!" is
- * taken together with the next.
+ * Splits a review after its first sentence, or after its first clause if the sentence has more than 30
+ * words (the public set has lost many full stops). The first part has at least three words, so that
+ * "Great stay!" includes the next sentence.
  *
- * @returns Both parts, or undefined where the review is one sentence.
+ * @returns Both parts, or undefined if the review is one sentence.
  */
 export function splitLead(text: string): { lead: string; rest: string } | undefined {
   const cuts = [/[.!?…]+["')\]]*\s+/g, /[,;]\s+/g].map((end) =>
@@ -219,16 +223,16 @@ export function splitLead(text: string): { lead: string; rest: string } | undefi
   return isShort ? sentence : clause ?? sentence;
 }
 
-/** For continuation: the first sentence is known, the rest is to be said. */
+/** For continuation: the condition is the first sentence, the target is the rest. */
 export function continuationPair({ text }: HotelReview): TextPair | undefined {
   const parts = splitLead(text);
   return parts && { condition: parts.lead, target: parts.rest };
 }
 
 /**
- * For summarisation, in the sense that reviews allow, whose first words are a title or a verdict: the
- * leading sentence is to be said given the rest, as in PEGASUS's gap sentences (Zhang et al. 2020,
- * arXiv:1912.08777). It cannot be copied, since the condition does not hold it.
+ * For summarisation: the target is the first sentence, mostly a title or a verdict, and the condition is
+ * the rest, as in PEGASUS's gap sentences (Zhang et al. 2020, arXiv:1912.08777). The target cannot be
+ * copied, since the condition does not contain it.
  */
 export function summaryPair({ text }: HotelReview): TextPair | undefined {
   const parts = splitLead(text);

@@ -1,12 +1,12 @@
 /**
  * IDX, the format of MNIST and its successors: two zero bytes, the type of the elements, the number
  * of dimensions, each dimension as a big-endian 32-bit integer, then the elements in row-major order
- * (https://yann.lecun.org/exdb/mnist/, "The IDX file format"). Only unsigned bytes are read and
- * written here: it is what the image sets hold.
+ * (https://yann.lecun.org/exdb/mnist/, "The IDX file format"). Only unsigned bytes, the type of the image
+ * sets, are supported here.
  */
 import { UserError } from "../base/errors.ts";
 
-/** An array as an IDX file holds it. */
+/** The content of an IDX file. */
 export interface IdxArray {
   /** The length of each dimension: [N, 28, 28] for images, [N] for labels. */
   readonly shape: readonly number[];
@@ -26,7 +26,7 @@ const UNSIGNED_BYTES = 0x08;
 
 const hex = (byte: number) => `0x${byte.toString(16).padStart(2, "0")}`;
 
-/** The product of the dimensions; Infinity where it is beyond what a number holds exactly. */
+/** The product of the dimensions; Infinity if a number cannot represent it exactly. */
 function elementCount(shape: readonly number[]): number {
   if (shape.includes(0)) return 0;
   const count = shape.reduce((product, length) => product * length, 1);
@@ -34,24 +34,24 @@ function elementCount(shape: readonly number[]): number {
 }
 
 /**
- * Reads an IDX file of unsigned bytes, of any number of dimensions. Nothing is allocated by what the
- * header claims: the dimensions must fit the bytes that are there.
+ * Reads an IDX file of unsigned bytes with any number of dimensions. It allocates no memory from the
+ * header's dimensions, which must match the size of the file.
  *
  * @param bytes The whole file, unpacked.
- * @param options `name` stands for the file in error messages.
+ * @param options `name` is the file's name in messages.
  * @returns The shape, and the elements as a view of `bytes`.
- * @throws {UserError} Where the bytes are no such file, naming the byte at fault.
+ * @throws {UserError} If the bytes are not such a file. The message names the byte at fault.
  */
 export function parseIdx(
   bytes: Uint8Array<ArrayBuffer>,
-  { name = "IDX data" }: { name?: string } = {},
+  { name = "IDX data" }: { name?: string | undefined } = {},
 ): IdxArray {
   const refuse = (problem: string) =>
     new UserError(`${name}: ${problem}; get the file again, or name the right one`);
   if (bytes.length < 4) {
     throw refuse(`${bytes.length} bytes are too few for the 4-byte start of an IDX file`);
   }
-  const [zero0, zero1, type, rank] = bytes as unknown as [number, number, number, number];
+  const [zero0 = 0, zero1 = 0, type = 0, rank = 0] = bytes;
   if (zero0 !== 0 || zero1 !== 0) {
     throw refuse(
       `not an IDX file: it begins with ${hex(zero0)} ${hex(zero1)}, not with two zero bytes`,
@@ -61,11 +61,11 @@ export function parseIdx(
     throw refuse(
       TYPES[type] === undefined
         ? `byte 2 is ${hex(type)}, which is no IDX type`
-        : `byte 2 says that it holds ${TYPES[type]} (${hex(type)}), but only ` +
-          `${TYPES[UNSIGNED_BYTES]} (${hex(UNSIGNED_BYTES)}) are read`,
+        : `byte 2 announces ${TYPES[type]} (${hex(type)}), but only ` +
+          `${TYPES[UNSIGNED_BYTES]} (${hex(UNSIGNED_BYTES)}) are supported`,
     );
   }
-  if (rank === 0) throw refuse("byte 3 says that it has no dimensions");
+  if (rank === 0) throw refuse("byte 3 announces no dimensions");
   const start = 4 + 4 * rank;
   if (bytes.length < start) {
     throw refuse(
@@ -88,11 +88,9 @@ export function parseIdx(
 }
 
 /**
- * Writes an IDX file of unsigned bytes: what {@linkcode parseIdx} reads.
+ * Writes an IDX file of unsigned bytes: the inverse of {@linkcode parseIdx}.
  *
- * @param array The shape and the elements.
- * @returns The whole file.
- * @throws {RangeError} Where the shape does not fit the elements or the format.
+ * @throws {RangeError} If the shape does not fit the elements or the format.
  */
 export function formatIdx({ shape, data }: IdxArray): Uint8Array<ArrayBuffer> {
   if (shape.length < 1 || shape.length > 255) {

@@ -1,25 +1,25 @@
-/** Batches of examples of similar length, so that little of a batch is padding. */
+/** Groups examples of similar length into batches, so that batches have little padding. */
 import type { RandomStream } from "../nn/random.ts";
 
-/** Batches whose examples are sorted together: more leave less padding, fewer more chance. */
+/** Batches whose examples are sorted together: more give less padding, but also a less random order. */
 const POOL = 16;
 
 /** Options of {@linkcode groupByLength}. */
 export interface LengthGroupOptions {
   /** An example's length. */
   readonly lengthOf: (index: number) => number;
-  /** Examples a batch. */
+  /** Examples per batch. */
   readonly batchSize: number;
-  /** The place in the order where a batch begins first: the batch before began in the last epoch. */
+  /** The index in the order where the first batch begins that is wholly in this epoch. */
   readonly start: number;
-  /** For the order of batches. */
+  /** Random numbers for the order of batches. */
   readonly random: RandomStream;
 }
 
 /**
  * Rearranges the order of an epoch: examples are sorted by length within pools of 16 batches, and the
- * batches of a pool come in random order. What is in front of the first whole batch, and behind the
- * last, stays where it is.
+ * batches of a pool are shuffled. Examples before the first whole batch and after the last keep their
+ * positions.
  *
  * @param order A permutation of the examples.
  * @returns The same indices in another order.

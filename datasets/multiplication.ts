@@ -1,7 +1,7 @@
 /**
- * Multiplication by hand: numbers of given lengths, generated. Digits stand apart, the least
- * significant first, as by Implicit Chain of Thought (Deng et al. 2023, arXiv:2311.01460), so that a
- * carry is known before it is used. The thoughts are the partial products, each with the sum so far:
+ * Generated problems of long multiplication. Digits are separated by spaces, the least significant first,
+ * as in Implicit Chain of Thought (Deng et al. 2023, arXiv:2311.01460), so that a carry is known before it
+ * is used. The thoughts are the partial products, each with the sum so far:
  *
  *     9 1 7 3 * 9 4 3 3||1 7 4 3 3 + 0 6 7 8 4 1 ( 1 3 2 2 8 1 ) + ... #### 1 3 9 4 5 4 2 1
  *
@@ -10,47 +10,44 @@
 import { type RandomStream, randomStream } from "../nn/random.ts";
 import { ANSWER_MARK, type ThoughtProblem } from "./thoughts.ts";
 
-/** What stands between two thoughts. */
-export const MULTIPLICATION_SEPARATOR = " + ";
-
 /** Options of {@linkcode generateMultiplication}. */
 export interface MultiplicationOptions {
-  /** Digits of the first and of the second number, 15 together at most. @default {[4, 4]} */
+  /** The digits of the first and of the second number, at most 15 together. @default {[4, 4]} */
   readonly digits?: readonly [number, number] | undefined;
-  /** Problems to train on; fewer where there are no more. @default {100000} */
+  /** The number of training problems; fewer if there are no more. @default {100000} */
   readonly train?: number | undefined;
-  /** Problems held out for validation. @default {1000, or a tenth of all where that is less} */
+  /** The number of validation problems. @default {1000, or a tenth of all if that is less} */
   readonly validation?: number | undefined;
-  /** Problems held out for the test. @default {1000, or a tenth of all where that is less} */
+  /** The number of test problems. @default {1000, or a tenth of all if that is less} */
   readonly test?: number | undefined;
 }
 
-/** Operands, in the order in which they are multiplied. */
+/** Both operands, in order. */
 export type Operands = readonly [number, number];
 
 /** Problems of one size, as operands: {@linkcode multiplicationProblem} writes one out. */
 export interface Multiplication {
-  /** Digits of both numbers. */
+  /** The digits of both numbers. */
   readonly digits: readonly [number, number];
-  /** To train on: none twice, and none that is held out. */
+  /** Training problems: distinct, and none that is held out. */
   readonly train: readonly Operands[];
-  /** For validation; of numbers of as many digits, with each also the one of its numbers swapped. */
+  /** Validation problems; if both numbers have the same digits, each with its swapped problem. */
   readonly validation: readonly Operands[];
-  /** To be scored; likewise. */
+  /** Test problems, chosen likewise. */
   readonly test: readonly Operands[];
 }
 
-/** Digits with spaces between them, the least significant first, with zeros up to `width` of them. */
+/** Digits with spaces between them, the least significant first, padded with zeros to `width`. */
 function reversed(value: number, width: number): string {
   return [...String(value).padStart(width, "0")].reverse().join(" ");
 }
 
 /**
- * Writes a multiplication out.
+ * The problem of multiplying two numbers.
  *
  * @param operands Both numbers.
- * @param digits How many digits each is written with.
- * @throws {RangeError} For a number that is no whole number of so many digits.
+ * @param digits The number of digits that each is written with.
+ * @throws {RangeError} If a number is not a whole number of at most that many digits.
  */
 export function multiplicationProblem(
   [a, b]: Operands,
@@ -58,7 +55,7 @@ export function multiplicationProblem(
 ): ThoughtProblem {
   for (const [value, width] of [[a, n], [b, m]] as const) {
     if (!Number.isInteger(value) || value < 0 || value >= 10 ** width) {
-      throw new RangeError(`${value} is no whole number of at most ${width} digits`);
+      throw new RangeError(`${value} is not a whole number of at most ${width} digits`);
     }
   }
   const thoughts: string[] = [];
@@ -79,9 +76,9 @@ export function multiplicationProblem(
 }
 
 /**
- * What is to be said in each of several passes: one operation a pass, a product, a sum so far or the
- * answer. A sum that is said together with its last product has to be made of digits that are not
- * there yet: it is remembered from training, and wrong for other numbers.
+ * The targets of several passes, one operation each: a product, a sum so far, or the answer. A sum in the
+ * same pass as its last product would depend on digits that are not generated yet: a model would
+ * memorise it, and fail on other numbers.
  */
 export function multiplicationTargets(
   { thoughts, answer }: Omit<ThoughtProblem, "question">,
@@ -90,19 +87,17 @@ export function multiplicationTargets(
   return [...operations, `${ANSWER_MARK} ${answer}`];
 }
 
-/** How many texts {@linkcode multiplicationTargets} gives for a second number of `m` digits. */
+/** The number of {@linkcode multiplicationTargets} for a second number of `m` digits. */
 export function multiplicationPasses(m: number): number {
   return m + Math.max(0, m - 2) + 1;
 }
 
-/** All pairs of numbers of so many digits, without leading zeros, in random order, none twice. */
+/** Distinct pairs of numbers with `n` and `m` digits, without leading zeros, in random order. */
 function* pairs([n, m]: readonly [number, number], random: RandomStream): Generator<Operands> {
-  const numbers = (digits: number) =>
+  const numbers = (digits: number): [low: number, count: number] =>
     digits === 1 ? [0, 10] : [10 ** (digits - 1), 9 * 10 ** (digits - 1)];
-  const [[lowA, countA], [lowB, countB]] = [numbers(n), numbers(m)] as [
-    [number, number],
-    [number, number],
-  ];
+  const [lowA, countA] = numbers(n);
+  const [lowB, countB] = numbers(m);
   const count = countA * countB;
   if (count <= 1e6) {
     for (const i of random.permutation(count)) {
@@ -121,16 +116,16 @@ function* pairs([n, m]: readonly [number, number], random: RandomStream): Genera
   }
 }
 
-/** How many pairs of numbers there are. */
+/** The number of pairs of numbers. */
 const pairCount = (digits: readonly number[]) =>
   digits.reduce((product, width) => product * (width === 1 ? 10 : 9 * 10 ** (width - 1)), 1);
 
 /**
- * Generates problems, the same ones whenever it is called with the same numbers. Numbers have no
- * leading zeros. No problem is in two parts, and a problem is held out together with the one of its
- * numbers swapped: otherwise much of the test could be remembered.
+ * Generates problems; the same options give the same problems. Numbers have no leading zeros. No problem
+ * is in two parts, and a problem is held out together with its swapped problem, so that the test does
+ * not measure memory.
  *
- * @throws {RangeError} For digits or counts that cannot be.
+ * @throws {RangeError} If digits or sizes are out of range.
  */
 export function generateMultiplication(options: MultiplicationOptions = {}): Multiplication {
   const { digits = [4, 4] } = options;
@@ -138,7 +133,7 @@ export function generateMultiplication(options: MultiplicationOptions = {}): Mul
     !digits.every((width) => Number.isInteger(width) && width >= 1) || digits[0] + digits[1] > 15
   ) {
     throw new RangeError(
-      `digits are ${digits}: two whole numbers of at least 1, and 15 together at most`,
+      `digits are ${digits}: they must be two whole numbers from 1, with a sum of at most 15`,
     );
   }
   const all = pairCount(digits);
@@ -146,11 +141,13 @@ export function generateMultiplication(options: MultiplicationOptions = {}): Mul
   const { train: trainSize = 100_000, validation: validationSize = few, test: testSize = few } =
     options;
   for (const size of [trainSize, validationSize, testSize]) {
-    if (!Number.isInteger(size) || size < 1) throw new RangeError(`${size} problems: at least 1`);
+    if (!Number.isInteger(size) || size < 1) {
+      throw new RangeError(`${size} problems: there must be at least 1`);
+    }
   }
   if (validationSize + testSize >= all / 2) {
     throw new RangeError(
-      `${validationSize} + ${testSize} problems held out of ${all}: fewer than half are to be`,
+      `${validationSize} + ${testSize} of ${all} problems held out: it must be less than half`,
     );
   }
   const stream = pairs(digits, randomStream(0).stream(`multiplication ${digits.join("x")}`));
@@ -159,7 +156,7 @@ export function generateMultiplication(options: MultiplicationOptions = {}): Mul
     const part: Operands[] = [];
     const add = (pair: Operands) => {
       if (taken.has(`${pair}`)) return;
-      taken.add(`${pair}`); // also where there is no room for a swapped one: it is in no part then
+      taken.add(`${pair}`); // a swapped problem without room in its part is in none
       if (part.length < count) part.push(pair);
     };
     while (part.length < count) {

@@ -1,10 +1,10 @@
-/** Between pixels, 0 to 255, and the range that models work in, [-1, 1]. */
+/** Converts between pixels, 0 to 255, and the models' range, [-1, 1]. */
 
 /**
- * Pixels as models see them: x / 127.5 - 1.
+ * Converts pixels to the models' range: x / 127.5 - 1.
  *
  * @param pixels Values 0 to 255, of any shape.
- * @returns As many values in [-1, 1].
+ * @returns Values in [-1, 1], of the same shape.
  */
 export function toModelRange(pixels: Uint8Array): Float32Array<ArrayBuffer> {
   const values = new Float32Array(pixels.length);
@@ -13,12 +13,12 @@ export function toModelRange(pixels: Uint8Array): Float32Array<ArrayBuffer> {
 }
 
 /**
- * The inverse of {@linkcode toModelRange}: rounds to the nearest pixel (halves up) and clamps what
- * lies outside [-1, 1].
+ * The inverse of {@linkcode toModelRange}: rounds to the nearest pixel (halves up) and clamps values
+ * outside [-1, 1].
  *
  * @param values Values in [-1, 1], of any shape.
- * @returns As many pixels, 0 to 255.
- * @throws {RangeError} At a NaN, which has no pixel.
+ * @returns Pixels, 0 to 255, of the same shape.
+ * @throws {RangeError} If a value is NaN.
  */
 export function toPixels(values: ArrayLike<number>): Uint8Array<ArrayBuffer> {
   const pixels = new Uint8Array(values.length);

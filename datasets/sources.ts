@@ -1,6 +1,6 @@
 /**
- * Where a data set comes from. Every file is pinned by the hash of its content, so whatever the place,
- * the data are the same; only the bundled sample is less than the whole, and so its use is said.
+ * Finds the files of a data set in one of several places. Every file is pinned by the hash of its content,
+ * so all places give the same data. Only the bundled sample is smaller, which its description says.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,18 +8,20 @@ import { usageError, UserError } from "../base/errors.ts";
 import { cacheDirectory } from "./download/cache.ts";
 import type { Dataset, FoundFiles, Origin } from "./dataset.ts";
 import type { DownloadOptions } from "./download/download.ts";
-import { readFolder, REMEDY } from "./download/folder.ts";
+import { readFolder } from "./download/folder.ts";
 import type { PinnedFile } from "./download/integrity.ts";
 import { granted } from "../base/permissions.ts";
-import { fromNetwork } from "./download/remote.ts";
+import { CACHE_REMEDY, fromNetwork } from "./download/remote.ts";
 
 /** Options of {@linkcode openDataset}. */
 export interface SourceOptions extends DownloadOptions {
-  /** A folder that the user names: then the only one that is looked at. */
+  /** A folder with the files. If it is given, no other place is tried. */
   readonly dataDir?: string | undefined;
-  /** Take the bundled sample, whatever else there is. @default {false} */
+  /** The name of `dataDir` in messages, such as that of a program's flag. @default {"dataDir"} */
+  readonly dataDirName?: string | undefined;
+  /** Use only the bundled sample. @default {false} */
   readonly sampleOnly?: boolean | undefined;
-  /** Whether the sample may stand in for a set that cannot be had. @default {true} */
+  /** Whether the sample may replace a set that cannot be had. @default {true} */
   readonly allowSample?: boolean | undefined;
   /** The folder of the cache; null for none. @default {cacheDirectory()} */
   readonly cacheDir?: string | null | undefined;
@@ -31,34 +33,35 @@ export interface SourceOptions extends DownloadOptions {
 export interface OpenedDataset extends FoundFiles {
   /** SHA-256 of the unpacked contents by file name, for the run's record. */
   readonly sha256: Readonly<Record<string, string>>;
-  /** Why the places before this one were passed over, a clause each. */
+  /** A clause for each earlier place with the reason why it was not used. */
   readonly passedOver: readonly string[];
 }
 
-/** Where loaded data came from, for the run's record. */
+/** The origin of loaded data, for the run's record. */
 export interface Provenance {
-  /** The kind of place; "sample" is a small part of the set, or stands in for it. */
+  /** The kind of place; "sample" is a small part of the set, or a substitute for it. */
   readonly origin: Origin;
-  /** The folder that the files lie in. */
+  /** The folder of the files. */
   readonly place: string;
   /** SHA-256 of the unpacked files that were used, by name. */
   readonly sha256: Readonly<Record<string, string>>;
-  /** One line about the source, to be printed. */
+  /** One line about the origin, for people. */
   readonly description: string;
 }
 
 const namesOf = (files: readonly PinnedFile[]) => files.map(({ name }) => name).join(", ");
 
-/** A folder's files if it has them all, or a clause that says why not. */
+/** The files of a folder that has all of them, or a clause with the reason why it is not used. */
 async function fromFolder(
   origin: "cache" | "system",
   folder: string,
   { files }: Dataset,
+  remedy: string,
 ): Promise<FoundFiles | string> {
   if (!granted({ name: "read", path: folder })) {
     return `${origin}: no permission to read ${folder}`;
   }
-  const { contents, missing } = await readFolder(folder, files, REMEDY[origin]);
+  const { contents, missing } = await readFolder(folder, files, remedy);
   if (missing.length === 0) return { origin, place: folder, contents };
   return contents.size === 0
     ? `${origin}: nothing in ${folder}`
@@ -68,98 +71,104 @@ async function fromFolder(
 async function fromDataDir(
   { title, id, files, otherFolders = [] }: Dataset,
   dataDir: string,
+  dataDirName: string,
 ): Promise<FoundFiles> {
   const folders = [id, ".", ...otherFolders].map((name) => join(dataDir, name));
+  const remedy = `put the right file there, or leave ${dataDirName} out`;
   for (const folder of folders) {
-    const { contents, missing } = await readFolder(folder, files, REMEDY["data-dir"]);
+    const { contents, missing } = await readFolder(folder, files, remedy);
     if (missing.length === 0) return { origin: "data-dir", place: folder, contents };
     if (contents.size > 0) {
-      throw usageError(`--data-dir: ${folder} lacks ${namesOf(missing)}; put them there too`);
+      throw usageError(`${dataDirName}: ${folder} lacks ${namesOf(missing)}; put them there too`);
     }
   }
   throw usageError(
-    `--data-dir: nothing of ${title} in ${folders.join(" or ")}; put ${namesOf(files)} there, or ` +
-      `leave --data-dir out`,
+    `${dataDirName}: nothing of ${title} in ${folders.join(" or ")}; ` +
+      `put ${namesOf(files)} there, or leave ${dataDirName} out`,
   );
 }
+
+/** Advice about a bad file of the sample. */
+const SAMPLE_REMEDY = "restore it with `git checkout`";
 
 async function fromSample({ sample }: Dataset): Promise<FoundFiles> {
   const { folder, files } = sample;
   const place = folder.protocol === "file:" ? fileURLToPath(folder) : folder.href;
-  const { contents, missing } = await readFolder(place, files, REMEDY.sample);
+  const { contents, missing } = await readFolder(place, files, SAMPLE_REMEDY);
   if (missing.length === 0) return { origin: "sample", place, contents };
   throw new UserError(
-    `${place}: the bundled sample lacks ${namesOf(missing)}; restore it with \`git checkout\``,
+    `${place}: the bundled sample lacks ${namesOf(missing)}; ${SAMPLE_REMEDY}`,
   );
 }
 
 async function findFiles(
   dataset: Dataset,
   options: SourceOptions,
-  passedOver: string[],
-): Promise<FoundFiles> {
+): Promise<Omit<OpenedDataset, "sha256">> {
   const {
     dataDir,
+    dataDirName = "dataDir",
     sampleOnly = false,
     allowSample = true,
     cacheDir = cacheDirectory(),
     systemFolder = dataset.systemFolder,
   } = options;
-  if (sampleOnly) return await fromSample(dataset);
-  if (dataDir !== undefined) return await fromDataDir(dataset, dataDir);
+  const passedOver: string[] = [];
+  if (sampleOnly) return { ...await fromSample(dataset), passedOver };
+  if (dataDir !== undefined) {
+    return { ...await fromDataDir(dataset, dataDir, dataDirName), passedOver };
+  }
   const cache = cacheDir === undefined || cacheDir === null
     ? undefined
     : join(cacheDir, dataset.id);
+  const systemRemedy =
+    `reinstall its package, or name a folder with the right files by ${dataDirName}`;
   const places = [
     () =>
       cache === undefined
         ? "cache: no folder may be used for it"
-        : fromFolder("cache", cache, dataset),
+        : fromFolder("cache", cache, dataset, CACHE_REMEDY),
     () =>
       systemFolder === undefined || systemFolder === null
         ? "system: no package has it"
-        : fromFolder("system", systemFolder, dataset),
+        : fromFolder("system", systemFolder, dataset, systemRemedy),
     () => fromNetwork(dataset, cache, options),
   ];
   for (const place of places) {
     const found = await place();
-    if (typeof found !== "string") return found;
+    if (typeof found !== "string") return { ...found, passedOver };
     passedOver.push(found);
   }
-  if (allowSample) return await fromSample(dataset);
+  if (allowSample) return { ...await fromSample(dataset), passedOver };
   throw new UserError(
-    `${dataset.title} cannot be had (${
-      passedOver.join("; ")
-    }); connect to the network, or name a ` +
-      `folder that has its files with --data-dir`,
+    `${dataset.title} cannot be had (${passedOver.join("; ")}); ` +
+      `connect to the network, or name a folder that has its files by ${dataDirName}`,
   );
 }
 
 /**
- * Opens a data set: from `dataDir` where that is given, and otherwise from the first that has all of
- * its files among the cache, the system package's folder, the network (into the cache), and the
- * bundled sample. A file that is there but is not what it should be (a Git LFS pointer, an HTML page,
- * cut short, altered) is an error wherever it lies; it is never passed over.
+ * Opens a data set: from `dataDir` if it is given, and otherwise from the first of these places that has
+ * all of its files: the cache, the system package's folder, the network (into the cache), the bundled
+ * sample. A bad file (a Git LFS pointer, an HTML page, truncated, altered) is an error in every place.
  *
- * @throws {UserError} For such a file, for a `dataDir` without the files, for a full disk, and where
- * the set cannot be had and the sample is not allowed.
+ * @throws {UserError} If a file is bad, `dataDir` lacks a file, the disk is full, or the set cannot be
+ * had and the sample is not allowed.
  */
 export async function openDataset(
   dataset: Dataset,
   options: SourceOptions = {},
 ): Promise<OpenedDataset> {
-  const passedOver: string[] = [];
-  const found = await findFiles(dataset, options, passedOver);
+  const found = await findFiles(dataset, options);
   const pins = found.origin === "sample" ? dataset.sample.files : dataset.files;
   const sha256 = Object.fromEntries(pins.map((pin) => [pin.name, pin.sha256]));
-  return { ...found, sha256, passedOver };
+  return { ...found, sha256 };
 }
 
 /**
- * One line for people about where data came from; loud where it is the sample in place of the set.
+ * One line for people about the origin of data, in capitals if it is the sample.
  *
- * @param dataset What was asked for.
- * @param opened What came.
+ * @param dataset The data set that was opened.
+ * @param opened Its files.
  */
 export function describeSource(
   { title, sample }: Dataset,
@@ -169,7 +178,7 @@ export function describeSource(
     case "cache":
       return `${title}: from the cache, ${place}`;
     case "data-dir":
-      return `${title}: from --data-dir, ${place}`;
+      return `${title}: from the data folder ${place}`;
     case "system":
       return `${title}: from the system's package, ${place}`;
     case "network":
@@ -183,7 +192,7 @@ export function describeSource(
   }
 }
 
-/** What a loader says about where its data came from. */
+/** The origin of opened data. */
 export function provenanceOf(dataset: Dataset, opened: OpenedDataset): Provenance {
   const { origin, place, sha256 } = opened;
   return { origin, place, sha256, description: describeSource(dataset, opened) };

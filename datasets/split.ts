@@ -1,15 +1,14 @@
-/** Holding examples out for validation. */
+/** Holds examples out for validation. */
 import { type RandomStream, randomStream } from "../nn/random.ts";
 
 /**
- * Splits examples into two parts with as many of each class held out. Balanced, so that a small
- * validation set weighs the classes as the whole does; by a seed of its own, so that runs with
- * different seeds are validated on the same images.
+ * Splits examples into two parts; the held-out part has the same number of each class, so that a small
+ * validation set has the class weights of a balanced data set.
  *
  * @param labels [N], each below `classes`.
  * @param options The number of examples to hold out, a multiple of `classes`; the stream that chooses.
  * @returns Indices of both parts, each ascending.
- * @throws {RangeError} Where a class has too few examples, or the number is no multiple of `classes`.
+ * @throws {RangeError} If a class has too few examples, or the number is not a multiple of `classes`.
  */
 export function balancedSplit(
   labels: Uint8Array,
@@ -17,7 +16,9 @@ export function balancedSplit(
 ): { kept: Uint32Array<ArrayBuffer>; heldOut: Uint32Array<ArrayBuffer> } {
   const each = heldOut / classes;
   if (!Number.isInteger(each) || each < 0) {
-    throw new RangeError(`${heldOut} examples to hold out are no multiple of ${classes} classes`);
+    throw new RangeError(
+      `${heldOut} examples to hold out are not a multiple of ${classes} classes`,
+    );
   }
   const members: number[][] = Array.from({ length: classes }, () => []);
   labels.forEach((label, i) => {
@@ -30,7 +31,7 @@ export function balancedSplit(
   members.forEach((indices, label) => {
     if (indices.length < each) {
       throw new RangeError(
-        `class ${label} has ${indices.length} examples, ${each} are to be held out`,
+        `class ${label} has ${indices.length} examples, but ${each} must be held out`,
       );
     }
     const order = random.at(label).permutation(indices.length);
@@ -44,13 +45,13 @@ export function balancedSplit(
 }
 
 /**
- * Splits examples into two parts by chance, the same parts whenever it is called.
+ * Splits examples into two parts at random, but the same parts in every call.
  *
  * @param examples [N].
- * @param count How many to hold out, 1 to N - 1.
- * @param purpose Names the stream of random numbers that chooses.
+ * @param count The number of examples to hold out, 1 to N - 1.
+ * @param purpose The name of the stream of random numbers that chooses.
  * @returns Both parts, each in the examples' order.
- * @throws {RangeError} Where a part would be empty.
+ * @throws {RangeError} If a part would be empty.
  */
 export function holdOut<T>(
   examples: readonly T[],
@@ -59,7 +60,7 @@ export function holdOut<T>(
 ): { kept: T[]; heldOut: T[] } {
   if (!Number.isInteger(count) || count < 1 || count >= examples.length) {
     throw new RangeError(
-      `${count} of ${examples.length} examples to hold out: it is to be a whole number from 1 to ` +
+      `${count} of ${examples.length} examples to hold out: it must be a whole number from 1 to ` +
         `${examples.length - 1}`,
     );
   }

@@ -1,28 +1,28 @@
-/** Texts in files: what is wrong with one is said with the file's name and the line. */
+/** Reads records from text files; messages name the file and the line of a fault. */
 import { parse } from "@std/csv";
 import { UserError } from "../base/errors.ts";
 import { printable, quote } from "../base/quote.ts";
 
-/** What a program is given and what it is to say: how conditional generation sees an example. */
+/** An example of conditional generation. */
 export interface TextPair {
-  /** What is known. */
+  /** The given text. */
   readonly condition: string;
-  /** What is to be said. */
+  /** The text to generate. */
   readonly target: string;
 }
 
-/** A record of a file, and where it is. */
+/** A record of a file, and its position. */
 export interface FileRecord<T> {
-  /** What it holds. */
+  /** Its content. */
   readonly value: T;
-  /** The file's name and the line on which the record begins, counted from 1, such as "a.csv:7". */
+  /** The file's name and the line where the record begins, from 1, such as "a.csv:7". */
   readonly where: string;
 }
 
 /**
  * Decodes a file of UTF-8, with or without a byte-order mark.
  *
- * @throws {UserError} Where bytes are not UTF-8, with the file and the line.
+ * @throws {UserError} If bytes are not UTF-8. The message names the file and the line.
  */
 export function decodeUtf8(bytes: Uint8Array<ArrayBuffer>, name: string): string {
   try {
@@ -46,7 +46,7 @@ export function decodeUtf8(bytes: Uint8Array<ArrayBuffer>, name: string): string
   }
 }
 
-/** A file's lines that are not blank, each with where it is. */
+/** The lines of a file that are not blank. */
 export function textLines(bytes: Uint8Array<ArrayBuffer>, name: string): FileRecord<string>[] {
   return decodeUtf8(bytes, name).split(/\r?\n/)
     .map((value, i) => ({ value, where: `${name}:${i + 1}` }))
@@ -54,12 +54,12 @@ export function textLines(bytes: Uint8Array<ArrayBuffer>, name: string): FileRec
 }
 
 /**
- * Reads lines that hold a JSON object each.
+ * Reads a file with a JSON object on each line.
  *
  * @param bytes The file.
- * @param name Its name, for messages.
- * @param keys What every object must have: a string that is not blank.
- * @throws {UserError} For a line that is not such an object, with the file and the line.
+ * @param name Its name in messages.
+ * @param keys The keys that every object must have, with strings that are not blank.
+ * @throws {UserError} If a line is not such an object. The message names the file and the line.
  */
 export function jsonLines<K extends string>(
   bytes: Uint8Array<ArrayBuffer>,
@@ -77,20 +77,20 @@ export function jsonLines<K extends string>(
     for (const key of keys) {
       const field = (value as Partial<Record<string, unknown>> | null)?.[key];
       if (typeof field !== "string" || field.trim() === "") {
-        throw new UserError(`${where}: a row without "${key}", which is to be text`);
+        throw new UserError(`${where}: a row without "${key}", which must be text`);
       }
     }
     return { value: value as Record<K, string>, where };
   });
 }
 
-/** The line on which each record of a CSV begins, and whether its last quote is closed. */
+/** The line where each record of a CSV begins, and whether its last quote stays open. */
 function csvLines(text: string): { lines: number[]; open: boolean } {
   const lines: number[] = [];
   let open = false;
   text.split("\n").forEach((line, i) => {
     if (!open && line.replace(/\r$/, "") !== "") lines.push(i + 1);
-    // A doubled quote within quotes opens and closes, or closes and opens.
+    // A doubled quote within quotes closes and opens again.
     for (const character of line) if (character === '"') open = !open;
   });
   return { lines, open };
@@ -100,10 +100,10 @@ function csvLines(text: string): { lines: number[]; open: boolean } {
  * Reads a CSV whose first record names the columns.
  *
  * @param bytes The file.
- * @param name Its name, for messages.
- * @param columns Columns that it must have; there may be others.
- * @throws {UserError} For a missing column, a broken quote and a record with too few or too many
- * fields, with the file and the line.
+ * @param name Its name in messages.
+ * @param columns The columns that it must have; there may be others.
+ * @throws {UserError} If a column is missing, a quote is broken, or a record has too few or too many
+ * fields. The message names the file and the line.
  */
 export function csvRecords<C extends string>(
   bytes: Uint8Array<ArrayBuffer>,
@@ -114,17 +114,18 @@ export function csvRecords<C extends string>(
   const { lines, open } = csvLines(text);
   if (open) {
     throw new UserError(
-      `${name}:${lines.at(-1)}: the record that begins here has a quote that is never closed`,
+      `${name}:${lines.at(-1)}: the record that begins here has an unclosed quote`,
     );
   }
   let records: string[][];
   try {
     records = parse(text);
   } catch (error) {
-    const line = /line (\d+)/.exec((error as Error).message)?.[1];
+    const { message } = error as Error;
+    const line = /line (\d+)/.exec(message)?.[1];
     throw new UserError(
-      `${name}${line === undefined ? "" : `:${line}`}: ${printable((error as Error).message)}; ` +
-        "quote a field that holds a quote, and double that quote",
+      `${name}${line === undefined ? "" : `:${line}`}: ${printable(message)}; ` +
+        "quote a field that contains a quote, and double that quote",
       { cause: error },
     );
   }

@@ -1,20 +1,20 @@
 /**
- * Winograd schemas in WinoGrande's format: a sentence with a blank, two options, one of which fits.
- * One file holds a JSON object a line: qID, sentence, option1, option2, answer ("1" or "2").
+ * Winograd schemas in WinoGrande's format: a sentence with a blank, and two options for it. Each line of a
+ * file is a JSON object: qID, sentence, option1, option2, answer ("1" or "2").
  */
 import { UserError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import { jsonLines, type TextPair } from "./text_files.ts";
 
-/** A sentence with a blank and what may stand there. */
+/** A sentence with a blank, and two options for it. */
 export interface WinogradProblem {
-  /** The file's name for it; twins, which differ in a word, end in -1 and -2. */
+  /** Its name in the file; the names of twins, which differ in a word, end in -1 and -2. */
   readonly id: string;
   /** The sentence, with one `_`. */
   readonly sentence: string;
-  /** What may stand in the blank. */
+  /** The options for the blank. */
   readonly options: readonly [string, string];
-  /** Which of the options fits, 0 or 1. */
+  /** The index of the right option. */
   readonly answer: 0 | 1;
 }
 
@@ -22,9 +22,10 @@ export interface WinogradProblem {
  * Reads problems with their answers.
  *
  * @param bytes The file, UTF-8.
- * @param name Its name, for messages.
- * @throws {UserError} For a row that lacks something, a sentence without exactly one blank, equal
- * options, and an answer that is not "1" or "2" (WinoGrande's test file has none), with file and line.
+ * @param name Its name in messages.
+ * @throws {UserError} If a row lacks a key, a sentence does not have exactly one blank, the options are
+ * equal, or an answer is not "1" or "2" (WinoGrande's test file has none). The message names the file and
+ * the line.
  */
 export function parseWinograd(bytes: Uint8Array<ArrayBuffer>, name: string): WinogradProblem[] {
   const keys = ["qID", "sentence", "option1", "option2", "answer"] as const;
@@ -32,7 +33,7 @@ export function parseWinograd(bytes: Uint8Array<ArrayBuffer>, name: string): Win
     const { qID: id, sentence, option1, option2, answer } = value;
     if (sentence.split("_").length !== 2) {
       throw new UserError(
-        `${where}: the sentence is to have one blank, "_": ${quote(sentence, 200)}`,
+        `${where}: the sentence must have one blank, "_": ${quote(sentence, 200)}`,
       );
     }
     if (option1 === option2) throw new UserError(`${where}: both options are ${quote(option1)}`);
@@ -44,10 +45,10 @@ export function parseWinograd(bytes: Uint8Array<ArrayBuffer>, name: string): Win
 }
 
 /**
- * A problem as conditional generation sees it, once for each option: the sentence with its blank is
- * known, and the clause from the blank on, completed with the option, is to be said. The option whose
- * target costs the lower loss is the model's answer; what stands before the blank costs nothing, as in
- * the partial evaluation of Trinh and Le 2018 (arXiv:1806.02847).
+ * A problem as conditional generation, once for each option: the condition is the sentence with its
+ * blank, the target is the clause from the blank on, completed with the option. The option whose target
+ * has the lower loss is the model's answer. Text before the blank does not count, as in the partial
+ * evaluation of Trinh and Le 2018 (arXiv:1806.02847).
  */
 export function completions({ sentence, options }: WinogradProblem): [TextPair, TextPair] {
   const rest = sentence.slice(sentence.indexOf("_") + 1);

@@ -1,6 +1,6 @@
 /**
- * WinoGrande 1.1 (Sakaguchi et al. 2019, arXiv:1907.10641): Winograd schemas, of which a machine has
- * filtered those that word associations give away. CC BY. Scored on `dev`, since the test set's answers
+ * WinoGrande 1.1 (Sakaguchi et al. 2019, arXiv:1907.10641): Winograd schemas, filtered by an algorithm that
+ * removes those that word associations solve. CC BY. Scored on `dev`, since the answers of the test set
  * are not public. Chance is 50 %.
  */
 import { join } from "node:path";
@@ -69,9 +69,9 @@ const TRAIN: Readonly<Record<WinograndeSize, RemoteFile>> = {
 };
 
 /**
- * WinoGrande's files for a training set's size, their hashes and where they can be had.
+ * WinoGrande's files for a size of the training set, with hashes and addresses.
  *
- * @throws {UserError} For a size that there is none of.
+ * @throws {UserError} If the size is unknown.
  */
 export function winogrande(size: WinograndeSize): Dataset {
   const train: RemoteFile | undefined = TRAIN[size];
@@ -108,9 +108,9 @@ export interface WinograndeOptions extends SourceOptions {
 
 /** WinoGrande, in memory. */
 export interface Winogrande extends Provenance {
-  /** Problems to train on, in the file's order. */
+  /** Training problems, in the file's order. */
   readonly train: readonly WinogradProblem[];
-  /** The 1,267 problems that are scored. Nothing is chosen by them. */
+  /** The 1,267 problems that are scored. No choice depends on them. */
   readonly dev: readonly WinogradProblem[];
 }
 

@@ -1,13 +1,13 @@
 /**
  * The Winograd Schema Challenge's first 273 problems (Levesque, Davis and Morgenstern 2012), in
- * WinoGrande's format. CC BY 4.0. A test set: there is nothing to train on. Chance is 50 %.
+ * WinoGrande's format. CC BY 4.0. A test set without training data. Chance is 50 %.
  */
 import { join } from "node:path";
 import type { Dataset } from "./dataset.ts";
 import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
 import { parseWinograd, type WinogradProblem } from "./winograd.ts";
 
-/** WSC273's file, its hash and where it can be had. */
+/** WSC273's file, with its hash and address. */
 export const WSC273: Dataset = {
   title: "WSC273",
   id: "wsc273",
@@ -36,7 +36,7 @@ export const WSC273: Dataset = {
 
 /** WSC273, in memory. */
 export interface Wsc273 extends Provenance {
-  /** The problems, all of them to be scored. */
+  /** The problems, which are all scored. */
   readonly test: readonly WinogradProblem[];
 }
 

@@ -13,7 +13,8 @@ export async function loadImages(
   sampleOnly: boolean = preset === "smoke",
 ): Promise<FashionMnist> {
   const data = await loadFashionMnist({
-    ...(dataDir === undefined ? {} : { dataDir }),
+    dataDir,
+    dataDirName: "--data-dir",
     sampleOnly: sampleOnly && dataDir === undefined,
     log: (line) => console.error(line),
   });

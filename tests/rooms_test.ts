@@ -10,7 +10,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "engine": ["base"],
   "nn": ["base", "engine"],
   "diffusion": ["base", "engine", "nn"],
-  "vae": ["base", "engine", "nn", "datasets"],
+  "vae": ["base", "engine", "nn"],
   "datasets": ["base", "nn"],
   "metrics": ["base", "nn"],
   "report": ["base"],

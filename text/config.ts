@@ -134,6 +134,6 @@ export function textVaeConfigOf(
     },
     ...published,
   };
-  checkTextVaeConfig(model);
+  checkTextVaeConfig(model, { latents: "--latents", maxTokens: "--max-tokens" });
   return model;
 }

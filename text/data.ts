@@ -89,7 +89,8 @@ export async function loadTextData(
   sampleOnly: boolean = preset === "smoke",
 ): Promise<TextData> {
   const options = {
-    ...(dataDir === undefined ? {} : { dataDir }),
+    dataDir,
+    dataDirName: "--data-dir",
     sampleOnly: sampleOnly && dataDir === undefined,
     log: (line: string) => console.error(line),
   };

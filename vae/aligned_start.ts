@@ -1,48 +1,45 @@
 /**
- * Initial weights with which the decoder finds, from the first step on, the latents that are about the
- * token to be said. With random ones it has to find out first where each latent belongs, and by then
- * it has learned to do without: it ends as a language model that ignores its prefix. Every learned
- * thing stays learned; what is set here is where attention looks before training, in weights whose
- * names and shapes are BERT's and GPT-2's (mimetic initialization: Trockman and Kolter 2023,
- * arXiv:2305.09828, set queries and keys alike for the same reason).
+ * Initial weights with which the decoder attends, from the first step on, to the latents of the token
+ * that it predicts. With random weights the decoder first has to learn where each latent belongs, and by
+ * then it has learned to do without latents: it ends as a language model that ignores its prefix. All
+ * weights are still trained, under the names and shapes of BERT and GPT-2; only their initial values
+ * differ (mimetic initialization: Trockman and Kolter 2023, arXiv:2305.09828, who also set queries and
+ * keys alike).
  *
- * Positions are sinusoids in the first features of an embedding, as many as a head has. Their
- * frequencies are evenly spaced, not in geometric progression as in Vaswani et al. 2017: the product of
- * two positions is then about sinc(distance), which has one narrow peak. Queries and keys read these
- * features alone, so a head looks where the position is its own. One more feature marks the side that
- * is to be looked at (latents in the decoder, tokens in the encoder) and queries ask for it.
+ * Position embeddings are sinusoids in the first features of an embedding, as many features as a head
+ * has. Their frequencies are evenly spaced, not geometric as in Vaswani et al. 2017: the product of two
+ * positions is then about sinc(distance), which has one narrow peak. Queries and keys read these features
+ * alone, so a head attends to its own position. One more feature marks the side to attend to (latents in
+ * the decoder, tokens in the encoder), which the bias of the queries prefers.
  */
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { HostParameters } from "../nn/parameters.ts";
 import { prefixLength, stretchOf, type TextVaeConfig } from "./text_vae_config.ts";
 
-/** Options of {@linkcode alignedStart}. */
-export interface AlignedStartOptions {
-  /** The score of a position that is one's own less that of a far one. @default 10 */
-  readonly sharpness?: number;
-  /** The score of the side that is to be looked at less that of the other. @default 6 */
-  readonly preference?: number;
-}
+/** The score of a head's own position minus that of a distant one. */
+const SHARPNESS = 10;
 
-/** The prefix's deviation in those of the token embeddings, so that places are not drowned by it. */
-const PREFIX_LOUDNESS = 2;
+/** The score of the marked side minus that of the other side. */
+const PREFERENCE = 6;
 
-/** The deviation of the prefix with the weights of a fresh linear layer, and latents of tanh. */
+/** The standard deviation of the prefix, in units of the token embeddings', so that it stands out. */
+const PREFIX_SCALE = 2;
+
+/** The standard deviation of the prefix with the weights of a fresh linear layer, and latents of tanh. */
 const FRESH_PREFIX = 0.29;
 
-/** Weights of one half of the model. */
+/** The sizes of one half of the model. */
 interface Half {
   readonly width: number;
   readonly heads: number;
-  /** The deviation of its token embeddings. */
+  /** The standard deviation of its token embeddings. */
   readonly deviation: number;
   /** Tokens from one latent to the next: positions nearer than half of it count as the same. */
   readonly stretch: number;
 }
 
-/** What makes one half's attention look at places. */
-function routing({ width, heads, deviation, stretch }: Half, options: AlignedStartOptions) {
-  const { sharpness = 10, preference = 6 } = options;
+/** The position embeddings of one half, and the attention weights that read them. */
+function positionalAttention({ width, heads, deviation, stretch }: Half) {
   const size = width / heads;
   const pairs = Math.floor(size / 2) - 1;
   if (pairs < 1) {
@@ -50,15 +47,16 @@ function routing({ width, heads, deviation, stretch }: Half, options: AlignedSta
   }
   const top = Math.min(Math.PI, 2 * Math.PI / stretch);
   const frequencies = Array.from({ length: pairs }, (_, i) => top * (i + 0.5) / pairs);
-  // As loud, over all features, as the token embeddings they are added to.
+  // Over all features, the deviation of the token embeddings that positions are added to.
   const amplitude = deviation * Math.sqrt(2 * width / size);
-  const normed = amplitude / Math.hypot(deviation, deviation); // behind the layer norm
-  const gain = Math.sqrt(sharpness * Math.sqrt(size) / pairs) / normed;
+  const normed = amplitude / Math.hypot(deviation, deviation); // after the layer norm
+  const gain = Math.sqrt(SHARPNESS * Math.sqrt(size) / pairs) / normed;
   const mark = size - 1;
   return {
+    /** Features of a head. */
     size,
-    /** The embedding of a position, which need not be whole; `side` is 1 where one is to look. */
-    place(position: number, side: 1 | -1): Float32Array {
+    /** The embedding of a position, which may be fractional; `side` is 1 for the side to attend to. */
+    embedding(position: number, side: 1 | -1): Float32Array {
       const row = new Float32Array(width);
       frequencies.forEach((frequency, i) => {
         row[2 * i] = amplitude * Math.sin(frequency * position);
@@ -67,8 +65,8 @@ function routing({ width, heads, deviation, stretch }: Half, options: AlignedSta
       row[mark] = side * amplitude;
       return row;
     },
-    /** Weights [feature of a head][feature] that read a position as one that is `shift` further on. */
-    reading(shift: number): Float32Array[] {
+    /** Weights [size][width] of queries or keys, which shift a position by `shift`. */
+    weights(shift: number): Float32Array[] {
       const rows = Array.from({ length: size }, () => new Float32Array(width));
       frequencies.forEach((frequency, i) => {
         const [cos, sin] = [Math.cos(frequency * shift), Math.sin(frequency * shift)];
@@ -78,16 +76,16 @@ function routing({ width, heads, deviation, stretch }: Half, options: AlignedSta
       rows[mark]![mark] = gain;
       return rows;
     },
-    /** The query's bias [feature of a head]: it asks for the marked side. */
-    asking(): Float32Array {
+    /** The bias [size] of queries, which prefers the marked side. */
+    queryBias(): Float32Array {
       const bias = new Float32Array(size);
-      bias[mark] = preference * Math.sqrt(size) / (2 * gain * normed);
+      bias[mark] = PREFERENCE * Math.sqrt(size) / (2 * gain * normed);
       return bias;
     },
   };
 }
 
-/** A table of the same shape with other rows. */
+/** A table of the same shape with new rows. */
 function table(old: HostArray, rowOf: (row: number) => Float32Array): HostArray {
   const [rows, width] = old.shape as [number, number];
   const data = new Float32Array(rows * width);
@@ -95,117 +93,110 @@ function table(old: HostArray, rowOf: (row: number) => Float32Array): HostArray 
   return float32(data, [rows, width]);
 }
 
+/** The middle of a latent's stretch, as a position of the text. */
+const middleOf = (latent: number, stretch: number) => (latent + 0.5) * stretch - 0.5;
+
 /** The decoder's position embeddings, and queries and keys of every layer: [in, 3 out]. */
-function alignDecoder(
-  parameters: HostParameters,
-  config: TextVaeConfig,
-  options: AlignedStartOptions,
-): HostParameters {
+function alignDecoder(parameters: HostParameters, config: TextVaeConfig): HostParameters {
   const { nEmbd: width, nHead: heads, nLayer, initializerRange: deviation } = config.decoder;
   const prefix = prefixLength(config);
   const stretch = config.maxTokens / prefix;
-  const { size, place, reading, asking } = routing({ width, heads, deviation, stretch }, options);
-  const middle = (latent: number) => (latent + 0.5) * stretch - 0.5;
+  const half = positionalAttention({ width, heads, deviation, stretch });
   const name = "decoder.transformer.wpe.weight";
   const aligned: Record<string, HostArray> = {
     [name]: table(
       parameters[name]!,
-      (row) => row < prefix ? place(middle(row), 1) : place(row - prefix, -1),
+      (row) =>
+        row < prefix ? half.embedding(middleOf(row, stretch), 1) : half.embedding(row - prefix, -1),
     ),
   };
-  const [rows, bias] = [reading(0), asking()];
+  const weights = half.weights(0);
+  const queryBias = half.queryBias();
   for (let layer = 0; layer < nLayer; layer++) {
-    const { weight, bias: biasName } = {
-      weight: `decoder.transformer.h.${layer}.attn.c_attn.weight`,
-      bias: `decoder.transformer.h.${layer}.attn.c_attn.bias`,
-    };
-    const data = Float32Array.from(parameters[weight]!.data);
+    const weightName = `decoder.transformer.h.${layer}.attn.c_attn.weight`;
+    const biasName = `decoder.transformer.h.${layer}.attn.c_attn.bias`;
+    const data = Float32Array.from(parameters[weightName]!.data);
     const biases = Float32Array.from(parameters[biasName]!.data);
     for (let out = 0; out < width; out++) {
       for (let feature = 0; feature < width; feature++) {
-        const value = rows[out % size]![feature]!;
+        const value = weights[out % half.size]![feature]!;
         data[feature * 3 * width + out] = value;
         data[feature * 3 * width + width + out] = value;
       }
-      biases[out] = bias[out % size]!;
+      biases[out] = queryBias[out % half.size]!;
     }
-    aligned[weight] = float32(data, [width, 3 * width]);
+    aligned[weightName] = float32(data, [width, 3 * width]);
     aligned[biasName] = float32(biases, [3 * width]);
   }
   return aligned;
 }
 
-/** The same of the encoder, [out, in], for latents read at tokens of their own. */
-function alignEncoder(
-  parameters: HostParameters,
-  config: TextVaeConfig,
-  options: AlignedStartOptions,
-): HostParameters {
+/** The same for the encoder, [out, in], whose first positions are the latents'. */
+function alignEncoder(parameters: HostParameters, config: TextVaeConfig): HostParameters {
   const { hiddenSize: width, numAttentionHeads: heads, initializerRange: deviation } =
     config.encoder;
   const { latents } = config;
   const stretch = stretchOf(config);
-  const { size, place, reading, asking } = routing({ width, heads, deviation, stretch }, options);
-  const middle = (latent: number) => (latent + 0.5) * stretch - 0.5;
+  const half = positionalAttention({ width, heads, deviation, stretch });
   const name = "encoder.embeddings.position_embeddings.weight";
   const aligned: Record<string, HostArray> = {
     [name]: table(
       parameters[name]!,
       // After the latents come [CLS] and then the text.
-      (row) => row < latents ? place(middle(row), -1) : place(row - latents - 1, 1),
+      (row) =>
+        row < latents
+          ? half.embedding(middleOf(row, stretch), -1)
+          : half.embedding(row - latents - 1, 1),
     ),
   };
-  const bias = asking();
-  const keys = reading(0);
-  // Each head looks at another token of the stretch, or a latent would be about their sum.
+  // Each head attends to another token of the stretch; otherwise a latent would hold only their sum.
   const shiftOf = (head: number) => stretch > 1 ? head % stretch - (stretch - 1) / 2 : 0;
-  const queries = Array.from({ length: heads }, (_, head) => reading(shiftOf(head)));
+  const keys = half.weights(0);
+  const queries = Array.from({ length: heads }, (_, head) => half.weights(shiftOf(head)));
+  const queryBias = half.queryBias();
+  const outputs = Array.from({ length: width }, (_, out) => out);
+  const flat = (rows: Float32Array[]) =>
+    float32(Float32Array.from(rows.flatMap((row) => [...row])), [width, width]);
   for (let layer = 0; layer < config.encoder.numHiddenLayers; layer++) {
     const part = `encoder.encoder.layer.${layer}.attention.self`;
-    const outputs = Array.from({ length: width }, (_, out) => out);
-    const flat = (rows: Float32Array[]) =>
-      float32(Float32Array.from(rows.flatMap((row) => [...row])), [width, width]);
     aligned[`${part}.query.weight`] = flat(
-      outputs.map((out) => queries[Math.floor(out / size)]![out % size]!),
+      outputs.map((out) => queries[Math.floor(out / half.size)]![out % half.size]!),
     );
-    aligned[`${part}.key.weight`] = flat(outputs.map((out) => keys[out % size]!));
-    aligned[`${part}.query.bias`] = float32(outputs.map((out) => bias[out % size]!), [width]);
+    aligned[`${part}.key.weight`] = flat(outputs.map((out) => keys[out % half.size]!));
+    aligned[`${part}.query.bias`] = float32(
+      outputs.map((out) => queryBias[out % half.size]!),
+      [width],
+    );
   }
   return aligned;
 }
 
 /**
- * Replaces what is to be aligned among fresh weights: positions, queries and keys of the decoder, and of
- * the encoder for the source `tokens`; the scale of the adapter; and, where shapes allow, the
- * decoder's table of tokens, which starts as the encoder's, so that what is copied need not be
- * translated for each token.
+ * Aligns fresh weights. Replaced are: positions, queries and keys of the decoder, and of the encoder for
+ * the source `tokens`; the scale of the adapter; and, if the shapes are the same, the decoder's table of
+ * tokens, which becomes a copy of the encoder's, so that copying needs no translation of each token.
  *
  * @param parameters Fresh ones of `textVaeSpecs(config)`. They are not changed.
  * @param config The model.
- * @param options How sharply heads look.
  * @throws {RangeError} If heads have fewer than 4 features.
  */
-export function alignedStart(
-  parameters: HostParameters,
-  config: TextVaeConfig,
-  options: AlignedStartOptions = {},
-): HostParameters {
+export function alignedStart(parameters: HostParameters, config: TextVaeConfig): HostParameters {
   const adapter = parameters["vae.adapter.weight"]!;
-  const loudness = PREFIX_LOUDNESS * config.decoder.initializerRange / FRESH_PREFIX;
-  const words = parameters["encoder.embeddings.word_embeddings.weight"]!;
-  const said = parameters["decoder.transformer.wte.weight"]!;
+  const scale = PREFIX_SCALE * config.decoder.initializerRange / FRESH_PREFIX;
+  const encoderTable = parameters["encoder.embeddings.word_embeddings.weight"]!;
+  const decoderTable = parameters["decoder.transformer.wte.weight"]!;
+  const encoder = config.latentSource === "tokens" ? alignEncoder(parameters, config) : {};
+  const sharesTable = encoderTable.shape.join() === decoderTable.shape.join();
   return {
     ...parameters,
-    ...(config.latentSource === "tokens" ? alignEncoder(parameters, config, options) : {}),
-    ...alignDecoder(parameters, config, options),
+    ...encoder,
+    ...alignDecoder(parameters, config),
     "vae.adapter.weight": float32(
-      Float32Array.from(adapter.data, (weight) => weight * loudness),
+      Float32Array.from(adapter.data, (weight) => weight * scale),
       adapter.shape,
     ),
-    ...(words.shape.join() === said.shape.join()
-      ? {
-        "decoder.transformer.wte.weight": float32(Float32Array.from(words.data), words.shape),
-      }
-      : {}),
+    "decoder.transformer.wte.weight": sharesTable
+      ? float32(Float32Array.from(encoderTable.data), encoderTable.shape)
+      : decoderTable,
   };
 }

@@ -1,11 +1,11 @@
-/** Attention of many tokens, as transformers have it. */
+/** Masks of attention, as numbers that are added to its scores. */
 import * as tf from "../engine/tf.ts";
 
-/** What is added to the scores of positions that must not be heard. */
+/** The number for positions that are hidden: softmax makes it 0. */
 export const MASKED: number = -1e9;
 
 /**
- * What to add to scores so that each position hears itself and those before it.
+ * The mask with which each position attends to itself and to those before it.
  *
  * @returns [length, length]: 0 on and below the diagonal, {@linkcode MASKED} above it.
  */
@@ -18,7 +18,7 @@ export function causalBias(length: number): tf.Tensor2D {
 }
 
 /**
- * What to add to scores so that padding is not heard.
+ * The mask that hides padding.
  *
  * @param mask [B, K]: 1 for tokens, 0 for padding.
  * @returns [B, 1, 1, K]

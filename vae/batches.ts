@@ -1,8 +1,8 @@
 /**
- * Batches of texts of similar length. A text goes to the smallest bucket that holds it, so a run sees
- * at most {@linkcode MAX_BUCKETS} shapes. In each epoch every text is used once: what is left of a
- * bucket when no whole batch can be made of it moves up to the next, and only the epoch's last batch is
- * filled up with texts that are used twice. Which batch a step gets is a function of the step's number.
+ * Batches of texts of similar length. A text goes to the smallest bucket that holds it, so a run has at
+ * most {@linkcode MAX_BUCKETS} shapes. Each epoch uses every text once: texts of a bucket that do not
+ * fill a batch move up to the next bucket, and only the epoch's last batch is filled with texts that are
+ * used twice. A step's batch is a function of the step's number.
  */
 import { type HostArray, int32 } from "../engine/tree.ts";
 import { IGNORED_LABEL } from "../nn/cross_entropy.ts";
@@ -12,11 +12,11 @@ import type { Corruption } from "./corruption.ts";
 import type { Replacement } from "./random_texts.ts";
 import type { TextExample } from "./tokenizer/texts.ts";
 
-/** Options of all batches. */
+/** Options of training and evaluation batches. */
 export interface TextBatchOptions {
   /** Texts a batch. */
   readonly batchSize: number;
-  /** Ascending lengths, at most {@linkcode MAX_BUCKETS}, as `bucketLengths` gives them. */
+  /** Ascending lengths, at most {@linkcode MAX_BUCKETS}, from `bucketLengths`. */
   readonly buckets: readonly number[];
   /** The id that pads the encoder's input. */
   readonly padId: number;
@@ -28,9 +28,9 @@ export interface TextBatchOptions {
 export interface TextBatch {
   /** The examples' indices, [B]. */
   readonly rows: readonly number[];
-  /** How many of them count: the rest fill the batch up. */
+  /** The number of rows that count; the rest fill the batch. */
   readonly count: number;
-  /** The arrays that the model is given, int32 [B, L]. */
+  /** The inputs of the model, int32 [B, L]. */
   readonly arrays: {
     /** The encoder's input, corrupted in training. */
     readonly inputIds: HostArray;
@@ -38,7 +38,7 @@ export interface TextBatch {
     readonly attentionMask: HostArray;
     /** The decoder's input: the end token, then the clean text. */
     readonly decoderInputIds: HostArray;
-    /** What the decoder is to say: the clean text, then the end token; -100 after it. */
+    /** The tokens that the decoder predicts: the clean text, then the end token; -100 after it. */
     readonly labels: HostArray;
   };
 }
@@ -107,14 +107,14 @@ function assignBuckets(
   });
 }
 
-/** A text as one batch shows it. */
+/** A text in one batch, with the lengths of the example. */
 interface VariedExample {
-  /** The encoder's ids, as long as the example's. */
+  /** The encoder's ids. */
   readonly encoder: Int32Array;
-  /** What the decoder is to say, as long as the example's. */
+  /** The ids that the decoder predicts. */
   readonly decoder: Int32Array;
-  /** What the decoder is told that it has said; what it is to say by default. */
-  readonly said?: Int32Array;
+  /** The decoder's input. @default decoder */
+  readonly decoderInput?: Int32Array;
 }
 
 /** Fills the arrays of a batch. */
@@ -132,11 +132,11 @@ function assemble(
   const decoderInputIds = new Int32Array(size).fill(endId);
   const labels = new Int32Array(size).fill(IGNORED_LABEL);
   rows.forEach((row, i) => {
-    const { encoder, decoder, said = decoder } = vary(examples[row]!, i);
+    const { encoder, decoder, decoderInput = decoder } = vary(examples[row]!, i);
     const start = i * length;
     inputIds.set(encoder, start);
     attentionMask.fill(1, start, start + encoder.length);
-    decoderInputIds.set(said, start + 1);
+    decoderInputIds.set(decoderInput, start + 1);
     if (ignoreFillers && i >= count) return;
     labels.set(decoder, start);
     labels[start + decoder.length] = endId;
@@ -155,38 +155,42 @@ function assemble(
 
 /** The batches of training. */
 export interface TrainingTextBatches {
-  /** Batches an epoch: examples / batch size, rounded up. */
+  /** Batches per epoch: examples / batch size, rounded up. */
   readonly stepsPerEpoch: number;
-  /** The batch of a step, from 0: the same whenever it is asked for. */
+  /** The batch of a step, from 0: a function of the step alone. */
   at(step: number): TextBatch;
 }
 
 /**
- * The batches of training: a pure function of the step, so that a resumed run sees the same.
+ * The batches of training: a pure function of the step, so that a resumed run gets the same ones.
  *
  * @param examples The texts.
  * @param random The run's stream; epoch e is shuffled by one stream, step s is corrupted by another.
- * @param options Sizes; `replace`, what takes the place of a text, of the same length; `corrupt`, what
- * is done to the encoder's input; `corruptSaid`, what is done to the decoder's. @default nothing
+ * @param options Sizes; `replace`, which may replace a text by another one of the same length; `corrupt`,
+ * the corruption of the encoder's input; `corruptDecoder`, that of the decoder's input. @default none
  * @throws {RangeError} If there are no examples, one fits no bucket, or an option is out of range.
  */
 export function trainingTextBatches(
   examples: readonly TextExample[],
   random: RandomStream,
   options: TextBatchOptions & {
-    readonly replace?: Replacement;
-    readonly corrupt?: Corruption;
-    readonly corruptSaid?: Corruption;
+    readonly replace?: Replacement | undefined;
+    readonly corrupt?: Corruption | undefined;
+    readonly corruptDecoder?: Corruption | undefined;
   },
 ): TrainingTextBatches {
-  const { batchSize, replace = (text) => text, corrupt = (ids) => ids } = options;
-  const { corruptSaid = (ids) => ids } = options;
+  const {
+    batchSize,
+    replace = (text) => text,
+    corrupt = (ids) => ids,
+    corruptDecoder = (ids) => ids,
+  } = options;
   const bucketOf = assignBuckets(examples, options);
   const stepsPerEpoch = Math.ceil(examples.length / batchSize);
   const orders = random.stream("text order");
   const corruptions = random.stream("corruption");
   const replacements = random.stream("replacement");
-  const slips = random.stream("decoder corruption");
+  const decoderCorruptions = random.stream("decoder corruption");
   let epoch = -1;
   let batches: PlannedBatch[] = [];
   const planEpoch = (wanted: number): PlannedBatch[] => {
@@ -209,7 +213,7 @@ export function trainingTextBatches(
         return {
           encoder: corrupt(encoder, corruptions.at(step).at(i)),
           decoder,
-          said: corruptSaid(decoder, slips.at(step).at(i)),
+          decoderInput: corruptDecoder(decoder, decoderCorruptions.at(step).at(i)),
         };
       };
       return assemble(examples, batches[step % stepsPerEpoch]!, options, vary, false);
@@ -218,17 +222,19 @@ export function trainingTextBatches(
 }
 
 /**
- * The batches of an evaluation: every text once, in order within its bucket, clean unless `corrupt` says
- * otherwise. In the last batch, rows from `count` on only fill it up, and their labels are ignored.
+ * The batches of an evaluation: every text once, in order within its bucket. In the last batch, rows from
+ * `count` on only fill it, and their labels are ignored.
  *
  * @param examples The texts.
- * @param options Sizes, and `corrupt` with its stream, of which text i has `random.at(i)`.
+ * @param options Sizes, and the corruption of the encoder's input; text i is corrupted by `random.at(i)`.
  * @throws {RangeError} As {@linkcode trainingTextBatches}.
  */
 export function evaluationTextBatches(
   examples: readonly TextExample[],
   options: TextBatchOptions & {
-    readonly corrupt?: { readonly apply: Corruption; readonly random: RandomStream };
+    readonly corrupt?:
+      | { readonly apply: Corruption; readonly random: RandomStream }
+      | undefined;
   },
 ): TextBatch[] {
   const { corrupt } = options;

@@ -1,24 +1,24 @@
 /**
- * Beam search: of all continuations of the best few beginnings, the best few are kept. A text's score
- * is its log-probability over its length, the end token included, to the power of `lengthPenalty`, as
- * transformers counts it.
+ * Beam search: each step extends the best few unfinished texts by all tokens, and keeps the best few of
+ * the results. The score of a text is its log-probability divided by its length, the end token included,
+ * to the power of `lengthPenalty`, as in transformers.
  */
 
 /** Options of {@linkcode beamSearch}. */
 export interface BeamOptions {
-  /** Texts at the beginning. */
+  /** The number of texts that are searched side by side. */
   readonly batch: number;
-  /** Beginnings to keep. */
+  /** The number of beams of each text. */
   readonly beams: number;
-  /** Tokens at most, the end token included. */
+  /** Tokens of a text at most, the end token included. */
   readonly maxTokens: number;
   /** The token that ends a text. */
   readonly endId: number;
   /** Above 0, longer texts score better. @default 1 */
-  readonly lengthPenalty?: number;
+  readonly lengthPenalty?: number | undefined;
 }
 
-/** One beginning. */
+/** An unfinished text. */
 interface Beam {
   readonly tokens: readonly number[];
   readonly logProbability: number;
@@ -26,20 +26,20 @@ interface Beam {
   readonly row: number;
 }
 
-/** A text with its score. */
-interface Ended {
+/** A finished text. */
+interface Finished {
   readonly tokens: readonly number[];
   readonly score: number;
 }
 
 /**
- * Searches.
+ * Searches for the likeliest texts.
  *
- * @param options Sizes.
- * @param begin Gives the logits of the first token, for every text and beam: [batch * beams, V].
- * @param advance Moves the model's rows (row i becomes what `rows[i]` was), says a token in each, and
- * gives the logits after it.
- * @returns The best text of each, without the end token.
+ * @param options The sizes.
+ * @param begin Returns the logits of the first token, for every text and beam: [batch * beams, V].
+ * @param advance Reorders the model's rows (row i becomes a copy of row `rows[i]`), appends a token to
+ * each, and returns the logits after it.
+ * @returns The best text of each search, without the end token.
  */
 export async function beamSearch(
   { batch, beams, maxTokens, endId, lengthPenalty = 1 }: BeamOptions,
@@ -52,14 +52,14 @@ export async function beamSearch(
     { length: batch },
     (_, text) => [{ tokens: [], logProbability: 0, row: text * beams }],
   );
-  const ended: Ended[][] = Array.from({ length: batch }, () => []);
-  const closed = new Set<number>();
+  const finished: Finished[][] = Array.from({ length: batch }, () => []);
+  const closed = new Set<number>(); // searches that no running beam can improve
   let logits = await begin();
   for (let length = 1; length <= maxTokens; length++) {
     const size = logits.length / (batch * beams);
-    running = running.map((beginnings, text) => {
-      if (closed.has(text)) return beginnings;
-      const candidates = beginnings
+    running = running.map((current, text) => {
+      if (closed.has(text)) return current;
+      const candidates = current
         .flatMap((beam) =>
           likeliest(beam, logits.subarray(beam.row * size, (beam.row + 1) * size), 2 * beams)
         )
@@ -68,45 +68,43 @@ export async function beamSearch(
       const kept: Beam[] = [];
       candidates.forEach(({ tokens, logProbability, row }, rank) => {
         if (tokens.at(-1) === endId) {
-          // One that ends but is not among the best would take the place of one that goes on.
+          // A text that ends without being among the best `beams` candidates is dropped.
           if (rank >= beams) return;
-          ended[text]!.push({
-            tokens: tokens.slice(0, -1),
-            score: scoreOf(logProbability, length),
-          });
+          const score = scoreOf(logProbability, length);
+          finished[text]!.push({ tokens: tokens.slice(0, -1), score });
         } else if (kept.length < beams) kept.push({ tokens, logProbability, row });
       });
-      ended[text]!.sort((a, b) => b.score - a.score).splice(beams);
-      const worst = ended[text]!.length < beams ? -Infinity : ended[text]!.at(-1)!.score;
+      finished[text]!.sort((a, b) => b.score - a.score).splice(beams);
+      const worst = finished[text]!.length < beams ? -Infinity : finished[text]!.at(-1)!.score;
       const best = kept[0] === undefined ? -Infinity : scoreOf(kept[0].logProbability, length);
       if (worst >= best) closed.add(text);
       return kept;
     });
     if (closed.size === batch || length === maxTokens) break;
-    const rows = running.flatMap((beginnings, text) =>
-      Array.from({ length: beams }, (_, i) => beginnings[i]?.row ?? text * beams)
+    const rows = running.flatMap((current, text) =>
+      Array.from({ length: beams }, (_, i) => current[i]?.row ?? text * beams)
     );
     const tokens = Int32Array.from(
-      running.flatMap((beginnings) =>
-        Array.from({ length: beams }, (_, i) => beginnings[i]?.tokens.at(-1) ?? endId)
+      running.flatMap((current) =>
+        Array.from({ length: beams }, (_, i) => current[i]?.tokens.at(-1) ?? endId)
       ),
     );
     logits = await advance(rows, tokens);
-    running = running.map((beginnings, text) =>
-      beginnings.map((beam, i) => ({ ...beam, row: text * beams + i }))
+    running = running.map((current, text) =>
+      current.map((beam, i) => ({ ...beam, row: text * beams + i }))
     );
   }
-  return running.map((beginnings, text) => {
-    const cut = closed.has(text) ? [] : beginnings.map(({ tokens, logProbability }) => ({
+  return running.map((current, text) => {
+    const cut = closed.has(text) ? [] : current.map(({ tokens, logProbability }) => ({
       tokens,
       score: scoreOf(logProbability, tokens.length),
     }));
-    const all = [...ended[text]!, ...cut];
+    const all = [...finished[text]!, ...cut];
     return [...all.reduce((best, other) => other.score > best.score ? other : best).tokens];
   });
 }
 
-/** The likeliest continuations of a beginning. */
+/** The `count` likeliest continuations of a text by one token, from its logits [V]. */
 function likeliest(
   { tokens, logProbability, row }: Beam,
   logits: Float32Array,

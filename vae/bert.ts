@@ -3,12 +3,18 @@
  * transformers' BertModel.
  */
 import * as tf from "../engine/tf.ts";
+import { float32 } from "../engine/tree.ts";
 import { gelu } from "../nn/activations.ts";
 import { selfAttention } from "../nn/attention.ts";
 import { linear, normSpecs } from "../nn/layers.ts";
 import { layerNorm } from "../nn/layer_norm.ts";
 import { lookup } from "../nn/lookup.ts";
-import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
+import {
+  type HostParameters,
+  parameter,
+  type Parameters,
+  type ParameterSpecs,
+} from "../nn/parameters.ts";
 import { paddingBias } from "./attention_bias.ts";
 
 /** A BERT's sizes, named as in its config.json. */
@@ -23,7 +29,7 @@ export interface BertConfig {
   readonly numAttentionHeads: number;
   /** Features within the feed-forward parts. */
   readonly intermediateSize: number;
-  /** Positions there are embeddings for. */
+  /** The greatest length of a text: rows of the position embeddings. */
   readonly maxPositionEmbeddings: number;
   /** Kinds of segments. */
   readonly typeVocabSize: number;
@@ -46,8 +52,8 @@ export const BERT_BASE: BertConfig = {
   initializerRange: 0.02,
 };
 
-/** The parameters of a BERT: names, shapes and initial values. */
-export function bertSpecs(config: BertConfig): ParameterSpecs {
+/** The parameters of a BERT without its pooler: names, shapes and initial values. */
+export function bertEncoderSpecs(config: BertConfig): ParameterSpecs {
   const { hiddenSize: hidden, intermediateSize: inner, initializerRange: deviation } = config;
   const weight = (name: string, ...shape: number[]): ParameterSpecs => ({
     [`${name}.weight`]: { shape, initializer: { deviation } },
@@ -76,19 +82,36 @@ export function bertSpecs(config: BertConfig): ParameterSpecs {
     weight("embeddings.token_type_embeddings", config.typeVocabSize, hidden),
     normSpecs("embeddings.LayerNorm", hidden),
     ...layers,
-    dense("pooler.dense", hidden, hidden),
   );
 }
 
-/** What a BERT is applied to. */
+/** The parameters of a BERT with its pooler: those of {@linkcode bertEncoderSpecs}, and the pooler's. */
+export function bertSpecs(config: BertConfig): ParameterSpecs {
+  const { hiddenSize: hidden, initializerRange: deviation } = config;
+  return {
+    ...bertEncoderSpecs(config),
+    "pooler.dense.weight": { shape: [hidden, hidden], initializer: { deviation } },
+    "pooler.dense.bias": { shape: [hidden], initializer: { constant: 0 } },
+  };
+}
+
+/** A pooler of zeros, for checkpoints of encoders without one: transformers' BertModel expects it. */
+export function zeroPooler({ hiddenSize }: BertConfig): HostParameters {
+  return {
+    "pooler.dense.weight": float32(new Float32Array(hiddenSize ** 2), [hiddenSize, hiddenSize]),
+    "pooler.dense.bias": float32(new Float32Array(hiddenSize)),
+  };
+}
+
+/** The inputs of a BERT. */
 export interface BertInputs {
   /** Tokens [B, N], int32. */
   readonly inputIds: tf.Tensor2D;
   /** 1 for tokens, 0 for padding [B, N]; all are tokens by default. */
-  readonly attentionMask?: tf.Tensor2D;
+  readonly attentionMask?: tf.Tensor2D | undefined;
 }
 
-/** What a BERT gives. */
+/** The outputs of a BERT. */
 export interface BertOutputs {
   /** The last layer's features of each token [B, N, hidden]. */
   readonly lastHiddenState: tf.Tensor3D;
@@ -96,17 +119,24 @@ export interface BertOutputs {
   readonly poolerOutput: tf.Tensor2D;
 }
 
-/** Applies a BERT to texts of one segment each. */
-export function bert(
+/**
+ * The last hidden states of a BERT, for texts of one segment each.
+ *
+ * @param parameters As {@linkcode bertEncoderSpecs} names them.
+ * @returns [B, N, hidden]
+ */
+export function bertStates(
   parameters: Parameters,
   { inputIds, attentionMask }: BertInputs,
   config: BertConfig,
-): BertOutputs {
-  const [batch, length] = inputIds.shape;
+): tf.Tensor3D {
+  const [, length] = inputIds.shape;
   const { hiddenSize, numAttentionHeads: heads, layerNormEps: epsilon } = config;
   const table = (name: string) => parameter(parameters, `embeddings.${name}.weight`) as tf.Tensor2D;
   const norm = (name: string, x: tf.Tensor) => layerNorm(parameters, name, x, { epsilon });
-  const bias = attentionMask === undefined ? {} : { bias: paddingBias(attentionMask) };
+  const options = attentionMask === undefined
+    ? { heads }
+    : { heads, bias: paddingBias(attentionMask) };
 
   const positions = tf.slice(table("position_embeddings"), [0, 0], [length, hiddenSize]);
   const segment = tf.slice(table("token_type_embeddings"), [0, 0], [1, hiddenSize]);
@@ -116,8 +146,8 @@ export function bert(
     const name = `encoder.layer.${i}`;
     const part = (which: string) => `${name}.attention.self.${which}`;
     const parts = [part("query"), part("key"), part("value")] as const;
-    const heard = selfAttention(parameters, parts, h as tf.Tensor3D, { heads, ...bias });
-    const dense = linear(parameters, `${name}.attention.output.dense`, heard);
+    const attended = selfAttention(parameters, parts, h as tf.Tensor3D, options);
+    const dense = linear(parameters, `${name}.attention.output.dense`, attended);
     h = norm(`${name}.attention.output.LayerNorm`, tf.add(dense, h));
     const inner = gelu(linear(parameters, `${name}.intermediate.dense`, h));
     h = norm(
@@ -125,9 +155,23 @@ export function bert(
       tf.add(linear(parameters, `${name}.output.dense`, inner), h),
     );
   }
-  const first = tf.reshape(tf.slice(h, [0, 0, 0], [batch, 1, hiddenSize]), [batch, hiddenSize]);
+  return h as tf.Tensor3D;
+}
+
+/**
+ * Applies a BERT to texts of one segment each.
+ *
+ * @param parameters As {@linkcode bertSpecs} names them.
+ */
+export function bert(parameters: Parameters, inputs: BertInputs, config: BertConfig): BertOutputs {
+  const lastHiddenState = bertStates(parameters, inputs, config);
+  const [batch, , hidden] = lastHiddenState.shape;
+  const first = tf.reshape(tf.slice(lastHiddenState, [0, 0, 0], [batch, 1, hidden]), [
+    batch,
+    hidden,
+  ]);
   return {
-    lastHiddenState: h as tf.Tensor3D,
+    lastHiddenState,
     poolerOutput: tf.tanh(linear(parameters, "pooler.dense", first)) as tf.Tensor2D,
   };
 }

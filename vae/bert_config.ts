@@ -3,7 +3,7 @@ import type { JsonObject } from "../base/json.ts";
 import type { BertConfig } from "./bert.ts";
 import { modelConfigReader } from "./model_config.ts";
 
-/** The content of a BertModel's config.json. @param special Ids that transformers wants to know. */
+/** The content of a BertModel's config.json. */
 export function bertConfigToJson(
   config: BertConfig,
   { padId = 0, architecture = "BertModel" }: { padId?: number; architecture?: string } = {},
@@ -33,8 +33,8 @@ export function bertConfigToJson(
  * Reads a BERT's config.json. Keys that are missing have transformers' defaults.
  *
  * @param json The content.
- * @param source What messages call the file.
- * @throws {UserError} If a value is out of its range, or the model is of a kind that is not built here.
+ * @param source The file's name in messages.
+ * @throws {UserError} If a value is out of its range, or the model is of an unsupported kind.
  */
 export function bertConfigFromJson(json: JsonObject, source: string): BertConfig {
   const read = modelConfigReader(json, source);

@@ -25,7 +25,7 @@ export function maskedLmSpecs(config: BertConfig): ParameterSpecs {
 }
 
 /**
- * What stands at each position.
+ * Predicts the token at each position.
  *
  * @param parameters The head's and the encoder's `embeddings.word_embeddings.weight`.
  * @param hidden The encoder's last hidden state [B, N, hidden].

@@ -1,4 +1,4 @@
-/** Lengths that texts are padded to: few, so that few shapes are compiled, and close to the texts'. */
+/** Lengths that texts are padded to: few, so that few shapes are compiled, and close to the texts' own. */
 
 /** The most shapes that a training run may have. */
 export const MAX_BUCKETS = 6;
@@ -6,22 +6,22 @@ export const MAX_BUCKETS = 6;
 /** Options of {@linkcode bucketLengths}. */
 export interface BucketOptions {
   /** Buckets at most, 1 to {@linkcode MAX_BUCKETS}. @default {@linkcode MAX_BUCKETS} */
-  readonly maxBuckets?: number;
-  /** Lengths are multiples of this, except for `minimum`. @default 8 */
-  readonly multiple?: number;
-  /** The greatest length of a bucket, multiple or not, such as the positions there are. @default none */
-  readonly maximum?: number;
-  /** The least length of a bucket, such as the number of latents. @default `multiple`, or `maximum` if less */
-  readonly minimum?: number;
+  readonly maxBuckets?: number | undefined;
+  /** Lengths are multiples of this, except for `minimum` and `maximum`. @default 8 */
+  readonly multiple?: number | undefined;
+  /** The greatest length of a bucket, such as the model's number of positions. @default none */
+  readonly maximum?: number | undefined;
+  /** The least length of a bucket, such as the number of latents. @default min(multiple, maximum) */
+  readonly minimum?: number | undefined;
 }
 
 /**
- * The bucket lengths that leave the least padding: over all choices of at most `maxBuckets` multiples,
- * by dynamic programming on the texts' lengths.
+ * The bucket lengths that leave the least padding of all choices of at most `maxBuckets` multiples, found
+ * by dynamic programming.
  *
- * @param lengths How long the texts are, in tokens.
- * @returns Ascending lengths, the last of which holds the longest text.
- * @throws {RangeError} If there are no texts, or an option is no whole number in its range.
+ * @param lengths The lengths of the texts, in tokens.
+ * @returns Ascending lengths; the last one holds the longest text.
+ * @throws {RangeError} If there are no texts, or an option is not a whole number in its range.
  */
 export function bucketLengths(lengths: readonly number[], options: BucketOptions = {}): number[] {
   const { maxBuckets = MAX_BUCKETS, multiple = 8, maximum = Number.MAX_SAFE_INTEGER } = options;
@@ -42,9 +42,9 @@ export function bucketLengths(lengths: readonly number[], options: BucketOptions
     counts.set(size, (counts.get(size) ?? 0) + 1);
   }
   const sizes = [...counts.keys()].sort((a, b) => a - b);
-  const below = [0]; // texts in the first i sizes
+  const below = [0]; // the number of texts in the first i sizes
   for (const size of sizes) below.push(below.at(-1)! + counts.get(size)!);
-  // best[i]: the least tokens for the texts of the first i sizes, and the buckets that give them.
+  // best[i]: the least number of tokens for the texts of sizes 0 to i, and the buckets that give it.
   let best: { cost: number; buckets: number[] }[] = sizes.map((size, i) => ({
     cost: size * below[i + 1]!,
     buckets: [size],

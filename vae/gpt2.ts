@@ -17,7 +17,7 @@ import { causalBias } from "./attention_bias.ts";
 export interface Gpt2Config {
   /** Tokens of the vocabulary. */
   readonly vocabSize: number;
-  /** Positions there are embeddings for. */
+  /** The greatest length of a text: rows of the position embeddings. */
   readonly nPositions: number;
   /** Features of a token. */
   readonly nEmbd: number;
@@ -45,11 +45,11 @@ export const GPT2_SMALL: Gpt2Config = {
 /** The parameters of a GPT-2: names, shapes and initial values. */
 export function gpt2Specs(config: Gpt2Config): ParameterSpecs {
   const { nEmbd: width, nLayer, initializerRange: deviation } = config;
-  const conv1d = (name: string, features: number, out: number, spread = deviation) => ({
-    [`${name}.weight`]: { shape: [features, out], initializer: { deviation: spread } },
+  const conv1d = (name: string, features: number, out: number, ofWeight = deviation) => ({
+    [`${name}.weight`]: { shape: [features, out], initializer: { deviation: ofWeight } },
     [`${name}.bias`]: { shape: [out], initializer: { constant: 0 } },
   });
-  // Projections into the residual stream start smaller, by the number that are added up there.
+  // Projections into the residual stream start smaller, by the square root of their number.
   const residual = deviation / Math.sqrt(2 * nLayer);
   const layers = Array.from({ length: nLayer }, (_, i): ParameterSpecs => {
     const name = `transformer.h.${i}`;
@@ -74,25 +74,25 @@ export function gpt2Specs(config: Gpt2Config): ParameterSpecs {
 }
 
 /** A linear layer with its weight as [in, out]. */
-export function conv1d(parameters: Parameters, name: string, x: tf.Tensor): tf.Tensor {
+function conv1d(parameters: Parameters, name: string, x: tf.Tensor): tf.Tensor {
   const weight = parameter(parameters, `${name}.weight`) as tf.Tensor2D;
   return affine(x, weight, parameter(parameters, `${name}.bias`) as tf.Tensor1D);
 }
 
-/** How one layer hears other positions: queries, keys and values [B, N, width] to [B, N, width]. */
-export type Hearing = (
+/** The attention of one layer: queries, keys and values [B, N, width] to [B, N, width]. */
+export type LayerAttention = (
   q: tf.Tensor3D,
   k: tf.Tensor3D,
   v: tf.Tensor3D,
   layer: number,
 ) => tf.Tensor;
 
-/** The layers of a GPT-2 on embeddings [B, N, width] that hold their positions already. */
+/** Applies the layers of a GPT-2 to embeddings [B, N, width] that include positions. */
 export function gpt2Layers(
   parameters: Parameters,
   embeddings: tf.Tensor,
   config: Gpt2Config,
-  hear: Hearing,
+  attend: LayerAttention,
 ): tf.Tensor {
   const options = { epsilon: config.layerNormEpsilon };
   let h = embeddings;
@@ -104,7 +104,7 @@ export function gpt2Layers(
       layerNorm(parameters, `${name}.ln_1`, h, options),
     );
     const [q, k, v] = tf.split(projected, 3, -1) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
-    h = tf.add(h, conv1d(parameters, `${name}.attn.c_proj`, hear(q, k, v, i)));
+    h = tf.add(h, conv1d(parameters, `${name}.attn.c_proj`, attend(q, k, v, i)));
     const normed = layerNorm(parameters, `${name}.ln_2`, h, options);
     const inner = geluTanh(conv1d(parameters, `${name}.mlp.c_fc`, normed));
     h = tf.add(h, conv1d(parameters, `${name}.mlp.c_proj`, inner));
@@ -118,10 +118,10 @@ export function tokenTable(parameters: Parameters): tf.Tensor2D {
 }
 
 /**
- * A GPT-2's last hidden states.
+ * The last hidden states of a GPT-2.
  *
  * @param tokens [B, N], int32.
- * @param prefix Embeddings [B, P, width] put before the tokens' own.
+ * @param prefix Embeddings [B, P, width] before those of the tokens.
  * @returns [B, P + N, width]
  */
 export function gpt2States(
@@ -151,7 +151,7 @@ export function gpt2States(
  * Applies a GPT-2.
  *
  * @param tokens [B, N], int32.
- * @param prefix Embeddings [B, P, width] put before the tokens' own.
+ * @param prefix Embeddings [B, P, width] before those of the tokens.
  * @returns Logits [B, P + N, V].
  */
 export function gpt2(
@@ -168,11 +168,11 @@ export function gpt2(
 }
 
 /**
- * The mean cross-entropy of each token but the first, given those before it.
+ * The mean cross-entropy of each token given those before it, in nats. The first token has none.
  *
  * @param tokens [B, N], int32.
- * @param labels What is to be predicted [B, N], int32, with IGNORED_LABEL where nothing is; the tokens
- * themselves by default.
+ * @param labels The tokens to predict [B, N], int32, with IGNORED_LABEL at positions that do not count;
+ * by default the tokens themselves.
  */
 export function gpt2Loss(
   parameters: Parameters,
@@ -181,8 +181,8 @@ export function gpt2Loss(
   labels: tf.Tensor2D = tokens,
 ): tf.Scalar {
   const [batch, length] = tokens.shape;
-  // The last position predicts nothing. Ignoring it costs less than cutting it off the logits, which
-  // are the largest tensor of all: a copy in the forward pass, and one in the backward pass.
+  // The last position predicts nothing. Its label is ignored, since cutting it off the logits, the
+  // largest tensor of all, would copy them in the forward pass and in the backward pass.
   const last = tf.fill([batch, 1], IGNORED_LABEL, "int32");
   const next = tf.concat([tf.slice(labels, [0, 1], [batch, length - 1]), last as tf.Tensor2D], 1);
   const logits = tf.reshape(gpt2(parameters, tokens, config), [-1, config.vocabSize]);

@@ -32,8 +32,8 @@ export function gpt2ConfigToJson(
  * Reads a GPT-2's config.json. Keys that are missing have transformers' defaults.
  *
  * @param json The content.
- * @param source What messages call the file.
- * @throws {UserError} If a value is out of its range, or the model is of a kind that is not built here.
+ * @param source The file's name in messages.
+ * @throws {UserError} If a value is out of its range, or the model is of an unsupported kind.
  */
 export function gpt2ConfigFromJson(json: JsonObject, source: string): Gpt2Config {
   const read = modelConfigReader(json, source);
@@ -53,7 +53,6 @@ export function gpt2ConfigFromJson(json: JsonObject, source: string): Gpt2Config
     initializerRange: read.positive("initializer_range", 0.02),
   };
   read.divides("n_head", config.nHead, "n_embd", config.nEmbd);
-  const inner = json["n_inner"] ?? null;
-  if (inner !== null) read.only("n_inner", 4 * config.nEmbd);
+  if ((json["n_inner"] ?? null) !== null) read.only("n_inner", 4 * config.nEmbd);
   return config;
 }

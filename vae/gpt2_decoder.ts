@@ -1,4 +1,4 @@
-/** Decoding with a GPT-2 and a cache of keys and values. */
+/** Decoding with a GPT-2, token by token, with a cache of keys and values. */
 import type { Device, OnDevice } from "../engine/device.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../engine/tree.ts";
@@ -7,15 +7,15 @@ import { constants, type HostParameters, parameter, type Parameters } from "../n
 import { causalBias, MASKED } from "./attention_bias.ts";
 import { type Gpt2Config, gpt2Layers } from "./gpt2.ts";
 
-/** What has been heard so far, for each of B texts. A step writes to it. */
+/** Keys and values of all positions so far, of B texts. A step writes to it. */
 export interface DecoderCache {
-  /** Texts. */
+  /** B, the number of texts. */
   readonly batch: number;
-  /** Each layer's keys, each layer's values: [B, heads, capacity, size]. */
+  /** The keys of each layer: [B, heads, capacity, size]. */
   readonly keys: readonly HostArray[];
-  /** See keys. */
+  /** The values of each layer: [B, heads, capacity, size]. */
   readonly values: readonly HostArray[];
-  /** What hides the positions that are not there yet [capacity]. */
+  /** The mask that hides the positions that are still empty: [capacity]. */
   readonly bias: Float32Array<ArrayBuffer>;
   /** The next position. */
   position: number;
@@ -24,14 +24,18 @@ export interface DecoderCache {
 /** A GPT-2 ready to decode. */
 export interface Gpt2Decoder {
   /**
-   * Continues texts with the likeliest token, again and again.
+   * Continues texts greedily, with the likeliest token at each step.
    *
-   * @param starts What stands before [B, P, width], without positions; or the first tokens [B].
-   * @param count Tokens to make.
-   * @param options `endId`: the token after which a text is over; when all are, no more is computed.
-   * @returns [B, count], row by row; `endId` behind a text's end.
+   * @param starts Embeddings [B, P, width] without positions, or first tokens [B].
+   * @param count The number of tokens to generate.
+   * @param options `endId`: the token that ends a text. Decoding stops when all texts have ended.
+   * @returns [B, count], row by row, padded with `endId` after a text's end.
    */
-  greedy(starts: HostArray, count: number, options?: { endId?: number }): Promise<Int32Array>;
+  greedy(
+    starts: HostArray,
+    count: number,
+    options?: { endId?: number | undefined },
+  ): Promise<Int32Array>;
   /**
    * Begins texts.
    *
@@ -40,7 +44,7 @@ export interface Gpt2Decoder {
    */
   begin(starts: HostArray): Promise<{ cache: DecoderCache; logits: Float32Array }>;
   /**
-   * Says one more token of each text.
+   * Appends one token to each text.
    *
    * @param tokens [B]
    * @returns The logits of the token after it [B, V].
@@ -50,25 +54,28 @@ export interface Gpt2Decoder {
   dispose(): Promise<void>;
 }
 
+/** The inputs of the graph of one step. */
 type StepInputs = {
-  /** What is said [B, width], without its position. */
+  /** The embeddings of the newest tokens [B, width], without positions. */
   start: HostArray;
   /** The table of tokens [V, width]. */
   table: HostArray;
+  /** The position of the newest tokens [1]. */
   position: HostArray;
+  /** The cache's mask [1, 1, 1, capacity]. */
   bias: HostArray;
   keys: readonly HostArray[];
   values: readonly HostArray[];
 };
 
 /**
- * Compiles a GPT-2 for decoding. Its weights become constants of the graph, but for the table of tokens.
- * One graph serves every position: the cache has its full length from the start, on the host, and a mask
- * hides what is not there yet. A step hears the cache and its own key and value apart and gives only the
- * latter, which the host writes to their place, so that no step copies the cache. A prefix is heard all
- * at once.
+ * Compiles a GPT-2 for decoding. Its weights become constants of the graph, except for the table of
+ * tokens. One graph serves every position: the cache has its full length from the start, on the host,
+ * and a mask hides empty positions. A step attends to the cache and to its own key and value separately
+ * and returns only the latter, which the host writes to the cache, so that no step copies the cache. All
+ * positions of a prefix are computed together.
  *
- * @param capacity Positions that the cache has room for.
+ * @param capacity The number of positions that the cache has room for.
  */
 export function compileGpt2Decoder(
   device: Device,
@@ -76,128 +83,68 @@ export function compileGpt2Decoder(
   config: Gpt2Config,
   capacity: number,
 ): Gpt2Decoder {
-  const { nEmbd: width, nHead: heads, nLayer: layers } = config;
-  const size = width / heads;
-
-  /** One position of each text: logits [B, V], and its keys and values [2 layers, B, heads, size]. */
-  const hear = ({ start, table, position, bias, keys, values }: OnDevice<StepInputs>) => {
-    const weights = constants(parameters);
-    const batch = start.shape[0]!;
-    const place = tf.gather(parameter(weights, "transformer.wpe.weight"), position as tf.Tensor1D);
-    const added: tf.Tensor[] = [];
-    const embeddings = tf.reshape(tf.add(start, place), [batch, 1, width]);
-    const h = gpt2Layers(weights, embeddings, config, (q, k, v, layer) => {
-      const [query, key, value] = [tf.mul(q, 1 / Math.sqrt(size)), k, v]
-        .map((x) => tf.reshape(x, [batch, heads, 1, size])) as [tf.Tensor, tf.Tensor, tf.Tensor];
-      added.push(
-        tf.reshape(key, [1, batch, heads, size]),
-        tf.reshape(value, [1, batch, heads, size]),
-      );
-      const past = tf.add(tf.matMul(query, keys[layer]!, false, true), bias);
-      const now = tf.sum(tf.mul(query, key), -1, true); // [B, heads, 1, 1]
-      const heard = tf.softmax(tf.concat([past, now], -1));
-      const [ofPast, ofNow] = tf.split(heard, [capacity, 1], -1);
-      const sum = tf.add(tf.matMul(ofPast!, values[layer]!), tf.mul(ofNow!, value));
-      return tf.reshape(sum, [batch, 1, width]);
-    });
-    const logits = tf.matMul(tf.reshape(h, [batch, width]), table as tf.Tensor2D, false, true);
-    return { logits, added: tf.concat(added, 0) };
-  };
   const greedyStep = device.compile<StepInputs, { token: HostArray; added: HostArray }>(
     (inputs) => {
-      const { logits, added } = hear(inputs);
+      const { logits, added } = decodeStep(constants(parameters), inputs, config);
       return { token: tf.argMax(logits, 1), added };
     },
   );
-  const logitsStep = device.compile<StepInputs, { logits: HostArray; added: HostArray }>(hear);
+  const logitsStep = device.compile<StepInputs, { logits: HostArray; added: HostArray }>(
+    (inputs) => decodeStep(constants(parameters), inputs, config),
+  );
   const prefill = device.compile<{ embeddings: HostArray }, { added: HostArray }>(
     ({ embeddings }) => ({
       added: prefixKeysAndValues(constants(parameters), embeddings as tf.Tensor3D, config),
     }),
   );
-
-  /** Writes keys and values [2 layers, B, N, heads, size] to their places. */
-  const write = ({ keys, values, bias, batch, ...cache }: DecoderCache, added: HostArray) => {
-    const data = added.data as Float32Array;
-    const count = data.length / (2 * layers * batch * width);
-    let from = 0;
-    for (let layer = 0; layer < layers; layer++) {
-      for (const { data: target } of [keys[layer]!, values[layer]!]) {
-        for (let row = 0; row < batch; row++) {
-          for (let i = 0; i < count; i++) {
-            for (let head = 0; head < heads; head++, from += size) {
-              const place = (row * heads + head) * capacity + cache.position + i;
-              (target as Float32Array).set(data.subarray(from, from + size), place * size);
-            }
-          }
-        }
-      }
-    }
-    bias.fill(0, cache.position, cache.position + count);
-    return count;
-  };
-  // The table is not a constant, and tokens are looked up in it on the host: ONNX Runtime would hold it
-  // as it lies and as its products want it. For GPT-2 this takes 1.15 instead of 1.42 GB at the peak, and
-  // 1.1 times as long for one text, 1.2 times for 16.
+  // The table is an input, and the host looks tokens up in it: as a constant, ONNX Runtime would hold it
+  // twice, as it is and in the order that its matrix product needs. For GPT-2 this takes 1.15 instead of
+  // 1.42 GB at the peak, and 1.1 times the time for one text, 1.2 times for 16.
   const table = parameters["transformer.wte.weight"]!;
-  const embed = (tokens: HostArray) => {
-    const rows = new Float32Array(tokens.data.length * width);
-    tokens.data.forEach((id, row) =>
-      rows.set((table.data as Float32Array).subarray(id * width, (id + 1) * width), row * width)
-    );
-    return float32(rows, [tokens.data.length, width]);
-  };
   const inputsOf = ({ position, bias, keys, values }: DecoderCache, start: HostArray) => ({
-    ...{ start: start.shape.length === 1 ? embed(start) : start, table, keys, values },
+    start: start.shape.length === 1 ? embedTokens(table, start) : start,
+    table,
     position: int32([position]),
     bias: float32(bias, [1, 1, 1, capacity]),
+    keys,
+    values,
   });
 
-  /** A cache that has heard all but the last of what the texts start with, and that last. */
+  /** A cache with all positions of `starts` except for the last one, and that one [B, width] or [B]. */
   const open = async (starts: HostArray): Promise<{ cache: DecoderCache; last: HostArray }> => {
-    const batch = starts.shape[0]!;
-    const tables = () =>
-      Array.from(
-        { length: layers },
-        () => float32(new Float32Array(batch * capacity * width), [batch, heads, capacity, size]),
-      );
-    const cache: DecoderCache = {
-      ...{ batch, keys: tables(), values: tables(), position: 0 },
-      bias: new Float32Array(capacity).fill(MASKED),
-    };
+    const cache = emptyCache(starts.shape[0]!, config, capacity);
     if (starts.shape.length !== 3) return { cache, last: starts };
     const length = starts.shape[1]! - 1;
     if (length > 0) {
       const { added } = await prefill({ embeddings: columns(starts, 0, length) });
-      cache.position += write(cache, added);
+      append(cache, added);
     }
     const { data } = columns(starts, length, 1);
-    return { cache, last: float32(data as Float32Array, [batch, width]) };
+    return { cache, last: float32(data, [cache.batch, config.nEmbd]) };
   };
   const advance = async (cache: DecoderCache, start: HostArray) => {
     const { logits, added } = await logitsStep(inputsOf(cache, start));
-    cache.position += write(cache, added);
+    append(cache, added);
     return logits.data as Float32Array;
   };
-  const greedy = async (starts: HostArray, count: number, { endId }: { endId?: number } = {}) => {
-    const { cache, last } = await open(starts);
-    const { batch } = cache;
-    const tokens = new Int32Array(batch * count).fill(endId ?? 0);
-    const ended = new Set<number>();
-    let start = last;
-    for (let made = 0; made < count && ended.size < batch; made++) {
-      const { token, added } = await greedyStep(inputsOf(cache, start));
-      cache.position += write(cache, added);
-      token.data.forEach((id, row) => {
-        if (!ended.has(row)) tokens[row * count + made] = id;
-        if (id === endId) ended.add(row);
-      });
-      start = token;
-    }
-    return tokens;
-  };
   return {
-    greedy,
+    greedy: async (starts, count, { endId } = {}) => {
+      const { cache, last } = await open(starts);
+      const { batch } = cache;
+      const tokens = new Int32Array(batch * count).fill(endId ?? 0);
+      const ended = new Set<number>();
+      let start = last;
+      for (let length = 0; length < count && ended.size < batch; length++) {
+        const { token, added } = await greedyStep(inputsOf(cache, start));
+        append(cache, added);
+        token.data.forEach((id, row) => {
+          if (!ended.has(row)) tokens[row * count + length] = id;
+          if (id === endId) ended.add(row);
+        });
+        start = token;
+      }
+      return tokens;
+    },
     begin: async (starts) => {
       const { cache, last } = await open(starts);
       return { cache, logits: await advance(cache, last) };
@@ -209,7 +156,40 @@ export function compileGpt2Decoder(
   };
 }
 
-/** Keys and values [2 layers, B, N, width] of embeddings [B, N, width] that stand at the beginning. */
+/** One position of each text: logits [B, V], and its keys and values [2 layers, B, heads, size]. */
+function decodeStep(
+  weights: Parameters,
+  { start, table, position, bias, keys, values }: OnDevice<StepInputs>,
+  config: Gpt2Config,
+): { logits: tf.Tensor; added: tf.Tensor } {
+  const { nEmbd: width, nHead: heads } = config;
+  const batch = start.shape[0]!;
+  const capacity = bias.shape.at(-1)!;
+  const size = width / heads;
+  const place = tf.gather(parameter(weights, "transformer.wpe.weight"), position as tf.Tensor1D);
+  const added: tf.Tensor[] = [];
+  const embeddings = tf.reshape(tf.add(start, place), [batch, 1, width]);
+  const ofHeads = (x: tf.Tensor) => tf.reshape(x, [batch, heads, 1, size]);
+  const h = gpt2Layers(weights, embeddings, config, (q, k, v, layer) => {
+    const query = ofHeads(tf.mul(q, 1 / Math.sqrt(size)));
+    const key = ofHeads(k);
+    const value = ofHeads(v);
+    added.push(
+      tf.reshape(key, [1, batch, heads, size]),
+      tf.reshape(value, [1, batch, heads, size]),
+    );
+    const pastScores = tf.add(tf.matMul(query, keys[layer]!, false, true), bias);
+    const ownScore = tf.sum(tf.mul(query, key), -1, true); // [B, heads, 1, 1]
+    const attended = tf.softmax(tf.concat([pastScores, ownScore], -1));
+    const [past, own] = tf.split(attended, [capacity, 1], -1);
+    const sum = tf.add(tf.matMul(past!, values[layer]!), tf.mul(own!, value));
+    return tf.reshape(sum, [batch, 1, width]);
+  });
+  const logits = tf.matMul(tf.reshape(h, [batch, width]), table as tf.Tensor2D, false, true);
+  return { logits, added: tf.concat(added, 0) };
+}
+
+/** Keys and values [2 layers, B, N, width] of embeddings [B, N, width] at the first positions. */
 function prefixKeysAndValues(
   weights: Parameters,
   embeddings: tf.Tensor3D,
@@ -217,43 +197,101 @@ function prefixKeysAndValues(
 ): tf.Tensor {
   const [batch, length, width] = embeddings.shape;
   const table = parameter(weights, "transformer.wpe.weight") as tf.Tensor2D;
-  const places = tf.slice(table, [0, 0], [length, width]);
+  const positions = tf.slice(table, [0, 0], [length, width]);
   const bias = causalBias(length);
   const added: tf.Tensor[] = [];
-  gpt2Layers(weights, tf.add(embeddings, places), config, (q, k, v) => {
+  gpt2Layers(weights, tf.add(embeddings, positions), config, (q, k, v) => {
     added.push(...[k, v].map((x) => tf.reshape(x, [1, batch, length, width])));
     return attention(q, k, v, { heads: config.nHead, bias });
   });
   return tf.concat(added, 0);
 }
 
+function emptyCache(
+  batch: number,
+  { nLayer, nHead: heads, nEmbd: width }: Gpt2Config,
+  capacity: number,
+): DecoderCache {
+  const shape = [batch, heads, capacity, width / heads];
+  const layers = () =>
+    Array.from(
+      { length: nLayer },
+      () => float32(new Float32Array(batch * capacity * width), shape),
+    );
+  return {
+    batch,
+    keys: layers(),
+    values: layers(),
+    bias: new Float32Array(capacity).fill(MASKED),
+    position: 0,
+  };
+}
+
+/** Appends the keys and values of N positions [2 layers, B, N, heads, size] to a cache. */
+function append(cache: DecoderCache, { data }: HostArray): void {
+  const { batch, keys, values, bias, position } = cache;
+  const [, heads, capacity, size] = keys[0]!.shape as [number, number, number, number];
+  const count = data.length / (2 * keys.length * batch * heads * size);
+  let from = 0;
+  for (let layer = 0; layer < keys.length; layer++) {
+    for (const { data: target } of [keys[layer]!, values[layer]!]) {
+      for (let row = 0; row < batch; row++) {
+        for (let i = 0; i < count; i++) {
+          for (let head = 0; head < heads; head++, from += size) {
+            const place = (row * heads + head) * capacity + position + i;
+            target.set(data.subarray(from, from + size), place * size);
+          }
+        }
+      }
+    }
+  }
+  bias.fill(0, position, position + count);
+  cache.position += count;
+}
+
+/** The rows [B, width] of a table [V, width] for tokens [B]. */
+function embedTokens({ data, shape }: HostArray, tokens: HostArray): HostArray {
+  const width = shape[1]!;
+  const rows = new Float32Array(tokens.data.length * width);
+  tokens.data.forEach((id, row) =>
+    rows.set(data.subarray(id * width, (id + 1) * width), row * width)
+  );
+  return float32(rows, [tokens.data.length, width]);
+}
+
 /** The columns from `first` on of [B, P, width]: [B, count, width]. */
-function columns({ data, shape }: HostArray, first: number, count: number): HostArray {
+function columns(
+  { data, shape }: HostArray,
+  first: number,
+  count: number,
+): HostArray & { data: Float32Array } {
   const [batch, length, width] = shape as [number, number, number];
   const rows = new Float32Array(batch * count * width);
   for (let b = 0; b < batch; b++) {
     const from = (b * length + first) * width;
     rows.set(data.subarray(from, from + count * width), b * count * width);
   }
-  return float32(rows, [batch, count, width]);
+  return { dtype: "float32", shape: [batch, count, width], data: rows };
 }
 
 /**
- * Puts texts in another order, as beam search does: row i becomes what row `rows[i]` was. The new
- * cache shares no memory with the old one.
+ * Reorders texts, as beam search does: row i becomes a copy of row `rows[i]`. The new cache shares no
+ * memory with the old one.
  */
 export function reorderCache(cache: DecoderCache, rows: readonly number[]): DecoderCache {
-  const reorder = ({ data, shape }: HostArray) => {
-    const size = data.length / cache.batch;
-    const moved = new Float32Array(rows.length * size);
-    rows.forEach((row, i) => moved.set(data.subarray(row * size, (row + 1) * size), i * size));
-    return float32(moved, [rows.length, ...shape.slice(1)]);
-  };
   return {
     batch: rows.length,
-    keys: cache.keys.map(reorder),
-    values: cache.values.map(reorder),
+    keys: cache.keys.map((layer) => takeRows(layer, rows)),
+    values: cache.values.map((layer) => takeRows(layer, rows)),
     bias: cache.bias.slice(),
     position: cache.position,
   };
+}
+
+/** Rows of an array [B, ...], which may repeat: [rows.length, ...]. */
+export function takeRows({ data, shape }: HostArray, rows: readonly number[]): HostArray {
+  const size = data.length / shape[0]!;
+  const taken = new Float32Array(rows.length * size);
+  rows.forEach((row, i) => taken.set(data.subarray(row * size, (row + 1) * size), i * size));
+  return float32(taken, [rows.length, ...shape.slice(1)]);
 }

@@ -1,19 +1,17 @@
-/** Sequences that a GPT-2 continues, side by side: all of a text, or an answer after its question. */
-import { batcher } from "../datasets/batches.ts";
+/** Batches for a GPT-2 that learns whole texts, or answers that follow questions. */
 import { type HostArray, int32 } from "../engine/tree.ts";
 import { IGNORED_LABEL } from "../nn/cross_entropy.ts";
-import type { RandomStream } from "../nn/random.ts";
 import type { TextTokenizer } from "./tokenizer/tokenizer.ts";
 
-/** A sequence. */
+/** A sequence of tokens. */
 export interface LanguageExample {
   /** Its tokens, from the one that begins it to the one that ends it. */
   readonly ids: Int32Array;
-  /** How many of them, at the start, are given: the others are to be said. At least 1. */
+  /** The number of tokens at the start that are given, at least 1; the rest is predicted. */
   readonly given: number;
 }
 
-/** A text: the end token, the text, and the end token again. @param maxTokens The text is cut there. */
+/** A text between two end tokens. @param maxTokens The text is cut after this number of tokens. */
 export function textSequence(
   text: string,
   tokenizer: TextTokenizer,
@@ -24,41 +22,40 @@ export function textSequence(
   return { ids: Int32Array.of(end, ...ids, end), given: 1 };
 }
 
-/** A question as an answer follows it: [CLS], the question, [SEP]; end tokens where there are no such. */
+/** A question as [CLS], its tokens, [SEP]; with the end token if the vocabulary has no such token. */
 export function questionTokens(question: string, tokenizer: TextTokenizer): Int32Array {
   const ids = tokenizer.encode(question, { splitSpecialTokens: true });
-  const [before, after] = (["cls", "sep"] as const).map((role) =>
-    tokenizer.id(tokenizer.specialTokens[role] === undefined ? "eos" : role)
-  );
-  return Int32Array.of(before!, ...ids, after!);
+  const idOf = (role: "cls" | "sep") =>
+    tokenizer.id(tokenizer.specialTokens[role] === undefined ? "eos" : role);
+  return Int32Array.of(idOf("cls"), ...ids, idOf("sep"));
 }
 
-/** A question, its answer and the end token, of which only the answer is to be said. */
+/** A question, its answer and the end token. Only the answer and the end are predicted. */
 export function answerSequence(
   question: string,
   answer: string,
   tokenizer: TextTokenizer,
 ): LanguageExample {
-  const asked = questionTokens(question, tokenizer);
-  const said = tokenizer.encode(answer, { splitSpecialTokens: true });
-  return { ids: Int32Array.of(...asked, ...said, tokenizer.id("eos")), given: asked.length };
+  const given = questionTokens(question, tokenizer);
+  const predicted = tokenizer.encode(answer, { splitSpecialTokens: true });
+  return { ids: Int32Array.of(...given, ...predicted, tokenizer.id("eos")), given: given.length };
 }
 
-/** What {@linkcode languageBatch} gives. */
+/** A batch of sequences. */
 export interface LanguageBatch {
   /** [B, L], int32. */
   readonly tokens: HostArray;
-  /** What is to be predicted [B, L], int32: IGNORED_LABEL where it is given or padding. */
+  /** The tokens to predict [B, L], int32; IGNORED_LABEL at tokens that are given or padding. */
   readonly labels: HostArray;
-  /** For indexing as an object of arrays. */
+  /** Makes a batch a record of arrays. */
   readonly [name: string]: HostArray;
 }
 
 /**
- * Sequences padded to the shortest of some lengths that holds them all.
+ * Pads sequences to the least of some lengths that holds them all.
  *
  * @param lengths Ascending: see buckets.ts.
- * @param padId What padding is; no prediction sees it.
+ * @param padId The token of padding, which no prediction depends on.
  * @throws {RangeError} If a sequence is longer than the last length.
  */
 export function languageBatch(
@@ -79,16 +76,16 @@ export function languageBatch(
   return { tokens: int32(tokens, shape), labels: int32(labels, shape) };
 }
 
-/** The batches of training, a pure function of the step: every sequence once an epoch. */
+/**
+ * The batches of training, a function of the step.
+ *
+ * @param indicesAt The indices of each step's examples, such as `batcher` of datasets/batches.ts returns.
+ * @param options `lengths` and `padId` of {@linkcode languageBatch}.
+ */
 export function languageBatches(
   examples: readonly LanguageExample[],
-  { batchSize, random, lengths, padId }: {
-    readonly batchSize: number;
-    readonly random: RandomStream;
-    readonly lengths: readonly number[];
-    readonly padId: number;
-  },
+  indicesAt: (step: number) => Iterable<number>,
+  { lengths, padId }: { readonly lengths: readonly number[]; readonly padId: number },
 ): (step: number) => LanguageBatch {
-  const indicesAt = batcher({ size: examples.length, batchSize, random });
   return (step) => languageBatch(Array.from(indicesAt(step), (i) => examples[i]!), lengths, padId);
 }

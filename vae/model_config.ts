@@ -1,27 +1,27 @@
-/** Values of a model's config.json, checked. */
+/** Checked values from a model's config.json. */
 import { UserError } from "../base/errors.ts";
 import type { JsonObject, JsonValue } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
 
 /** Reads values; every method throws a UserError that names the file and the key. */
 export interface ModelConfigReader {
-  /** A whole number from 1 to 2^25: no embedding has so many rows. */
+  /** A whole number from 1 to 2^25, which no embedding's number of rows exceeds. */
   count(key: string, fallback: number): number;
-  /** A number of layers, from 1 to 1,000: each is many tensors to look for. */
+  /** A number of layers, from 1 to 1,000. */
   layers(key: string, fallback: number): number;
   /** A number above 0. */
   positive(key: string, fallback: number): number;
-  /** A number from 0 up. */
+  /** A number of at least 0. */
   notNegative(key: string, fallback: number): number;
   /** One of a few words. */
   choice<const C extends string>(key: string, choices: readonly C[]): C;
-  /** Refuses any value but one; a key that is missing has that value. */
+  /** Requires a value, which a missing key has by default. */
   only(key: string, value: JsonValue): void;
-  /** Refuses a number that does not divide another. */
+  /** Requires that a number divides another one. */
   divides(key: string, divisor: number, ofKey: string, number: number): void;
 }
 
-/** Makes a reader of a file's content. @param source What messages call the file. */
+/** Makes a reader of a file's content. @param source The file's name in messages. */
 export function modelConfigReader(json: JsonObject, source: string): ModelConfigReader {
   const fail = (key: string, value: JsonValue | undefined, wanted: string): never => {
     throw new UserError(`${source}: ${key} is ${quote(value ?? null)}, but must be ${wanted}`);

@@ -1,54 +1,36 @@
-/** BERT and GPT-2 with published weights, from a folder or from the hub, in transformers' files. */
-import { type HubOptions, openHubModel } from "../datasets/download/hub.ts";
+/** Reads BERT and GPT-2 with published weights from transformers' files. */
 import { UserError } from "../base/errors.ts";
+import type { FileReader } from "../base/files.ts";
 import { isJsonObject, parseJsonObject } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
 import { float32 } from "../engine/tree.ts";
 import type { HostTensor } from "../nn/host_tensor.ts";
 import { checkParameters, type HostParameters, type ParameterSpecs } from "../nn/parameters.ts";
 import { decodeSafetensors } from "../nn/safetensors.ts";
-import { type BertConfig, bertSpecs } from "./bert.ts";
+import { type BertConfig, bertEncoderSpecs } from "./bert.ts";
 import { bertConfigFromJson } from "./bert_config.ts";
 import { type MaskedLmParameters, maskedLmSpecs } from "./bert_masked_lm.ts";
 import { type Gpt2Config, gpt2Specs } from "./gpt2.ts";
 import { gpt2ConfigFromJson } from "./gpt2_config.ts";
-import { type FileReader, folderReader } from "./tokenizer/files.ts";
 
-/** Where a model's files are. */
+/** The files of a model, such as `openModelFiles` of datasets/download/hub.ts finds. */
 export interface ModelFiles {
-  /** What messages and records call it. */
+  /** The model's name in messages and records. */
   readonly name: string;
   /** Reads a file. */
   readonly read: FileReader;
 }
 
 /**
- * Finds a model.
+ * All tensors of a model: those of model.safetensors, or of the files that model.safetensors.index.json
+ * names. 16-bit floats become 32-bit floats.
  *
- * @param reference A folder; or "owner/name", with "@revision" behind it or not, of the hub.
- * @throws {UserError} If it is neither, or the hub does not give it.
- */
-export async function openModelFiles(
-  reference: string,
-  options: HubOptions = {},
-): Promise<ModelFiles> {
-  const folder = reference.replace(/(?<=[^/])\/+$/, "");
-  const isFolder = await Deno.stat(folder).then(({ isDirectory }) => isDirectory, () => false);
-  return isFolder
-    ? { name: folder, read: folderReader(folder) }
-    : await openHubModel(reference, options);
-}
-
-/**
- * All tensors of a model: of model.safetensors, or of the files that model.safetensors.index.json names.
- * 16-bit floats are widened.
- *
- * @throws {UserError} If there are none, or a file is damaged or lacks a tensor that the index promises.
+ * @throws {UserError} If there are none, or a file is damaged or lacks a tensor of the index.
  */
 export async function readModelTensors({ name, read }: ModelFiles): Promise<HostParameters> {
   const tensorsOf = async (file: string) => {
     const bytes = await read(file);
-    if (bytes === undefined) throw new UserError(`${name} holds no ${file}, which its index names`);
+    if (bytes === undefined) throw new UserError(`${name} has no ${file}, which its index names`);
     return decodeSafetensors(bytes, `${name}/${file}`).tensors;
   };
   const single = await read("model.safetensors");
@@ -59,7 +41,7 @@ export async function readModelTensors({ name, read }: ModelFiles): Promise<Host
   const index = await read(indexName);
   if (index === undefined) {
     throw new UserError(
-      `${name} holds no model.safetensors: save the model as safetensors (save_pretrained does)`,
+      `${name} has no model.safetensors: save the model as safetensors (save_pretrained does)`,
     );
   }
   const source = `${name}/${indexName}`;
@@ -68,7 +50,9 @@ export async function readModelTensors({ name, read }: ModelFiles): Promise<Host
   const found = new Map<string, HostTensor>();
   for (const file of new Set(Object.values(map))) {
     if (typeof file !== "string" || !/^[\w-][\w.-]*\.safetensors$/.test(file)) {
-      throw new UserError(`${source} names ${quote(file)}, which is no safetensors file beside it`);
+      throw new UserError(
+        `${source} names ${quote(file)}, which is not a safetensors file beside it`,
+      );
     }
     for (const [key, tensor] of await tensorsOf(file)) {
       if (map[key] === file) found.set(key, tensor);
@@ -77,34 +61,31 @@ export async function readModelTensors({ name, read }: ModelFiles): Promise<Host
   const missing = Object.keys(map).find((key) => !found.has(key));
   if (missing !== undefined) {
     throw new UserError(
-      `${source} promises the tensor ${quote(missing)}, which ${map[missing]} lacks`,
+      `${source} lists the tensor ${quote(missing)}, which ${map[missing]} lacks`,
     );
   }
   return toParameters(found);
 }
 
 function toParameters(tensors: ReadonlyMap<string, HostTensor>): HostParameters {
+  const widened = (data: HostTensor["data"]) =>
+    data instanceof Float32Array ? data : Float32Array.from(data, Number);
   return Object.fromEntries(
-    [...tensors].map((
-      [key, { data, shape }],
-    ) => [
-      key,
-      float32(data instanceof Float32Array ? data : Float32Array.from(data, Number), shape),
-    ]),
+    [...tensors].map(([key, { data, shape }]) => [key, float32(widened(data), shape)]),
   );
 }
 
 async function configOf({ name, read }: ModelFiles) {
   const bytes = await read("config.json");
-  if (bytes === undefined) throw new UserError(`${name} holds no config.json: it is no model`);
+  if (bytes === undefined) throw new UserError(`${name} has no config.json: it is not a model`);
   const source = `${name}/config.json`;
   return { json: parseJsonObject(new TextDecoder().decode(bytes), source), source };
 }
 
-/** The tensors that `specs` names, checked; others belong to heads that are not used. */
+/** The tensors that `specs` names, checked. Others belong to heads that are not used. */
 function pick(all: HostParameters, specs: ParameterSpecs, name: string): HostParameters {
   const picked = Object.fromEntries(
-    Object.keys(specs).flatMap((key) => all[key] === undefined ? [] : [[key, all[key]]]),
+    Object.keys(specs).filter((key) => key in all).map((key) => [key, all[key]!]),
   );
   checkParameters(picked, specs, name);
   return picked;
@@ -114,17 +95,17 @@ function pick(all: HostParameters, specs: ParameterSpecs, name: string): HostPar
 export interface PretrainedBert {
   /** Its sizes. */
   readonly config: BertConfig;
-  /** The encoder, as {@linkcode bertSpecs} names it, without the pooler. */
+  /** The encoder, as {@linkcode bertEncoderSpecs} names it. */
   readonly parameters: HostParameters;
-  /** The head that was trained to predict masked tokens, where the files have it. */
+  /** The head that was trained to predict masked tokens, if the files have one. */
   readonly head: MaskedLmParameters | undefined;
 }
 
 /**
- * Loads a BERT: of BertModel's names, or of those of a model with a head, whose encoder is under `bert.`;
- * TensorFlow's names for scale and shift, gamma and beta, are known as well.
+ * Loads a BERT with the names of BertModel, or of a model with a head, whose encoder is under `bert.`.
+ * TensorFlow's names for scale and shift, gamma and beta, are read as well.
  *
- * @throws {UserError} If files are missing or damaged, or a tensor does not fit; names it.
+ * @throws {UserError} If files are missing or damaged, or a tensor does not fit. The message names it.
  */
 export async function loadBert(files: ModelFiles): Promise<PretrainedBert> {
   const { json, source } = await configOf(files);
@@ -136,21 +117,18 @@ export async function loadBert(files: ModelFiles): Promise<PretrainedBert> {
       tensor,
     ]),
   );
-  const specs = Object.fromEntries(
-    Object.entries(bertSpecs(config)).filter(([key]) => !key.startsWith("pooler.")),
-  );
   const hasHead = all["cls.predictions.transform.dense.weight"] !== undefined;
   return {
     config,
-    parameters: pick(all, specs, files.name),
+    parameters: pick(all, bertEncoderSpecs(config), files.name),
     head: hasHead ? pick(all, maskedLmSpecs(config), files.name) : undefined,
   };
 }
 
 /**
- * Loads a GPT-2: of GPT2LMHeadModel's names, or of GPT2Model's, which lack `transformer.`.
+ * Loads a GPT-2 with the names of GPT2LMHeadModel, or of GPT2Model, which lack `transformer.`.
  *
- * @throws {UserError} If files are missing or damaged, or a tensor does not fit; names it.
+ * @throws {UserError} If files are missing or damaged, or a tensor does not fit. The message names it.
  */
 export async function loadGpt2(
   files: ModelFiles,
@@ -158,9 +136,10 @@ export async function loadGpt2(
   const { json, source } = await configOf(files);
   const config = gpt2ConfigFromJson(json, source);
   const all = Object.fromEntries(
-    Object.entries(await readModelTensors(files)).map((
-      [key, tensor],
-    ) => [/^(transformer|lm_head)\./.test(key) ? key : `transformer.${key}`, tensor]),
+    Object.entries(await readModelTensors(files)).map(([key, tensor]) => [
+      /^(transformer|lm_head)\./.test(key) ? key : `transformer.${key}`,
+      tensor,
+    ]),
   );
   return { config, parameters: pick(all, gpt2Specs(config), files.name) };
 }

@@ -1,23 +1,23 @@
 /**
- * Texts of random tokens, which cannot be guessed but only copied: practice for a model of random
- * weights, whose decoder otherwise learns to guess first, and then has little left to learn latents by.
+ * Texts of random tokens, which a decoder can copy from latents but not guess. They are practice for an
+ * untrained model: its decoder would otherwise learn to guess first, and then ignore the latents.
  */
 import type { RandomStream } from "../nn/random.ts";
 import type { TextExample } from "./tokenizer/texts.ts";
 
 /** Options of {@linkcode randomTexts}. */
 export interface RandomTextOptions {
-  /** The share of texts to replace, in [0, 1]. */
+  /** The share of texts that are replaced, in [0, 1]. */
   readonly share: number;
-  /** The texts whose tokens' frequencies half of the random texts have; the other half have none. */
+  /** Half of the random texts have the token frequencies of these texts; the other half are uniform. */
   readonly examples: readonly TextExample[];
-  /** Ids are below this. */
+  /** The size of the vocabulary: ids are below it. */
   readonly vocabSize: number;
-  /** Ids that are never drawn. */
+  /** Ids that are never sampled. */
   readonly specialIds: ReadonlySet<number>;
 }
 
-/** Replaces one text by a random one of the same length, or leaves it. */
+/** Replaces a text by a random one of the same length, or returns it unchanged. */
 export type Replacement = (example: TextExample, random: RandomStream) => TextExample;
 
 /**

@@ -1,8 +1,8 @@
 /**
- * Latents by learned queries: k vectors attend to the encoder's states, however many these are. After the
- * Perceiver Resampler (Alayrac et al. 2022, arXiv:2204.14198, section 3.1.1) that LD4LG has between
- * encoder and latents (Lovelace et al. 2023, arXiv:2212.09462), with one block in place of several, whose
- * queries hear the states alone and not each other.
+ * Latents by learned queries: k vectors attend to the encoder's states. After the Perceiver Resampler
+ * (Alayrac et al. 2022, arXiv:2204.14198, section 3.1.1) that LD4LG has between encoder and latents
+ * (Lovelace et al. 2023, arXiv:2212.09462), with one block instead of several, and with queries that
+ * attend only to the states, not to each other.
  */
 import * as tf from "../engine/tf.ts";
 import { gelu } from "../nn/activations.ts";
@@ -14,18 +14,19 @@ import { paddingBias } from "./attention_bias.ts";
 
 /** Sizes of a resampler. */
 export interface ResamplerConfig {
-  /** k, how many vectors come out. */
+  /** k, the number of output vectors. */
   readonly latents: number;
-  /** Features of the states, of the queries and of what comes out. */
+  /** Features of the states, of the queries and of the output. */
   readonly width: number;
   /** Heads; they divide the features. */
   readonly heads: number;
 }
 
-/** A resampler's parameters, by `name`. */
+/** The parameters of a resampler, under the prefix `name`. */
 export function resamplerSpecs(name: string, { latents, width }: ResamplerConfig): ParameterSpecs {
   return {
-    // Small, so that what is heard outweighs them; what asks is normalised, and differs all the same.
+    // Small, so that the attended states outweigh them. The queries still differ, since they are
+    // normalised before attention.
     [`${name}.queries`]: { shape: [latents, width], initializer: { deviation: 0.02 } },
     ...normSpecs(`${name}.attention_norm`, width),
     ...linearSpecs(`${name}.query`, width, width),
@@ -39,10 +40,10 @@ export function resamplerSpecs(name: string, { latents, width }: ResamplerConfig
 }
 
 /**
- * What the queries find.
+ * Applies a resampler.
  *
- * @param states The encoder's [B, N, h].
- * @param mask 1 for tokens, 0 for padding, which is not heard [B, N].
+ * @param states The encoder's states [B, N, h].
+ * @param mask 1 for tokens, 0 for padding, which is hidden [B, N].
  * @returns [B, k, h]
  */
 export function resample(
@@ -56,13 +57,13 @@ export function resample(
   const queries = tf.tile(own, [batch, 1, 1]); // [B, k, h]
   const part = (layer: string, x: tf.Tensor) => linear(parameters, `${name}.${layer}`, x);
   const norm = (layer: string, x: tf.Tensor) => layerNorm(parameters, `${name}.${layer}`, x);
-  const heard = attention(
+  const attended = attention(
     part("query", norm("attention_norm", queries)) as tf.Tensor3D,
     part("key", states) as tf.Tensor3D,
     part("value", states) as tf.Tensor3D,
     { heads, bias: paddingBias(mask) },
   );
-  const x = tf.add(queries, part("output", heard));
+  const x = tf.add(queries, part("output", attended));
   const inner = gelu(part("inner", norm("inner_norm", x)));
   return tf.add(x, part("outer", inner)) as tf.Tensor3D;
 }

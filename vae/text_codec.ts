@@ -1,5 +1,5 @@
-/** Texts to latents and back, with the weights of a trained text VAE. */
-import type { Device, OnDevice } from "../engine/device.ts";
+/** Encodes texts into latents and decodes them, with the weights of a trained text VAE. */
+import type { Device } from "../engine/device.ts";
 import type * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import { constants, type HostParameters } from "../nn/parameters.ts";
@@ -10,27 +10,26 @@ import type { TextVaeConfig } from "./text_vae_config.ts";
 /** A text VAE ready for use. */
 export interface TextCodec {
   /**
-   * Texts as latents: their means.
+   * Encodes texts into the means of their latents.
    *
-   * @param inputs [CLS], the text, [SEP] and padding, and what is no padding, both [B, L], int32.
    * @returns [B, k, d]
    */
   encode(inputs: EncodedInputs): Promise<HostArray>;
   /**
-   * Says what latents mean.
+   * Decodes latents into texts.
    *
    * @param latents [B, k, d]
-   * @param method One likeliest token after the other by default.
-   * @returns For each text its tokens, without the end token.
+   * @param method @default greedy
+   * @returns The tokens of each text, without the end token.
    */
   decode(latents: HostArray, method?: DecodingMethod): Promise<Int32Array[]>;
   /** Releases its graphs. */
   dispose(): Promise<void>;
 }
 
-/** What {@linkcode TextCodec.encode} takes. */
+/** The inputs of {@linkcode TextCodec.encode}. */
 export interface EncodedInputs {
-  /** [B, L], int32. */
+  /** [CLS], the text, [SEP] and padding [B, L], int32. */
   readonly inputIds: HostArray;
   /** 1 for tokens, 0 for padding [B, L], int32. */
   readonly attentionMask: HostArray;
@@ -59,7 +58,7 @@ export function compileTextCodec(
   );
   type Inputs = { inputIds: HostArray; attentionMask: HostArray };
   const encode = device.compile<Inputs, HostArray>(
-    ({ inputIds, attentionMask }: OnDevice<Inputs>) =>
+    ({ inputIds, attentionMask }) =>
       encodeLatents(constants(encoderWeights), {
         inputIds: inputIds as tf.Tensor2D,
         attentionMask: attentionMask as tf.Tensor2D,
@@ -78,7 +77,7 @@ export function compileTextCodec(
   };
 }
 
-/** Latents [B, k, d] with noise of a fixed deviation added. @param noise Standard normal, as many. */
+/** Adds noise of a fixed deviation to latents [B, k, d]. @param noise Standard normal [B * k * d]. */
 export function noisedLatents(
   { data, shape }: HostArray,
   noise: Float32Array,

@@ -1,9 +1,9 @@
 /**
- * The text VAE (PLANNER, Zhang et al. 2023, arXiv:2306.02531, section 3.1): BERT turns a text into k
- * latent vectors, GPT-2 reads them as a prefix of embeddings and says the text again.
+ * The text VAE (PLANNER, Zhang et al. 2023, arXiv:2306.02531, section 3.1): BERT encodes a text into k
+ * latent vectors; GPT-2 receives them as a prefix of embeddings and reconstructs the text.
  *
- * Parameters are those of transformers' BertModel under `encoder.`, of GPT2LMHeadModel under `decoder.`,
- * and what is between them under `vae.`: three linear layers, and the resampler if there is one.
+ * Parameters are those of transformers' BertModel under `encoder.` and of GPT2LMHeadModel under
+ * `decoder.`. Under `vae.` are the linear layers between them, and the resampler if there is one.
  */
 import * as tf from "../engine/tf.ts";
 import { attention } from "../nn/attention.ts";
@@ -11,12 +11,12 @@ import { linear, linearSpecs } from "../nn/layers.ts";
 import { lookup } from "../nn/lookup.ts";
 import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
 import { causalBias } from "./attention_bias.ts";
-import { bert, bertSpecs } from "./bert.ts";
+import { bertEncoderSpecs, bertStates } from "./bert.ts";
 import { gpt2Layers, gpt2Specs, tokenTable } from "./gpt2.ts";
 import { resample, type ResamplerConfig, resamplerSpecs } from "./resampler.ts";
 import { foldOf, prefixLength, type TextVaeConfig } from "./text_vae_config.ts";
 
-/** Parameters whose names begin with `prefix`, without it. */
+/** The parameters whose names begin with `prefix`, under their names without it. */
 export function partOf<Value>(
   parameters: Readonly<Record<string, Value>>,
   prefix: string,
@@ -28,7 +28,7 @@ export function partOf<Value>(
   );
 }
 
-/** Parameters with `prefix` put before their names: the inverse of {@linkcode partOf}. */
+/** Parameters under names with `prefix`: the inverse of {@linkcode partOf}. */
 export function underPrefix<Value>(
   parameters: Readonly<Record<string, Value>>,
   prefix: string,
@@ -38,20 +38,22 @@ export function underPrefix<Value>(
   );
 }
 
-/** The parameters of a text VAE. BERT's pooler is not among them: latents take its place. */
+/** The parameters of a text VAE. BERT's pooler is not among them, since latents replace it. */
 export function textVaeSpecs(config: TextVaeConfig): ParameterSpecs {
   const { encoder, decoder, latentWidth } = config;
   const fold = foldOf(config);
-  const encoderSpecs = Object.fromEntries(
-    Object.entries(bertSpecs(encoder)).filter(([name]) => !name.startsWith("pooler.")),
-  );
+  const width = fold * encoder.hiddenSize;
+  const resampler = config.latentSource === "resampler"
+    ? resamplerSpecs(RESAMPLER, resamplerOf(config))
+    : {};
+  const logVariance = config.latentKind === "kl"
+    ? linearSpecs("vae.log_variance", width, latentWidth)
+    : {};
   return {
-    ...underPrefix(encoderSpecs, "encoder."),
-    ...(config.latentSource === "resampler" ? resamplerSpecs(RESAMPLER, resamplerOf(config)) : {}),
-    ...linearSpecs("vae.mean", fold * encoder.hiddenSize, latentWidth),
-    ...(config.latentKind === "kl"
-      ? linearSpecs("vae.log_variance", fold * encoder.hiddenSize, latentWidth)
-      : {}),
+    ...underPrefix(bertEncoderSpecs(encoder), "encoder."),
+    ...resampler,
+    ...linearSpecs("vae.mean", width, latentWidth),
+    ...logVariance,
     ...linearSpecs("vae.adapter", latentWidth, fold * decoder.nEmbd),
     ...underPrefix(gpt2Specs(decoder), "decoder."),
   };
@@ -64,15 +66,15 @@ function resamplerOf({ latents, encoder }: TextVaeConfig): ResamplerConfig {
   return { latents, width: encoder.hiddenSize, heads: encoder.numAttentionHeads };
 }
 
-/** A text's latents. */
+/** The distribution of texts' latents. */
 export interface LatentDistribution {
   /** The mean [B, k, d]: within (-1, 1), or of length sqrt(d) for the kind `l2`. */
   readonly mean: tf.Tensor3D;
-  /** The logarithm of the variance [B, k, d]; for the kind `kl` only. */
+  /** The logarithm of the variance [B, k, d]; only for the kind `kl`. */
   readonly logVariance?: tf.Tensor3D;
 }
 
-/** What the encoder is applied to. */
+/** The inputs of the encoder. */
 export interface EncoderInputs {
   /** [CLS], the text, [SEP] and padding [B, N], int32. */
   readonly inputIds: tf.Tensor2D;
@@ -80,18 +82,13 @@ export interface EncoderInputs {
   readonly attentionMask: tf.Tensor2D;
 }
 
-/**
- * Encodes texts.
- *
- * @returns Latents; one encoding a step serves both the mean and the variance.
- */
+/** Encodes texts into the distribution of their latents. */
 export function encodeLatents(
   parameters: Parameters,
   { inputIds, attentionMask }: EncoderInputs,
   config: TextVaeConfig,
 ): LatentDistribution {
   const { encoder, latents, latentKind } = config;
-  const { hiddenSize } = encoder;
   const [batch] = inputIds.shape;
   let [ids, mask] = [inputIds, attentionMask];
   if (config.latentSource === "tokens") {
@@ -99,24 +96,17 @@ export function encodeLatents(
     ids = tf.concat([tf.tile(cls, [1, latents]), inputIds], 1) as tf.Tensor2D;
     mask = tf.concat([tf.onesLike(tf.tile(cls, [1, latents])), attentionMask], 1) as tf.Tensor2D;
   }
-  const pooler = {
-    "pooler.dense.weight": tf.zeros([hiddenSize, hiddenSize]),
-    "pooler.dense.bias": tf.zeros([hiddenSize]),
-  };
-  const { lastHiddenState } = bert(
-    { ...pooler, ...partOf(parameters, "encoder.") },
+  const states = bertStates(
+    partOf(parameters, "encoder."),
     { inputIds: ids, attentionMask: mask },
     encoder,
   );
-  const atFirst = () => tf.slice(lastHiddenState, [0, 0, 0], [batch, latents, hiddenSize]);
+  const atFirst = () => tf.slice(states, [0, 0, 0], [batch, latents, encoder.hiddenSize]);
   const readers = {
     first: atFirst,
     tokens: atFirst,
-    stretches: () => foldStretches(lastHiddenState, mask, config),
-    resampler: () => {
-      const heard = { states: lastHiddenState, mask };
-      return resample(parameters, RESAMPLER, heard, resamplerOf(config));
-    },
+    stretches: () => foldStretches(states, mask, config),
+    resampler: () => resample(parameters, RESAMPLER, { states, mask }, resamplerOf(config)),
   };
   const read = readers[config.latentSource](); // [B, k, fold * h]
   const raw = linear(parameters, "vae.mean", read) as tf.Tensor3D; // [B, k, d]
@@ -130,10 +120,10 @@ export function encodeLatents(
 }
 
 /**
- * The states of each stretch of the text in a row. Those of padding are zero, and so is what a shorter
- * batch lacks, so that a text's latents do not depend on the batch's length.
+ * Concatenates the states of each stretch of the text. States of padding are zero, and so are those
+ * beyond the end of a shorter batch, so that a text's latents do not depend on the batch's length.
  *
- * @param states [B, N, h], of which [CLS], the first, is left out.
+ * @param states [B, N, h]; the first, of [CLS], is left out.
  * @param mask 1 for tokens, 0 for padding [B, N].
  * @returns [B, k, stretch * h]
  */
@@ -153,7 +143,7 @@ function foldStretches(
 }
 
 /**
- * The decoder's logits of each token, given those before it and the latents.
+ * The decoder's logits of each token given the latents and the tokens before it.
  *
  * @param latents [B, k, d]
  * @param tokens The end token, then the text [B, L], int32.
@@ -184,7 +174,7 @@ export function decodeLogits(
     decoder,
     (q, k, v) => attention(q, k, v, { heads: decoder.nHead, bias }),
   ) as tf.Tensor3D;
-  // Nothing is predicted at the prefix: its logits would cost as much as the text's.
+  // The prefix predicts nothing, and its logits would cost as much time as the text's.
   const read = tf.slice(h, [0, positions - length, 0], [batch, length, width]);
   const logits = tf.matMul(
     tf.reshape(read, [batch * length, width]) as tf.Tensor2D,
@@ -195,7 +185,7 @@ export function decodeLogits(
   return tf.reshape(logits, [batch, length, decoder.vocabSize]);
 }
 
-/** Latents [B, k, d] as the decoder's first embeddings [B, k * fold, width]. */
+/** The decoder's first embeddings [B, k * fold, width], from latents [B, k, d]. */
 export function latentPrefix(
   parameters: Parameters,
   latents: tf.Tensor3D,

@@ -1,21 +1,21 @@
-/** Sizes and kinds of a text VAE. */
+/** The configuration of a text VAE. */
 import { usageError } from "../base/errors.ts";
 import type { BertConfig } from "./bert.ts";
 import type { Gpt2Config } from "./gpt2.ts";
 
 /**
- * What a latent is. `kl`: a Gaussian whose divergence from the standard normal is part of the loss
- * (PLANNER, Zhang et al. 2023, section 3.1). `noise`: the mean, with noise of a fixed deviation added in
- * training. `l2`: the mean, normalised to length sqrt(d) (LD4LG, Lovelace et al. 2023).
+ * The kinds of latents. `kl`: a Gaussian whose divergence from the standard normal is part of the loss
+ * (PLANNER, Zhang et al. 2023, section 3.1). `noise`: a mean; training adds noise of a fixed deviation.
+ * `l2`: a mean that is normalised to length sqrt(d) (LD4LG, Lovelace et al. 2023).
  */
 export const LATENT_KINDS = ["kl", "noise", "l2"] as const;
 
 /**
- * Where the latents are read. `first`: at the encoder's first k positions, which hold the text
- * (PLANNER). `tokens`: at its first k positions, which hold k [CLS] tokens put before the text.
- * `stretches`: latent j is a linear layer of all states in the j-th of k equal stretches of the text,
- * and the decoder reads it as one embedding a token of the stretch, as image models fold patches.
- * `resampler`: k learned queries attend to all states (LD4LG): see vae/resampler.ts.
+ * The encoder states that latents are made from. `first`: those of the first k positions, which hold the
+ * text (PLANNER). `tokens`: those of k [CLS] tokens that are put before the text. `stretches`: latent j is
+ * a linear layer of all states in the j-th of k equal stretches of the text, and becomes one embedding of
+ * the decoder for each token of the stretch, as image models fold patches. `resampler`: k learned queries
+ * attend to all states (LD4LG): see vae/resampler.ts.
  */
 export const LATENT_SOURCES = ["first", "tokens", "stretches", "resampler"] as const;
 
@@ -25,43 +25,43 @@ export interface TextVaeConfig {
   readonly encoder: BertConfig;
   /** The decoder. */
   readonly decoder: Gpt2Config;
-  /** Latent vectors a text: k. */
+  /** Latent vectors per text: k. */
   readonly latents: number;
   /** Width of a latent vector: d. */
   readonly latentWidth: number;
-  /** Tokens of a text at most, special ones not counted. */
+  /** The greatest number of tokens of a text, without special ones. */
   readonly maxTokens: number;
-  /** What a latent is. */
+  /** The kind of latents. */
   readonly latentKind: typeof LATENT_KINDS[number];
-  /** Where the latents are read. */
+  /** The encoder states that latents are made from. */
   readonly latentSource: typeof LATENT_SOURCES[number];
-  /** Deviation of the noise on latents that the decoder has learned to hear. @default 0 */
-  readonly decoderNoise?: number;
+  /** The deviation of the noise on latents that the decoder was trained with. @default 0 */
+  readonly decoderNoise?: number | undefined;
 }
 
-/** Tokens of a text that are near one latent: what aligned position embeddings start from. */
+/** The number of tokens of a text per latent, which may be fractional. */
 export function stretchOf(
   { maxTokens, latents }: Pick<TextVaeConfig, "maxTokens" | "latents">,
 ): number {
   return maxTokens / latents;
 }
 
-/** Tokens whose states one latent is a linear layer of; 1 where it is read at one position. */
+/** The number of tokens whose states make one latent: 1, except for the source `stretches`. */
 export function foldOf(
   config: Pick<TextVaeConfig, "latentSource" | "maxTokens" | "latents">,
 ): number {
   return config.latentSource === "stretches" ? stretchOf(config) : 1;
 }
 
-/** Embeddings that the decoder reads before the text. */
+/** The number of the decoder's embeddings before the text. */
 export function prefixLength(config: TextVaeConfig): number {
   return config.latents * foldOf(config);
 }
 
-/** The positions that a batch's texts may be padded to, which both halves must have, and must be. */
+/** The greatest length that a batch may be padded to in both halves, and the least, if there is one. */
 export function batchPositions(
   config: TextVaeConfig,
-): { readonly maximum: number; readonly minimum?: number } {
+): { readonly maximum: number; readonly minimum: number | undefined } {
   const { encoder, decoder, latents, latentSource } = config;
   const before = latentSource === "tokens" ? latents : 0;
   return {
@@ -69,27 +69,36 @@ export function batchPositions(
       encoder.maxPositionEmbeddings - before,
       decoder.nPositions - prefixLength(config),
     ),
-    // Latents are read at the first positions, which have to be there.
-    ...(latentSource === "first" ? { minimum: latents } : {}),
+    // Latents are read at the first k positions, which must exist.
+    minimum: latentSource === "first" ? latents : undefined,
   };
 }
 
-/** Tokens that the encoder may be shown of a text, special ones not counted. */
+/** The greatest number of the encoder's tokens of a text, without special ones. */
 export function encoderTokens(config: TextVaeConfig): number {
   return batchPositions(config).maximum - 2;
 }
 
+/** The names of sizes in messages: those of the settings by which a person chooses them. */
+export interface SizeNames {
+  /** The name of {@linkcode TextVaeConfig.latents}. @default {"latents"} */
+  readonly latents?: string | undefined;
+  /** The name of {@linkcode TextVaeConfig.maxTokens}. @default {"maxTokens"} */
+  readonly maxTokens?: string | undefined;
+}
+
 /**
- * Checks that the parts fit each other.
+ * Checks that the sizes are consistent.
  *
- * @throws {UserError} Naming the sizes that do not.
+ * @throws {UserError} If they are not, with exit code 2. The message names them.
  */
-export function checkTextVaeConfig(config: TextVaeConfig): void {
+export function checkTextVaeConfig(config: TextVaeConfig, names: SizeNames = {}): void {
+  const { latents: latentsName = "latents", maxTokens: maxTokensName = "maxTokens" } = names;
   const { encoder, decoder, latents, maxTokens } = config;
   if (!Number.isInteger(foldOf(config))) {
     throw usageError(
       `${latents} latents cannot share ${maxTokens} tokens equally, which "stretches" needs: choose ` +
-        "--latents that divides --max-tokens.",
+        `${latentsName} that divides ${maxTokensName}.`,
     );
   }
   const before = config.latentSource === "tokens" ? latents : 0;
@@ -97,7 +106,7 @@ export function checkTextVaeConfig(config: TextVaeConfig): void {
   if (encoded > encoder.maxPositionEmbeddings) {
     throw usageError(
       `Texts of ${maxTokens} tokens take ${encoded} positions of the encoder, which has ` +
-        `${encoder.maxPositionEmbeddings}: lower --max-tokens or --latents.`,
+        `${encoder.maxPositionEmbeddings}: lower ${maxTokensName} or ${latentsName}.`,
     );
   }
   const prefix = prefixLength(config);
@@ -105,7 +114,7 @@ export function checkTextVaeConfig(config: TextVaeConfig): void {
   if (decoded > decoder.nPositions) {
     throw usageError(
       `A prefix of ${prefix} and texts of ${maxTokens} tokens take ${decoded} positions of the decoder, ` +
-        `which has ${decoder.nPositions}: lower --max-tokens or --latents.`,
+        `which has ${decoder.nPositions}: lower ${maxTokensName} or ${latentsName}.`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** The config.json of a text VAE's own part: what encoder and decoder do not know of each other. */
+/** The config.json of a text VAE: what the configs of its encoder and decoder do not contain. */
 import { inFile } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { modelConfigReader } from "./model_config.ts";
@@ -9,7 +9,7 @@ import {
   type TextVaeConfig,
 } from "./text_vae_config.ts";
 
-/** The content of the file. */
+/** The content of a text VAE's config.json. */
 export function textVaeToJson(config: TextVaeConfig): JsonObject {
   return {
     _class_name: "TextVae",
@@ -23,11 +23,11 @@ export function textVaeToJson(config: TextVaeConfig): JsonObject {
 }
 
 /**
- * Reads the file.
+ * Reads a text VAE's config.json.
  *
  * @param json The content.
  * @param parts The encoder and the decoder.
- * @param source What messages call the file.
+ * @param source The file's name in messages.
  * @throws {UserError} If a value is out of its range, or the parts do not fit each other.
  */
 export function textVaeFromJson(
@@ -46,6 +46,6 @@ export function textVaeFromJson(
     latentSource: read.choice("latent_source", LATENT_SOURCES),
     decoderNoise: read.notNegative("decoder_noise", 0),
   };
-  inFile(source, () => checkTextVaeConfig(config));
+  inFile(source, () => checkTextVaeConfig(config, { maxTokens: "max_tokens" }));
   return config;
 }

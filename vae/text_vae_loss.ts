@@ -1,11 +1,11 @@
-/** What a text VAE is trained to minimise. */
+/** The loss of a text VAE: reconstruction, and the divergence of its latents. */
 import * as tf from "../engine/tf.ts";
 import { crossEntropy } from "../nn/cross_entropy.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import { decodeLogits, encodeLatents, type LatentDistribution } from "./text_vae.ts";
 import type { TextVaeConfig } from "./text_vae_config.ts";
 
-/** A batch: see vae/batches.ts, with noise for the latents. */
+/** A batch (see vae/batches.ts), with noise for the latents. */
 export interface TextVaeBatch {
   /** The encoder's input [B, L], int32. */
   readonly inputIds: tf.Tensor2D;
@@ -13,32 +13,36 @@ export interface TextVaeBatch {
   readonly attentionMask: tf.Tensor2D;
   /** The decoder's input [B, L], int32. */
   readonly decoderInputIds: tf.Tensor2D;
-  /** What it is to say [B, L], int32. */
+  /** The tokens to predict [B, L], int32. */
   readonly labels: tf.Tensor2D;
   /** Standard normal noise [B, k, d]. */
   readonly noise: tf.Tensor3D;
   /**
-   * For a part of a batch: its tokens over those of an average part, a scalar. The mean of the parts'
-   * losses is then the whole batch's, whose reconstruction is a mean over tokens.
+   * If the batch is a part of a larger one: the number of its tokens divided by the mean number of tokens
+   * of a part, a scalar. The mean of the parts' losses is then the loss of the whole batch, whose
+   * reconstruction is a mean over tokens.
    */
-  readonly tokenShare?: tf.Scalar;
+  readonly tokenShare?: tf.Scalar | undefined;
 }
 
 /** Weights of the loss's parts. */
 export interface TextVaeLossOptions {
   /** The weight of the divergence, for the kind `kl`. @default 0 */
-  readonly beta?: number;
-  /** Nats that each of the d dimensions may cost for nothing (Kingma et al. 2016). @default 0 */
-  readonly freeBits?: number;
+  readonly beta?: number | undefined;
+  /**
+   * The least divergence in nats that each of the k d numbers counts with, so that less is not rewarded
+   * (free bits, Kingma et al. 2016). @default 0
+   */
+  readonly freeBits?: number | undefined;
   /** Deviation of the noise added to the mean, for the kinds `noise` and `l2`. @default 0 */
-  readonly noiseDeviation?: number;
+  readonly noiseDeviation?: number | undefined;
 }
 
 /**
- * The divergence of the latents from the standard normal, summed over k and d, mean over texts:
- * 1/2 sum(mu^2 + sigma^2 - 1 - log sigma^2).
+ * The Kullback-Leibler divergence of the latents from the standard normal, summed over k and d, and
+ * averaged over texts: 1/2 sum(mu^2 + sigma^2 - 1 - log sigma^2).
  *
- * @param freeBits At least this much is counted for each of the k d numbers, in the mean over texts.
+ * @param freeBits The least value in nats that each of the k d numbers counts with, after the average.
  */
 export function latentDivergence(
   { mean, logVariance }: Required<LatentDistribution>,
@@ -52,7 +56,7 @@ export function latentDivergence(
   return tf.sum(freeBits > 0 ? tf.maximum(perNumber, freeBits) : perNumber) as tf.Scalar;
 }
 
-/** Latents as the decoder sees them in training: with noise. */
+/** Latents with noise, as the decoder receives them in training [B, k, d]. */
 export function sampleLatents(
   { mean, logVariance }: LatentDistribution,
   noise: tf.Tensor3D,

@@ -1,30 +1,29 @@
-/** How the next token is chosen from its logits. */
+/** Sampling of the next token from its logits: temperature, top k, top p. */
 import type { RandomStream } from "../nn/random.ts";
 
-/** What is left of a distribution before a token is drawn from it. */
+/** How a distribution of tokens is changed before a token is sampled. */
 export interface TokenChoice {
-  /** Logits are divided by it: below 1 likely tokens become likelier. @default 1 */
-  readonly temperature?: number;
-  /** Only so many of the likeliest are left; 0 for all. @default 0 */
-  readonly topK?: number;
+  /** Logits are divided by it: below 1, likely tokens become more likely. @default 1 */
+  readonly temperature?: number | undefined;
+  /** Keeps only this number of the likeliest tokens; 0 keeps all. @default 0 */
+  readonly topK?: number | undefined;
   /**
-   * Only the likeliest are left whose probabilities add up to at least this, one at the least (nucleus
-   * sampling, Holtzman et al. 2020, arXiv:1904.09751). @default 1
+   * Keeps only the likeliest tokens, at least one, until their probabilities add up to at least this
+   * (nucleus sampling, Holtzman et al. 2020, arXiv:1904.09751). @default 1
    */
-  readonly topP?: number;
+  readonly topP?: number | undefined;
   /**
-   * A token that keeps the probability it has without the three: the end of a text. A low temperature
-   * would have it come too soon, where every next word is unlikely, since there are so many.
+   * A token whose probability the other options do not change: the end of a text. At a low temperature
+   * it would come too soon where no next word is likely, because there are so many.
    */
-  readonly keptId?: number;
+  readonly keptId?: number | undefined;
 }
 
 /**
- * The probabilities of tokens, in the order in which transformers applies the three: temperature, top k,
- * top p.
+ * The probabilities of tokens. The options are applied in transformers' order: temperature, top k, top p.
  *
  * @param logits [V]
- * @returns [V], 0 for tokens that are not left.
+ * @returns [V], 0 for tokens that are excluded.
  * @throws {RangeError} If an option is out of range.
  */
 export function tokenProbabilities(
@@ -43,7 +42,8 @@ export function tokenProbabilities(
   const weights = kept.map((id) => Math.exp((logits[id]! - highest) / temperature));
   const total = weights.reduce((a, b) => a + b, 0);
   const probabilities = new Float64Array(logits.length);
-  let [before, left] = [0, 0];
+  let before = 0; // probability of the tokens that are likelier
+  let left = 0; // weight of the tokens that are kept
   kept.forEach((id, i) => {
     if (before >= topP && i > 0) return;
     before += weights[i]! / total;
@@ -53,7 +53,7 @@ export function tokenProbabilities(
   return probabilities.map((weight) => weight / left);
 }
 
-/** The probabilities of the others are those that they have without it, times what it leaves. */
+/** Applies the options to all tokens but one, and scales these to the probability that it leaves. */
 function keepProbability(logits: Float32Array, id: number, choice: TokenChoice): Float64Array {
   const own = 1 / logits.reduce((sum, logit) => sum + Math.exp(logit - logits[id]!), 0);
   const others = logits.slice();
@@ -63,8 +63,13 @@ function keepProbability(logits: Float32Array, id: number, choice: TokenChoice):
   return probabilities;
 }
 
-/** Draws a token. @param logits [V] */
-export function drawToken(
+/**
+ * Samples a token.
+ *
+ * @param logits [V]
+ * @throws {RangeError} If an option is out of range.
+ */
+export function sampleToken(
   logits: Float32Array,
   choice: TokenChoice,
   random: RandomStream,
@@ -78,5 +83,5 @@ export function drawToken(
     rest -= probability;
     if (rest < 0) return id;
   }
-  return last; // the sum was a rounding error below 1
+  return last; // if rounding makes the sum less than 1
 }

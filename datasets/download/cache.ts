@@ -1,16 +1,16 @@
-/** Where downloaded data are kept between runs. */
+/** The folder that keeps downloaded data between runs. */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { granted } from "../../base/permissions.ts";
 
-/** What {@linkcode cacheDirectory} depends on; each has a default from the process. */
+/** The environment of {@linkcode cacheDirectory}, by default that of the process. */
 export interface CacheOptions {
   /** Reads an environment variable; one that may not be read counts as unset. */
-  readonly env?: (name: string) => string | undefined;
+  readonly env?: ((name: string) => string | undefined) | undefined;
   /** The operating system, as in `Deno.build.os`. */
-  readonly os?: typeof Deno.build.os;
+  readonly os?: typeof Deno.build.os | undefined;
   /** Whether a folder may be both read and written. */
-  readonly usable?: (folder: string) => boolean;
+  readonly usable?: ((folder: string) => boolean) | undefined;
 }
 
 function permittedEnv(variable: string): string | undefined {
@@ -23,7 +23,7 @@ function permittedFolder(path: string): boolean {
   return granted({ name: "read", path }) && granted({ name: "write", path });
 }
 
-/** The folder for caches that the platform's conventions name, where the environment tells it. */
+/** The platform's folder for caches, if the environment variables that determine it are set. */
 function platformCache(
   env: (name: string) => string | undefined,
   os: typeof Deno.build.os,
@@ -37,12 +37,12 @@ function platformCache(
 }
 
 /**
- * The folder that downloads are kept in: `NANODIFFUSION_CACHE` where it is set; otherwise
- * `nanodiffusion` in the platform's cache folder (`$XDG_CACHE_HOME` or `~/.cache`,
- * `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows); and where this process may not use that
- * one, `.cache` beside this project's own folders, which permission sets can name.
+ * The folder of downloads: `NANODIFFUSION_CACHE` if it is set; otherwise `nanodiffusion` in the platform's
+ * cache folder (`$XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on
+ * Windows); and `.cache` in this project's folder, which permission sets can name, if this process may not
+ * use the platform's.
  *
- * @returns The folder, which may not exist yet, or undefined where none may be used.
+ * @returns The folder, which may not exist yet, or undefined if none may be used.
  */
 export function cacheDirectory(
   { env = permittedEnv, os = Deno.build.os, usable = permittedFolder }: CacheOptions = {},

@@ -1,70 +1,99 @@
-/** Downloads: several mirrors, several tries, resumed, and kept only if their hash is right. */
+/** Downloads pinned files from mirrors, with retries; only files with the right hash are kept. */
 import type { RemoteFile } from "../dataset.ts";
 import { inspect, maxStoredBytes } from "./integrity.ts";
-import { type Network, systemNetwork } from "./network.ts";
+import { type Failure, type Network, systemNetwork, withRetries } from "./network.ts";
 import { discardPartial, finishPartial, partialPath, readProgress } from "./partial.ts";
-import { backoff } from "./retry.ts";
-import { transfer, TransferError } from "./transfer.ts";
+import { failureOf, transfer, TransferError } from "./transfer.ts";
 
 /** Options of {@linkcode downloader}. */
 export interface DownloadOptions {
   /** The network and the clock. @default {systemNetwork} */
-  readonly network?: Network;
-  /** Tries a mirror, for faults that may pass. @default {5} */
-  readonly tries?: number;
-  /** Milliseconds for the first sign of life, shared among a file's mirrors. @default {10_000} */
-  readonly contactTimeout?: number;
+  readonly network?: Network | undefined;
+  /** Attempts per mirror, for temporary faults. @default {5} */
+  readonly tries?: number | undefined;
+  /** Milliseconds for a first answer, shared by a file's mirrors. @default {10_000} */
+  readonly contactTimeout?: number | undefined;
   /** Milliseconds for an answer from a mirror that has answered before. @default {30_000} */
-  readonly answerTimeout?: number;
-  /** Milliseconds without 16 KiB of data that count as broken off. @default {30_000} */
-  readonly stallTimeout?: number;
-  /** The longest `Retry-After` that is waited for, in milliseconds. @default {60_000} */
-  readonly maxRetryAfter?: number;
-  /** Told in a line what is downloaded, and what is tried again and why. */
+  readonly answerTimeout?: number | undefined;
+  /** Milliseconds within which 16 KiB must arrive. @default {30_000} */
+  readonly stallTimeout?: number | undefined;
+  /** The longest `Retry-After` to wait for, in milliseconds. @default {60_000} */
+  readonly maxRetryAfter?: number | undefined;
+  /** Receives one line about each download, and about each retry with its reason. */
   readonly log?: ((line: string) => void) | undefined;
-  /** Told the file's name, its bytes so far and, where known, all of them. */
+  /** Receives the file's name, the number of bytes so far and, if known, the total. */
   readonly onProgress?:
     | ((name: string, received: number, total: number | undefined) => void)
     | undefined;
-  /** Stops at once; what has arrived is resumed by the next download. */
+  /** Stops the download at once; the next one resumes it. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A file that has been downloaded and is what it should be. */
+/** A file that has been downloaded and checked. */
 export interface Downloaded {
   /** The unpacked content. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The address that it came from. */
+  /** The address that it was downloaded from. */
   readonly address: string;
 }
 
-/** No mirror gave the file; the message says for each one why, on one line. */
+/** No mirror has the file; the message gives the reason of each, on one line. */
 export class DownloadError extends Error {}
 
 /**
- * Makes a function that downloads files, and remembers between files which hosts answer: one that
- * cannot be reached is asked once, so that without a network all is over within `contactTimeout`.
+ * Makes a function that downloads files. It remembers which hosts answer: a host that cannot be reached
+ * is tried once, so that without a network all files together take at most `contactTimeout`.
  *
- * @returns A function of the file and the path to put it at, as it was sent (packed), under its lock.
- * It throws {@linkcode DownloadError} where no mirror has the file; errors in writing go through.
+ * @returns A function of the file and of the path to write it to, as it was sent (packed). The caller
+ * holds the lock of that folder. It throws {@linkcode DownloadError} if no mirror has the file; errors in
+ * writing pass through.
  */
 export function downloader(
-  {
-    network = systemNetwork,
-    tries = 5,
-    contactTimeout = 10_000,
-    answerTimeout = 30_000,
-    stallTimeout = 30_000,
-    maxRetryAfter = 60_000,
-    log,
-    onProgress,
-    signal,
-  }: DownloadOptions = {},
+  options: DownloadOptions = {},
 ): (file: RemoteFile, target: string) => Promise<Downloaded> {
+  const { network = systemNetwork, tries = 5, log, onProgress, signal } = options;
+  const { contactTimeout = 10_000, answerTimeout = 30_000, stallTimeout = 30_000 } = options;
+  const { maxRetryAfter = 60_000 } = options;
   const answering = new Set<string>();
   const dead = new Set<string>();
 
-  /** The whole file from one mirror, or a clause that says why not. */
+  /** One attempt to download the whole file from one mirror. */
+  async function attempt(
+    file: RemoteFile,
+    target: string,
+    address: string,
+  ): Promise<Downloaded | Failure> {
+    const { host } = new URL(address);
+    const isResumed = await readProgress(target, address) !== undefined;
+    try {
+      await transfer(address, target, {
+        network,
+        maxBytes: maxStoredBytes(file),
+        answerTimeout: answering.has(host) ? answerTimeout : contactTimeout / file.addresses.length,
+        stallTimeout,
+        onProgress: (received, total) => onProgress?.(file.name, received, total),
+        signal,
+      });
+    } catch (error) {
+      if (!(error instanceof TransferError)) throw error;
+      if (error.answered) answering.add(host);
+      if (error.kind === "unreachable" && !answering.has(host)) dead.add(host);
+      return failureOf(error, error.kind !== "permanent" && !dead.has(host), maxRetryAfter);
+    }
+    answering.add(host);
+    const found = await inspect(await Deno.readFile(partialPath(target)), file);
+    if ("bytes" in found) {
+      await finishPartial(target);
+      return { bytes: found.bytes, address };
+    }
+    await discardPartial(target);
+    // Parts of different versions, or an early end, may be right the next time.
+    const mayPass = isResumed || found.fault === "truncated" || found.fault === "empty";
+    const problem = `refused what it sent: ${found.detail}`;
+    return { problem, retryAfter: mayPass ? 0 : undefined };
+  }
+
+  /** The whole file from one mirror, or a clause with the reason why it cannot be had. */
   async function fromMirror(
     file: RemoteFile,
     target: string,
@@ -74,51 +103,9 @@ export function downloader(
     if (!network.mayReach(address)) return `no permission to reach it (--allow-net=${host})`;
     if (dead.has(host)) return "could not be reached before";
     log?.(`${file.name}: downloading from ${host}`);
-    for (let attempt = 1;; attempt++) {
-      const resumed = await readProgress(target, address) !== undefined;
-      let problem: string;
-      let mayPass: boolean;
-      let wait = backoff(attempt, network.random());
-      try {
-        await transfer(address, target, {
-          network,
-          maxBytes: maxStoredBytes(file),
-          answerTimeout: answering.has(host)
-            ? answerTimeout
-            : contactTimeout / file.addresses.length,
-          stallTimeout,
-          onProgress: (received, total) => onProgress?.(file.name, received, total),
-          signal,
-        });
-        answering.add(host);
-        const found = await inspect(await Deno.readFile(partialPath(target)), file);
-        if ("bytes" in found) {
-          await finishPartial(target);
-          return { bytes: found.bytes, address };
-        }
-        await discardPartial(target);
-        problem = `refused what it sent: ${found.detail}`;
-        // Pieces that do not fit, or an end that nobody announced, can be better next time.
-        mayPass = resumed || found.fault === "truncated" || found.fault === "empty";
-      } catch (error) {
-        if (!(error instanceof TransferError)) throw error;
-        if (error.answered) answering.add(host);
-        if (error.kind === "unreachable" && !answering.has(host)) dead.add(host);
-        problem = error.message;
-        mayPass = error.kind !== "permanent" && !dead.has(host);
-        wait = Math.max(wait, error.retryAfter ?? 0);
-        if (error.retryAfter !== undefined && error.retryAfter > maxRetryAfter) {
-          return `${problem}; asks to come back in ${Math.ceil(error.retryAfter / 1000)} s`;
-        }
-      }
-      if (!mayPass) return problem;
-      if (attempt >= tries) return `${problem} (tried ${tries} times)`;
-      log?.(
-        `${file.name}: ${host}: ${problem}; trying again in ${(wait / 1000).toFixed(1)} s ` +
-          `(${attempt} of ${tries} tries)`,
-      );
-      await network.sleep(wait, signal);
-    }
+    const name = `${file.name}: ${host}`;
+    const retries = { name, tries, network, log, signal };
+    return await withRetries(() => attempt(file, target, address), retries);
   }
 
   return async (file, target) => {

@@ -1,27 +1,19 @@
-/** Pinned files in a folder. */
+/** Reads pinned files from a folder. */
 import { join } from "node:path";
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
-import type { Contents, Origin } from "../dataset.ts";
+import type { Contents } from "../dataset.ts";
 import { inspect, maxStoredBytes, type PinnedFile } from "./integrity.ts";
 
-/** What to do about a bad file, by where it lies. */
-export const REMEDY: Readonly<Record<Exclude<Origin, "network">, string>> = {
-  cache: "remove it, and it is downloaded again",
-  "data-dir": "put the right file there, or leave --data-dir out",
-  system: "reinstall its package, or name a folder with the right files by --data-dir",
-  sample: "restore it with `git checkout`",
-};
-
-/** What {@linkcode readFolder} finds. */
+/** The result of {@linkcode readFolder}. */
 export interface FolderContents {
-  /** The files that are there, unpacked and checked. */
+  /** The files that exist, unpacked and checked. */
   readonly contents: Contents;
-  /** The files that are not there. */
+  /** The files that do not exist. */
   readonly missing: readonly PinnedFile[];
 }
 
-/** The file's bytes as they are stored, or undefined where there is no such file. */
+/** The file's bytes as they are stored, or undefined if there is no such file. */
 async function readStored(
   path: string,
   pin: PinnedFile,
@@ -44,12 +36,12 @@ async function readStored(
 }
 
 /**
- * Reads the files that a folder has, under their own names or, unpacked, without the ".gz".
+ * Reads the files that exist in a folder, under their own names or, unpacked, without the ".gz".
  *
  * @param folder The folder, which need not exist.
  * @param pins The files to look for.
- * @param remedy What the user can do about a file that is wrong.
- * @throws {UserError} For a file that cannot be read or is not what it should be.
+ * @param remedy Advice for the message about a bad file.
+ * @throws {UserError} If a file cannot be read or has another content than its pin.
  */
 export async function readFolder(
   folder: string,

@@ -1,12 +1,12 @@
-/** gzip with a bound on what is unpacked, and packing that gives the same bytes at any time. */
+/** Unpacks gzip data up to a bound, and packs data reproducibly. */
 import { gunzipSync, gzipSync } from "node:zlib";
 
-/** What {@linkcode gunzip} gives: the bytes, or what is wrong with the packed ones. */
+/** The result of {@linkcode gunzip}: the bytes, or a fault of the packed ones. */
 export type Gunzipped =
   | { readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly fault: "truncated" | "oversized" | "damaged"; readonly detail: string };
 
-/** Whether the bytes begin as gzip data do (RFC 1952, section 2.3.1). */
+/** Whether the bytes begin with the identification of gzip data (RFC 1952, section 2.3.1). */
 export function isGzip(bytes: Uint8Array): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
@@ -16,11 +16,11 @@ function plain(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Unpacks gzip data, checking their checksum, and stops at `maxBytes`: a few kilobytes that would
- * unpack to gigabytes cost no more memory than honest data.
+ * Unpacks gzip data and verifies their checksum. It stops at `maxBytes`, so that a few kilobytes that
+ * would unpack to gigabytes take no more memory than valid data.
  *
  * @param packed The gzip data.
- * @param maxBytes The most bytes that may come out.
+ * @param maxBytes The greatest number of unpacked bytes.
  */
 export function gunzip(packed: Uint8Array<ArrayBuffer>, maxBytes: number): Gunzipped {
   try {
@@ -43,7 +43,7 @@ export function gunzip(packed: Uint8Array<ArrayBuffer>, maxBytes: number): Gunzi
 /** Packs bytes as gzip without a time, a name or an operating system in the header. */
 export function gzip(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const packed = plain(gzipSync(bytes, { level: 9 }));
-  packed.fill(0, 4, 8); // MTIME: not known
-  packed[9] = 255; // OS: not known
+  packed.fill(0, 4, 8); // MTIME: unknown
+  packed[9] = 255; // OS: unknown
   return packed;
 }

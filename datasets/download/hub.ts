@@ -1,12 +1,12 @@
 /**
- * Models from the Hugging Face hub. A revision is pinned to its commit, files are kept in the cache by
- * that commit, and what the hub says of size and hash is checked before a file gets its name there: so
- * what the cache holds is whole. `HF_ENDPOINT` names another server, `HF_TOKEN` gives access to what is
- * not public, and with `HF_HUB_OFFLINE=1` only the cache is asked.
+ * Opens models from a folder or from the Hugging Face hub. A revision of the hub is pinned to its commit,
+ * and the cache keeps files by that commit. A file gets its name in the cache only after its size and
+ * hash have been checked. `HF_ENDPOINT` names another server, `HF_TOKEN` gives access to models that are
+ * not public, and with `HF_HUB_OFFLINE=1` only the cache is used.
  */
 import { join } from "node:path";
 import { UserError } from "../../base/errors.ts";
-import { fileError } from "../../base/file_errors.ts";
+import { type FileReader, folderReader, readFileIfExists } from "../../base/files.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
 import { cacheDirectory } from "./cache.ts";
@@ -18,19 +18,19 @@ import { granted } from "../../base/permissions.ts";
 /** Options of {@linkcode openHubModel}. */
 export interface HubOptions {
   /** The server. @default {HF_ENDPOINT, or the public hub} */
-  readonly endpoint?: string;
+  readonly endpoint?: string | undefined;
   /** Gives access to models that are not public. @default {HF_TOKEN} */
-  readonly token?: string;
-  /** Ask the cache alone. @default {HF_HUB_OFFLINE} */
-  readonly offline?: boolean;
+  readonly token?: string | undefined;
+  /** Whether to use only the cache. @default {HF_HUB_OFFLINE} */
+  readonly offline?: boolean | undefined;
   /** The cache's folder. @default {cacheDirectory()} */
-  readonly cacheDir?: string;
+  readonly cacheDir?: string | undefined;
   /** The network and the clock. @default {systemNetwork} */
-  readonly network?: Network;
-  /** Tries a file, for faults that may pass. @default {5} */
-  readonly tries?: number;
-  /** Told in a line what is downloaded. */
-  readonly log?: (line: string) => void;
+  readonly network?: Network | undefined;
+  /** Attempts per file, for temporary faults. @default {5} */
+  readonly tries?: number | undefined;
+  /** Receives one line about each download, and about each retry. */
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** A model on the hub, at one commit. */
@@ -39,21 +39,24 @@ export interface HubModel {
   readonly name: string;
   /** The commit. */
   readonly commit: string;
-  /** Reads a file: undefined where the model has none of that name. */
+  /** Reads a file of the model: its bytes, or undefined if there is no such file. */
   read(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
-/** What the hub says of a file. */
+/** The size and hash of a file, as the hub lists them. */
 interface HubFile {
   readonly size: number | undefined;
-  /** The hash of a large file's content. */
+  /** The hash of the content of a large file. */
   readonly sha256: string | undefined;
-  /** Git's hash of another file, by which the commit knows it. */
+  /** Git's hash of a small file. */
   readonly blobId: string | undefined;
 }
 
-/** More than any file of a model that fits into memory, and any listing. */
-const [MAX_BYTES, MAX_LISTING] = [8e9, 4e6] as const;
+/** The greatest number of bytes of a file whose size is not listed. */
+const MAX_BYTES = 8e9;
+
+/** The greatest number of bytes of a listing. */
+const MAX_LISTING = 4e6;
 
 const NAME = /^(?:[\w-][\w.-]*\/)?[\w-][\w.-]*$/;
 const FILE = /^(?:[\w-][\w.-]*\/)*[\w-][\w.-]*$/;
@@ -64,12 +67,29 @@ function variable(name: string): string | undefined {
 }
 
 /**
- * Opens a model.
+ * Opens a model in a folder or on the hub.
  *
- * @param reference "owner/name" or "owner/name@revision", the revision a branch, tag or commit; "main"
- * if not given.
- * @throws {UserError} If the name is none, the hub refuses or cannot be reached, or offline nothing is in
- * the cache: the message says which and what to do.
+ * @param reference A folder, or a name as in {@linkcode openHubModel}.
+ * @returns The model's name, for messages and records, and a reader of its files.
+ * @throws {UserError} If it is neither, or the hub does not provide it.
+ */
+export async function openModelFiles(
+  reference: string,
+  options: HubOptions = {},
+): Promise<{ readonly name: string; readonly read: FileReader }> {
+  const folder = reference.replace(/(?<=[^/])\/+$/, "");
+  const isFolder = await Deno.stat(folder).then(({ isDirectory }) => isDirectory, () => false);
+  return isFolder
+    ? { name: folder, read: folderReader(folder) }
+    : await openHubModel(reference, options);
+}
+
+/**
+ * Opens a model on the hub.
+ *
+ * @param reference "owner/name" or "owner/name@revision": a branch, tag or commit, by default "main".
+ * @throws {UserError} If the name is invalid, the hub refuses or cannot be reached, or the cache has no
+ * such model while offline. The message contains advice.
  */
 export async function openHubModel(reference: string, options: HubOptions = {}): Promise<HubModel> {
   const [id = "", revision = "main", ...rest] = reference.split("@");
@@ -90,17 +110,16 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
     .replace(/\/+$/, "");
   if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? "")) {
     throw new UserError(
-      `${
-        quote(endpoint)
-      }, from HF_ENDPOINT, is no address of a hub: it must begin with https:// or http://`,
+      `${quote(endpoint)}, from HF_ENDPOINT, is no address of a hub: it must begin with ` +
+        "https:// or http://",
     );
   }
   const folder = join(cacheDir, "hub", id.replace("/", "--"));
   const fetchFile = hubFetcher({ ...options, token: options.token ?? variable("HF_TOKEN") });
   const listingPath = join(folder, `${revision.replaceAll("/", "--")}.json`);
   const api = `${endpoint}/api/models/${id}/revision/${encodeURIComponent(revision)}?blobs=true`;
-  let bytes = await readIfThere(listingPath);
-  // A commit never changes; where a branch or a tag points to is asked again.
+  let bytes = await readFileIfExists(listingPath);
+  // A commit never changes, but a branch or a tag may point to another one by now.
   if (bytes === undefined || (!offline && !/^[0-9a-f]{40}$/.test(revision))) {
     if (offline) throw notCached(id, listingPath);
     await fetchFile({
@@ -111,18 +130,19 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
       again: bytes !== undefined,
       check: (found) => Promise.resolve(listingFault(found)),
     });
-    bytes = await readIfThere(listingPath);
+    bytes = await readFileIfExists(listingPath);
   }
   const { commit, files } = parseListing(bytes!, listingPath);
   const name = `${id}@${commit.slice(0, 12)}`;
   return {
-    ...{ name, commit },
+    name,
+    commit,
     read: async (file) => {
       const known = files.get(file);
       if (known === undefined || !FILE.test(file) || file.includes("..")) return undefined;
       const path = join(folder, commit, file);
-      const there = await readIfThere(path);
-      if (there !== undefined) return there;
+      const cached = await readFileIfExists(path);
+      if (cached !== undefined) return cached;
       if (offline) throw notCached(`${name}: ${file}`, path);
       options.log?.(`${name}: downloading ${file}`);
       await fetchFile({
@@ -132,7 +152,7 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
         maxBytes: known.size ?? MAX_BYTES,
         check: (found) => faultOf(found, known),
       });
-      return await readIfThere(path);
+      return await readFileIfExists(path);
     },
   };
 }
@@ -140,7 +160,7 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
 function notCached(what: string, path: string): UserError {
   return new UserError(
     `${what} is not in the cache (${path}), and HF_HUB_OFFLINE forbids to fetch it: unset that, or ` +
-      "name a folder that holds the model",
+      "name a folder that contains the model",
   );
 }
 
@@ -151,7 +171,7 @@ function parseListing(
   const json: JsonObject = parseJsonObject(new TextDecoder().decode(bytes), source);
   const { sha, siblings } = json;
   if (typeof sha !== "string" || !/^[0-9a-f]{40}$/.test(sha) || !Array.isArray(siblings)) {
-    throw new UserError(`${source} is no listing of a model: remove it, and check HF_ENDPOINT`);
+    throw new UserError(`${source} is not a listing of a model: remove it, and check HF_ENDPOINT`);
   }
   const files = new Map<string, HubFile>();
   for (const entry of siblings) {
@@ -167,7 +187,7 @@ function parseListing(
   return { commit: sha, files };
 }
 
-/** What is wrong with a listing that was sent, before it is kept. */
+/** A clause about a fault of a listing, or undefined. */
 function listingFault(bytes: Uint8Array<ArrayBuffer>): string | undefined {
   try {
     parseListing(bytes, "the answer");
@@ -177,7 +197,7 @@ function listingFault(bytes: Uint8Array<ArrayBuffer>): string | undefined {
   }
 }
 
-/** Git's name of a file's content (git-hash-object). */
+/** Git's hash of a file's content (git-hash-object). */
 async function gitBlobId(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const head = new TextEncoder().encode(`blob ${bytes.length}\0`);
   const whole = new Uint8Array(head.length + bytes.length);
@@ -186,6 +206,7 @@ async function gitBlobId(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-1", whole)).toHex();
 }
 
+/** A clause about a fault of a file, or undefined. */
 async function faultOf(
   bytes: Uint8Array<ArrayBuffer>,
   { size, sha256, blobId }: HubFile,
@@ -196,15 +217,5 @@ async function faultOf(
   const other = sha256 !== undefined
     ? await sha256Hex(bytes) !== sha256
     : blobId !== undefined && await gitBlobId(bytes) !== blobId;
-  if (other) return "sent bytes with another hash than it says";
-  return undefined;
-}
-
-async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw fileError(error, `read ${path}`);
-  }
+  return other ? "sent bytes with another hash than it lists" : undefined;
 }

@@ -1,60 +1,58 @@
-/** Files of the Hugging Face hub into the cache, whole and checked or not at all. */
+/** Fetches files of the Hugging Face hub into the cache. Only complete, checked files get their names. */
 import { dirname } from "node:path";
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { fileExists, makeFolder } from "../../base/files.ts";
-import { withLock } from "./lock.ts";
-import { type Network, systemNetwork } from "./network.ts";
+import { withFileLock } from "../../base/file_lock.ts";
+import { type Failure, type Network, systemNetwork, withRetries } from "./network.ts";
 import { discardPartial, finishPartial, partialPath } from "./partial.ts";
-import { backoff } from "./retry.ts";
-import { transfer, TransferError } from "./transfer.ts";
+import { failureOf, transfer, TransferError } from "./transfer.ts";
 
 /** Options of {@linkcode hubFetcher}. */
 export interface HubFetchOptions {
   /** Gives access to models that are not public. */
   readonly token: string | undefined;
   /** The network and the clock. @default {systemNetwork} */
-  readonly network?: Network;
-  /** Tries a file, for faults that may pass. @default {5} */
-  readonly tries?: number;
-  /** Told in a line what is tried again and why. */
-  readonly log?: (line: string) => void;
+  readonly network?: Network | undefined;
+  /** Attempts per file, for temporary faults. @default {5} */
+  readonly tries?: number | undefined;
+  /** Receives one line about each retry with its reason. */
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** A file to fetch. */
 export interface HubRequest {
   /** Its address. */
   readonly address: string;
-  /** Where it is kept. */
+  /** Its path in the cache. */
   readonly path: string;
-  /** What messages call it. */
+  /** Its name in messages. */
   readonly what: string;
-  /** The most bytes that it may have. */
+  /** The greatest number of its bytes. */
   readonly maxBytes: number;
-  /** Says in a clause what is wrong with what was sent, if anything is. */
+  /** Returns a clause about a fault of the bytes, or undefined. */
   readonly check: (bytes: Uint8Array<ArrayBuffer>) => Promise<string | undefined>;
-  /** Whether it is fetched even where it is there. @default {false} */
-  readonly again?: boolean;
+  /** Whether to fetch it even if it exists. @default {false} */
+  readonly again?: boolean | undefined;
 }
 
-/** Milliseconds for an answer, and without data. */
-const [ANSWER, STALL] = [30_000, 30_000] as const;
+/** Milliseconds within which an answer must begin, and within which 16 KiB must arrive. */
+const TIMEOUT = 30_000;
 
-/** The longest `Retry-After` that is waited for, in milliseconds. */
+/** The longest `Retry-After` to wait for, in milliseconds. */
 const LONGEST_WAIT = 60_000;
 
 /**
- * Makes a function that fetches a file to its path, one process at a time; what is wrong never gets its
- * name there.
+ * Makes a function that fetches a file to its path, one process at a time.
  *
- * @returns It throws {@linkcode UserError} where the file cannot be had: the message says what to do.
+ * @returns It throws {@linkcode UserError} with advice if the file cannot be had.
  */
 export function hubFetcher(
   { network = systemNetwork, tries = 5, token, log }: HubFetchOptions,
 ): (request: HubRequest) => Promise<void> {
   const authorized: Network = token === undefined ? network : {
     ...network,
-    // fetch leaves the token out where it is redirected to another host.
+    // fetch drops the token when it follows a redirect to another host.
     fetch: (url, init) =>
       network.fetch(url, {
         ...init,
@@ -62,49 +60,29 @@ export function hubFetcher(
       }),
   };
 
-  /** One try. @returns What went wrong, and how long to wait for the next one if there may be one. */
   async function attempt(
     { address, path, maxBytes, check }: HubRequest,
-    wait: number,
-  ): Promise<{ problem: string; wait: number | undefined } | undefined> {
+  ): Promise<{ path: string } | Failure> {
     try {
       await transfer(address, path, {
-        ...{ network: authorized, maxBytes, answerTimeout: ANSWER, stallTimeout: STALL },
+        network: authorized,
+        maxBytes,
+        answerTimeout: TIMEOUT,
+        stallTimeout: TIMEOUT,
       });
-      const problem = await check(await Deno.readFile(partialPath(path)));
-      if (problem !== undefined) {
-        await discardPartial(path);
-        return { problem, wait };
-      }
-      await finishPartial(path);
-      return undefined;
     } catch (error) {
       if (!(error instanceof TransferError)) throw error;
-      const { message: problem, kind, retryAfter = 0 } = error;
-      if (retryAfter > LONGEST_WAIT) {
-        const seconds = Math.ceil(retryAfter / 1000);
-        return { problem: `${problem}; asks to come back in ${seconds} s`, wait: undefined };
-      }
-      if (kind === "transient") return { problem, wait: Math.max(wait, retryAfter) };
-      await discardPartial(path);
-      return { problem, wait: undefined };
+      const mayPass = error.kind === "transient";
+      if (!mayPass) await discardPartial(path);
+      return failureOf(error, mayPass, LONGEST_WAIT);
     }
-  }
-
-  async function underLock(request: HubRequest, host: string): Promise<void> {
-    for (let count = 1;; count++) {
-      const failed = await attempt(request, backoff(count, network.random()));
-      if (failed === undefined) return;
-      const { problem, wait } = failed;
-      if (wait === undefined || count >= tries) {
-        throw new UserError(
-          `${request.what}: ${host}: ${problem}${count > 1 ? ` (tried ${count} times)` : ""}: ` +
-            remedy(problem, token !== undefined),
-        );
-      }
-      log?.(`${request.what}: ${host}: ${problem}; trying again in ${(wait / 1000).toFixed(1)} s`);
-      await network.sleep(wait);
+    const problem = await check(await Deno.readFile(partialPath(path)));
+    if (problem === undefined) {
+      await finishPartial(path);
+      return { path };
     }
+    await discardPartial(path);
+    return { problem, retryAfter: 0 };
   }
 
   return async (request) => {
@@ -115,17 +93,21 @@ export function hubFetcher(
     }
     await makeFolder(dirname(path));
     try {
-      // Another process may want the same file at the same time, and have it by now.
-      await withLock(`${dirname(path)}/.lock`, async () => {
-        if (again || !await fileExists(path)) await underLock(request, host);
-      }, { log: (line) => log?.(line), sleep: network.sleep, now: network.now });
+      // Another process may have fetched the file while this one waited for the lock.
+      await withFileLock(`${dirname(path)}/.lock`, async () => {
+        if (!again && await fileExists(path)) return;
+        const name = `${what}: ${host}`;
+        const result = await withRetries(() => attempt(request), { name, tries, network, log });
+        if (typeof result !== "string") return;
+        throw new UserError(`${name}: ${result}: ${remedy(result, token !== undefined)}`);
+      }, { log, sleep: network.sleep, now: network.now });
     } catch (error) {
       throw fileError(error, `keep ${path}`);
     }
   };
 }
 
-/** What a person can do. */
+/** Advice about a fault. */
 function remedy(problem: string, hasToken: boolean): string {
   const forbidden = /^Requires net access to "([^"]*)"/.exec(problem)?.[1];
   if (forbidden !== undefined) {

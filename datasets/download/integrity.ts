@@ -1,11 +1,11 @@
-/** Whether a file is the file that was meant: files are pinned by the hash of their content. */
+/** Checks files against the hashes of their content that they are pinned by. */
 import { gunzip, isGzip } from "./gzip.ts";
 
-/** A file whose content is known beforehand. */
+/** A file with a known content. */
 export interface PinnedFile {
-  /** The name, which is the same in every folder and mirror. */
+  /** The name, the same in every folder and mirror. */
   readonly name: string;
-  /** SHA-256 of the unpacked content, in hexadecimal: packers differ, what they pack does not. */
+  /** SHA-256 of the unpacked content, in hexadecimal, since packed bytes depend on the packer. */
   readonly sha256: string;
   /** Bytes of the unpacked content. */
   readonly size: number;
@@ -13,7 +13,7 @@ export interface PinnedFile {
   readonly rows: number;
 }
 
-/** What can be wrong with a file. */
+/** The faults of a file. */
 export type Fault =
   | "empty"
   | "Git LFS pointer"
@@ -22,7 +22,7 @@ export type Fault =
   | "truncated"
   | "altered";
 
-/** What {@linkcode inspect} finds: the unpacked content, or a fault and one clause about it. */
+/** The result of {@linkcode inspect}: the unpacked content, or a fault and one clause about it. */
 export type Inspection =
   | { readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly fault: Fault; readonly detail: string };
@@ -33,20 +33,20 @@ export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string>
 }
 
 /**
- * The most bytes that a file may have as it is stored or sent: gzip makes nothing longer by more than
- * 5 bytes in 16 KiB and its header, which may hold a name.
+ * The most bytes that a file may have as it is stored or sent: gzip adds at most 5 bytes per 16 KiB and a
+ * header, which may contain a name.
  */
 export function maxStoredBytes(pin: PinnedFile): number {
   return pin.size + Math.ceil(pin.size / 1024) + 4096;
 }
 
-/** The usual impostors, which have a text's beginning where data should be. */
-function impostor(bytes: Uint8Array): Inspection | undefined {
+/** Text files that often take the place of data. */
+function textInstead(bytes: Uint8Array): Inspection | undefined {
   const head = new TextDecoder().decode(bytes.subarray(0, 512)).trimStart().toLowerCase();
   if (head.startsWith("version https://git-lfs")) {
     return {
       fault: "Git LFS pointer",
-      detail: "a Git LFS pointer, which names the data but does not hold them",
+      detail: "a Git LFS pointer, which names the data but does not contain them",
     };
   }
   if (head.startsWith("<!doctype html") || head.includes("<html")) {
@@ -59,11 +59,10 @@ function impostor(bytes: Uint8Array): Inspection | undefined {
 }
 
 /**
- * Unpacks a file and compares it with its pin. Packed and unpacked files are told apart by their
- * first bytes, since some servers and people unpack what they pass on.
+ * Unpacks a file and compares it with its pin. The first bytes tell whether it is packed, since some
+ * servers and people unpack the files that they pass on.
  *
  * @param stored The file as it is stored or was sent.
- * @param pin What it should be.
  */
 export async function inspect(
   stored: Uint8Array<ArrayBuffer>,
@@ -83,9 +82,9 @@ export async function inspect(
     const sha256 = await sha256Hex(bytes);
     if (sha256 === pin.sha256) return { bytes };
     const detail = `altered: its content has sha256 ${sha256} instead of ${pin.sha256}`;
-    return impostor(bytes) ?? { fault: "altered", detail };
+    return textInstead(bytes) ?? { fault: "altered", detail };
   }
   const fault = bytes.length < pin.size ? "truncated" : "altered";
   const detail = `${fault}: ${bytes.length} bytes unpacked instead of ${pin.size}`;
-  return impostor(bytes) ?? { fault, detail };
+  return textInstead(bytes) ?? { fault, detail };
 }

@@ -1,18 +1,18 @@
 /**
- * A download that is not finished: `NAME.part`, and beside it `NAME.part.json`, which says from where
- * the bytes came and by which validator the server can tell whether the rest still fits them.
+ * Unfinished downloads: `NAME.part`, and beside it `NAME.part.json` with the address of the bytes and the
+ * validator by which the server decides whether the rest still belongs to them.
  */
-import { writeFileAtomic } from "../../base/files.ts";
+import { ignoreMissing, writeFileAtomic } from "../../base/files.ts";
 
-/** How far a download has come. */
+/** The progress of a download. */
 export interface Progress {
-  /** Bytes that are there. */
+  /** The number of bytes so far. */
   readonly offset: number;
   /** A strong ETag, or a date, for `If-Range` (RFC 9110, section 13.1.5). */
   readonly validator: string;
 }
 
-/** What a header can hold: no control characters, and bytes only (RFC 9110, section 5.5). */
+/** The values that a header can have: bytes without control characters (RFC 9110, section 5.5). */
 const HEADER_VALUE = /^[\x20-\x7e\x80-\xff]+$/;
 
 /** The path of the bytes so far of a download to `target`. */
@@ -23,11 +23,11 @@ export function partialPath(target: string): string {
 const notesPath = (target: string) => `${partialPath(target)}.json`;
 
 /**
- * What there is of a download.
+ * The progress of a download.
  *
- * @param target The path that the whole file will have.
- * @param address Where it would be resumed from.
- * @returns Undefined where nothing can be resumed from this address.
+ * @param target The path of the finished file.
+ * @param address The address to resume from.
+ * @returns Undefined if there is nothing to resume from this address.
  */
 export async function readProgress(target: string, address: string): Promise<Progress | undefined> {
   try {
@@ -38,33 +38,31 @@ export async function readProgress(target: string, address: string): Promise<Pro
     const sound = typeof validator === "string" && HEADER_VALUE.test(validator);
     return origin === address && sound ? { offset, validator } : undefined;
   } catch (error) {
-    // Notes that cannot be read only cost the bytes so far.
+    // Without readable notes, only the bytes so far are lost.
     if (error instanceof Deno.errors.NotFound || error instanceof SyntaxError) return undefined;
     throw error;
   }
 }
 
 /**
- * Begins a download anew: empties the file and notes where its bytes will come from.
+ * Restarts a download: empties the file and writes the notes.
  *
- * @param validator Without one the download cannot be resumed.
+ * @param validator Without one, the download cannot be resumed.
  */
 export async function beginPartial(
   target: string,
   address: string,
   validator: string | undefined,
 ): Promise<void> {
-  // In this order, so that old bytes never meet new notes.
+  // In this order, so that there are never old bytes beside new notes.
   await Deno.writeFile(partialPath(target), new Uint8Array(0));
   await writeFileAtomic(notesPath(target), JSON.stringify({ address, validator }));
 }
 
-/** Removes what there is of a download. */
+/** Removes an unfinished download. */
 export async function discardPartial(target: string): Promise<void> {
   for (const path of [partialPath(target), notesPath(target)]) {
-    await Deno.remove(path).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+    await Deno.remove(path).catch(ignoreMissing);
   }
 }
 

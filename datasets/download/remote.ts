@@ -1,13 +1,16 @@
-/** A data set from the network, into the cache. */
+/** Downloads a data set into the cache. */
 import { join } from "node:path";
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import type { Dataset, FoundFiles } from "../dataset.ts";
 import { downloader, DownloadError, type DownloadOptions } from "./download.ts";
-import { readFolder, REMEDY } from "./folder.ts";
-import { withLock } from "./lock.ts";
+import { readFolder } from "./folder.ts";
+import { withFileLock } from "../../base/file_lock.ts";
 import { systemNetwork } from "./network.ts";
 import { granted } from "../../base/permissions.ts";
+
+/** Advice about a bad file in the cache. */
+export const CACHE_REMEDY = "remove it, and it is downloaded again";
 
 function codeOf(error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
@@ -22,20 +25,20 @@ function cannotBeWritten(error: unknown): error is Error {
     ["EROFS", "ENOTDIR", "EEXIST"].includes(codeOf(error));
 }
 
-/** Downloads what the folder lacks. The caller holds its lock. */
+/** Downloads the files that the folder lacks. The caller holds its lock. */
 async function fillFolder(
   { files }: Dataset,
   folder: string,
   options: DownloadOptions,
 ): Promise<FoundFiles> {
   // Another process may have filled it while this one waited for the lock.
-  const { contents: there, missing } = await readFolder(folder, files, REMEDY.cache);
-  if (missing.length === 0) return { origin: "cache", place: folder, contents: there };
-  const contents = new Map(there);
+  const { contents: found, missing } = await readFolder(folder, files, CACHE_REMEDY);
+  if (missing.length === 0) return { origin: "cache", place: folder, contents: found };
+  const contents = new Map(found);
   const download = downloader(options);
-  for (const file of files.filter(({ name }) => !there.has(name))) {
+  for (const file of files.filter(({ name }) => !found.has(name))) {
     const { bytes, address } = await download(file, join(folder, file.name));
-    options.log?.(`${file.name}: downloaded from ${address}, hash right`);
+    options.log?.(`${file.name}: downloaded from ${address}, its hash is right`);
     contents.set(file.name, bytes);
   }
   return { origin: "network", place: folder, contents };
@@ -45,10 +48,10 @@ async function fillFolder(
  * Downloads a data set's files into a folder of the cache, one process at a time.
  *
  * @param dataset The data set.
- * @param folder Its folder in the cache; undefined where there is none.
- * @param options As {@linkcode downloader}'s.
- * @returns The files, or a clause that says why they cannot be had.
- * @throws {UserError} For a full disk, a bad file in the cache, and a lock that is never let go.
+ * @param folder Its folder in the cache; undefined if there is none.
+ * @param options As for {@linkcode downloader}.
+ * @returns The files, or a clause with the reason why they cannot be had.
+ * @throws {UserError} If the disk is full, a file in the cache is bad, or the lock is never released.
  */
 export async function fromNetwork(
   dataset: Dataset,
@@ -71,8 +74,8 @@ export async function fromNetwork(
   }
   try {
     await Deno.mkdir(folder, { recursive: true });
-    return await withLock(join(folder, ".lock"), () => fillFolder(dataset, folder, options), {
-      log: (line) => log?.(line),
+    return await withFileLock(join(folder, ".lock"), () => fillFolder(dataset, folder, options), {
+      log,
       sleep: (milliseconds) => network.sleep(milliseconds, signal),
       now: network.now,
     });

@@ -1,6 +1,6 @@
-/** One HTTP request for a file, or for the rest of one. */
+/** Makes one HTTP request for a file, or for the rest of a partial one. */
 import { quote } from "../../base/quote.ts";
-import type { Network } from "./network.ts";
+import { type Failure, isTransientStatus, type Network, retryAfter } from "./network.ts";
 import {
   beginPartial,
   discardPartial,
@@ -8,7 +8,6 @@ import {
   type Progress,
   readProgress,
 } from "./partial.ts";
-import { isTransientStatus, retryAfter } from "./retry.ts";
 
 /** Options of {@linkcode transfer}. */
 export interface TransferOptions {
@@ -16,26 +15,26 @@ export interface TransferOptions {
   readonly network: Network;
   /** The most bytes that the file may have. */
   readonly maxBytes: number;
-  /** Milliseconds until the server must have begun to answer. */
+  /** Milliseconds within which the server must begin to answer. */
   readonly answerTimeout: number;
-  /** Milliseconds in which at least 16 KiB must arrive, or all that is left. */
+  /** Milliseconds within which 16 KiB must arrive, or the rest if it is less. */
   readonly stallTimeout: number;
-  /** Told the bytes so far, and how many there will be where the server says so. */
+  /** Receives the number of bytes so far, and the total if the server announces it. */
   readonly onProgress?: ((received: number, total: number | undefined) => void) | undefined;
-  /** Stops the transfer; what has arrived is kept for the next one. */
+  /** Stops the transfer; the next one resumes it. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Why a transfer failed, and so whether another one may help. */
+/** A failed transfer, and whether a retry may succeed. */
 export class TransferError extends Error {
-  /** "unreachable": no connection came about; "transient": may pass; "permanent": will not. */
+  /** "unreachable": no connection; "transient": a retry may succeed; "permanent": it will not. */
   readonly kind: "unreachable" | "transient" | "permanent";
-  /** Whether the server has answered at all. */
+  /** Whether the server has answered. */
   readonly answered: boolean;
   /** Milliseconds that the server asks to wait before the next request. */
   readonly retryAfter: number | undefined;
 
-  /** Takes the clause that says what went wrong, and the properties of the same names. */
+  /** Makes an error with one clause about the fault. */
   constructor(
     message: string,
     kind: TransferError["kind"],
@@ -49,18 +48,36 @@ export class TransferError extends Error {
   }
 }
 
+/**
+ * A failed transfer as a failed attempt.
+ *
+ * @param mayPass Whether a retry may succeed.
+ * @param maxRetryAfter The longest wait that the server may ask for, in milliseconds.
+ */
+export function failureOf(
+  { message, retryAfter = 0 }: TransferError,
+  mayPass: boolean,
+  maxRetryAfter: number,
+): Failure {
+  if (retryAfter <= maxRetryAfter) {
+    return { problem: message, retryAfter: mayPass ? retryAfter : undefined };
+  }
+  const seconds = Math.ceil(retryAfter / 1000);
+  return { problem: `${message}; asks to come back in ${seconds} s`, retryAfter: undefined };
+}
+
 const STALL_BYTES = 16 * 1024;
 
-/** An error of `fetch` in one clause, without the URL that it repeats. */
+/** An error of `fetch` in one clause, without the URL. */
 function explain(error: unknown): string {
   const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const message = inner instanceof Error ? inner.message : String(inner);
   return message.replace(/^error sending request for url \(.*?\): /, "");
 }
 
-/** What `If-Range` can be given: weak ETags do not promise the same bytes. */
+/** The value for `If-Range`. Weak ETags are excluded, since they do not guarantee the same bytes. */
 function validatorOf(headers: Headers): string | undefined {
-  if (headers.get("content-encoding") !== null) return undefined; // ranges would count packed bytes
+  if (headers.get("content-encoding") !== null) return undefined; // ranges would be of packed bytes
   const etag = headers.get("etag");
   if (etag !== null && !etag.startsWith("W/")) return etag;
   return headers.get("last-modified") ?? undefined;
@@ -93,11 +110,10 @@ async function request(
 }
 
 /**
- * Looks at an answer's head, and readies the partial file for its body.
+ * Reads the head of an answer, and prepares the partial file for its body.
  *
- * @returns Bytes that are there already, all bytes where that is known, and whether that is the whole
- * file already.
- * @throws {TransferError} Where the answer has no bytes of the file.
+ * @returns The number of bytes so far, the total if it is known, and whether the file is complete.
+ * @throws {TransferError} If the answer has no bytes of the file.
  */
 async function accept(
   { status, headers }: Response,
@@ -125,15 +141,16 @@ async function accept(
   if (status === 416 && total === offset) return { received: offset, total, whole: true };
   if (status === 206 && Number(first) === offset) return { received: offset, total, whole: false };
   await discardPartial(target);
-  const message = `asked for byte ${offset} on, answered status ${status}, range ${quote(range)}`;
+  const received = `status ${status}, range ${quote(range)}`;
+  const message = `requested bytes from ${offset} on, received ${received}`;
   throw new TransferError(message, "transient", true);
 }
 
 /**
- * Fetches a file into `target`'s partial file (see partial.ts), from where that one ends if the
- * server agrees, and syncs it to disk. What it holds is not looked at.
+ * Fetches a file into the partial file of `target` (see partial.ts) and syncs it to disk. It resumes at
+ * the end of the partial file if the server agrees. The content is not checked.
  *
- * @throws {TransferError} Where the network or the server fails.
+ * @throws {TransferError} If the network or the server fails.
  */
 export async function transfer(
   address: string,
@@ -194,6 +211,6 @@ export async function transfer(
     throw error;
   } finally {
     clearTimeout(timer);
-    watchdog.abort(); // closes what is still open of the answer
+    watchdog.abort(); // closes the answer if it is still open
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Makes the bundled sample of FashionMNIST from the whole set: of each class the first 600 training
- * and the first 100 test images, in the files' order.
+ * Makes the bundled sample of FashionMNIST from the whole set: the first 600 training images and the first
+ * 100 test images of each class, in the files' order.
  *
  *     deno run --allow-read --allow-write=datasets/samples datasets/samples/make_fashion_mnist.ts DIR
  *
- * DIR holds the whole set's four files; without it, /usr/share/datasets/fashion-mnist.
+ * DIR contains the four files of the whole set. @default /usr/share/datasets/fashion-mnist
  */
 import { fileURLToPath } from "node:url";
 import { writeFileAtomic } from "../../base/files.ts";
@@ -16,10 +16,10 @@ import { sha256Hex } from "../download/integrity.ts";
 import { openDataset } from "../sources.ts";
 
 /**
- * The first examples of each class.
+ * Chooses the first examples of each class.
  *
  * @param labels [N].
- * @param each Examples a class.
+ * @param each Examples per class.
  * @returns Their indices, ascending.
  */
 export function firstOfEachClass(labels: Uint8Array, each: number): Uint32Array<ArrayBuffer> {

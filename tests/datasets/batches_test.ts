@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { batcher, batchIndices, gather, gatherImages } from "../../datasets/batches.ts";
+import { batcher, gather, gatherImages } from "../../datasets/batches.ts";
 import { randomStream } from "../../nn/random.ts";
 
 const random = randomStream(3).stream("data");
@@ -12,7 +12,7 @@ function sequence(size: number, batchSize: number, count: number): number[] {
   return Array.from({ length: steps }, (_, step) => [...batch(step)]).flat().slice(0, count);
 }
 
-Deno.test("batcher() takes each example once an epoch when batches do not divide it", () => {
+Deno.test("batcher() uses each example once per epoch when batches do not divide it", () => {
   for (const [size, batchSize] of [[10, 3], [7, 7], [5, 12], [1, 4], [64, 1]] as const) {
     const taken = sequence(size, batchSize, 4 * size);
     for (let epoch = 0; epoch < 4; epoch++) {
@@ -22,34 +22,34 @@ Deno.test("batcher() takes each example once an epoch when batches do not divide
   }
 });
 
-Deno.test("batcher() shuffles every epoch anew when it begins", () => {
+Deno.test("batcher() shuffles every epoch differently", () => {
   const taken = sequence(100, 10, 300);
   const epochs = [0, 1, 2].map((epoch) => taken.slice(epoch * 100, (epoch + 1) * 100).join());
   assertEquals(new Set([...epochs, Array.from({ length: 100 }, (_, i) => i).join()]).size, 4);
 });
 
-Deno.test("batcher() gives one sequence when the batch size differs", () => {
+Deno.test("batcher() gives the same sequence when the batch size differs", () => {
   assertEquals(sequence(30, 7, 90), sequence(30, 4, 90));
 });
 
-Deno.test("batchIndices() equals the loop's batch when a run resumes at any step", () => {
+Deno.test("batcher() gives the same batch when a run resumes at any step", () => {
   const batch = batcher({ size: 23, batchSize: 5, random });
   const loop = Array.from({ length: 20 }, (_, step) => batch(step));
   for (const step of [19, 0, 4, 5, 13]) {
-    assertEquals(batchIndices({ size: 23, batchSize: 5, step, random }), loop[step]);
+    assertEquals(batcher({ size: 23, batchSize: 5, random })(step), loop[step]);
     assertEquals(batch(step), loop[step]); // in any order of the steps, too
   }
 });
 
-Deno.test("batchIndices() is another order when the seed is another", () => {
+Deno.test("batcher() gives another order when the seed differs", () => {
   const order = (seed: number) =>
-    batchIndices({ size: 50, batchSize: 50, step: 0, random: randomStream(seed) }).join();
+    batcher({ size: 50, batchSize: 50, random: randomStream(seed) })(0).join();
   assertEquals(order(1) === order(2), false);
 });
 
-Deno.test("batchIndices() throws when a number is none that counts", () => {
-  const call = (changes: Record<string, number>) => () =>
-    batchIndices({ size: 4, batchSize: 2, step: 0, random, ...changes });
+Deno.test("batcher() throws when a size or a step is out of range", () => {
+  const call = ({ step = 0, ...changes }: Record<string, number>) => () =>
+    batcher({ size: 4, batchSize: 2, random, ...changes })(step);
   assertThrows(call({ size: 0 }), RangeError, "size must be an integer of at least 1, not 0");
   assertThrows(call({ batchSize: 1.5 }), RangeError, "batchSize");
   assertThrows(call({ step: -1 }), RangeError, "step must be an integer of at least 0, not -1");

@@ -11,14 +11,14 @@ const systemFolder = FASHION_MNIST.systemFolder!;
 const hasSystem = permitted({ name: "read", path: systemFolder }) &&
   await Deno.stat(systemFolder).then(() => true, () => false);
 
-/** How many labels there are of each class. */
+/** The number of labels of each class. */
 function counts(labels: Uint8Array): number[] {
   return Array.from({ length: 10 }, (_, label) => labels.filter((l) => l === label).length);
 }
 
 Deno.test("FASHION_MNIST pins hashes, sizes and two mirrors of every file", () => {
   const sizes = FASHION_MNIST.files.map(({ size }) => size);
-  assertEquals(sizes, [47_040_016, 60_008, 7_840_016, 10_008]); // as the originals' listing has them
+  assertEquals(sizes, [47_040_016, 60_008, 7_840_016, 10_008]); // as the original server lists them
   for (const { sha256, addresses, name } of FASHION_MNIST.files) {
     assertEquals(/^[0-9a-f]{64}$/.test(sha256), true);
     assertEquals(addresses.map((address) => new URL(address).pathname.split("/").at(-1)), [
@@ -28,13 +28,13 @@ Deno.test("FASHION_MNIST pins hashes, sizes and two mirrors of every file", () =
   }
 });
 
-Deno.test("firstOfEachClass() keeps the file's order when picking", () => {
+Deno.test("firstOfEachClass() keeps the file's order", () => {
   const labels = Uint8Array.of(1, 1, 0, 1, 0, 2, 0, 2);
   assertEquals([...firstOfEachClass(labels, 2)], [0, 1, 2, 4, 5, 7]);
 });
 
 Deno.test({
-  name: "loadFashionMnist() gives the bundled sample, balanced, when told so",
+  name: "loadFashionMnist() gives the balanced bundled sample when sampleOnly is set",
   ignore: !hasSample,
   async fn() {
     const data = await loadFashionMnist({ sampleOnly: true });
@@ -70,19 +70,19 @@ Deno.test({
 });
 
 Deno.test({
-  name: "loadFashionMnist() throws when validationSize does not fit",
+  name: "loadFashionMnist() throws when validationSize is out of range",
   ignore: !hasSample,
   async fn() {
     const load = (validationSize: number) => () =>
       loadFashionMnist({ sampleOnly: true, validationSize });
-    await assertRejects(load(15), RangeError, "15 examples to hold out are no multiple of 10");
+    await assertRejects(load(15), RangeError, "15 examples to hold out are not a multiple of 10");
     await assertRejects(load(6000), RangeError, "leaves nothing to train on");
     await assertRejects(load(NaN), RangeError, "NaN");
   },
 });
 
 Deno.test({
-  name: "loadFashionMnist() gives the whole set when the system's package is there",
+  name: "loadFashionMnist() gives the whole set when the system's package is installed",
   ignore: !hasSystem || !hasSample,
   async fn() {
     const data = await loadFashionMnist({ dataDir: systemFolder });
@@ -90,7 +90,7 @@ Deno.test({
     assertEquals(counts(data.train.labels), Array(10).fill(5500));
     assertEquals(counts(data.validation.labels), Array(10).fill(500));
     assertEquals(counts(data.test.labels), Array(10).fill(1000));
-    // The sample is of each class the first images of the whole.
+    // The sample is the first images of each class of the whole set.
     const sample = await loadFashionMnist({ sampleOnly: true, validationSize: 0 });
     const whole = await loadFashionMnist({ dataDir: systemFolder, validationSize: 0 });
     const picked = firstOfEachClass(whole.train.labels, 600);

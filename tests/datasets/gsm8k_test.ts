@@ -1,12 +1,10 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GSM8K, loadGsm8k, parseGsm8k } from "../../datasets/gsm8k.ts";
-import { gunzip } from "../../datasets/download/gzip.ts";
-import { parseThoughtLines, type ThoughtProblem } from "../../datasets/thoughts.ts";
+import type { ThoughtProblem } from "../../datasets/thoughts.ts";
 import { UserError } from "../../base/errors.ts";
 import { permitted } from "../permissions.ts";
-import { dataDir, hasRealData } from "./real_data.ts";
+import { dataDir, hasRealData, publishedProblems } from "./real_data.ts";
 
 const hasSample = permitted({ name: "read", path: fileURLToPath(GSM8K.sample.folder) });
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -31,7 +29,7 @@ Deno.test("parseGsm8k() gives thoughts as equations or as sentences", () => {
   ]);
 });
 
-Deno.test("parseGsm8k() names the file and the line of a row without question or answer", () => {
+Deno.test("parseGsm8k() names the file and the line when a row lacks a question or an answer", () => {
   const bad = [
     [{ answer: "#### 5" }, 'a row without "question"'],
     [{ question: "?" }, 'a row without "answer"'],
@@ -45,7 +43,7 @@ Deno.test("parseGsm8k() names the file and the line of a row without question or
   }
 });
 
-/** The value of +, -, *, / and brackets, worked out by recursive descent. */
+/** The value of an expression of +, -, *, / and brackets, by recursive descent. */
 function evaluate(expression: string): number {
   const tokens = expression.match(/\d*\.?\d+|[-+*/()]/g) ?? [];
   let at = 0;
@@ -80,7 +78,7 @@ function evaluate(expression: string): number {
 const sides = (mark: string) => mark.slice(2, -2).split("=") as [string, string];
 
 Deno.test({
-  name: "loadGsm8k() has a sample whose every calculation is right and leads to the answer",
+  name: "loadGsm8k() gives a sample whose calculations are all right and lead to the answers",
   ignore: !hasSample,
   async fn() {
     const { train, validation, test } = await loadGsm8k({ sampleOnly: true });
@@ -94,30 +92,24 @@ Deno.test({
       }
       assertEquals(sides(thoughts.at(-1)!)[1], answer, question);
     }
-    const told = await loadGsm8k({ sampleOnly: true, thoughts: "sentences" });
-    assertEquals(told.test.flatMap(({ thoughts }) => thoughts).filter((t) => /<<|>>/.test(t)), []);
+    const { test: sentences } = await loadGsm8k({ sampleOnly: true, thoughts: "sentences" });
+    assertEquals(sentences.flatMap(({ thoughts }) => thoughts).filter((t) => /<<|>>/.test(t)), []);
   },
 });
 
 Deno.test({
-  name: "loadGsm8k() gives the real set and, as equations, the published lines",
+  name: "loadGsm8k() agrees with the published equations when the real set is available",
   ignore: !hasRealData,
   async fn() {
     const { train, validation, test } = await loadGsm8k({ dataDir });
     assertEquals([train.length, validation.length, test.length], [6973, 500, 1319]);
-    const published = async (name: string) => {
-      const path = join(dataDir!, "dot", `${name}.txt.gz`);
-      const unpacked = gunzip(await Deno.readFile(path), 1e8);
-      assert("bytes" in unpacked);
-      return parseThoughtLines(unpacked.bytes, path);
-    };
-    assertEquals(test, await published("gsm8k_test"));
+    assertEquals(test, await publishedProblems("gsm8k_test", " "));
     const byQuestion = new Map([...train, ...validation].map((p) => [p.question.trim(), p]));
     const trimmed = ({ question, ...rest }: ThoughtProblem) => ({
       ...rest,
       question: question.trim(),
     });
-    for (const problem of await published("gsm8k_valid")) {
+    for (const problem of await publishedProblems("gsm8k_valid", " ")) {
       assertEquals(trimmed(byQuestion.get(problem.question.trim())!), trimmed(problem));
     }
   },

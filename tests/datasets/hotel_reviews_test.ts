@@ -26,7 +26,7 @@ function counts(reviews: readonly { rating: number }[]): number[] {
 const bytes = (text: string) => new TextEncoder().encode(text);
 
 Deno.test({
-  name: "loadHotelReviews() gives the bundled sample when told so",
+  name: "loadHotelReviews() gives the bundled sample when sampleOnly is set",
   ignore: !hasSample,
   async fn() {
     const data = await loadHotelReviews({ sampleOnly: true });
@@ -42,7 +42,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "loadHotelReviews() has a sample in which no two reviews share eight words in a row",
+  name: "loadHotelReviews() gives a sample in which no two reviews share eight words in a row",
   ignore: !hasSample,
   async fn() {
     const { train, validation } = await loadHotelReviews({ sampleOnly: true });
@@ -55,7 +55,7 @@ Deno.test({
     }
     assert(seen.size > 10_000);
     const words = train.map(({ text }) => text.split(/\s+/).length).sort((a, b) => a - b);
-    // From a word to a long paragraph.
+    // From one word to a long paragraph.
     assertEquals([words[0], words.at(-1)! > 120], [1, true]);
   },
 });
@@ -68,14 +68,14 @@ Deno.test({
       await assertRejects(
         () => loadHotelReviews({ sampleOnly: true, validationSize }),
         RangeError,
-        `${validationSize} of 500 examples to hold out: it is to be a whole number from 1 to 499`,
+        `${validationSize} of 500 examples to hold out: it must be a whole number from 1 to 499`,
       );
     }
   },
 });
 
 Deno.test({
-  name: "loadHotelReviews() refuses a file of the whole set's name that is another",
+  name: "loadHotelReviews() throws when a file has the whole set's name but other content",
   ignore: !hasFiles,
   async fn() {
     const file = bytes("Review,Rating\nfine,3\n");
@@ -93,7 +93,7 @@ Deno.test({
     await assertRejects(
       () => loadHotelReviews({ dataDir: folder.path }),
       UserError,
-      "tripadvisor_hotel_reviews.csv:2: the record that begins here has a quote",
+      "tripadvisor_hotel_reviews.csv:2: the record that begins here has an unclosed quote",
     );
   },
 });
@@ -113,7 +113,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "loadHotelReviews() takes a file of 20,491 reviews that begins with the known ones",
+  name: "loadHotelReviews() accepts a file of 20,491 reviews that begins with the known ones",
   ignore: !hasRealData || !hasFiles,
   async fn() {
     const name = "tripadvisor_hotel_reviews.first2000.csv.gz";
@@ -137,9 +137,9 @@ Deno.test({
   },
 });
 
-Deno.test("parseHotelReviews() names the file and the line of a bad row", () => {
+Deno.test("parseHotelReviews() names the file and the line when a row is invalid", () => {
   const cases = [
-    ["Review,Rating\nfine,3\nbad,6\n", 'a.csv:3: the rating is "6", which is none of 1 to 5'],
+    ["Review,Rating\nfine,3\nbad,6\n", 'a.csv:3: the rating is "6", which is not one of 1 to 5'],
     ["Review,Rating\nfine,\n", 'a.csv:2: the rating is "", which'],
     ["Review,Rating\nfine,4.0\n", 'a.csv:2: the rating is "4.0", which'],
     ['Review,Rating\n"two\nlines",3\n"  ",3\n', "a.csv:4: the review is empty"],
@@ -154,7 +154,7 @@ Deno.test("parseHotelReviews() names the file and the line of a bad row", () => 
   ]);
 });
 
-Deno.test("splitLead() cuts behind the first sentence of three words or more", () => {
+Deno.test("splitLead() splits after the first sentence of at least three words", () => {
   const split = (text: string) => {
     const parts = splitLead(text);
     return parts && [parts.lead, parts.rest];
@@ -173,7 +173,7 @@ Deno.test("splitLead() cuts behind the first sentence of three words or more", (
   assertEquals(split("Not much to say! :-)"), undefined);
 });
 
-Deno.test("continuationPair() and summaryPair() share no part between condition and target", () => {
+Deno.test("continuationPair() and summaryPair() give a condition and a target without common text", () => {
   const review = { text: "A very odd place. The lift talks. I answered.", rating: 3 };
   assertEquals(continuationPair(review), {
     condition: "A very odd place.",

@@ -25,14 +25,14 @@ test("takes the system's folder when the cache lacks a file", async () => {
   assertEquals(opened.passedOver, [`cache: ${at.cache} lacks b.gz`]);
 });
 
-test("reads files when they were unpacked", async () => {
+test("reads unpacked files", async () => {
   await using at = await places({ cached: { "a": CONTENT["a.gz"]!, "b.gz": CONTENT["b.gz"]! } });
   const opened = await openDataset(at.dataset, at.options);
   assertEquals(opened.origin, "cache");
   assertWhole(opened.contents);
 });
 
-test("takes the sample and says why when there is nothing else", async () => {
+test("takes the sample and reports why when no other place has the files", async () => {
   await using at = await places();
   const opened = await openDataset(at.dataset, at.options);
   assertEquals([opened.origin, [...opened.contents.keys()]], ["sample", ["a.gz"]]);
@@ -51,11 +51,11 @@ test("throws with all reasons when the sample is not allowed", async () => {
   await using at = await places();
   const open = () => openDataset(at.dataset, { ...at.options, allowSample: false });
   const error = await assertRejects(open, UserError, "Tiny cannot be had (cache: nothing in");
-  assertStringIncludes(error.message, "--data-dir");
+  assertStringIncludes(error.message, "name a folder that has its files by dataDir");
   assertEquals(error.exitCode, EXIT.failed);
 });
 
-test("takes the sample alone when told so", async () => {
+test("takes only the sample when sampleOnly is set", async () => {
   await using at = await places({ cached: STORED });
   const opened = await openDataset(at.dataset, { ...at.options, sampleOnly: true });
   assertEquals([opened.origin, opened.place, opened.passedOver], ["sample", at.sample + "/", []]);
@@ -65,7 +65,7 @@ test("takes the sample alone when told so", async () => {
   );
 });
 
-test("names what to restore when the sample is not whole", async () => {
+test("names the files to restore when the sample lacks some", async () => {
   await using at = await places();
   await Deno.remove(join(at.sample, "a.gz"));
   const open = () => openDataset(at.dataset, at.options);
@@ -73,7 +73,7 @@ test("names what to restore when the sample is not whole", async () => {
 });
 
 for (const folder of ["", "tiny/", "Tiny/raw/"]) {
-  test(`takes the user's folder when the files lie in DIR/${folder}`, async () => {
+  test(`takes the user's folder when the files are in DIR/${folder}`, async () => {
     await using at = await places({ cached: STORED, system: STORED });
     const files = Object.entries(STORED).map(([name, bytes]) => [folder + name, bytes]);
     await using mine = await folderWith(Object.fromEntries(files));
@@ -84,11 +84,12 @@ for (const folder of ["", "tiny/", "Tiny/raw/"]) {
   });
 }
 
-test("throws when the user's folder has nothing, though other places have all", async () => {
+test("throws when the user's folder has no files, even if other places have all", async () => {
   await using at = await places({ cached: STORED, system: STORED });
   await using mine = await folderWith();
   for (const dataDir of [mine.path, join(mine.path, "missing")]) {
-    const open = () => openDataset(at.dataset, { ...at.options, dataDir });
+    const open = () =>
+      openDataset(at.dataset, { ...at.options, dataDir, dataDirName: "--data-dir" });
     const error = await assertRejects(open, UserError, "--data-dir: nothing of Tiny in");
     assertStringIncludes(error.message, "put a.gz, b.gz there, or leave --data-dir out");
     assertEquals(error.exitCode, EXIT.usage);
@@ -108,7 +109,7 @@ const BAD: [string, Uint8Array, string][] = [
   [
     "a Git LFS pointer",
     encode("version https://git-lfs.github.com/spec/v1\n"),
-    "a Git LFS pointer, which names the data but does not hold them; run `git lfs pull` there, or",
+    "a Git LFS pointer, which names the data but does not contain them; run `git lfs pull` there, or",
   ],
   ["an HTML page", encode("<!doctype html>"), "an HTML page, as error and log-in pages are; "],
   [
@@ -121,14 +122,14 @@ const BAD: [string, Uint8Array, string][] = [
   ["empty", new Uint8Array(0), "empty; "],
 ];
 for (const [what, bytes, message] of BAD) {
-  test(`refuses a file by name wherever it lies when it is ${what}`, async () => {
+  test(`names a file in any place when it is ${what}`, async () => {
     const files = { ...STORED, "b.gz": bytes };
     await using at = await places({ cached: files });
     await using mine = await folderWith(files);
     const { options } = at;
     const cases: [SourceOptions, string, string][] = [
       [options, at.cache, "remove it, and it is downloaded again"],
-      [{ ...options, dataDir: mine.path }, mine.path, "or leave --data-dir out"],
+      [{ ...options, dataDir: mine.path }, mine.path, "or leave dataDir out"],
       [{ ...options, cacheDir: null, systemFolder: mine.path }, mine.path, "reinstall its package"],
     ];
     for (const [options, folder, remedy] of cases) {
@@ -140,7 +141,7 @@ for (const [what, bytes, message] of BAD) {
   });
 }
 
-test("refuses what is no file when a folder has a file's name", async () => {
+test("throws when a folder has a file's name", async () => {
   await using at = await places({ cached: STORED });
   await Deno.remove(join(at.cache, "b.gz"));
   await Deno.mkdir(join(at.cache, "b.gz"));

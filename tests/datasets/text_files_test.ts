@@ -10,14 +10,14 @@ Deno.test("decodeUtf8() drops a byte-order mark and names the line of bytes that
   assertThrows(() => decodeUtf8(latin1, "a.txt"), UserError, "a.txt:2: bytes that are not UTF-8");
 });
 
-Deno.test("textLines() leaves blank lines out and counts them", () => {
+Deno.test("textLines() skips blank lines but counts them", () => {
   assertEquals(textLines(bytes("a\r\n\r\n b\n\n"), "a.txt"), [
     { value: "a", where: "a.txt:1" },
     { value: " b", where: "a.txt:3" },
   ]);
 });
 
-Deno.test("jsonLines() names the file and the line of a row that is not as it should be", () => {
+Deno.test("jsonLines() names the file and the line when a row is invalid", () => {
   const read = (text: string) => jsonLines(bytes(text), "a.jsonl", ["question"]);
   assertEquals(read('{"question":"why?"}\n').map(({ value }) => value.question), ["why?"]);
   const good = '{"question":"why?"}\n\n';
@@ -41,7 +41,10 @@ Deno.test("csvRecords() names the file and the line when the file is broken", ()
   const cases = [
     ["Review,Stars\nfine,3\n", "a.csv:1: no column Rating; the columns are Review, Stars"],
     ["", "a.csv:1: no column Review and no column Rating; the columns are none"],
-    ['Review,Rating\na,1\n"b,2\nc,3\n', "a.csv:3: the record that begins here has a quote"],
+    [
+      'Review,Rating\na,1\n"b,2\nc,3\n',
+      "a.csv:3: the record that begins here has an unclosed quote",
+    ],
     ['Review,Rating\na,1\nb "x" c,2\n', "a.csv:3: Syntax error"],
     ['Review,Rating\na,1\n"b" c,2\n', "a.csv:3: Syntax error"],
     ["Review,Rating\na,1\nb, with a comma,2\n", "a.csv:3: 3 fields, where the header has 2"],

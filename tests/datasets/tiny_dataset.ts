@@ -1,4 +1,4 @@
-/** A small data set, a server of it, and folders to put it in, for the tests beside this file. */
+/** A small data set, with a server and folders for it. */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -9,13 +9,13 @@ import { type Network, systemNetwork } from "../../datasets/download/network.ts"
 import { randomStream } from "../../nn/random.ts";
 import { permitted } from "../permissions.ts";
 
-/** Whether folders can be made and written. */
+/** Whether tests may make folders and write to them. */
 export const hasFiles: boolean = permitted({ name: "read" }, { name: "write" });
 
-/** Whether, besides, a server can listen and be asked. */
+/** Whether tests may also run a server and reach it. */
 export const hasServer: boolean = hasFiles && permitted({ name: "net", host: "127.0.0.1" });
 
-/** Content that gzip cannot make shorter, so that a transfer can be cut at any length. */
+/** Content that gzip cannot compress, so that a transfer can be cut at any length. */
 function noise(seed: number, length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(randomStream(seed).integers(length, 0, 256));
 }
@@ -42,7 +42,7 @@ function pin(name: string, bytes: Uint8Array) {
   };
 }
 
-/** A folder that is removed at the end of its scope, with some files in it. */
+/** A folder with some files, which is removed at the end of its scope. */
 export async function folderWith(files: Readonly<Record<string, Uint8Array>> = {}) {
   const path = await Deno.makeTempDir({ prefix: "datasets-" });
   for (const [name, bytes] of Object.entries(files)) {
@@ -77,9 +77,9 @@ export async function tinyDataset(mirrors: readonly string[], sampleFolder: stri
   } satisfies Dataset;
 }
 
-/** A request as the server saw it. */
+/** A request as the server received it. */
 export interface Seen {
-  /** The file that was asked for. */
+  /** The requested file. */
   readonly name: string;
   /** Its `Range`, or null. */
   readonly range: string | null;
@@ -87,7 +87,7 @@ export interface Seen {
   readonly ifRange: string | null;
 }
 
-/** Answers like a common file server, ranges included. */
+/** Answers as a common file server does, ranges included. */
 export function answerFile(
   { name, range, ifRange }: Seen,
   _count = 0,
@@ -106,7 +106,7 @@ export function answerFile(
 /**
  * A server on the loopback interface.
  *
- * @param answer Gives the answer to a request; `count` is how many there were before it.
+ * @param answer Answers a request; `count` is the number of requests before it.
  */
 export function serve(
   answer: (seen: Seen, count: number) => Response | Promise<Response> = answerFile,
@@ -128,14 +128,14 @@ export function serve(
   };
 }
 
-/** An answer that announces all of a.gz, but closes the connection after some bytes. */
+/** An answer that announces all of a.gz, but ends after some bytes. */
 export function brokenOff(length: number, etag: string): Response {
   const all = STORED["a.gz"]!;
   const headers = { etag, "content-length": String(all.length) };
   return new Response(new Blob([all.slice(0, length)]).stream(), { headers });
 }
 
-/** The real network with a clock that `sleep` alone moves: it waits for nothing, and notes how long. */
+/** The real network with a clock that only `sleep` advances: it does not wait, but records the times. */
 export function patientNetwork(changes: Partial<Network> = {}): Network & { slept: number[] } {
   const slept: number[] = [];
   let now = Date.UTC(2025, 0, 1);
@@ -153,7 +153,7 @@ export function patientNetwork(changes: Partial<Network> = {}): Network & { slep
   };
 }
 
-/** Downloads a.gz from servers that answer as told; gives the result or the error, and what is left. */
+/** Downloads a.gz from servers with given answers. @returns The result or error, and the files left. */
 export async function downloadA(
   answers: ((seen: Seen, count: number) => Response | Promise<Response>)[],
   options: DownloadOptions = {},

@@ -1,11 +1,11 @@
-/** The tiny data set with its places, for the tests of where a data set comes from. */
+/** The tiny data set with its places, for tests of datasets/sources.ts. */
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import type { Dataset } from "../../datasets/dataset.ts";
 import type { SourceOptions } from "../../datasets/sources.ts";
 import { CONTENT, folderWith, patientNetwork, tinyDataset } from "./tiny_dataset.ts";
 
-/** Folders for the cache, a system package and the sample, the middle one with the given files. */
+/** Folders for the cache, a system package and the sample, the first two with the given files. */
 export async function places(
   { cached = {}, system = {}, mirrors = ["http://127.0.0.1:1"] }: {
     cached?: Record<string, Uint8Array>;
@@ -33,7 +33,7 @@ export async function places(
   };
 }
 
-/** Asserts that these are all files of the tiny data set. */
+/** Asserts that these are all the files of the tiny data set. */
 export function assertWhole(contents: ReadonlyMap<string, Uint8Array<ArrayBuffer>>) {
   assertEquals(Object.fromEntries(contents), { ...CONTENT });
 }

@@ -24,11 +24,11 @@ const row = {
 const bytes = (...rows: object[]) =>
   new TextEncoder().encode(rows.map((row) => JSON.stringify(row) + "\n").join(""));
 
-/** How many answers there are of each option. */
+/** The number of answers of each option. */
 const answers = (problems: readonly WinogradProblem[]) =>
   [0, 1].map((option) => problems.filter(({ answer }) => answer === option).length);
 
-Deno.test("parseWinograd() reads a problem and names the file and the line of a bad one", () => {
+Deno.test("parseWinograd() reads a problem, and names the file and the line when one is invalid", () => {
   assertEquals(parseWinograd(bytes(row), "a.jsonl"), [{
     id: "own-1",
     sentence: "Ann thanked Eve because _ had helped.",
@@ -37,8 +37,8 @@ Deno.test("parseWinograd() reads a problem and names the file and the line of a 
   }]);
   const cases = [
     [{ answer: "\u001b[2J" }, 'the answer is "\\u001b[2J", which is neither'],
-    [{ sentence: "No blank." }, 'the sentence is to have one blank, "_": "No blank."'],
-    [{ sentence: "_ and _" }, "the sentence is to have one blank"],
+    [{ sentence: "No blank." }, 'the sentence must have one blank, "_": "No blank."'],
+    [{ sentence: "_ and _" }, "the sentence must have one blank"],
     [{ option2: "Ann" }, 'both options are "Ann"'],
     [{ answer: "3" }, 'the answer is "3", which is neither "1" nor "2"'],
     [{ answer: undefined }, 'a row without "answer"'],
@@ -50,7 +50,7 @@ Deno.test("parseWinograd() reads a problem and names the file and the line of a 
   }
 });
 
-Deno.test("completions() gives the sentence and, for each option, the completed clause", () => {
+Deno.test("completions() gives the sentence and the completed clause for each option", () => {
   const [problem] = parseWinograd(bytes(row), "a.jsonl");
   assertEquals(completions(problem!), [
     { condition: row.sentence, target: "Ann had helped." },
@@ -60,11 +60,11 @@ Deno.test("completions() gives the sentence and, for each option, the completed 
   assertEquals(completions(atTheEnd[0]!).map(({ target }) => target), ["Ann.", "Eve."]);
 });
 
-Deno.test("winogrande() refuses a size that there is none of", () => {
+Deno.test("winogrande() throws when the size is unknown", () => {
   assertThrows(() => winogrande("xxl" as WinograndeSize), UserError, "there are xs, s, m, l, xl");
 });
 
-/** A sample's twins have one pair of options and both answers. */
+/** Asserts that twins have the same pair of options and both answers. */
 function assertTwins(problems: readonly WinogradProblem[]) {
   for (let i = 0; i < problems.length; i += 2) {
     const [one, two] = problems.slice(i, i + 2);
@@ -75,7 +75,7 @@ function assertTwins(problems: readonly WinogradProblem[]) {
 }
 
 Deno.test({
-  name: "loadWinogrande() and loadWsc273() give the bundled samples when told so",
+  name: "loadWinogrande() and loadWsc273() give the bundled samples when sampleOnly is set",
   ignore: !hasSample,
   async fn() {
     const { train, dev, origin } = await loadWinogrande({ sampleOnly: true });
@@ -86,7 +86,7 @@ Deno.test({
     assertEquals(new Set(all.map(({ sentence }) => sentence)).size, 180);
     // No pair is in two files.
     assertEquals(new Set(all.map(({ id }) => id)).size, 180);
-    // The first option is no better a guess than the second.
+    // Both options are equally good guesses.
     assertEquals(answers(all), [90, 90]);
   },
 });

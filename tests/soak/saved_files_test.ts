@@ -25,7 +25,7 @@ import { loadTextDenoiser, textDiffusionCheckpoint } from "../../text/denoiser/c
 import { loadTextVae, textVaeCheckpoint } from "../../text/autoencoder/checkpoint.ts";
 import { findTrainedOn } from "../../text/trained_on.ts";
 import { gpt2Specs } from "../../vae/gpt2.ts";
-import { openModelFiles } from "../../vae/pretrained.ts";
+import { openModelFiles } from "../../datasets/download/hub.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { trainBpe } from "../../vae/tokenizer/bpe.ts";

@@ -40,7 +40,11 @@ function configOf(
       layerNormEpsilon: 1e-5,
       initializerRange: 0.1,
     },
-    ...{ latents, latentWidth: 128, maxTokens: TOKENS, latentKind: "noise", latentSource },
+    latents,
+    latentWidth: 128,
+    maxTokens: TOKENS,
+    latentKind: "noise",
+    latentSource,
   };
 }
 
@@ -56,7 +60,7 @@ function layerNormed(rows: number[][]): number[][] {
   });
 }
 
-/** What the first decoder layer's heads look at, written out: [heads][from][to], causal. */
+/** The attention of the first decoder layer, by loops over numbers: [heads][from][to], causal. */
 function attentionOf(parameters: HostParameters, config: TextVaeConfig, positions: number) {
   const { nEmbd: width, nHead: heads, initializerRange } = config.decoder;
   const places = parameters["decoder.transformer.wpe.weight"]!.data;
@@ -88,22 +92,22 @@ function attentionOf(parameters: HostParameters, config: TextVaeConfig, position
   });
 }
 
-Deno.test("alignedStart() makes every head look at the embedding of the token to be said", () => {
+Deno.test("alignedStart() makes every head attend to the embedding of the token to predict", () => {
   const config = configOf("stretches", 4, 192, 6);
   const parameters = alignedStart(fresh(config), config);
   const heads = attentionOf(parameters, config, 2 * TOKENS);
   for (const head of heads) {
     for (let token = 0; token < TOKENS; token++) {
-      const looked = head[TOKENS + token]!;
-      assert(looked[token]! > 0.5, `token ${token}: ${looked[token]}`);
+      const weights = head[TOKENS + token]!;
+      assert(weights[token]! > 0.5, `token ${token}: ${weights[token]}`);
     }
   }
-  // Which fresh weights do not.
+  // Fresh weights do not.
   const before = attentionOf(fresh(config), config, 2 * TOKENS);
   assert(before.every((head) => head[2 * TOKENS - 1]![TOKENS - 1]! < 0.2));
 });
 
-Deno.test("alignedStart() makes heads look at the latent of the token's stretch", () => {
+Deno.test("alignedStart() makes heads attend to the latent of the token's stretch", () => {
   const config = configOf("first", 4, 192, 6);
   const heads = attentionOf(alignedStart(fresh(config), config), config, 4 + TOKENS);
   for (const head of heads) {
@@ -114,7 +118,7 @@ Deno.test("alignedStart() makes heads look at the latent of the token's stretch"
   }
 });
 
-Deno.test("alignedStart() keeps every name and shape, and the parameters it is given", () => {
+Deno.test("alignedStart() keeps every name and shape, and does not change its argument", () => {
   for (const source of ["first", "tokens", "stretches", "resampler"] as const) {
     const config = configOf(source);
     const given = fresh(config);
@@ -128,12 +132,12 @@ Deno.test("alignedStart() keeps every name and shape, and the parameters it is g
   }
 });
 
-Deno.test("alignedStart() refuses heads without room for positions", () => {
+Deno.test("alignedStart() throws when heads have no room for positions", () => {
   const config = configOf("stretches", 4, 4, 2);
   assertThrows(() => alignedStart(fresh(config), config), RangeError, "it takes 4");
 });
 
-/** Random strings to be copied: the decoder's input says nothing. */
+/** Random texts to copy; the decoder's input contains no information. */
 function copyingBatch(step: number, batch: number): Record<string, HostArray> {
   const random = randomStream(2).at(step);
   const length = TOKENS + 2;
@@ -157,7 +161,7 @@ function copyingBatch(step: number, batch: number): Record<string, HostArray> {
 }
 
 Deno.test({
-  name: "textVaeLoss() falls to copying from an aligned start, and not from a fresh one",
+  name: "textVaeLoss() learns to copy quickly from an aligned start, but not from a fresh one",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const config = configOf("stretches");

@@ -12,7 +12,7 @@ import type { TextExample } from "../../vae/tokenizer/texts.ts";
 
 const [PAD, CLS, SEP, END] = [0, 1, 2, 3];
 
-/** Examples whose tokens are their own number plus 10, of the given lengths. */
+/** Examples of the given lengths; the tokens of example i are 10 + i. */
 const examplesOf = (lengths: readonly number[]): TextExample[] =>
   lengths.map((length, i) => {
     const body = Array.from({ length }, () => 10 + i);
@@ -49,7 +49,7 @@ Deno.test("trainingTextBatches() pads and shifts a text as BERT and GPT-2 read i
   assertEquals(data("labels"), [10, 10, 10, 3, -100, -100, -100, -100]);
 });
 
-Deno.test("trainingTextBatches() takes each text once an epoch, but for the last batch's filling", () => {
+Deno.test("trainingTextBatches() uses each text once per epoch, except to fill the last batch", () => {
   for (const number of [0, 1, 5]) {
     const batches = epoch(number);
     assertEquals(batches.length, Math.ceil(67 / 4));
@@ -60,11 +60,11 @@ Deno.test("trainingTextBatches() takes each text once an epoch, but for the last
   }
 });
 
-Deno.test("trainingTextBatches() has no shape but the buckets', and little padding", () => {
+Deno.test("trainingTextBatches() has only the buckets' shapes, and little padding", () => {
   const batches = epoch(0);
   const shapes = new Set(batches.map(({ arrays }) => arrays.inputIds.shape.join()));
   assertEquals([...shapes].sort(), ["4,16", "4,32", "4,8"]);
-  // A batch is in the bucket of its longest text; only texts that were left over are in a larger one.
+  // Only texts that did not fill a batch are in a larger bucket than their own.
   let larger = 0;
   for (const { rows, arrays } of batches) {
     const length = arrays.inputIds.shape[1]!;
@@ -83,7 +83,7 @@ Deno.test("trainingTextBatches() gives the same batch when a run resumes at any 
   for (const step of [50, 0, 16, 17, 33, 34, 3]) assertEquals(resumed.at(step), loop[step]);
 });
 
-Deno.test("trainingTextBatches() has another order in each epoch and for each seed", () => {
+Deno.test("trainingTextBatches() has a different order in each epoch and for each seed", () => {
   const orders = [epoch(0), epoch(1), epoch(2), epoch(0, 6)].map(rowsOf);
   assertEquals(new Set(orders).size, 4);
   assertEquals(rowsOf(epoch(0)), orders[0]);
@@ -94,7 +94,7 @@ Deno.test("trainingTextBatches() mixes the buckets when an epoch is shuffled", (
   assertNotEquals(lengths, lengths.toSorted((a, b) => a - b));
 });
 
-Deno.test("trainingTextBatches() corrupts the encoder's input alone, anew for each step", () => {
+Deno.test("trainingTextBatches() corrupts only the encoder's input, differently in each step", () => {
   const corrupt = (ids: Int32Array, stream: typeof random) =>
     Int32Array.from(ids, (id) => id < 10 ? id : 1000 + Math.floor(stream.next() * 1000));
   const clean = trainingTextBatches(examples, randomStream(5), options);
@@ -125,22 +125,22 @@ Deno.test("trainingTextBatches() fills a batch when there are fewer texts than i
   assertEquals(arrays.labels.shape, [8, 16]);
 });
 
-Deno.test("evaluationTextBatches() counts each text once, and ignores what fills a batch up", () => {
+Deno.test("evaluationTextBatches() counts each text once, and ignores rows that fill a batch", () => {
   const batches = evaluationTextBatches(examples, options);
   const labels = batches.flatMap(({ arrays }) => [...arrays.labels.data]);
-  // Each text is asked for its tokens and the end.
-  const asked = LENGTHS.reduce((sum, length) => sum + length + 1, 0);
-  assertEquals(labels.filter((label) => label !== -100).length, asked);
+  // The labels of each text are its tokens and the end.
+  const expected = LENGTHS.reduce((sum, length) => sum + length + 1, 0);
+  assertEquals(labels.filter((label) => label !== -100).length, expected);
   const counted = batches.flatMap(({ rows, count }) => rows.slice(0, count));
   assertEquals(counted.sort((a, b) => a - b), Array.from({ length: 67 }, (_, i) => i));
 });
 
 Deno.test("evaluationTextBatches() corrupts a text alike when the batch size differs", () => {
   const apply = (ids: Int32Array, stream: typeof random) => {
-    const draw = Math.floor(stream.next() * 1e6);
-    return Int32Array.from(ids, (id) => id < 10 ? id : draw);
+    const substitute = Math.floor(stream.next() * 1e6);
+    return Int32Array.from(ids, (id) => id < 10 ? id : substitute);
   };
-  const drawn = (batchSize: number) => {
+  const substitutes = (batchSize: number) => {
     const corrupt = { apply, random };
     const byRow = new Map<number, number>();
     for (const batch of evaluationTextBatches(examples, { ...options, batchSize, corrupt })) {
@@ -149,10 +149,10 @@ Deno.test("evaluationTextBatches() corrupts a text alike when the batch size dif
     }
     return [...byRow].sort(([a], [b]) => a - b);
   };
-  assertEquals(drawn(4), drawn(7));
+  assertEquals(substitutes(4), substitutes(7));
 });
 
-Deno.test("trainingTextBatches() throws when a text fits no bucket or an option is none", () => {
+Deno.test("trainingTextBatches() throws when a text fits no bucket or an option is invalid", () => {
   const make = (lengths: number[], more: Partial<TextBatchOptions> = {}) => () =>
     trainingTextBatches(examplesOf(lengths), random, { ...options, ...more });
   make([30])();
@@ -170,14 +170,14 @@ Deno.test("trainingTextBatches() throws when a text fits no bucket or an option 
   for (const step of [-1, 0.5, NaN]) assertThrows(() => at(step), RangeError, "step");
 });
 
-/** The padding that a choice of buckets leaves. */
+/** The number of tokens, padding included, for a choice of buckets. */
 const tokens = (lengths: readonly number[], buckets: readonly number[]) =>
   lengths.reduce((sum, length) => sum + buckets.find((bucket) => bucket >= length)!, 0);
 
-Deno.test("bucketLengths() leaves the least padding that any choice leaves", () => {
-  const draw = randomStream(1).integers(300, 0, 1000);
+Deno.test("bucketLengths() leaves the least padding of all choices", () => {
+  const numbers = randomStream(1).integers(300, 0, 1000);
   for (let run = 0; run < 6; run++) {
-    const lengths = [...draw.subarray(run * 50, run * 50 + 50)]
+    const lengths = [...numbers.subarray(run * 50, run * 50 + 50)]
       .map((n) => 1 + Math.floor((n / 1000) ** 2 * 60));
     const sizes = [8, 16, 24, 32, 40, 48, 56, 64];
     const top = sizes.find((size) => size >= Math.max(...lengths))!;
@@ -196,7 +196,7 @@ Deno.test("bucketLengths() leaves the least padding that any choice leaves", () 
   }
 });
 
-Deno.test("bucketLengths() keeps to the minimum, the multiple and the number of buckets", () => {
+Deno.test("bucketLengths() respects the minimum, the multiple and the number of buckets", () => {
   assertEquals(bucketLengths([1, 12, 13], { minimum: 12 }), [12, 16]);
   assertEquals(bucketLengths([5, 20], { multiple: 5 }), [5, 20]);
   assertEquals(bucketLengths([7]), [8]);

@@ -1,12 +1,13 @@
 /** Published weights. BERT_BASE in the environment names a folder with bert-base-uncased and its head. */
 import { assertEquals } from "@std/assert";
 import { openDevice } from "../../engine/device.ts";
-import * as tf from "../../engine/tf.ts";
+import type * as tf from "../../engine/tf.ts";
 import { type HostArray, int32 } from "../../engine/tree.ts";
 import { constants } from "../../nn/parameters.ts";
-import { bert } from "../../vae/bert.ts";
+import { bertStates } from "../../vae/bert.ts";
 import { maskedLmLogits } from "../../vae/bert_masked_lm.ts";
-import { loadBert, openModelFiles } from "../../vae/pretrained.ts";
+import { loadBert } from "../../vae/pretrained.ts";
+import { openModelFiles } from "../../datasets/download/hub.ts";
 import { loadTokenizer } from "../../vae/tokenizer/files.ts";
 import { deviceWorks } from "../devices.ts";
 import { permitted } from "../permissions.ts";
@@ -16,7 +17,7 @@ const folder = permitted({ name: "env", variable: "BERT_BASE" })
   : undefined;
 
 Deno.test({
-  name: "bert-base-uncased knows the capital of France",
+  name: "maskedLmLogits() predicts the capital of France with bert-base-uncased",
   ignore: folder === undefined || !permitted({ name: "read" }) || !deviceWorks("onnx"),
   fn: async () => {
     const files = await openModelFiles(folder!);
@@ -26,17 +27,8 @@ Deno.test({
     const device = await openDevice("onnx");
     const run = device.compile<{ ids: HostArray }, { logits: HostArray }>(({ ids }) => {
       const weights = constants({ ...parameters, ...head! });
-      const { hiddenSize } = config;
-      const pooler = {
-        "pooler.dense.weight": tf.zeros([hiddenSize, hiddenSize]),
-        "pooler.dense.bias": tf.zeros([hiddenSize]),
-      };
-      const { lastHiddenState } = bert(
-        { ...weights, ...pooler },
-        { inputIds: ids as tf.Tensor2D },
-        config,
-      );
-      return { logits: maskedLmLogits(weights, lastHiddenState, config) };
+      const states = bertStates(weights, { inputIds: ids as tf.Tensor2D }, config);
+      return { logits: maskedLmLogits(weights, states, config) };
     });
     const { logits } = await run({ ids: int32(ids, [1, ids.length]) });
     await run.dispose();

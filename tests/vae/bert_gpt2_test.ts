@@ -13,7 +13,7 @@ import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
 
-/** All of them: those that are not set up are skipped. */
+/** All devices; those that are not set up are skipped. */
 const DEVICES: readonly DeviceName[] = DEVICE_NAMES;
 
 async function load(name: string) {
@@ -33,7 +33,7 @@ function grid(rows: readonly (readonly number[])[]): HostArray {
   return int32(rows.flat(), [rows.length, rows[0]!.length]);
 }
 
-/** A loss and its gradients with respect to the parameters named. */
+/** A loss and its gradients with respect to the named parameters. */
 function lossAndGradients(
   parameters: Parameters,
   names: readonly string[],

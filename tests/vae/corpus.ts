@@ -9,7 +9,7 @@ export const REVIEWS: readonly string[] = [
   "Friendly staff, friendly prices, friendly cat. We'll be back in 2024 for another 3 nights.",
 ];
 
-/** Texts in which tokenizers are apt to go wrong. */
+/** Texts that are difficult for tokenizers. */
 export const HARD_TEXTS: readonly string[] = [
   "",
   " ",

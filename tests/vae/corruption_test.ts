@@ -26,10 +26,10 @@ function text(length: number, padding = 5): Int32Array {
 
 const LONG = 20000;
 
-/** Four standard deviations of a share of `count` draws. */
-const spread = (share: number, count: number) => 4 * Math.sqrt(share * (1 - share) / count);
+/** Four standard deviations of a share of `count` samples. */
+const tolerance = (share: number, count: number) => 4 * Math.sqrt(share * (1 - share) / count);
 
-Deno.test("inputCorruption() leaves special tokens, the length and its input as they are", () => {
+Deno.test("inputCorruption() does not change special tokens, the length or its input", () => {
   for (const kind of KINDS) {
     for (const ratioPerText of ["fixed", "uniform"] as const) {
       const corrupt = inputCorruption({ ...options, kind, ratio: 1, ratioPerText });
@@ -46,31 +46,31 @@ Deno.test("inputCorruption() leaves special tokens, the length and its input as 
   }
 });
 
-Deno.test("inputCorruption() substitutes the share asked for, each ordinary token alike", () => {
+Deno.test("inputCorruption() substitutes the given share, uniformly by ordinary tokens", () => {
   const dirty = inputCorruption({ ...options, kind: "substitute" })(text(LONG), random);
   const ordinary = options.vocabSize - options.specialIds.size;
   const counts = new Map<number, number>();
   for (const id of dirty) counts.set(id, (counts.get(id) ?? 0) + 1);
   // One substitute in 55 is the token itself.
   const each = options.ratio / ordinary;
-  assertAlmostEquals(counts.get(20)! / LONG, 0.7 + each, spread(0.3, LONG));
+  assertAlmostEquals(counts.get(20)! / LONG, 0.7 + each, tolerance(0.3, LONG));
   for (let id = 4; id < options.vocabSize; id++) {
     if (id === 20 || id === END) continue;
-    assertAlmostEquals((counts.get(id) ?? 0) / LONG, each, spread(each, LONG));
+    assertAlmostEquals((counts.get(id) ?? 0) / LONG, each, tolerance(each, LONG));
   }
   assertEquals(counts.get(MASK), undefined);
 });
 
-Deno.test("inputCorruption() masks 80 %, replaces 10 % and keeps 10 % when told BERT's rule", () => {
+Deno.test("inputCorruption() masks 80 %, replaces 10 % and keeps 10 % when the kind is bert", () => {
   const dirty = inputCorruption({ ...options, kind: "bert" })(text(LONG), random);
   const masked = dirty.filter((id) => id === MASK).length / LONG;
   const replaced = dirty.filter((id) => id !== 20 && !options.specialIds.has(id)).length / LONG;
-  assertAlmostEquals(masked, 0.3 * 0.8, spread(0.24, LONG));
-  assertAlmostEquals(replaced, 0.3 * 0.1 * 54 / 55, spread(0.03, LONG));
+  assertAlmostEquals(masked, 0.3 * 0.8, tolerance(0.24, LONG));
+  assertAlmostEquals(replaced, 0.3 * 0.1 * 54 / 55, tolerance(0.03, LONG));
 });
 
-Deno.test("inputCorruption() masks spans of the mean length and in the share asked for", () => {
-  const ratio = 0.01; // so rare that spans seldom touch
+Deno.test("inputCorruption() masks spans of the mean length in the given share", () => {
+  const ratio = 0.01; // so rare that spans seldom overlap
   const dirty = inputCorruption({ ...options, kind: "span", ratio })(text(LONG), random);
   const masked = dirty.filter((id) => id === MASK).length;
   assert(Math.abs(masked - ratio * LONG) < 1, `${masked}`);
@@ -79,16 +79,16 @@ Deno.test("inputCorruption() masks spans of the mean length and in the share ask
   assertAlmostEquals(masked / spans, 3 + Math.exp(-3), 4 * Math.sqrt(3 / 66));
 });
 
-Deno.test("inputCorruption() covers short texts in the share asked for, on average", () => {
+Deno.test("inputCorruption() masks the given share on average when texts are short", () => {
   const corrupt = inputCorruption({ ...options, kind: "span" });
   let masked = 0;
   for (let i = 0; i < 2000; i++) {
     masked += corrupt(text(4), random.at(i)).filter((id) => id === MASK).length;
   }
-  assertAlmostEquals(masked / 8000, 0.3, spread(0.3, 2000));
+  assertAlmostEquals(masked / 8000, 0.3, tolerance(0.3, 2000));
 });
 
-Deno.test("inputCorruption() gives each text a ratio of its own when it is uniform", () => {
+Deno.test("inputCorruption() gives each text its own ratio when ratioPerText is uniform", () => {
   for (const kind of KINDS) {
     const corrupt = inputCorruption({ ...options, kind, ratio: 0.8, ratioPerText: "uniform" });
     const changed = kind === "bert" ? 0.8 + 0.1 * 54 / 55 : kind === "span" ? 1 : 54 / 55;
@@ -104,14 +104,14 @@ Deno.test("inputCorruption() gives each text a ratio of its own when it is unifo
   }
 });
 
-Deno.test("inputCorruption() is a function of the stream, and blind to padding", () => {
+Deno.test("inputCorruption() is a function of the stream, and ignores padding", () => {
   for (const kind of KINDS) {
     const corrupt = inputCorruption({ ...options, kind });
-    const draw = (seed: number, padding: number) =>
+    const corrupted = (seed: number, padding: number) =>
       corrupt(text(60, padding), randomStream(seed).stream("corruption").at(3));
-    assertEquals(draw(1, 5), draw(1, 5));
-    assertNotEquals(draw(1, 5), draw(2, 5));
-    assertEquals(draw(1, 9).subarray(0, 63), draw(1, 0).subarray(0, 63));
+    assertEquals(corrupted(1, 5), corrupted(1, 5));
+    assertNotEquals(corrupted(1, 5), corrupted(2, 5));
+    assertEquals(corrupted(1, 9).subarray(0, 63), corrupted(1, 0).subarray(0, 63));
   }
 });
 
@@ -124,12 +124,12 @@ Deno.test("inputCorruption() changes nothing when the kind is none or the ratio 
   }
 });
 
-Deno.test("inputCorruption() throws when an option makes no sense", () => {
+Deno.test("inputCorruption() throws when an option is out of range", () => {
   const make = (more: Partial<CorruptionOptions>) => () =>
     inputCorruption({ ...options, kind: "bert", ...more });
   for (const ratio of [-0.1, 1.1, NaN]) assertThrows(make({ ratio }), RangeError, "ratio");
   assertThrows(make({ vocabSize: 4 }), RangeError, "all 4 ids are special");
   assertThrows(make({ meanSpanLength: 0 }), RangeError, "meanSpanLength");
-  const { maskId: _, ...unmasked } = options;
+  const unmasked = { ...options, maskId: undefined };
   assertThrows(() => inputCorruption({ ...unmasked, kind: "span" }), RangeError, "[MASK]");
 });

@@ -15,25 +15,39 @@ import { gpt2ConfigFromJson } from "../../vae/gpt2_config.ts";
 import { compileGpt2Decoder, type DecoderCache, reorderCache } from "../../vae/gpt2_decoder.ts";
 import { compileLatentDecoder } from "../../vae/latent_decoder.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
-import { drawToken, tokenProbabilities } from "../../vae/token_choice.ts";
+import { sampleToken, tokenProbabilities } from "../../vae/token_choice.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
 import { tinyTextVae } from "./tiny_text_vae.ts";
 
 const LOGITS = Float32Array.of(1, 3, 2, 0.5, -1, 2.5);
 
-Deno.test("tokenProbabilities() gives what transformers' warpers give, in their order", () => {
+Deno.test("tokenProbabilities() agrees with transformers' warpers, in their order", () => {
   // softmax of TemperatureLogitsWarper(0.7), then TopKLogitsWarper(4), then TopPLogitsWarper(0.8).
   const close = (found: Float64Array, expected: readonly number[]) =>
     expected.forEach((value, i) => assertAlmostEquals(found[i]!, value, 1e-6));
   close(tokenProbabilities(LOGITS, { temperature: 0.7 }), [
-    ...[0.03159041330218315, 0.550042986869812, 0.13181839883327484, 0.015464825555682182],
-    ...[0.0018143196357414126, 0.2692689895629883],
+    0.03159041330218315,
+    0.550042986869812,
+    0.13181839883327484,
+    0.015464825555682182,
+    0.0018143196357414126,
+    0.2692689895629883,
   ]);
   close(tokenProbabilities(LOGITS, { temperature: 0.7, topK: 4 }), [
-    ...[0.032145872712135315, 0.5597144365310669, 0.1341361701488495, 0, 0, 0.2740035653114319],
+    0.032145872712135315,
+    0.5597144365310669,
+    0.1341361701488495,
+    0,
+    0,
+    0.2740035653114319,
   ]);
   close(tokenProbabilities(LOGITS, { temperature: 0.7, topK: 4, topP: 0.8 }), [
-    ...[0, 0.6713473796844482, 0, 0, 0, 0.3286525309085846],
+    0,
+    0.6713473796844482,
+    0,
+    0,
+    0,
+    0.3286525309085846,
   ]);
   close(tokenProbabilities(LOGITS, { topP: 0.3 }), [0, 1, 0, 0, 0, 0]);
 });
@@ -46,7 +60,7 @@ Deno.test("tokenProbabilities() throws when an option is out of its range", () =
   }
 });
 
-Deno.test("tokenProbabilities() leaves one token as likely as it is, and sharpens the others", () => {
+Deno.test("tokenProbabilities() keeps the probability of keptId, and changes the others", () => {
   const share = (values: readonly number[], temperature: number) => {
     const weights = values.map((value) => Math.exp(value / temperature));
     return weights.map((weight) => weight / weights.reduce((a, b) => a + b));
@@ -59,16 +73,16 @@ Deno.test("tokenProbabilities() leaves one token as likely as it is, and sharpen
   [0, 1 - end, end, 0, 0, 0].forEach((value, i) => assertAlmostEquals(best[i]!, value, 1e-7));
 });
 
-Deno.test("drawToken() draws each token as often as it is likely", () => {
+Deno.test("sampleToken() samples each token as often as it is likely", () => {
   const random = randomStream(0);
   const expected = tokenProbabilities(LOGITS, { topK: 3 });
   const counts = new Float64Array(6);
-  const draws = 4000;
-  for (let i = 0; i < draws; i++) counts[drawToken(LOGITS, { topK: 3 }, random.at(i))]! += 1;
+  const samples = 4000;
+  for (let i = 0; i < samples; i++) counts[sampleToken(LOGITS, { topK: 3 }, random.at(i))]! += 1;
   expected.forEach((probability, id) => {
     // Five deviations of a binomial count.
-    const deviation = Math.sqrt(draws * probability * (1 - probability));
-    assertAlmostEquals(counts[id]!, draws * probability, 5 * deviation + 1e-9);
+    const deviation = Math.sqrt(samples * probability * (1 - probability));
+    assertAlmostEquals(counts[id]!, samples * probability, 5 * deviation + 1e-9);
   });
 });
 
@@ -102,8 +116,7 @@ const BEAMS: readonly [end: number, penalty: number, texts: number[][]][] = [
 ];
 
 Deno.test({
-  name:
-    "beamSearch() finds what transformers finds, with texts that end early and length penalties",
+  name: "beamSearch() agrees with transformers on texts that end early and on length penalties",
   ignore: !hasFixtureBytes,
   fn: async () => {
     const { decoder, prefix } = await fixtureDecoder(5 + 10);
@@ -138,8 +151,8 @@ Deno.test({
   },
 });
 
-Deno.test("beamSearch() finds the likeliest of all texts when nothing is left out", async () => {
-  // Three tokens, 2 ends; logits after each beginning are drawn. All texts of up to three tokens.
+Deno.test("beamSearch() finds the likeliest text when there are enough beams for all", async () => {
+  // All texts of up to three tokens, of a vocabulary of three; 2 ends a text. Logits are random.
   const [vocabulary, endId, maxTokens] = [3, 2, 3];
   const logitsAfter = (tokens: readonly number[]) =>
     randomStream(7).at(tokens.reduce((sum, id) => 4 * sum + id + 1, 0)).normal(vocabulary);
@@ -160,46 +173,41 @@ Deno.test("beamSearch() finds the likeliest of all texts when nothing is left ou
   };
   explore([], 0);
   const beams = 9;
-  let said: number[][] = Array.from({ length: beams }, () => []);
-  const all = () => Float32Array.from(said.flatMap((tokens) => [...logitsAfter(tokens)]));
+  let texts: number[][] = Array.from({ length: beams }, () => []);
+  const all = () => Float32Array.from(texts.flatMap((tokens) => [...logitsAfter(tokens)]));
   const found = await beamSearch(
     { batch: 1, beams, maxTokens, endId },
     () => Promise.resolve(all()),
     (rows, tokens) => {
-      said = rows.map((row, i) => [...said[row]!, tokens[i]!]);
+      texts = rows.map((row, i) => [...texts[row]!, tokens[i]!]);
       return Promise.resolve(all());
     },
   );
   assertEquals(found, [best.tokens]);
 });
 
-Deno.test("compileLatentDecoder() says the same however it is asked, and whoever is beside it", async () => {
+Deno.test("compileLatentDecoder() decodes a text alike by equivalent methods and in any batch", async () => {
   const config = tinyTextVae("tokens");
   const parameters = initParameters(textVaeSpecs(config), randomStream(3));
   const device = await openDevice("cpu");
   const decoder = compileLatentDecoder(device, { parameters, config, endId: 1 });
   const shape = [config.latents, config.latentWidth];
   const values = randomStream(4).normal(2 * shape[0]! * shape[1]!);
-  const [both, first] = [
-    float32(values, [2, ...shape]),
-    float32(values.slice(0, values.length / 2), [
-      1,
-      ...shape,
-    ]),
-  ];
+  const both = float32(values, [2, ...shape]);
+  const first = float32(values.slice(0, values.length / 2), [1, ...shape]);
   const greedy = await decoder.decode(both);
   assertEquals(greedy.length, 2);
   assert(greedy.every((text) => text.length <= config.maxTokens && !text.includes(1)));
   assertEquals(await decoder.decode(first), greedy.slice(0, 1));
   assertEquals(await decoder.decode(both, { method: "beam", beams: 1 }), greedy);
-  // The likeliest token alone is left.
+  // Only the likeliest token is kept.
   const sampled = { method: "sample", topK: 1, random: randomStream(5) } as const;
   assertEquals(await decoder.decode(both, sampled), greedy);
   const hot = { method: "sample", temperature: 5, random: randomStream(5) } as const;
   const texts = await decoder.decode(both, hot);
   assertEquals(await decoder.decode(both, hot), texts);
   assertEquals(await decoder.decode(first, hot), texts.slice(0, 1));
-  // A text's draws are those of its number, whatever its place.
+  // A text's random numbers depend on its number, not on its position.
   const numbered = await decoder.decode(both, { ...hot, numbers: [7, 0] });
   assertEquals(await decoder.decode(first, { ...hot, numbers: [7] }), numbered.slice(0, 1));
   assertNotEquals(numbered[0], texts[0]);

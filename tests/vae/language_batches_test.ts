@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { batcher } from "../../datasets/batches.ts";
 import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
 import { randomStream } from "../../nn/random.ts";
 import { trainBpe } from "../../vae/tokenizer/bpe.ts";
@@ -16,7 +17,7 @@ function tokenizerOf(): TextTokenizer {
   return new TextTokenizer(tokenizer, config);
 }
 
-Deno.test("textSequence() and answerSequence() say what is given, and end with the end token", () => {
+Deno.test("textSequence() and answerSequence() mark the given tokens, and end with the end token", () => {
   const tokenizer = tokenizerOf();
   const [end, cls, sep] = [tokenizer.id("eos"), tokenizer.id("cls"), tokenizer.id("sep")];
   const ids = (text: string) => [...tokenizer.encode(text)];
@@ -25,13 +26,13 @@ Deno.test("textSequence() and answerSequence() say what is given, and end with t
   const answer = answerSequence("ab", "c", tokenizer);
   assertEquals([...answer.ids], [cls, ...ids("ab"), sep, ...ids("c"), end]);
   assertEquals([...questionTokens("ab", tokenizer)], [...answer.ids.slice(0, answer.given)]);
-  // GPT-2's own tokens have neither [CLS] nor [SEP].
+  // GPT-2's own vocabulary has neither [CLS] nor [SEP].
   const renamed = JSON.stringify(tokenizer.json).replaceAll(/\[(CLS|SEP)\]/g, "[its $1]");
   const plain = new TextTokenizer(JSON.parse(renamed), { eos_token: "<|endoftext|>" });
   assertEquals([...questionTokens("ab", plain)], [end, ...ids("ab"), end]);
 });
 
-Deno.test("languageBatch() pads to the next length and asks for nothing that is given", () => {
+Deno.test("languageBatch() pads to the next length, and ignores the labels of given tokens", () => {
   const examples = [
     { ids: Int32Array.of(5, 6, 7), given: 2 },
     { ids: Int32Array.of(8, 9), given: 1 },
@@ -43,11 +44,10 @@ Deno.test("languageBatch() pads to the next length and asks for nothing that is 
   assertThrows(() => languageBatch(examples, [2], 0), RangeError, "3 tokens fit none of 2");
 });
 
-Deno.test("languageBatches() shows every sequence once an epoch, as a function of the step", () => {
+Deno.test("languageBatches() uses every sequence once per epoch, as a function of the step", () => {
   const examples = [1, 2, 3, 4].map((id) => ({ ids: Int32Array.of(0, id), given: 1 }));
-  const at = languageBatches(examples, {
-    ...{ batchSize: 2, random: randomStream(3), lengths: [2], padId: 0 },
-  });
+  const indicesAt = batcher({ size: 4, batchSize: 2, random: randomStream(3) });
+  const at = languageBatches(examples, indicesAt, { lengths: [2], padId: 0 });
   const seen = [0, 1].flatMap((step) => [...at(step).tokens.data].filter((id) => id > 0));
   assertEquals(seen.toSorted(), [1, 2, 3, 4]);
   assertEquals(at(0), at(0));

@@ -2,10 +2,10 @@ import { assertAlmostEquals, assertEquals, assertRejects, assertStringIncludes }
 import { type DeviceName, openDevice } from "../../engine/device.ts";
 import { UserError } from "../../base/errors.ts";
 import type * as tf from "../../engine/tf.ts";
-import { float32, type HostArray, int32 } from "../../engine/tree.ts";
+import { type HostArray, int32 } from "../../engine/tree.ts";
 import type { HostTensor, NamedTensors } from "../../nn/host_tensor.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../nn/safetensors.ts";
-import { bert } from "../../vae/bert.ts";
+import { bertStates } from "../../vae/bert.ts";
 import { maskedLmLogits } from "../../vae/bert_masked_lm.ts";
 import { loadBert, loadGpt2, type ModelFiles, readModelTensors } from "../../vae/pretrained.ts";
 import { deviceWorks } from "../devices.ts";
@@ -42,7 +42,8 @@ Deno.test({
   fn: async () => {
     const { tensors, config } = await fixture("gpt2");
     const whole = await loadGpt2(filesOf({
-      ...{ "config.json": config, "model.safetensors": encodeSafetensors(tensors) },
+      "config.json": config,
+      "model.safetensors": encodeSafetensors(tensors),
     }));
     const bare = renamed(tensors, (name) => name.replace(/^transformer\./, ""));
     const names = [...bare.keys()];
@@ -65,15 +66,12 @@ Deno.test({
     };
     assertEquals(await loadGpt2(filesOf(sharded)), whole);
 
-    const without = {
-      ...sharded,
-      "model-00002-of-00002.safetensors": undefined as unknown as object,
-    };
+    const { "model-00002-of-00002.safetensors": _, ...without } = sharded;
     const missing = await assertRejects(() => loadGpt2(filesOf(without)), UserError);
-    assertStringIncludes(missing.message, "holds no model-00002-of-00002.safetensors");
+    assertStringIncludes(missing.message, "has no model-00002-of-00002.safetensors");
     const short = { ...sharded, "model-00002-of-00002.safetensors": shard(second.slice(1)) };
     const absent = await assertRejects(() => loadGpt2(filesOf(short)), UserError);
-    assertStringIncludes(absent.message, `promises the tensor "${second[0]}"`);
+    assertStringIncludes(absent.message, `lists the tensor "${second[0]}"`);
 
     for (const dtype of ["F16", "BF16"] as const) {
       const narrow = new Map(
@@ -96,7 +94,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "loadBert() names the tensor that is missing or has another shape, and the setting that is unknown",
+    "loadBert() names a tensor that is missing or has the wrong shape, and an unsupported setting",
   ignore,
   fn: async () => {
     const { tensors, config } = await fixture("bert");
@@ -108,7 +106,9 @@ Deno.test({
     const missing = await assertRejects(() => load(without), UserError);
     assertStringIncludes(missing.message, `tensor "${name}" is missing`);
     const other = new Map(tensors).set(name, {
-      ...{ dtype: "F32", shape: [2, 3], data: new Float32Array(6) },
+      dtype: "F32",
+      shape: [2, 3],
+      data: new Float32Array(6),
     });
     const misshapen = await assertRejects(() => load(other), UserError);
     assertStringIncludes(misshapen.message, `tensor "${name}" has shape [2,3], this model wants`);
@@ -124,14 +124,14 @@ Deno.test({
       const index = { weight_map: { a: file } };
       const outside = filesOf({ "model.safetensors.index.json": index });
       const refused = await assertRejects(() => readModelTensors(outside), UserError);
-      assertStringIncludes(refused.message, `names ${JSON.stringify(file)}, which is no`);
+      assertStringIncludes(refused.message, `names ${JSON.stringify(file)}, which is not`);
     }
     const empty = await assertRejects(() => readModelTensors(filesOf({})), UserError);
-    assertStringIncludes(empty.message, "holds no model.safetensors");
+    assertStringIncludes(empty.message, "has no model.safetensors");
   },
 });
 
-/** sin(0.37 i) / 2, which both sides can make. */
+/** sin(0.37 i) / 2, as in the Python program. */
 function wave(shape: readonly number[]): HostTensor {
   const size = shape.reduce((a, b) => a * b, 1);
   const data = Float32Array.from({ length: size }, (_, i) => 0.5 * Math.sin(0.37 * i));
@@ -140,7 +140,7 @@ function wave(shape: readonly number[]): HostTensor {
 
 for (const device of ["cpu", "onnx"] satisfies DeviceName[]) {
   Deno.test({
-    name: `maskedLmLogits() gives what BertForMaskedLM gives on ${device}`,
+    name: `maskedLmLogits() agrees with BertForMaskedLM on ${device}`,
     ignore: ignore || !deviceWorks(device),
     fn: async () => {
       const { tensors, config: json } = await fixture("bert");
@@ -168,15 +168,8 @@ for (const device of ["cpu", "onnx"] satisfies DeviceName[]) {
       const { config, parameters: encoder, head: own } = await loadBert(filesOf(files));
       const { input_ids: ids, attention_mask: mask } = await fixtureJson("bert/case.json");
       const grid = (rows: number[][]) => int32(rows.flat(), [rows.length, rows[0]!.length]);
-      const zeros = (shape: number[]) =>
-        float32(new Float32Array(shape[0]! * (shape[1] ?? 1)), shape);
       const inputs = {
-        parameters: {
-          ...encoder,
-          ...own!,
-          "pooler.dense.weight": zeros([hidden, hidden]),
-          "pooler.dense.bias": zeros([hidden]),
-        },
+        parameters: { ...encoder, ...own! },
         ids: grid(ids),
         mask: grid(mask),
       };
@@ -184,8 +177,8 @@ for (const device of ["cpu", "onnx"] satisfies DeviceName[]) {
       const run = opened.compile<typeof inputs, { logits: HostArray }>(
         ({ parameters, ids, mask }) => {
           const given = { inputIds: ids as tf.Tensor2D, attentionMask: mask as tf.Tensor2D };
-          const { lastHiddenState } = bert(parameters, given, config);
-          return { logits: maskedLmLogits(parameters, lastHiddenState, config) };
+          const states = bertStates(parameters, given, config);
+          return { logits: maskedLmLogits(parameters, states, config) };
         },
       );
       const { logits: { data } } = await run(inputs);

@@ -28,7 +28,7 @@ const linear = (name: string, rows: Rows): Rows =>
     )
   );
 const norm = (rows: Rows): Rows =>
-  // its weights are 1 and 0 at first
+  // its initial weights are 1 and 0
   rows.map((row) => {
     const mean = row.reduce((a, b) => a + b) / row.length;
     const variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / row.length;
@@ -45,8 +45,8 @@ function erf(x: number): number {
   return 2 / Math.sqrt(Math.PI) * sum;
 }
 
-/** A text's latents by loops over numbers; padding is left out instead of masked. */
-function byHand(text: number): Rows {
+/** A text's latents by loops over numbers; padding is left out instead of hidden. */
+function byLoops(text: number): Rows {
   const { latents, width, heads } = CONFIG;
   const rowsOf = (data: ArrayLike<number>, count: number, from = 0): Rows =>
     Array.from(
@@ -62,7 +62,7 @@ function byHand(text: number): Rows {
     linear("value", states),
   ];
   const size = width / heads;
-  const heard = q.map((query) =>
+  const attended = q.map((query) =>
     query.map((_, feature) => {
       const head = Math.floor(feature / size);
       const weights = k.map((key) => {
@@ -74,7 +74,7 @@ function byHand(text: number): Rows {
       return weights.reduce((sum, weight, i) => sum + weight / total * v[i]![feature]!, 0);
     })
   );
-  const x = add(queries, linear("output", heard));
+  const x = add(queries, linear("output", attended));
   const inner = linear("inner", norm(x)).map((row) =>
     row.map((value) => value / 2 * (1 + erf(value / Math.SQRT2)))
   );
@@ -83,7 +83,7 @@ function byHand(text: number): Rows {
 
 for (const device of DEVICE_NAMES) {
   Deno.test({
-    name: `resample() gives what loops over numbers give, and hears no padding, on ${device}`,
+    name: `resample() agrees with loops over numbers, and ignores padding, on ${device}`,
     ignore: !deviceWorks(device),
     fn: async () => {
       const inputs: Record<string, HostArray> = {
@@ -100,7 +100,7 @@ for (const device of DEVICE_NAMES) {
         ),
       }));
       assertEquals(found!.shape, [BATCH, CONFIG.latents, CONFIG.width]);
-      assertAllClose(found!.data, [byHand(0), byHand(1)].flat(2), { atol: 1e-5, rtol: 1e-5 });
+      assertAllClose(found!.data, [byLoops(0), byLoops(1)].flat(2), { atol: 1e-5, rtol: 1e-5 });
     },
   });
 }

@@ -35,7 +35,11 @@ const CONFIG: TextVaeConfig = {
     layerNormEpsilon: 1e-5,
     initializerRange: 0.5,
   },
-  ...{ latents: 2, latentWidth: 5, maxTokens: 8, latentKind: "noise", latentSource: "stretches" },
+  latents: 2,
+  latentWidth: 5,
+  maxTokens: 8,
+  latentKind: "noise",
+  latentSource: "stretches",
 };
 
 const parameters = initParameters(textVaeSpecs(CONFIG), randomStream(0).stream("weights"));
@@ -61,19 +65,19 @@ async function latentsOf(text: number[], length: number): Promise<HostArray> {
   return mean;
 }
 
-Deno.test("encodeLatents() gives a text the same latents in a longer batch when they are of stretches", async () => {
+Deno.test("encodeLatents() gives a text the same latents in a longer batch when the source is stretches", async () => {
   const short = await latentsOf([5, 6, 7], 5);
   assertEquals(short.shape, [1, 2, 5]);
   assertAllClose((await latentsOf([5, 6, 7], 10)).data, short.data);
 });
 
-Deno.test("encodeLatents() gives an empty stretch tanh of the bias", async () => {
+Deno.test("encodeLatents() gives tanh of the bias when a stretch is empty", async () => {
   const { data } = await latentsOf([5, 6], 10); // [SEP] is the third of the first four
   const bias = parameters["vae.mean.bias"]!.data;
   assertAllClose(data.subarray(5), Array.from(bias, Math.tanh));
 });
 
-Deno.test("latentPrefix() unfolds a latent into an embedding a token, which decodeLogits() reads", async () => {
+Deno.test("latentPrefix() unfolds a latent into an embedding for each token when the source is stretches", async () => {
   const latents = await latentsOf([5, 6, 7, 8, 9, 10, 11, 12], 10);
   const { compile } = await openDevice("cpu");
   const decode = compile<
@@ -101,8 +105,11 @@ Deno.test("latentPrefix() unfolds a latent into an embedding a token, which deco
   assertAllClose(prefix.data.subarray(5 * 12, 6 * 12), expected);
 });
 
-Deno.test("checkTextVaeConfig() names the flags when stretches are unequal or positions too few", () => {
-  assertThrows(() => checkTextVaeConfig({ ...CONFIG, latents: 3 }), Error, "divides --max-tokens");
+Deno.test("checkTextVaeConfig() throws when stretches are unequal or positions too few", () => {
+  const unequal = { ...CONFIG, latents: 3 };
+  assertThrows(() => checkTextVaeConfig(unequal), Error, "choose latents that divides maxTokens");
+  const names = { latents: "--latents", maxTokens: "--max-tokens" };
+  assertThrows(() => checkTextVaeConfig(unequal, names), Error, "--latents that divides --max-tok");
   const decoder = { ...CONFIG.decoder, nPositions: 16 };
   assertThrows(() => checkTextVaeConfig({ ...CONFIG, decoder }), Error, "A prefix of 8");
   checkTextVaeConfig(CONFIG);

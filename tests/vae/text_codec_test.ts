@@ -32,14 +32,18 @@ function configOf(latentSource: TextVaeConfig["latentSource"]): TextVaeConfig {
       nLayer: 2,
       nHead: 2,
       layerNormEpsilon: 1e-5,
-      initializerRange: 0.7, // so that what is said depends on the latents
+      initializerRange: 0.7, // so that texts depend on the latents
     },
-    ...{ latents: 4, latentWidth: 6, maxTokens: 8, latentKind: "noise", latentSource },
+    latents: 4,
+    latentWidth: 6,
+    maxTokens: 8,
+    latentKind: "noise",
+    latentSource,
   };
 }
 
 for (const source of ["first", "tokens", "stretches"] as const) {
-  Deno.test(`compileTextCodec() says what the whole decoder finds likeliest, latents from ${source}`, async () => {
+  Deno.test(`compileTextCodec() generates the likeliest tokens of decodeLogits() when the source is ${source}`, async () => {
     const config = configOf(source);
     const parameters = initParameters(textVaeSpecs(config), randomStream(0).stream("weights"));
     const device = await openDevice("cpu");
@@ -48,10 +52,10 @@ for (const source of ["first", "tokens", "stretches"] as const) {
     const mask = int32(new Int32Array(BATCH * 10).fill(1), [BATCH, 10]);
     const latents = await codec.encode({ inputIds: ids, attentionMask: mask });
     assertEquals(latents.shape, [BATCH, 4, 6]);
-    const said = await codec.decode(latents);
-    assertEquals(said.length, BATCH);
+    const texts = await codec.decode(latents);
+    assertEquals(texts.length, BATCH);
 
-    // What was said so far, all at once and without a cache.
+    // The likeliest tokens at all positions together, without a cache.
     const logits = device.compile<{ latents: HostArray; tokens: HostArray }, HostArray>(
       ({ latents, tokens }) =>
         tf.argMax(
@@ -65,24 +69,24 @@ for (const source of ["first", "tokens", "stretches"] as const) {
         ),
     );
     const tokens = new Int32Array(BATCH * 9).fill(END);
-    said.forEach((text, row) => tokens.set(text.subarray(0, 8), row * 9 + 1));
+    texts.forEach((text, row) => tokens.set(text.subarray(0, 8), row * 9 + 1));
     const { data } = await logits({ latents, tokens: int32(tokens, [BATCH, 9]) });
-    said.forEach((text, row) => {
+    texts.forEach((text, row) => {
       const likeliest = Array.from(data.subarray(row * 9, row * 9 + 9));
       assertEquals([...text], likeliest.slice(0, text.length), `text ${row}`);
-      // A text of as many tokens as the model was made for ends there, whatever would follow.
+      // A text of maxTokens ends there, whatever would follow.
       assert(text.length <= config.maxTokens);
       if (text.length < config.maxTokens) {
         assertEquals(likeliest[text.length], END, `end of text ${row}`);
       }
     });
-    assertEquals(new Set(said.map((text) => text.join())).size > 1, true, "texts differ");
+    assertEquals(new Set(texts.map((text) => text.join())).size > 1, true, "texts differ");
     await codec.dispose();
     await logits.dispose();
   });
 }
 
-Deno.test("noisedLatents() adds noise of the deviation and leaves its arguments alone", () => {
+Deno.test("noisedLatents() adds noise of the deviation and does not change its arguments", () => {
   const latents = float32([1, 2, 3, 4], [1, 2, 2]);
   const noised = noisedLatents(latents, Float32Array.of(1, -1, 0, 2), 0.5);
   assertAllClose(noised.data, [1.5, 1.5, 3, 5]);

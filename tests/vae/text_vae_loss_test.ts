@@ -20,7 +20,7 @@ await openDevice("cpu");
 
 const LN2 = Math.log(2);
 
-Deno.test("latentDivergence() is the sum over latents, the mean over texts", () => {
+Deno.test("latentDivergence() is the sum over latents and the mean over texts", () => {
   // PLANNER's sum: mu = [0.5, -1], log variance [0, ln 0.25] gives 0.9431472.
   tf.tidy(() => {
     const mean = tf.tensor3d([0.5, -1], [1, 1, 2]);
@@ -47,7 +47,7 @@ Deno.test("latentDivergence() counts free bits for each number, and gives no gra
   });
 });
 
-Deno.test("sampleLatents() adds noise of the deviation that was learned, or of the one that is set", () => {
+Deno.test("sampleLatents() adds noise of the learned deviation, or of the given one", () => {
   tf.tidy(() => {
     const mean = tf.tensor3d([1, 2], [1, 1, 2]);
     const noise = tf.tensor3d([1, -1], [1, 1, 2]);
@@ -68,7 +68,7 @@ function inputs(length: number) {
   };
 }
 
-Deno.test("encodeLatents() keeps to each kind's range, and does not hear padding", () => {
+Deno.test("encodeLatents() keeps each kind in its range, and does not depend on padding", () => {
   for (const source of ["first", "tokens", "stretches", "resampler"] as const) {
     for (const kind of LATENT_KINDS) {
       tf.tidy(() => {
@@ -104,7 +104,7 @@ Deno.test("decodeLogits() is GPT-2 with the latents as a prefix", () => {
   });
 });
 
-Deno.test("textVaeLoss() adds beta times the divergence to the nats a token", () => {
+Deno.test("textVaeLoss() adds beta times the divergence to the nats per token", () => {
   tf.tidy(() => {
     const config = tinyTextVae("first");
     const weights = constants(initParameters(textVaeSpecs(config), randomStream(2)));
@@ -127,7 +127,7 @@ Deno.test("textVaeLoss() adds beta times the divergence to the nats a token", ()
   });
 });
 
-Deno.test("checkTextVaeConfig() names what does not fit", () => {
+Deno.test("checkTextVaeConfig() names the sizes when they are inconsistent", () => {
   const changed = (change: Partial<TextVaeConfig>) => ({ ...tinyTextVae("first"), ...change });
   for (
     const [config, message] of [

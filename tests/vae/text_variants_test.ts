@@ -11,29 +11,28 @@ const { tokenizer: json, config } = trainBpe(REVIEWS, { vocabSize: 320 });
 const tokenizer = new TextTokenizer(json, config);
 const both = { encoder: tokenizer, decoder: tokenizer };
 
-Deno.test("encodeTexts() with windows keeps all of a text but a short end", () => {
-  const { examples, rows, truncated } = encodeTexts(REVIEWS, {
-    ...{ ...both, maxTokens: 12, windows: true },
-  });
+Deno.test("encodeTexts() keeps all of a text except for a short end when it makes windows", () => {
+  const options = { ...both, maxTokens: 12, windows: true };
+  const { examples, rows, truncated } = encodeTexts(REVIEWS, options);
   assertEquals(truncated, 0);
   REVIEWS.forEach((text, row) => {
     const parts = examples.filter((_, i) => rows[i] === row).map(({ decoder }) => decoder);
     assert(parts.length > 1);
     assert(parts.every(({ length }) => length <= 12 && length >= 5));
-    const said = tokenizer.decode(parts.flatMap((ids) => [...ids]));
-    assertEquals(said, text.slice(0, said.length));
-    const rest = tokenizer.encode(text.slice(said.length));
+    const decoded = tokenizer.decode(parts.flatMap((ids) => [...ids]));
+    assertEquals(decoded, text.slice(0, decoded.length));
+    const rest = tokenizer.encode(text.slice(decoded.length));
     assert(rest.length < 5, `${rest.length} tokens are left`);
   });
 });
 
-Deno.test("randomTexts() replaces the share asked for, by ordinary tokens, at the same length", () => {
+Deno.test("randomTexts() replaces the given share of texts by ordinary tokens of the same length", () => {
   const { examples } = encodeTexts(REVIEWS, { ...both, maxTokens: 12 });
   const { vocabSize, specialIds } = tokenizer;
   const replace = randomTexts({ share: 0.5, examples, vocabSize, specialIds });
   let replaced = 0;
-  const draws = 400;
-  for (let i = 0; i < draws; i++) {
+  const samples = 400;
+  for (let i = 0; i < samples; i++) {
     const example = examples[i % examples.length]!;
     const { encoder, decoder } = replace(example, randomStream(i));
     assertEquals([encoder.length, decoder.length], [
@@ -46,7 +45,10 @@ Deno.test("randomTexts() replaces the share asked for, by ordinary tokens, at th
     if (decoder.join() !== example.decoder.join()) replaced++;
   }
   // Five deviations of a binomial count.
-  assert(Math.abs(replaced - draws / 2) < 5 * Math.sqrt(draws / 4), `${replaced} of ${draws}`);
+  assert(
+    Math.abs(replaced - samples / 2) < 5 * Math.sqrt(samples / 4),
+    `${replaced} of ${samples}`,
+  );
   assertEquals(
     randomTexts({ share: 0, examples, vocabSize, specialIds })(examples[0]!, randomStream(0)),
     examples[0]!,
@@ -54,7 +56,7 @@ Deno.test("randomTexts() replaces the share asked for, by ordinary tokens, at th
   assertThrows(() => randomTexts({ share: 2, examples, vocabSize, specialIds }), RangeError);
 });
 
-Deno.test("bucketLengths() ends at the maximum when that is no multiple", () => {
+Deno.test("bucketLengths() ends at the maximum when that is not a multiple", () => {
   assertEquals(bucketLengths([3, 30, 66], { maximum: 66 }), [8, 32, 66]);
   assertEquals(bucketLengths([3, 7], { maximum: 7 }), [7]);
   assertThrows(() => bucketLengths([67], { maximum: 66 }), RangeError, "maximum must hold 67");

@@ -74,7 +74,7 @@ export function textVaeBatches({ train, validation, model, config, random, ...to
         ratio: config.corruptionRatio,
         ratioPerText: config.corruptionPerText,
       }),
-      corruptSaid: inputCorruption({
+      corruptDecoder: inputCorruption({
         vocabSize: tokenizer.vocabSize,
         specialIds: tokenizer.specialIds,
         kind: settings.decoderCorruption === 0 ? "none" : "substitute",

@@ -7,9 +7,9 @@
 import { UserError } from "../../base/errors.ts";
 import { fileExists } from "../../base/files.ts";
 import { type JsonObject, parseJsonObject } from "../../base/json.ts";
-import { float32 } from "../../engine/tree.ts";
 import type { NamedTensors } from "../../nn/host_tensor.ts";
 import { type HostParameters, unravel } from "../../nn/parameters.ts";
+import { zeroPooler } from "../../vae/bert.ts";
 import { bertConfigFromJson, bertConfigToJson } from "../../vae/bert_config.ts";
 import { gpt2ConfigFromJson, gpt2ConfigToJson } from "../../vae/gpt2_config.ts";
 import { partOf, textVaeSpecs, underPrefix } from "../../vae/text_vae.ts";
@@ -73,7 +73,6 @@ export function textVaeComponents(
   encoderTokenizer: TextTokenizer = tokenizer,
 ): Pick<Checkpoint, "modelIndex" | "components"> {
   const { encoder, decoder } = config;
-  const width = encoder.hiddenSize;
   const weightsName = "model.safetensors";
   const own = encoderTokenizer !== tokenizer;
   return {
@@ -91,8 +90,7 @@ export function textVaeComponents(
         weightsName,
         weights: toTensors({
           ...partOf(parameters, ENCODER),
-          "pooler.dense.weight": float32(new Float32Array(width * width), [width, width]),
-          "pooler.dense.bias": float32(new Float32Array(width)),
+          ...zeroPooler(encoder),
         }),
       },
       decoder: {

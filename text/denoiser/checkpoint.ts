@@ -20,6 +20,7 @@ import { fileExists } from "../../base/files.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { float32 } from "../../engine/tree.ts";
 import type { HostParameters, ParameterSpecs } from "../../nn/parameters.ts";
+import { zeroPooler } from "../../vae/bert.ts";
 import { bertConfigFromJson, bertConfigToJson } from "../../vae/bert_config.ts";
 import { partOf, underPrefix } from "../../vae/text_vae.ts";
 import { checkWeights, requireComponent } from "../../training/checkpoint/check_model.ts";
@@ -95,12 +96,7 @@ export function textDiffusionCheckpoint(
           weightsName,
           weights: toTensors({
             ...partOf(parameters, ENCODER),
-            // BertModel has a pooler, which is not used here.
-            "pooler.dense.weight": float32(
-              new Float32Array(encoder.hiddenSize ** 2),
-              [encoder.hiddenSize, encoder.hiddenSize],
-            ),
-            "pooler.dense.bias": float32(new Float32Array(encoder.hiddenSize)),
+            ...zeroPooler(encoder),
           }),
         },
       }),

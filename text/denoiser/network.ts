@@ -9,7 +9,7 @@
 import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import type { Parameters, ParameterSpecs } from "../../nn/parameters.ts";
-import { bert, type BertConfig, bertSpecs } from "../../vae/bert.ts";
+import { type BertConfig, bertEncoderSpecs, bertStates } from "../../vae/bert.ts";
 import { partOf, underPrefix } from "../../vae/text_vae.ts";
 import { dit } from "../../diffusion/networks/dit.ts";
 import {
@@ -100,8 +100,7 @@ export const ENCODER = "encoder.";
 /** The encoder's parameters under their prefix; none without an encoder. */
 export function conditionEncoderSpecs({ encoder }: TextDenoiserConfig): ParameterSpecs {
   if (encoder === null) return {};
-  const specs = Object.entries(bertSpecs(encoder)).filter(([name]) => !name.startsWith("pooler."));
-  return underPrefix(Object.fromEntries(specs), ENCODER);
+  return underPrefix(bertEncoderSpecs(encoder), ENCODER);
 }
 
 /** The transformer's parameters under their prefix. */
@@ -136,12 +135,8 @@ export function readCondition(
     throw new UserError("The denoiser has no encoder for a condition's tokens.");
   }
   const { hiddenSize } = encoder;
-  const pooler = { // which is not used
-    "pooler.dense.weight": tf.zeros([hiddenSize, hiddenSize]),
-    "pooler.dense.bias": tf.zeros([hiddenSize]),
-  };
-  const { lastHiddenState: context } = bert(
-    { ...partOf(parameters, ENCODER), ...pooler },
+  const context = bertStates(
+    partOf(parameters, ENCODER),
     { inputIds: ids, attentionMask: mask },
     encoder,
   );

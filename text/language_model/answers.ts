@@ -2,7 +2,7 @@
 import type { RandomStream } from "../../nn/random.ts";
 import { breathe } from "../../base/breathe.ts";
 import type { Gpt2Decoder } from "../../vae/gpt2_decoder.ts";
-import { drawToken } from "../../vae/token_choice.ts";
+import { sampleToken } from "../../vae/token_choice.ts";
 import { int32 } from "../../engine/tree.ts";
 import { argMax } from "../../metrics/arrays.ts";
 
@@ -43,7 +43,7 @@ export async function continueQuestions(
       const own = logits.subarray(row * size, (row + 1) * size);
       const token = temperature === 0
         ? argMax(own)
-        : drawToken(own, { temperature }, random.at(numbers[row]!).at(said[row]!.length));
+        : sampleToken(own, { temperature }, random.at(numbers[row]!).at(said[row]!.length));
       said[row]!.push(token);
       return token;
     });

@@ -2,7 +2,7 @@
 import type { Device } from "../../engine/device.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { type LanguageExample, textSequence } from "../../vae/language_batches.ts";
-import { openModelFiles } from "../../vae/pretrained.ts";
+import { openModelFiles } from "../../datasets/download/hub.ts";
 import { type LanguageModel, loadLanguageModel } from "./checkpoint.ts";
 import { trainLanguageModel } from "./train.ts";
 import { openRunFolder } from "../../cli/run_folder.ts";

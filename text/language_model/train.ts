@@ -1,4 +1,5 @@
 /** Training of a GPT-2 on texts, or on answers that follow questions: judges and baselines of text.ts. */
+import { batcher } from "../../datasets/batches.ts";
 import type { Device } from "../../engine/device.ts";
 import type * as tf from "../../engine/tf.ts";
 import type { HostArray } from "../../engine/tree.ts";
@@ -70,10 +71,10 @@ export async function trainLanguageModel(
     maximum: model.nPositions,
   });
   const padId = tokenizer.id("eos");
-  const sequencesAt = languageBatches(train, {
-    ...{ batchSize: config.batchSize, lengths, padId },
-    random: random.stream("data order"),
-  });
+  const { batchSize } = config;
+  const order = random.stream("data order");
+  const indicesAt = batcher({ size: train.length, batchSize, random: order });
+  const sequencesAt = languageBatches(train, indicesAt, { lengths, padId });
   const batchAt = (step: number) => ({ batch: sequencesAt(step) });
   type Batch = { tokens: HostArray; labels: HostArray };
   const loss: BatchLoss<Batch> = (parameters, { tokens, labels }) => ({

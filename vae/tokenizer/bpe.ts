@@ -2,6 +2,7 @@
  * Trains a byte-level BPE tokenizer (Sennrich et al. 2016; Radford et al. 2019) and writes it as
  * transformers' files, tokenizer.json and tokenizer_config.json. The same texts give the same files.
  */
+import TinyQueue from "tinyqueue";
 import { UserError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import {
@@ -13,16 +14,16 @@ import {
 
 /** Options of {@linkcode trainBpe}. */
 export interface BpeOptions {
-  /** Tokens to have in the end, the special ones and the 256 bytes included. */
+  /** Size of the vocabulary, the special tokens and the 256 bytes included. */
   readonly vocabSize: number;
   /** Pairs that occur less often are not merged. @default 2 */
-  readonly minFrequency?: number;
-  /** Whether every digit is a token of its own, so that numbers can be computed with. @default false */
-  readonly splitDigits?: boolean;
+  readonly minFrequency?: number | undefined;
+  /** Whether every digit is a token of its own, which helps arithmetic. @default false */
+  readonly splitDigits?: boolean | undefined;
   /** The special tokens by role. @default {@linkcode BPE_SPECIAL_TOKENS} */
-  readonly specialTokens?: SpecialTokens;
+  readonly specialTokens?: SpecialTokens | undefined;
   /** More special tokens, without a role. @default none */
-  readonly extraSpecialTokens?: readonly string[];
+  readonly extraSpecialTokens?: readonly string[] | undefined;
 }
 
 /** The special tokens of both halves of a VAE: BERT's, and GPT-2's one. */
@@ -44,16 +45,16 @@ export interface TokenizerFiles {
 }
 
 /**
- * Learns a vocabulary from texts. Ids are, in order: the special tokens (so that padding is 0), the 256
- * bytes by their symbols' code points, and the merged tokens, most frequent first. At equal frequency
- * the pair with the lower left id is merged first, then that with the lower right id.
+ * Learns a vocabulary from texts. Ids are assigned in this order: the special tokens (so that padding
+ * is 0), the 256 bytes by their symbols' code points, and the merged tokens, most frequent first. At
+ * equal frequency the pair with the lower left id is merged first, then the one with the lower right id.
  *
- * @param texts The corpus; read once.
- * @param options How large, and which special tokens.
- * @returns The files; the vocabulary is smaller than asked for where the corpus holds no more pairs of
- * the frequency asked for.
+ * @param texts The corpus; it is read once.
+ * @param options The vocabulary's size, and the special tokens.
+ * @returns The files. The vocabulary is smaller than `vocabSize` if the corpus has too few pairs that
+ * occur `minFrequency` times.
  * @throws {UserError} If the corpus is empty.
- * @throws {RangeError} If the vocabulary has no room for the bytes, or a special token is empty.
+ * @throws {RangeError} If `vocabSize` has no room for the bytes, or a special token is empty or a byte.
  */
 export function trainBpe(texts: Iterable<string>, options: BpeOptions): TokenizerFiles {
   const { vocabSize, minFrequency = 2, splitDigits = false, extraSpecialTokens = [] } = options;
@@ -74,43 +75,28 @@ export function trainBpe(texts: Iterable<string>, options: BpeOptions): Tokenize
   const tokens = [...special, ...BYTE_SYMBOLS.toSorted()];
   const symbolIds = new Map(tokens.map((token, id) => [token, id]));
   const byteIds = BYTE_SYMBOLS.map((symbol) => symbolIds.get(symbol)!);
+  const encoder = new TextEncoder();
   const words = Array.from(
     countWords(texts, splitDigits),
-    ([word, count]) => ({ ids: Array.from(wordBytes(word), (byte) => byteIds[byte]!), count }),
+    ([word, count]) => ({ ids: Array.from(encoder.encode(word), (byte) => byteIds[byte]!), count }),
   );
   if (words.length === 0) {
     throw new UserError("no text to train a tokenizer on: check that the data set holds texts");
   }
   const merges = learnMerges(words, { tokens, vocabSize, minFrequency })
     .map(([left, right]) => [tokens[left]!, tokens[right]!]);
-  return files({ tokens, merges, special, roles, splitDigits });
-}
 
-function countWords(texts: Iterable<string>, splitDigits: boolean): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const text of texts) {
-    for (const word of pretokens(text, splitDigits)) counts.set(word, (counts.get(word) ?? 0) + 1);
-  }
-  return counts;
-}
-
-/** Puts the files together. */
-function files({ tokens, merges, special, roles, splitDigits }: {
-  readonly tokens: readonly string[];
-  readonly merges: readonly (readonly string[])[];
-  readonly special: readonly string[];
-  readonly roles: SpecialTokens;
-  readonly splitDigits: boolean;
-}): TokenizerFiles {
   const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
   return {
     tokenizer: bytePairTokenizerJson({
-      ...{ vocab, merges, splitDigits },
+      vocab,
+      merges,
+      splitDigits,
       addedTokens: special.map((token, id) => addedToken(token, id)),
       postProcessor: templateProcessor(roles, (token) => vocab[token]),
     }),
     config: {
-      // Not GPT2Tokenizer: transformers would rebuild that one's rules instead of reading these.
+      // Not GPT2Tokenizer: transformers would rebuild GPT-2's rules instead of reading these.
       tokenizer_class: "PreTrainedTokenizerFast",
       ...specialTokensConfig(roles),
       clean_up_tokenization_spaces: false,
@@ -118,21 +104,209 @@ function files({ tokens, merges, special, roles, splitDigits }: {
   };
 }
 
-/** What one such tokenizer has that another has not. */
+// Words: merges never cross their boundaries.
+
+/**
+ * GPT-2's words: contractions, letters, numbers, other characters, each with a space before it, and
+ * white space. White space is Unicode's White_Space, on which all readers of the file agree: `\s`
+ * includes U+FEFF in JavaScript and U+0085 elsewhere.
+ */
+const WORD = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+` +
+  String.raw`|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+`;
+
+/** One digit, or any other character that Unicode counts as a number. */
+const DIGIT = String.raw`\p{N}`;
+
+const WORDS = new RegExp(WORD, "gu");
+const DIGITS = new RegExp(`${DIGIT}|\\P{N}+`, "gu");
+
+/**
+ * Splits a text into words; joined, they are the text again. With `splitDigits` every digit is a word,
+ * so that no token holds two digits, or a space and a digit.
+ */
+function splitWords(text: string, splitDigits: boolean): string[] {
+  const parts = splitDigits ? text.match(DIGITS) ?? [] : [text];
+  return parts.flatMap((part) => part.match(WORDS) ?? []);
+}
+
+function countWords(texts: Iterable<string>, splitDigits: boolean): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const text of texts) {
+    for (const word of splitWords(text, splitDigits)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  return counts;
+}
+
+// Merges.
+
+/** A word as token ids, and how often it occurs in the corpus. */
+interface CountedWord {
+  /** Its tokens; learning merges them. */
+  ids: number[];
+  readonly count: number;
+}
+
+/** Ids are below this, so that a pair of them is one safe integer. */
+const ID_LIMIT = 2 ** 25;
+
+/** A pair of ids as one number; the numbers are ordered as the pairs are, left id first. */
+function pairKey(left: number, right: number): number {
+  return left * ID_LIMIT + right;
+}
+
+/** The inverse of {@linkcode pairKey}. */
+function pairIds(pair: number): [left: number, right: number] {
+  return [Math.floor(pair / ID_LIMIT), pair % ID_LIMIT];
+}
+
+/** Replaces every pair (left, right) by `merged`, from the left. */
+function mergeWord(ids: readonly number[], left: number, right: number, merged: number): number[] {
+  const result: number[] = [];
+  for (let i = 0; i < ids.length; i++) {
+    const isPair = ids[i] === left && ids[i + 1] === right;
+    result.push(isPair ? merged : ids[i]!);
+    if (isPair) i++;
+  }
+  return result;
+}
+
+/** The counts of pairs of neighbouring tokens, and the words in which each pair may occur. */
+class PairCounts {
+  readonly counts = new Map<number, number>();
+  readonly #words = new Map<number, number[]>();
+
+  /** Adds (`sign` 1) or subtracts (-1) the pairs of a word. @returns The pairs. */
+  count({ ids, count }: CountedWord, sign: 1 | -1): number[] {
+    const pairs: number[] = [];
+    for (let i = 0; i + 1 < ids.length; i++) {
+      const pair = pairKey(ids[i]!, ids[i + 1]!);
+      pairs.push(pair);
+      const total = (this.counts.get(pair) ?? 0) + sign * count;
+      if (total === 0) this.counts.delete(pair);
+      else this.counts.set(pair, total);
+    }
+    return pairs;
+  }
+
+  /** Records that a pair occurs in a word. */
+  addWord(pair: number, word: number): void {
+    const words = this.#words.get(pair);
+    if (words === undefined) this.#words.set(pair, [word]);
+    else if (words.at(-1) !== word) words.push(word);
+  }
+
+  /** Removes and returns the words in which a pair may occur, each once. */
+  takeWords(pair: number): Set<number> {
+    const words = new Set(this.#words.get(pair));
+    this.#words.delete(pair);
+    return words;
+  }
+}
+
+/** A pair (see {@linkcode pairKey}), and its count when it was put into the queue. */
+interface CountedPair {
+  readonly pair: number;
+  readonly count: number;
+}
+
+/** Higher counts first; at equal counts the lower pair, whatever the order of insertion. */
+function comparePairs(a: CountedPair, b: CountedPair): number {
+  return b.count - a.count || a.pair - b.pair;
+}
+
+/**
+ * Learns merges: the same words give the same merges, in whatever order they come.
+ *
+ * @param words The words; their ids are merged in place.
+ * @param options `tokens`, id to text, grows by the new tokens.
+ * @returns The merges in order, as pairs of ids.
+ */
+function learnMerges(
+  words: readonly CountedWord[],
+  { tokens, vocabSize, minFrequency }: {
+    readonly tokens: string[];
+    readonly vocabSize: number;
+    readonly minFrequency: number;
+  },
+): [number, number][] {
+  const pairs = new PairCounts();
+  words.forEach((word, i) => pairs.count(word, 1).forEach((pair) => pairs.addWord(pair, i)));
+  const queue = new TinyQueue(
+    Array.from(pairs.counts, ([pair, count]): CountedPair => ({ pair, count })),
+    comparePairs,
+  );
+  const idOf = new Map(tokens.map((token, id) => [token, id]));
+  const merges: [number, number][] = [];
+  const learnt = new Set<number>();
+  const least = Math.max(1, minFrequency);
+  while (tokens.length < vocabSize) {
+    const top = queue.pop();
+    if (top === undefined) break;
+    // Entries stay in the queue when counts fall: an outdated one goes back with its present count.
+    const count = pairs.counts.get(top.pair) ?? 0;
+    if (count !== top.count) {
+      if (count < top.count && count >= least) queue.push({ pair: top.pair, count });
+      continue;
+    }
+    if (count < least) break;
+    const [left, right] = pairIds(top.pair);
+    const text = tokens[left]! + tokens[right]!;
+    // Two ways to one text (a+bc, ab+c) are two merges into one token.
+    const merged = idOf.get(text) ?? tokens.push(text) - 1;
+    idOf.set(text, merged);
+    if (!learnt.has(top.pair)) merges.push([left, right]);
+    learnt.add(top.pair);
+    // Only pairs with the merged token can become more frequent.
+    const touched = new Set<number>();
+    for (const index of pairs.takeWords(top.pair)) {
+      const word = words[index]!;
+      const ids = mergeWord(word.ids, left, right, merged);
+      if (ids.length === word.ids.length) continue;
+      pairs.count(word, -1);
+      word.ids = ids;
+      for (const pair of pairs.count(word, 1)) {
+        if (!pairIds(pair).includes(merged)) continue;
+        pairs.addWord(pair, index);
+        touched.add(pair);
+      }
+    }
+    for (const pair of touched) {
+      const risen = pairs.counts.get(pair);
+      if (risen !== undefined) queue.push({ pair, count: risen });
+    }
+  }
+  return merges;
+}
+
+// The file.
+
+/**
+ * The character that stands for each byte, [256]: the byte itself if it is printable, otherwise one
+ * from U+0100 on, in the order of the bytes (GPT-2's `bytes_to_unicode`).
+ */
+export const BYTE_SYMBOLS: readonly string[] = (() => {
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    return String.fromCharCode(printable ? byte : next++);
+  });
+})();
+
+/** What differs between byte-level BPE tokenizers. */
 export interface BytePairParts {
   /** Ids by token. */
   readonly vocab: JsonObject;
-  /** Pairs of tokens that are joined, the first first. */
+  /** Pairs of tokens to merge, in order of priority. */
   readonly merges: readonly (readonly string[])[];
   /** Entries of added_tokens. */
   readonly addedTokens: readonly JsonObject[];
-  /** What is put around a text; see templateProcessor. */
+  /** The tokens around a text; see templateProcessor. */
   readonly postProcessor: JsonObject;
   /** Whether every digit is a token of its own. @default {false} */
-  readonly splitDigits?: boolean;
+  readonly splitDigits?: boolean | undefined;
 }
 
-/** Puts tokenizer.json together, with every key that the tokenizers library writes. */
+/** The content of a byte-level BPE's tokenizer.json, with every key that the tokenizers library writes. */
 export function bytePairTokenizerJson(
   { vocab, merges, addedTokens, postProcessor, splitDigits = false }: BytePairParts,
 ): JsonObject {
@@ -160,255 +334,22 @@ export function bytePairTokenizerJson(
   };
 }
 
-/** A pair of tokens and how often it was counted when it was pushed. */
-export interface CountedPair {
-  /** The pair as one number: see {@linkcode pairKey}. */
-  readonly pair: number;
-  /** Its count at that time. */
-  readonly count: number;
-}
-
-/** Ids are below this, so that a pair of them is one safe integer. */
-export const ID_LIMIT: number = 2 ** 25;
-
-/** A pair of ids as one number; numbers compare as the pairs do, left id first. */
-export function pairKey(left: number, right: number): number {
-  return left * ID_LIMIT + right;
-}
-
-/** The ids of a pair: what {@linkcode pairKey} made one number of. */
-export function pairIds(pair: number): [left: number, right: number] {
-  return [Math.floor(pair / ID_LIMIT), pair % ID_LIMIT];
-}
-
-/** Higher counts first; at equal counts the lower pair. So the order never depends on the insertion's. */
-function before(a: CountedPair, b: CountedPair): boolean {
-  return a.count === b.count ? a.pair < b.pair : a.count > b.count;
-}
-
-/** A binary heap. */
-export class PairQueue {
-  readonly #heap: CountedPair[] = [];
-
-  /** Adds an entry. */
-  push(entry: CountedPair): void {
-    const heap = this.#heap;
-    let i = heap.push(entry) - 1;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (!before(entry, heap[parent]!)) break;
-      heap[i] = heap[parent]!;
-      i = parent;
-    }
-    heap[i] = entry;
-  }
-
-  /** Takes the first entry out; undefined where there is none. */
-  pop(): CountedPair | undefined {
-    const heap = this.#heap;
-    const first = heap[0];
-    const last = heap.pop();
-    if (first === undefined || last === undefined || heap.length === 0) return first;
-    let i = 0;
-    for (;;) {
-      let child = 2 * i + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, last)) break;
-      heap[i] = heap[child]!;
-      i = child;
-    }
-    heap[i] = last;
-    return first;
-  }
-}
-
-/**
- * GPT-2's words: contractions, letters, numbers, other signs, each with a space before it, and white
- * space. White space is named as Unicode names it, on which all readers of the file agree: `\s` counts
- * U+FEFF in JavaScript and U+0085 elsewhere.
- */
-const WORDS =
-  String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+` +
-  String.raw`|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+`;
-
-/** One digit, or any other character that Unicode counts as a number. */
-const DIGIT = String.raw`\p{N}`;
-
-/**
- * The character that stands for each byte, [256]: itself where it is printable, else one from U+0100
- * on, in the order of the bytes (GPT-2's `bytes_to_unicode`).
- */
-export const BYTE_SYMBOLS: readonly string[] = (() => {
-  let next = 0x100;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const printable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
-    return String.fromCharCode(printable ? byte : next++);
-  });
-})();
-
-/**
- * The pre_tokenizer of a tokenizer.json, which does what {@linkcode pretokens} does.
- *
- * @param splitDigits Whether every digit is a word of its own.
- */
-export function preTokenizerJson(splitDigits: boolean): JsonObject {
+/** The pre_tokenizer of a tokenizer.json: it splits texts as {@linkcode splitWords} does. */
+function preTokenizerJson(splitDigits: boolean): JsonObject {
   const split = (Regex: string) => ({
     type: "Split",
     pattern: { Regex },
     behavior: "Isolated",
     invert: false,
   });
+  const byteLevel = {
+    type: "ByteLevel",
+    add_prefix_space: false,
+    trim_offsets: true,
+    use_regex: false,
+  };
   return {
     type: "Sequence",
-    pretokenizers: [
-      ...(splitDigits ? [split(DIGIT)] : []),
-      split(WORDS),
-      { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false },
-    ],
+    pretokenizers: splitDigits ? [split(DIGIT), split(WORD), byteLevel] : [split(WORD), byteLevel],
   };
-}
-
-const words = new RegExp(WORDS, "gu");
-const digits = new RegExp(`${DIGIT}|\\P{N}+`, "gu");
-
-/**
- * Splits a text into the words that merges stay within.
- *
- * @param text Any text; joined, the words are the text again.
- * @param splitDigits Whether every digit is a word of its own, so that no token holds two, nor a space
- * and a digit.
- */
-export function pretokens(text: string, splitDigits: boolean): string[] {
-  const parts = splitDigits ? text.match(digits) ?? [] : [text];
-  return parts.flatMap((part) => part.match(words) ?? []);
-}
-
-const encoder = new TextEncoder();
-
-/** The bytes of a word in UTF-8. */
-export function wordBytes(word: string): Uint8Array {
-  return encoder.encode(word);
-}
-
-/** A word as token ids, and how often it occurs. */
-export interface CountedWord {
-  /** Its tokens, merged as learning goes on. */
-  ids: number[];
-  /** Occurrences in the corpus. */
-  readonly count: number;
-}
-
-/** What {@linkcode learnMerges} is told. */
-export interface MergeOptions {
-  /** The tokens so far: id to text. New ones are appended. */
-  readonly tokens: string[];
-  /** Stop at so many tokens. */
-  readonly vocabSize: number;
-  /** Stop where no pair occurs so often. */
-  readonly minFrequency: number;
-}
-
-/** Replaces every pair (left, right) by `merged`, from the left. */
-function mergeWord(ids: readonly number[], left: number, right: number, merged: number): number[] {
-  const result: number[] = [];
-  for (let i = 0; i < ids.length; i++) {
-    const match = ids[i] === left && ids[i + 1] === right;
-    result.push(match ? merged : ids[i]!);
-    if (match) i++;
-  }
-  return result;
-}
-
-/** The counts of neighbouring tokens, and the words where each pair may occur. */
-class PairCounts {
-  readonly counts = new Map<number, number>();
-  readonly #places = new Map<number, number[]>();
-
-  /** Counts a word's pairs in (`sign` 1) or out (-1). @returns The pairs. */
-  count({ ids, count }: CountedWord, sign: 1 | -1): number[] {
-    const pairs: number[] = [];
-    for (let i = 0; i + 1 < ids.length; i++) {
-      const pair = pairKey(ids[i]!, ids[i + 1]!);
-      pairs.push(pair);
-      const total = (this.counts.get(pair) ?? 0) + sign * count;
-      if (total === 0) this.counts.delete(pair);
-      else this.counts.set(pair, total);
-    }
-    return pairs;
-  }
-
-  /** Notes that a pair occurs in a word. */
-  place(pair: number, word: number): void {
-    const places = this.#places.get(pair);
-    if (places === undefined) this.#places.set(pair, [word]);
-    else if (places.at(-1) !== word) places.push(word);
-  }
-
-  /** The words where a pair may occur, each once, which are forgotten. */
-  take(pair: number): Set<number> {
-    const places = new Set(this.#places.get(pair));
-    this.#places.delete(pair);
-    return places;
-  }
-}
-
-/**
- * Learns merges. Of pairs that occur equally often the one with the lower left id comes first, then the
- * one with the lower right id: the same words give the same merges, in whatever order they come.
- *
- * @param words The words; their ids are merged in place.
- * @param options `tokens` grows by the new tokens.
- * @returns The merges in order, as pairs of ids.
- */
-export function learnMerges(
-  words: readonly CountedWord[],
-  { tokens, vocabSize, minFrequency }: MergeOptions,
-): [number, number][] {
-  const pairs = new PairCounts();
-  words.forEach((word, i) => pairs.count(word, 1).forEach((pair) => pairs.place(pair, i)));
-  const queue = new PairQueue();
-  pairs.counts.forEach((count, pair) => queue.push({ pair, count }));
-  const idOf = new Map(tokens.map((token, id) => [token, id]));
-  const merges: [number, number][] = [];
-  const learnt = new Set<number>();
-  const least = Math.max(1, minFrequency);
-  while (tokens.length < vocabSize) {
-    const top = queue.pop();
-    if (top === undefined) break;
-    // Entries are not taken out when counts fall: a stale one goes back with the count of today.
-    const count = pairs.counts.get(top.pair) ?? 0;
-    if (count !== top.count) {
-      if (count < top.count && count >= least) queue.push({ pair: top.pair, count });
-      continue;
-    }
-    if (count < least) break;
-    const [left, right] = pairIds(top.pair);
-    const text = tokens[left]! + tokens[right]!;
-    // Two ways to one text (a+bc, ab+c) are two merges to one token.
-    const merged = idOf.get(text) ?? tokens.push(text) - 1;
-    idOf.set(text, merged);
-    if (!learnt.has(top.pair)) merges.push([left, right]);
-    learnt.add(top.pair);
-    const touched = new Set<number>();
-    for (const index of pairs.take(top.pair)) {
-      const word = words[index]!;
-      const ids = mergeWord(word.ids, left, right, merged);
-      if (ids.length === word.ids.length) continue;
-      pairs.count(word, -1);
-      word.ids = ids;
-      for (const pair of pairs.count(word, 1)) {
-        const [first, second] = pairIds(pair);
-        if (first !== merged && second !== merged) continue;
-        pairs.place(pair, index);
-        touched.add(pair);
-      }
-    }
-    // Only pairs with the merged token can have become more frequent.
-    for (const pair of touched) {
-      const risen = pairs.counts.get(pair);
-      if (risen !== undefined) queue.push({ pair, count: risen });
-    }
-  }
-  return merges;
 }

@@ -1,28 +1,25 @@
-/** Tokenizers from a folder, in any of the forms in which BERT's and GPT-2's come. */
+/** Loads a tokenizer from any of the file formats of BERT's and GPT-2's tokenizers. */
 import { UserError } from "../../base/errors.ts";
-import { fileError } from "../../base/file_errors.ts";
+import { type FileReader, folderReader } from "../../base/files.ts";
 import { type JsonObject, parseJsonObject } from "../../base/json.ts";
 import { TextTokenizer, type TokenizerOptions } from "./tokenizer.ts";
 import { bytePairJson, wordPieceJson } from "./vocab.ts";
 
-/** Reads a file by its name: its bytes, or undefined where there is no such file. */
-export type FileReader = (name: string) => Promise<Uint8Array | undefined>;
-
-/** Names of the two files of a byte-level BPE: transformers' and OpenAI's. */
+/** Names of the two files of a byte-level BPE, of transformers and of OpenAI. */
 const BYTE_PAIR_FILES = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.bpe"]] as const;
 
 /**
  * Loads a tokenizer from tokenizer.json, or else BERT's vocab.txt, or else GPT-2's vocab.json and
- * merges.txt, and tokenizer_config.json where there is one.
+ * merges.txt. tokenizer_config.json is read if there is one.
  *
  * @param folder The folder.
- * @param options Which special tokens must be there; and `read`, where the files are not in a folder.
- * @throws {UserError} If there are no such files, or one is damaged or lacks a needed special token;
- * names the file.
+ * @param options The special tokens that are required; and `read`, if the files are not in a folder.
+ * @throws {UserError} If there are no such files, or one is damaged or lacks a required special token.
+ * The message names the file.
  */
 export async function loadTokenizer(
   folder: string,
-  options: Omit<TokenizerOptions, "source"> & { readonly read?: FileReader } = {},
+  options: Omit<TokenizerOptions, "source"> & { readonly read?: FileReader | undefined } = {},
 ): Promise<TextTokenizer> {
   const { needs = [], read = folderReader(folder) } = options;
   const textOf = async (name: string) => {
@@ -59,18 +56,6 @@ export async function loadTokenizer(
     `${folder} holds no tokenizer: expected tokenizer.json, or vocab.txt (BERT), or vocab.json and ` +
       "merges.txt (GPT-2)",
   );
-}
-
-/** Reads the files of a folder. */
-export function folderReader(folder: string): FileReader {
-  return async (name) => {
-    try {
-      return await Deno.readFile(`${folder}/${name}`);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return undefined;
-      throw fileError(error, `read ${folder}/${name}`);
-    }
-  };
 }
 
 function decodeUtf8(bytes: Uint8Array, path: string): string {

@@ -1,4 +1,4 @@
-/** What a tokenizer.json must hold, checked before the library is given it. */
+/** Reads and checks a tokenizer.json before it is passed to the tokenizers library. */
 import { UserError } from "../../base/errors.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
@@ -6,24 +6,24 @@ import { BYTE_SYMBOLS } from "./bpe.ts";
 
 /** The tokens of a tokenizer.json by id, and which of them are special. */
 export interface Vocabulary {
-  /** The id of each token, those that were added to the model's included. */
+  /** The id of each token, including those in added_tokens. */
   readonly ids: ReadonlyMap<string, number>;
   /** The special tokens among them. */
   readonly special: ReadonlySet<string>;
-  /** One more than the highest id: rows that an embedding needs. */
+  /** One more than the highest id: the number of rows of an embedding. */
   readonly size: number;
 }
 
-/** Ids above this are a mistake: no embedding has so many rows. */
-const MOST_IDS = 2 ** 25;
+/** Ids are below this: no embedding has so many rows. */
+const ID_LIMIT = 2 ** 25;
 
 /**
  * Reads and checks a tokenizer.json's vocabulary.
  *
  * @param json The content.
- * @param source What messages call the file.
- * @throws {UserError} If the model is neither BPE nor WordPiece, ids repeat or are none, a merge speaks
- * of tokens that the vocabulary lacks, or a text could contain what has no token at all.
+ * @param source The file's name in messages.
+ * @throws {UserError} If the model is neither BPE nor WordPiece, an id is invalid or repeated, a merge
+ * needs tokens that the vocabulary lacks, or some text could not be represented.
  */
 export function readVocabulary(json: JsonObject, source: string): Vocabulary {
   const fail = (what: string): never => {
@@ -39,7 +39,7 @@ export function readVocabulary(json: JsonObject, source: string): Vocabulary {
   const ids = new Map<string, number>();
   const tokenOf = new Map<number, string>();
   const add = (token: string, id: JsonValue | undefined) => {
-    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= MOST_IDS) {
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= ID_LIMIT) {
       return fail(`the id of token ${quote(token)} is ${quote(id)}, not a whole number from 0`);
     }
     const other = tokenOf.get(id);
@@ -52,7 +52,7 @@ export function readVocabulary(json: JsonObject, source: string): Vocabulary {
   for (const [token, id] of Object.entries(model["vocab"])) add(token, id);
   const special = new Set<string>();
   const added = json["added_tokens"] ?? [];
-  if (!Array.isArray(added)) return fail('its "added_tokens" are no list');
+  if (!Array.isArray(added)) return fail('its "added_tokens" are not a list');
   for (const entry of added as readonly JsonValue[]) {
     const token = isJsonObject(entry) ? entry["content"] : undefined;
     if (!isJsonObject(entry) || typeof token !== "string" || token === "") {
@@ -69,7 +69,7 @@ export function readVocabulary(json: JsonObject, source: string): Vocabulary {
   if (ids.size === 0) return fail("its vocabulary is empty");
   const pattern = slowPattern(json);
   if (pattern !== undefined) {
-    return fail(`its pattern ${quote(pattern)} repeats a group, which can take for ever`);
+    return fail(`its pattern ${quote(pattern)} repeats a group, which can take forever`);
   }
   const missing = kind === "BPE"
     ? checkMerges(model, ids, fail) ?? missingByte(json, model, ids)
@@ -85,8 +85,8 @@ function highest(ids: Iterable<number>): number {
 }
 
 /**
- * A regular expression of the file in which a group is repeated, such as `(a+)+`: on some texts its time
- * doubles with every character. Those of published tokenizers repeat single characters only.
+ * The first regular expression of the file that repeats a group, such as `(a+)+`: on some texts its time
+ * doubles with every character. Published tokenizers repeat only single characters.
  */
 function slowPattern(json: JsonObject): string | undefined {
   const { normalizer, pre_tokenizer, post_processor, decoder } = json;
@@ -100,8 +100,8 @@ function slowPattern(json: JsonObject): string | undefined {
   );
 }
 
-/** Merges as pairs, whether they are written as lists or, as older files have it, with a space. */
-export function mergePair(merge: JsonValue): readonly [string, string] | undefined {
+/** A merge as a pair, whether it is written as a list or, in older files, with a space. */
+function mergePair(merge: JsonValue): readonly [string, string] | undefined {
   const pair: unknown = typeof merge === "string" ? merge.split(" ") : merge;
   if (!Array.isArray(pair) || pair.length !== 2) return undefined;
   const [left, right]: unknown[] = pair;
@@ -121,7 +121,7 @@ function checkMerges(
     const pair = mergePair(merge);
     if (pair === undefined) return fail(`merge ${i} is ${quote(merge)}, not two tokens`);
     const absent = [...pair, pair.join("")].find((token) => !ids.has(token));
-    // Where sub-words carry a prefix, the merged token is not the two texts in a row.
+    // If sub-words have a prefix, the merged token is not the concatenation of the two.
     if (absent !== undefined && !model["continuing_subword_prefix"]) {
       return fail(
         `merge ${i}, ${quote(merge)}, needs ${quote(absent)}, which its vocabulary lacks`,
@@ -130,7 +130,7 @@ function checkMerges(
   });
 }
 
-/** Byte-level BPE drops a byte without a token: so a text would lose characters, in silence. */
+/** A fault if a byte has no token: byte-level BPE would silently drop it from texts. */
 function missingByte(
   json: JsonObject,
   model: JsonObject,

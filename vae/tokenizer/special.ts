@@ -1,16 +1,16 @@
-/** The roles of special tokens, and how a tokenizer's files name the tokens that play them. */
+/** The roles of special tokens, and their entries in a tokenizer's files. */
 import { isJsonObject, type JsonObject } from "../../base/json.ts";
 
-/** What a special token is for, as transformers' tokenizer_config.json has it (`pad_token`, ...). */
+/** The roles of special tokens in transformers' tokenizer_config.json (`pad_token`, ...). */
 export const SPECIAL_ROLES = ["pad", "unk", "cls", "sep", "mask", "bos", "eos"] as const;
 
 /** One of {@linkcode SPECIAL_ROLES}. */
 export type SpecialRole = typeof SPECIAL_ROLES[number];
 
-/** The token that plays each role; one token may play several. */
+/** The token of each role; one token may have several roles. */
 export type SpecialTokens = Readonly<Partial<Record<SpecialRole, string>>>;
 
-/** The names that BERT's and GPT-2's vocabularies use, for files that come without a config. */
+/** The names in BERT's and GPT-2's vocabularies, for files without a config. */
 export const USUAL_NAMES: Readonly<Record<SpecialRole, string>> = {
   pad: "[PAD]",
   unk: "[UNK]",
@@ -22,8 +22,8 @@ export const USUAL_NAMES: Readonly<Record<SpecialRole, string>> = {
 };
 
 /**
- * Which token plays each role: what the config says, or the usual name where the config is silent and
- * the vocabulary has it. A config's null means that there is none.
+ * The token of each role: the config's, or the usual name if the config has no entry and the vocabulary
+ * contains it. An entry of null means that there is none.
  *
  * @param config The content of tokenizer_config.json.
  * @param has Whether a token is in the vocabulary.
@@ -49,15 +49,22 @@ export function specialTokensConfig(tokens: SpecialTokens): JsonObject {
 
 /** A special token as an entry of tokenizer.json's added_tokens. */
 export function addedToken(content: string, id: number): JsonObject {
-  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false };
-  return { id, content, ...flags, special: true };
+  return {
+    id,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+  };
 }
 
 /**
- * A post-processor that puts [CLS] before a text and [SEP] after it, as BERT's does; one that adds
- * nothing where the vocabulary lacks one of them.
+ * A post-processor that puts [CLS] before a text and [SEP] after it, as BERT's does; it adds nothing if
+ * the vocabulary lacks one of them.
  *
- * @param id The id of a token, or undefined.
+ * @param id Returns the id of a token, or undefined.
  */
 export function templateProcessor(
   { cls, sep }: SpecialTokens,

@@ -1,4 +1,4 @@
-/** Texts as token ids for both halves of the VAE, cut where they are too long. */
+/** Encodes texts into token ids for both halves of the VAE, and cuts texts that are too long. */
 import { UserError } from "../../base/errors.ts";
 import type { TextTokenizer } from "./tokenizer.ts";
 
@@ -10,15 +10,15 @@ export interface TextExample {
   readonly decoder: Int32Array;
 }
 
-/** What {@linkcode encodeTexts} gives. */
+/** The result of {@linkcode encodeTexts}. */
 export interface EncodedTexts {
   /** The texts that are not empty, in order. */
   readonly examples: readonly TextExample[];
-  /** The index of each example's text in the list of all texts. */
+  /** The index of each example's text among all texts. */
   readonly rows: readonly number[];
-  /** How many texts were cut. */
+  /** The number of texts that were cut. */
   readonly truncated: number;
-  /** How many texts were empty and left out. */
+  /** The number of texts that were empty and left out. */
   readonly empty: number;
 }
 
@@ -26,27 +26,27 @@ export interface EncodedTexts {
 export interface EncodeTextsOptions {
   /** The encoder's tokenizer, with [CLS] and [SEP]. */
   readonly encoder: TextTokenizer;
-  /** The decoder's tokenizer; may be the same. */
+  /** The decoder's tokenizer, which may be the same. */
   readonly decoder: TextTokenizer;
-  /** Tokens to keep of a text at most, special ones not counted. */
+  /** The greatest number of the decoder's tokens of a text, without special ones. */
   readonly maxTokens: number;
   /**
-   * Tokens that the encoder is shown of a text at most, where its tokenizer is another: what `maxTokens`
-   * of the decoder say may take more of the encoder's. @default maxTokens
+   * The greatest number of the encoder's tokens of a text. If the tokenizers differ, the text of
+   * `maxTokens` decoder tokens may have more encoder tokens. @default maxTokens
    */
-  readonly encoderTokens?: number;
-  /** Whether what is beyond the limit becomes examples of its own, rather than being cut off. @default false */
-  readonly windows?: boolean;
+  readonly encoderTokens?: number | undefined;
+  /** Whether the text beyond the limit becomes further examples instead of being cut off. @default false */
+  readonly windows?: boolean | undefined;
 }
 
-/** What is left of a text at the end is no example of its own if it is shorter. */
+/** A last window of fewer tokens is dropped. */
 const LEAST_WINDOW = 5;
 
-/** Tokens that one character takes at most: those of its four bytes in UTF-8, but for the last. */
+/** The most tokens that hold a part of a character: one for each of its four bytes, except the last. */
 const PARTIAL_TOKENS = 3;
 
-/** A text's tokens in stretches of at most `limit`, none of which ends within a character. */
-function stretches(ids: Int32Array, tokenizer: TextTokenizer, limit: number): Int32Array[] {
+/** A text's tokens in windows of at most `limit` tokens that do not end within a character. */
+function windowsOf(ids: Int32Array, tokenizer: TextTokenizer, limit: number): Int32Array[] {
   const parts: Int32Array[] = [];
   for (let start = 0; start < ids.length; start += parts.at(-1)!.length) {
     if (start > 0 && ids.length - start < LEAST_WINDOW) break;
@@ -56,14 +56,14 @@ function stretches(ids: Int32Array, tokenizer: TextTokenizer, limit: number): In
 }
 
 /**
- * Encodes texts. A text of more than `maxTokens` decoder tokens is cut there, and where the tokenizers
- * differ the encoder is shown what is left, so that it never reads what the decoder need not say.
- * Special tokens' names within a text are text.
+ * Encodes texts. A text of more than `maxTokens` decoder tokens is cut there. If the tokenizers differ,
+ * the encoder receives the text that is left, so that it never reads text that the decoder does not
+ * reconstruct. A special token's name within a text is ordinary text.
  *
  * @param texts The texts.
- * @param options The tokenizers and the limit.
- * @throws {UserError} If every text is empty, or [CLS] or [SEP] is missing.
- * @throws {RangeError} If the limit is not a whole number from 1.
+ * @param options The tokenizers and the limits.
+ * @throws {UserError} If every text is empty, or the encoder's tokenizer lacks [CLS] or [SEP].
+ * @throws {RangeError} If `maxTokens` is not a whole number from 1.
  */
 export function encodeTexts(
   texts: readonly string[],
@@ -78,23 +78,22 @@ export function encodeTexts(
   const rows: number[] = [];
   let truncated = 0;
   let empty = 0;
-  const add = (row: number, kept: Int32Array, shown: Int32Array) => {
-    const read = shown.subarray(0, encoderTokens);
-    examples.push({ encoder: Int32Array.of(cls, ...read, sep), decoder: kept });
-    rows.push(row);
-  };
   texts.forEach((text, row) => {
     const whole = text.trim() === "" ? new Int32Array(0) : decoder.encode(text, split);
-    const parts = windows ? stretches(whole, decoder, maxTokens) : [cut(whole, decoder, maxTokens)];
-    const pairs = parts.map((kept) => {
-      if (encoder === decoder) return { kept, shown: kept };
-      const said = kept.length < whole.length ? decoder.decode(kept) : text;
-      return { kept, shown: encoder.encode(said, split) };
-    }).filter(({ kept, shown }) => kept.length > 0 && shown.length > 0);
+    const parts = windows ? windowsOf(whole, decoder, maxTokens) : [cut(whole, decoder, maxTokens)];
+    const pairs = parts.map((target) => {
+      if (encoder === decoder) return { target, source: target };
+      const kept = target.length < whole.length ? decoder.decode(target) : text;
+      return { target, source: encoder.encode(kept, split) };
+    }).filter(({ target, source }) => target.length > 0 && source.length > 0);
     if (pairs.length === 0) empty++;
     const isCut = !windows && parts[0]!.length < whole.length;
-    if (isCut || pairs.some(({ shown }) => shown.length > encoderTokens)) truncated++;
-    pairs.forEach(({ kept, shown }) => add(row, kept, shown));
+    if (isCut || pairs.some(({ source }) => source.length > encoderTokens)) truncated++;
+    for (const { target, source } of pairs) {
+      const kept = source.subarray(0, encoderTokens);
+      examples.push({ encoder: Int32Array.of(cls, ...kept, sep), decoder: target });
+      rows.push(row);
+    }
   });
   if (examples.length === 0) {
     throw new UserError(
@@ -104,7 +103,7 @@ export function encodeTexts(
   return { examples, rows, truncated, empty };
 }
 
-/** The first tokens, at most `limit` and without part of a character at the end. */
+/** The first `limit` tokens, or fewer so that they do not end within a character. */
 function cut(ids: Int32Array, tokenizer: TextTokenizer, limit: number): Int32Array {
   if (ids.length <= limit) return ids;
   for (let length = limit; length > Math.max(0, limit - PARTIAL_TOKENS - 1); length--) {
@@ -115,20 +114,19 @@ function cut(ids: Int32Array, tokenizer: TextTokenizer, limit: number): Int32Arr
 }
 
 /**
- * What a person should know of texts that were cut or left out.
+ * A note about texts that were cut or left out.
  *
- * @returns One sentence or two; undefined where every text is whole.
+ * @returns One or two sentences; undefined if every text is whole.
  */
 export function encodingNote(
   { rows, truncated, empty }: EncodedTexts,
   maxTokens: number,
 ): string | undefined {
   const total = new Set(rows).size + empty;
-  const notes = [
-    ...(truncated > 0
-      ? [`${truncated} of ${total} texts are longer than ${maxTokens} tokens and were cut.`]
-      : []),
-    ...(empty > 0 ? [`${empty} of ${total} texts are empty and were left out.`] : []),
-  ];
+  const notes: string[] = [];
+  if (truncated > 0) {
+    notes.push(`${truncated} of ${total} texts are longer than ${maxTokens} tokens and were cut.`);
+  }
+  if (empty > 0) notes.push(`${empty} of ${total} texts are empty and were left out.`);
   return notes.length === 0 ? undefined : notes.join(" ");
 }

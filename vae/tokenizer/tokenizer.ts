@@ -1,6 +1,5 @@
-/** Texts to token ids and back, as transformers' tokenizers do it. */
-// The tokenizers of npm:@huggingface/transformers, which are a package of their own since its version 4.
-// transformers' entry point would load two native libraries that no tokenizer uses.
+/** Converts texts to token ids and back, as transformers' tokenizers do. */
+// The tokenizers of transformers.js as a package of their own, without its native libraries.
 import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
 import { UserError } from "../../base/errors.ts";
 import { isJsonObject, type JsonObject } from "../../base/json.ts";
@@ -16,34 +15,34 @@ import {
 
 /** Options of {@linkcode TextTokenizer}. */
 export interface TokenizerOptions {
-  /** What messages call the tokenizer.json. @default "the tokenizer" */
-  readonly source?: string;
-  /** The roles that must be filled. @default none */
-  readonly needs?: readonly SpecialRole[];
+  /** The name of tokenizer.json in messages. @default "the tokenizer" */
+  readonly source?: string | undefined;
+  /** The roles that the vocabulary must have tokens for. @default none */
+  readonly needs?: readonly SpecialRole[] | undefined;
 }
 
 /** Options of {@linkcode TextTokenizer.encode}. */
 export interface TokenizeOptions {
-  /** Whether to add what the tokenizer adds to a text: for BERT, [CLS] and [SEP]. @default false */
-  readonly addSpecialTokens?: boolean;
+  /** Whether to add the tokenizer's special tokens: for BERT, [CLS] and [SEP]. @default false */
+  readonly addSpecialTokens?: boolean | undefined;
   /**
-   * Whether a special token's name in the text is text like any other. For what people wrote, it should
-   * be: as the token itself, it would be a way to end a text, say. @default false, as in transformers
+   * Whether a special token's name in the text is ordinary text. It should be in texts by users, which
+   * could otherwise contain an end token, for example. @default false, as in transformers
    */
-  readonly splitSpecialTokens?: boolean;
+  readonly splitSpecialTokens?: boolean | undefined;
 }
 
-/** A tokenizer, ready for use: see {@linkcode TextTokenizer.encode} and {@linkcode TextTokenizer.decode}. */
+/** A tokenizer: {@linkcode TextTokenizer.encode} and {@linkcode TextTokenizer.decode}. */
 export class TextTokenizer {
   /** The content of tokenizer.json. */
   readonly json: JsonObject;
   /** The content of tokenizer_config.json. */
   readonly config: JsonObject;
-  /** The token of each role that the vocabulary can fill. */
+  /** The token of each role that the vocabulary has one for. */
   readonly specialTokens: SpecialTokens;
   /** The ids of all special tokens. */
   readonly specialIds: ReadonlySet<number>;
-  /** One more than the highest id: rows of an embedding. */
+  /** One more than the highest id: the number of rows of an embedding. */
   readonly vocabSize: number;
   readonly #source: string;
   readonly #vocabulary: Vocabulary;
@@ -53,12 +52,12 @@ export class TextTokenizer {
   readonly #cleanUp: boolean;
 
   /**
-   * Makes a tokenizer of transformers' files; {@linkcode loadTokenizer} reads them from a folder.
+   * Makes a tokenizer from transformers' files; {@linkcode loadTokenizer} reads them from a folder.
    *
    * @param json The content of tokenizer.json: a BPE or WordPiece model.
    * @param config The content of tokenizer_config.json.
-   * @param options `needs` says which special tokens must be there.
-   * @throws {UserError} If the file is unusable or a needed special token is missing.
+   * @param options The required special tokens, and the file's name.
+   * @throws {UserError} If the file is unusable or a required special token is missing.
    */
   constructor(json: JsonObject, config: JsonObject = {}, options: TokenizerOptions = {}) {
     const { source = "the tokenizer", needs = [] } = options;
@@ -77,44 +76,37 @@ export class TextTokenizer {
     for (const role of needs) this.id(role);
     this.#marked = library(json, config, source);
     this.#plain = library(withoutSpecialTokens(json, vocabulary), config, source);
-    // BPE spells out its spaces: removing some would not give the same text back.
+    // BPE tokens contain the spaces: removing some would change the text.
     const { model } = json;
     this.#cleanUp = config["clean_up_tokenization_spaces"] === true && isJsonObject(model) &&
       model["type"] !== "BPE" && model["merges"] === undefined;
   }
 
   /**
-   * The id of the special token that plays a role.
+   * The id of the special token of a role.
    *
-   * @throws {UserError} If the vocabulary has none; says which token was looked for.
+   * @throws {UserError} If the vocabulary has none. The message names the expected token.
    */
   id(role: SpecialRole): number {
     const token = this.specialTokens[role];
     const id = token === undefined ? undefined : this.#vocabulary.ids.get(token);
     if (id !== undefined) return id;
     throw new UserError(
-      `${this.#source} lacks the special token ${
-        quote(token ?? USUAL_NAMES[role])
-      } (${role}): use ` +
-        `a tokenizer that has it, or name the one that plays its part as "${role}_token" in ` +
+      `${this.#source} lacks the special token ${quote(token ?? USUAL_NAMES[role])} (${role}): ` +
+        `use a tokenizer that has it, or name another token as "${role}_token" in ` +
         "tokenizer_config.json",
     );
   }
 
-  /** The id of a token, as the vocabulary spells it; undefined where there is none. */
-  tokenId(token: string): number | undefined {
-    return this.#vocabulary.ids.get(token);
-  }
-
-  /** How the vocabulary spells an id; undefined where the id is no token's. */
+  /** The token of an id as the vocabulary contains it; undefined if there is none. */
   token(id: number): string | undefined {
     return this.#tokens.get(id);
   }
 
   /**
-   * Turns a text into ids.
+   * Encodes a text.
    *
-   * @param text Any text; an empty one gives no ids but those that are added.
+   * @param text Any text; an empty one has no ids except for added special tokens.
    * @returns Ids in [0, vocabSize), [T].
    * @throws {UserError} If a part of the file that this text needs is unusable.
    */
@@ -125,30 +117,29 @@ export class TextTokenizer {
       this.#source,
       () => tokenizer.encode(text.toWellFormed(), { add_special_tokens: addSpecialTokens }),
     );
-    const stranger = ids.find((id) => !this.#tokens.has(id));
-    if (stranger !== undefined) {
-      throw new UserError(
-        `${this.#source} is no usable tokenizer: it gives the id ${
-          quote(stranger)
-        }, which no token has`,
-      );
+    const unknown = ids.find((id) => !this.#tokens.has(id));
+    if (unknown !== undefined) {
+      const problem = `it returns the id ${quote(unknown)}, which no token has`;
+      throw new UserError(`${this.#source} is no usable tokenizer: ${problem}`);
     }
     return Int32Array.from(ids);
   }
 
   /**
-   * Turns ids into a text. For byte-level BPE it is, character by character, the text that was encoded
-   * (where that was well-formed Unicode).
+   * Decodes ids into a text. For byte-level BPE it is exactly the text that was encoded, if that was
+   * well-formed Unicode.
    *
-   * @param ids Any ids; those without a token are left out, as Python's tokenizers do.
+   * @param ids Any ids; those without a token are left out, as in Python's tokenizers.
    * @param options Whether special tokens are left out, too. @default true
    */
-  decode(ids: Iterable<number>, options: { readonly skipSpecialTokens?: boolean } = {}): string {
-    const { skipSpecialTokens = true } = options;
+  decode(
+    ids: Iterable<number>,
+    { skipSpecialTokens = true }: { readonly skipSpecialTokens?: boolean | undefined } = {},
+  ): string {
     const kept = [...ids].filter((id) =>
       this.#tokens.has(id) && !(skipSpecialTokens && this.specialIds.has(id))
     );
-    if (kept.length === 0) return ""; // which the library refuses
+    if (kept.length === 0) return ""; // the library refuses an empty list
     return guarded(this.#source, () =>
       this.#marked.decode(kept, {
         skip_special_tokens: false,
@@ -156,7 +147,7 @@ export class TextTokenizer {
       }));
   }
 
-  /** The files to save, by name: those that transformers opens. */
+  /** The files to save for transformers, as names and bytes. */
   files(): [name: string, bytes: Uint8Array<ArrayBuffer>][] {
     const bytes = (json: JsonObject) =>
       new TextEncoder().encode(`${JSON.stringify(json, null, 1)}\n`);
@@ -166,13 +157,13 @@ export class TextTokenizer {
         return token === undefined ? [] : [[`${role}_token`, token]];
       }),
     );
-    // Named even where the config left them to be guessed, since Python does not guess.
+    // Named even if the config did not name them: Python knows no usual names.
     const config = { tokenizer_class: "PreTrainedTokenizerFast", ...this.config, ...names };
     return [["tokenizer.json", bytes(this.json)], ["tokenizer_config.json", bytes(config)]];
   }
 }
 
-/** A tokenizer.json whose special tokens have their ids but are not looked for in texts. */
+/** A tokenizer.json whose special tokens keep their ids but are not recognized in texts. */
 function withoutSpecialTokens(json: JsonObject, { ids, special }: Vocabulary): JsonObject {
   const { model, added_tokens: added } = json;
   if (!isJsonObject(model) || !isJsonObject(model["vocab"]) || !Array.isArray(added)) return json;
@@ -185,16 +176,18 @@ function withoutSpecialTokens(json: JsonObject, { ids, special }: Vocabulary): J
   };
 }
 
-/** Hands the files to the library, whose errors speak of its own code. */
 function library(json: JsonObject, config: JsonObject, source: string): LibraryTokenizer {
-  const parts = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
-  return guarded(
-    source,
-    () => new LibraryTokenizer({ added_tokens: [], ...parts, ...json }, config),
-  );
+  const missing = {
+    added_tokens: [],
+    normalizer: null,
+    pre_tokenizer: null,
+    post_processor: null,
+    decoder: null,
+  };
+  return guarded(source, () => new LibraryTokenizer({ ...missing, ...json }, config));
 }
 
-/** Runs the library, which looks at many parts of its files only when they are used. */
+/** Runs the library, which reads some parts of its files only on use, and wraps its errors. */
 function guarded<T>(source: string, action: () => T): T {
   try {
     return action();

@@ -1,18 +1,18 @@
-/** tokenizer.json made of the files that BERT and GPT-2 were published with. */
+/** Converts the vocabulary files of BERT and GPT-2 to the content of a tokenizer.json. */
 import { UserError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
 import { bytePairTokenizerJson } from "./bpe.ts";
 import { addedToken, specialTokensOf, templateProcessor } from "./special.ts";
 
-/** Lines of a file, without the line ends of either kind and without the end of the last line. */
+/** The lines of a file with line ends of Unix or Windows. */
 function linesOf(text: string): string[] {
   const lines = text.split("\n").map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
   if (lines.at(-1) === "") lines.pop();
   return lines;
 }
 
-/** Entries of added_tokens for the tokens that play a role and are in the vocabulary. */
+/** Entries of added_tokens for the special tokens that are in the vocabulary. */
 function addedTokens(config: JsonObject, vocab: ReadonlyMap<string, number>): JsonObject[] {
   const named = new Set(Object.values(specialTokensOf(config, (token) => vocab.has(token))));
   return [...named].filter((token) => vocab.has(token))
@@ -21,13 +21,13 @@ function addedTokens(config: JsonObject, vocab: ReadonlyMap<string, number>): Js
 }
 
 /**
- * A WordPiece tokenizer from BERT's vocab.txt, one token a line, its id the line's number.
+ * A WordPiece tokenizer from BERT's vocab.txt. Each line is a token, whose id is the line's number.
  *
  * @param text The content of vocab.txt.
- * @param config tokenizer_config.json, for `do_lower_case` (true where it is silent), `strip_accents`
- * and `tokenize_chinese_chars`.
- * @param source What messages call the file.
- * @throws {UserError} If a line is empty or repeats another; names the lines.
+ * @param config tokenizer_config.json, for `do_lower_case` (true by default), `strip_accents` and
+ * `tokenize_chinese_chars`.
+ * @param source The file's name in messages.
+ * @throws {UserError} If a line is empty or repeats another one. The message names the lines.
  */
 export function wordPieceJson(text: string, config: JsonObject, source: string): JsonObject {
   const vocab = new Map<string, number>();
@@ -36,9 +36,7 @@ export function wordPieceJson(text: string, config: JsonObject, source: string):
     if (token === "") throw new UserError(`${source}, line ${id + 1}: a token is missing`);
     if (earlier !== undefined) {
       throw new UserError(
-        `${source}, line ${id + 1}: the token ${quote(token)} stands in line ${
-          earlier + 1
-        } already`,
+        `${source}, line ${id + 1}: the token ${quote(token)} is in line ${earlier + 1} already`,
       );
     }
     vocab.set(token, id);
@@ -73,10 +71,10 @@ export function wordPieceJson(text: string, config: JsonObject, source: string):
  * A byte-level BPE tokenizer from GPT-2's vocab.json and merges.txt.
  *
  * @param vocab The content of vocab.json, parsed: token to id.
- * @param mergesText The content of merges.txt: a version line, then two tokens a line.
+ * @param mergesText The content of merges.txt: a version line, then two tokens on each line.
  * @param config tokenizer_config.json.
- * @param source What messages call merges.txt.
- * @throws {UserError} If a line of the merges holds anything but two tokens; names the line.
+ * @param source The name of merges.txt in messages.
+ * @throws {UserError} If a line of the merges is not two tokens. The message names the line.
  */
 export function bytePairJson(
   vocab: JsonObject,
@@ -97,7 +95,8 @@ export function bytePairJson(
   });
   const ids = new Map(Object.entries(vocab).map(([token, id]) => [token, Number(id)]));
   return bytePairTokenizerJson({
-    ...{ vocab, merges },
+    vocab,
+    merges,
     addedTokens: addedTokens(config, ids),
     postProcessor: templateProcessor({}, () => undefined),
   });

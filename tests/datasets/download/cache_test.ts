@@ -6,17 +6,17 @@ import { cacheDirectory } from "../../../datasets/download/cache.ts";
 const usable = () => true;
 const env = (variables: Record<string, string>) => (name: string) => variables[name];
 
-Deno.test("cacheDirectory() is what NANODIFFUSION_CACHE says when it is set", () => {
+Deno.test("cacheDirectory() is NANODIFFUSION_CACHE when it is set", () => {
   const variables = { NANODIFFUSION_CACHE: "/data/nd", XDG_CACHE_HOME: "/x", HOME: "/home/a" };
   assertEquals(cacheDirectory({ env: env(variables), os: "linux", usable }), "/data/nd");
-  // Even where it may not be used: then the download says so, and does not turn elsewhere.
+  // Even if it may not be used: then the download fails instead of using another folder.
   assertEquals(
     cacheDirectory({ env: env(variables), os: "linux", usable: () => false }),
     "/data/nd",
   );
 });
 
-Deno.test("cacheDirectory() follows the platform when nothing is set", () => {
+Deno.test("cacheDirectory() is in the platform's cache when nothing is set", () => {
   const home = { HOME: "/home/a", LOCALAPPDATA: "/l" };
   const of = (variables: Record<string, string>, os: typeof Deno.build.os) =>
     cacheDirectory({ env: env(variables), os, usable });
@@ -26,7 +26,7 @@ Deno.test("cacheDirectory() follows the platform when nothing is set", () => {
   assertEquals(of({ ...home, XDG_CACHE_HOME: "/x" }, "linux"), join("/x", "nanodiffusion"));
 });
 
-Deno.test("cacheDirectory() is the project's own when the platform's may not be used", () => {
+Deno.test("cacheDirectory() is in the project when the platform's cache may not be used", () => {
   const own = fileURLToPath(new URL("../../../.cache", import.meta.url));
   const variables = env({ HOME: "/home/a" });
   assertEquals(

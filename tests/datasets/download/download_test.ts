@@ -23,7 +23,7 @@ function test(name: string, fn: () => Promise<void>) {
   Deno.test({ name: `downloader() ${name}`, ignore: !hasServer, fn });
 }
 
-test("gives the content and keeps the file when the server is good", async () => {
+test("gives the content and keeps the file", async () => {
   const progress: [string, number, number | undefined][] = [];
   const { result, left, slept, requests } = await downloadA([answerFile], {
     onProgress: (...args) => progress.push(args),
@@ -36,7 +36,7 @@ test("gives the content and keeps the file when the server is good", async () =>
 });
 
 for (const status of [408, 429, 500, 503]) {
-  test(`tries again after a growing pause when the status is ${status}`, async () => {
+  test(`tries again after growing pauses when the status is ${status}`, async () => {
     const { result, slept, log } = await downloadA([
       (seen, count) => count < 2 ? new Response("x", { status }) : answerFile(seen),
     ]);
@@ -46,7 +46,7 @@ for (const status of [408, 429, 500, 503]) {
   });
 }
 
-test("waits as long as it is told when the status is 429 with Retry-After", async () => {
+test("waits for the time of Retry-After when the status is 429", async () => {
   const { result, slept } = await downloadA([
     (seen, count) =>
       count === 0
@@ -65,7 +65,7 @@ test("does not wait when Retry-After asks for an hour", async () => {
   assertEquals(slept, []);
 });
 
-test("stops after its tries when the server stays at fault", async () => {
+test("stops after its attempts when the server keeps failing", async () => {
   const { result, slept, requests, left } = await downloadA([
     () => new Response(null, { status: 500 }),
   ], { tries: 3 });
@@ -75,7 +75,7 @@ test("stops after its tries when the server stays at fault", async () => {
 });
 
 for (const status of [403, 404, 410]) {
-  test(`turns to the next mirror at once when the status is ${status}`, async () => {
+  test(`tries the next mirror at once when the status is ${status}`, async () => {
     const { result, slept, requests } = await downloadA([
       () => new Response("x", { status }),
       answerFile,
@@ -85,7 +85,7 @@ for (const status of [403, 404, 410]) {
   });
 }
 
-test("follows when the server redirects", async () => {
+test("follows redirects", async () => {
   const { result } = await downloadA([
     (seen) =>
       seen.name === "a.gz"
@@ -127,7 +127,7 @@ for (const [what, bytes, message] of WRONG) {
   });
 }
 
-test("stops reading when the server sends without end", async () => {
+test("stops reading when the server sends too many bytes", async () => {
   const endless = () =>
     new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) });
   const { result } = await downloadA([() => new Response(endless())]);
@@ -135,7 +135,7 @@ test("stops reading when the server sends without end", async () => {
   assertStringIncludes(result.message, "more than the 104194 bytes it may have");
 });
 
-test("tries again when the server closes an unannounced length early", async () => {
+test("tries again when the server ends early without an announced length", async () => {
   const { result, slept } = await downloadA([
     (seen, count) =>
       count === 0
@@ -146,7 +146,7 @@ test("tries again when the server closes an unannounced length early", async () 
   assertEquals(slept.length, 1);
 });
 
-test("asks a host that never answers once and briefly when it is new", async () => {
+test("tries a new host that never answers once and briefly", async () => {
   const silent = () => new Promise<Response>((answer) => setTimeout(answer, 300, new Response()));
   const { result, slept, requests } = await downloadA([silent, answerFile], {
     contactTimeout: 100,
@@ -155,7 +155,7 @@ test("asks a host that never answers once and briefly when it is new", async () 
   assertEquals([slept, requests[0]!.length], [[], 1]);
 });
 
-test("does not ask a host when that is not permitted", async () => {
+test("sends no request when the host may not be reached", async () => {
   const network = patientNetwork({ mayReach: () => false });
   const { result, requests } = await downloadA([answerFile], { network });
   assert(result instanceof DownloadError);
@@ -163,7 +163,7 @@ test("does not ask a host when that is not permitted", async () => {
   assertEquals(requests, [[]]);
 });
 
-test("stops waiting for the next try when it is aborted", async () => {
+test("stops waiting for the next attempt when it is aborted", async () => {
   const controller = new AbortController();
   const start = performance.now();
   const { result } = await downloadA([() => new Response(null, { status: 503 })], {
@@ -175,7 +175,7 @@ test("stops waiting for the next try when it is aborted", async () => {
   assert(performance.now() - start < 450);
 });
 
-test("lets errors in writing through when the disk refuses", async () => {
+test("passes errors in writing through", async () => {
   await using folder = await folderWith();
   await using sample = await folderWith();
   await using server = serve();
@@ -185,27 +185,27 @@ test("lets errors in writing through when the disk refuses", async () => {
   await assertRejects(() => download(dataset.files[0]!, target), Deno.errors.NotFound);
 });
 
-/** A port of the loopback interface on which nobody listens. */
+/** A port of the loopback interface without a listener. */
 function deadPort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
 }
 
-test("asks a dead host once when several files are to be had from it", async () => {
+test("tries a dead host once when several files have it as a mirror", async () => {
   await using folder = await folderWith();
   await using server = serve();
   const dead = `http://127.0.0.1:${deadPort()}`;
   const dataset = await tinyDataset([dead, server.url], folder.path);
   const network = patientNetwork();
-  const asked: string[] = [];
-  const counting = (url: string, init: RequestInit) => (asked.push(url), fetch(url, init));
+  const requested: string[] = [];
+  const counting = (url: string, init: RequestInit) => (requested.push(url), fetch(url, init));
   const download = downloader({ network: { ...network, fetch: counting } });
   for (const file of dataset.files) {
     const { bytes, address } = await download(file, join(folder.path, `new-${file.name}`));
     assertEquals(bytes, CONTENT[file.name]);
     assertEquals(address, `${server.url}/${file.name}`);
   }
-  assertEquals(asked.map((url) => url.startsWith(dead)), [true, false, false]);
+  assertEquals(requested.map((url) => url.startsWith(dead)), [true, false, false]);
   assertEquals(network.slept, []);
 });
 
@@ -226,7 +226,7 @@ test("tries again when the connection is reset before an answer", async () => {
 });
 
 Deno.test({
-  name: "downloader() goes through a proxy when the environment names one",
+  name: "downloader() uses the proxy of the environment",
   ignore: !hasServer || !permitted({ name: "run", command: Deno.execPath() }, { name: "env" }),
   async fn() {
     await using folder = await folderWith();

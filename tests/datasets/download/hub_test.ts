@@ -78,7 +78,7 @@ function test(name: string, fn: () => Promise<void>) {
 
 const none: Answer = () => undefined;
 
-test("pins a branch to its commit, reads files once, and offline from then on", () =>
+test("pins a branch to its commit, downloads files once, and reads them offline", () =>
   withHub(none, async ({ options, requests, cached }) => {
     const model = await openHubModel("ours/tiny", options);
     assertEquals([model.commit, model.name], [COMMIT, "ours/tiny@0123456789ab"]);
@@ -100,7 +100,7 @@ test("pins a branch to its commit, reads files once, and offline from then on", 
     assertEquals(requests.length, 3);
   }));
 
-test("sends the token, and none where there is none", () =>
+test("sends the token", () =>
   withHub(none, async ({ options, requests }) => {
     await (await openHubModel("ours/tiny", { ...options, token: "secret" })).read("config.json");
     assertEquals(requests.map(({ authorization }) => authorization), [
@@ -115,7 +115,7 @@ for (
     [404, "status 404: there is no such model, revision or file; check the name"],
   ] as const
 ) {
-  test(`says what to do about status ${status}, at once, and keeps nothing`, () =>
+  test(`fails at once with advice and keeps nothing when the status is ${status}`, () =>
     withHub(() => new Response("no", { status }), async ({ options, slept, cached }) => {
       const error = await assertRejects(() => openHubModel("ours/tiny", options), UserError);
       assertStringIncludes(error.message, message);
@@ -124,7 +124,7 @@ for (
     }));
 }
 
-test("tries again when the status is 503, and says so where that does not pass", () =>
+test("tries again when the status is 503, and gives up after five attempts", () =>
   withHub((path, count) => {
     const passes = path.includes("/api/") && count === 1;
     return passes ? undefined : new Response("busy", { status: 503 });
@@ -136,7 +136,7 @@ test("tries again when the status is 503, and says so where that does not pass",
     assertEquals(await cached(), ["hub/ours--tiny/main.json"]);
   }));
 
-test("refuses half a file whose length nobody announced, and keeps nothing of it", () =>
+test("refuses half a file whose length was not announced, and keeps nothing of it", () =>
   withHub((path) => {
     if (!path.endsWith("model.safetensors")) return undefined;
     return new Response(new Blob([WEIGHTS.slice(0, 25_000)]).stream());
@@ -147,7 +147,7 @@ test("refuses half a file whose length nobody announced, and keeps nothing of it
     assertEquals(await cached(), ["hub/ours--tiny/main.json"]);
   }));
 
-test("keeps no listing that is none, such as a log-in page", () =>
+test("keeps no invalid listing, such as a log-in page", () =>
   withHub((path) => {
     if (!path.startsWith("/api/")) return undefined;
     return new Response("<!DOCTYPE html><html>Sign in</html>");
@@ -159,9 +159,9 @@ test("keeps no listing that is none, such as a log-in page", () =>
     assertEquals(await cached(), []);
   }));
 
-test("refuses bytes of another hash where the hub has only Git's", () =>
+test("refuses bytes with another hash when the hub lists only Git's", () =>
   withHub((path) => {
-    // git hash-object of the file that the listing means
+    // git hash-object of the right file
     const blobId = "cb5b2f69babc53f9145b45ad20b9a075d48717ef";
     const siblings = [{ rfilename: "config.json", size: CONFIG.length, blobId }];
     if (path.startsWith("/api/")) return Response.json({ sha: COMMIT, siblings });
@@ -178,7 +178,7 @@ test("refuses bytes of another hash where the hub has only Git's", () =>
   }));
 let wrong = false;
 
-test("waits as long as Retry-After says, and not for an hour", () =>
+test("waits for the time of Retry-After, but not for an hour", () =>
   withHub((path, count) => {
     if (path.startsWith("/api/")) return undefined;
     const headers = { "retry-after": count === 1 ? "17" : "3600" };
@@ -190,7 +190,7 @@ test("waits as long as Retry-After says, and not for an hour", () =>
     assertEquals([slept, requests.length], [[17_000], 3]);
   }));
 
-test("leaves the token out where the hub sends it to another host", async () => {
+test("does not send the token when the hub redirects to another host", async () => {
   const tokens: (string | null)[] = [];
   await using storage = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
@@ -211,7 +211,7 @@ test("leaves the token out where the hub sends it to another host", async () => 
   });
 });
 
-test("downloads once when several want the same file at the same time", () =>
+test("downloads once when several callers read the same file at the same time", () =>
   withHub(none, async ({ options, requests, cached }) => {
     const network = {
       ...options.network!,
@@ -220,7 +220,9 @@ test("downloads once when several want the same file at the same time", () =>
     const log: string[] = [];
     const read = async () => {
       const model = await openHubModel(`ours/tiny@${COMMIT}`, {
-        ...{ ...options, network, log: (line: string) => log.push(line) },
+        ...options,
+        network,
+        log: (line) => log.push(line),
       });
       return await model.read("model.safetensors");
     };
@@ -236,7 +238,7 @@ test("downloads once when several want the same file at the same time", () =>
     ]);
   }));
 
-test("refuses bytes of another hash", () =>
+test("refuses bytes with another hash", () =>
   withHub((path) => {
     if (!path.endsWith("model.safetensors")) return undefined;
     return new Response(WEIGHTS.toReversed());
@@ -246,7 +248,7 @@ test("refuses bytes of another hash", () =>
     assertStringIncludes(error.message, "another hash");
   }));
 
-test("names what is missing when it is offline", () =>
+test("names the missing file when it is offline", () =>
   withHub(none, async ({ options, requests }) => {
     const offline = { ...options, offline: true };
     const error = await assertRejects(() => openHubModel("ours/tiny", offline), UserError);
@@ -258,14 +260,14 @@ test("names what is missing when it is offline", () =>
     assertEquals(requests.length, 1);
   }));
 
-test("refuses names that are none, and could leave the cache's folder", async () => {
+test("refuses invalid names, which could leave the cache's folder", async () => {
   for (const name of ["", "../x", "a/../b", "a/b/c", "a b", "a@b@c", "a/b@../../c", "/etc"]) {
     const error = await assertRejects(() => openHubModel(name, { cacheDir: "unused" }), UserError);
     assertStringIncludes(error.message, "names no model");
   }
 });
 
-test("says that HF_ENDPOINT is no address", async () => {
+test("throws when HF_ENDPOINT is no address", async () => {
   for (const endpoint of ["hub.example", "ftp://hub.example", "//hub.example"]) {
     const options = { endpoint, cacheDir: "unused" };
     const error = await assertRejects(() => openHubModel("ours/tiny", options), UserError);
@@ -273,7 +275,7 @@ test("says that HF_ENDPOINT is no address", async () => {
   }
 });
 
-test("names the host that permissions are missing for, the hub's or the one it sends on to", () =>
+test("names the host that may not be reached, the hub's or one that it redirects to", () =>
   withHub(none, async ({ options, cached }) => {
     const { host } = new URL(options.endpoint!);
     const network = { ...options.network!, mayReach: () => false };
@@ -288,7 +290,7 @@ test("names the host that permissions are missing for, the hub's or the one it s
       ...options,
       network: {
         ...options.network!,
-        // As fetch does where it follows a redirection to a host that may not be reached.
+        // As fetch does when it follows a redirect to a host that may not be reached.
         fetch: (url, init) =>
           url.includes("/resolve/")
             ? Promise.reject(

@@ -22,12 +22,12 @@ Deno.test("sha256Hex() gives the published digest when hashing 'abc'", async () 
   assertEquals(await sha256Hex(encode("abc")), ABC.sha256);
 });
 
-Deno.test("inspect() gives the content when a file is right, packed or not", async () => {
+Deno.test("inspect() gives the content when a file is valid, packed or not", async () => {
   assertEquals(await inspect(encode("abc"), ABC), { bytes: encode("abc") });
   assertEquals(await inspect(gzip(encode("abc")), ABC), { bytes: encode("abc") });
 });
 
-Deno.test("inspect() gives the content when it only looks like a page", async () => {
+Deno.test("inspect() gives the content when it only begins like a page", async () => {
   const review = encode("<html> is what this review begins with");
   const sha256 = createHash("sha256").update(review).digest("hex");
   const pin = { name: "x.csv", sha256, size: review.length, rows: 1 };
@@ -37,7 +37,7 @@ Deno.test("inspect() gives the content when it only looks like a page", async ()
 const POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:ba7816bf\nsize 3\n";
 const FAULTS: [string, Uint8Array<ArrayBuffer>, Fault, string][] = [
   ["it is empty", encode(""), "empty", "empty"],
-  ["it is a Git LFS pointer", encode(POINTER), "Git LFS pointer", "does not hold them"],
+  ["it is a Git LFS pointer", encode(POINTER), "Git LFS pointer", "does not contain them"],
   ["it is an HTML page", encode("\n<!DOCTYPE html><title>x"), "HTML page", "log-in"],
   ["it is HTML after a comment", encode("<!-- x --><HTML>"), "HTML page", "HTML page"],
   ["it is an XML page", encode('<?xml version="1.0"?><Error/>'), "XML page", "error messages"],
@@ -50,7 +50,7 @@ const FAULTS: [string, Uint8Array<ArrayBuffer>, Fault, string][] = [
   ["packed data are damaged", gzip(encode("abc")).fill(9, 12, 14), "altered", "altered: the gzip"],
 ];
 for (const [when, bytes, fault, detail] of FAULTS) {
-  Deno.test(`inspect() refuses a file when ${when}`, async () => {
+  Deno.test(`inspect() reports a fault when ${when}`, async () => {
     const found = await inspect(bytes, ABC);
     assert("fault" in found);
     assertEquals(found.fault, fault);
@@ -58,7 +58,7 @@ for (const [when, bytes, fault, detail] of FAULTS) {
   });
 }
 
-Deno.test("maxStoredBytes() leaves room when content cannot be packed", () => {
+Deno.test("maxStoredBytes() leaves room when content cannot be compressed", () => {
   const noise = crypto.getRandomValues(new Uint8Array(65_536));
   assert(gzip(noise).length > noise.length);
   assert(gzip(noise).length <= maxStoredBytes({ ...ABC, size: noise.length }));

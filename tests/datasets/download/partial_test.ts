@@ -17,12 +17,12 @@ function test(name: string, fn: () => Promise<void>) {
   Deno.test({ name: `downloader() ${name}`, ignore: !hasServer, fn });
 }
 
-/** Sends 40,000 bytes and breaks off; then goes on as a server with ranges does. */
+/** Sends 40,000 bytes and breaks off; then answers as a server with ranges does. */
 function breaking(seen: Seen, count: number, etag = '"v1"'): Response {
   return count === 0 ? brokenOff(40_000, '"v1"') : answerFile(seen, count, etag);
 }
 
-test("resumes where the connection broke when the server has ranges", async () => {
+test("resumes where the connection broke off when the server has ranges", async () => {
   const { result, requests, left, log } = await downloadA([breaking]);
   assertEquals(result.bytes, CONTENT["a.gz"]);
   assertEquals(requests[0]!.slice(1), [{
@@ -34,13 +34,13 @@ test("resumes where the connection broke when the server has ranges", async () =
   assertEquals(left, ["a.gz"]);
 });
 
-test("begins anew when the file on the server has changed meanwhile", async () => {
+test("starts again when the file on the server has changed", async () => {
   const { result, requests } = await downloadA([(seen, count) => breaking(seen, count, '"v2"')]);
   assertEquals(result.bytes, CONTENT["a.gz"]);
   assertEquals(requests[0]!.length, 2); // the second answer is the whole file: If-Range fails
 });
 
-test("begins anew when the server names no version to resume by", async () => {
+test("starts again when the server gave no strong validator", async () => {
   const { result, requests } = await downloadA([
     (seen, count) => count === 0 ? brokenOff(40_000, 'W/"v1"') : answerFile(seen),
   ]);
@@ -48,7 +48,7 @@ test("begins anew when the server names no version to resume by", async () => {
   assertEquals(requests[0]!.map(({ range }) => range), [null, null]);
 });
 
-test("begins anew when the server answers another range than was asked for", async () => {
+test("starts again when the server answers with another range than requested", async () => {
   const headers = { "content-range": `bytes 7-${A.length - 1}/${A.length}` };
   const { result, requests } = await downloadA([
     (seen, count) =>
@@ -58,7 +58,7 @@ test("begins anew when the server answers another range than was asked for", asy
   assertEquals(requests[0]!.map(({ range }) => range), [null, "bytes=40000-", null]);
 });
 
-test("begins anew when the pieces do not fit together", async () => {
+test("starts again when the parts do not fit together", async () => {
   const { result, requests } = await downloadA([answerFile], {}, async (folder, [url]) => {
     await Deno.writeFile(join(folder, "a.gz.part"), new Uint8Array(40_000));
     const notes = { address: `${url}/a.gz`, validator: '"v1"' };
@@ -82,7 +82,7 @@ for (const length of [40_000, A.length]) {
 }
 
 for (const notes of ["", "null", "[]", '{"address":1}', "{", '{"__proto__":{"validator":"x"}}']) {
-  test(`begins anew when an earlier process left the notes ${notes}`, async () => {
+  test(`starts again when an earlier process left the notes ${notes}`, async () => {
     const { result, requests } = await downloadA([answerFile], {}, async (folder) => {
       await Deno.writeFile(join(folder, "a.gz.part"), A.slice(0, 10));
       await Deno.writeTextFile(join(folder, "a.gz.part.json"), notes);
@@ -108,7 +108,7 @@ test("breaks off and resumes when the server stalls", async () => {
   assertEquals(cancelled, true);
 });
 
-test("counts a trickle as a stall", async () => {
+test("treats a trickle of data as a stall", async () => {
   const trickle = new ReadableStream({
     async pull(controller) {
       await new Promise((resolve) => setTimeout(resolve, 10));
@@ -122,7 +122,7 @@ test("counts a trickle as a stall", async () => {
   assertStringIncludes(log[1]!, "no further 16 KiB");
 });
 
-test("stops at once and keeps what it has when it is aborted", async () => {
+test("stops at once and keeps the partial file when it is aborted", async () => {
   const controller = new AbortController();
   const { result, left } = await downloadA([breaking], {
     signal: controller.signal,
@@ -133,7 +133,7 @@ test("stops at once and keeps what it has when it is aborted", async () => {
 });
 
 for (const validator of ['"v1"\n', "", "\u0000", "\u20ac", 7, null]) {
-  test(`begins anew when the notes name the version ${JSON.stringify(validator)}`, async () => {
+  test(`starts again when the notes contain the validator ${JSON.stringify(validator)}`, async () => {
     const { result, requests, left } = await downloadA([(seen) => answerFile(seen)], {}, async (
       folder,
       [url],

@@ -18,7 +18,7 @@ function test(name: string, fn: () => Promise<void>, ignore = !hasFiles) {
   Deno.test({ name: `openDataset() ${name}`, ignore, fn });
 }
 
-test("downloads into the cache, and finds it there, when nothing else has the files", async () => {
+test("downloads into the cache when no place has the files, and then uses the cache", async () => {
   await using server = serve();
   await using at = await places({ mirrors: [server.url] });
   const options = { ...at.options, network: patientNetwork() };
@@ -32,7 +32,7 @@ test("downloads into the cache, and finds it there, when nothing else has the fi
   assertEquals(server.requests.length, 2);
 }, !hasServer);
 
-test("downloads only what the cache lacks when it has a part", async () => {
+test("downloads only the files that the cache lacks", async () => {
   await using server = serve();
   await using at = await places({ cached: { "a.gz": STORED["a.gz"]! }, mirrors: [server.url] });
   const opened = await openDataset(at.dataset, { ...at.options, network: patientNetwork() });
@@ -41,7 +41,7 @@ test("downloads only what the cache lacks when it has a part", async () => {
   assertEquals(server.requests.map(({ name }) => name), ["b.gz"]);
 }, !hasServer);
 
-test("downloads once when two want the same files at the same time", async () => {
+test("downloads once when several callers want the same files at the same time", async () => {
   await using server = serve(async (seen) => {
     await new Promise((resolve) => setTimeout(resolve, 20));
     return answerFile(seen);
@@ -90,7 +90,7 @@ test("downloads once when two processes want the same files at the same time", a
   assertEquals(server.requests.map(({ name }) => name), ["a.gz", "b.gz"]);
 }, !hasServer || !permitted({ name: "run", command: Deno.execPath() }));
 
-test("takes the sample and keeps no wrong bytes when every mirror sends them", async () => {
+test("takes the sample and keeps nothing when every mirror sends wrong bytes", async () => {
   await using server = serve(() => new Response("<html>Sign in to the hotel's network</html>"));
   await using at = await places({ mirrors: [server.url] });
   const opened = await openDataset(at.dataset, { ...at.options, network: patientNetwork() });
@@ -121,7 +121,7 @@ test("takes the sample at once when there is no network", async () => {
   );
 });
 
-test("takes the sample within its time when hosts swallow every packet", async () => {
+test("takes the sample within contactTimeout when no host answers", async () => {
   await using at = await places({ mirrors: ["http://one.invalid", "http://two.invalid"] });
   const network = patientNetwork({
     mayReach: () => true,
@@ -138,7 +138,7 @@ test("takes the sample within its time when hosts swallow every packet", async (
   assert(elapsed >= 55 && elapsed < 1000, `${elapsed} ms`);
 });
 
-test("takes the sample and says what to set when the cache cannot be made", async () => {
+test("takes the sample and names NANODIFFUSION_CACHE when the cache cannot be made", async () => {
   await using server = serve();
   await using at = await places({ mirrors: [server.url] });
   const network = patientNetwork();
@@ -154,7 +154,7 @@ test("takes the sample and says what to set when the cache cannot be made", asyn
   assertEquals(server.requests, []);
 }, !hasServer);
 
-test("says what to free when the disk is full", async () => {
+test("throws with advice when the disk is full", async () => {
   await using at = await places({ mirrors: ["http://one.invalid"] });
   const full = Object.assign(new Error("No space left on device (os error 28)"), {
     code: "ENOSPC",

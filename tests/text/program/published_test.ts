@@ -1,6 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { openTextVae } from "../../../text/autoencoder/checkpoint.ts";
-import { loadBert, loadGpt2, openModelFiles } from "../../../vae/pretrained.ts";
+import { loadBert, loadGpt2 } from "../../../vae/pretrained.ts";
+import { openModelFiles } from "../../../datasets/download/hub.ts";
 import { folderWith, hasServer } from "../../datasets/tiny_dataset.ts";
 import { imageRuns } from "../../image/program/program.ts";
 import { HALF_BERT, HALF_GPT2, halfFiles } from "../../published_halves.ts";
@@ -125,7 +126,7 @@ Deno.test({
       [["--vocab-size=400"], 2, "--vocab-size 400: the model of --encoder-from or"],
       [["--start-from=checkpoints/text-vae"], 2, "--encoder-from is not for --start-from"],
       [["--max-tokens=40"], 2, "Texts of 40 tokens take 42 positions of the encoder, which has 24"],
-      [["--encoder-from", `${path}/none`], 1, "none holds no model.safetensors"],
+      [["--encoder-from", `${path}/none`], 1, "none has no model.safetensors"],
       [["--encoder-from", `${path}/lacking`], 1, 'lacks the special token "[MASK]" (mask)'],
       [
         ["--encoder-from", `${path}/small`],

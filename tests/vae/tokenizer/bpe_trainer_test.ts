@@ -5,7 +5,7 @@ import { BPE_SPECIAL_TOKENS, BYTE_SYMBOLS, trainBpe } from "../../../vae/tokeniz
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { HARD_TEXTS, REVIEWS } from "../corpus.ts";
 
-/** Words as often as they are counted. */
+/** A corpus in which each word occurs as often as counted. */
 const corpus = (counts: Readonly<Record<string, number>>) =>
   Object.entries(counts).flatMap(([word, count]) => Array.from({ length: count }, () => word));
 
@@ -19,15 +19,25 @@ const CLASSIC = { low: 5, lower: 2, newest: 6, widest: 3 };
 
 // Counted by hand; e+s and s+t both occur 9 times, and e's id is lower.
 const CLASSIC_MERGES = [
-  ...["e+s", "es+t", "l+o", "lo+w", "e+w", "n+ew", "new+est"],
-  ...["d+est", "i+dest", "w+idest", "e+r", "low+er"],
+  "e+s",
+  "es+t",
+  "l+o",
+  "lo+w",
+  "e+w",
+  "n+ew",
+  "new+est",
+  "d+est",
+  "i+dest",
+  "w+idest",
+  "e+r",
+  "low+er",
 ];
 
-Deno.test("trainBpe() learns the merges that are counted by hand when words are few", () => {
+Deno.test("trainBpe() learns the merges that were counted by hand for a few words", () => {
   assertEquals(mergesOf(corpus(CLASSIC)), CLASSIC_MERGES);
 });
 
-Deno.test("trainBpe() learns the same when the texts come in another order", () => {
+Deno.test("trainBpe() learns the same merges when the texts are in another order", () => {
   assertEquals(mergesOf(corpus(CLASSIC).reverse()), CLASSIC_MERGES);
   const one = trainBpe(REVIEWS, { vocabSize: 400 });
   assertEquals(
@@ -36,7 +46,7 @@ Deno.test("trainBpe() learns the same when the texts come in another order", () 
   );
 });
 
-Deno.test("trainBpe() stops when pairs become rarer than minFrequency", () => {
+Deno.test("trainBpe() stops when all pairs are rarer than minFrequency", () => {
   assertEquals(mergesOf(corpus(CLASSIC), { minFrequency: 6 }), CLASSIC_MERGES.slice(0, 7));
   assertEquals(mergesOf(corpus(CLASSIC), { minFrequency: 10 }), []);
 });
@@ -60,17 +70,24 @@ Deno.test("trainBpe() gives the special tokens the first ids, then the bytes, th
   assertEquals(Object.keys(vocab).length, 266);
 });
 
-Deno.test("BYTE_SYMBOLS are GPT-2's: itself where printable, else from U+0100 on", () => {
+Deno.test("BYTE_SYMBOLS are GPT-2's: printable bytes as they are, others from U+0100 on", () => {
   const published: [byte: number, symbol: string][] = [
-    ...[[0x21, "!"], [0x7e, "~"], [0xa1, "\u00a1"], [0xff, "\u00ff"]] as const,
-    ...[[0x00, "\u0100"], [0x0a, "\u010a"], [0x20, "\u0120"], [0x7f, "\u0121"]] as const,
-    ...[[0xa0, "\u0142"], [0xad, "\u0143"]] as const,
-  ].map(([byte, symbol]) => [byte, symbol]);
+    [0x21, "!"],
+    [0x7e, "~"],
+    [0xa1, "\u00a1"],
+    [0xff, "\u00ff"],
+    [0x00, "\u0100"],
+    [0x0a, "\u010a"],
+    [0x20, "\u0120"],
+    [0x7f, "\u0121"],
+    [0xa0, "\u0142"],
+    [0xad, "\u0143"],
+  ];
   for (const [byte, symbol] of published) assertEquals(BYTE_SYMBOLS[byte], symbol);
   assertEquals(new Set(BYTE_SYMBOLS).size, 256);
 });
 
-Deno.test("trainBpe()'s tokenizer gives any text back when it was never seen in training", () => {
+Deno.test("trainBpe() makes a tokenizer that reconstructs texts that it was not trained on", () => {
   for (const splitDigits of [false, true]) {
     const { tokenizer, config } = trainBpe(REVIEWS, { vocabSize: 500, splitDigits });
     const trained = new TextTokenizer(tokenizer, config);
@@ -82,7 +99,7 @@ Deno.test("trainBpe()'s tokenizer gives any text back when it was never seen in 
   }
 });
 
-Deno.test("trainBpe() makes every digit a token of its own when told to", () => {
+Deno.test("trainBpe() makes every digit a token when splitDigits is set", () => {
   const texts = Array.from({ length: 20 }, () => "in 2024 room 2024");
   const tokensOf = (splitDigits: boolean) => {
     const { tokenizer, config } = trainBpe(texts, { vocabSize: 400, splitDigits });
@@ -97,7 +114,7 @@ Deno.test("trainBpe() makes every digit a token of its own when told to", () => 
   assert(tokensOf(false).includes("\u01202024"));
 });
 
-Deno.test("trainBpe()'s tokenizer puts [CLS] and [SEP] around a text when asked", () => {
+Deno.test("trainBpe() makes a tokenizer that puts [CLS] and [SEP] around a text on request", () => {
   const { tokenizer, config } = trainBpe(REVIEWS, { vocabSize: 300 });
   const trained = new TextTokenizer(tokenizer, config);
   const bare = trained.encode("the room");
@@ -106,7 +123,7 @@ Deno.test("trainBpe()'s tokenizer puts [CLS] and [SEP] around a text when asked"
   assertEquals(trained.decode(marked), "the room");
 });
 
-Deno.test("trainBpe() refuses an empty corpus, a vocabulary without room, a clashing token", () => {
+Deno.test("trainBpe() throws when the corpus is empty, vocabSize too small, or a token ambiguous", () => {
   assertThrows(() => trainBpe(["", ""], { vocabSize: 300 }), UserError, "no text to train");
   assertThrows(() => trainBpe(["a"], { vocabSize: 260 }), RangeError, "at least 261");
   assertThrows(() => trainBpe(["a"], { vocabSize: 300.5 }), RangeError, "vocabSize");

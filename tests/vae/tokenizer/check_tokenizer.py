@@ -47,8 +47,8 @@ for case in json.load(open(sys.argv[1], encoding="utf-8")):
     ):
         assert tokenizer(text)["input_ids"] == marked, (text, marked)
         assert tokenizer(text, add_special_tokens=False)["input_ids"] == bare, (text, bare)
-        said = tokenizer.decode(bare, skip_special_tokens=True)
-        assert said == decoded, (text, said, decoded)
+        found = tokenizer.decode(bare, skip_special_tokens=True)
+        assert found == decoded, (text, found, decoded)
     if "train" in case:
         train(case, tokenizer.backend_tokenizer)
     print("same", len(case["texts"]))

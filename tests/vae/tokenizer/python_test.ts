@@ -1,7 +1,7 @@
 /**
  * Tokenizers compared with transformers in Python. PYTHON in the environment names a Python that has
  * transformers, TOKENIZERS a folder with bert-base-uncased/vocab.txt and gpt2/encoder.json and
- * vocab.bpe; what is missing is skipped.
+ * vocab.bpe. Tests that lack one of these are skipped.
  */
 import { assertEquals } from "@std/assert";
 import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
@@ -19,7 +19,9 @@ async function hasTransformers(): Promise<boolean> {
   if (python === undefined || !permitted({ name: "run" }, { name: "write" })) return false;
   const child = new Deno.Command(python, {
     args: ["-c", "import tokenizers, transformers"],
-    ...{ stdin: "null", stdout: "null", stderr: "null" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
   });
   return await child.output().then(({ success }) => success, () => false);
 }
@@ -27,7 +29,7 @@ async function hasTransformers(): Promise<boolean> {
 const ignore = !await hasTransformers();
 const noFolder = folder === undefined || !permitted({ name: "read", path: folder });
 
-/** What Python is to find, too. */
+/** The results that Python must reproduce. */
 function expectations(tokenizer: TextTokenizer, texts: readonly string[]) {
   const bare = texts.map((text) => [...tokenizer.encode(text)]);
   return {
@@ -52,7 +54,7 @@ async function check(place: string, cases: readonly unknown[]): Promise<void> {
 }
 
 Deno.test({
-  name: "transformers opens a trained tokenizer, encodes as it does and learns the same merges",
+  name: "trainBpe() agrees with transformers on merges, ids and texts",
   ignore,
   fn: async () => {
     const place = await Deno.makeTempDir();
@@ -87,7 +89,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "BERT's and GPT-2's own tokenizers in transformers give the same ids and texts as ours",
+  name: "loadTokenizer() agrees with transformers on BERT's and GPT-2's own tokenizers",
   ignore: ignore || noFolder,
   fn: async () => {
     const place = await Deno.makeTempDir();

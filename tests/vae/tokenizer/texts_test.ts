@@ -6,14 +6,14 @@ import { encodeTexts, encodingNote } from "../../../vae/tokenizer/texts.ts";
 import { wordPieceJson } from "../../../vae/tokenizer/vocab.ts";
 import { REVIEWS } from "../corpus.ts";
 
-/** A tokenizer whose tokens are bytes: ids are the byte's symbol's. */
+/** A tokenizer whose tokens are bytes. */
 const { tokenizer, config } = trainBpe(["a"], { vocabSize: 261 });
 const bytes = new TextTokenizer(tokenizer, config);
 const words = new TextTokenizer(
   wordPieceJson("[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\nroom\nwas\nbig\n[\nsep\n]", {}, "vocab.txt"),
 );
 
-Deno.test("encodeTexts() marks the encoder's text and leaves the decoder's bare", () => {
+Deno.test("encodeTexts() adds [CLS] and [SEP] for the encoder, and nothing for the decoder", () => {
   const { examples, truncated, empty } = encodeTexts(REVIEWS, {
     encoder: bytes,
     decoder: bytes,
@@ -26,7 +26,7 @@ Deno.test("encodeTexts() marks the encoder's text and leaves the decoder's bare"
   });
 });
 
-Deno.test("encodeTexts() cuts, counts and says it when texts are too long or empty", () => {
+Deno.test("encodeTexts() cuts, counts and notes texts that are too long or empty", () => {
   const texts = ["abcdef", "", "abcd", " \n\t ", "abcde"];
   const encoded = encodeTexts(texts, { encoder: bytes, decoder: bytes, maxTokens: 4 });
   assertEquals(encoded.examples.map(({ decoder }) => bytes.decode(decoder)), [
@@ -45,7 +45,7 @@ Deno.test("encodeTexts() cuts, counts and says it when texts are too long or emp
   assertEquals(encodingNote(whole, 4), undefined);
 });
 
-Deno.test("encodeTexts() cuts before a character when a cut would split it", () => {
+Deno.test("encodeTexts() cuts before a character that the limit would split", () => {
   for (
     const [text, limit, kept] of [
       ["ab\u00e9cd", 3, "ab"],
@@ -60,20 +60,20 @@ Deno.test("encodeTexts() cuts before a character when a cut would split it", () 
   }
 });
 
-Deno.test("encodeTexts() shows the encoder what the decoder is to say when tokenizers differ", () => {
+Deno.test("encodeTexts() gives the encoder only the decoder's text when tokenizers differ", () => {
   const { examples, truncated } = encodeTexts(["the room was big", "the"], {
     encoder: words,
     decoder: bytes,
     maxTokens: 12,
   });
-  // "the room was", 12 bytes, is the decoder's; so the encoder does not see "big".
+  // The decoder's text is "the room was", 12 bytes; so the encoder does not receive "big".
   assertEquals([...examples[0]!.encoder], [2, 4, 5, 6, 3]);
   assertEquals(bytes.decode(examples[0]!.decoder), "the room was");
   assertEquals([...examples[1]!.encoder], [2, 4, 3]);
   assertEquals(truncated, 1);
 });
 
-Deno.test("encodeTexts() takes a special token's name in a review for text", () => {
+Deno.test("encodeTexts() treats a special token's name as text", () => {
   const { examples } = encodeTexts(["the [SEP]"], {
     encoder: words,
     decoder: bytes,
@@ -83,7 +83,7 @@ Deno.test("encodeTexts() takes a special token's name in a review for text", () 
   assertEquals(bytes.decode(examples[0]!.decoder), "the [SEP]");
 });
 
-Deno.test("encodeTexts() throws when all texts are empty, a token is missing, the limit is none", () => {
+Deno.test("encodeTexts() throws when all texts are empty, a token is missing or the limit is 0", () => {
   const both = { encoder: bytes, decoder: bytes };
   assertThrows(() => encodeTexts(["", " "], { ...both, maxTokens: 4 }), UserError, "all 2 texts");
   assertThrows(() => encodeTexts(["a"], { ...both, maxTokens: 0 }), RangeError, "maxTokens");
@@ -97,13 +97,10 @@ Deno.test("encodeTexts() throws when all texts are empty, a token is missing, th
   );
 });
 
-Deno.test("encodeTexts() shows the encoder as many of its own tokens as encoderTokens allows", () => {
+Deno.test("encodeTexts() limits the encoder's tokens to encoderTokens", () => {
   const texts = ["the room was", "big big"];
   const shown = (encoderTokens?: number) =>
-    encodeTexts(texts, {
-      ...{ encoder: bytes, decoder: words, maxTokens: 3 },
-      ...(encoderTokens === undefined ? {} : { encoderTokens }),
-    });
+    encodeTexts(texts, { encoder: bytes, decoder: words, maxTokens: 3, encoderTokens });
   const read = ({ examples }: ReturnType<typeof shown>) =>
     examples.map(({ encoder }) => bytes.decode(encoder.subarray(1, -1)));
   assertEquals([read(shown()), shown().truncated], [["the", "big"], 2]);

@@ -7,7 +7,7 @@ import { loadTokenizer } from "../../../vae/tokenizer/files.ts";
 import type { SpecialRole } from "../../../vae/tokenizer/special.ts";
 import { REVIEWS } from "../corpus.ts";
 
-/** Loads a tokenizer from files that are only in memory. */
+/** Loads a tokenizer from files in memory. */
 function load(
   files: Readonly<Record<string, string | Uint8Array>>,
   needs: readonly SpecialRole[] = [],
@@ -21,12 +21,25 @@ function load(
 }
 
 const BERT_LINES = [
-  ...["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"],
-  ...["the", "un", "##aff", "##able", "cafe", ".", ",", "'", "s", "hotel"],
+  "[PAD]",
+  "[UNK]",
+  "[CLS]",
+  "[SEP]",
+  "[MASK]",
+  "the",
+  "un",
+  "##aff",
+  "##able",
+  "cafe",
+  ".",
+  ",",
+  "'",
+  "s",
+  "hotel",
 ];
 const BERT = BERT_LINES.join("\n") + "\n";
 
-/** A byte-level vocabulary: the bytes, then what merges make. */
+/** A byte-level vocabulary: the bytes, then the merged tokens. */
 function bytePair(merges: string[], more: string[] = []): { vocab: string; merges: string } {
   const tokens = [...BYTE_SYMBOLS, ...merges.map((merge) => merge.replace(" ", "")), ...more];
   return {
@@ -48,7 +61,7 @@ Deno.test("loadTokenizer() reads BERT's vocab.txt, and splits words as BERT's pa
   assertEquals([...bert.specialIds].sort(), [0, 1, 2, 3, 4]);
 });
 
-Deno.test("loadTokenizer() refuses a pattern that repeats a group, and knows what only looks like one", async () => {
+Deno.test("loadTokenizer() refuses a pattern that repeats a group, and accepts similar ones", async () => {
   const { tokenizer } = trainBpe(["a b c"], { vocabSize: 263 });
   const withPattern = (Regex: string) => ({
     "tokenizer.json": JSON.stringify({
@@ -70,7 +83,7 @@ Deno.test("loadTokenizer() refuses a pattern that repeats a group, and knows wha
   }
 });
 
-Deno.test("encode() says which file is unusable when a text needs a part of it that is broken", async () => {
+Deno.test("encode() names the file when a text needs a part of it that is damaged", async () => {
   const { tokenizer } = trainBpe(["a b c"], { vocabSize: 263 });
   const broken = {
     ...tokenizer,
@@ -84,13 +97,13 @@ Deno.test("encode() says which file is unusable when a text needs a part of it t
   );
 });
 
-Deno.test("loadTokenizer() reads vocab.txt alike when its lines end as Windows has it", async () => {
+Deno.test("loadTokenizer() reads vocab.txt alike when it has Windows line ends", async () => {
   const unix = await load({ "vocab.txt": BERT });
   const windows = await load({ "vocab.txt": BERT.replaceAll("\n", "\r\n") });
   assertEquals(windows.json, unix.json);
 });
 
-Deno.test("loadTokenizer() keeps capitals when the config says so", async () => {
+Deno.test("loadTokenizer() keeps capitals when do_lower_case is false", async () => {
   const config = JSON.stringify({ do_lower_case: false });
   const cased = await load({ "vocab.txt": BERT, "tokenizer_config.json": config });
   assertEquals([...cased.encode("the The")], [5, 1]);
@@ -115,13 +128,13 @@ Deno.test("loadTokenizer() reads GPT-2's vocab.json and merges.txt, under either
   }
 });
 
-Deno.test("encode() takes a special token's name for text when told to", async () => {
+Deno.test("encode() treats a special token's name as text when splitSpecialTokens is set", async () => {
   const bert = await load({ "vocab.txt": BERT });
   assertEquals([...bert.encode("the [MASK]")], [5, 4]);
   assertEquals([...bert.encode("the [MASK]", { splitSpecialTokens: true })], [5, 1, 1, 1]);
 });
 
-Deno.test("encode() still marks the ends when a special token's name is text", async () => {
+Deno.test("encode() adds special tokens when splitSpecialTokens is set", async () => {
   // [CLS] and [SEP] in added_tokens alone, as some files have them.
   const { json, config } = await load({ "vocab.txt": BERT });
   const model = json["model"] as JsonObject;
@@ -132,7 +145,7 @@ Deno.test("encode() still marks the ends when a special token's name is text", a
   assertEquals([...apart.encode("the", options)], [2, 5, 3]);
 });
 
-Deno.test("encode() gives no ids, and decode() no text, when there is none", async () => {
+Deno.test("encode() and decode() return nothing when there is no text", async () => {
   const bert = await load({ "vocab.txt": BERT });
   assertEquals([...bert.encode("")], []);
   assertEquals([...bert.encode("", { addSpecialTokens: true })], [2, 3]);
@@ -141,7 +154,7 @@ Deno.test("encode() gives no ids, and decode() no text, when there is none", asy
   assertEquals(bert.decode([5, 999, -1, 1.5, NaN]), "the");
 });
 
-Deno.test("files() are read as the same tokenizer", async () => {
+Deno.test("files() load as the same tokenizer", async () => {
   const { tokenizer, config } = trainBpe(REVIEWS, { vocabSize: 320 });
   const trained = new TextTokenizer(tokenizer, config);
   const bert = await load({ "vocab.txt": BERT });
@@ -169,7 +182,7 @@ Deno.test("loadTokenizer() names the token and the role when a special token is 
   assertThrows(() => named.id("mask"), UserError);
 });
 
-Deno.test("loadTokenizer() says what is wrong, and where, when a file is damaged", async () => {
+Deno.test("loadTokenizer() names the file and the fault when a file is damaged", async () => {
   const pair = bytePair(["l o"]);
   const whole = JSON.stringify((await load({ "vocab.txt": BERT })).json);
   const changed = (change: (json: { model: Record<string, unknown> }) => void) => {
@@ -183,7 +196,7 @@ Deno.test("loadTokenizer() says what is wrong, and where, when a file is damaged
     change(json.model);
     return { "tokenizer.json": JSON.stringify(json) };
   };
-  const cases: [files: Record<string, string | Uint8Array>, says: string][] = [
+  const cases: [files: Record<string, string | Uint8Array>, message: string][] = [
     [{}, "models/x holds no tokenizer"],
     [{ "tokenizer.json": whole.slice(0, 500) }, "models/x/tokenizer.json is not JSON"],
     [{ "tokenizer.json": "[]" }, "does not hold a JSON object"],
@@ -191,7 +204,7 @@ Deno.test("loadTokenizer() says what is wrong, and where, when a file is damaged
     [{ "vocab.txt": Uint8Array.of(0x61, 0xff, 0x0a) }, "models/x/vocab.txt is not UTF-8"],
     [{ "vocab.txt": "" }, "its vocabulary is empty"],
     [{ "vocab.txt": "[UNK]\na\n\nb" }, "models/x/vocab.txt, line 3: a token is missing"],
-    [{ "vocab.txt": "[UNK]\na\nb\na" }, 'line 4: the token "a" stands in line 2 already'],
+    [{ "vocab.txt": "[UNK]\na\nb\na" }, 'line 4: the token "a" is in line 2 already'],
     [{ "vocab.txt": "a\nb" }, 'its vocabulary lacks "[UNK]"'],
     [{ "vocab.json": pair.vocab }, "holds vocab.json but no merges.txt"],
     [
@@ -209,10 +222,12 @@ Deno.test("loadTokenizer() says what is wrong, and where, when a file is damaged
     [bpe((model) => model.merges[3] = ["a"]), 'merge 3 is ["a"], not two tokens'],
     [bpe((model) => model.merges = "none" as never), 'no list of "merges"'],
   ];
-  for (const [files, says] of cases) await assertRejects(() => load(files), UserError, says);
+  for (const [files, message] of cases) {
+    await assertRejects(() => load(files), UserError, message);
+  }
 });
 
-Deno.test("TextTokenizer() is a UserError, not the library's, when a part is unknown", async () => {
+Deno.test("TextTokenizer() throws a UserError when a part of the file is unknown to the library", async () => {
   const { json } = await load({ "vocab.txt": BERT });
   assertThrows(
     () => new TextTokenizer({ ...json, normalizer: { type: "Shout" } }, {}, { source: "a.json" }),

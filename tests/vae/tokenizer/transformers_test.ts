@@ -1,4 +1,4 @@
-/** Ours against the tokenizer class of npm:@huggingface/transformers, whose native parts need more. */
+/** Compares TextTokenizer with the tokenizer class of npm:@huggingface/transformers. */
 import { assertEquals } from "@std/assert";
 import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
@@ -8,13 +8,13 @@ import { HARD_TEXTS, REVIEWS } from "../corpus.ts";
 
 const loads = permitted({ name: "ffi", path: "./node_modules" }, { name: "env" }, { name: "sys" });
 
-/** transformers, or undefined where its native parts do not load here. */
+/** transformers, or undefined if its native libraries do not load here. */
 const transformers = loads
   ? await import("@huggingface/transformers").catch(() => undefined)
   : undefined;
 
 Deno.test({
-  name: "TextTokenizer gives the ids and texts that transformers' PreTrainedTokenizer gives",
+  name: "TextTokenizer agrees with transformers' PreTrainedTokenizer on ids and texts",
   ignore: transformers === undefined,
   fn: () => {
     const letters = [..."abcdefghijklmnopqrstuvwxyz0123456789.,'$!-<>|[]"];

@@ -1,4 +1,4 @@
-/** A program for proxy_test.ts: asks addresses as downloads do, and prints what came of each. */
+/** A program for proxy_test.ts: requests addresses as downloads do, and prints each result. */
 import { systemNetwork } from "../../../datasets/download/network.ts";
 
 for (const address of Deno.args) {

@@ -1,12 +1,12 @@
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
-import { withLock } from "../../../datasets/download/lock.ts";
-import { UserError } from "../../../base/errors.ts";
-import { permitted } from "../../permissions.ts";
-import { folderWith, hasFiles, patientNetwork } from "../tiny_dataset.ts";
+import { UserError } from "../errors.ts";
+import { readLockOwner, tryFileLock, withFileLock } from "../file_lock.ts";
+import { folderWith, hasFiles, patientNetwork } from "../../tests/datasets/tiny_dataset.ts";
+import { permitted } from "../../tests/permissions.ts";
 
 Deno.test({
-  name: "withLock() lets one in at a time and says for whom the other waits",
+  name: "withFileLock() runs one action at a time and reports the process that others wait for",
   ignore: !hasFiles,
   async fn() {
     await using folder = await folderWith();
@@ -15,7 +15,7 @@ Deno.test({
     const log: string[] = [];
     const events: string[] = [];
     const holder = (name: string) => () =>
-      withLock(path, async () => {
+      withFileLock(path, async () => {
         events.push(`${name} in`);
         await new Promise((resolve) => setTimeout(resolve, 20));
         events.push(`${name} out`);
@@ -33,7 +33,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "withLock() gives up and names the owner when it is never let go",
+  name: "withFileLock() gives up and names the owner when the lock is never released",
   ignore: !hasFiles,
   async fn() {
     await using folder = await folderWith();
@@ -43,10 +43,11 @@ Deno.test({
     const held = new Promise<void>((resolve) => release = resolve);
     let entered = () => {};
     const inside = new Promise<void>((resolve) => entered = resolve);
-    const first = withLock(path, () => (entered(), held), { sleep, now });
+    const first = withFileLock(path, () => (entered(), held), { sleep, now });
     await inside;
     await assertRejects(
-      () => withLock(path, () => Promise.resolve(), { sleep, now, maxWait: 5000, interval: 1000 }),
+      () =>
+        withFileLock(path, () => Promise.resolve(), { sleep, now, maxWait: 5000, interval: 1000 }),
       UserError,
       `process ${Deno.pid} (since "2025-01-01T00:00:00.000Z") has held the lock for more than 5 s`,
     );
@@ -57,30 +58,30 @@ Deno.test({
 });
 
 Deno.test({
-  name: "withLock() is free again when the action throws",
+  name: "withFileLock() releases the lock when the action throws",
   ignore: !hasFiles,
   async fn() {
     await using folder = await folderWith();
     const path = join(folder.path, ".lock");
     const { sleep, now, slept } = patientNetwork();
-    const failing = () => withLock(path, () => Promise.reject(new Error("x")), { sleep, now });
+    const failing = () => withFileLock(path, () => Promise.reject(new Error("x")), { sleep, now });
     await assertRejects(failing, Error, "x");
-    assertEquals(await withLock(path, () => Promise.resolve(1), { sleep, now }), 1);
+    assertEquals(await withFileLock(path, () => Promise.resolve(1), { sleep, now }), 1);
     assertEquals(slept, []);
   },
 });
 
 Deno.test({
-  name: "withLock() takes a lock over when its owner was killed",
+  name: "withFileLock() takes the lock when its owner was killed",
   ignore: !hasFiles || !permitted({ name: "run", command: Deno.execPath() }),
   async fn() {
     await using folder = await folderWith();
     const path = join(folder.path, ".lock");
     const { sleep, now } = patientNetwork();
-    const module = new URL("../../../datasets/download/lock.ts", import.meta.url).href;
-    const code = `import { withLock } from ${JSON.stringify(module)};
+    const module = new URL("../file_lock.ts", import.meta.url).href;
+    const code = `import { withFileLock } from ${JSON.stringify(module)};
       const hang = () => { console.log("held"); return new Promise((r) => setTimeout(r, 60000)); };
-      await withLock(${JSON.stringify(path)}, hang, { sleep: async () => {}, now: Date.now });`;
+      await withFileLock(${JSON.stringify(path)}, hang, { sleep: async () => {}, now: Date.now });`;
     const child = new Deno.Command(Deno.execPath(), {
       args: ["eval", code],
       stdout: "piped",
@@ -88,13 +89,36 @@ Deno.test({
     }).spawn();
     const reader = child.stdout.getReader();
     assertEquals(new TextDecoder().decode((await reader.read()).value), "held\n");
-    const wait = () => withLock(path, () => Promise.resolve(), { sleep, now, maxWait: 1000 });
+    const wait = () => withFileLock(path, () => Promise.resolve(), { sleep, now, maxWait: 1000 });
     await assertRejects(wait, UserError, `process ${child.pid} `);
     child.kill("SIGKILL");
     await child.status;
     await reader.cancel();
     assertEquals(JSON.parse(await Deno.readTextFile(path)).pid, child.pid);
-    assertEquals(await withLock(path, () => Promise.resolve("mine"), { sleep, now }), "mine");
+    assertEquals(await withFileLock(path, () => Promise.resolve("mine"), { sleep, now }), "mine");
     assertEquals(JSON.parse(await Deno.readTextFile(path)).pid, Deno.pid);
+  },
+});
+
+Deno.test({
+  name: "tryFileLock() gives no second lock until the first is disposed",
+  ignore: !hasFiles,
+  async fn() {
+    await using folder = await folderWith();
+    const path = join(folder.path, "run.lock");
+    assertEquals(await readLockOwner(path), undefined);
+    {
+      using first = await tryFileLock(path, 0);
+      assertEquals(first?.supported, true);
+      assertEquals(await tryFileLock(path), undefined);
+      if (Deno.build.os !== "windows") {
+        assertEquals(await readLockOwner(path), {
+          pid: Deno.pid,
+          since: "1970-01-01T00:00:00.000Z",
+        });
+      }
+    }
+    using second = await tryFileLock(path);
+    assertEquals(second?.supported, true);
   },
 });
