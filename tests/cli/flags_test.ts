@@ -149,7 +149,7 @@ Deno.test("parseFlags() refuses an empty value", () => {
   assertEquals(refusal("--steps="), message);
   assertEquals(refusal("--steps"), message);
   assertEquals(refusal("--steps", "--resume"), message);
-  assertEquals(refusal("--out", "--resume"), "--out needs a value: any text but an empty one");
+  assertEquals(refusal("--out", "--resume"), "--out needs a value: any text except an empty one");
   assertStringIncludes(refusal("--resume="), "--resume needs a value: true or false");
 });
 
