@@ -60,7 +60,14 @@ import {
   type TextEvaluationConfig,
   type TextSamplingConfig,
 } from "./text/denoiser_flags.ts";
-import { TEXT_EXTENDABLE, type TextConfig, type TextFlags, textSettingsOf } from "./text/flags.ts";
+import {
+  TEXT_ABOUT,
+  TEXT_EXAMPLES,
+  TEXT_EXTENDABLE,
+  type TextConfig,
+  type TextFlags,
+  textSettingsOf,
+} from "./text/flags.ts";
 import { replayFlags, TEXT_PROGRAMS } from "./text/replay.ts";
 import { openTextStart } from "./text/start.ts";
 import { openTextVae } from "./text/autoencoder/checkpoint.ts";
@@ -274,15 +281,15 @@ async function main(): Promise<number> {
   if (wantsHelp(Deno.args)) {
     console.log(helpText({
       usage: "deno task text [flags]",
-      about:
-        "Trains a text autoencoder with BERT and GPT-2 and a denoiser of its latents, draws texts " +
-        "or answers problems by Diffusion of Thought, and writes reports.",
+      about: TEXT_ABOUT,
+      examples: TEXT_EXAMPLES,
       flags: TEXT_PROGRAM_FLAGS,
       presets: Object.fromEntries(
         Object.entries(PRESETS).map(([preset, settings]) =>
           [preset, defaultsOf(preset as keyof typeof PRESETS, settings)] as const
         ),
       ),
+      defaultPreset: "nano",
     }));
     return EXIT.done;
   }

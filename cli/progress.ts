@@ -59,7 +59,8 @@ const WINDOW = 50;
 /** Weight of the past in the mean that is shown as loss: about the last 50 steps count. */
 const LOSS_DECAY = 0.98;
 
-function terminalColumns(): number {
+/** Columns of the terminal; 80 if there is none. */
+export function terminalColumns(): number {
   try {
     return Deno.consoleSize().columns;
   } catch {
