@@ -228,7 +228,7 @@ export const IMAGE_FLAGS = {
       meanings: {
         smoke: "seconds: runs every part, learns almost nothing",
         nano: "minutes on two CPU cores",
-        small: "hours on two CPU cores",
+        small: "hours on two CPU cores: how the released checkpoint was trained",
         paper: "days on two CPU cores: the UNet of Ho et al. 2020, scaled to 28x28 images",
       },
     }),
