@@ -113,7 +113,9 @@ function detailsDifference(
   extendable: readonly string[],
 ): string | undefined {
   const { config: itsConfig, data: itsData } = isJsonObject(details) ? details : {};
-  if (!isJsonObject(itsConfig) || !isJsonObject(itsData)) return "it does not name its run";
+  if (!isJsonObject(itsConfig) || !isJsonObject(itsData)) {
+    return "its training state lacks the settings of a run";
+  }
   return configDifference(itsConfig, config, extendable) ??
     hashDifference(itsData, hashesOf(data));
 }

@@ -220,7 +220,7 @@ async function refuseFewerSteps(directory: string, { steps }: RunFolderOptions):
   );
 }
 
-/** Creates the folder if it is missing, and locks it. */
+/** Creates the folder where it is missing, and locks it. */
 async function claim(directory: string): Promise<RunLock> {
   try {
     await Deno.mkdir(directory, { recursive: true });

@@ -1,20 +1,20 @@
-/** A lock on a run's folder, so that only one process writes to it. */
+/** One run in a folder at a time. */
 import { UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
 
-/** The name of the lock file in a run's folder. The file is never removed: only the lock on it counts. */
+/** The name of the lock's file in a run's folder. It stays there; only the lock on it counts. */
 export const LOCK_NAME = "run.lock";
 
-/** A lock on a run's folder, released when it is disposed of. */
+/** A run's claim on its folder. */
 export interface RunLock extends Disposable {
-  /** Whether the file system supports locks. Without them, two runs in one folder go unnoticed. */
+  /** Whether the file system has locks. Without them, two runs in one folder go unnoticed. */
   readonly supported: boolean;
 }
 
 /**
- * Locks a run's folder for this process, with the operating system's lock on a file. The system releases
- * it when the process ends in any way, so there are no stale locks. The process number in the file is for
- * messages only.
+ * Claims a run's folder for this process, by the operating system's lock on a file. The system lets go
+ * of it when the process ends, however it ends, so no stale lock is ever left to be taken over, and no
+ * process number, which another program may have by then, needs to be believed.
  *
  * @param directory The run's folder, which must exist.
  * @throws {UserError} If another run holds the lock (with its process number), or the folder cannot be
