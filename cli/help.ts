@@ -71,12 +71,11 @@ function defaultsOf(key: string, { presets = {}, defaultPreset }: HelpOptions): 
   }));
   if (values.every(({ value }) => value === undefined)) return "";
   const standard = values.find(({ preset }) => preset === defaultPreset) ?? values[0]!;
+  const shown = `default ${showValue(standard.value)}`;
   const others = values
-    .map(({ preset, value }) => ({ preset, shown: showValue(value) }))
-    .filter(({ shown }) => shown !== showValue(standard.value))
-    .map(({ preset, shown }) => `${preset} ${shown}`);
-  return [`default ${showValue(standard.value)}`, others.join(", ")]
-    .filter((part) => part !== "").join("; ");
+    .filter(({ value }) => showValue(value) !== showValue(standard.value))
+    .map(({ preset, value }) => `${preset} ${showValue(value)}`);
+  return others.length === 0 ? shown : `${shown}; ${others.join(", ")}`;
 }
 
 /** A flag as it is typed: `--steps N`, `--[no-]resume`. */

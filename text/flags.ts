@@ -47,6 +47,10 @@ const RUN = {
     folder: "runs/text-DATASET-PRESET-SEED",
     extendable: "--steps or --diffusion-steps",
   }),
+  overwrite: toggle({
+    help: "delete the run in the folder and start again; with --stage diffusion, baseline or " +
+      "evaluate, delete the results of that stage only",
+  }),
 };
 
 const DATA = {
