@@ -35,7 +35,7 @@ import { imageCheckpoint } from "./image/checkpoint.ts";
 import { classIndex } from "./image/config.ts";
 import { loadImages } from "./image/data.ts";
 import { prepareEvaluation } from "./image/evaluation/tool.ts";
-import { EXTENDABLE, IMAGE_FLAGS, type ImageFlags } from "./image/flags.ts";
+import { EXTENDABLE, IMAGE_EXAMPLES, IMAGE_FLAGS, type ImageFlags } from "./image/flags.ts";
 import { LossAwareMemory, MEMORY_VECTORS } from "./image/loss_aware_memory.ts";
 import {
   imageLosses,
@@ -64,9 +64,11 @@ async function main(): Promise<number> {
   if (wantsHelp(Deno.args)) {
     console.log(helpText({
       usage: "deno task image [flags]",
-      about: "Trains a diffusion model on FashionMNIST, draws samples and writes a report.",
+      about: "Trains a diffusion model on FashionMNIST, generates images and writes a report.",
+      examples: IMAGE_EXAMPLES,
       flags: IMAGE_FLAGS,
       presets: PRESETS,
+      defaultPreset: "nano",
     }));
     return EXIT.done;
   }

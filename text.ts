@@ -19,7 +19,6 @@
 import { openDevice } from "./engine/device.ts";
 import { EXIT } from "./base/errors.ts";
 import { fileExists } from "./base/files.ts";
-import type { JsonObject } from "./base/json.ts";
 import { baselineOnce } from "./text/language_model/baseline_answers.ts";
 import { evaluateStage } from "./text/evaluation/stage.ts";
 import type { TextEvaluation } from "./text/evaluation/evaluate.ts";
@@ -60,7 +59,14 @@ import {
   type TextEvaluationConfig,
   type TextSamplingConfig,
 } from "./text/denoiser_flags.ts";
-import { TEXT_EXTENDABLE, type TextConfig, type TextFlags, textSettingsOf } from "./text/flags.ts";
+import {
+  TEXT_ABOUT,
+  TEXT_EXAMPLES,
+  TEXT_EXTENDABLE,
+  type TextConfig,
+  type TextFlags,
+  textSettingsOf,
+} from "./text/flags.ts";
 import { replayFlags, TEXT_PROGRAMS } from "./text/replay.ts";
 import { openTextStart } from "./text/start.ts";
 import { openTextVae } from "./text/autoencoder/checkpoint.ts";
@@ -274,15 +280,15 @@ async function main(): Promise<number> {
   if (wantsHelp(Deno.args)) {
     console.log(helpText({
       usage: "deno task text [flags]",
-      about:
-        "Trains a text autoencoder with BERT and GPT-2 and a denoiser of its latents, draws texts " +
-        "or answers problems by Diffusion of Thought, and writes reports.",
+      about: TEXT_ABOUT,
+      examples: TEXT_EXAMPLES,
       flags: TEXT_PROGRAM_FLAGS,
       presets: Object.fromEntries(
         Object.entries(PRESETS).map(([preset, settings]) =>
           [preset, defaultsOf(preset as keyof typeof PRESETS, settings)] as const
         ),
       ),
+      defaultPreset: "nano",
     }));
     return EXIT.done;
   }
@@ -305,11 +311,9 @@ async function main(): Promise<number> {
   const { preset = "nano", stage = "all" } = given;
   const evaluated = stage === "all" || stage === "evaluate" || stage === "baseline";
   const sampled = evaluated || stage === "sample";
-  const recorded = repeated?.settings as unknown as Settings | undefined;
+  const recorded = repeated?.settings;
   const named = resolveConfig(recorded ?? PRESETS[preset], given);
   const defaults = recorded ?? defaultsOf(preset, named);
-  // What an older record does not say. All texts were as noisy before that was a setting.
-  const before = { ...defaults, noisePerText: "fixed" } as JsonObject;
   const settings = resolveConfig(defaults, given);
   const resolved: TextConfig = textSettingsOf(settings);
   const diffusion: TextDiffusionConfig = diffusionSettingsOf(settings);
@@ -353,13 +357,21 @@ async function main(): Promise<number> {
     automatic: given.out === undefined,
     program: "text",
     seed: config.seed,
-    config: config as unknown as JsonObject,
-    absent: before,
+    config,
     data: origins,
     session,
-    ...(given.resume === undefined ? {} : { resume: given.resume }),
+    resume: given.resume,
     // Of a later stage, only its own result is removed.
-    ...(stage === "all" || stage === "vae" ? { overwrite: given.overwrite ?? false } : {}),
+    overwrite: given.overwrite && (stage === "all" || stage === "vae"),
+    results: [
+      "report.html",
+      "evaluation.json",
+      "latents",
+      "diffusion",
+      "baseline-direct",
+      "baseline-cot",
+      "judge",
+    ],
     extendable: TEXT_EXTENDABLE,
     steps: config.steps,
   });
@@ -418,12 +430,12 @@ async function main(): Promise<number> {
     directory: place,
     program: "text-diffusion",
     seed,
-    config: { dataset, digits, trainSize, seed, validationSize, ...diffusion } as JsonObject,
-    absent: { ...before, validationSize },
+    config: { dataset, digits, trainSize, seed, validationSize, ...diffusion },
     data: dataOfRun,
     session,
     resume: given.resume === true && await fileExists(`${place}/config.json`),
-    ...(stage === "diffusion" ? { overwrite: given.overwrite ?? false } : {}),
+    overwrite: given.overwrite && stage === "diffusion",
+    results: ["report.html", "samples", "evaluation"],
     extendable: DIFFUSION_EXTENDABLE,
     steps: diffusion.diffusionSteps,
   });

@@ -1,4 +1,4 @@
-/** Results in folders that are known again by what they were made from. */
+/** Results that are computed once: a folder holds the result, and the hash of what it depends on. */
 import { UserError } from "../base/errors.ts";
 import { makeFolder, writeFileAtomic } from "../base/files.ts";
 import {
@@ -8,53 +8,55 @@ import {
   parseJsonObject,
   sha256OfParts,
 } from "../base/json.ts";
+import { jsonOf } from "./run_record.ts";
 
-/** The last file to be written. */
+/** The name of the record, which is written last. */
 const RECORD = "record.json";
 
-/** The hash of JSON, whatever the order of its keys. */
+/** The hash of a JSON value. The order of keys does not matter. */
 function hashOf(value: JsonValue): string {
   return sha256OfParts([new TextEncoder().encode(canonicalJson(value))]);
 }
 
 /**
- * Makes something, unless the folder holds what was made from the same.
+ * Computes a result, unless the folder holds the result of the same inputs.
  *
- * @param folder Where the maker writes its files; it is emptied before that.
- * @param from What the result depends on.
- * @param found What is said of a result that is there, such as "sample: the same samples are".
- * @returns The result, which is JSON.
- * @throws {UserError} If what the folder holds was altered.
+ * @param folder The folder of the result. It is emptied before `make` writes its files there.
+ * @param from Everything that the result depends on, as JSON.
+ * @param found The beginning of the line that reports a cached result: "sample: the same samples are".
+ * @param options `make` computes the result, which must be JSON; `log` receives the report.
+ * @throws {UserError} If the record in the folder was altered.
  */
 export async function cachedResult<T>(
   folder: string,
-  from: JsonObject,
+  from: object,
   found: string,
   { make, log = console.log }: {
     readonly make: () => Promise<T>;
-    readonly log?: (line: string) => void;
+    readonly log?: ((line: string) => void) | undefined;
   },
 ): Promise<T> {
-  const key = hashOf(from);
-  const path = `${folder}/${RECORD}`;
-  const before = await readCachedResult(folder);
-  if (before?.["key"] === key) {
+  const inputs = jsonOf(from);
+  const key = hashOf(inputs);
+  const cached = await readCachedResult(folder);
+  if (cached?.["key"] === key) {
     log(`${found} in ${folder} already`);
-    return before["result"] as T;
+    return cached["result"] as T;
   }
   await Deno.remove(folder, { recursive: true }).catch(() => {});
   await makeFolder(folder);
   const result = await make();
   const resultHash = hashOf(result as JsonValue);
-  const record = { key, ...from, resultHash, result };
-  await writeFileAtomic(path, JSON.stringify(record, null, 2) + "\n");
+  const record = { key, ...inputs, resultHash, result };
+  await writeFileAtomic(`${folder}/${RECORD}`, JSON.stringify(record, null, 2) + "\n");
   return result;
 }
 
 /**
- * What {@linkcode cachedResult} wrote into a folder; undefined where there is nothing whole.
+ * Reads the record that {@linkcode cachedResult} wrote into a folder.
  *
- * @throws {UserError} If it was altered: a result is used as it is, so it has to be what was made.
+ * @returns undefined if there is none, because nothing was computed or it was interrupted.
+ * @throws {UserError} If the result in it is not the one that was written.
  */
 export async function readCachedResult(folder: string): Promise<JsonObject | undefined> {
   const path = `${folder}/${RECORD}`;
@@ -62,10 +64,9 @@ export async function readCachedResult(folder: string): Promise<JsonObject | und
   if (text === undefined) return undefined;
   const record = parseJsonObject(text, path);
   const { result, resultHash } = record;
-  if (resultHash === undefined) return undefined; // by an earlier version
   if (result !== undefined && hashOf(result) === resultHash) return record;
   throw new UserError(
-    `${path} is altered: its result is not the one that was written: remove ${folder} to have it ` +
-      "made anew",
+    `${path} was altered: its result is not the one that was written. Remove ${folder} to compute it ` +
+      "again",
   );
 }

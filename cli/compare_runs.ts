@@ -1,18 +1,18 @@
-/** Whether two records, or a checkpoint and a record, are of one run: in what they differ, by name. */
+/** Compares runs by their records: settings, data, environment, and the run that a checkpoint belongs to. */
 import { UserError } from "../base/errors.ts";
 import { isJsonObject, jsonDifferences, type JsonObject } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
 import type { LoadedCheckpoint } from "../training/checkpoint/checkpoint.ts";
 import type { DataOrigin, RunRecord, RunSession } from "./run_record.ts";
 
-/** Hashes of data sets' files by the data set's name. */
-type Hashes = Readonly<Record<string, Readonly<Record<string, string>>>>;
-
-function hashesOf(data: readonly DataOrigin[]): Hashes {
-  return Object.fromEntries(data.map(({ name, sha256 }) => [name, sha256]));
-}
-
-/** In which settings two configurations differ, in words. @returns undefined where in none. */
+/**
+ * Compares two configurations.
+ *
+ * @param there The configuration that was found.
+ * @param here The configuration of this start.
+ * @param ignored Settings that may differ.
+ * @returns The first difference, in words; undefined if there is none.
+ */
 export function configDifference(
   there: JsonObject,
   here: JsonObject,
@@ -26,7 +26,18 @@ export function configDifference(
     (others === 0 ? "" : ` (and ${others} more)`);
 }
 
-/** In which file data differs, in words. @returns undefined where in none. */
+/** The hashes of each data set's files, by the data set's name. */
+function hashesOf(data: readonly DataOrigin[]): JsonObject {
+  return Object.fromEntries(data.map(({ name, sha256 }) => [name, sha256]));
+}
+
+/**
+ * Compares the data of two runs by hash. Data sets that only the other run has do not matter.
+ *
+ * @param there The data that was found.
+ * @param here The data of this start.
+ * @returns The first difference, in words; undefined if there is none.
+ */
 export function dataDifference(
   there: readonly DataOrigin[],
   here: readonly DataOrigin[],
@@ -34,43 +45,49 @@ export function dataDifference(
   return hashDifference(hashesOf(there), hashesOf(here));
 }
 
-function hashDifference(there: Hashes, here: Hashes): string | undefined {
-  for (const [name, sha256] of Object.entries(here)) {
-    const before = there[name];
-    if (before === undefined) return `it was not trained on ${quote(name)}`;
-    const [file] = jsonDifferences(before, sha256);
+function hashDifference(there: JsonObject, here: JsonObject): string | undefined {
+  for (const [name, expected] of Object.entries(here)) {
+    const found = Object.hasOwn(there, name) ? there[name] : undefined;
+    if (!isJsonObject(found)) return `it was not trained on ${quote(name)}`;
+    const [file] = jsonDifferences(found, expected as JsonObject);
     if (file !== undefined) {
-      return `the data ${quote(name)} is another there, in ${quote(file.key)}`;
+      return `the data ${quote(name)} differs, in the file ${quote(file.key)}`;
     }
   }
   return undefined;
 }
 
-/** What may keep a run that goes on, or is repeated, from being what it was, bit for bit. */
+/**
+ * Compares the environment of two starts of a run.
+ *
+ * @param before The last start; undefined if there was none.
+ * @returns A warning for each difference after which results may not be equal bit for bit.
+ */
 export function sessionNotes(before: RunSession | undefined, now: RunSession): string[] {
   if (before === undefined) return [];
-  const pick = ({ device, threads, versions, lockfile, commit }: RunSession): JsonObject => ({
-    ...{ device, threads, versions },
-    ...(lockfile === undefined ? {} : { lockfile }),
-    ...(commit === undefined ? {} : { commit }),
+  const environmentOf = ({ device, threads, versions, lockfile, commit }: RunSession) => ({
+    device,
+    threads,
+    versions,
+    lockfile,
+    commit,
   });
-  return jsonDifferences(pick(before), pick(now)).map(({ key, left, right }) =>
+  return jsonDifferences(environmentOf(before), environmentOf(now)).map(({ key, left, right }) =>
     `${key} was ${quote(left)} when this run was last started and is ${quote(right)} now: ` +
     "figures may differ in their last digits"
   );
 }
 
-/** What a checkpoint keeps of the record of its run, in its `details.run`. */
+/** What a checkpoint stores, in `details.run`, to identify the run that it belongs to. */
 export function runDetails({ config, data }: Pick<RunRecord, "config" | "data">): JsonObject {
   return { config, data: hashesOf(data) };
 }
 
 /**
- * Refuses to go on from a checkpoint of another run, such as one that was copied into its folder: its
- * weights may fit and be another seed's.
+ * Refuses to resume from a checkpoint of another run, such as one that was copied into the run's folder.
  *
- * @param checkpoint The checkpoint. One that keeps nothing of its run's record is held to the seed alone.
- * @param record The record of the run that is to go on.
+ * @param checkpoint The checkpoint. One without training state, which cannot be resumed, passes.
+ * @param record The record of the run that is resumed.
  * @param extendable Settings that may differ.
  * @throws {UserError} Naming the first setting, or the data, that differs.
  */
@@ -85,22 +102,20 @@ export function checkSameRun(
     : `seed is ${state.seed} there and ${record.seed} here`;
   if (difference === undefined) return;
   throw new UserError(
-    `${directory} is of another run: ${difference}. Put this run's own checkpoint there, or start ` +
-      "again with --overwrite",
+    `${directory} belongs to another run: ${difference}. Put this run's own checkpoint there, or ` +
+      "start again with --overwrite",
   );
 }
 
 function detailsDifference(
-  kept: unknown,
+  details: unknown,
   { config, data }: Pick<RunRecord, "config" | "data">,
   extendable: readonly string[],
 ): string | undefined {
-  if (!isJsonObject(kept) || !isJsonObject(kept["config"]) || !isJsonObject(kept["data"])) {
-    return undefined;
+  const { config: itsConfig, data: itsData } = isJsonObject(details) ? details : {};
+  if (!isJsonObject(itsConfig) || !isJsonObject(itsData)) {
+    return "its training state lacks the settings of a run";
   }
-  // Settings that there were none for, then, were at their defaults.
-  const before = kept["config"];
-  const known = Object.entries(config).filter(([key]) => Object.hasOwn(before, key));
-  return configDifference(before, Object.fromEntries(known), extendable) ??
-    hashDifference(kept["data"] as unknown as Hashes, hashesOf(data));
+  return configDifference(itsConfig, config, extendable) ??
+    hashDifference(itsData, hashesOf(data));
 }

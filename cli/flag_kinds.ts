@@ -1,65 +1,69 @@
-/** The kinds of flags that a program can have: what each takes and how it is read. */
+/** The kinds of flags: number, integer, list of integers, choice, text, toggle. */
 
-/** What a flag takes, how its text becomes a value, and what `--help` says of it. */
+/** A flag: the values that it takes, how a value is read from the command line, and its help text. */
 export interface Flag<T> {
-  /** What it takes, in one word. A toggle takes nothing. */
+  /** The kind of value. A toggle takes no value: it is on when given. */
   readonly kind: "number" | "integer" | "integers" | "choice" | "text" | "toggle";
-  /** What the value is for: a lower-case phrase. */
+  /** What the flag is for: a lower-case phrase. */
   readonly help: string;
-  /** What stands for the value in `--help`, such as `N`. */
+  /** The name of the value in `--help`, such as `N`. */
   readonly placeholder: string;
-  /** Which values are allowed, to follow "must be": `an integer of at least 1`. */
+  /** The range of a number, such as `at least 1`; empty where there is none. */
+  readonly range: string;
+  /** The allowed values, for error messages: "must be" `an integer of at least 1`. */
   readonly allowed: string;
-  /** The values, where they can be listed. */
+  /** The values of a choice or a toggle; empty for other kinds. */
   readonly choices: readonly string[];
-  /** The value that a text stands for; undefined where it is not allowed. */
+  /** What each choice means, for `--help`; undefined where the names are enough. */
+  readonly meanings?: Readonly<Record<string, string>> | undefined;
+  /** Reads a value; undefined if it is not allowed. */
   readonly read: (text: string) => T | undefined;
 }
 
-/** Flags in groups: the headings of `--help`, and under each the flags by their camelCase names. */
+/** The headings of `--help`, and under each its flags by their camelCase names. */
 export type FlagGroups = Readonly<Record<string, Readonly<Record<string, Flag<unknown>>>>>;
 
-/** Every flag's value by its name, whatever group it is in. */
+/** The values of all flags by their camelCase names. */
 export type FlagValues<G extends FlagGroups> = {
   [K in NameIn<G[keyof G]>]: ValueIn<G[keyof G], K>;
 };
 
 /**
- * The names of all groups.
+ * The names of the flags in a union of groups.
  * @internal
  */
 type NameIn<Group> = Group extends unknown ? Extract<keyof Group, string> : never;
 
 /**
- * The value of the flag of that name in whichever group has it.
+ * The value of the flag K of a union of groups.
  * @internal
  */
 type ValueIn<Group, K extends string> = Group extends Record<K, Flag<infer T>> ? T : never;
 
-/** What every kind of flag is described by. */
+/** Options of every kind of flag. */
 export interface FlagOptions {
-  /** What the value is for: a lower-case phrase. */
+  /** What the flag is for: a lower-case phrase. */
   help: string;
-  /** What stands for the value in `--help`, instead of the kind's own `N`, `X` or `TEXT`. */
-  placeholder?: string;
+  /** The name of the value in `--help`; by default `N`, `X`, `NAME` or `TEXT`, by the kind. */
+  placeholder?: string | undefined;
 }
 
-/** The range of a number. Without a limit there is none on that side. */
+/** The range of a number. A limit that is not set does not exist. */
 export interface Range {
-  /** The smallest value. */
-  min?: number;
-  /** The largest value. */
-  max?: number;
-  /** A limit that itself is too small. */
-  above?: number;
-  /** A limit that itself is too large. */
-  below?: number;
+  /** The smallest allowed value. */
+  min?: number | undefined;
+  /** The largest allowed value. */
+  max?: number | undefined;
+  /** Values must be greater than this. */
+  above?: number | undefined;
+  /** Values must be smaller than this. */
+  below?: number | undefined;
 }
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 function readNumber(text: string, range: Range): number | undefined {
-  if (!NUMBER.test(text)) return undefined; // Number() would take "", " 1", "0x10" and "Infinity" too
+  if (!NUMBER.test(text)) return undefined; // Number() would accept "", " 1", "0x10" and "Infinity"
   const { min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = range;
   const value = Number(text);
   const inside = value >= min && value <= max && value > above && value < below;
@@ -71,76 +75,82 @@ function readInteger(text: string, range: Range): number | undefined {
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** "a number" with its range: "a number from 0 to 1". */
-function describe(what: string, { min, max, above, below }: Range): string {
-  if (min !== undefined && max !== undefined) return `${what} from ${min} to ${max}`;
-  const low = min !== undefined
-    ? `of at least ${min}`
-    : above !== undefined
-    ? `above ${above}`
-    : "";
-  const high = max !== undefined
-    ? `of at most ${max}`
-    : below !== undefined
-    ? `below ${below}`
-    : "";
-  return [what, [low, high].filter(Boolean).join(" and ")].filter(Boolean).join(" ");
+/** A range in words: "from 0 to 1", "at least 1", "above 0 and at most 1". */
+function describeRange({ min, max, above, below }: Range): string {
+  if (min !== undefined && max !== undefined) return `from ${min} to ${max}`;
+  return [
+    min === undefined ? "" : `at least ${min}`,
+    above === undefined ? "" : `above ${above}`,
+    max === undefined ? "" : `at most ${max}`,
+    below === undefined ? "" : `below ${below}`,
+  ].filter((limit) => limit !== "").join(" and ");
+}
+
+/** A kind of number and its range: "an integer of at least 1". */
+function describeNumber(what: string, range: string): string {
+  if (range === "") return what;
+  return range.startsWith("at ") ? `${what} of ${range}` : `${what} ${range}`;
 }
 
 /**
- * A flag that takes a number in decimal notation, `1e-4` included.
+ * A flag that takes a number in decimal notation, such as 0.5 or 1e-4.
  *
  * @example
  * ```ts ignore
  * const eta = number({ min: 0, max: 1, help: "noise of DDIM" });
  * ```
  */
-export function number({ help, placeholder = "X", ...range }: FlagOptions & Range): Flag<number> {
-  const allowed = describe("a number", range);
-  const read = (text: string) => readNumber(text, range);
-  return { kind: "number", help, placeholder, allowed, choices: [], read };
+export function number({ help, placeholder = "X", ...limits }: FlagOptions & Range): Flag<number> {
+  const range = describeRange(limits);
+  const allowed = describeNumber("a number", range);
+  const read = (text: string) => readNumber(text, limits);
+  return { kind: "number", help, placeholder, range, allowed, choices: [], read };
 }
 
-/** A flag that takes an integer. Its range ends at 2^53 - 1, where numbers stop being exact. */
-export function integer({ help, placeholder = "N", ...range }: FlagOptions & Range): Flag<number> {
-  const allowed = describe("an integer", range);
-  const read = (text: string) => readInteger(text, range);
-  return { kind: "integer", help, placeholder, allowed, choices: [], read };
+/** A flag that takes an integer of at most 2^53 - 1: larger ones are not exact in a float64. */
+export function integer({ help, placeholder = "N", ...limits }: FlagOptions & Range): Flag<number> {
+  const range = describeRange(limits);
+  const allowed = describeNumber("an integer", range);
+  const read = (text: string) => readInteger(text, limits);
+  return { kind: "integer", help, placeholder, range, allowed, choices: [], read };
 }
 
-/** A flag that takes one or more integers, separated by commas: `32,64,64`. */
+/** A flag that takes integers separated by commas: `32,64,64`. The range is that of each integer. */
 export function integers(
-  { help, placeholder = "N,N,...", ...range }: FlagOptions & Range,
+  { help, placeholder = "N,N,...", ...limits }: FlagOptions & Range,
 ): Flag<number[]> {
-  const allowed = describe("comma-separated integers, each", range);
+  const range = describeRange(limits);
+  const allowed = describeNumber("comma-separated integers, each", range);
   const read = (text: string) => {
-    const values = text.split(",").map((part) => readInteger(part.trim(), range));
+    const values = text.split(",").map((part) => readInteger(part.trim(), limits));
     return values.every((value) => value !== undefined) ? values : undefined;
   };
-  return { kind: "integers", help, placeholder, allowed, choices: [], read };
+  return { kind: "integers", help, placeholder, range, allowed, choices: [], read };
 }
 
-/** A flag that takes one of a few words. */
+/** A flag that takes one of some names. `meanings` explains each name in `--help`. */
 export function choice<const C extends string>(
   choices: readonly C[],
-  { help, placeholder = "NAME" }: FlagOptions,
+  { help, placeholder = "NAME", meanings }: FlagOptions & {
+    meanings?: Readonly<Record<C, string>> | undefined;
+  },
 ): Flag<C> {
-  const read = (text: string) => choices.find((word) => word === text);
+  const read = (text: string) => choices.find((name) => name === text);
   const allowed = `one of ${choices.join(", ")}`;
-  return { kind: "choice", help, placeholder, allowed, choices, read };
+  return { kind: "choice", help, placeholder, range: "", allowed, choices, meanings, read };
 }
 
-/** A flag that takes any text but an empty one, such as a folder's name. */
+/** A flag that takes any text except an empty one, such as the name of a folder. */
 export function text({ help, placeholder = "TEXT" }: FlagOptions): Flag<string> {
-  const allowed = "any text but an empty one";
+  const allowed = "any text except an empty one";
   const read = (value: string) => value === "" ? undefined : value;
-  return { kind: "text", help, placeholder, allowed, choices: [], read };
+  return { kind: "text", help, placeholder, range: "", allowed, choices: [], read };
 }
 
-/** A flag that is on when it is given, and off after `--no-`. */
-export function toggle({ help }: Omit<FlagOptions, "placeholder">): Flag<boolean> {
+/** A flag that is on as `--name` and off as `--no-name`. */
+export function toggle({ help }: Pick<FlagOptions, "help">): Flag<boolean> {
   const allowed = "true or false";
   const choices = ["true", "false"];
   const read = (text: string) => choices.includes(text) ? text === "true" : undefined;
-  return { kind: "toggle", help, placeholder: "", allowed, choices, read };
+  return { kind: "toggle", help, placeholder: "", range: "", allowed, choices, read };
 }

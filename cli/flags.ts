@@ -1,15 +1,15 @@
 /**
- * Typed flags. A program writes them down once, in groups, and reads from them its command line, its
- * `--help` and what it refuses:
+ * Typed flags. A program declares them once, in groups. The command line, `--help` and the checks of
+ * settings all follow from the declaration:
  *
  * ```ts ignore
  * const FLAGS = {
  *   "Training": {
  *     steps: integer({ min: 1, help: "optimizer steps" }),
- *     learningRate: number({ above: 0, help: "the rate after warm-up" }),
+ *     learningRate: number({ above: 0, help: "learning rate after the warm-up" }),
  *   },
  *   "Sampling": {
- *     sampler: choice(["ddpm", "ddim"], { help: "how noise is taken away" }),
+ *     sampler: choice(["ddpm", "ddim"], { help: "sampling algorithm" }),
  *   },
  * };
  * const given = parseFlags(Deno.args, FLAGS); // { steps?: number, sampler?: "ddpm" | "ddim", ... }
@@ -18,7 +18,6 @@
  *
  * Names are camelCase in code and kebab-case on the command line.
  */
-import { parseArgs } from "@std/cli/parse-args";
 import { distance } from "fastest-levenshtein";
 import { usageError, UserError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
@@ -31,7 +30,7 @@ export function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** A flag, and the name that it has in code. */
+/** A flag and its camelCase name. */
 interface Entry {
   key: string;
   flag: Flag<unknown>;
@@ -47,14 +46,14 @@ function isToggle(entry: Entry | undefined): boolean {
   return entry?.flag.kind === "toggle";
 }
 
-/** The word that takes the fewest edits; among equals, as after swapped letters, the most alike. */
+/** The word with the smallest edit distance; of several, the one that shares the most letters. */
 function nearest(word: string, words: readonly string[]): string {
   const cost = (other: string) =>
     distance(word, other) - new Set(word).intersection(new Set(other)).size / 1000;
   return words.reduce((best, other) => cost(other) < cost(best) ? other : best);
 }
 
-/** What was typed, bare where that is safe to print. */
+/** What the user typed, quoted where it has unusual characters. */
 function show(text: string): string {
   return /^[\w.,:/=+@~-]{1,80}$/.test(text) ? text : quote(text);
 }
@@ -68,7 +67,7 @@ function unknownFlag(argument: string, flags: Map<string, Entry>): UserError {
   );
 }
 
-/** What stands where no flag takes it: perhaps a value whose flag was forgotten. */
+/** An argument without a flag in front of it: perhaps a value whose flag was forgotten. */
 function strayArgument(argument: string, flags: Map<string, Entry>): UserError {
   const owner = [...flags].find(([, it]) => !isToggle(it) && it.flag.choices.includes(argument));
   const meant = nearest(argument, [...flags.keys()]);
@@ -86,68 +85,75 @@ function badValue(name: string, value: string, { allowed, choices }: Flag<unknow
   return usageError(`--${name} ${show(value)}: must be ${allowed}${hint}`);
 }
 
+/** Whether an argument can only be a flag: negative numbers are values. */
+function isFlag(argument: string): boolean {
+  return /^-[^\d.]/.test(argument);
+}
+
+/**
+ * Splits a command line into flags and the texts of their values: "true" or "false" for a toggle, empty
+ * where a value is missing.
+ */
+function* readArguments(
+  args: readonly string[],
+  flags: Map<string, Entry>,
+): Generator<{ name: string; entry: Entry; text: string }> {
+  for (let i = 0; i < args.length; i++) {
+    const argument = args[i]!;
+    const [, no = "", name = "", inline] = /^--(no-)?([^=]+)(?:=(.*))?$/s.exec(argument) ?? [];
+    const entry = flags.get(no + name);
+    const negated = flags.get(name);
+    const next = args[i + 1];
+    if (entry !== undefined && isToggle(entry)) {
+      yield { name: no + name, entry, text: inline ?? "true" };
+    } else if (entry !== undefined) {
+      const isSeparate = inline === undefined && next !== undefined && !isFlag(next);
+      if (isSeparate) i++;
+      yield { name: no + name, entry, text: inline ?? (isSeparate ? next : "") };
+    } else if (no !== "" && inline === undefined && negated !== undefined && isToggle(negated)) {
+      yield { name, entry: negated, text: "false" };
+    } else if (argument === "--") {
+      if (next !== undefined) throw strayArgument(next, flags);
+    } else throw (isFlag(argument) ? unknownFlag : strayArgument)(argument, flags);
+  }
+}
+
 /**
  * Reads a command line.
  *
- * @param args Such as `Deno.args`.
- * @param groups The flags that there are.
- * @returns The values of those flags that were given, and of no others.
- * @throws {UserError} With exit code 2 and one line that names what was typed, what is allowed and, for
- * a flag or a word that is not known, the nearest one: for an unknown or repeated flag, for a value that
- * is empty, not of the flag's kind or out of its range, and for an argument that belongs to no flag.
+ * @param args The arguments, such as `Deno.args`.
+ * @param groups The flags of the program.
+ * @returns The values of the flags that were given, and no others.
+ * @throws {UserError} With exit code 2 and a message of one line: for an unknown or repeated flag, for a
+ * value that is empty, of another kind or out of range, and for an argument that belongs to no flag. The
+ * message contains what was typed, what is allowed and, for an unknown name, the nearest known one.
  */
 export function parseFlags<const G extends FlagGroups>(
   args: readonly string[],
   groups: G,
 ): Partial<FlagValues<G>> {
-  const flags = byKebab(groups);
-  const names = [...flags.keys()];
-  // Everything is text and collected, so that what was typed is seen whole: repeats, "", "007".
-  const parsed: Record<string, unknown> = parseArgs(spellOut(args, flags), {
-    string: names,
-    collect: names,
-    unknown: (argument, name) => {
-      throw (name === undefined ? strayArgument : unknownFlag)(argument, flags);
-    },
-  });
-  const [stray] = parsed["_"] as unknown[];
-  if (stray !== undefined) throw strayArgument(String(stray), flags);
-
   const given: Record<string, unknown> = {};
-  for (const [name, { key, flag }] of flags) {
-    const [first, second] = parsed[name] as string[];
-    if (first === undefined) continue;
-    const value = flag.read(first);
-    if (value === undefined) throw badValue(name, first, flag);
-    if (second !== undefined) {
+  const texts = new Map<string, string>();
+  for (const { name, entry: { key, flag }, text } of readArguments(args, byKebab(groups))) {
+    const value = flag.read(text);
+    if (value === undefined) throw badValue(name, text, flag);
+    const first = texts.get(name);
+    if (first !== undefined) {
       throw usageError(
-        `--${name} is given more than once (${show(first)}, then ${show(second)}): give it once`,
+        `--${name} is given more than once (${show(first)}, then ${show(text)}): give it once`,
       );
     }
+    texts.set(name, text);
     given[key] = value;
   }
   return given as Partial<FlagValues<G>>;
 }
 
-/** Writes out what is short for something: toggles as `=true` or `=false`, negative numbers after `=`. */
-function spellOut(args: readonly string[], flags: Map<string, Entry>): string[] {
-  const end = args.includes("--") ? args.indexOf("--") : args.length;
-  const spelled: string[] = [];
-  for (const arg of args.slice(0, end)) {
-    const [, negated, name = ""] = /^--(no-)?(.*)$/s.exec(arg) ?? [];
-    const before = spelled.at(-1) ?? "";
-    if (/^-[\d.]/.test(arg) && flags.has(before.slice(2))) {
-      spelled[spelled.length - 1] = `${before}=${arg}`;
-    } else spelled.push(isToggle(flags.get(name)) ? `--${name}=${negated === undefined}` : arg);
-  }
-  return [...spelled, ...args.slice(end)];
-}
-
 /**
- * A preset with what was given on the command line in the place of its own values.
+ * Replaces values of a preset by those given on the command line.
  *
  * @param preset A value for every setting.
- * @param given Values for some of them. Those of keys that the preset lacks are added.
+ * @param given Values of some settings. Settings that the preset lacks are added.
  */
 export function resolveConfig<C extends object, D extends object>(
   preset: C,
@@ -158,19 +164,19 @@ export function resolveConfig<C extends object, D extends object>(
 }
 
 /**
- * Checks settings that did not come from the command line, such as a preset or a run's config.json, by
- * the rules of the flags of the same names.
+ * Checks settings that did not come from the command line, such as a preset or a run's config.json,
+ * against the flags of the same names.
  *
- * @param config Settings by their camelCase names; those without a flag are left alone.
- * @param where Where they are from, for the message.
- * @throws {UserError} Naming the first that a flag would have refused.
+ * @param config Settings by their camelCase names. Those without a flag are not checked.
+ * @param where Where the settings come from, for the message.
+ * @throws {UserError} For the first setting that its flag would refuse.
  */
 export function checkSettings(config: object, groups: FlagGroups, where: string): void {
   const values = new Map(Object.entries(config));
   for (const { key, flag } of byKebab(groups).values()) {
     const value = values.get(key);
     if (value === undefined) continue;
-    // A list is written as its items with commas between them, which is what String() does.
+    // String() writes a list as its items separated by commas, as on the command line.
     if (JSON.stringify(flag.read(String(value))) === JSON.stringify(value)) continue;
     throw new UserError(`${where}: ${key} is ${quote(value)}, but must be ${flag.allowed}`);
   }

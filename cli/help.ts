@@ -1,30 +1,32 @@
 /** The text that `--help` prints. */
 import { type Flag, type FlagGroups, kebabCase } from "./flags.ts";
+import { terminalColumns } from "./progress.ts";
 
-/** What {@linkcode helpText} is made of. */
+/** A command, and what it does. */
+export type Example = readonly [command: string, purpose: string];
+
+/** Options of {@linkcode helpText}. */
 export interface HelpOptions {
   /** The command: `deno task image [flags]`. */
   usage: string;
-  /** What the program does, in a sentence or two. */
+  /** What the program does. Paragraphs are separated by line feeds. */
   about: string;
+  /** Typical commands. @default [] */
+  examples?: readonly Example[] | undefined;
   /** The flags. */
   flags: FlagGroups;
-  /**
-   * Presets by name: settings by their camelCase names, shown beside the flags as their defaults.
-   *
-   * @default {{}}
-   */
-  presets?: Readonly<Record<string, object>>;
-  /**
-   * Columns to fill.
-   *
-   * @default {100}
-   */
-  width?: number;
+  /** Presets by name: settings by their camelCase names. @default {} */
+  presets?: Readonly<Record<string, object>> | undefined;
+  /** The preset that is used if none is given; by default the first one. */
+  defaultPreset?: string | undefined;
+  /** Columns to fill; by default those of the terminal, at most 100. */
+  width?: number | undefined;
 }
 
-/** Columns of the flags, and of what is said about them at the least. */
-const [FLAG_COLUMNS, MIN_TEXT_COLUMNS] = [28, 30] as const;
+/** Columns in front of a flag's description. */
+const INDENT = 28;
+/** Columns of a description, however narrow the terminal is. */
+const MIN_COLUMNS = 20;
 
 /** Whether `--help` or `-h` is among the arguments, whatever else is wrong with them. */
 export function wantsHelp(args: readonly string[]): boolean {
@@ -32,6 +34,7 @@ export function wantsHelp(args: readonly string[]): boolean {
   return args.slice(0, end < 0 ? args.length : end).some((arg) => arg === "--help" || arg === "-h");
 }
 
+/** Breaks a text into lines of at most `width` columns, words longer than that excepted. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
@@ -44,22 +47,35 @@ function wrap(text: string, width: number): string[] {
   return [...lines, line];
 }
 
+/** A term and its description in two columns. A term that is too long has a line of its own. */
+function twoColumns(term: string, description: string, indent: number, width: number): string[] {
+  const space = " ".repeat(indent);
+  const lines = wrap(description, Math.max(width - indent, MIN_COLUMNS)).map((line) =>
+    space + line
+  );
+  if (term.length + 2 > indent) return [term, ...lines];
+  return [term.padEnd(indent) + lines[0]!.slice(indent), ...lines.slice(1)];
+}
+
 function showValue(value: unknown): string {
+  if (value === undefined) return "none";
   if (typeof value === "boolean") return value ? "on" : "off";
   return String(value);
 }
 
-/** `default 1` where all presets agree, `smoke 1, nano 2` where they do not, "" where none has it. */
-function defaultsOf(key: string, presets: Readonly<Record<string, object>>): string {
-  const defaults = Object.entries(presets).flatMap(([preset, settings]) => {
-    const value = (settings as Record<string, unknown>)[key];
-    return value === undefined ? [] : [[preset, showValue(value)] as const];
-  });
-  const values = new Set(defaults.map(([, value]) => value));
-  if (values.size === 1 && defaults.length === Object.keys(presets).length) {
-    return `default ${[...values][0]}`;
-  }
-  return defaults.map(([preset, value]) => `${preset} ${value}`).join(", ");
+/** `default 900; smoke 30`: the default preset's value, and those of presets that differ from it. */
+function defaultsOf(key: string, { presets = {}, defaultPreset }: HelpOptions): string {
+  const values = Object.entries(presets).map(([preset, settings]) => ({
+    preset,
+    value: (settings as Record<string, unknown>)[key],
+  }));
+  if (values.every(({ value }) => value === undefined)) return "";
+  const standard = values.find(({ preset }) => preset === defaultPreset) ?? values[0]!;
+  const shown = `default ${showValue(standard.value)}`;
+  const others = values
+    .filter(({ value }) => showValue(value) !== showValue(standard.value))
+    .map(({ preset, value }) => `${preset} ${showValue(value)}`);
+  return others.length === 0 ? shown : `${shown}; ${others.join(", ")}`;
 }
 
 /** A flag as it is typed: `--steps N`, `--[no-]resume`. */
@@ -68,31 +84,59 @@ function signature(key: string, { kind, placeholder }: Flag<unknown>): string {
   return kind === "toggle" ? `--[no-]${name}` : `--${name} ${placeholder}`;
 }
 
-/** What is said of a flag: what it is for, what it takes, what it is by default. */
-function description(flag: Flag<unknown>, defaults: string): string {
-  const takesAnything = flag.kind === "toggle" || flag.kind === "text";
-  const notes = [takesAnything ? "" : flag.allowed, defaults].filter((note) => note !== "");
-  return notes.length === 0 ? flag.help : `${flag.help} (${notes.join("; ")})`;
+/** A flag: what it is for, its allowed values, its defaults, and a line for each explained choice. */
+function flagLines(key: string, flag: Flag<unknown>, options: HelpOptions, width: number) {
+  const { kind, help, range, choices, meanings } = flag;
+  const isListed = kind === "choice" && meanings === undefined;
+  const notes = [isListed ? choices.join(", ") : range, defaultsOf(key, options)]
+    .filter((note) => note !== "").join("; ");
+  const description = notes === "" ? help : `${help} [${notes}]`;
+  const longest = Math.max(...choices.map(({ length }) => length));
+  return [
+    ...twoColumns(`  ${signature(key, flag)}`, description, INDENT, width),
+    ...Object.entries(meanings ?? {}).flatMap(([name, meaning]) =>
+      twoColumns(" ".repeat(INDENT + 2) + name, meaning, INDENT + longest + 4, width)
+    ),
+  ];
+}
+
+function exampleLines(examples: readonly Example[], width: number): string[] {
+  if (examples.length === 0) return [];
+  const lines = examples.flatMap(([command, purpose]) => [
+    `  ${command}`,
+    ...wrap(purpose, width - 6).map((line) => `      ${line}`),
+  ]);
+  return ["", "Examples", ...lines];
+}
+
+/** How to read the list of flags. */
+function legend({ presets = {}, defaultPreset }: HelpOptions): string {
+  const notation = "Flags: N is an integer, X a number; ranges and defaults are in brackets.";
+  if (Object.keys(presets).length < 2) return notation;
+  const standard = defaultPreset ?? Object.keys(presets)[0];
+  return `${notation} Defaults are those of the preset ${standard}; the values of presets that ` +
+    "differ follow them.";
 }
 
 /**
- * Writes the text of `--help`: how the program is called, and for every group its flags with what they
- * take, their ranges and what each preset has for them.
+ * Writes the text of `--help`: usage, purpose, examples, and the flags of every group with their ranges,
+ * choices and defaults.
  *
  * @returns Lines of at most `width` columns, with a line feed at the end.
  */
-export function helpText({ usage, about, flags, presets = {}, width = 100 }: HelpOptions): string {
-  const indent = FLAG_COLUMNS + 2;
-  const columns = Math.max(width - indent, MIN_TEXT_COLUMNS);
-  const lines = [`Usage: ${usage}`, "", ...wrap(about, width)];
+export function helpText(options: HelpOptions): string {
+  const { usage, about, examples = [], flags, width = Math.min(100, terminalColumns()) } = options;
+  const lines = [
+    `Usage: ${usage}`,
+    ...about.split("\n").flatMap((paragraph) => ["", ...wrap(paragraph, width)]),
+    ...exampleLines(examples, width),
+    "",
+    ...wrap(legend(options), width),
+  ];
   for (const [heading, group] of Object.entries(flags)) {
     lines.push("", heading);
     for (const [key, flag] of Object.entries(group)) {
-      const left = `  ${signature(key, flag)}`;
-      const [first = "", ...rest] = wrap(description(flag, defaultsOf(key, presets)), columns);
-      if (left.length + 2 <= indent) lines.push(left.padEnd(indent) + first);
-      else lines.push(left, " ".repeat(indent) + first);
-      lines.push(...rest.map((line) => " ".repeat(indent) + line));
+      lines.push(...flagLines(key, flag, options, width));
     }
   }
   return `${lines.join("\n")}\n`;

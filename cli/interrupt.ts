@@ -1,16 +1,16 @@
-/** Ctrl-C: the step under way is finished and saved before the program leaves. */
+/** Ctrl-C: the current step is finished and saved before the program ends. */
 import { EXIT } from "../base/errors.ts";
 
-/** Whether the user wants the program to stop. */
+/** Whether the user asked the program to stop. */
 export interface Interrupt extends Disposable {
-  /** The signal that came, if one did. */
+  /** The first signal that came; undefined if none did. */
   readonly signal: Deno.Signal | undefined;
 }
 
-/** How many listeners are there that finish something before the program leaves. */
+/** The number of listeners that finish their work before the program ends. */
 let finishing = 0;
 
-/** Calls a function at every signal that asks the program to end. @returns What stops that. */
+/** Calls a function at every signal that asks the program to end, until it is disposed of. */
 function onSignal(listener: (signal: Deno.Signal) => void): Disposable {
   const signals: Deno.Signal[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
   const removers = signals.map((signal) => {
@@ -22,8 +22,8 @@ function onSignal(listener: (signal: Deno.Signal) => void): Disposable {
 }
 
 /**
- * Listens for SIGINT and SIGTERM from now until it is disposed of. The first sets the flag; a second
- * ends the program at once, for those who cannot wait for the step.
+ * Listens for SIGINT and SIGTERM until it is disposed of. The first signal is only reported, so that the
+ * caller can finish its step. A second one ends the program at once.
  */
 export function listenForInterrupt(): Interrupt {
   let received: Deno.Signal | undefined;
@@ -44,15 +44,15 @@ export function listenForInterrupt(): Interrupt {
 }
 
 /**
- * Lets SIGINT and SIGTERM end the program at once, with a line that says so, wherever nothing that
- * {@linkcode listenForInterrupt} was called for has to be finished first.
+ * Ends the program with a message at SIGINT and SIGTERM, except while {@linkcode listenForInterrupt}
+ * listens for them.
  */
 export function leaveOnInterrupt(): Disposable {
   return onSignal(() => {
     if (finishing > 0) return;
-    const clear = Deno.stderr.isTerminal() ? "\n" : ""; // there may be a progress bar
+    const lineEnd = Deno.stderr.isTerminal() ? "\n" : ""; // there may be a progress bar
     console.error(
-      `${clear}interrupted: what was saved is kept; the same command goes on from there`,
+      `${lineEnd}interrupted: saved work is kept; the same command goes on from there`,
     );
     Deno.exit(EXIT.interrupted);
   });

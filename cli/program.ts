@@ -1,13 +1,13 @@
-/** What image.ts and text.ts have in common: how a program ends. */
+/** How image.ts and text.ts end: exit codes, error messages of one line, Ctrl-C. */
 import { EXIT, UserError } from "../base/errors.ts";
 import { printable } from "../base/quote.ts";
 import { leaveOnInterrupt } from "./interrupt.ts";
 
 /**
- * Runs a program and leaves with its exit code. Messages of errors that are made for people are
- * printed on one line; so are those of others, which are our own mistakes. Ctrl-C ends the program with a line as well.
+ * Runs a program and exits with its exit code. An error is printed on one line: the message of a
+ * UserError, or of another error, which is a bug.
  *
- * @param main Gives the exit code.
+ * @param main Returns the exit code.
  */
 export async function runProgram(main: () => Promise<number>): Promise<never> {
   leaveOnInterrupt();
@@ -24,16 +24,16 @@ export async function runProgram(main: () => Promise<number>): Promise<never> {
 function describe(error: unknown): string {
   if (error instanceof UserError) return oneLine(error.message);
   if (error instanceof Deno.errors.NotCapable) {
-    return `${oneLine(error.message)}. Run it as a deno task, which grants what is needed.`;
+    return `${oneLine(error.message)}. Run it as a deno task, which grants the permissions.`;
   }
   if (error instanceof RangeError && /allocation|memory|array length/i.test(error.message)) {
     return `out of memory (${oneLine(error.message)}): use a smaller --batch-size or preset.`;
   }
   const message = error instanceof Error ? error.message : String(error);
-  return `${oneLine(message)} (this is a mistake in the program: please report it)`;
+  return `${oneLine(message)} (this is a bug in the program: please report it)`;
 }
 
-/** Line breaks would make one error look like several; other control characters could hide it. */
+/** A message without line feeds and other control characters. */
 function oneLine(message: string): string {
   return printable(message.replaceAll(/\s*\n\s*/g, " ").trim());
 }

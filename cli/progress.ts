@@ -1,65 +1,48 @@
-/** How far a run is, in one line: steps, loss, images a second, time left. */
+/** The progress of a run in one line: steps, loss, speed, time left. */
 import { ProgressBar } from "@std/cli/unstable-progress-bar";
 
 /** Options of {@linkcode Progress}. */
 export interface ProgressOptions {
-  /** Steps there are in all. */
+  /** Steps of the whole run. */
   total: number;
+  /** Steps that are done already, as after a resume. @default {0} */
+  start?: number | undefined;
+  /** Items per step: the batch size. @default {1} */
+  itemsPerStep?: number | undefined;
+  /** What items are, in the plural. @default {"images"} */
+  unit?: string | undefined;
+  /** The word before the count. @default {"step"} */
+  label?: string | undefined;
+  /** Whether to draw a bar that is redrawn, instead of plain lines. @default {Deno.stderr.isTerminal()} */
+  terminal?: boolean | undefined;
+  /** Returns the columns of the terminal; by default those of the real one. */
+  columns?: (() => number) | undefined;
+  /** Writes text; by default to the standard error. */
+  write?: ((text: string) => void) | undefined;
+  /** Returns the time in milliseconds; by default of a monotonic clock. */
+  now?: (() => number) | undefined;
   /**
-   * Steps that are done already, as after a resume.
-   *
-   * @default {0}
-   */
-  start?: number;
-  /**
-   * Items that a step works on: the batch size.
-   *
-   * @default {1}
-   */
-  itemsPerStep?: number;
-  /**
-   * What the items are.
-   *
-   * @default {"images"}
-   */
-  unit?: string;
-  /**
-   * What is counted.
-   *
-   * @default {"step"}
-   */
-  label?: string;
-  /**
-   * Whether to draw a bar that redraws itself; otherwise there are plain lines, now and then.
-   *
-   * @default {Deno.stderr.isTerminal()}
-   */
-  terminal?: boolean;
-  /** How wide the terminal is; by default it is asked. */
-  columns?: () => number;
-  /** Where the text goes; by default to the standard error. */
-  write?: (text: string) => void;
-  /** The time in milliseconds from any origin; by default a monotonic clock. */
-  now?: () => number;
-  /**
-   * Milliseconds between two plain lines at the most. A tenth of the run that is done brings one
-   * sooner, but not within a second of the last.
+   * The most milliseconds between two plain lines. There are more lines if a tenth of the run takes less
+   * time, but no two within a second.
    *
    * @default {10000}
    */
-  interval?: number;
+  interval?: number | undefined;
 }
 
-/** Milliseconds between two frames of the bar, and two plain lines at the least. */
-const [FRAME_MS, PLAIN_LINE_MS] = [200, 1000] as const;
+/** Milliseconds between two frames of the bar. */
+const FRAME_MS = 200;
+/** The least milliseconds between two plain lines. */
+const PLAIN_LINE_MS = 1000;
 /** Characters of the bar. */
 const BAR_LENGTH = 24;
-/** Updates over which speed is measured: recent enough to follow it, long enough to be steady. */
+/** Updates over which speed is measured. */
 const WINDOW = 50;
-/** Weight of the past in the mean that is shown as loss: about the last 50 steps count. */
+/** Decay of the running mean of the loss: about the last 50 steps count. */
 const LOSS_DECAY = 0.98;
 
-function terminalColumns(): number {
+/** Columns of the terminal; 80 if there is none. */
+export function terminalColumns(): number {
   try {
     return Deno.consoleSize().columns;
   } catch {
@@ -71,7 +54,7 @@ function writeToStderr(text: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(text));
 }
 
-/** Seconds as `mm:ss`, or `h:mm:ss` from an hour on; `--:--` if they are not known. */
+/** Seconds as `mm:ss`, or `h:mm:ss` from an hour on; `--:--` if they are not finite. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "--:--";
   const whole = Math.max(0, Math.round(seconds));
@@ -80,13 +63,13 @@ export function formatDuration(seconds: number): string {
   return `${hours > 0 ? `${hours}:` : ""}${two(minutes)}:${two(whole % 60)}`;
 }
 
-/** A speed with three digits at least. */
+/** A speed with at least three digits. */
 function formatRate(rate: number): string {
   return rate.toFixed(rate >= 100 ? 0 : rate >= 10 ? 1 : 2);
 }
 
 /**
- * Shows how far a run is.
+ * Shows the progress of a run: a bar on a terminal, plain lines elsewhere.
  *
  * @example
  * ```ts ignore
@@ -95,36 +78,46 @@ function formatRate(rate: number): string {
  * ```
  */
 export class Progress {
-  readonly #options: Required<ProgressOptions>;
+  readonly #options: { [K in keyof ProgressOptions]-?: NonNullable<ProgressOptions[K]> };
   readonly #bar: ProgressBar | undefined;
   readonly #startTime: number;
-  /** Steps and times of the last updates. */
+  /** The steps and times of the last updates. */
   readonly #marks: { step: number; time: number }[] = [];
   #step: number;
   #loss: number | undefined;
   /** The decaying sum of losses, and the sum of its weights. */
   #lossSums = [0, 0] as [number, number];
-  /** Where the last plain line was written. */
+  /** The step and the time of the last plain line. */
   #line: { step: number; time: number } | undefined;
   #stopping: Promise<void> | undefined;
   #mute = false;
 
-  /** Draws the bar for the first time if there is one. */
-  constructor(options: ProgressOptions) {
+  /** Draws the empty bar, if there is one. */
+  constructor({
+    total,
+    start = 0,
+    itemsPerStep = 1,
+    unit = "images",
+    label = "step",
+    terminal = Deno.stderr.isTerminal(),
+    columns = terminalColumns,
+    write = writeToStderr,
+    now = () => performance.now(),
+    interval = 10_000,
+  }: ProgressOptions) {
     this.#options = {
-      start: 0,
-      itemsPerStep: 1,
-      unit: "images",
-      label: "step",
-      terminal: options.terminal ?? Deno.stderr.isTerminal(),
-      columns: terminalColumns,
-      write: writeToStderr,
-      now: () => performance.now(),
-      interval: 10_000,
-      ...options,
+      total,
+      start,
+      itemsPerStep,
+      unit,
+      label,
+      terminal,
+      columns,
+      write,
+      now,
+      interval,
     };
-    const { total, terminal, now } = this.#options;
-    this.#step = this.#options.start;
+    this.#step = start;
     this.#startTime = now();
     if (!terminal) return;
     const decoder = new TextDecoder();
@@ -139,18 +132,18 @@ export class Progress {
   }
 
   /**
-   * Items a second over the last updates. NaN before the second one: the first step, in which graphs
-   * are built, says nothing about those that follow.
+   * Items per second over the last updates. NaN before the second update, because the first step also
+   * builds graphs.
    */
   get itemsPerSecond(): number {
     return this.#stepsPerSecond() * this.#options.itemsPerStep;
   }
 
   /**
-   * Tells what has been done.
+   * Reports a step.
    *
-   * @param step Steps done so far, those before a resume included.
-   * @param loss The step's loss, if there is one; a running mean of it is shown.
+   * @param step Steps done so far, including those before a resume.
+   * @param loss The step's loss; a running mean is shown.
    */
   update(step: number, loss?: number): void {
     if (this.#stopping !== undefined) return;
@@ -162,13 +155,13 @@ export class Progress {
     else if (this.#isLineDue()) this.#writeLine();
   }
 
-  /** Writes a line of its own, above the bar if there is one. */
+  /** Writes a line, above the bar if there is one. */
   note(text: string): void {
     if (this.#stopping !== undefined) return;
     this.#write(this.#bar === undefined ? `${text}\n` : `\r\x1b[K${text}\n`);
   }
 
-  /** Shows the last state and ends the line. Once this has resolved nothing is written any more. */
+  /** Shows the last state and ends the line. Nothing is written afterwards. */
   stop(): Promise<void> {
     this.#stopping ??= this.#finish();
     return this.#stopping;
@@ -185,7 +178,7 @@ export class Progress {
     this.#mute = true;
   }
 
-  /** A terminal that has gone away is no reason to end a run: then there is silence. */
+  /** Writes text. If that fails, as when the terminal was closed, the run continues silently. */
   #write(text: string): void {
     if (this.#mute) return;
     try {
@@ -197,7 +190,7 @@ export class Progress {
 
   #addLoss(loss: number): void {
     if (!Number.isFinite(loss)) {
-      this.#loss = loss; // shown as it is, but kept out of the mean
+      this.#loss = loss; // shown, but not part of the mean
       return;
     }
     const [sum, weight] = this.#lossSums;
@@ -220,7 +213,7 @@ export class Progress {
     return waited >= interval || (isNextTenth && waited >= PLAIN_LINE_MS);
   }
 
-  /** Loss, speed and time, as far as they are known. */
+  /** Loss, speed and time, if they are known. */
   #facts(): string[] {
     const { total, itemsPerStep, unit, now } = this.#options;
     const facts: string[] = [];
@@ -241,7 +234,7 @@ export class Progress {
     this.#line = { step: this.#step, time: now() };
   }
 
-  /** The bar's line. One that is too long for the terminal would wrap, and could not be wiped. */
+  /** The line with the bar, cut to the terminal's columns: a wrapped line could not be erased. */
   #frame(bar: string): string {
     const { total, label, columns } = this.#options;
     const count = `${label} ${String(this.#step).padStart(String(total).length)}/${total}`;

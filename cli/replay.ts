@@ -1,68 +1,68 @@
-/** `--config`: the settings of a run that is there, to run them again. */
+/** `--config`: repeats a run with the settings in its config.json. */
 import { DEVICE_CHOICES, type DeviceChoice } from "../engine/device_names.ts";
 import { usageError, UserError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { printable, quote } from "../base/quote.ts";
 import type { FlagGroups } from "./flag_kinds.ts";
 import { checkSettings, kebabCase } from "./flags.ts";
-import {
-  BUNDLED,
-  type DataOrigin,
-  readRecord,
-  type RunRecord,
-  type RunSession,
-} from "./run_record.ts";
+import { BUNDLED, type DataOrigin, readRecord, type RunSession } from "./run_record.ts";
 import { dataDifference, sessionNotes } from "./compare_runs.ts";
 
-/** Flags of any program that `--config` answers, or that are of no training. */
+/** Flags that cannot be given together with `--config`. */
 const CONFLICTS = ["preset", "sampleOnly", "study", "checkpoint"] as const;
 
 /** A run that is to be repeated. */
-export interface Replay {
-  /** Every setting that its record holds, over those of a preset for settings that are younger. */
-  readonly settings: JsonObject;
-  /** The settings that the record holds. */
+export interface Replay<Settings = object> {
+  /** The settings of the record, and defaults for stages that the run did not reach. */
+  readonly settings: Settings;
+  /** The settings of the record. */
   readonly recorded: JsonObject;
-  /** Where it was computed when it was last started. */
+  /** The device of the run's last start. */
   readonly device: DeviceChoice;
-  /** With how many threads. */
+  /** The number of threads of the run's last start. */
   readonly threads: number;
-  /** Whether it was content with a bundled sample. */
+  /** Whether the run used a bundled sample of the data. */
   readonly sampleOnly: boolean;
-  /** Where the repetition goes, if nobody says: `runs/NAME-again`. */
+  /** The default folder of the repetition: `runs/NAME-again`. */
   readonly directory: string;
-  /** Refuses other data than the run's, and says in what this start differs from it. */
+  /**
+   * Compares data and environment with those of the run.
+   *
+   * @returns Warnings about the environment.
+   * @throws {UserError} If the data differs.
+   */
   check(data: readonly DataOrigin[], session: RunSession): string[];
 }
 
 /** Options of {@linkcode openReplay}. */
-export interface RepeatedOptions {
-  /** The programs whose records will do. */
+export interface ReplayOptions<Settings> {
+  /** The programs whose runs can be repeated. */
   readonly programs: readonly string[];
-  /** What flags allow. */
+  /** The flags of the program, which settings are checked against. */
   readonly flags: FlagGroups;
   /** The flags that were given. */
   readonly given: Readonly<Record<string, unknown>>;
-  /** What settings are where the record is older than they are. */
-  readonly defaults: object;
+  /** Settings of stages that the run may not have reached. */
+  readonly defaults: Settings;
 }
 
 /**
  * Reads the record of a run that is to be repeated.
  *
- * @param path Its config.json; undefined where nothing is to be repeated.
- * @returns undefined where there is no path.
- * @throws {UserError} If it is no such record, or flags were given that say otherwise.
+ * @param path The run's config.json; undefined if no run is to be repeated.
+ * @returns undefined if there is no path.
+ * @throws {UserError} If the file is not the record of a run of these programs, has unknown settings or
+ * values, or other flags contradict it.
  */
-export async function openReplay(
+export async function openReplay<Settings extends object>(
   path: string | undefined,
-  { programs, flags, given, defaults }: RepeatedOptions,
-): Promise<Replay | undefined> {
+  { programs, flags, given, defaults }: ReplayOptions<Settings>,
+): Promise<Replay<Settings> | undefined> {
   if (path === undefined) return undefined;
-  const contrary = CONFLICTS.find((key) => given[key] !== undefined && given[key] !== false);
-  if (contrary !== undefined) {
+  const conflict = CONFLICTS.find((key) => given[key] !== undefined && given[key] !== false);
+  if (conflict !== undefined) {
     throw usageError(
-      `--config ${path} says what is trained: leave --${kebabCase(contrary)} out.`,
+      `--config ${path} decides what is trained: leave --${kebabCase(conflict)} out.`,
     );
   }
   const record = await readRecord(path);
@@ -70,46 +70,46 @@ export async function openReplay(
     throw new UserError(`there is no ${path}: name the config.json of a run`);
   }
   if (!programs.includes(record.program)) {
+    const program = printable(record.program.split("-")[0]!);
     throw new UserError(
-      `${path} is of the program ${quote(record.program)}: give it to deno task ${
-        printable(record.program.split("-")[0]!)
-      }`,
+      `${path} is a run of ${quote(record.program)}: repeat it with deno task ${program}`,
     );
   }
-  const recorded = { ...laterSettings(record), ...record.config };
+  // The settings of later stages are in the sessions: the last one that used them counts.
+  const later: JsonObject[] = record.sessions.map(({ settings = {} }) => settings);
+  const recorded: JsonObject = Object.assign({}, ...later, record.config);
+  checkKnown(recorded, flags, path);
   checkSettings(recorded, flags, path);
-  const names = new Set(Object.values(flags).flatMap((group) => Object.keys(group)));
-  const unknown = Object.keys(recorded).find((key) => !names.has(key));
-  if (unknown !== undefined) {
-    throw new UserError(`${path} has the setting ${quote(unknown)}, which there is none of here`);
-  }
   const last = record.sessions.at(-1);
   return {
-    settings: { ...defaults, ...recorded } as JsonObject,
+    settings: { ...defaults, ...recorded },
     recorded,
     device: DEVICE_CHOICES.find((name) => name === last?.device) ?? "onnx",
     threads: last?.threads ?? 1,
     sampleOnly: record.data.some(({ origin }) => origin === BUNDLED),
-    directory: `runs/${nameOf(path)}-again`,
+    directory: `runs/${folderNameOf(path)}-again`,
     check: (data, session) => {
-      const known = data.filter(({ name }) => record.data.some((other) => other.name === name));
-      const difference = dataDifference(record.data, known);
+      const shared = data.filter(({ name }) => record.data.some((other) => other.name === name));
+      const difference = dataDifference(record.data, shared);
       if (difference === undefined) return sessionNotes(last, session);
       throw new UserError(
-        `this is no repetition of ${path}: ${difference}. Put that file back (--data-dir), or start ` +
-          "a run of its own without --config",
+        `${path} cannot be repeated: ${difference}. Provide the same data with --data-dir, or start a ` +
+          "new run without --config",
       );
     },
   };
 }
 
-/** Settings of later stages, each as the last start had it that used it. */
-function laterSettings({ sessions }: RunRecord): JsonObject {
-  return Object.assign({}, ...sessions.map(({ settings = {} }) => settings));
+/** @throws {UserError} If a setting has no flag. */
+function checkKnown(settings: JsonObject, flags: FlagGroups, path: string): void {
+  const names = new Set(Object.values(flags).flatMap((group) => Object.keys(group)));
+  const unknown = Object.keys(settings).find((key) => !names.has(key));
+  if (unknown === undefined) return;
+  throw new UserError(`${path}: unknown setting ${quote(unknown)}: was it edited?`);
 }
 
-/** The name of the folder that a file is in; "run" where that has none. */
-function nameOf(path: string): string {
+/** The name of the folder that a file is in; "run" if the path has none. */
+function folderNameOf(path: string): string {
   const folders = path.split(/[/\\]/).slice(0, -1).filter((part) => !/^\.*$/.test(part));
   return folders.at(-1) ?? "run";
 }

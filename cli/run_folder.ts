@@ -1,25 +1,23 @@
 /**
  * The folder of a run: `runs/NAME/` with config.json, metrics.csv, checkpoints/, samples/ and
- * report.html. What a program that is started for a folder does with what it finds there:
+ * report.html. What a program does depends on what it finds in its folder:
  *
- * | the folder | |
+ * | the folder | the program |
  * | --- | --- |
- * | is missing, or empty | starts there |
- * | holds a run of the same configuration and data | goes on from its last checkpoint; where training is over already, it samples and reports again |
- * | holds another run, and its name was the program's choice | takes the next free name: NAME-2, NAME-3 ... |
- * | holds another run, and its name was the user's choice | refuses, and names the first difference |
+ * | is missing or empty | starts a run |
+ * | holds a run with the same settings and data | continues from its last checkpoint; if training is finished, it samples and reports again |
+ * | holds another run, and the program chose its name | takes the next free name: NAME-2, NAME-3 ... |
+ * | holds another run, and the user chose its name | refuses, and names the first difference |
  * | holds something else | refuses |
- * | is being written by another process | refuses, and names it |
+ * | is being written by another process | refuses, and names the process |
  *
- * So the same command twice loses nothing and repeats nothing, and an interrupted run goes on when its
- * command is given again. `resume` demands that there is something to go on from, and allows
- * settings such as the number of steps to differ; `overwrite` removes the files of the run that is
- * there, and nothing else.
+ * So the same command twice loses nothing and repeats nothing, and continues a run that was interrupted.
+ * `resume` requires that there is a run, and allows some settings, such as the number of steps, to
+ * differ. `overwrite` removes the files of the run, and nothing else.
  */
 import { usageError, UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
 import { ignoreMissing, writeFileAtomic } from "../base/files.ts";
-import type { JsonObject } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
 import { clearLeftovers, listCheckpoints } from "../training/checkpoint/folders.ts";
 import { KEPT_BATCHES } from "../training/watch_steps.ts";
@@ -29,6 +27,7 @@ import {
   configHash,
   type DataOrigin,
   formatRecord,
+  jsonOf,
   readRecord,
   RECORD_NAME,
   type RunRecord,
@@ -36,20 +35,10 @@ import {
 } from "./run_record.ts";
 import { configDifference, dataDifference, sessionNotes } from "./compare_runs.ts";
 
-/** What `overwrite` removes, in this order: the record last, since it is what marks a run's folder. */
-const RUN_FILES = [
-  "checkpoints",
-  "report.html",
-  "evaluation.json",
-  "metrics.csv",
-  "samples",
-  "latents",
-  "diffusion",
-  ...["evaluation", "baseline-direct", "baseline-cot", "judge"] as const,
-  KEPT_BATCHES,
-] as const;
+/** What training writes into a run's folder, besides the record. */
+const TRAINING_FILES = ["checkpoints", "metrics.csv", KEPT_BATCHES] as const;
 
-/** Names that the program tries before it gives up. */
+/** How many names the program tries if it may choose the name. */
 const MAX_NAMES = 1000;
 
 /** Options of {@linkcode openRunFolder}. */
@@ -57,46 +46,46 @@ export interface RunFolderOptions {
   /** The folder. */
   readonly directory: string;
   /** Whether the program chose the name, and may choose another. @default false */
-  readonly automatic?: boolean;
+  readonly automatic?: boolean | undefined;
   /** The program, "image" or "text". */
   readonly program: string;
   /** The run's seed. */
   readonly seed: number;
-  /** Every setting that decides what the run computes. Device and threads belong to `session`. */
-  readonly config: JsonObject;
-  /** What settings were in records of a time before there were settings for them. @default {} */
-  readonly absent?: JsonObject;
+  /** Every setting that decides what the run computes, as JSON. Device and threads are in `session`. */
+  readonly config: object;
   /** The data, with hashes. */
   readonly data: readonly DataOrigin[];
   /** This start of the program. */
   readonly session: RunSession;
-  /** Whether there must be a run to go on with. @default false */
-  readonly resume?: boolean;
-  /** Keys of the configuration that may differ when `resume` is given, such as "steps". @default [] */
-  readonly extendable?: readonly string[];
-  /** Steps that the run is to have in the end, if it counts them: one with more is not cut short. */
-  readonly steps?: number;
-  /** Whether a run that is there is to be removed. @default false */
-  readonly overwrite?: boolean;
+  /** Whether there must be a run to continue. @default false */
+  readonly resume?: boolean | undefined;
+  /** Settings that may differ when `resume` is given, such as "steps". @default [] */
+  readonly extendable?: readonly string[] | undefined;
+  /** The steps of the whole run. A run that has done more steps is refused. */
+  readonly steps?: number | undefined;
+  /** Whether to remove the run in the folder. @default false */
+  readonly overwrite?: boolean | undefined;
+  /** Files and folders that the program writes besides those of training; `overwrite` removes them. @default [] */
+  readonly results?: readonly string[] | undefined;
 }
 
-/** A run's folder, claimed for this process until it is disposed of. */
+/** A run's folder, locked for this process until it is disposed of. */
 export interface RunFolder extends Disposable {
   /** The folder. */
   readonly directory: string;
-  /** Whether a run was there already, whose checkpoints are to be used. */
+  /** Whether there is a run to continue. */
   readonly continued: boolean;
   /** The content of config.json. */
   readonly record: RunRecord;
-  /** What the user should be told, a line each. */
+  /** Warnings for the user, a line each. */
   readonly notes: readonly string[];
 }
 
 /**
- * Opens a run's folder, claims it, clears up what a run that was cut off left in it, and writes
- * config.json. Needs the permission to read and write the folder.
+ * Opens a run's folder: locks it, removes what an interrupted run left half-written, and writes
+ * config.json. Needs permission to read and write the folder.
  *
- * @throws {UserError} As the table above says, and where the folder cannot be written.
+ * @throws {UserError} As the table above says, and if the folder cannot be written.
  */
 export async function openRunFolder(options: RunFolderOptions): Promise<RunFolder> {
   let refusal = "";
@@ -110,7 +99,7 @@ export async function openRunFolder(options: RunFolderOptions): Promise<RunFolde
   throw new UserError(refusal);
 }
 
-/** The folders to try: the one that was asked for, and, if the program named it, others like it. */
+/** The folders to try: the one in the options and, if the program chose its name, numbered ones. */
 async function* candidates(
   { directory, automatic = false, resume = false, overwrite = false }: RunFolderOptions,
 ): AsyncGenerator<string> {
@@ -118,28 +107,28 @@ async function* candidates(
   if (!automatic || overwrite) return;
   for (let number = 2; number <= MAX_NAMES; number++) {
     const name = `${directory}-${number}`;
-    if (resume && !await isRun(name)) return; // all runs of that name have been seen
+    if (resume && !await isRun(name)) return; // there are no more runs of that name
     yield name;
   }
 }
 
-/** Opens one folder. @returns In what the run that is there differs from the one that is wanted. */
+/** Opens one folder. @returns The first difference, in words, if the folder holds another run. */
 async function openNamed(
   directory: string,
   options: RunFolderOptions,
 ): Promise<RunFolder | string> {
-  const { config, program, seed, data, session, resume = false, overwrite = false } = options;
+  const { resume = false, overwrite = false, results = [] } = options;
   await checkFolder(directory, options);
   const path = `${directory}/${RECORD_NAME}`;
-  // Read before the lock is taken, since another run may be busy there, and after, since it may have
-  // begun in between.
-  const seen = overwrite ? undefined : await differenceThere(path, options);
+  // Compared before locking, because the other run may be active, and again after locking, because it may
+  // have started in the meantime.
+  const seen = overwrite ? undefined : runDifference(await readRecord(path), options);
   if (seen !== undefined) return seen;
   const lock = await claim(directory);
   try {
-    if (overwrite) await removeRun(directory);
+    if (overwrite) await removeRun(directory, results);
     const found = await readRecord(path);
-    const difference = found === undefined ? undefined : describeDifference(found, options);
+    const difference = runDifference(found, options);
     if (difference !== undefined) {
       lock[Symbol.dispose]();
       return difference;
@@ -149,28 +138,42 @@ async function openNamed(
     const notes = [
       ...lock.supported
         ? []
-        : [`${directory} lies on a file system without locks: do not start two runs in it`],
-      ...sessionNotes(found?.sessions.at(-1), session),
+        : [`${directory} is on a file system without locks: do not start two runs in it`],
+      ...sessionNotes(found?.sessions.at(-1), options.session),
       ...await clearLeftovers(directory),
     ];
-    const record: RunRecord = {
-      program,
-      seed,
-      config,
-      configHash: await configHash(config),
-      data: found?.data ?? data,
-      sessions: [...found?.sessions ?? [], session],
-    };
+    const record = await recordOf(options, found);
     await write(path, formatRecord(record));
-    const continued = found !== undefined;
-    return { directory, continued, record, notes, [Symbol.dispose]: () => lock[Symbol.dispose]() };
+    return {
+      directory,
+      continued: found !== undefined,
+      record,
+      notes,
+      [Symbol.dispose]: () => lock[Symbol.dispose](),
+    };
   } catch (error) {
     lock[Symbol.dispose]();
     throw error;
   }
 }
 
-/** Refuses a folder of other things, before anything is written to it. */
+/** The record of a run with this start added. */
+async function recordOf(
+  { program, seed, config, data, session }: RunFolderOptions,
+  found: RunRecord | undefined,
+): Promise<RunRecord> {
+  const settings = jsonOf(config);
+  return {
+    program,
+    seed,
+    config: settings,
+    configHash: await configHash(settings),
+    data: found?.data ?? data,
+    sessions: [...found?.sessions ?? [], session],
+  };
+}
+
+/** Refuses a folder of something else, before anything is written to it. */
 async function checkFolder(
   directory: string,
   { resume = false, overwrite = false }: RunFolderOptions,
@@ -185,18 +188,20 @@ async function checkFolder(
   }
   if (names.includes(RECORD_NAME)) {
     if (!overwrite || await isRun(directory)) return;
-    throw new UserError(`${directory} is not the folder of a run: nothing was removed from it`);
-  }
-  const stranger = names.find((name) => name !== LOCK_NAME && !/\.tmp-/.test(name));
-  if (stranger !== undefined) {
     throw new UserError(
-      `${directory} is not the folder of a run and is not empty (it has ${quote(stranger)}): ` +
+      `${directory} is not the folder of a run: nothing was removed. Choose another with --out`,
+    );
+  }
+  const foreign = names.find((name) => name !== LOCK_NAME && !/\.tmp-/.test(name));
+  if (foreign !== undefined) {
+    throw new UserError(
+      `${directory} is not the folder of a run and is not empty (it has ${quote(foreign)}): ` +
         "choose another with --out",
     );
   }
 }
 
-/** Whether a folder holds a run's record, sound or not: one that was edited is still a run's. */
+/** Whether a folder holds a run's record, even one that was edited. */
 async function isRun(directory: string): Promise<boolean> {
   return await Deno.readTextFile(`${directory}/${RECORD_NAME}`)
     .then((text) => text.includes('"nanodiffusion-run"'), () => false);
@@ -206,13 +211,13 @@ function nothingToResume(directory: string): UserError {
   return new UserError(`there is no run to resume in ${directory}: leave --resume out to start`);
 }
 
-/** Before anything is written: the record of a run must not say less than its checkpoints hold. */
+/** Refuses to shorten a run, before its record is written. */
 async function refuseFewerSteps(directory: string, { steps }: RunFolderOptions): Promise<void> {
   const [newest] = await listCheckpoints(directory);
   if (newest === undefined || steps === undefined || newest.step <= steps) return;
   throw usageError(
-    `--steps ${steps}: the run in ${directory} has done ${newest.step} already. Give at least as ` +
-      "many, or start again with --overwrite",
+    `--steps ${steps}: the run in ${directory} has already done ${newest.step} steps. Give at least ` +
+      "that number, or start again with --overwrite",
   );
 }
 
@@ -226,34 +231,28 @@ async function claim(directory: string): Promise<FileLock> {
   return await lockRun(directory);
 }
 
-/** In what a run differs from the one that is wanted, if there is one and it does. */
-async function differenceThere(
-  path: string,
-  options: RunFolderOptions,
-): Promise<string | undefined> {
-  const record = await readRecord(path);
-  return record === undefined ? undefined : describeDifference(record, options);
-}
-
-function describeDifference(record: RunRecord, options: RunFolderOptions): string | undefined {
-  const { program, config, absent = {}, data, resume = false, extendable = [] } = options;
+/** The first difference between a run and the options, in words; undefined if there is none. */
+function runDifference(
+  record: RunRecord | undefined,
+  { program, config, data, resume = false, extendable = [] }: RunFolderOptions,
+): string | undefined {
+  if (record === undefined) return undefined;
   if (record.program !== program) {
-    return `it is of the program ${quote(record.program)}, not ${quote(program)}`;
+    return `it is a run of ${quote(record.program)}, not of ${quote(program)}`;
   }
-  const now = Object.entries(absent).filter(([key]) => key in config);
-  const before = { ...Object.fromEntries(now), ...record.config };
-  return configDifference(before, config, resume ? extendable : []) ??
+  return configDifference(record.config, jsonOf(config), resume ? extendable : []) ??
     dataDifference(record.data, data);
 }
 
-async function removeRun(directory: string): Promise<void> {
-  for (const name of [...RUN_FILES, RECORD_NAME]) {
+/** Removes a run's files: the record last, because it marks the folder as that of a run. */
+async function removeRun(directory: string, results: readonly string[]): Promise<void> {
+  for (const name of [...TRAINING_FILES, ...results, RECORD_NAME]) {
     const path = `${directory}/${name}`;
-    const doomed = `${path}.tmp-removed`;
+    const renamed = `${path}.tmp-removed`;
     try {
-      await Deno.remove(doomed, { recursive: true }).catch(ignoreMissing);
-      await Deno.rename(path, doomed); // at once, so that nothing half-removed is taken for whole
-      await Deno.remove(doomed, { recursive: true });
+      await Deno.remove(renamed, { recursive: true }).catch(ignoreMissing);
+      await Deno.rename(path, renamed); // so that nothing is left half-removed under its own name
+      await Deno.remove(renamed, { recursive: true });
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw fileError(error, `remove ${path}`);
     }

@@ -1,4 +1,4 @@
-/** config.json of a run's folder: what was run, on what, with what. Enough to run it again. */
+/** config.json of a run's folder: settings, data and environment, enough to run it again. */
 import { UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
 import {
@@ -9,15 +9,14 @@ import {
   sha256,
 } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
-import type { Versions } from "./session.ts";
 
 /** The name of the record in a run's folder. */
 export const RECORD_NAME = "config.json";
 
-/** What a record calls the data that comes with the project. */
+/** The origin of data that comes with the project. */
 export const BUNDLED = "the bundled sample";
 
-/** Where a data set came from, and what exactly it was. */
+/** A data set: where it came from, and the hashes that identify it. */
 export interface DataOrigin {
   /** The data set and its part, such as "fashion-mnist, train". */
   readonly name: string;
@@ -26,29 +25,29 @@ export interface DataOrigin {
   /** The SHA-256 of each file's unpacked bytes. */
   readonly sha256: Readonly<Record<string, string>>;
   /** The number of examples. */
-  readonly rows?: number;
+  readonly rows?: number | undefined;
 }
 
 /** One start of the program in a run's folder. */
 export interface RunSession {
-  /** When it started, as ISO 8601. */
+  /** The time of the start, as ISO 8601. */
   readonly started: string;
   /** The command line, program first. */
   readonly command: readonly string[];
-  /** Where tensors were computed, such as "onnx". */
+  /** The device, such as "onnx". */
   readonly device: string;
   /** Threads that the device used. */
   readonly threads: number;
   /** Versions of this package, of Deno and of the npm packages. */
-  readonly versions: Versions;
-  /** The SHA-256 of deno.lock, which pins every package by its hash; where it could be read. */
-  readonly lockfile?: string;
-  /** Settings of this start that `config` does not have, such as those of later stages. */
-  readonly settings?: JsonObject;
+  readonly versions: Readonly<Record<string, string>>;
+  /** The SHA-256 of deno.lock, which has a hash of every package; undefined if it was not readable. */
+  readonly lockfile?: string | undefined;
+  /** Settings of this start that are not in `config`, such as those of later stages. */
+  readonly settings?: JsonObject | undefined;
   /** The machine. */
   readonly system: { readonly os: string; readonly arch: string; readonly cores: number };
-  /** The commit of the code, where that could be read. */
-  readonly commit?: string;
+  /** The commit of the code; undefined if it was not readable. */
+  readonly commit?: string | undefined;
 }
 
 /** The content of a run's config.json. */
@@ -57,17 +56,22 @@ export interface RunRecord {
   readonly program: string;
   /** The run's seed. */
   readonly seed: number;
-  /** Every setting, those left at their defaults included. */
+  /** Every setting, defaults included. */
   readonly config: JsonObject;
   /** {@linkcode configHash} of `config`. */
   readonly configHash: string;
-  /** The data that it was trained on. */
+  /** The training data. */
   readonly data: readonly DataOrigin[];
-  /** Every start of the program in this folder; the first made it. */
+  /** Every start of the program in this folder, in order. */
   readonly sessions: readonly RunSession[];
 }
 
-/** The SHA-256 of a configuration, whatever the order of its keys. */
+/** Settings as JSON. Settings that are undefined are left out. */
+export function jsonOf(settings: object): JsonObject {
+  return JSON.parse(JSON.stringify(settings));
+}
+
+/** The SHA-256 of a configuration. The order of its keys does not matter. */
 export async function configHash(config: JsonObject): Promise<string> {
   return await sha256(canonicalJson(config));
 }
@@ -80,9 +84,8 @@ export function formatRecord(record: RunRecord): string {
 /**
  * Reads a run's config.json.
  *
- * @param path The file.
- * @returns undefined where there is none.
- * @throws {UserError} If it cannot be read or is something else.
+ * @returns undefined if there is no such file.
+ * @throws {UserError} If it cannot be read, or {@linkcode parseRecord} refuses it.
  */
 export async function readRecord(path: string): Promise<RunRecord | undefined> {
   try {
@@ -93,24 +96,35 @@ export async function readRecord(path: string): Promise<RunRecord | undefined> {
   }
 }
 
-/** Parses a run's record. @param path What messages call it. @throws {UserError} If it is unsound. */
+/**
+ * Parses a run's record.
+ *
+ * @param path The file's path, for messages.
+ * @throws {UserError} If it is not a run's record, is of another version, incomplete, or was edited.
+ */
 export async function parseRecord(text: string, path: string): Promise<RunRecord> {
   const { format, version, ...record } = parseJsonObject(text, path);
   if (format !== "nanodiffusion-run") {
-    throw new UserError(`${path} is not the config.json of a run: a model's has another content`);
+    throw new UserError(
+      `${path} is not the config.json of a run (models have one of their own): name a run's folder`,
+    );
   }
   if (version !== 1) {
-    throw new UserError(`${path} is of version ${quote(version)}: update this program`);
+    throw new UserError(
+      `${path} has the version ${quote(version)}: update this program to read it`,
+    );
   }
   const { program, seed, config, configHash: hash, data, sessions } = record;
-  const sound = typeof program === "string" && Number.isSafeInteger(seed) && isJsonObject(config) &&
-    Array.isArray(data) && data.every(isOrigin) && Array.isArray(sessions) &&
-    sessions.every(isSession);
-  if (!sound) throw new UserError(`${path} lacks a part of a run's record: was it edited?`);
+  const isComplete = typeof program === "string" && Number.isSafeInteger(seed) &&
+    isJsonObject(config) && Array.isArray(data) && data.every(isOrigin) &&
+    Array.isArray(sessions) && sessions.every(isSession);
+  if (!isComplete) {
+    throw new UserError(`${path} lacks a part of a run's record: restore the original file`);
+  }
   if (await configHash(config) !== hash) {
     throw new UserError(
-      `${path} was edited: its configuration is not the one that the run was made with. Undo that, ` +
-        "or start again with --overwrite",
+      `${path} was edited: its settings are not those that the run was made with. Undo the edit, or ` +
+        "start again with --overwrite",
     );
   }
   return record as unknown as RunRecord;

@@ -1,52 +1,38 @@
-/** What is recorded about a start of a program. */
+/** Describes a start of a program for the run's config.json: time, command, device, versions, commit. */
 import type { Device } from "../engine/device.ts";
-import { type JsonObject, sha256 } from "../base/json.ts";
-import type { RunSession } from "./run_record.ts";
+import { sha256 } from "../base/json.ts";
+import { jsonOf, type RunSession } from "./run_record.ts";
 import manifest from "../deno.json" with { type: "json" };
 import engine from "../engine/deno.json" with { type: "json" };
 
 /**
- * Describes this start of a program, for the run's config.json.
+ * Describes this start of a program. What may not be read without a prompt is left out.
  *
- * @param program The program and its arguments.
- * @param root The folder of the code, whose commit is noted if it can be read.
+ * @param command The program and its arguments.
+ * @param root The folder of the code, which has deno.lock and perhaps a git repository.
  * @param now The time, in milliseconds since 1970.
  * @param settings Settings that the run's configuration does not have.
  */
 export async function describeSession(
-  program: readonly string[],
-  device: Pick<Device, "name" | "threads">,
-  { root, now, settings }: { root: string; now: number; settings?: JsonObject },
+  command: readonly string[],
+  { name, threads }: Pick<Device, "name" | "threads">,
+  { root, now, settings }: { root: string; now: number; settings?: object | undefined },
 ): Promise<RunSession> {
-  const commit = await gitCommit(root);
-  const lockfile = await lockfileHash(`${root}/deno.lock`);
   return {
     started: new Date(now).toISOString(),
-    command: program,
-    device: device.name,
-    threads: device.threads,
+    command,
+    device: name,
+    threads,
     versions: versions(),
-    ...(lockfile === undefined ? {} : { lockfile }),
+    lockfile: await lockfileHash(`${root}/deno.lock`),
     system: system(),
-    ...(settings === undefined ? {} : { settings }),
-    ...(commit === undefined ? {} : { commit }),
+    settings: settings && jsonOf(settings),
+    commit: await gitCommit(root),
   };
 }
 
-/** The SHA-256 of a file, where it can be read: a library's user has another lockfile, or none. */
-async function lockfileHash(path: string): Promise<string | undefined> {
-  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return undefined;
-  return await Deno.readFile(path).then(sha256, () => undefined);
-}
-
-/** Names and versions. */
-export type Versions = Readonly<Record<string, string>>;
-
-/**
- * The versions of this package, of Deno, and of the npm packages that deno.json and engine/deno.json pin. None of it needs
- * a permission.
- */
-export function versions(): Versions {
+/** The versions of this package, of Deno, and of the npm packages that the packages' deno.json pin. */
+export function versions(): RunSession["versions"] {
   const packages = Object.values({ ...manifest.imports, ...engine.imports })
     .map((specifier) => /^npm:(.+)@(\d[^@]*)$/.exec(specifier))
     .flatMap((match) => match === null ? [] : [[match[1]!, match[2]!]]);
@@ -63,12 +49,23 @@ export function system(): { readonly os: string; readonly arch: string; readonly
   return { os: Deno.build.os, arch: Deno.build.arch, cores: navigator.hardwareConcurrency };
 }
 
+/** Whether a path may be read without a prompt: a run's record does not justify one. */
+function isReadable(path: string): boolean {
+  return Deno.permissions.querySync({ name: "read", path }).state === "granted";
+}
+
+/** The SHA-256 of a file; undefined if it cannot be read, as where this package is a dependency. */
+async function lockfileHash(path: string): Promise<string | undefined> {
+  if (!isReadable(path)) return undefined;
+  return await Deno.readFile(path).then(sha256, () => undefined);
+}
+
 /**
- * The commit that a working tree stands at, read from git's files without running git.
+ * The commit of a working tree, read from git's files without running git.
  *
- * @param root The folder that holds `.git`: a folder, or, in a linked working tree, a file.
- * @returns 40 (or 64) hexadecimal digits; undefined where there is no repository, or it may not be
- * read, or is laid out in a way that is not known here.
+ * @param root The folder with `.git`, which is a folder or, in a linked working tree, a file.
+ * @returns 40 or 64 hexadecimal digits; undefined if there is no repository, it may not be read, or its
+ * layout is unknown.
  */
 export async function gitCommit(root: string): Promise<string | undefined> {
   try {
@@ -77,7 +74,7 @@ export async function gitCommit(root: string): Promise<string | undefined> {
     if (isCommit(head)) return head; // detached
     const name = /^ref: (refs\/\S+)$/.exec(head)?.[1];
     if (name === undefined || name.includes("..")) return undefined;
-    // A linked working tree keeps its own HEAD, and its branches with the others.
+    // A linked working tree has its own HEAD; branches are in the common folder.
     const common = await read(`${directory}/commondir`)
       .then((path) => resolve(directory, path.trim()), () => directory);
     const commit = await read(`${common}/${name}`).then((text) => text.trim(), () => undefined) ??
@@ -96,10 +93,8 @@ async function gitDirectory(root: string): Promise<string> {
   return target === undefined ? path : resolve(root, target);
 }
 
-/** Reads a file where that is allowed. The record of a run is no reason to ask for permission. */
 async function read(path: string): Promise<string> {
-  const { state } = Deno.permissions.querySync({ name: "read", path });
-  if (state !== "granted") throw new Deno.errors.NotCapable(path);
+  if (!isReadable(path)) throw new Deno.errors.NotCapable(path);
   return await Deno.readTextFile(path);
 }
 

@@ -1,4 +1,4 @@
-/** The flags of image.ts: what each takes, and what `--help` says of it. Defaults are in image.ts. */
+/** The flags of image.ts. Their defaults are in the presets. */
 import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
 import { lossTypes } from "../diffusion/loss.ts";
 import { varianceTypes } from "../diffusion/posterior.ts";
@@ -7,8 +7,6 @@ import { flowSamplerNames, samplerNames } from "../diffusion/samplers/registry.t
 import { betaSchedules, predictionTypes } from "../diffusion/schedules.ts";
 import { timestepDraws } from "../diffusion/timestep_sampling.ts";
 import { timestepSpacings } from "../diffusion/timesteps.ts";
-import { DEVICE_CHOICES } from "../engine/device_names.ts";
-import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
 import {
   choice,
   type FlagValues,
@@ -18,255 +16,347 @@ import {
   text,
   toggle,
 } from "../cli/flag_kinds.ts";
+import type { Example } from "../cli/help.ts";
+import {
+  DEVICE_FLAGS,
+  folderFlags,
+  OBJECTIVE_MEANINGS,
+  PREDICTION_MEANINGS,
+  rareTrainingFlags,
+  SAMPLER_MEANINGS,
+  SEED_FLAG,
+  TIMESTEP_MEANINGS,
+  trainingFlags,
+} from "../cli/run_flags.ts";
 
 /** How samplers other than ddpm and ddim space their noise levels. */
 const SIGMA_SPACINGS = ["timesteps", "karras", "exponential"] as const;
 
-/** What is trained: a denoiser by a noise schedule, or a flow along straight lines. */
+/** What is trained: a denoiser with a noise schedule, or a flow along straight lines. */
 const OBJECTIVES = ["diffusion", "flow_matching"] as const;
 
-/** Networks. */
+/** Network architectures. */
 const DENOISERS = ["unet", "dit"] as const;
 
-/** Ways of drawing the time steps of a batch, "loss_aware" with a memory of losses. */
+/** How the timesteps of a batch are sampled; "loss_aware" keeps a memory of losses. */
 const TIMESTEP_SAMPLINGS = [...timestepDraws, "loss_aware"] as const;
 
-/** The flags, by the headings of `--help`. */
+const TRAINING = {
+  ...trainingFlags("images"),
+  startFrom: text({
+    placeholder: "DIR",
+    help: "initialize with the weights of this run or checkpoint, whose network must be the same",
+  }),
+};
+
+const DIFFUSION = {
+  objective: choice(OBJECTIVES, { help: "what is trained", meanings: OBJECTIVE_MEANINGS }),
+  predictionType: choice(predictionTypes, {
+    help: "what the network predicts",
+    meanings: PREDICTION_MEANINGS,
+  }),
+  timesteps: integer({ min: 2, max: 100000, help: "T, the timesteps of the noise schedule" }),
+  betaSchedule: choice(betaSchedules, {
+    help: "noise schedule",
+    meanings: {
+      linear: "betas from 1e-4 to 0.02 (Ho et al. 2020)",
+      scaled_linear: "their square roots are linear (Rombach et al. 2022)",
+      squaredcos_cap_v2: "cosine, betas up to 0.999 (Nichol and Dhariwal 2021)",
+      sigmoid: "betas follow a sigmoid",
+      quadratic: "the same as scaled_linear",
+      linear_scaled_to_t: "linear with betas multiplied by 1000 / T",
+      cosine_continuous: "cosine without a limit on beta",
+    },
+  }),
+  classDropout: number({
+    min: 0,
+    max: 1,
+    help: "share of labels that are dropped for classifier-free guidance; 0 trains no null class",
+  }),
+  learnedVariance: toggle({
+    help:
+      "also learn the variances of ddpm's steps, with the hybrid loss of Nichol and Dhariwal 2021",
+  }),
+  selfConditioning: toggle({
+    help:
+      "condition the network on its last estimate of x0 (Chen et al. 2023); half of the training " +
+      "steps take a second forward pass",
+  }),
+};
+
+const RARE_TRAINING = {
+  ...rareTrainingFlags("images", { maxValidationSize: 10000 }),
+  loss: choice(lossTypes, { help: "loss between prediction and target" }),
+  huberDelta: number({ above: 0, help: "--loss huber: errors above this count linearly" }),
+  minSnrGamma: number({
+    min: 0,
+    help: "gamma of min-SNR loss weights (Hang et al. 2023); 0 is off",
+  }),
+  p2Gamma: number({
+    min: 0,
+    max: 10,
+    help: "gamma of P2 loss weights (Choi et al. 2022); 0 is off",
+  }),
+  p2K: number({ above: 0, help: "k of P2 loss weights; it limits the weights at high noise" }),
+  timestepSampling: choice(TIMESTEP_SAMPLINGS, {
+    help: "how the timesteps of a batch are sampled",
+    meanings: {
+      ...TIMESTEP_MEANINGS,
+      loss_aware: "more often where losses were large, with smaller weights there",
+    },
+  }),
+  zeroTerminalSnr: toggle({ help: "rescale the schedule to end in pure noise (Lin et al. 2024)" }),
+  boundWeight: number({
+    min: 0,
+    max: 1,
+    help: "--learned-variance: weight of the variational bound in the loss",
+  }),
+  flowTimes: choice(flowTimeDensities, {
+    help: "--objective flow_matching: density of the training times",
+  }),
+};
+
+const NETWORK = {
+  denoiser: choice(DENOISERS, {
+    help: "network architecture",
+    meanings: { unet: "UNet with attention", dit: "diffusion transformer (Peebles and Xie 2023)" },
+  }),
+  channels: integers({ min: 1, help: "unet: channels at each resolution" }),
+  layersPerBlock: integer({ min: 1, max: 16, help: "unet: residual blocks at each resolution" }),
+  attentionLevels: integers({ min: 0, help: "unet: resolutions with attention; 0 is the finest" }),
+  attentionHeadDim: integer({ min: 1, help: "unet: width of an attention head" }),
+  normNumGroups: integer({ min: 1, help: "unet: groups of GroupNorm; they divide the channels" }),
+  patchSize: integer({ min: 1, max: 28, help: "dit: side of a patch in pixels; it divides 28" }),
+  depth: integer({ min: 1, max: 64, help: "dit: transformer blocks" }),
+  width: integer({ min: 4, help: "dit: width; a multiple of 4 and of --heads" }),
+  heads: integer({ min: 1, help: "dit: attention heads" }),
+};
+
+const SAMPLING = {
+  samples: integer({
+    min: 1,
+    max: 100000,
+    help: "images to generate, cycling through the classes",
+  }),
+  sampler: choice([...samplerNames, ...flowSamplerNames], {
+    help: "sampling algorithm; flow_matching has flow_euler only",
+    meanings: SAMPLER_MEANINGS,
+  }),
+  sampleSteps: integer({ min: 1, help: "sampling steps; at most T" }),
+  eta: number({ min: 0, max: 1, help: "ddim: 0 adds no noise, 1 as much as ddpm" }),
+  guidance: number({ min: 0, max: 100, help: "classifier-free guidance scale; 1 is off" }),
+};
+
+const RARE_SAMPLING = {
+  timestepSpacing: choice(timestepSpacings, {
+    help: "which of the T timesteps are visited (Lin et al. 2024, table 2)",
+    meanings: {
+      leading: "from 0 in equal strides; does not start at pure noise",
+      trailing: "from T - 1 down in equal strides",
+      linspace: "both 0 and T - 1, and evenly between",
+    },
+  }),
+  sampleTimesteps: integers({
+    min: 0,
+    help: "the timesteps to visit, decreasing and below T; replaces --sample-steps and " +
+      "--timestep-spacing",
+  }),
+  respacing: text({
+    placeholder: "HOW",
+    help:
+      "the timesteps to visit: ddimN for N at equal strides, quadN for N that are denser at low " +
+      "noise, or 10,15,20 for 10, 15 and 20 steps in the three thirds from clean to noisy",
+  }),
+  sigmaSpacing: choice(SIGMA_SPACINGS, {
+    help: "noise levels of all samplers except for ddpm and ddim",
+    meanings: {
+      timesteps: "those of the visited timesteps",
+      karras: "as Karras et al. 2022, equation 5",
+      exponential: "evenly spaced logarithms",
+    },
+  }),
+  solverOrder: integer({ min: 1, max: 3, help: "dpmpp_*, unipc: order of the solver" }),
+  varianceType: choice(varianceTypes, {
+    help: "ddpm: variance of a step; the *_log types differ in rounding only",
+    meanings: {
+      fixed_small: "variance of the posterior",
+      fixed_small_log: "the same",
+      fixed_large: "beta",
+      fixed_large_log: "the same",
+      learned_range: "the network's own, with --learned-variance",
+    },
+  }),
+  flowShift: number({
+    above: 0,
+    help: "flow_euler: above 1 takes more of the steps at high noise",
+  }),
+  guidanceRescale: number({
+    min: 0,
+    max: 1,
+    help: "undo this share of the contrast that guidance adds (Lin et al. 2024)",
+  }),
+  guidanceLow: number({
+    min: 0,
+    help: "guide only above this noise level, sigma of Karras et al. 2022; 0 is no limit",
+  }),
+  guidanceHigh: number({ min: 0, help: "guide only up to this noise level; 0 is no limit" }),
+  dynamicThreshold: number({
+    min: 0,
+    max: 1,
+    help:
+      "dynamic thresholding (Saharia et al. 2022) at this quantile, such as 0.995; 0 clips x0 to " +
+      "[-1, 1] instead",
+  }),
+};
+
+/** The flags that decide what a run computes. */
+const SETTINGS = {
+  seed: SEED_FLAG,
+  training: TRAINING,
+  rareTraining: RARE_TRAINING,
+  diffusion: DIFFUSION,
+  network: NETWORK,
+  sampling: SAMPLING,
+  rareSampling: RARE_SAMPLING,
+};
+
+/** All flags, by the headings of `--help`. */
 export const IMAGE_FLAGS = {
-  "Run": {
+  "Presets": {
     preset: choice(["smoke", "nano", "small", "paper"], {
-      help: "which defaults; nano if not given",
-    }),
-    config: text({
-      placeholder: "FILE",
-      help: "repeat the run of this config.json: its settings, device and threads, on its data",
-    }),
-    out: text({
-      placeholder: "DIR",
-      help: "the run's folder; runs/image-PRESET-SEED if not given",
-    }),
-    seed: integer({ min: 0, help: "of weights, data order, noise and samples" }),
-    device: choice(DEVICE_CHOICES, {
-      help: "where to compute; onnx if not given; see deno task devices",
-    }),
-    threads: integer({ min: 1, max: 1024, help: "threads of the device; all cores if not given" }),
-    dataDir: text({ placeholder: "DIR", help: "a folder with FashionMNIST's files" }),
-    resume: toggle({ help: "go on with the run that is there; --steps and sampling may differ" }),
-    overwrite: toggle({ help: "remove the run that is there first" }),
-  },
-  "Training": {
-    steps: integer({ min: 1, help: "optimizer steps in all" }),
-    batchSize: integer({ min: 1, max: 65536, help: "images a step; multiples of 16 are fastest" }),
-    learningRate: number({ above: 0, max: 1, help: "AdamW's, after the warm-up" }),
-    lrSchedule: choice(LEARNING_RATE_SCHEDULES, { help: "the learning rate after the warm-up" }),
-    warmupSteps: integer({ min: 0, help: "steps over which the learning rate rises" }),
-    weightDecay: number({ min: 0, max: 1, help: "decoupled weight decay" }),
-    maxGradNorm: number({ above: 0, help: "gradients are clipped to this global norm" }),
-    emaDecay: number({ min: 0, max: 1, help: "of the moving average that samples are drawn with" }),
-    startFrom: text({
-      placeholder: "DIR",
-      help:
-        "begin with the weights of this checkpoint or run, of the same network; random ones if " +
-        "not given",
-    }),
-    classDropout: number({ min: 0, max: 1, help: "share of labels dropped, for guidance" }),
-    logEvery: integer({ min: 1, help: "steps between rows of metrics.csv" }),
-    evalEvery: integer({
-      min: 1,
-      help: "steps between validation losses; a multiple of --log-every",
-    }),
-    checkpointEvery: integer({ min: 1, help: "steps between checkpoints" }),
-    validationSize: integer({
-      min: 1,
-      max: 10000,
-      help: "held-out images for the validation loss",
+      help: "default settings; nano if not given",
+      meanings: {
+        smoke: "seconds: runs every part, learns almost nothing",
+        nano: "minutes on two CPU cores",
+        small: "hours on two CPU cores: how the released checkpoint was trained",
+        paper: "days on two CPU cores: the UNet of Ho et al. 2020, scaled to 28x28 images",
+      },
     }),
   },
-  "Diffusion": {
-    objective: choice(OBJECTIVES, {
-      help:
-        "what is trained: a denoiser by a noise schedule, or the velocity along straight lines " +
-        "from noise to images (rectified flow), which --sampler flow_euler follows",
+  "Run": {
+    ...folderFlags({
+      folder: "runs/image-PRESET-SEED",
+      extendable: "--steps or of the sampling flags",
     }),
-    flowTimes: choice(flowTimeDensities, {
-      help: "--objective flow_matching: how often which times are drawn",
-    }),
-    timesteps: integer({ min: 2, max: 100000, help: "T, steps of the noise schedule" }),
-    betaSchedule: choice(betaSchedules, { help: "the noise schedule" }),
-    predictionType: choice(predictionTypes, { help: "what the network predicts" }),
-    zeroTerminalSnr: toggle({ help: "rescale the schedule so that it ends in pure noise" }),
-    loss: choice(lossTypes, { help: "distance between what is predicted and what should be" }),
-    huberDelta: number({ above: 0, help: "--loss huber: where squares turn into straight lines" }),
-    minSnrGamma: number({ min: 0, help: "min-SNR loss weights' gamma; 0 for none" }),
-    p2Gamma: number({ min: 0, max: 10, help: "P2 loss weights' gamma; 0 for none" }),
-    p2K: number({ above: 0, help: "P2 loss weights' k, which bounds them where little signal is" }),
-    timestepSampling: choice(TIMESTEP_SAMPLINGS, {
-      help:
-        "how a batch's time steps are drawn: each by itself, in mirrored pairs, spread evenly, " +
-        "or more often where losses were large, and weighed less there",
-    }),
-    learnedVariance: toggle({
-      help: "learn the variances of ddpm's steps too, by the hybrid loss",
-    }),
-    boundWeight: number({
-      min: 0,
-      max: 1,
-      help: "--learned-variance: the weight of the variational bound in the loss",
-    }),
-    selfConditioning: toggle({
-      help: "show the network its last estimate of the image; half of the training's steps take " +
-        "a second pass",
-    }),
+    ...SEED_FLAG,
+    ...DEVICE_FLAGS,
+    dataDir: text({ placeholder: "DIR", help: "folder with the four files of FashionMNIST" }),
   },
-  "Network": {
-    denoiser: choice(DENOISERS, { help: "a UNet, or a diffusion transformer on patches" }),
-    patchSize: integer({ min: 1, max: 28, help: "dit: the side of a patch; it divides 28" }),
-    depth: integer({ min: 1, max: 64, help: "dit: blocks" }),
-    width: integer({ min: 4, help: "dit: features of a patch, a multiple of 4 and of --heads" }),
-    heads: integer({ min: 1, help: "dit: heads of attention" }),
-    channels: integers({ min: 1, help: "unet: channels at each resolution" }),
-    layersPerBlock: integer({ min: 1, max: 16, help: "unet: residual blocks at each resolution" }),
-    attentionLevels: integers({ min: 0, help: "unet: resolutions with attention, 0 the finest" }),
-    attentionHeadDim: integer({ min: 1, help: "unet: features of an attention head" }),
-    normNumGroups: integer({
-      min: 1,
-      help: "unet: groups of the normalizations; they divide the channels",
-    }),
-  },
+  "Training": TRAINING,
+  "Diffusion": DIFFUSION,
+  "Network": NETWORK,
   "Sampling": {
-    sampler: choice([...samplerNames, ...flowSamplerNames], {
-      help: "how samples are drawn; of --objective flow_matching by flow_euler alone",
+    ...SAMPLING,
+    class: text({
+      placeholder: "NAME",
+      help: `generate one class only: ${FASHION_MNIST_CLASSES.join(", ")}`,
     }),
-    sampleSteps: integer({ min: 1, help: "denoising steps; at most T" }),
-    timestepSpacing: choice(timestepSpacings, { help: "which of the T steps are taken" }),
-    sampleTimesteps: integers({
+  },
+  "Sampling without training": {
+    sampleOnly: toggle({ help: "do not train: generate images with --checkpoint" }),
+    checkpoint: text({
+      placeholder: "DIR",
+      help: "a run or checkpoint to sample from; checkpoints/fashion-mnist by default",
+    }),
+    trajectory: toggle({
+      help: "show the intermediate steps of sampling: trajectory.png and trajectory.gif",
+    }),
+    interpolate: text({
+      placeholder: "A,B",
+      help:
+        "interpolate from samples of class A to samples of class B, ten images a row; eta is 0 " +
+        "by default: interpolation.png",
+    }),
+    encode: toggle({
+      help: "--interpolate: between test images, which DDIM inversion encodes as noise, without " +
+        "guidance",
+    }),
+    inpaint: text({
+      placeholder: "MASK",
+      help:
+        "inpaint test images. MASK is `half` for their right half, or a PNG file of 28x28 pixels, " +
+        "white where pixels are generated and black elsewhere: inpainting.png",
+    }),
+    fromStep: integer({
       min: 0,
-      help: "the steps themselves, falling and below T, in place of the two settings above",
+      help: "start from test images with the noise that is left after N of the sampling steps " +
+        "(SDEdit): image_to_image.png, or inpainting.png with --inpaint",
     }),
-    respacing: text({
-      placeholder: "HOW",
-      help: "the steps as ddimN, N equally far apart; quadN, denser where little noise is; or " +
-        "10,15,20, so many of each third from clean to noisy; none if not given",
-    }),
-    sigmaSpacing: choice(SIGMA_SPACINGS, {
-      help: "noise levels of all but ddpm and ddim: those of the timesteps, or spaced anew",
-    }),
-    solverOrder: integer({ min: 1, max: 3, help: "dpmpp_*, unipc: the order of the solver" }),
-    eta: number({ min: 0, max: 1, help: "ddim: 0 adds no noise, 1 as much as ddpm" }),
-    varianceType: choice(varianceTypes, {
-      help: "ddpm: how much noise a step adds; learned_range with --learned-variance",
-    }),
-    flowShift: number({ above: 0, help: "flow_euler: above 1, more of the steps are noisy ones" }),
-    guidance: number({ min: 0, max: 100, help: "classifier-free guidance; 1 for none" }),
-    guidanceRescale: number({
-      min: 0,
-      max: 1,
-      help: "how much of the contrast that guidance adds is taken back",
-    }),
-    guidanceLow: number({
-      min: 0,
-      help: "guide above this noise level alone, sigma as in Karras et al. 2022; 0 for no bound",
-    }),
-    guidanceHigh: number({ min: 0, help: "guide up to this noise level alone; 0 for no bound" }),
-    dynamicThreshold: number({
-      min: 0,
-      max: 1,
-      help: "scale x0 down by this quantile of its magnitudes where it is above 1, in place of " +
-        "clipping; 0 for none, 0.995 is usual",
-    }),
-    samples: integer({ min: 1, max: 100000, help: "images to draw, the classes in turn" }),
-    class: text({ placeholder: "NAME", help: `only one of ${FASHION_MNIST_CLASSES.join(", ")}` }),
   },
   "Evaluation": {
     evaluate: toggle({
-      help:
-        "measure FID, KID, class agreement, precision, recall and bits per dimension, after the " +
+      help: "measure FID, KID, precision, recall, class agreement and bits per dimension, after " +
         "training or of --checkpoint: evaluation.json, evaluation.csv, report.html",
     }),
     evaluateSamples: integer({
       min: 20,
       max: 10000,
       help:
-        "samples that are measured, by --study in each row; 2048 if not given, fewer than the 512 " +
-        "features say little",
+        "samples for --evaluate, or for each row of --study; 2048 by default, and fewer than 512 " +
+        "make FID unreliable",
     }),
     evaluateSeeds: integer({
       min: 1,
       max: 100,
-      help: "seeds that as many samples are drawn with, from --seed on; 1 if not given",
+      help: "repeat --evaluate with this many seeds, from --seed on; 1 by default",
     }),
     study: choice(["ddim"], {
       help:
-        "do not train: measure --checkpoint with ddim of several steps and etas and with ddpm, " +
-        "without --guidance unless given: ddim.csv, ddim.svg, report.html; goes on where it was",
+        "do not train: measure --checkpoint with DDIM at several step counts and etas, and with " +
+        "DDPM, without guidance by default: ddim.csv, ddim.svg, report.html. The same command " +
+        "continues an unfinished study",
     }),
     studySteps: integers({
       min: 1,
-      help: "--study: numbers of steps; 10,20,50,100 and T if not given",
+      help: "--study: the step counts; 10,20,50,100 and T by default",
     }),
   },
-  "Without training": {
-    sampleOnly: toggle({ help: "do not train: draw samples from --checkpoint, or as below" }),
-    checkpoint: text({
-      placeholder: "DIR",
-      help: "sample from this checkpoint or run; checkpoints/fashion-mnist if not given",
-    }),
-    interpolate: text({
-      placeholder: "A,B",
-      help: "go from samples of class A to samples of class B, which may be the same: " +
-        "interpolation.png, ten images a row; eta is 0 if not given",
-    }),
-    encode: toggle({
-      help: "--interpolate: from and to test images, which ddim encodes as noise; no guidance",
-    }),
-    inpaint: text({
-      placeholder: "MASK",
-      help: "draw a part of test images anew: half for their right half, or a PNG file of 28x28 " +
-        "pixels that is white there and black elsewhere: inpainting.png",
-    }),
-    fromStep: integer({
-      min: 0,
-      help: "start from test images, noised as they are after so many of --sample-steps, rather " +
-        "than from noise; image_to_image.png without --inpaint",
-    }),
-    trajectory: toggle({ help: "show how samples emerge from noise: trajectory.png and .gif" }),
-  },
+  "Rarely needed: training": RARE_TRAINING,
+  "Rarely needed: sampling": RARE_SAMPLING,
 };
+
+/** The examples of `--help`. */
+export const IMAGE_EXAMPLES: readonly Example[] = [
+  [
+    "deno task image",
+    "Train the preset nano, generate images and write runs/image-nano-0/report.html.",
+  ],
+  ["deno task image --preset smoke", "Try every part in seconds, on a bundled sample of the data."],
+  [
+    "deno task image --preset small --seed 1",
+    "Train for hours. Ctrl-C saves; the same command continues.",
+  ],
+  [
+    "deno task image --sample-only --class Sneaker --guidance 3",
+    "Generate images of one class with the released weights.",
+  ],
+  [
+    "deno task image --sample-only --checkpoint runs/image-nano-0 --evaluate",
+    "Measure FID and other figures of a trained run.",
+  ],
+];
 
 /** Flags that were given on the command line. */
 export type ImageFlags = Partial<FlagValues<typeof IMAGE_FLAGS>>;
 
-/** Flags that say where to compute, or what to do besides training: no settings of a run. */
-const NOT_SETTINGS = [
-  ...[
-    "preset",
-    "config",
-    "out",
-    "device",
-    "threads",
-    "dataDir",
-    "resume",
-    "overwrite",
-    "class",
-  ] as const,
-  ...["sampleOnly", "checkpoint", "interpolate", "encode", "inpaint", "fromStep"] as const,
-  ...["evaluate", "evaluateSamples", "evaluateSeeds", "study", "studySteps"] as const,
-  "trajectory",
-] as const;
+type Settings = FlagValues<typeof SETTINGS>;
 
-type Settings = Omit<FlagValues<typeof IMAGE_FLAGS>, typeof NOT_SETTINGS[number]>;
-
-/** Settings that no preset has: where they are given, they take the place of others. */
+/** Settings that presets do not have: if given, they replace others. */
 type Optional = "sampleTimesteps" | "respacing" | "startFrom";
 
-/** Everything that decides what a run computes: the other flags say where, not what. */
+/** Every setting that decides what a run computes. */
 export type ImageConfig = Omit<Settings, Optional> & Partial<Pick<Settings, Optional>>;
+
+const SETTING_NAMES = new Set(Object.values(SETTINGS).flatMap((group) => Object.keys(group)));
 
 /** The settings among the flags that were given. */
 export function settingsOf(given: ImageFlags): Partial<ImageConfig> {
-  const aside: readonly string[] = NOT_SETTINGS;
-  return Object.fromEntries(Object.entries(given).filter(([key]) => !aside.includes(key)));
+  return Object.fromEntries(Object.entries(given).filter(([key]) => SETTING_NAMES.has(key)));
 }
 
-/** Settings that may differ when a run is resumed: how long it is, and how it is sampled. */
-export const EXTENDABLE: readonly string[] = ["steps", ...Object.keys(IMAGE_FLAGS["Sampling"])];
+/** Settings that may differ when a run is resumed: its length, and how it is sampled. */
+export const EXTENDABLE: readonly string[] = [
+  "steps",
+  ...Object.keys(SAMPLING),
+  ...Object.keys(RARE_SAMPLING),
+];

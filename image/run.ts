@@ -6,7 +6,6 @@ import {
 } from "../diffusion/networks/image_network.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import type { Device } from "../engine/device.ts";
-import type { JsonObject } from "../base/json.ts";
 import type { FashionMnist } from "../datasets/fashion_mnist.ts";
 import type { ParameterSpecs } from "../nn/parameters.ts";
 import { resolveConfig } from "../cli/flags.ts";
@@ -37,11 +36,9 @@ export interface ImageRun {
  *
  * @throws {UserError} With exit code 2 if settings contradict each other.
  */
-export function resolveRun(given: ImageFlags, replay: Replay | undefined): ImageRun {
-  const resolved = completeSettings(
-    resolveConfig(defaultsOf(given, replay), settingsOf(given)),
-    given,
-  );
+export function resolveRun(given: ImageFlags, replay: Replay<ImageConfig> | undefined): ImageRun {
+  const defaults = replay?.settings ?? PRESETS[given.preset ?? "nano"];
+  const resolved = completeSettings(resolveConfig(defaults, settingsOf(given)), given);
   checkConsistency(resolved, given);
   const network = describeNetwork(networkOf(resolved), 1);
   const schedule = scheduleOf(resolved);
@@ -49,10 +46,6 @@ export function resolveRun(given: ImageFlags, replay: Replay | undefined): Image
   const hasNullClass = classDropout > 0; // without dropout it is never trained
   const config = resolveSampling(resolved, given, { schedule, hasNullClass, learnedVariance });
   return { config, network, specs: networkSpecs(network.config), schedule };
-}
-
-function defaultsOf({ preset = "nano" }: ImageFlags, replay: Replay | undefined): ImageConfig {
-  return replay?.settings as unknown as ImageConfig | undefined ?? PRESETS[preset];
 }
 
 /**
@@ -86,12 +79,19 @@ export async function openImageFolder(
     automatic: given.out === undefined,
     program: "image",
     seed: config.seed,
-    config: config as unknown as JsonObject,
-    absent: defaultsOf(given, replay) as unknown as JsonObject,
+    config,
     data: origins,
     session,
-    ...(given.resume === undefined ? {} : { resume: given.resume }),
-    ...(given.overwrite === undefined ? {} : { overwrite: given.overwrite }),
+    resume: given.resume,
+    overwrite: given.overwrite,
+    results: [
+      "samples",
+      "report.html",
+      "evaluation.json",
+      "evaluation.csv",
+      "timesteps.csv",
+      "neighbours.png",
+    ],
     extendable: EXTENDABLE,
     steps: config.steps,
   });

@@ -14,7 +14,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "datasets": ["base", "nn"],
   "metrics": ["base", "nn"],
   "report": ["base"],
-  "cli": ["base", "engine", "training"],
+  "cli": ["base", "engine", "nn", "training"],
   "training": ["base", "engine", "nn", "diffusion"],
   "image": [
     ...["base", "engine", "nn", "diffusion", "datasets", "metrics", "report", "cli", "training"],

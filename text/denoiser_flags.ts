@@ -1,208 +1,259 @@
-/** The flags of text.ts's latents and their diffusion. Defaults are in text.ts. */
+/** The flags of text.ts that concern the denoiser, sampling and evaluation; and all flags together. */
 import { RATINGS } from "../datasets/hotel_reviews.ts";
 import { latentSchedules } from "./denoiser/schedules.ts";
 import { flowSamplerNames, samplerNames } from "../diffusion/samplers/registry.ts";
 import { predictionTypes } from "../diffusion/schedules.ts";
 import { timestepDraws } from "../diffusion/timestep_sampling.ts";
-import { LEARNING_RATE_SCHEDULES } from "../nn/learning_rate.ts";
 import { choice, type FlagValues, integer, number, text, toggle } from "../cli/flag_kinds.ts";
+import {
+  OBJECTIVE_MEANINGS,
+  PREDICTION_MEANINGS,
+  prefixed,
+  rareTrainingFlags,
+  SAMPLER_MEANINGS,
+  TIMESTEP_MEANINGS,
+  trainingFlags,
+} from "../cli/run_flags.ts";
 import { TEXT_FLAGS } from "./flags.ts";
 
-/** What is known when a text is made. */
+/** What a generated text is conditioned on. */
 export const TEXT_CONDITIONS = [
-  ...["none", "rating", "continuation", "summary", "sentence", "question"] as const,
-];
+  "none",
+  "rating",
+  "continuation",
+  "summary",
+  "sentence",
+  "question",
+] as const;
 
-/** What reads the condition's text. */
+/** What encodes the text of a condition. */
 export const CONDITION_READERS = ["vae", "vae_trained", "new", "latents"] as const;
 
-/** Whether thoughts are made together or one after the other. */
+/** Whether all thoughts of a problem are generated together, or one after the other. */
 export const THOUGHT_PASSES = ["single", "multi"] as const;
 
-/** Flags that decide what the denoiser learns. */
-const TRAINING = {
-  "Condition": {
-    condition: choice(TEXT_CONDITIONS, {
-      help: "what a text is made from: nothing; its rating; its first sentence (continuation); " +
-        "the text without it (summary); a sentence with a blank; the question that thoughts answer",
-    }),
-    conditionReader: choice(CONDITION_READERS, {
-      help:
-        "what reads a condition's text: the VAE's encoder as it is, or trained on; a new BERT " +
-        "of its size; or none, its latents being heard",
-    }),
-    conditionTokens: integer({
-      min: 4,
-      max: 4096,
-      help: "tokens of a condition at most; of a review, the rest is cut",
-    }),
-    conditionDropout: number({
-      min: 0,
-      max: 1,
-      help: "share of conditions that are dropped in training, for guidance",
-    }),
-  },
-  "Thoughts": {
-    thoughtPasses: choice(THOUGHT_PASSES, {
-      help: "single: all thoughts are denoised together; multi: one a pass, given those before",
-    }),
-    maxThoughts: integer({
-      min: 1,
-      max: 64,
-      help: "thoughts of a problem; longer ones are left out",
-    }),
-    randomCut: toggle({ help: "multi: draw which thought is learned at every visit of a problem" }),
-    scheduledSampling: number({
-      min: 0,
-      max: 1,
-      help:
-        "share of batches at the end of training whose clean latents the model makes itself; it " +
-        "grows from 0",
-    }),
-    coupledSampling: number({
-      min: 0,
-      max: 1,
-      help: "multi: share of problems whose previous thought is noised together with the next",
-    }),
-  },
-  "Diffusion": {
-    objective: choice(["diffusion", "flow_matching"], { help: "what the denoiser learns" }),
-    prediction: choice(predictionTypes, { help: "what it predicts; of a flow, the velocity" }),
-    timesteps: integer({ min: 2, max: 4000, help: "T, steps from text to noise" }),
-    noiseSchedule: choice(latentSchedules, { help: "how noise grows" }),
-    noiseShift: number({ help: "added to the log-SNR; below 0 for more noise" }),
-    tanD: number({ above: 0, help: "tan_d: d" }),
-    minSnrGamma: number({ min: 0, help: "weigh by min-SNR with this gamma; 0 for not" }),
-    p2Gamma: number({ min: 0, help: "weigh by P2 with this gamma; 0 for not" }),
-    p2K: number({ above: 0, help: "P2: k" }),
-    timestepSampling: choice(timestepDraws, { help: "how a batch's time steps are drawn" }),
-    selfConditioning: number({
-      min: 0,
-      max: 1,
-      help: "share of batches that are shown the denoiser's own estimate; 0 for a denoiser without",
-    }),
-  },
-  "Denoiser": {
-    denoiserLayers: integer({ min: 1, max: 96, help: "blocks of the transformer" }),
-    denoiserWidth: integer({ min: 2, max: 16384, help: "its features" }),
-    denoiserHeads: integer({ min: 1, max: 256, help: "its heads of attention" }),
-  },
-  "Training of the denoiser": {
-    diffusionSteps: integer({ min: 1, help: "optimizer steps in all" }),
-    diffusionBatchSize: integer({ min: 1, max: 65536, help: "texts or problems a step" }),
-    diffusionLearningRate: number({ above: 0, max: 1, help: "AdamW's, after the warm-up" }),
-    diffusionLrSchedule: choice(LEARNING_RATE_SCHEDULES, { help: "the rate after the warm-up" }),
-    diffusionWarmupSteps: integer({ min: 0, help: "steps over which the rate rises" }),
-    diffusionWeightDecay: number({ min: 0, max: 1, help: "decoupled weight decay" }),
-    diffusionMaxGradNorm: number({ above: 0, help: "gradients are clipped to this global norm" }),
-    diffusionEmaDecay: number({
-      min: 0,
-      max: 1,
-      help: "of the moving average that is sampled from",
-    }),
-    diffusionLogEvery: integer({ min: 1, help: "steps between rows of diffusion/metrics.csv" }),
-    diffusionEvalEvery: integer({
-      min: 1,
-      help: "steps between measurements on held-out texts; a multiple of --diffusion-log-every",
-    }),
-    diffusionCheckpointEvery: integer({ min: 1, help: "steps between checkpoints" }),
-    diffusionValidationSize: integer({
-      min: 1,
-      max: 100000,
-      help: "held-out texts to measure with",
-    }),
-  },
+const DENOISER = {
+  condition: choice(TEXT_CONDITIONS, {
+    help: "what a text is conditioned on",
+    meanings: {
+      none: "nothing",
+      rating: "its rating",
+      continuation: "its first sentence; the rest is generated",
+      summary: "all but its first sentence, which is generated",
+      sentence: "a sentence with a blank; the clause from the blank on is generated",
+      question: "a problem; its thoughts are generated",
+    },
+  }),
+  thoughtPasses: choice(THOUGHT_PASSES, {
+    help: "question: how thoughts are denoised",
+    meanings: { single: "all together", multi: "one after the other, each given those before" },
+  }),
+  ...prefixed("diffusion", trainingFlags("texts or problems")),
+  denoiserLayers: integer({ min: 1, max: 96, help: "transformer blocks" }),
+  denoiserWidth: integer({ min: 2, max: 16384, help: "width" }),
+  denoiserHeads: integer({ min: 1, max: 256, help: "attention heads" }),
+  objective: choice(["diffusion", "flow_matching"], {
+    help: "what is trained",
+    meanings: OBJECTIVE_MEANINGS,
+  }),
+  prediction: choice(predictionTypes, {
+    help: "what the denoiser predicts; with flow_matching, always the velocity of the flow",
+    meanings: PREDICTION_MEANINGS,
+  }),
+  timesteps: integer({ min: 2, max: 4000, help: "T, the timesteps of the noise schedule" }),
+  noiseSchedule: choice(latentSchedules, {
+    help: "noise schedule; alphas_cumprod at time t from 0 to 1 is",
+    meanings: {
+      cosine: "cos^2(pi t / 2)",
+      linear: "exp(-1e-4 - 10 t^2)",
+      sqrt: "1 - sqrt(t + 1e-4) (Li et al. 2022)",
+      tan_d: "1 / (1 + d^2 tan^2(pi t / 2)) (Shabalin et al. 2025)",
+    },
+  }),
+  noiseShift: number({ help: "added to the log-SNR of the schedule; below 0 for more noise" }),
+  selfConditioning: number({
+    min: 0,
+    max: 1,
+    help:
+      "share of training batches that are conditioned on the denoiser's own estimate; 0 builds a " +
+      "denoiser without self-conditioning",
+  }),
 };
 
-/** Flags that decide how texts are drawn from a denoiser. */
+const RARE_DENOISER = {
+  conditionReader: choice(CONDITION_READERS, {
+    help: "what encodes the text of a condition",
+    meanings: {
+      vae: "the autoencoder's BERT, frozen",
+      vae_trained: "the autoencoder's BERT, fine-tuned",
+      new: "a BERT of the same size, from random weights",
+      latents: "no BERT: the denoiser attends to the latents of that text",
+    },
+  }),
+  conditionTokens: integer({
+    min: 4,
+    max: 4096,
+    help: "most tokens of a condition; longer reviews are cut, longer problems are an error",
+  }),
+  conditionDropout: number({
+    min: 0,
+    max: 1,
+    help: "share of conditions that are dropped for classifier-free guidance",
+  }),
+  maxThoughts: integer({
+    min: 1,
+    max: 64,
+    help: "most thoughts of a problem; problems with more are left out",
+  }),
+  randomCut: toggle({
+    help:
+      "multi: train on one thought of a problem, sampled each time; off: on every thought in turn",
+  }),
+  scheduledSampling: number({
+    min: 0,
+    max: 1,
+    help:
+      "share of batches, at the end of training, that start from the denoiser's own estimate; it " +
+      "grows from 0 (Ye et al. 2024)",
+  }),
+  coupledSampling: number({
+    min: 0,
+    max: 1,
+    help: "multi: share of problems whose previous thought is noised too (Ye et al. 2024)",
+  }),
+  tanD: number({ above: 0, help: "d of --noise-schedule tan_d" }),
+  minSnrGamma: number({
+    min: 0,
+    help: "gamma of min-SNR loss weights (Hang et al. 2023); 0 is off",
+  }),
+  p2Gamma: number({ min: 0, help: "gamma of P2 loss weights (Choi et al. 2022); 0 is off" }),
+  p2K: number({ above: 0, help: "k of P2 loss weights; it limits the weights at high noise" }),
+  timestepSampling: choice(timestepDraws, {
+    help: "how the timesteps of a batch are sampled",
+    meanings: TIMESTEP_MEANINGS,
+  }),
+  ...prefixed(
+    "diffusion",
+    rareTrainingFlags("texts or problems", { maxValidationSize: 100000 }),
+  ),
+};
+
+/** The flags that decide what the denoiser's training computes. */
+const TRAINING = { denoiser: DENOISER, rareDenoiser: RARE_DENOISER };
+
 const SAMPLING = {
-  "Sampling": {
-    sampler: choice([...samplerNames, ...flowSamplerNames], { help: "how noise is taken away" }),
-    sampleSteps: integer({ min: 1, max: 4000, help: "denoising steps" }),
-    guidance: number({ help: "classifier-free guidance; 1 for none" }),
-    eta: number({ min: 0, max: 1, help: "ddim: noise of a step, 1 for as much as ddpm" }),
-    dynamicThreshold: number({
-      min: 0,
-      max: 1,
-      help: "quantile at which a clean sample's largest numbers are clipped; 0 for none",
-    }),
-    temperature: number({ min: 0, help: "factor of the noise that sampling starts from and adds" }),
-    finalSigma: number({
-      min: 0,
-      max: 100,
-      help:
-        "noise over data at which sampling ends and the decoder goes on, which has to be trained " +
-        "with such noise; 0 to take all noise away",
-    }),
-    decodingTemperature: number({
-      min: 0,
-      max: 100,
-      help: "of the decoder's tokens, which are drawn; 0 for the likeliest ones",
-    }),
-    samples: integer({
-      min: 1,
-      max: 100000,
-      help: "texts to draw, or held-out problems to answer",
-    }),
-    rating: integer({
-      min: 1,
-      max: RATINGS,
-      help: "stars of the reviews to draw; as many of each number if not given",
-    }),
-    votes: integer({
-      min: 1,
-      max: 1000,
-      help:
-        "samples of each problem, which vote on its answer; of each text with a source, of which " +
-        "the one most like the others is taken",
-    }),
-    sampleBatchSize: integer({ min: 1, max: 65536, help: "texts that are drawn together" }),
-    trajectory: toggle({ help: "decode every step of the first samples, and write them down" }),
-  },
+  samples: integer({
+    min: 1,
+    max: 100000,
+    help: "texts to generate, or held-out problems to answer",
+  }),
+  rating: integer({
+    min: 1,
+    max: RATINGS,
+    help: "generate reviews with this number of stars; by default all ratings in turn",
+  }),
+  sampler: choice([...samplerNames, ...flowSamplerNames], {
+    help: "sampling algorithm; flow_matching has flow_euler only",
+    meanings: SAMPLER_MEANINGS,
+  }),
+  sampleSteps: integer({ min: 1, max: 4000, help: "sampling steps" }),
+  guidance: number({ help: "classifier-free guidance scale; 1 is off" }),
+  votes: integer({
+    min: 1,
+    max: 1000,
+    help:
+      "samples per condition: problems are answered by majority; of texts, the sample that is most " +
+      "similar to the others is chosen (minimum Bayes risk)",
+  }),
+  decodingTemperature: number({
+    min: 0,
+    max: 100,
+    help: "temperature of the decoder's tokens; 0 takes the most likely ones",
+  }),
+  trajectory: toggle({
+    help: "write the decoded text of every sampling step of the first samples",
+  }),
 };
 
-/** Flags that decide what texts and answers are compared with. */
-const EVALUATION = {
-  "Evaluation": {
-    baseline: choice(["none", "direct", "cot"], {
-      help:
-        "train a GPT-2 of the denoiser's size on the same problems, too: it answers directly, or " +
-        "with written-out steps",
-    }),
-    judge: text({
-      placeholder: "DIR",
-      help: "a GPT-2 in transformers' files, for perplexity and MAUVE; one is trained if not given",
-    }),
-    judgeSteps: integer({ min: 1, help: "optimizer steps of the judge that is trained here" }),
-  },
+const RARE_SAMPLING = {
+  eta: number({ min: 0, max: 1, help: "ddim: 0 adds no noise, 1 as much as ddpm" }),
+  temperature: number({
+    min: 0,
+    help: "factor of all noise in sampling: the initial noise and what the sampler adds",
+  }),
+  finalSigma: number({
+    min: 0,
+    max: 100,
+    help:
+      "stop sampling where noise over data is this, and decode the noisy latents; needs a decoder " +
+      "that was trained with such noise; 0 removes all noise",
+  }),
+  dynamicThreshold: number({
+    min: 0,
+    max: 1,
+    help: "dynamic thresholding (Saharia et al. 2022) of x0 at this quantile; 0 is off",
+  }),
+  sampleBatchSize: integer({ min: 1, max: 65536, help: "texts that are generated together" }),
 };
+
+/** The flags that decide how texts are generated with a denoiser. */
+const ALL_SAMPLING = { sampling: SAMPLING, rareSampling: RARE_SAMPLING };
+
+/** The flags that decide what samples and answers are compared with. */
+const EVALUATION = {
+  baseline: choice(["none", "direct", "cot"], {
+    help: "also train a GPT-2 of the denoiser's size on the same problems",
+    meanings: {
+      none: "no baseline",
+      direct: "it generates the answer",
+      cot: "it generates the steps, then the answer (chain of thought)",
+    },
+  }),
+  judge: text({
+    placeholder: "DIR",
+    help:
+      "GPT-2 for perplexity and MAUVE, in the format of transformers; by default one is trained",
+  }),
+  judgeSteps: integer({ min: 1, help: "optimizer steps of that training" }),
+};
+
+const { "Rarely needed: autoencoder": RARE_AUTOENCODER, ...COMMON } = TEXT_FLAGS;
 
 /** All flags of text.ts, by the headings of `--help`. */
-export const TEXT_PROGRAM_FLAGS = { ...TEXT_FLAGS, ...TRAINING, ...SAMPLING, ...EVALUATION };
+export const TEXT_PROGRAM_FLAGS = {
+  ...COMMON,
+  "Denoiser: diffusion of latents": DENOISER,
+  "Sampling": SAMPLING,
+  "Evaluation": EVALUATION,
+  "Rarely needed: autoencoder": RARE_AUTOENCODER,
+  "Rarely needed: denoiser": RARE_DENOISER,
+  "Rarely needed: sampling": RARE_SAMPLING,
+};
 
 /** Settings of the denoiser's training. */
 export type TextDiffusionConfig = FlagValues<typeof TRAINING>;
 
-type SamplingFlags = FlagValues<typeof SAMPLING>;
+type SamplingFlags = FlagValues<typeof ALL_SAMPLING>;
 
 /** Settings of sampling. */
 export type TextSamplingConfig =
   & Omit<SamplingFlags, "rating">
   & Partial<Pick<SamplingFlags, "rating">>;
 
-type EvaluationFlags = FlagValues<typeof EVALUATION>;
+type EvaluationFlags = FlagValues<{ evaluation: typeof EVALUATION }>;
 
 /** Settings of the evaluation. */
 export type TextEvaluationConfig =
   & Omit<EvaluationFlags, "judge">
   & Partial<Pick<EvaluationFlags, "judge">>;
 
-/** The names of a group's flags. */
-const keysOf = (groups: Readonly<Record<string, object>>) =>
+/** The names of the flags in some groups. */
+const namesIn = (groups: Readonly<Record<string, object>>) =>
   new Set(Object.values(groups).flatMap((group) => Object.keys(group)));
 
-const [TRAINING_KEYS, SAMPLING_KEYS] = [keysOf(TRAINING), keysOf(SAMPLING)];
-const EVALUATION_KEYS = keysOf(EVALUATION);
+const TRAINING_KEYS = namesIn(TRAINING);
+const SAMPLING_KEYS = namesIn(ALL_SAMPLING);
+const EVALUATION_KEYS = new Set(Object.keys(EVALUATION));
 
 /** Whether a setting, by its camelCase name, is one of sampling. */
 export function isSamplingSetting(key: string): boolean {

@@ -182,9 +182,6 @@ export class MetricsLog<C extends string> implements Disposable {
   }
 }
 
-/** Columns that logs of earlier versions lack: their rows have nothing there. */
-const ADDED_LATER: readonly string[] = ["skippedSteps"];
-
 /** The rows of a log up to a step; none if there is no log yet. */
 async function readUpTo(path: string, header: string[], step: number): Promise<MetricsRow[]> {
   let text: string;
@@ -195,10 +192,7 @@ async function readUpTo(path: string, header: string[], step: number): Promise<M
     throw fileError(error, `read ${path}`);
   }
   const { columns, rows } = readText(text, path);
-  const known = header.filter((column) =>
-    columns.includes(column) || !ADDED_LATER.includes(column)
-  );
-  if (columns.length > 0 && columns.join() !== known.join()) {
+  if (columns.length > 0 && columns.join() !== header.join()) {
     throw new UserError(
       `${path}: its columns are ${quote(columns.join())}, but this run measures ` +
         `${quote(header.join())}: move the file away to begin a new one`,

@@ -34,7 +34,7 @@ const FLAGS = {
 
 const parse = (...args: string[]) => parseFlags(args, FLAGS);
 
-/** The line that a command line is refused with, exit code checked. */
+/** The message, of one line and exit code 2, that a command line is refused with. */
 function refusal(...args: string[]): string {
   const error = assertThrows(() => parse(...args), UserError);
   assertEquals(error.exitCode, EXIT.usage);
@@ -87,7 +87,7 @@ Deno.test("parseFlags() reads every kind of flag", () => {
   }
 });
 
-Deno.test("parseFlags() takes both ends of a range, and refuses what is beyond", () => {
+Deno.test("parseFlags() accepts both ends of a range, and refuses values outside", () => {
   assertEquals(parse("--eta", "0", "--steps", "1", "--seed", "0"), { eta: 0, steps: 1, seed: 0 });
   assertEquals(parse("--eta", "1"), { eta: 1 });
   assertEquals(refusal("--eta", "1.01"), "--eta 1.01: must be a number from 0 to 1");
@@ -105,7 +105,7 @@ Deno.test("parseFlags() takes both ends of a range, and refuses what is beyond",
   );
 });
 
-Deno.test("parseFlags() refuses what is no number", () => {
+Deno.test("parseFlags() refuses values that are not numbers", () => {
   for (const typed of ["ten", "1.5", "0x10", "1_000", "Infinity", "NaN", "1e99", "5 6", "٣"]) {
     assertStringIncludes(refusal("--steps", typed), "must be an integer of at least 1");
   }
@@ -117,7 +117,7 @@ Deno.test("parseFlags() refuses what is no number", () => {
   }
 });
 
-Deno.test("parseFlags() names the nearest flag when one is not known", () => {
+Deno.test("parseFlags() suggests the nearest flag when one is unknown", () => {
   assertEquals(
     refusal("--stpes", "5"),
     "--stpes: unknown flag; did you mean --steps? --help lists them all",
@@ -132,7 +132,7 @@ Deno.test("parseFlags() names the nearest flag when one is not known", () => {
   assertStringIncludes(refusal("--constructor=1"), "unknown flag");
 });
 
-Deno.test("parseFlags() names the choices and the nearest one when a word is not among them", () => {
+Deno.test("parseFlags() lists the choices and suggests the nearest one when a value is not among them", () => {
   assertEquals(
     refusal("--sampler", "ddmi"),
     "--sampler ddmi: must be one of ddpm, ddim; did you mean ddim?",
@@ -149,7 +149,7 @@ Deno.test("parseFlags() refuses an empty value", () => {
   assertEquals(refusal("--steps="), message);
   assertEquals(refusal("--steps"), message);
   assertEquals(refusal("--steps", "--resume"), message);
-  assertEquals(refusal("--out", "--resume"), "--out needs a value: any text but an empty one");
+  assertEquals(refusal("--out", "--resume"), "--out needs a value: any text except an empty one");
   assertStringIncludes(refusal("--resume="), "--resume needs a value: true or false");
 });
 
@@ -177,7 +177,7 @@ Deno.test("parseFlags() prints no control characters that were typed", () => {
   assertStringIncludes(refusal("--\x1b[2J"), '"--\\u001b[2J": unknown flag');
 });
 
-Deno.test("resolveConfig() puts what is given in the place of the preset's values", () => {
+Deno.test("resolveConfig() replaces the preset's values by those that are given", () => {
   const preset = { steps: 10, eta: 0, sampler: "ddim" as "ddim" | "ddpm", channels: [8] };
   const config = resolveConfig(preset, parse("--steps", "3", "--sampler=ddpm", "--seed", "7"));
   const typed: { steps: number; sampler: "ddim" | "ddpm"; seed?: number } = config;
@@ -187,7 +187,7 @@ Deno.test("resolveConfig() puts what is given in the place of the preset's value
   assertEquals(resolveConfig(preset, { steps: undefined }).steps, 10);
 });
 
-Deno.test("checkSettings() accepts what the flags accept and leaves other keys alone", () => {
+Deno.test("checkSettings() accepts what the flags accept and ignores other keys", () => {
   const good = { steps: 1, eta: 0.5, blockOutChannels: [1, 2], resume: false, out: "a", other: {} };
   checkSettings(good, FLAGS, "nano");
   assertEquals(parse("--steps=1", "--eta=0.5", "--block-out-channels=1,2"), {
@@ -197,7 +197,7 @@ Deno.test("checkSettings() accepts what the flags accept and leaves other keys a
   });
 });
 
-Deno.test("checkSettings() names the setting when a flag would refuse it", () => {
+Deno.test("checkSettings() names the setting that its flag would refuse", () => {
   for (
     const [bad, message] of [
       [{ steps: 0 }, "c.json: steps is 0, but must be an integer of at least 1"],

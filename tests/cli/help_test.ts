@@ -4,7 +4,8 @@ import { helpText, wantsHelp } from "../../cli/help.ts";
 
 const OPTIONS = {
   usage: "deno task image [flags]",
-  about: "Trains a model.",
+  about: "Trains a model.\nNeeds data.",
+  examples: [["deno task image --resume", "Continue a run."]] as const,
   flags: {
     "The run": {
       out: text({ placeholder: "DIR", help: "the folder of the run" }),
@@ -16,35 +17,55 @@ const OPTIONS = {
       batchSize: integer({ min: 1, max: 512, help: "images a step" }),
       blockOutChannels: integers({ min: 1, help: "channels of each level" }),
       sampler: choice(["ddpm", "ddim"], { help: "the sampler" }),
+      order: choice(["first", "2nd"], {
+        help: "the order",
+        meanings: {
+          first: "the simple one",
+          "2nd": "the one that is better in most cases, and as fast",
+        },
+      }),
     },
   },
   presets: {
     smoke: { trainSteps: 20, batchSize: 32, evaluate: false, blockOutChannels: [8, 16] },
     nano: { trainSteps: 1500, batchSize: 32, evaluate: true, sampler: "ddim" },
   },
+  defaultPreset: "nano",
 };
 
-Deno.test("helpText() lists flags by group with ranges and the presets' values", () => {
+Deno.test("helpText() lists examples, and flags by group with ranges, choices and the presets' values", () => {
   assertEquals(
     helpText({ ...OPTIONS, width: 80 }),
     `Usage: deno task image [flags]
 
 Trains a model.
 
+Needs data.
+
+Examples
+  deno task image --resume
+      Continue a run.
+
+Flags: N is an integer, X a number; ranges and defaults are in brackets.
+Defaults are those of the preset nano; the values of presets that differ follow
+them.
+
 The run
-  --out DIR                   the folder of the run
-  --[no-]resume               go on from the last checkpoint
-  --[no-]evaluate             measure the samples (smoke off, nano on)
+  --out DIR                 the folder of the run
+  --[no-]resume             go on from the last checkpoint
+  --[no-]evaluate           measure the samples [default on; smoke off]
 
 Training
-  --train-steps N             optimizer steps (an integer of at least 1; smoke
-                              20, nano 1500)
-  --batch-size N              images a step (an integer from 1 to 512; default
-                              32)
+  --train-steps N           optimizer steps [at least 1; default 1500; smoke 20]
+  --batch-size N            images a step [from 1 to 512; default 32]
   --block-out-channels N,N,...
-                              channels of each level (comma-separated integers,
-                              each of at least 1; smoke 8,16)
-  --sampler NAME              the sampler (one of ddpm, ddim; nano ddim)
+                            channels of each level [at least 1; default none;
+                            smoke 8,16]
+  --sampler NAME            the sampler [ddpm, ddim; default ddim; smoke none]
+  --order NAME              the order
+                              first  the simple one
+                              2nd    the one that is better in most cases, and
+                                     as fast
 `,
   );
 });
@@ -58,7 +79,7 @@ Deno.test("helpText() keeps to its width", () => {
 
 Deno.test("helpText() shows no defaults when there are no presets", () => {
   const help = helpText({ usage: "x", about: "y", flags: OPTIONS.flags });
-  assertStringIncludes(help, "optimizer steps (an integer of at least 1)\n");
+  assertStringIncludes(help, "optimizer steps [at least 1]\n");
 });
 
 Deno.test("wantsHelp() finds --help and -h among other arguments", () => {

@@ -2,10 +2,13 @@ import { assert, assertEquals } from "@std/assert";
 import { breathe } from "../../base/breathe.ts";
 import { runSnippet, snippetsWork } from "../run_snippet.ts";
 
-const IMPORTS = { "breathe, leaveOnInterrupt, listenForInterrupt": "cli/interrupt.ts" };
+const IMPORTS = {
+  "breathe": "base/breathe.ts",
+  "leaveOnInterrupt, listenForInterrupt": "cli/interrupt.ts",
+};
 const ignore = !snippetsWork;
 
-Deno.test("breathe() lets timers go first, but takes next to no time when called often", async () => {
+Deno.test("breathe() lets timers run, and costs little when called often", async () => {
   let fired = 0;
   const timer = setInterval(() => fired++, 1);
   const start = performance.now();
@@ -17,7 +20,7 @@ Deno.test("breathe() lets timers go first, but takes next to no time when called
 });
 
 Deno.test({
-  name: "breathe() lets a signal be known after one step, however long steps are",
+  name: "breathe() lets a signal arrive after one step, however long steps are",
   ignore,
   fn: async () => {
     const { stdout } = await runSnippet(
@@ -34,13 +37,13 @@ Deno.test({
          }
        }`,
     );
-    // The one in which it came, or, with luck against it, the next.
+    // The step in which the signal came, or at the latest the next one.
     assert(["3\n", "4\n"].includes(stdout), stdout);
   },
 });
 
 Deno.test({
-  name: "listenForInterrupt() notes the signal, once code that computes has taken a breath",
+  name: "listenForInterrupt() reports the signal once the computing code has called breathe()",
   ignore,
   fn: async () => {
     const { code, stdout } = await runSnippet(
@@ -58,7 +61,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "listenForInterrupt() ends the program at once at the second signal",
+  name: "listenForInterrupt() ends the program at once when a second signal comes",
   ignore,
   fn: async () => {
     const { code, signal, stdout } = await runSnippet(
@@ -76,7 +79,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "leaveOnInterrupt() waits for those who listen, and for nobody afterwards",
+  name: "leaveOnInterrupt() waits while something listens, and ends the program at once afterwards",
   ignore,
   fn: async () => {
     const { code, stdout, stderr } = await runSnippet(
@@ -98,7 +101,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "listenForInterrupt() lets go of signals when it is disposed of",
+  name: "listenForInterrupt() stops listening when it is disposed of",
   ignore,
   fn: async () => {
     const { signal, stdout } = await runSnippet(

@@ -4,7 +4,7 @@ import { clearLeftovers, findCheckpoint } from "../../training/checkpoint/folder
 import { lockRun } from "../../cli/run_lock.ts";
 import { permitted } from "../permissions.ts";
 
-/** A program that claims a run's folder and saves checkpoints until it is killed. */
+/** A program that locks a run's folder and saves checkpoints until it is killed. */
 const program = (directory: string) => `
   import { saveCheckpoint } from "${new URL(
   "../../training/checkpoint/folders.ts",
@@ -24,7 +24,8 @@ const program = (directory: string) => `
   }`;
 
 Deno.test({
-  name: "saveCheckpoint() leaves a whole checkpoint, and the lock is free, when the run is killed",
+  name:
+    "saveCheckpoint() leaves a whole checkpoint, and lockRun() an unlocked folder, when the run is killed",
   ignore: Deno.build.os === "windows" ||
     !permitted({ name: "read" }, { name: "write" }, { name: "run" }),
   async fn() {
@@ -45,10 +46,10 @@ Deno.test({
         await child.status;
         await reader.cancel();
 
-        using _lock = await lockRun(directory); // nobody has to clear a stale one away
+        using _lock = await lockRun(directory); // there is no stale lock
         await clearLeftovers(directory);
         const found = await findCheckpoint(directory);
-        if (found === undefined) continue; // killed before the first was whole
+        if (found === undefined) continue; // killed before the first checkpoint was written
         assertEquals(found.damaged, []);
         const { components, state } = await loadCheckpoint(found.directory);
         assertEquals(state?.step, found.step);
@@ -57,7 +58,7 @@ Deno.test({
       }
       const names = (await Array.fromAsync(Deno.readDir(`${directory}/checkpoints`)))
         .map(({ name }) => name);
-      assert(names.length >= 1 && names.length <= 3, names.join()); // the older may not be gone yet
+      assert(names.length >= 1 && names.length <= 3, names.join()); // the older ones may not be removed yet
       assert(names.every((name) => /^step-\d{6}$/.test(name)), names.join());
     } finally {
       await Deno.remove(directory, { recursive: true });

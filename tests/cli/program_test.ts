@@ -6,7 +6,7 @@ const IMPORTS = {
   "UserError, usageError": "base/errors.ts",
 };
 
-/** Runs a program whose main function has a body. */
+/** Runs a program whose main function has this body. */
 const ending = (main: string) =>
   runSnippet(IMPORTS, `await runProgram(async () => { ${main} }); console.log("not reached");`);
 
@@ -37,12 +37,12 @@ const CASES = [
   {
     main: "null.length; return 0;",
     code: 1,
-    stderr: /^error: Cannot read.+ \(this is a mistake in the program: please report it\)\n$/,
+    stderr: /^error: Cannot read.+ \(this is a bug in the program: please report it\)\n$/,
   },
   {
     main: 'throw "text";',
     code: 1,
-    stderr: /^error: text \(this is a mistake in the program: please report it\)\n$/,
+    stderr: /^error: text \(this is a bug in the program: please report it\)\n$/,
   },
   {
     main: 'throw new Deno.errors.NotCapable("Requires net access to \\"a:80\\"");',
@@ -53,7 +53,7 @@ const CASES = [
 
 for (const { main, code, stderr } of CASES) {
   Deno.test({
-    name: `runProgram() leaves with ${code} after: ${main}`,
+    name: `runProgram() exits with ${code} after: ${main}`,
     ignore: !snippetsWork,
     fn: async () => {
       const ended = await ending(main);
@@ -65,7 +65,7 @@ for (const { main, code, stderr } of CASES) {
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
   Deno.test({
-    name: `runProgram() says that it was interrupted, and leaves with 130, at a ${signal}`,
+    name: `runProgram() reports the interruption and exits with 130 at a ${signal}`,
     ignore: !snippetsWork,
     fn: async () => {
       const ended = await ending(

@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { formatDuration, Progress, type ProgressOptions } from "../../cli/progress.ts";
 
-/** A progress whose clock stands still until it is told otherwise, and what it has written. */
+/** A Progress with a clock that `advance` sets, and the text that it has written. */
 function setUp(options: Partial<ProgressOptions> = {}) {
   const written: string[] = [];
   let time = 5000;
@@ -14,7 +14,7 @@ function setUp(options: Partial<ProgressOptions> = {}) {
     now: () => time,
     ...options,
   });
-  /** `seconds` pass, and then a step is done. */
+  /** Lets `seconds` pass and then reports a step. */
   const advance = (seconds: number, step: number, loss?: number) => {
     time += seconds * 1000;
     progress.update(step, loss);
@@ -45,7 +45,7 @@ Deno.test("Progress writes the first step at once, without a speed", async () =>
   await progress.stop();
 });
 
-Deno.test("Progress leaves the first step out of speed and time left", async () => {
+Deno.test("Progress does not count the first step in speed and time left", async () => {
   const { progress, written, advance } = setUp();
   advance(60, 1);
   advance(10, 3);
@@ -68,7 +68,7 @@ Deno.test("Progress writes a plain line every ten seconds or tenth of the run", 
   await progress.stop();
 });
 
-Deno.test("Progress writes no two plain lines within a second, but always the last", async () => {
+Deno.test("Progress writes no two plain lines within a second, except for the last one", async () => {
   const { progress, written, advance } = setUp({ total: 10 });
   for (let step = 1; step <= 10; step++) advance(0.3, step);
   await progress.stop();
@@ -97,7 +97,7 @@ Deno.test("Progress shows a running mean of the loss", async () => {
   await progress.stop();
 });
 
-Deno.test("Progress shows a loss that is not finite, and gets over it", async () => {
+Deno.test("Progress shows a loss that is not finite, and leaves it out of the mean", async () => {
   const { progress, written, advance } = setUp();
   advance(10, 1, NaN);
   advance(10, 2, 3);
@@ -131,7 +131,7 @@ for (const terminal of [false, true]) {
   });
 }
 
-Deno.test("Progress writes the last step when it stops, and nothing when none was done", async () => {
+Deno.test("Progress writes the last step when it stops, and nothing if there was none", async () => {
   const { progress, written, advance } = setUp();
   advance(1, 1);
   advance(0.1, 2);
@@ -168,7 +168,7 @@ Deno.test("Progress keeps to one line when the terminal is narrow", async () => 
   }
 });
 
-Deno.test("Progress notes a line above the bar", async () => {
+Deno.test("note() writes a line above the bar", async () => {
   const { progress, written } = setUp({ terminal: true });
   await new Promise((resolve) => setTimeout(resolve, 1));
   progress.note("saved runs/a");
@@ -180,7 +180,7 @@ Deno.test("Progress notes a line above the bar", async () => {
   await plain.progress.stop();
 });
 
-Deno.test("Progress does not end a run when its terminal has gone away", async () => {
+Deno.test("Progress does not end a run when writing to the terminal fails", async () => {
   for (const terminal of [false, true]) {
     let attempts = 0;
     const { progress, advance } = setUp({

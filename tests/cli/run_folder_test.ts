@@ -8,13 +8,15 @@ import { permitted } from "../permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
 
-/** Options of a run whose parts a test changes. */
+const config = { steps: 100, batchSize: 32, optimizer: { learningRate: 1e-3 } };
+
+/** Options of a run, with changes. */
 function options(directory: string, changes: Partial<RunFolderOptions> = {}): RunFolderOptions {
   return {
     directory,
     program: "image",
     seed: 0,
-    config: { steps: 100, batchSize: 32, optimizer: { learningRate: 1e-3 } },
+    config,
     data: [{ name: "clothes, train", origin: "the bundled sample", sha256: { images: "aa" } }],
     session: {
       started: "2026-01-01T00:00:00.000Z",
@@ -37,17 +39,13 @@ async function inFolder(test: (runs: string) => Promise<void>): Promise<void> {
   }
 }
 
-/** Opens a folder, lets go of it, and tells which one it was and whether a run was there. */
+/** Opens and closes a folder. @returns Its name, and whether there was a run. */
 async function open(given: RunFolderOptions): Promise<[string, boolean]> {
   using folder = await openRunFolder(given);
   return [folder.directory, folder.continued];
 }
 
-const other: RunFolderOptions["config"] = {
-  steps: 100,
-  batchSize: 64,
-  optimizer: { learningRate: 2e-3 },
-};
+const other = { steps: 100, batchSize: 64, optimizer: { learningRate: 2e-3 } };
 
 Deno.test({
   name: "openRunFolder() creates the folder and its parents, and records the run",
@@ -59,45 +57,26 @@ Deno.test({
       assertEquals([folder.continued, folder.notes], [false, []]);
       const record = JSON.parse(await Deno.readTextFile(`${runs}/a/b/config.json`));
       assertEquals(record.format, "nanodiffusion-run");
-      assertEquals(record.config, given.config);
+      assertEquals(record.config, config);
       assertEquals(record.data, given.data);
       assertEquals(record.sessions, [given.session]);
-      assertEquals(record.configHash, await configHash(given.config));
+      assertEquals(record.configHash, await configHash(config));
       assertEquals(await readRecord(`${runs}/a/b/config.json`), folder.record);
     }),
 });
 
 Deno.test({
-  name: "openRunFolder() goes on with a run of a time before a setting, at the value it had then",
-  ignore,
-  fn: () =>
-    inFolder(async (runs) => {
-      const given = options(`${runs}/r`);
-      await open(given);
-      const absent = { steps: 7, loss: "mse", unused: 1 }; // what is recorded goes before
-      const later = (loss: string) => ({ ...given, absent, config: { ...given.config, loss } });
-      assertEquals(await open(later("mse")), [`${runs}/r`, true]);
-      await assertRejects(
-        () => open(later("huber")),
-        UserError,
-        'holds another run: loss is "mse" there and "huber" here',
-      );
-    }),
-});
-
-Deno.test({
-  name: "openRunFolder() goes on when the same command is given again",
+  name: "openRunFolder() continues the run when the same command is given again",
   ignore,
   fn: () =>
     inFolder(async (runs) => {
       const directory = `${runs}/r`;
       assertEquals(await open(options(directory)), [directory, false]);
       await Deno.writeTextFile(`${directory}/metrics.csv`, "step\n1\n");
-      // The keys of a configuration have no order.
-      const { config } = options(directory);
-      const turned = { optimizer: config.optimizer!, batchSize: 32, steps: 100 };
+      // The order of settings does not matter, nor do settings that are undefined.
+      const same = { optimizer: config.optimizer, batchSize: 32, loss: undefined, steps: 100 };
       for (const automatic of [false, true]) {
-        assertEquals(await open(options(directory, { automatic, config: turned })), [
+        assertEquals(await open(options(directory, { automatic, config: same })), [
           directory,
           true,
         ]);
@@ -123,9 +102,9 @@ Deno.test({
         `${directory} holds another run: batchSize is 32 there and 64 here (and 1 more)`,
       );
       await refused({ config: {} }, "steps is 100 there and not set here");
-      await refused({ program: "text" }, 'it is of the program "image", not "text"');
+      await refused({ program: "text" }, 'it is a run of "image", not of "text"');
       const changed = [{ name: "clothes, train", origin: "x", sha256: { images: "bb" } }];
-      await refused({ data: changed }, 'the data "clothes, train" is another there, in "images"');
+      await refused({ data: changed }, 'the data "clothes, train" differs, in the file "images"');
       await refused(
         { data: [{ name: "\u001b[31m", origin: "", sha256: {} }] },
         'it was not trained on "\\u001b[31m"',
@@ -143,20 +122,20 @@ Deno.test({
       const third = { steps: 1 };
       assertEquals(await open(options(directory, { automatic: true })), [directory, false]);
       for (
-        const [config, name, continued] of [
+        const [wanted, name, continued] of [
           [other, `${directory}-2`, false],
           [third, `${directory}-3`, false],
           [other, `${directory}-2`, true],
-          [options("").config, directory, true],
+          [config, directory, true],
           [third, `${directory}-3`, true],
         ] as const
       ) {
-        assertEquals(await open(options(directory, { automatic: true, config })), [
+        assertEquals(await open(options(directory, { automatic: true, config: wanted })), [
           name,
           continued,
         ]);
       }
-      // To resume is to choose among the runs that are there.
+      // With resume, only existing runs are candidates.
       const resume = { automatic: true, resume: true };
       assertEquals(await open(options(directory, { ...resume, config: third })), [
         `${directory}-3`,
@@ -182,15 +161,15 @@ Deno.test({
         `there is no run to resume in ${directory}`,
       );
       await open(options(directory));
-      const longer = { ...options("").config, steps: 200 };
+      const longer = { ...config, steps: 200 };
       const resume = { resume: true, extendable: ["steps"] };
       await assertRejects(() => openRunFolder(options(directory, { config: longer })), UserError);
       assertEquals(await open(options(directory, { ...resume, config: longer })), [
         directory,
         true,
       ]);
-      const { config, configHash: hash } = (await readRecord(`${directory}/config.json`))!;
-      assertEquals([config, hash], [longer, await configHash(longer)]);
+      const record = (await readRecord(`${directory}/config.json`))!;
+      assertEquals([record.config, record.configHash], [longer, await configHash(longer)]);
       await assertRejects(
         () => openRunFolder(options(directory, { ...resume, config: { ...other, steps: 300 } })),
         UserError,
@@ -207,10 +186,10 @@ Deno.test({
       const directory = `${runs}/r`;
       await open(options(directory));
       await Deno.mkdir(`${directory}/checkpoints/step-000001`, { recursive: true });
-      for (const name of ["metrics.csv", "notes.txt", "checkpoints/step-000001/x"]) {
+      for (const name of ["metrics.csv", "report.html", "notes.txt", "checkpoints/step-000001/x"]) {
         await Deno.writeTextFile(`${directory}/${name}`, "x");
       }
-      const overwrite = { overwrite: true, config: other };
+      const overwrite = { overwrite: true, config: other, results: ["report.html", "samples"] };
       assertEquals(await open(options(directory, overwrite)), [directory, false]);
       const names = (await Array.fromAsync(Deno.readDir(directory))).map(({ name }) => name).sort();
       assertEquals(names, ["config.json", "notes.txt", "run.lock"]);
@@ -220,13 +199,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openRunFolder() refuses a folder of other things and leaves it as it is",
+  name: "openRunFolder() refuses a folder of something else and leaves it unchanged",
   ignore,
   fn: () =>
     inFolder(async (runs) => {
       await Deno.writeTextFile(`${runs}/thesis.tex`, "x");
       await assertRejects(() => openRunFolder(options(runs)), UserError, '(it has "thesis.tex")');
-      // A model's folder has a config.json, too.
+      // A model's folder also has a config.json.
       await Deno.mkdir(`${runs}/unet`);
       await Deno.writeTextFile(`${runs}/unet/config.json`, '{"sample_size":28}');
       const message = "is not the config.json of a run";
@@ -248,7 +227,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openRunFolder() starts in a folder that a run was killed in before it began",
+  name: "openRunFolder() starts in a folder where a run was killed before it began",
   ignore,
   fn: () =>
     inFolder(async (runs) => {
@@ -280,7 +259,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openRunFolder() tells when the device or a version is another than before",
+  name: "openRunFolder() warns when the device or a version differs from the last start",
   ignore,
   fn: () =>
     inFolder(async (runs) => {
@@ -296,7 +275,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "readRecord() refuses a config.json that was edited, cut or is of another version",
+  name: "readRecord() refuses a config.json that was edited, truncated or has another version",
   ignore,
   fn: () =>
     inFolder(async (runs) => {
@@ -322,7 +301,7 @@ Deno.test({
     }),
 });
 
-/** A text in which some characters are others, or missing. */
+/** A text with some characters replaced or removed. */
 function changed(text: string): fc.Arbitrary<string> {
   const change = fc.tuple(
     fc.nat(text.length - 1),
@@ -333,14 +312,14 @@ function changed(text: string): fc.Arbitrary<string> {
   );
 }
 
-Deno.test("parseRecord() fails in words or not at all when a record's text is changed", async () => {
-  const { program, seed, config, data, session } = options("x");
+Deno.test("parseRecord() returns the record or throws a UserError when its text is changed", async () => {
+  const { program, seed, data, session } = options("x");
   const record = { program, seed, config, data, configHash: await configHash(config) };
   const text = formatRecord({ ...record, sessions: [session] });
   await fc.assert(
     fc.asyncProperty(changed(text), async (other) => {
       try {
-        // Where it is read, the configuration is what it was: its hash says so.
+        // If it can be read, the hash ensures that the configuration is the same.
         assertEquals((await parseRecord(other, "x")).config, config);
       } catch (error) {
         assert(error instanceof UserError && error.message.startsWith("x "), String(error));
@@ -350,7 +329,7 @@ Deno.test("parseRecord() fails in words or not at all when a record's text is ch
   );
 });
 
-Deno.test("parseManifest() fails in words or not at all when a manifest's text is changed", () => {
+Deno.test("parseManifest() returns paths or throws a UserError when its text is changed", () => {
   const entry = { bytes: 12, sha256: "0123456789abcdef".repeat(4) };
   const text = formatManifest(new Map([["unet/config.json", entry], ["model_index.json", entry]]));
   fc.assert(

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { trainingSummary } from "../../cli/training_summary.ts";
 
-Deno.test("trainingSummary() says how long, how fast and with what", () => {
+Deno.test("trainingSummary() contains duration, speed, device and memory", () => {
   const done = {
     config: { batchSize: 16 },
     unit: "images",

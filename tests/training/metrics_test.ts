@@ -101,22 +101,6 @@ withLog("MetricsLog.open() rejects when the log to resume has other columns", as
   assertEquals(await Deno.readTextFile(path), text);
 });
 
-withLog(
-  "MetricsLog.open() goes on with a log from before there were skipped steps",
-  async (path) => {
-    await Deno.writeTextFile(path, "step,loss,learningRate\n1,2,3\n5,6,7\n");
-    const columns = ["loss", "skippedSteps", "learningRate"] as const;
-    {
-      using log = await MetricsLog.open(path, columns, { resumeStep: 1 });
-      await log.append({ step: 2, loss: 1, skippedSteps: 4, learningRate: 3 });
-    }
-    assertEquals(
-      await Deno.readTextFile(path),
-      "step,loss,skippedSteps,learningRate\n1,2,,3\n2,1,4,3\n",
-    );
-  },
-);
-
 withLog("readMetrics() names the line when it is no row of numbers", async (path) => {
   for (
     const [text, message] of [

@@ -108,7 +108,7 @@ export async function evaluateTextsOnce(task: TextEvaluationTask): Promise<TextE
   };
   return await cachedResult(
     folder,
-    from as unknown as JsonObject,
+    from,
     "evaluate: the table of the same samples is",
     { make: () => evaluateTexts(task, baselines) },
   );

@@ -5,7 +5,6 @@
 import { conditionEncoderSpecs, latentDenoiserSpecs } from "../denoiser/network.ts";
 import type { Device } from "../../engine/device.ts";
 import { usageError } from "../../base/errors.ts";
-import type { JsonObject } from "../../base/json.ts";
 import { ANSWER_MARK } from "../../datasets/thoughts.ts";
 import { countParameters } from "../../nn/parameters.ts";
 import { type Gpt2Config, gpt2Specs } from "../../vae/gpt2.ts";
@@ -173,7 +172,8 @@ export async function trainBaseline(
     ...shared,
     directory: folder,
     program: "text-baseline",
-    config: { kind, model, ...training } as unknown as JsonObject,
+    config: { kind, model, ...training },
+    results: ["samples"],
     steps: training.steps,
   });
   const trained = await trainLanguageModel({

@@ -1,6 +1,5 @@
 /** What a baseline of text.ts answers, and how often it is right: in the same words as the denoiser. */
 import { writeFileAtomic } from "../../base/files.ts";
-import type { JsonObject } from "../../base/json.ts";
 import { countParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import type { LanguageModel } from "./checkpoint.ts";
@@ -73,7 +72,7 @@ async function answerBaselineOnce(
   };
   return await cachedResult(
     `${task.folder}/samples`,
-    from as unknown as JsonObject,
+    from,
     `baseline ${task.kind}: the same answers are`,
     { make: () => answerBaseline(task, model, sequences) },
   );

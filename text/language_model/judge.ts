@@ -1,6 +1,5 @@
 /** The GPT-2 that judges texts: one that is given, or one that is trained here on the same texts. */
 import type { Device } from "../../engine/device.ts";
-import type { JsonObject } from "../../base/json.ts";
 import { type LanguageExample, textSequence } from "../../vae/language_batches.ts";
 import { openModelFiles } from "../../datasets/download/hub.ts";
 import { type LanguageModel, loadLanguageModel } from "./checkpoint.ts";
@@ -75,7 +74,7 @@ export async function openJudge(
     directory: folder,
     program: "text-judge",
     // Of the same reviews, other pieces may be made.
-    config: { model, ...config, trainingTexts: train.length } as unknown as JsonObject,
+    config: { model, ...config, trainingTexts: train.length },
     steps: judgeSteps,
   });
   const sequencesOf = (texts: readonly string[]) =>

@@ -2,7 +2,6 @@
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
 import { usageError } from "../../base/errors.ts";
 import { writeFileAtomic } from "../../base/files.ts";
-import type { JsonObject } from "../../base/json.ts";
 import type { LatentExample } from "../data.ts";
 import { denoiserOf } from "../denoiser/train.ts";
 import { LatentBatches } from "../denoiser/batches.ts";
@@ -66,7 +65,7 @@ export async function sampleOnce(task: TextSampleTask): Promise<TextSamples> {
     ...{ sampling: heardSampling(task), config, vae: model.vae, data: data.sha256 },
     weights: await weightsHash(model.parameters),
   };
-  return await cachedResult(folder, made as unknown as JsonObject, "sample: the same samples are", {
+  return await cachedResult(folder, made, "sample: the same samples are", {
     make: () => sampleTexts(task),
   });
 }

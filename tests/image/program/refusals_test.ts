@@ -97,7 +97,7 @@ Deno.test({
     await refuse(again("--seed=3"), { code: 1, message: /seed is 0 there and 3 here/ });
     await refuse(
       again("--resume").map((arg) => arg === "--steps=8" ? "--steps=4" : arg),
-      { code: 2, message: /--steps 4: the run in .+ has done 8 already/ },
+      { code: 2, message: /--steps 4: the run in .+ has already done 8 steps/ },
     );
     assertEquals(await resultHashes(out), before);
 
@@ -123,7 +123,7 @@ Deno.test({
     await Deno.rename(`${out}/checkpoints/step-000008`, `${out}/checkpoints/step-000001`);
     await refuse(args, {
       code: 1,
-      message: /step-000001 is of another run: channels is \[8,8\] there and \[8,16\] here\./,
+      message: /step-000001 belongs to another run: channels is \[8,8\] there and \[8,16\] here\./,
     });
   },
 });

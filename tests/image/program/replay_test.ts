@@ -54,7 +54,7 @@ Deno.test({
     await Deno.writeTextFile(edited, text);
     await refuse([`--config=${edited}`], 1, /config\.json was edited/);
     await Deno.writeTextFile(edited, JSON.stringify({ ...record, program: "text" }));
-    await refuse([`--config=${edited}`], 1, /is of the program "text"/);
+    await refuse([`--config=${edited}`], 1, /is a run of "text"/);
   },
 });
 
@@ -71,7 +71,7 @@ Deno.test({
     assertEquals(ended.code, 1);
     assertMatch(
       ended.stderr,
-      /error: this is no repetition of .+ "fashion-mnist, train" is another there, in "train-labels/,
+      /error: .+ cannot be repeated: .+ "fashion-mnist, train" differs, in the file "train-labels/,
     );
     assertEquals(await Deno.stat(`${place}/out`).then(() => true, () => false), false);
   },
@@ -93,7 +93,7 @@ Deno.test({
     assertEquals(ended.code, 1);
     assertMatch(
       ended.stderr,
-      /error: .+step-000008 is of another run: seed is 0 there and 7 here\. .+--overwrite\n$/,
+      /error: .+step-000008 belongs to another run: seed is 0 there and 7 here\. .+--overwrite\n$/,
     );
     await Deno.remove(own, { recursive: true });
     await Deno.rename(`${place}/own`, own);

@@ -43,7 +43,7 @@ for (const [what, files] of LAYOUTS) {
 }
 
 Deno.test({
-  name: "gitCommit() gives undefined when there is no repository, no commit or no sense in it",
+  name: "gitCommit() returns undefined when there is no repository, or HEAD names no commit",
   ignore,
   async fn() {
     for (
@@ -59,12 +59,12 @@ Deno.test({
   },
 });
 
-Deno.test("gitCommit() gives undefined without asking when reading is not allowed", async () => {
+Deno.test("gitCommit() returns undefined without a prompt when reading is not allowed", async () => {
   if (permitted({ name: "read" })) return assertEquals(await gitCommit("/nowhere"), undefined);
   assertEquals(await gitCommit("."), undefined);
 });
 
-Deno.test("versions() names this package, Deno and the pinned packages", () => {
+Deno.test("versions() contains this package, Deno and the pinned packages", () => {
   const found = versions();
   assertEquals(found.deno, Deno.version.deno);
   for (const name of ["nanodiffusion", "@tensorflow/tfjs", "onnxruntime-node"]) {
