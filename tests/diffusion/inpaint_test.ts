@@ -4,7 +4,7 @@ import { type ImageTask, imageToImage, inpaint } from "../../diffusion/inpaint.t
 import { ddim } from "../../diffusion/samplers/ddim.ts";
 import { ddpm } from "../../diffusion/samplers/ddpm.ts";
 import { type Denoiser, lastSample } from "../../diffusion/samplers/types.ts";
-import { samplerNames, samplers } from "../../diffusion/samplers/registry.ts";
+import { samplerNames, samplerOf } from "../../diffusion/samplers/registry.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
@@ -24,7 +24,7 @@ const task = { denoise: standIn, noise, schedule, image, options };
 for (const name of samplerNames) {
   Deno.test(`inpaint() keeps the known numbers and no others when sampling by ${name}`, async () => {
     for (const strength of [1, .5]) {
-      const last = await lastSample(inpaint({ ...task, sampler: samplers[name], mask, strength }));
+      const last = await lastSample(inpaint({ ...task, sampler: samplerOf(name), mask, strength }));
       assertAllClose(last.subarray(0, 8), image.subarray(0, 8), { atol: 1e-6, rtol: 0 });
       assert(last.subarray(8).every((value, i) => value !== image[i + 8]), name);
     }

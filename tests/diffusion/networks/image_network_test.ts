@@ -7,7 +7,7 @@ import {
   type ImageNetworkConfig,
   networkSpecs,
 } from "../../../diffusion/networks/image_network.ts";
-import { predictX0 } from "../../../diffusion/parameterisation.ts";
+import { x0Coefficients } from "../../../diffusion/parameterisation.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { unet } from "../../../diffusion/networks/unet.ts";
 import { openDevice } from "../../../engine/device.ts";
@@ -93,8 +93,9 @@ Deno.test("compileImageDenoiser() shows both halves of guidance the guided estim
   };
   const first = guided(new Float32Array(32), 15);
   const predictionOf = (output: Float32Array) => output.filter((_, i) => i % 2 === 0);
-  const estimate = predictX0(schedule, predictionOf(first), x, 15)
-    .map((value) => Math.max(-1, Math.min(1, value)));
+  const [p, q] = x0Coefficients("v_prediction", schedule.alphasCumprod[15]!);
+  const estimate = predictionOf(first)
+    .map((value, i) => Math.max(-1, Math.min(1, p * value + q * x[i]!)));
   const second = guided(estimate, 5);
   const close = { atol: 2e-5 };
   assertAllClose(await denoise(x, 15), first, close);

@@ -8,7 +8,7 @@ import {
   type SamplerOptions,
   type SamplerStep,
 } from "../../../diffusion/samplers/types.ts";
-import { samplerNames, samplers } from "../../../diffusion/samplers/registry.ts";
+import { samplerNames, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import { noiseSchedule, predictionTypes } from "../../../diffusion/schedules.ts";
 import { timestepSpacings } from "../../../diffusion/timesteps.ts";
 import { UserError } from "../../../base/errors.ts";
@@ -23,7 +23,7 @@ const timesteps = [32, 24, 16, 8, 0];
 const options = { timesteps, noise };
 
 for (const name of samplerNames) {
-  const sample = (denoise: Denoiser, x = xT) => samplers[name](denoise, x, schedule, options);
+  const sample = (denoise: Denoiser, x = xT) => samplerOf(name)(denoise, x, schedule, options);
   // heun asks twice about all timesteps but the first.
   const asked = timesteps.flatMap((t, i) => name === "heun" && i > 0 ? [t, t] : [t]);
 
@@ -50,7 +50,7 @@ for (const name of samplerNames) {
   Deno.test(`${name}() clips x0 to the range that was set`, async () => {
     const far: Denoiser = (x) => Promise.resolve(x.map((value) => -9 * value));
     const largest = async (extra: { clipSample?: boolean; clipSampleRange?: number }) => {
-      const steps = samplers[name](far, xT, schedule, { ...options, ...extra });
+      const steps = samplerOf(name)(far, xT, schedule, { ...options, ...extra });
       const { predictedX0 } = (await steps.next()).value!;
       return predictedX0.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
     };
@@ -87,7 +87,7 @@ for (const name of samplerNames) {
   Deno.test(`${name}() ends in x0 when a constraint says what x0 is`, async () => {
     const image = randomStream(3).normal(12);
     const constrainX0 = () => image.slice();
-    const steps = samplers[name](standIn, xT, schedule, { ...options, constrainX0 });
+    const steps = samplerOf(name)(standIn, xT, schedule, { ...options, constrainX0 });
     assertAllClose(await lastSample(steps), image, { atol: 1e-6, rtol: 0 });
   });
 
@@ -97,7 +97,7 @@ for (const name of samplerNames) {
     const seen: [Float32Array, number][] = [];
     const watch: Denoiser = (x, t) => (seen.push([x.slice(), t]), standIn(x, t));
     const steps: SamplerStep[] = [];
-    for await (const step of samplers[name](watch, xT, schedule, start)) steps.push(step);
+    for await (const step of samplerOf(name)(watch, xT, schedule, start)) steps.push(step);
     assertEquals(
       seen.map(([, t]) => t),
       asked.slice(asked.indexOf(16)).slice(name === "heun" ? 1 : 0),
@@ -105,14 +105,14 @@ for (const name of samplerNames) {
     assertEquals(steps.map(({ step }) => step), steps.map((_, i) => i));
     assertAllClose(seen[0]![0], qSample(schedule, image, xT, 16), { atol: 1e-6, rtol: 0 });
     const xs = qSample(schedule, image, xT, 16);
-    const same = samplers[name](standIn, xs, schedule, { ...options, startStep: 2 });
+    const same = samplerOf(name)(standIn, xs, schedule, { ...options, startStep: 2 });
     assertAllClose(await lastSample(same), steps.at(-1)!.sample, { atol: 1e-5, rtol: 0 });
   });
 
   Deno.test(`${name}() refuses settings that no plan can follow`, async () => {
     const refuses = (extra: SamplerOptions, message: string) =>
       assertRejects(
-        () => lastSample(samplers[name](standIn, xT, schedule, { noise, ...extra })),
+        () => lastSample(samplerOf(name)(standIn, xT, schedule, { noise, ...extra })),
         UserError,
         message,
       );
@@ -141,7 +141,7 @@ for (const name of samplerNames) {
         for (const timestepSpacing of timestepSpacings) {
           for (const numInferenceSteps of [1, 2, 7, 39, 40]) {
             const way = { numInferenceSteps, timestepSpacing, noise };
-            const last = await lastSample(samplers[name](standIn, xT, own, way));
+            const last = await lastSample(samplerOf(name)(standIn, xT, own, way));
             const message =
               `${betaSchedule} ${predictionType} ${timestepSpacing} ${numInferenceSteps}`;
             assertEquals(last.findIndex((value) => !Number.isFinite(value)), -1, message);
@@ -159,7 +159,7 @@ for (const name of samplerNames) {
         predictionType,
       });
       const way = { numInferenceSteps: 4, timestepSpacing: "trailing", noise } as const;
-      return lastSample(samplers[name](standIn, xT, own, way));
+      return lastSample(samplerOf(name)(standIn, xT, own, way));
     };
     await assertRejects(
       () => run("epsilon"),

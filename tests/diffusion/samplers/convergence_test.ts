@@ -2,7 +2,7 @@
 
 import { assert, assertAlmostEquals } from "@std/assert";
 import { lastSample, type SamplerOptions } from "../../../diffusion/samplers/types.ts";
-import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { evenTimesteps, exactX0, flow, geometricSchedule, m, moments, STEPS } from "./gaussian.ts";
 
@@ -22,7 +22,7 @@ function timestepsFor(sampler: SamplerName, S: number): number[] {
 async function error(sampler: SamplerName, S: number, options: SamplerOptions) {
   const timesteps = timestepsFor(sampler, S);
   const start = Float32Array.of(1.5);
-  const steps = samplers[sampler](denoise, start, schedule, { ...whole, ...options, timesteps });
+  const steps = samplerOf(sampler)(denoise, start, schedule, { ...whole, ...options, timesteps });
   return Math.abs(
     (await lastSample(steps))[0]! - flow(1.5, alphasCumprod[STEPS]!, alphasCumprod[0]!),
   );
@@ -87,7 +87,7 @@ async function momentsOf(sampler: SamplerName, options: SamplerOptions, own = sc
   };
   const noise = (_: number, step: number) => impulse(step + 2);
   const way = { clipSample: false, ...options, noise };
-  const responses = await lastSample(samplers[sampler](denoiser, impulse(1), own, way));
+  const responses = await lastSample(samplerOf(sampler)(denoiser, impulse(1), own, way));
   const mean = responses[0]!;
   return [mean, Math.sqrt(responses.reduce((sum, value) => sum + (value - mean) ** 2, 0))] as const;
 }
@@ -145,7 +145,7 @@ Deno.test("every sampler without noise ends near the data when it ends in a clea
   ) {
     const options = { clipSample: false, timesteps: evenTimesteps(160) };
     const sample = await lastSample(
-      samplers[sampler](denoise, Float32Array.of(1.5), schedule, options),
+      samplerOf(sampler)(denoise, Float32Array.of(1.5), schedule, options),
     );
     assertAlmostEquals(sample[0]!, exact, .02, sampler);
   }

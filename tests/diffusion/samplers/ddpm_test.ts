@@ -54,6 +54,9 @@ Deno.test("ddpm() refuses to go on without noise, with too little, or with an un
   const refuses = (options: SamplerOptions, message: string) =>
     assertRejects(() => lastSample(ddpm(standIn, ramp, schedule, options)), UserError, message);
   await refuses({ numInferenceSteps: 4 }, "needs noise at step 1 of 4 (timestep 750)");
-  await refuses({ noise: () => new Float32Array(3) }, "gave 3 numbers for 768 at step 1 of 1000");
+  await refuses(
+    { noise: () => new Float32Array(3) },
+    "noise returned 3 numbers for 768 at step 1 of 1000",
+  );
   await refuses({ varianceType: "learned" as "fixed_small" }, 'varianceType is "learned"');
 });

@@ -1,7 +1,7 @@
 /** Whole loops against the reference values. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import { planSigmas } from "../../../diffusion/samplers/sigmas.ts";
 import type { SamplerOptions, SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { fromSchedulerConfig } from "../../../diffusion/scheduler_config.ts";
@@ -86,7 +86,7 @@ async function assertCase(sampler: SamplerName, one: Case): Promise<void> {
   const [before, first, last] = scales(sampler, schedule, options);
   const steps: SamplerStep[] = [];
   const start = Float32Array.from(one.x_T, (value) => value / before);
-  for await (const step of samplers[sampler](standIn, start, schedule, options)) steps.push(step);
+  for await (const step of samplerOf(sampler)(standIn, start, schedule, options)) steps.push(step);
   assertEquals(steps.map((step) => step.step), one.timesteps.map((_, i) => i), name);
   // Timesteps between integers come from logarithms of float32 there.
   const whole = one.timesteps.every(Number.isInteger);

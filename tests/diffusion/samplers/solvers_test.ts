@@ -4,7 +4,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { ancestralStep, eulerAncestral } from "../../../diffusion/samplers/euler_ancestral.ts";
 import { combine } from "../../../diffusion/samplers/terms.ts";
 import { lastSample, type SamplerOptions } from "../../../diffusion/samplers/types.ts";
-import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import { solveLinear } from "../../../diffusion/samplers/unipc.ts";
 import { solverWeights } from "../../../diffusion/samplers/solver_weights.ts";
 import { noiseSchedule, type ScheduleConfig } from "../../../diffusion/schedules.ts";
@@ -17,7 +17,9 @@ const noise = (length: number, step: number) => randomStream(5).at(step).normal(
 
 async function mean(sampler: SamplerName, options: SamplerOptions, config: ScheduleConfig = {}) {
   const way = { numInferenceSteps: 10, clipSample: false, ...options };
-  return magnitude(await lastSample(samplers[sampler](standIn, ramp, noiseSchedule(config), way))) /
+  return magnitude(
+    await lastSample(samplerOf(sampler)(standIn, ramp, noiseSchedule(config), way)),
+  ) /
     768;
 }
 
@@ -45,7 +47,7 @@ Deno.test("euler() and heun() have the published means of 1100 timesteps", async
   const start = ramp.map((value) => value * Math.sqrt(1 - a));
   const options = { numInferenceSteps: 10, clipSample: false };
   const of = async (name: "euler" | "heun") =>
-    magnitude(await lastSample(samplers[name](standIn, start, schedule, options)));
+    magnitude(await lastSample(samplerOf(name)(standIn, start, schedule, options)));
   assertAlmostEquals(await of("euler"), 168.0514, 2e-2);
   assertAlmostEquals(await of("heun"), 244.6024, 2e-2);
 });
@@ -64,7 +66,7 @@ Deno.test("first-order solvers are ddim() on the same timesteps", async () => {
   const timesteps = [990, 700, 400, 150, 20];
   const sample = (name: SamplerName, options: SamplerOptions = {}) =>
     lastSample(
-      samplers[name](standIn, xT, schedule, { timesteps, clipSample: false, noise, ...options }),
+      samplerOf(name)(standIn, xT, schedule, { timesteps, clipSample: false, noise, ...options }),
     );
   const flow = await sample("ddim");
   const close = { atol: 2e-5, rtol: 2e-5 };
@@ -123,7 +125,7 @@ Deno.test("samplers with noise ask for that of every step but the last", async (
     const asked: number[] = [];
     const watch = (length: number, step: number) => (asked.push(step), noise(length, step));
     const options = { timesteps: [900, 500, 100], noise: watch };
-    await lastSample(samplers[name](standIn, ramp, noiseSchedule(), options));
+    await lastSample(samplerOf(name)(standIn, ramp, noiseSchedule(), options));
     assertEquals(asked, [0, 1], name);
   }
   await assertRejects(
@@ -139,7 +141,7 @@ Deno.test("samplers without noise never ask for any", async () => {
   };
   for (const name of ["dpmpp_multistep", "dpmpp_singlestep", "unipc", "heun", "euler"] as const) {
     const options = { numInferenceSteps: 4, noise: never };
-    const last = await lastSample(samplers[name](standIn, ramp, noiseSchedule(), options));
+    const last = await lastSample(samplerOf(name)(standIn, ramp, noiseSchedule(), options));
     assertEquals(last.length, 768, name);
   }
 });
@@ -160,7 +162,7 @@ Deno.test("dpmppMultistep() lowers the order at the end as it is told", async ()
 Deno.test("solvers refuse options that are out of range", async () => {
   const refuses = (name: SamplerName, options: SamplerOptions, message: string) =>
     assertRejects(
-      () => lastSample(samplers[name](standIn, ramp, noiseSchedule(), options)),
+      () => lastSample(samplerOf(name)(standIn, ramp, noiseSchedule(), options)),
       UserError,
       message,
     );

@@ -2,7 +2,7 @@ import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/as
 import { ddim } from "../../../diffusion/samplers/ddim.ts";
 import { flowEuler } from "../../../diffusion/samplers/flow_euler.ts";
 import { lastSample, type SamplerStep } from "../../../diffusion/samplers/types.ts";
-import { samplerNames, samplers } from "../../../diffusion/samplers/registry.ts";
+import { samplerNames, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import {
   flowNoiseLeft,
   noiseLeft,
@@ -43,7 +43,7 @@ Deno.test("stopAtSigma() ends every sampler at a visited timestep's noise", asyn
   for (const name of samplerNames) {
     const random = randomStream(0);
     const steps = () =>
-      samplers[name](exactX0OfAny, random.normal(4000), cosine, {
+      samplerOf(name)(exactX0OfAny, random.normal(4000), cosine, {
         ...{ numInferenceSteps: 100, timestepSpacing: "trailing", clipSample: false, eta: 0 },
         noise: (length, step) => random.at(step).normal(length),
       });
@@ -95,6 +95,6 @@ Deno.test("stopAtSigma() refuses a sigma that sampling would begin below", async
   await assertRejects(
     () => collect(stopAtSigma(steps, noiseLeft(schedule), 80.1)),
     UserError,
-    "sampling begins with noise of 80",
+    "sampling starts with noise of 80",
   );
 });
