@@ -100,7 +100,10 @@ export function compileImageDenoiser(
       denoise = classifierFreeGuidance({
         conditional: denoise,
         unconditional: withLabels(new Int32Array(classLabels.length).fill(nullClass)),
-        ...{ guidanceScale, ...guidance, sampleSize, ...variances },
+        guidanceScale,
+        ...guidance,
+        sampleSize,
+        ...variances,
       });
     }
     if (selfConditioning) {

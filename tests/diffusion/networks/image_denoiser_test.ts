@@ -66,7 +66,9 @@ for (const guidanceScale of [0, 1, 3]) {
   Deno.test(`compileImageDenoiser() moves ${guidanceScale} times from no class to the class`, async () => {
     const denoiser = await compiled("cpu");
     const guided = await denoiser.condition({
-      ...{ classLabels, guidanceScale, nullClass: NULL_CLASS },
+      classLabels,
+      guidanceScale,
+      nullClass: NULL_CLASS,
     })(x, 40);
     const withClass = await direct(40, classLabels);
     const without = await direct(40, new Int32Array(2).fill(NULL_CLASS));

@@ -21,8 +21,14 @@ import { randomParameters, TINY_UNET } from "../../tiny_unet.ts";
 
 const TINY_DIT: DitConfig = {
   ...DIT_DEFAULTS,
-  ...{ sampleSize: 4, patchSize: 2, inChannels: 1, outChannels: 1, numLayers: 1 },
-  ...{ numAttentionHeads: 2, attentionHeadDim: 4, numEmbedsAdaNorm: 2 },
+  sampleSize: 4,
+  patchSize: 2,
+  inChannels: 1,
+  outChannels: 1,
+  numLayers: 1,
+  numAttentionHeads: 2,
+  attentionHeadDim: 4,
+  numEmbedsAdaNorm: 2,
 };
 
 /** Parameters none of which is 0. */
