@@ -75,6 +75,7 @@ export * from "./text/denoiser/compiled.ts";
 export * from "./diffusion/networks/dit.ts";
 export * from "./diffusion/networks/dit_config.ts";
 export * from "./diffusion/networks/dit_specs.ts";
+export type { DitInputs } from "./diffusion/networks/dit_inputs.ts";
 export * from "./diffusion/encode.ts";
 export * from "./diffusion/inpaint.ts";
 export * from "./diffusion/interpolate.ts";

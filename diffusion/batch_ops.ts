@@ -1,10 +1,10 @@
-/** Factors and means of the examples of a batch, on the device. */
+/** Operations on the examples of a batch, on the device. */
 import * as tf from "../engine/tf.ts";
 
 /**
- * Takes a table of factors [K, B] apart.
+ * Splits a table of factors [K, B].
  *
- * @returns K tensors [B, 1, ...] of the given rank, which multiply each example of a batch by its own.
+ * @returns K tensors [B, 1, ...] of the given rank: each multiplies every example by its own factor.
  */
 export function perExample(factors: tf.Tensor, rank: number): tf.Tensor[] {
   const ones = Array(rank - 1).fill(1);
@@ -17,14 +17,12 @@ export function meanPerExample(values: tf.Tensor): tf.Tensor {
 }
 
 /**
- * Computes a tensor that counts as a constant where gradients are taken. Nothing within is recorded, so
- * its backward pass is not computed at all, rather than multiplied by 0.
- *
- * @param fn Computes the tensor, from whatever tensors it likes.
+ * Computes a tensor that gradients treat as a constant. Nothing inside `fn` is recorded, so its backward
+ * pass is not computed at all.
  */
 export function withoutGradient<T extends tf.Tensor>(fn: () => T): T {
-  // An operation with a gradient of its own, but without inputs: none of the tensors that fn uses is
-  // seen to take part. The clone is for an fn that hands back a tensor that was there before.
+  // A custom-gradient operation without inputs: autodiff does not see the tensors that fn uses. The clone
+  // is needed where fn returns a tensor that existed before.
   const op = tf.customGrad(() => ({ value: tf.clone(fn()), gradFunc: () => [] }));
   return op() as T;
 }

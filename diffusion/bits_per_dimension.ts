@@ -1,7 +1,6 @@
-/** The variational bound of a denoiser on some samples, timestep by timestep. */
-
-import { usageError, UserError } from "../base/errors.ts";
+/** The variational bound of a denoiser on given samples, summed over timesteps. */
 import { requireInteger, requireOneOf } from "../base/checks.ts";
+import { usageError, UserError } from "../base/errors.ts";
 import { qSample } from "./forward.ts";
 import { splitLearnedVariance } from "./learned_variance.ts";
 import type { Denoiser } from "./samplers/types.ts";
@@ -17,62 +16,43 @@ import {
 export interface BitsPerDimensionOptions extends BoundOptions {
   /** B, the number of samples. */
   batchSize: number;
-  /** Standard normal numbers for a timestep: [length], a pure function of it for figures that repeat. */
+  /** Returns standard normal numbers [length] for a timestep; a pure function makes results repeatable. */
   noise: (length: number, timestep: number) => Float32Array;
   /**
-   * The timesteps to visit, each once; 0 must be among them. The terms of those left out count as the
-   * mean of the terms visited, timestep 0's apart: spread them evenly, or draw them at random.
-   * @default all T
+   * The timesteps to evaluate, each once; 0 must be among them. Each of the others counts for the ones
+   * that are left out, so choose them evenly spaced or at random. @default all T
    */
-  timesteps?: ArrayLike<number>;
-  /** The samples' channels, their last axis; for "learned_range", whose denoiser gives twice as many. */
-  channels?: number;
+  timesteps?: ArrayLike<number> | undefined;
+  /** The samples' channels C, for "learned_range", whose denoiser returns 2 C. */
+  channels?: number | undefined;
 }
 
-/** The bound of some samples. Means over the samples; bits are bits per dimension. */
+/** The bound of samples in bits per dimension. All numbers except `totals` are means over the samples. */
 export interface BitsPerDimension {
-  /** The bound: the terms of all T timesteps and the prior's. */
+  /** The bound: the terms of all T timesteps and the prior term. */
   readonly total: number;
   /** Each sample's bound [B]. */
   readonly totals: Float64Array;
   /** L_T. */
   readonly prior: number;
-  /** The timesteps visited, in the order given [S]. */
+  /** The evaluated timesteps in the given order [S]. */
   readonly timesteps: Int32Array;
-  /** L_t of each timestep visited [S]. */
+  /** L_t of each evaluated timestep [S]. */
   readonly bits: Float64Array;
-  /** The mean squared error of the predicted x0 at each [S]. */
+  /** The mean squared error of the predicted x0 at each evaluated timestep [S]. */
   readonly x0Mse: Float64Array;
 }
 
-function timestepsOf(given: ArrayLike<number> | undefined, T: number): Int32Array {
-  if (given === undefined) return Int32Array.from({ length: T }, (_, i) => T - 1 - i);
-  const timesteps = Array.from(given, (t) => requireInteger("timestep", t, 0, T - 1));
-  const distinct = new Set(timesteps);
-  if (distinct.size !== timesteps.length) {
-    throw usageError("timesteps of the bound repeat themselves; give each one once");
-  }
-  if (!distinct.has(0) || distinct.size < 2) {
-    throw usageError(
-      "timesteps of the bound must hold 0, whose term is unlike the others, and more",
-    );
-  }
-  return Int32Array.from(timesteps);
-}
-
-const mean = (values: Float64Array) =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /**
- * Bits per dimension of samples under a model, an upper bound on what a lossless code by it would need
- * (Ho et al. 2020, section 4.3; the loop of Nichol and Dhariwal 2021). One draw of noise for each
- * timestep: the result is an estimate whose error falls with the number of samples.
+ * Bits per dimension of samples under a model: an upper bound on the length of a lossless code based on
+ * it (Ho et al. 2020, section 4.3; the loop of Nichol and Dhariwal 2021). Each timestep uses one sample
+ * of noise, so the result is an estimate whose error falls with the number of samples.
  *
- * @param denoise The model; asked once for each timestep about all samples.
+ * @param denoise The model; called once per timestep with all samples.
  * @param x0 Pixels in [-1, 1], [B, ...], flat.
  * @param schedule The schedule that the model was trained with.
- * @throws {UserError} If lengths do not fit, an option is out of range, x0 are no pixels, or the model
- * gives the wrong number of numbers or one that is not finite.
+ * @throws {UserError} If lengths do not match, an option is out of range, x0 are no pixels, or the model's
+ * output has the wrong length or is not finite.
  */
 export async function bitsPerDimension(
   denoise: Denoiser,
@@ -84,7 +64,7 @@ export async function bitsPerDimension(
   requireOneOf("varianceType", varianceType, boundVarianceTypes);
   const learned = varianceType === "learned_range";
   if (learned && channels === undefined) {
-    throw usageError("learned variances need `channels`, how many of them the samples have");
+    throw usageError("learned variances need `channels`, the size of the samples' last axis");
   }
   const T = schedule.numTrainTimesteps;
   const timesteps = timestepsOf(options.timesteps, T);
@@ -92,7 +72,7 @@ export async function bitsPerDimension(
   const totals = prior.slice();
   const bits = new Float64Array(timesteps.length);
   const x0Mse = new Float64Array(timesteps.length);
-  // All but timestep 0 stand for those left out too.
+  // Each timestep except 0 also counts for the ones that are left out.
   const share = (T - 1) / (timesteps.length - 1);
   for (const [i, timestep] of timesteps.entries()) {
     const xt = qSample(schedule, x0, noise(x0.length, timestep), timestep);
@@ -102,7 +82,7 @@ export async function bitsPerDimension(
         `the denoiser returned ${output.length} numbers for ${x0.length} at timestep ${timestep}; ` +
           (learned
             ? "with learned variances it must return twice as many"
-            : "it must keep the shape"),
+            : "its output must have the shape of its input"),
       );
     }
     const { prediction, v } = learned
@@ -112,8 +92,8 @@ export async function bitsPerDimension(
     const term = variationalBound(schedule, inputs, options);
     if (term.bits.some((value) => !Number.isFinite(value))) {
       throw new UserError(
-        `the bound at timestep ${timestep} is not finite; the denoiser returned a number that is not, ` +
-          `or variances beyond any measure: try an earlier checkpoint`,
+        `the bound at timestep ${timestep} is not finite, because the denoiser's prediction is not or ` +
+          `its variances are far out of range: try an earlier checkpoint`,
       );
     }
     term.bits.forEach((value, b) => totals[b]! += timestep === 0 ? value : share * value);
@@ -121,4 +101,24 @@ export async function bitsPerDimension(
     x0Mse[i] = mean(term.x0Mse);
   }
   return { total: mean(totals), totals, prior: mean(prior), timesteps, bits, x0Mse };
+}
+
+/** Checks the timesteps to evaluate; all T by default, from noisy to clean. */
+function timestepsOf(given: ArrayLike<number> | undefined, T: number): Int32Array {
+  if (given === undefined) return Int32Array.from({ length: T }, (_, i) => T - 1 - i);
+  const timesteps = Array.from(given, (t) => requireInteger("timestep", t, 0, T - 1));
+  const distinct = new Set(timesteps);
+  if (distinct.size !== timesteps.length) {
+    throw usageError("timesteps of the bound repeat; give each one once");
+  }
+  if (!distinct.has(0) || distinct.size < 2) {
+    throw usageError(
+      "timesteps of the bound must contain 0, whose term differs from the others, and at least one more",
+    );
+  }
+  return Int32Array.from(timesteps);
+}
+
+function mean(values: Float64Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

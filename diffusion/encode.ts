@@ -1,8 +1,7 @@
-/** From samples to the noise that ddim makes them of, and back (Song et al. 2021, section 5.4). */
-
+/** From samples to the noise that ddim turns into them, and back (Song et al. 2021, section 5.4). */
 import { requireInteger } from "../base/checks.ts";
 import { epsilonCoefficients } from "./parameterisation.ts";
-import { checkOutput } from "./samplers/ask.ts";
+import { checkOutput } from "./samplers/predict.ts";
 import { combine } from "./samplers/terms.ts";
 import { ddim } from "./samplers/ddim.ts";
 import { type Denoiser, lastSample, type SamplerStep } from "./samplers/types.ts";
@@ -17,21 +16,21 @@ export interface InversionOptions extends TimestepOptions {
   /** See SamplerOptions. @default {"stride"} */
   previousTimestep?: PreviousTimestepRule;
   /**
-   * encode: how often the denoiser is asked at each step. A step of ddim asks about the noisier sample,
-   * which is what encoding looks for: the first answer is about the cleaner one in its stead, each
-   * further one about the last result, towards the exact inverse. @default {1}
+   * encode: the denoiser's calls per step. The exact inverse of a ddim step needs the prediction at the
+   * noisier sample, which is not known yet. The first call takes the cleaner sample instead, each further
+   * call the result so far, which approaches the exact inverse. @default {1}
    */
   iterations?: number;
 }
 
 /**
- * Walks ddim's steps backwards, eta 0: each leads from a sample's noise level to the next higher one with
- * the noise that the denoiser sees (equation 13, the other way round). Nothing is clipped.
+ * Runs the steps of ddim with eta 0 backwards (equation 13): each leads to the next higher noise level with
+ * the predicted noise. Nothing is clipped.
  *
  * @param denoise The model.
  * @param x0 Clean samples [B, ...], flat; not changed.
  * @param schedule The schedule that the model was trained with.
- * @param options Give {@linkcode decode} the same ones.
+ * @param options Settings; {@linkcode decode} needs the same ones.
  * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
  * is not finite.
  */
@@ -51,19 +50,19 @@ export async function* encodeSteps(
     const [step, { timestep, steps, alphaCumprod: to, alphaCumprodPrev: from }] of plan.entries()
   ) {
     const at = { step, steps, timestep };
-    let seen: Float32Array = x;
+    let input: Float32Array = x;
     let level = from;
     let noisier: Float32Array = x;
     let clean: Float32Array = x;
     for (let i = 0; i < iterations; i++) {
-      const output = checkOutput(await denoise(seen, timestep), x, at);
-      // A clean sample holds no noise to compare a prediction of x0 with.
-      const exact = predictionType === "sample" && level === 1 ? to : level;
-      const [p, q] = epsilonCoefficients(predictionType, exact);
-      const epsilon = combine([p, output], [q, seen]);
+      const output = checkOutput(await denoise(input, timestep), x, at);
+      // At level 1 there is no noise, so an x0 prediction determines none.
+      const defined = predictionType === "sample" && level === 1 ? to : level;
+      const [p, q] = epsilonCoefficients(predictionType, defined);
+      const epsilon = combine([p, output], [q, input]);
       clean = combine([1 / Math.sqrt(from), x], [-Math.sqrt((1 - from) / from), epsilon]);
       noisier = combine([Math.sqrt(to), clean], [Math.sqrt(1 - to), epsilon]);
-      [seen, level] = [noisier, to];
+      [input, level] = [noisier, to];
     }
     x = noisier;
     yield { ...at, sample: x.slice(), predictedX0: clean };
@@ -71,10 +70,10 @@ export async function* encodeSteps(
 }
 
 /**
- * The noise that {@linkcode decode} makes samples of.
+ * The noise from which {@linkcode decode} reproduces the samples.
  *
  * @param x0 Clean samples [B, ...], flat.
- * @returns [B, ...], about standard normal where x0 is what the model was trained on.
+ * @returns [B, ...], about standard normal for samples like the training data.
  * @throws {UserError} As {@linkcode encodeSteps}.
  *
  * @example
@@ -82,7 +81,7 @@ export async function* encodeSteps(
  * import { decode, encode } from "./encode.ts";
  * import { noiseSchedule } from "./schedules.ts";
  *
- * const denoise = (x: Float32Array) => Promise.resolve(x); // a model that sees nothing but noise
+ * const denoise = (x: Float32Array) => Promise.resolve(x); // takes everything for noise
  * const [schedule, options] = [noiseSchedule(), { numInferenceSteps: 50 }];
  * const noise = await encode(denoise, new Float32Array(784), schedule, options);
  * await decode(denoise, noise, schedule, options);
@@ -98,7 +97,7 @@ export function encode(
 }
 
 /**
- * The samples that ddim makes of noise: eta 0, nothing clipped.
+ * The samples that ddim makes of noise, with eta 0 and without clipping.
  *
  * @param xT Noise [B, ...], flat.
  * @returns [B, ...]

@@ -1,16 +1,88 @@
-/** Classifier-free guidance (Ho and Salimans 2022): away from what any class would give. */
-import { usageError, UserError } from "../base/errors.ts";
+/** Classifier-free guidance (Ho and Salimans 2022), with its interval and its rescaling. */
 import { requireInteger, requireNumber } from "../base/checks.ts";
+import { usageError, UserError } from "../base/errors.ts";
 import { joinLearnedVariance, splitLearnedVariance } from "./learned_variance.ts";
 import type { Denoiser } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
+
+/** Settings of {@linkcode classifierFreeGuidance}. */
+export interface GuidanceOptions {
+  /** The denoiser with its condition, such as class labels, filled in. */
+  conditional: Denoiser;
+  /** The same denoiser with the null condition that it was trained with. */
+  unconditional: Denoiser;
+  /** 0 is unconditional, 1 conditional, above 1 guided; any finite number. */
+  guidanceScale: number;
+  /**
+   * The share of the added contrast that is removed, in [0, 1]: see rescaleGuidance. Needs `sampleSize`.
+   * @default {0}
+   */
+  guidanceRescale?: number | undefined;
+  /** The number of elements of a sample, for `guidanceRescale`. */
+  sampleSize?: number | undefined;
+  /**
+   * The lowest and the highest timestep with guidance, both included; at all others the conditional
+   * output is used. Guidance helps in the middle: at high noise levels it makes samples alike, at low
+   * ones it has no effect (Kynkaanniemi et al. 2024, "Applying Guidance in a Limited Interval").
+   * guidanceInterval gives the timesteps of the paper's sigmas. @default all timesteps
+   */
+  interval?: readonly [low: number, high: number] | undefined;
+  /**
+   * C, the samples' channels, for denoisers that return 2 C channels: predictions and variances. Only the
+   * predictions are guided; the variances are those of the conditional denoiser.
+   */
+  learnedVarianceChannels?: number | undefined;
+}
+
+/**
+ * A denoiser with guidance towards a condition, for any sampler. It calls only the denoisers that are
+ * needed: one for scales 0 and 1, the conditional one outside the interval.
+ *
+ * @throws {UserError} If the scale is not a finite number, or another option is out of range.
+ */
+export function classifierFreeGuidance(options: GuidanceOptions): Denoiser {
+  const { conditional, unconditional, guidanceScale, sampleSize } = options;
+  const { guidanceRescale = 0, interval: [low, high] = [-Infinity, Infinity] } = options;
+  const { learnedVarianceChannels: channels } = options;
+  if (!Number.isFinite(guidanceScale)) {
+    throw usageError(`guidanceScale is ${guidanceScale}; it must be a finite number`);
+  }
+  requireNumber("guidanceRescale", guidanceRescale, 0, 1);
+  if (guidanceRescale > 0 && sampleSize === undefined) {
+    throw usageError(
+      `guidanceRescale ${guidanceRescale} needs sampleSize, the number of elements of a sample`,
+    );
+  }
+  if (!(low <= high)) {
+    throw usageError(
+      `the interval of guidance is ${low} to ${high}; give the lower timestep first`,
+    );
+  }
+  const combine = (withCondition: Float32Array, without: Float32Array): Float32Array => {
+    const guided = combineGuidance(withCondition, without, guidanceScale);
+    return guidanceRescale === 0
+      ? guided
+      : rescaleGuidance(guided, withCondition, { guidanceRescale, sampleSize: sampleSize! });
+  };
+  const guide = async (x: Float32Array, timestep: number): Promise<Float32Array> => {
+    // One after the other, since a device runs only one at a time.
+    const withCondition = await conditional(x, timestep);
+    const without = await unconditional(x, timestep);
+    if (channels === undefined) return combine(withCondition, without);
+    const { prediction, v } = splitLearnedVariance(withCondition, channels);
+    const guided = combine(prediction, splitLearnedVariance(without, channels).prediction);
+    return joinLearnedVariance(guided, v, channels);
+  };
+  const inside = guidanceScale === 0 ? unconditional : guidanceScale === 1 ? conditional : guide;
+  return (x, timestep) => (low <= timestep && timestep <= high ? inside : conditional)(x, timestep);
+}
 
 /**
  * `unconditional + guidanceScale (conditional - unconditional)`: 0 is unconditional, 1 is conditional,
  * above 1 is guided. The paper's w is `guidanceScale - 1` (equation 6).
  *
  * @param conditional The denoiser's output with the condition [B, ...], flat.
- * @param unconditional Its output without [B, ...].
+ * @param unconditional Its output without the condition [B, ...].
  * @returns A new array [B, ...].
  * @throws {UserError} If the lengths differ.
  */
@@ -26,80 +98,6 @@ export function combineGuidance(
     );
   }
   return conditional.map((c, i) => unconditional[i]! + guidanceScale * (c - unconditional[i]!));
-}
-
-/** Settings of {@linkcode classifierFreeGuidance}. */
-export interface GuidanceOptions {
-  /** The denoiser with its condition, such as class labels, filled in. */
-  conditional: Denoiser;
-  /** The same denoiser with the null condition that it was trained with. */
-  unconditional: Denoiser;
-  /** 0 is unconditional, 1 conditional, above 1 guided; any finite number. */
-  guidanceScale: number;
-  /**
-   * How much of the contrast that guidance adds is taken back, in [0, 1]: see rescaleGuidance. Needs
-   * `sampleSize`. @default {0}
-   */
-  guidanceRescale?: number;
-  /** How many numbers a sample has, for `guidanceRescale`. */
-  sampleSize?: number;
-  /**
-   * The first and the last timestep, low and high, that are guided, both included; elsewhere the
-   * conditional output is taken as it is. Guidance is of use in the middle: at high noise levels it makes
-   * samples alike, at low ones it does nothing but cost time (Kynkaanniemi et al. 2024, "Applying
-   * Guidance in a Limited Interval"). guidanceInterval gives the timesteps of the paper's sigmas.
-   *
-   * @default all timesteps
-   */
-  interval?: readonly [low: number, high: number];
-  /**
-   * The samples' channels C where the denoisers give 2 C, variances besides their predictions: the
-   * variances are then the conditional denoiser's, since guidance is about predictions alone.
-   */
-  learnedVarianceChannels?: number;
-}
-
-/**
- * A denoiser that is guided towards a condition, for use with any sampler. Only the denoisers that count
- * are asked: one of the two for scales 0 and 1, the conditional one alone outside the interval.
- *
- * @throws {UserError} If the scale is not a finite number, or another option is out of range.
- */
-export function classifierFreeGuidance(options: GuidanceOptions): Denoiser {
-  const { conditional, unconditional, guidanceScale, sampleSize } = options;
-  const { guidanceRescale = 0, interval: [low, high] = [-Infinity, Infinity] } = options;
-  const { learnedVarianceChannels: channels } = options;
-  if (!Number.isFinite(guidanceScale)) {
-    throw usageError(`guidanceScale is ${guidanceScale}; it must be a finite number`);
-  }
-  requireNumber("guidanceRescale", guidanceRescale, 0, 1);
-  if (guidanceRescale > 0 && sampleSize === undefined) {
-    throw usageError(
-      `guidanceRescale ${guidanceRescale} needs sampleSize, the numbers of a sample`,
-    );
-  }
-  if (!(low <= high)) {
-    throw usageError(
-      `the interval of guidance is ${low} to ${high}; give the lower timestep first`,
-    );
-  }
-  const combine = (asked: Float32Array, other: Float32Array): Float32Array => {
-    const guided = combineGuidance(asked, other, guidanceScale);
-    return guidanceRescale === 0
-      ? guided
-      : rescaleGuidance(guided, asked, { guidanceRescale, sampleSize: sampleSize! });
-  };
-  const guide = async (x: Float32Array, timestep: number): Promise<Float32Array> => {
-    // One after the other: a device runs one of them at a time anyway.
-    const asked = await conditional(x, timestep);
-    const other = await unconditional(x, timestep);
-    if (channels === undefined) return combine(asked, other);
-    const { prediction, v } = splitLearnedVariance(asked, channels);
-    const guided = combine(prediction, splitLearnedVariance(other, channels).prediction);
-    return joinLearnedVariance(guided, v, channels);
-  };
-  const inside = guidanceScale === 0 ? unconditional : guidanceScale === 1 ? conditional : guide;
-  return (x, timestep) => (low <= timestep && timestep <= high ? inside : conditional)(x, timestep);
 }
 
 /**
@@ -118,8 +116,8 @@ export function guidanceInterval(
 ): [low: number, high: number] {
   if (!(sigmaLow >= 0 && sigmaLow < sigmaHigh)) {
     throw usageError(
-      `the interval of guidance is ${sigmaLow} to ${sigmaHigh}; give sigmas of at least 0, the lower ` +
-        `one first`,
+      `the interval of guidance is ${sigmaLow} to ${sigmaHigh}; give two sigmas of at least 0, the ` +
+        `lower one first`,
     );
   }
   const sigmas = schedule.alphasCumprod.map((a) => Math.sqrt((1 - a) / a));
@@ -127,8 +125,8 @@ export function guidanceInterval(
   const high = sigmas.findLastIndex((sigma) => sigma <= sigmaHigh);
   if (low < 0 || low > high) {
     throw usageError(
-      `no timestep has a noise level above ${sigmaLow} and up to ${sigmaHigh}; those of this schedule ` +
-        `go from ${sigmas[0]} to ${sigmas.at(-1)}`,
+      `no timestep has a noise level above ${sigmaLow} and up to ${sigmaHigh}; this schedule's levels ` +
+        `are from ${sigmas[0]} to ${sigmas.at(-1)}`,
     );
   }
   return [low, high];
@@ -136,28 +134,21 @@ export function guidanceInterval(
 
 /** Settings of {@linkcode rescaleGuidance}. */
 export interface GuidanceRescaleOptions {
-  /** How many numbers a sample has. */
+  /** The number of elements of a sample. */
   sampleSize: number;
-  /** phi: 0 leaves the output as it is, 1 gives it the conditional one's deviation. @default {0.7} */
-  guidanceRescale?: number;
-}
-
-/** The deviation of a sample's numbers. */
-function deviation(values: Float32Array): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
+  /** The paper's phi: 0 changes nothing, 1 gives the conditional output's deviation. @default {0.7} */
+  guidanceRescale?: number | undefined;
 }
 
 /**
- * Takes back the contrast that guidance adds, which overexposes samples: each sample of the guided output
- * is multiplied so that its deviation becomes the conditional output's, and the result is mixed with
- * what it was (Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed",
- * equations 14 to 16).
+ * Removes the contrast that guidance adds, which overexposes samples. Each guided sample is scaled to the
+ * standard deviation of the conditional output, and the result is interpolated with the guided sample
+ * (Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed", equations 14 to 16).
  *
- * @param guided The output after combineGuidance [B, ...], flat.
+ * @param guided The output of combineGuidance [B, ...], flat.
  * @param conditional The conditional output [B, ...].
- * @returns A new array [B, ...]; a sample without any deviation is left as it is.
- * @throws {UserError} If lengths do not fit or the rescale is outside [0, 1].
+ * @returns A new array [B, ...]; constant samples are unchanged.
+ * @throws {UserError} If lengths do not match or guidanceRescale is outside [0, 1].
  */
 export function rescaleGuidance(
   guided: Float32Array,
@@ -169,7 +160,7 @@ export function rescaleGuidance(
   if (guided.length !== conditional.length || guided.length % sampleSize !== 0) {
     throw new UserError(
       `the guided output has ${guided.length} numbers, the conditional one ${conditional.length}; ` +
-        `both must be samples of ${sampleSize} numbers`,
+        `both must be samples of ${sampleSize} elements`,
     );
   }
   const out = guided.slice();
@@ -182,4 +173,10 @@ export function rescaleGuidance(
     sample.forEach((value, i) => sample[i] = factor * value);
   }
   return out;
+}
+
+/** The standard deviation of a sample's elements. */
+function deviation(values: Float32Array): number {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);
 }

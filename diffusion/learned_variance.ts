@@ -1,16 +1,15 @@
 /**
- * Learned variances (Nichol and Dhariwal 2021, section 3.1): besides its prediction a model gives a
- * number v for every element, in [-1, 1] or nearly so, that says where between the posterior's variance
- * and beta, in logarithms, the variance of the step lies (equation 15). Such a model has twice as many
- * output channels: the prediction first, then v. diffusers calls this "learned_range".
+ * Learned variances (Nichol and Dhariwal 2021, section 3.1). Besides its prediction a model returns a
+ * number v for every element, about in [-1, 1]. The log variance of the step is interpolated by v between
+ * those of the posterior's variance and of beta (equation 15). Such a model has twice as many output
+ * channels: first the prediction, then v. diffusers calls this "learned_range".
  */
-
 import { UserError } from "../base/errors.ts";
-import type { Denoiser } from "./samplers/types.ts";
 import { MIN_VARIANCE, posterior, posteriorTables } from "./posterior.ts";
+import type { Denoiser } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
-/** The log variances that a learned one lies between. */
+/** The log variances at v = -1 and v = 1. */
 export interface VarianceRange {
   /** The logarithm of the posterior's variance, v = -1. */
   readonly low: number;
@@ -19,8 +18,8 @@ export interface VarianceRange {
 }
 
 /**
- * The range at every timestep of training. At t = 0, where the posterior's variance is 0, `low` is that
- * of t = 1 (see posteriorTables), but `high` is the logarithm of beta as everywhere.
+ * The range at every training timestep. At t = 0, where the posterior's variance is 0, `low` is that of
+ * t = 1 (see posteriorTables); `high` is the logarithm of beta at all timesteps.
  *
  * @returns Two tables [T].
  */
@@ -31,10 +30,10 @@ export function varianceRanges(
 }
 
 /**
- * The range of a step between any two noise levels, for samplers that leave timesteps out.
+ * The range of a step between any two noise levels, for samplers that skip timesteps.
  *
  * @param alphaCumprod alphasCumprod at t, in [0, 1).
- * @param alphaCumprodPrev alphasCumprod where the step leads, in (0, 1].
+ * @param alphaCumprodPrev alphasCumprod at the end of the step, in (0, 1].
  */
 export function varianceRange(alphaCumprod: number, alphaCumprodPrev: number): VarianceRange {
   const { beta, variance } = posterior(alphaCumprod, alphaCumprodPrev);
@@ -42,9 +41,9 @@ export function varianceRange(alphaCumprod: number, alphaCumprodPrev: number): V
 }
 
 /**
- * The log variance that a model's v stands for (Nichol and Dhariwal 2021, equation 15).
+ * The log variance at a model's v (Nichol and Dhariwal 2021, equation 15).
  *
- * @param v -1 for the posterior's variance, 1 for beta; outside it goes on along the same line.
+ * @param v -1 for the posterior's variance, 1 for beta; the same line continues outside of [-1, 1].
  */
 export function learnedLogVariance(v: number, { low, high }: VarianceRange): number {
   const fraction = (v + 1) / 2;
@@ -52,7 +51,7 @@ export function learnedLogVariance(v: number, { low, high }: VarianceRange): num
 }
 
 /**
- * Takes the output of a model with learned variances apart.
+ * Splits the output of a model with learned variances.
  *
  * @param output [B, ..., 2 C], flat.
  * @param channels C.
@@ -66,8 +65,8 @@ export function splitLearnedVariance(
   const width = 2 * channels;
   if (!(channels >= 1) || output.length % width !== 0) {
     throw new UserError(
-      `an output of ${output.length} numbers cannot hold predictions and variances of ${channels} ` +
-        `channels each; give the number of channels of the samples`,
+      `an output of ${output.length} numbers does not divide into predictions and variances of ` +
+        `${channels} channels each; give the number of channels of the samples`,
     );
   }
   const prediction = new Float32Array(output.length / 2);
@@ -81,7 +80,7 @@ export function splitLearnedVariance(
 }
 
 /**
- * Puts the output of a model with learned variances together again.
+ * Joins predictions and variances to the output of a model with learned variances.
  *
  * @param prediction [B, ..., C], flat.
  * @param v [B, ..., C], flat.
@@ -108,9 +107,9 @@ export function joinLearnedVariance(
 }
 
 /**
- * A model with learned variances for those samplers that have no use for them: its predictions alone.
+ * A model with learned variances without its variances, for samplers that do not use them.
  *
- * @param denoise Gives [B, ..., 2 C].
+ * @param denoise Returns [B, ..., 2 C].
  * @param channels C.
  */
 export function withoutLearnedVariance(denoise: Denoiser, channels: number): Denoiser {

@@ -1,11 +1,11 @@
-/** Divergences and likelihoods of Gaussians, in float64 on the host: what the variational bound sums. */
+/** Divergences and likelihoods of Gaussians in float64 on the host, the terms of the variational bound. */
 import { usageError } from "../base/errors.ts";
 
 /**
- * The divergence KL(N(mean1, exp(logVariance1)) || N(mean2, exp(logVariance2))) of two normal
- * distributions of one number.
+ * The divergence KL(N(mean1, exp(logVariance1)) || N(mean2, exp(logVariance2))) of two univariate normal
+ * distributions.
  *
- * @returns Nats, at least 0 but for rounding.
+ * @returns Nats, at least 0 up to rounding.
  */
 export function gaussianKl(
   mean1: number,
@@ -14,14 +14,14 @@ export function gaussianKl(
   logVariance2: number,
 ): number {
   const [difference, ratio] = [mean1 - mean2, logVariance1 - logVariance2];
-  // expm1 loses fewer digits than exp(ratio) - 1 would where the variances are alike.
+  // expm1 is more precise than exp(ratio) - 1 where the variances are almost equal.
   return 0.5 * (Math.expm1(ratio) - ratio + difference ** 2 * Math.exp(-logVariance2));
 }
 
-/** A pixel's half width: 256 values are spread over [-1, 1]. */
+/** Half the width of a pixel's bin: 256 values are spread over [-1, 1]. */
 export const HALF_BIN = 1 / 255;
 
-/** Pixels beyond this magnitude are the first and the last of the 256 values. */
+/** Larger magnitudes are the first and the last of the 256 values. */
 export const EDGE = 0.999;
 
 /** The smallest probability, so that its logarithm exists. */
@@ -30,20 +30,20 @@ export const MIN_PROBABILITY = 1e-12;
 /** Settings of {@linkcode discretizedGaussianLogLikelihood}. */
 export interface DiscretizedGaussianOptions {
   /**
-   * The standard normal distribution function: {@linkcode approximateNormalCdf}, as in published
-   * figures, or the exact normalCdf. @default {approximateNormalCdf}
+   * The standard normal distribution function: {@linkcode approximateNormalCdf}, as in published results,
+   * or the exact normalCdf. @default {approximateNormalCdf}
    */
   cdf?: (x: number) => number;
 }
 
 /**
- * The logarithm of the probability that a normal distribution gives to a pixel's bin: x +- 1/255, open
- * to the outside for the first and the last of the 256 values, so that they sum to 1 (Ho et al. 2020,
- * equation 13).
+ * The log probability of a pixel's bin under a normal distribution. The bin is x +- 1/255; those of the
+ * first and the last of the 256 values are open outwards, so that all sum to 1 (Ho et al. 2020, equation
+ * 13).
  *
  * @param x One of 256 values spread over [-1, 1].
  * @param mean The distribution's mean.
- * @param logScale The logarithm of its deviation.
+ * @param logScale The logarithm of its standard deviation.
  * @returns Nats, at most 0 and at least log(1e-12).
  */
 export function discretizedGaussianLogLikelihood(
@@ -59,9 +59,9 @@ export function discretizedGaussianLogLikelihood(
 }
 
 /**
- * Refuses samples that are no pixels: their likelihood under bins over [-1, 1] would mean nothing.
+ * Throws for numbers outside [-1, 1], for which the bins of pixels are not defined.
  *
- * @throws {UserError} Naming the first number outside [-1, 1].
+ * @throws {UserError} Naming the first such number.
  */
 export function requirePixels(x0: ArrayLike<number>): void {
   for (let i = 0; i < x0.length; i++) {
@@ -73,20 +73,20 @@ export function requirePixels(x0: ArrayLike<number>): void {
 }
 
 /**
- * `(1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`, within 3e-4 of the distribution function. It is
- * monotonic from 0 to 1 and so a distribution function itself: likelihoods by it are those of a slightly
- * different distribution, not wrong ones. Ho et al. 2020's and Nichol and Dhariwal 2021's bits per
- * dimension are computed with it.
+ * `(1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`, within 3e-4 of the normal distribution function. It
+ * rises monotonically from 0 to 1, so it is the distribution function of a slightly different
+ * distribution. Ho et al. 2020 and Nichol and Dhariwal 2021 compute bits per dimension with it.
  */
 export function approximateNormalCdf(x: number): number {
   return 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 }
 
-/** Beyond this many deviations the continued fraction needs few terms, and the series many. */
+/** From this many standard deviations on, the continued fraction needs fewer terms than the series. */
 const FRACTION_FROM = 3;
 
 /**
- * The distribution function to float64's precision, in the lower tail also relatively.
+ * The normal distribution function to float64's precision; in the lower tail the relative error is as
+ * small.
  */
 export function normalCdf(x: number): number {
   if (Number.isNaN(x)) return NaN;

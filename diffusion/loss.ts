@@ -1,20 +1,66 @@
-import type { NoiseSchedule } from "./schedules.ts";
-/** Numbers that weigh or sort training losses by timestep, as tables on the host. */
+/** The distance between a prediction and its target, and the weights of losses by timestep. */
 import { requireInteger, requireNumber, requireOneOf } from "../base/checks.ts";
 import * as tf from "../engine/tf.ts";
+import type { NoiseSchedule } from "./schedules.ts";
+
+/** Names of the distances. */
+export const lossTypes = ["mse", "l1", "huber"] as const;
+/**
+ * A name of {@linkcode lossTypes}. With the difference d, "mse" is d^2 and "l1" is |d|. "huber" is d^2 / 2
+ * up to huberDelta and the straight line huberDelta (|d| - huberDelta / 2) beyond, which bounds the
+ * gradient of large errors (Huber 1964). PyTorch's smooth L1 is "huber" divided by huberDelta.
+ */
+export type LossType = typeof lossTypes[number];
+
+/** Settings of {@linkcode elementwiseLoss}. */
+export interface ElementwiseLossOptions {
+  /** The distance. @default {"mse"} */
+  lossType?: LossType;
+  /** "huber": the difference from which the loss is linear, positive. @default {1} */
+  huberDelta?: number;
+}
 
 /**
- * The signal-to-noise ratio alphasCumprod / (1 - alphasCumprod) of every timestep.
+ * The distance of each element.
  *
- * @returns [T], falling; the last is 0 for a schedule with zero terminal SNR.
+ * @param output [B, ...]
+ * @param target [B, ...]
+ * @returns [B, ...], at least 0.
+ * @throws {UserError} If the name is unknown or huberDelta is not positive.
  */
-export function snr(schedule: NoiseSchedule): Float64Array {
-  return schedule.alphasCumprod.map((a) => a / (1 - a));
+export function elementwiseLoss(
+  output: tf.Tensor,
+  target: tf.Tensor,
+  { lossType = "mse", huberDelta = 1 }: ElementwiseLossOptions = {},
+): tf.Tensor {
+  requireNumber("huberDelta", huberDelta, Number.MIN_VALUE);
+  switch (requireOneOf("lossType", lossType, lossTypes)) {
+    case "mse":
+      return tf.squaredDifference(output, target);
+    case "l1":
+      return tf.abs(tf.sub(output, target));
+    case "huber": {
+      const distance = tf.abs(tf.sub(output, target));
+      // With q = min(|d|, delta), both pieces are q^2 / 2 + delta (|d| - q), without a branch.
+      const within = tf.minimum(distance, huberDelta);
+      const parabola = tf.mul(tf.square(within), 0.5);
+      return tf.add(parabola, tf.mul(tf.sub(distance, within), huberDelta));
+    }
+  }
+}
+
+/** The loss weight of each timestep [T]; undefined if all have weight 1. */
+export function lossWeightsOf(
+  { minSnrGamma, p2Gamma, p2K }: { minSnrGamma: number; p2Gamma: number; p2K: number },
+  schedule: NoiseSchedule,
+): Float64Array | undefined {
+  if (minSnrGamma > 0) return minSnrWeights(schedule, { gamma: minSnrGamma });
+  return p2Gamma > 0 ? p2Weights(schedule, { gamma: p2Gamma, k: p2K }) : undefined;
 }
 
 /** Settings of {@linkcode minSnrWeights}. */
 export interface MinSnrOptions {
-  /** The signal-to-noise ratio above which timesteps weigh no more, positive. @default {5} */
+  /** The bound of the signal-to-noise ratio in the weights, positive. @default {5} */
   gamma?: number;
 }
 
@@ -44,7 +90,7 @@ export function minSnrWeights(
 
 /** Settings of {@linkcode p2Weights}. */
 export interface P2Options {
-  /** How much timesteps with little noise are weighed down, at least 0; 0 for not at all. @default {1} */
+  /** The exponent, at least 0: greater values reduce the weight of little noise more. @default {1} */
   gamma?: number;
   /** Keeps weights finite where there is no signal, positive. @default {1} */
   k?: number;
@@ -52,9 +98,8 @@ export interface P2Options {
 
 /**
  * Weights for the squared error of the schedule's predictionType that make it 1 / (k + SNR)^gamma times
- * the squared error of epsilon: less for timesteps with so little noise that nothing of the picture's
- * content is left to learn there (Choi et al. 2022, "Perception Prioritized Training of Diffusion
- * Models", equation 8).
+ * the squared error of epsilon. Timesteps with little noise, where an image's content is already visible,
+ * weigh less (Choi et al. 2022, "Perception Prioritized Training of Diffusion Models", equation 8).
  *
  * @returns [T]: 1 / (k + SNR)^gamma for epsilon, times SNR for sample and SNR / (SNR + 1) for
  * v_prediction.
@@ -66,7 +111,7 @@ export function p2Weights(
 ): Float64Array {
   requireNumber("gamma", gamma, 0);
   requireNumber("k", k, Number.MIN_VALUE);
-  // Of the squared error of epsilon in that of each prediction.
+  // The squared error of epsilon divided by that of the prediction.
   const share = {
     epsilon: () => 1,
     sample: (ratio: number) => ratio,
@@ -76,7 +121,7 @@ export function p2Weights(
 }
 
 /**
- * The quarter of the timesteps that t lies in, so that losses can be told apart by noise level.
+ * The quarter of the timesteps that t lies in, for logs of losses by noise level.
  *
  * @param t An integer in [0, T).
  * @param numTrainTimesteps T.
@@ -88,58 +133,11 @@ export function timestepQuartile(t: number, numTrainTimesteps: number): 0 | 1 | 
   return Math.floor((4 * t) / numTrainTimesteps) as 0 | 1 | 2 | 3;
 }
 
-/** Names of the distances. */
-export const lossTypes = ["mse", "l1", "huber"] as const;
 /**
- * A name of {@linkcode lossTypes}: with the difference d, "mse" is d^2, "l1" is |d|, and "huber" is
- * d^2 / 2 up to huberDelta and from there the straight line huberDelta (|d| - huberDelta / 2), so that
- * single large errors pull no harder than others (Huber 1964). PyTorch's smooth L1 is "huber" divided by
- * huberDelta; at 1 they are the same.
- */
-export type LossType = typeof lossTypes[number];
-
-/** Settings of {@linkcode elementwiseLoss}. */
-export interface ElementwiseLossOptions {
-  /** Which distance. @default {"mse"} */
-  lossType?: LossType;
-  /** "huber": where the parabola becomes a line, positive. @default {1} */
-  huberDelta?: number;
-}
-
-/**
- * The distance of each element.
+ * The signal-to-noise ratio alphasCumprod / (1 - alphasCumprod) of every timestep.
  *
- * @param output [B, ...]
- * @param target [B, ...]
- * @returns [B, ...], at least 0.
- * @throws {UserError} If the name is unknown or huberDelta is not positive.
+ * @returns [T], falling; the last is 0 for a schedule with zero terminal SNR.
  */
-export function elementwiseLoss(
-  output: tf.Tensor,
-  target: tf.Tensor,
-  { lossType = "mse", huberDelta = 1 }: ElementwiseLossOptions = {},
-): tf.Tensor {
-  requireNumber("huberDelta", huberDelta, Number.MIN_VALUE);
-  switch (requireOneOf("lossType", lossType, lossTypes)) {
-    case "mse":
-      return tf.squaredDifference(output, target);
-    case "l1":
-      return tf.abs(tf.sub(output, target));
-    case "huber": {
-      const distance = tf.abs(tf.sub(output, target));
-      // With q = min(|d|, delta), both pieces are q^2 / 2 + delta (|d| - q): no branch to choose.
-      const within = tf.minimum(distance, huberDelta);
-      const parabola = tf.mul(tf.square(within), 0.5);
-      return tf.add(parabola, tf.mul(tf.sub(distance, within), huberDelta));
-    }
-  }
-}
-
-/** The loss's weight at each time step [T]; undefined where all weigh the same. */
-export function lossWeightsOf(
-  { minSnrGamma, p2Gamma, p2K }: { minSnrGamma: number; p2Gamma: number; p2K: number },
-  schedule: NoiseSchedule,
-): Float64Array | undefined {
-  if (minSnrGamma > 0) return minSnrWeights(schedule, { gamma: minSnrGamma });
-  return p2Gamma > 0 ? p2Weights(schedule, { gamma: p2Gamma, k: p2K }) : undefined;
+export function snr(schedule: NoiseSchedule): Float64Array {
+  return schedule.alphasCumprod.map((a) => a / (1 - a));
 }

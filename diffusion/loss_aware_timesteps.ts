@@ -1,28 +1,27 @@
 /**
- * Time steps drawn by how much there is to learn at them (Nichol and Dhariwal 2021, section 3.3): p_t is
- * proportional to the root of the mean of the last losses' squares, and each example's loss is divided
- * by T p_t, so that the objective stays the same and its gradient has less noise. Made for the
- * variational bound, whose terms differ a thousandfold.
+ * Importance sampling of timesteps by their losses (Nichol and Dhariwal 2021, section 3.3). p_t is
+ * proportional to the root mean square of the last losses at t, and each example's loss is divided by
+ * T p_t: the objective stays the same, and its gradient has less noise. This is for the variational
+ * bound, whose terms differ by a factor of 1000.
  *
- * The memory is plain arrays, to be saved with a checkpoint; all functions are pure.
+ * The history is plain arrays, so that a checkpoint can hold it; all functions are pure.
  */
-
 import { usageError, UserError } from "../base/errors.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { requireInteger, requireNumber } from "../base/checks.ts";
 
-/** The last losses at each time step: see {@linkcode initLossHistory}. */
+/** The last losses at each timestep: see {@linkcode initLossHistory}. */
 export interface LossHistory {
-  /** H, how many losses of each time step are remembered. */
+  /** H, the number of losses that are kept of each timestep. */
   readonly size: number;
-  /** [T, H]: the losses at each time step, the latest overwriting the oldest. */
+  /** The losses at each timestep [T, H]; new ones overwrite the oldest. */
   readonly losses: Float64Array;
-  /** How many losses each time step has seen, which may be more than H [T]. */
+  /** The number of losses recorded at each timestep, which may exceed H [T]. */
   readonly counts: Int32Array;
 }
 
 /**
- * A memory without a memory.
+ * An empty history.
  *
  * @param numTrainTimesteps T.
  * @param size H; 10 in the paper.
@@ -35,13 +34,13 @@ export function initLossHistory(numTrainTimesteps: number, size = 10): LossHisto
 }
 
 /**
- * The memory after a batch.
+ * Adds the losses of a batch.
  *
  * @param timesteps [B], in [0, T).
  * @param losses Each example's loss without weights [B], at least 0.
- * @returns A new memory.
- * @throws {UserError} If lengths do not fit, a time step is out of range, or a loss is no number of at
- * least 0: it would be remembered, and every probability with it be lost.
+ * @returns A new history.
+ * @throws {UserError} If lengths do not match, a timestep is out of range, or a loss is negative or not
+ * finite, which would make all probabilities invalid.
  */
 export function recordLosses(
   history: LossHistory,
@@ -49,7 +48,9 @@ export function recordLosses(
   losses: ArrayLike<number>,
 ): LossHistory {
   if (timesteps.length !== losses.length) {
-    throw new UserError(`${losses.length} losses do not go with ${timesteps.length} time steps`);
+    throw new UserError(
+      `${losses.length} losses for ${timesteps.length} timesteps: give one loss per timestep`,
+    );
   }
   const { size } = history;
   const next = { size, losses: history.losses.slice(), counts: history.counts.slice() };
@@ -58,8 +59,8 @@ export function recordLosses(
     const loss = losses[i]!;
     if (!(loss >= 0 && Number.isFinite(loss))) {
       throw new UserError(
-        `the loss at time step ${t} is ${loss}; it cannot be learned from: lower the learning rate ` +
-          `or go back to an earlier checkpoint`,
+        `the loss at timestep ${t} is ${loss}; training has failed: lower the learning rate or go back ` +
+          `to an earlier checkpoint`,
       );
     }
     next.losses[t * size + next.counts[t]!++ % size] = loss;
@@ -68,11 +69,10 @@ export function recordLosses(
 }
 
 /**
- * The probability of each time step: uniform until all of them have seen H losses, since a time step
- * that has seen none has an unknown one.
+ * The probability of each timestep. It is uniform until every timestep has H losses.
  *
- * @param uniformShare How much of the probability is shared out evenly all the same, in [0, 1], so that
- * no time step is forgotten; 0.001 in the paper's code.
+ * @param uniformShare The share of the probability that is always uniform, in [0, 1], so that every
+ * timestep keeps being sampled; 0.001 in the paper's code.
  * @returns [T], summing to 1.
  * @throws {UserError} If the share is out of range.
  */
@@ -87,11 +87,11 @@ export function timestepProbabilities(history: LossHistory, uniformShare = 0.001
     return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / size);
   });
   const total = roots.reduce((sum, root) => sum + root, 0);
-  if (total === 0) return uniform; // nothing to learn anywhere
+  if (total === 0) return uniform; // all losses are 0
   return roots.map((root) => (1 - uniformShare) * (root / total) + uniformShare / T);
 }
 
-/** Time steps drawn with probabilities. */
+/** Sampled timesteps with their loss weights. */
 export interface WeightedTimesteps {
   /** [B], in [0, T). */
   readonly timesteps: Int32Array;
@@ -100,11 +100,11 @@ export interface WeightedTimesteps {
 }
 
 /**
- * Draws time steps with the given probabilities.
+ * Samples timesteps with the given probabilities.
  *
- * @param random The stream to draw from.
+ * @param random The random stream.
  * @param count B.
- * @param probabilities [T], as of {@linkcode timestepProbabilities}.
+ * @param probabilities [T], from {@linkcode timestepProbabilities}.
  * @throws {UserError} If B is not positive or the probabilities do not sum to 1.
  */
 export function drawWeightedTimesteps(
@@ -117,15 +117,16 @@ export function drawWeightedTimesteps(
   let sum = 0;
   const cumulative = probabilities.map((p) => sum += p);
   if (!(Math.abs(sum - 1) < 1e-6)) {
-    throw usageError(`the probabilities of ${T} time steps sum to ${sum}, not to 1`);
+    throw usageError(`the probabilities of ${T} timesteps sum to ${sum}; they must sum to 1`);
   }
   const timesteps = Int32Array.from({ length: count }, () => {
-    const drawn = random.next() * sum;
-    // The first that reaches beyond what was drawn, by bisection: one of probability 0 never does so.
+    const target = random.next() * sum;
+    // Bisection for the first timestep whose cumulative probability exceeds the target. It never has
+    // probability 0.
     let [low, high] = [0, T - 1];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (cumulative[middle]! > drawn) high = middle;
+      if (cumulative[middle]! > target) high = middle;
       else low = middle + 1;
     }
     return low;

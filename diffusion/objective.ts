@@ -1,6 +1,6 @@
 /**
- * The training objective: the squared error (or another distance) of a denoiser at a random time step
- * (Ho et al. 2020, equation 14), for any of the three parameterisations.
+ * The training objective: the squared error, or another distance, of a denoiser at a random timestep
+ * (Ho et al. 2020, equation 14), for each of the three parameterisations.
  */
 import { UserError } from "../base/errors.ts";
 import * as tf from "../engine/tf.ts";
@@ -9,59 +9,94 @@ import type { Parameters } from "../nn/parameters.ts";
 import { requireInteger } from "../base/checks.ts";
 import { elementwiseLoss, type ElementwiseLossOptions } from "./loss.ts";
 import { meanPerExample, perExample } from "./batch_ops.ts";
+import { targetCoefficients } from "./parameterisation.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
-/** What a denoiser is asked in training: noisy samples, their time steps, and its condition. */
+/** The inputs of a denoiser in training: noisy samples, their timesteps and the condition. */
 export interface DenoiserInputs {
-  /** [B, ...] */
+  /** Noisy samples [B, ...]. */
   readonly x: tf.Tensor;
-  /** [B] */
+  /** Timesteps [B]. */
   readonly timesteps: tf.Tensor1D;
-  /** Whatever else the model is given, by name. */
+  /** All further inputs by name. */
   readonly condition: Readonly<Record<string, tf.Tensor>>;
 }
 
-/** A denoiser as the training step sees it. */
+/** A denoiser as the training step calls it. */
 export type DenoiserFunction = (parameters: Parameters, inputs: DenoiserInputs) => tf.Tensor;
 
-/** Examples with their noise and time steps, as the graph takes them. */
+/** A batch on the host: examples with their noise and timesteps. */
 export type DiffusionBatch = {
   /** Clean samples [B, ...]. */
   readonly x0: HostArray;
   /** Standard normal numbers [B, ...]. */
   readonly noise: HostArray;
-  /** Time steps [B]. */
+  /** Timesteps [B]. */
   readonly timesteps: HostArray;
-  /** Factors [5, B] of x0 and noise in x_t, of x0 and noise in the target, and of the loss. */
+  /** Factors [5, B]: of x0 and noise in x_t, of x0 and noise in the target, and of the loss. */
   readonly factors: HostArray;
   /** The condition by name. */
   readonly condition: Readonly<Record<string, HostArray>>;
 };
 
-/** What {@linkcode diffusionBatch} makes a batch of. */
+/** A batch on the device. */
+export type BatchTensors = Readonly<
+  Record<"x0" | "noise" | "timesteps" | "factors", tf.Tensor> & {
+    condition: Readonly<Record<string, tf.Tensor>>;
+    /** Added by hybridBatch [5, B]. */
+    variance?: tf.Tensor;
+  }
+>;
+
+/** A batch and the timesteps of its examples. */
+export interface TimedBatch {
+  /** The batch. */
+  readonly batch: DiffusionBatch;
+  /** Timesteps [B]. */
+  readonly timesteps: Int32Array;
+  /** The examples' own loss weights [B], if there are any. */
+  readonly exampleWeights?: Float64Array;
+}
+
+/** The losses of a batch's examples. */
+export interface DiffusionLosses {
+  /** The loss to minimise [B]. */
+  readonly weighted: tf.Tensor;
+  /** The same without weights and further terms [B], for logs and comparisons. */
+  readonly plain: tf.Tensor;
+}
+
+/** The loss whose mean a training step minimises, such as {@linkcode diffusionLosses}. */
+export type LossFunction = (
+  denoise: DenoiserFunction,
+  parameters: Parameters,
+  batch: BatchTensors,
+) => DiffusionLosses;
+
+/** Settings of {@linkcode diffusionBatch}. */
 export interface DiffusionBatchOptions {
   /** Clean samples [B, ...]. */
   x0: HostArray;
   /** Standard normal numbers [B, ...]. */
   noise: Float32Array;
-  /** Time steps [B], in [0, T). */
+  /** Timesteps [B], in [0, T). */
   timesteps: Int32Array;
   /** The condition by name. @default {{}} */
   condition?: Record<string, HostArray>;
-  /** The loss's weight at each time step [T]. @default 1 for all */
-  weights?: ArrayLike<number>;
+  /** The loss weight of each timestep [T]. @default 1 for all */
+  weights?: ArrayLike<number> | undefined;
   /**
-   * The loss's weight of each example [B], such as that of loss-aware time steps; it multiplies the
-   * weight of its time step. @default 1 for all
+   * The loss weight of each example [B], such as that of loss-aware timesteps. It multiplies the weight
+   * of the example's timestep. @default 1 for all
    */
-  exampleWeights?: ArrayLike<number>;
+  exampleWeights?: ArrayLike<number> | undefined;
 }
 
 /**
- * Puts a batch together: the schedule's tables are looked up here, in float64, and only what the
- * examples need is sent to the device.
+ * Builds a batch. The schedule's tables are read here, in float64; only the factors that the examples
+ * need are sent to the device.
  *
- * @throws {UserError} If lengths do not fit or a time step is out of range, which would become NaN.
+ * @throws {UserError} If lengths do not match or a timestep is out of range, which would become NaN.
  */
 export function diffusionBatch(
   schedule: NoiseSchedule,
@@ -71,15 +106,13 @@ export function diffusionBatch(
   const size = timesteps.length;
   if (noise.length !== x0.data.length || size !== x0.shape[0]) {
     throw new UserError(
-      `samples of shape [${
-        x0.shape.join(", ")
-      }] do not go with ${noise.length} numbers of noise and ` +
-        `${size} time steps: give as many of each`,
+      `samples of shape [${x0.shape.join(", ")}], ${noise.length} numbers of noise and ${size} ` +
+        "timesteps do not match: give noise of the samples' shape and one timestep per example",
     );
   }
   if (exampleWeights !== undefined && exampleWeights.length !== size) {
     throw new UserError(
-      `${exampleWeights.length} weights of examples do not go with ${size} examples`,
+      `${exampleWeights.length} exampleWeights for ${size} examples: give one per example`,
     );
   }
   timesteps.forEach((t) => requireInteger("timestep", t, 0, schedule.numTrainTimesteps - 1));
@@ -87,11 +120,9 @@ export function diffusionBatch(
   timesteps.forEach((t, i) => {
     const signal = Math.sqrt(schedule.alphasCumprod[t]!);
     const sigma = Math.sqrt(1 - schedule.alphasCumprod[t]!);
-    // Of x0 and of the noise in the target: v is signal * noise - sigma * x0 (Salimans and Ho 2022).
-    const target = { epsilon: [0, 1], sample: [1, 0], v_prediction: [-sigma, signal] } as const;
-    const [ofX0, ofNoise] = target[schedule.predictionType];
+    const target = targetCoefficients(schedule.predictionType, schedule.alphasCumprod[t]!);
     const weight = (weights?.[t] ?? 1) * (exampleWeights?.[i] ?? 1);
-    [signal, sigma, ofX0, ofNoise, weight].forEach((factor, row) => {
+    [signal, sigma, ...target, weight].forEach((factor, row) => {
       factors[row * size + i] = factor;
     });
   });
@@ -104,37 +135,13 @@ export function diffusionBatch(
   };
 }
 
-/** A batch on the device. */
-export type BatchTensors = Readonly<
-  Record<"x0" | "noise" | "timesteps" | "factors", tf.Tensor> & {
-    condition: Readonly<Record<string, tf.Tensor>>;
-    /** What hybridBatch adds [5, B]. */
-    variance?: tf.Tensor;
-  }
->;
-
-/** The losses of a batch's examples. */
-export interface DiffusionLosses {
-  /** What is trained on [B]. */
-  readonly weighted: tf.Tensor;
-  /** The same without weights and further terms [B], for records and for comparisons. */
-  readonly plain: tf.Tensor;
-}
-
-/** What a training step minimises the mean of: {@linkcode diffusionLosses} or another of its shape. */
-export type LossFunction = (
-  denoise: DenoiserFunction,
-  parameters: Parameters,
-  batch: BatchTensors,
-) => DiffusionLosses;
-
-/** What a batch asks of a denoiser: x_t, and what the answer should be; both [B, ...]. */
+/** The denoiser's input and its target, made of a batch. */
 export interface NoisedBatch {
-  /** x_t. */
+  /** x_t [B, ...]. */
   readonly x: tf.Tensor;
-  /** The target in the schedule's predictionType. */
+  /** The target in the schedule's predictionType [B, ...]. */
   readonly target: tf.Tensor;
-  /** The loss's weight of each example [B]. */
+  /** The loss weight of each example [B]. */
   readonly weight: tf.Tensor;
 }
 
@@ -155,9 +162,9 @@ export function noiseBatch({ x0, noise, factors }: BatchTensors): NoisedBatch {
 }
 
 /**
- * Errors of a denoiser on a batch, the mean over each example's elements: [B], weighted and as they are.
+ * The losses of a denoiser on a batch: for each example the mean over its elements.
  *
- * @param options Squared errors by default; `lossType` says which others there are.
+ * @param options Which distance is taken; the squared error by default.
  */
 export function diffusionLosses(
   denoise: DenoiserFunction,
@@ -173,14 +180,4 @@ export function diffusionLosses(
   });
   const plain = meanPerExample(elementwiseLoss(output, target, options)); // [B]
   return { weighted: tf.mul(plain, weight), plain };
-}
-
-/** A batch, and the time steps that its examples are at. */
-export interface TimedBatch {
-  /** The batch. */
-  readonly batch: DiffusionBatch;
-  /** Time steps [B]. */
-  readonly timesteps: Int32Array;
-  /** What the examples' losses were multiplied by besides, if by anything [B]. */
-  readonly exampleWeights?: Float64Array;
 }

@@ -1,154 +1,90 @@
 /**
- * What a denoiser's output means, and conversions between the three meanings. With a = alphasCumprod_t,
- * signal s = sqrt(a) and noise level n = sqrt(1 - a),
+ * The three quantities that a denoiser may predict, and the conversions between them. With
+ * a = alphasCumprod[t], signal = sqrt(a) and sigma = sqrt(1 - a),
  *
- *     x_t = s x0 + n epsilon        v = s epsilon - n x0
+ *     x_t = signal x0 + sigma epsilon        v = signal epsilon - sigma x0
  *
- * so x_t and any one of x0, epsilon and v give the other two. Each conversion is a sum of the model's
- * output and x_t; the coefficients are exported too, for those who compute with tensors.
+ * so x_t and any one of x0, epsilon and v determine the other two (Salimans and Ho 2022, appendix D).
  */
-
 import { usageError } from "../base/errors.ts";
-import { velocity } from "./forward.ts";
 import { type Coefficients, combineRows, type Timesteps } from "./rows.ts";
 import type { NoiseSchedule, PredictionType } from "./schedules.ts";
 
 /**
  * `[p, q]` with `x0 = p output + q x_t` (Ho et al. 2020, equation 15; Salimans and Ho 2022, appendix D).
  *
- * @param predictionType What the output is.
+ * @param predictionType What the model's output is.
  * @param alphaCumprod alphasCumprod at the timestep of x_t, in [0, 1].
- * @throws {UserError} If the output is epsilon and x_t is pure noise, which leaves x0 undetermined.
+ * @throws {UserError} If the output is epsilon and x_t is pure noise: x0 is then undetermined.
  */
 export function x0Coefficients(predictionType: PredictionType, alphaCumprod: number): Coefficients {
-  const [s, n] = [Math.sqrt(alphaCumprod), Math.sqrt(1 - alphaCumprod)];
+  const [signal, sigma] = [Math.sqrt(alphaCumprod), Math.sqrt(1 - alphaCumprod)];
   switch (predictionType) {
     case "epsilon":
-      if (s === 0) {
+      if (signal === 0) {
         throw usageError(
           "an epsilon prediction gives no x0 where alphasCumprod is 0 (zero terminal SNR): " +
             "use predictionType v_prediction or sample",
         );
       }
-      return [-n / s, 1 / s];
+      return [-sigma / signal, 1 / signal];
     case "sample":
       return [1, 0];
     case "v_prediction":
-      return [-n, s];
+      return [-sigma, signal];
   }
 }
 
 /**
  * `[p, q]` with `epsilon = p output + q x_t`.
  *
- * @param predictionType What the output is.
- * @param alphaCumprod alphasCumprod at the timestep of x_t, in [0, 1), or [0, 1] unless the output is
- * a sample.
+ * @param predictionType What the model's output is.
+ * @param alphaCumprod alphasCumprod at the timestep of x_t, in [0, 1]; below 1 if the output is x0.
  */
 export function epsilonCoefficients(
   predictionType: PredictionType,
   alphaCumprod: number,
 ): Coefficients {
-  const [s, n] = [Math.sqrt(alphaCumprod), Math.sqrt(1 - alphaCumprod)];
+  const [signal, sigma] = [Math.sqrt(alphaCumprod), Math.sqrt(1 - alphaCumprod)];
   switch (predictionType) {
     case "epsilon":
       return [1, 0];
     case "sample":
-      return [-s / n, 1 / n];
+      return [-signal / sigma, 1 / sigma];
     case "v_prediction":
-      return [s, n];
+      return [signal, sigma];
   }
 }
 
 /**
- * `[p, q]` with `v = p output + q x_t`.
+ * `[p, q]` with `target = p x0 + q epsilon`, where the target is what the denoiser is trained to output.
  *
- * @param predictionType What the output is.
- * @param alphaCumprod alphasCumprod at the timestep of x_t, in (0, 1).
+ * @param predictionType What the denoiser predicts.
+ * @param alphaCumprod alphasCumprod at the timestep, in [0, 1].
  */
-export function velocityCoefficients(
+export function targetCoefficients(
   predictionType: PredictionType,
   alphaCumprod: number,
 ): Coefficients {
-  const [s, n] = [Math.sqrt(alphaCumprod), Math.sqrt(1 - alphaCumprod)];
   switch (predictionType) {
     case "epsilon":
-      return [1 / s, -n / s];
+      return [0, 1];
     case "sample":
-      return [-1 / n, s / n];
-    case "v_prediction":
       return [1, 0];
+    case "v_prediction":
+      return [-Math.sqrt(1 - alphaCumprod), Math.sqrt(alphaCumprod)];
   }
 }
 
 /**
- * The clean sample that a model's output implies.
- *
- * @param modelOutput [B, ...], flat, in the schedule's predictionType.
- * @param xt What the model saw [B, ...].
- * @param t One timestep for all, or one an example: [B], integers in [0, T).
- * @param predictionType What the output is, if not what the schedule says.
- * @returns A new array [B, ...], not clipped.
- * @throws {UserError} If lengths do not fit, a timestep is out of range, or x0 is undetermined there.
- */
-export function predictX0(
-  schedule: NoiseSchedule,
-  modelOutput: ArrayLike<number>,
-  xt: ArrayLike<number>,
-  t: Timesteps,
-  predictionType: PredictionType = schedule.predictionType,
-): Float32Array {
-  return combineRows(schedule, t, modelOutput, xt, (a) => x0Coefficients(predictionType, a));
-}
-
-/**
- * The noise that a model's output implies.
- *
- * @param modelOutput [B, ...], flat, in the schedule's predictionType.
- * @param xt What the model saw [B, ...].
- * @param t One timestep for all, or one an example: [B], integers in [0, T).
- * @param predictionType What the output is, if not what the schedule says.
- * @returns A new array [B, ...].
- * @throws {UserError} If lengths do not fit or a timestep is out of range.
- */
-export function predictEpsilon(
-  schedule: NoiseSchedule,
-  modelOutput: ArrayLike<number>,
-  xt: ArrayLike<number>,
-  t: Timesteps,
-  predictionType: PredictionType = schedule.predictionType,
-): Float32Array {
-  return combineRows(schedule, t, modelOutput, xt, (a) => epsilonCoefficients(predictionType, a));
-}
-
-/**
- * The velocity that a model's output implies.
- *
- * @param modelOutput [B, ...], flat, in the schedule's predictionType.
- * @param xt What the model saw [B, ...].
- * @param t One timestep for all, or one an example: [B], integers in [0, T).
- * @param predictionType What the output is, if not what the schedule says.
- * @returns A new array [B, ...].
- * @throws {UserError} If lengths do not fit or a timestep is out of range.
- */
-export function predictVelocity(
-  schedule: NoiseSchedule,
-  modelOutput: ArrayLike<number>,
-  xt: ArrayLike<number>,
-  t: Timesteps,
-  predictionType: PredictionType = schedule.predictionType,
-): Float32Array {
-  return combineRows(schedule, t, modelOutput, xt, (a) => velocityCoefficients(predictionType, a));
-}
-
-/**
- * What a denoiser of this schedule is trained to give: the noise, the clean sample or the velocity.
+ * The output that a denoiser of this schedule is trained towards: the noise, the clean sample or the
+ * velocity.
  *
  * @param x0 Clean samples [B, ...], flat.
  * @param noise The noise that was added to them [B, ...].
- * @param t One timestep for all, or one an example: [B], integers in [0, T).
+ * @param t One timestep for all examples, or one per example [B]: integers in [0, T).
  * @returns A new array [B, ...].
- * @throws {UserError} If lengths do not fit or a timestep is out of range.
+ * @throws {UserError} If lengths do not match or a timestep is out of range.
  */
 export function trainingTarget(
   schedule: NoiseSchedule,
@@ -156,12 +92,6 @@ export function trainingTarget(
   noise: ArrayLike<number>,
   t: Timesteps,
 ): Float32Array {
-  switch (schedule.predictionType) {
-    case "epsilon":
-      return combineRows(schedule, t, noise, x0, () => [1, 0]);
-    case "sample":
-      return combineRows(schedule, t, x0, noise, () => [1, 0]);
-    case "v_prediction":
-      return velocity(schedule, x0, noise, t);
-  }
+  const { predictionType } = schedule;
+  return combineRows(schedule, t, x0, noise, (a) => targetCoefficients(predictionType, a));
 }

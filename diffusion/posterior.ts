@@ -1,14 +1,13 @@
 /**
- * The posterior q(x_s | x_t, x_0) of the forward process, from a timestep t to an earlier s, which need
- * not be t - 1: everything depends on alphasCumprod at the two alone.
+ * The posterior q(x_s | x_t, x_0) of the forward process, from a timestep t to any earlier timestep s. It
+ * depends only on alphasCumprod at both.
  */
-
 import type { NoiseSchedule } from "./schedules.ts";
 
 /**
- * How much noise a DDPM step adds. "fixed_small" is the posterior's own variance, right if the data
- * were one point; "fixed_large" is beta, right if the data were standard normal (Ho et al. 2020,
- * section 3.2). The "_log" names are diffusers' and mean the same variances, arrived at by logarithms.
+ * The variance of a DDPM step. "fixed_small" is the posterior's variance, which is optimal for data that
+ * are one point; "fixed_large" is beta, which is optimal for standard normal data (Ho et al. 2020,
+ * section 3.2). The "_log" names are diffusers' and mean the same variances.
  */
 export const fixedVarianceTypes = [
   "fixed_small",
@@ -19,7 +18,7 @@ export const fixedVarianceTypes = [
 /** A name of {@linkcode fixedVarianceTypes}. */
 export type FixedVarianceType = typeof fixedVarianceTypes[number];
 
-/** The fixed variances, and "learned_range", the model's own: see learned_variance.ts. */
+/** The fixed variances, and "learned_range", which the model predicts: see learned_variance.ts. */
 export const varianceTypes = [...fixedVarianceTypes, "learned_range"] as const;
 /** A name of {@linkcode varianceTypes}. */
 export type VarianceType = typeof varianceTypes[number];
@@ -27,7 +26,7 @@ export type VarianceType = typeof varianceTypes[number];
 /** The smallest posterior variance, so that its logarithm exists; diffusers' value. */
 export const MIN_VARIANCE = 1e-20;
 
-/** The posterior's mean `x0Coefficient x0 + xtCoefficient x_t`, and what its variances are made of. */
+/** The posterior's mean `x0Coefficient x0 + xtCoefficient x_t`, its variance and beta. */
 export interface Posterior {
   /** The factor of x0 in the mean. */
   readonly x0Coefficient: number;
@@ -58,7 +57,7 @@ export function posterior(alphaCumprod: number, alphaCumprodPrev: number): Poste
 
 /**
  * The variance of a DDPM step. At the last step, to the clean sample, "fixed_small" is
- * {@linkcode MIN_VARIANCE} and "fixed_large" is beta all the same; samplers add no noise there.
+ * {@linkcode MIN_VARIANCE} and "fixed_large" is beta, but samplers add no noise there.
  *
  * @param alphaCumprod alphasCumprod at t, in [0, 1).
  * @param alphaCumprodPrev alphasCumprod at s, in (0, 1].
@@ -89,10 +88,10 @@ export interface PosteriorTables {
 /**
  * Tables of the posterior from each timestep to the one before.
  *
- * At t = 0 the posterior's variance is 0, since x0 is given, and its logarithm is minus infinity. A
- * likelihood needs a finite one there: the decoder of x0 is a Gaussian of some width. So both log tables
- * take the posterior's variance at t = 1 for t = 0, as Ho et al. do: with beta_0 itself, "fixed_large"
- * would spread the decoder over more than a pixel's bin and cost bits.
+ * At t = 0 the posterior's variance is 0, since x0 is given, and its logarithm is minus infinity. The
+ * likelihood of x0 needs a Gaussian of positive width, so both log tables have the posterior's variance
+ * of t = 1 at t = 0, as in Ho et al. 2020. With beta_0 the Gaussian of "fixed_large" would be wider than
+ * a pixel's bin, which costs bits.
  */
 export function posteriorTables(schedule: NoiseSchedule): PosteriorTables {
   const { alphasCumprod, alphasCumprodPrev } = schedule;

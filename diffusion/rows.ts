@@ -1,10 +1,9 @@
-/** Sums of two batches in which every example has the coefficients of its own timestep. */
-
+/** The weighted sum of two batches, each example with the coefficients of its own timestep. */
 import { UserError } from "../base/errors.ts";
 import { requireInteger } from "../base/checks.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
-/** One timestep for the whole batch, or one an example: [B], integers in [0, T). */
+/** One timestep for the whole batch, or one per example [B]: integers in [0, T). */
 export type Timesteps = number | ArrayLike<number>;
 
 /** The factors of the first and of the second array. */
@@ -16,7 +15,7 @@ export type Coefficients = readonly [number, number];
  *
  * @param first [B, ...], flat.
  * @param second [B, ...], flat.
- * @returns A new array, [B, ...].
+ * @returns A new array [B, ...].
  * @throws {UserError} If the lengths differ, B does not divide them, or a timestep is out of range.
  */
 export function combineRows(
@@ -36,8 +35,8 @@ export function combineRows(
   const width = first.length / timesteps.length;
   if (!Number.isInteger(width)) {
     throw new UserError(
-      `${first.length} numbers cannot be shared out among ${timesteps.length} timesteps: ` +
-        `give one timestep an example`,
+      `${first.length} numbers cannot be divided among ${timesteps.length} timesteps: ` +
+        `give one timestep per example`,
     );
   }
   const out = new Float32Array(first.length);

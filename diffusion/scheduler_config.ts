@@ -1,5 +1,4 @@
-/** diffusers' scheduler_config.json, written and read. */
-
+/** Writes and reads diffusers' scheduler_config.json. */
 import { inFile, UserError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import { DIFFUSERS_VERSION } from "./networks/diffusers_config.ts";
@@ -15,7 +14,7 @@ import {
 } from "./schedules.ts";
 import { type TimestepSpacing, timestepSpacings } from "./timesteps.ts";
 
-/** The options of samplers that diffusers keeps in a scheduler's configuration. */
+/** The samplers' options that diffusers stores in a scheduler's configuration. */
 export interface SchedulerOptions {
   /** See TimestepOptions. @default {"leading"} */
   timestepSpacing?: TimestepSpacing;
@@ -25,25 +24,31 @@ export interface SchedulerOptions {
   clipSample?: boolean;
   /** See SamplerOptions. @default {1} */
   clipSampleRange?: number;
-  /** Of ddpm alone. @default {"fixed_small"} */
+  /** For ddpm only. @default {"fixed_small"} */
   varianceType?: VarianceType;
-  /** Of ddim alone. @default {true} */
+  /** For ddim only. @default {true} */
   setAlphaToOne?: boolean;
-  /** Of flow_euler alone. @default {1} */
+  /** For flow_euler only. @default {1} */
   flowShift?: number;
 }
 
-/** What {@linkcode fromSchedulerConfig} found. */
+/** Settings of {@linkcode schedulerConfig}. */
+export interface SchedulerConfigOptions extends SchedulerOptions {
+  /** The sampler, which determines diffusers' class. @default {"ddpm"} */
+  sampler?: SamplerName | FlowSamplerName;
+}
+
+/** The content of a file, see {@linkcode fromSchedulerConfig}. */
 export interface SchedulerSettings {
-  /** The sampler that `_class_name` stands for, if it was there. */
+  /** The sampler of `_class_name`, if the file has one. */
   readonly sampler: SamplerName | FlowSamplerName | undefined;
-  /** For noiseSchedule. */
+  /** The settings of noiseSchedule. */
   readonly schedule: ScheduleConfig;
-  /** For the sampler, defaults filled in; numInferenceSteps and eta are no part of the file. */
+  /** The sampler's options with defaults filled in; the file has no numInferenceSteps and no eta. */
   readonly options: Required<SchedulerOptions>;
 }
 
-/** dpmpp_sde shares its class with dpmpp_multistep; algorithm_type tells the two apart. */
+/** dpmpp_sde and dpmpp_multistep have the same class; algorithm_type distinguishes them. */
 const CLASS_NAMES: Record<SamplerName | FlowSamplerName, string> = {
   ddpm: "DDPMScheduler",
   ddim: "DDIMScheduler",
@@ -57,23 +62,12 @@ const CLASS_NAMES: Record<SamplerName | FlowSamplerName, string> = {
   flow_euler: "FlowMatchEulerDiscreteScheduler",
 };
 
-/** Beta schedules that a class of diffusers does not know by name: it gets the betas themselves. */
-function unnamed(sampler: SamplerName, betaSchedule: string): boolean {
-  return sampler !== "ddpm" && betaSchedule === "sigmoid";
-}
-
-/** Settings of {@linkcode schedulerConfig}. */
-export interface SchedulerConfigOptions extends SchedulerOptions {
-  /** Which sampler, and so which class of diffusers, is meant. @default {"ddpm"} */
-  sampler?: SamplerName | FlowSamplerName;
-}
-
 /**
- * The content of scheduler_config.json for a schedule and the options that it is sampled with, so that
- * diffusers' `DDPMScheduler.from_pretrained` or `DDIMScheduler.from_pretrained` gives the same. All
- * options of a sampler may be passed; those that are no part of the file are left out.
+ * The content of scheduler_config.json for a schedule and a sampler's options. diffusers'
+ * `from_pretrained` then makes the same scheduler. All options of a sampler may be passed; those that the
+ * file does not have are left out.
  *
- * @returns A plain object for JSON.stringify, its keys in the order that diffusers writes them.
+ * @returns A plain object for JSON.stringify, with keys in diffusers' order.
  */
 export function schedulerConfig(
   schedule: NoiseSchedule,
@@ -81,7 +75,7 @@ export function schedulerConfig(
 ): Record<string, unknown> {
   const { sampler = "ddpm", varianceType = "fixed_small", setAlphaToOne = true } = options;
   const { config } = schedule;
-  if (isFlowSampler(sampler)) { // no noise schedule: T is only what timesteps are counted in
+  if (isFlowSampler(sampler)) { // no noise schedule; T is the unit of timesteps
     return {
       _class_name: CLASS_NAMES[sampler],
       _diffusers_version: DIFFUSERS_VERSION,
@@ -89,8 +83,9 @@ export function schedulerConfig(
       shift: options.flowShift ?? 1,
     };
   }
+  // Of diffusers' classes only DDPMScheduler has the sigmoid schedule; the others get its betas.
   const trained = config.trainedBetas ??
-    (unnamed(sampler, config.betaSchedule)
+    (sampler !== "ddpm" && config.betaSchedule === "sigmoid"
       ? makeBetas(config.betaSchedule, config.numTrainTimesteps, config.betaStart, config.betaEnd)
       : undefined);
   return {
@@ -116,7 +111,7 @@ export function schedulerConfig(
   };
 }
 
-/** Reads values of one type each from an object, with defaults for what is missing or null. */
+/** Reads typed values from an object, with defaults for values that are missing or null. */
 function reader(json: unknown, where: string) {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
     throw new UserError(`${where} holds no JSON object; expected diffusers' scheduler settings`);
@@ -152,13 +147,12 @@ function reader(json: unknown, where: string) {
 
 /**
  * Reads the content of a scheduler_config.json that diffusers or {@linkcode schedulerConfig} wrote.
- * What is missing has diffusers' default; keys that these samplers have no use for are ignored, as
- * diffusers ignores them.
+ * Missing values have diffusers' defaults; unknown keys are ignored, as in diffusers.
  *
  * @param json The parsed file.
- * @param where How to name the file in errors.
- * @throws {UserError} If it is no object, a value has the wrong type, or it asks for what is not
- * supported here: another scheduler class, variances learned without a range, dynamic thresholding.
+ * @param where The file's name in error messages.
+ * @throws {UserError} If it is no object, a value has the wrong type, or it needs something that is not
+ * supported: another scheduler class, variances learned without a range, dynamic thresholding.
  *
  * @example
  * ```ts
@@ -168,7 +162,7 @@ function reader(json: unknown, where: string) {
  *
  * const json = JSON.parse(`{ "_class_name": "DDIMScheduler", "beta_schedule": "squaredcos_cap_v2" }`);
  * const { sampler = "ddpm", schedule, options } = fromSchedulerConfig(json);
- * const denoise = (x: Float32Array) => Promise.resolve(x); // a model that sees nothing but noise
+ * const denoise = (x: Float32Array) => Promise.resolve(x); // takes everything for noise
  * samplerOf(sampler)(denoise, new Float32Array(4), noiseSchedule(schedule), options);
  * ```
  */

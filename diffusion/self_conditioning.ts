@@ -1,9 +1,8 @@
 /**
- * Self-conditioning (Chen et al. 2023, "Analog Bits", section 3.2): a model is also shown its own last
- * estimate of x0. In sampling that is the estimate of the step before; in training, half of the time, the
- * estimate that the model makes of the same x_t without one, taken as a constant; otherwise zeros.
+ * Self-conditioning (Chen et al. 2023, "Analog Bits", section 3.2): the model also receives its own last
+ * estimate of x0. In sampling this is the estimate of the step before. In training it is, half of the
+ * time, the estimate that the model makes of the same x_t without one, as a constant; otherwise zeros.
  */
-
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
@@ -16,36 +15,31 @@ import type { Coefficients } from "./rows.ts";
 import type { Denoiser } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
-/** The condition's name that {@linkcode selfConditioningFactors} go by in a batch. */
+/** The name of {@linkcode selfConditioningFactors} in a batch's condition. */
 export const SELF_CONDITIONING = "selfConditioning";
 
-/** The condition's name that a model finds its estimate under [B, ...]. */
+/** The name of the estimate [B, ...] in a model's condition. */
 export const X0_ESTIMATE = "x0Estimate";
 
 /**
- * What x0 an output implies: a noise schedule, or the factors of the output and of x_t at a timestep.
+ * The relation of x0 to a model's output: a noise schedule, or the factors of the output and of x_t at a
+ * timestep.
  */
 export type X0Source = NoiseSchedule | ((timestep: number) => Coefficients);
 
-/** The factors at any timestep of a source, between two of a schedule's as well. */
-function x0CoefficientsOf(source: X0Source): (timestep: number) => Coefficients {
-  if (typeof source === "function") return source;
-  return (timestep) => x0Coefficients(source.predictionType, alphaCumprodAt(source, timestep));
-}
-
 /**
- * What a training batch needs for self-conditioning: the factors by which an output and x_t add up to
- * the estimate, zeros for the examples that are shown none. Put it into diffusionBatch's `condition` as
- * {@linkcode SELF_CONDITIONING}. A batch without it is trained on zeros alone at the cost of one pass of
- * the model in place of two, so whole batches may be drawn instead of examples, as in the paper's code.
+ * The factors [p, q] of a training batch for self-conditioning: the estimate is p output + q x_t. They
+ * are zeros for examples without an estimate. Put them into diffusionBatch's `condition` as
+ * {@linkcode SELF_CONDITIONING}. A batch without factors is trained on zeros with one pass of the model
+ * instead of two, so one may choose whole batches instead of examples, as in the paper's code.
  *
- * @param source The schedule, or what it is for a flow: see flowX0Coefficients.
+ * @param source The schedule; for a flow see flowX0Coefficients.
  * @param timesteps [B], in [0, T) of the schedule.
- * @param random Which examples are shown their estimate.
- * @param probability How many are, in [0, 1]; 0.5 in the paper.
+ * @param random Decides which examples receive their estimate.
+ * @param probability The probability that an example does, in [0, 1]; 0.5 in the paper.
  * @returns [2, B]
- * @throws {UserError} If a number is out of range, or the schedule's prediction of epsilon meets a
- * terminal SNR of zero.
+ * @throws {UserError} If a number is out of range, or the model predicts epsilon and the terminal SNR is
+ * zero.
  */
 export function selfConditioningFactors(
   source: X0Source,
@@ -68,8 +62,8 @@ export function selfConditioningFactors(
 /** Settings of {@linkcode selfConditioned}. */
 export interface SelfConditioningOptions {
   /**
-   * How the model is shown the estimate: as further channels of x, of which it then has twice as many,
-   * or as its condition {@linkcode X0_ESTIMATE}. @default {"channels"}
+   * How the model receives the estimate: as further channels of x, whose number doubles, or as the
+   * condition {@linkcode X0_ESTIMATE}. @default {"channels"}
    */
   as?: "channels" | "condition";
   /** The magnitude that estimates are clipped to, as in sampling; positive. @default none */
@@ -77,10 +71,10 @@ export interface SelfConditioningOptions {
 }
 
 /**
- * A model with self-conditioning as training wants it.
+ * Adds self-conditioning to a model for training.
  *
- * @param denoise The model. Its output has the shape of x, without the further channels, or as many
- * channels more for learned variances.
+ * @param denoise The model. Its output has the shape of x without the further channels, or twice as many
+ * channels for learned variances.
  */
 export function selfConditioned(
   denoise: DenoiserFunction,
@@ -89,58 +83,48 @@ export function selfConditioned(
   if (clipRange !== undefined) requireNumber("clipRange", clipRange, Number.MIN_VALUE);
   return (parameters, { x, timesteps, condition }) => {
     const { [SELF_CONDITIONING]: factors, ...rest } = condition;
-    const ask = (estimate: tf.Tensor) =>
+    const denoiseWith = (estimate: tf.Tensor) =>
       as === "channels"
         ? denoise(parameters, { x: tf.concat([x, estimate], -1), timesteps, condition: rest })
         : denoise(parameters, { x, timesteps, condition: { ...rest, [X0_ESTIMATE]: estimate } });
     const zeros = tf.zerosLike(x);
-    if (factors === undefined) return ask(zeros);
-    return ask(withoutGradient(() => {
+    if (factors === undefined) return denoiseWith(zeros);
+    return denoiseWith(withoutGradient(() => {
       const [p, q] = perExample(factors, x.rank) as [tf.Tensor, tf.Tensor]; // each [B, 1, ...]
-      const answer = ask(zeros);
-      const learned = answer.shape.at(-1) !== x.shape.at(-1);
-      const prediction = learned ? tf.split(answer, 2, -1)[0]! : answer;
+      const output = denoiseWith(zeros);
+      const learned = output.shape.at(-1) !== x.shape.at(-1);
+      const prediction = learned ? tf.split(output, 2, -1)[0]! : output;
       const estimate = tf.add(tf.mul(prediction, p), tf.mul(x, q));
       return clipRange === undefined ? estimate : tf.clipByValue(estimate, -clipRange, clipRange);
     }));
   };
 }
 
-/** A denoiser that is also shown an estimate of x0 [B, ...], zeros for none. */
+/** A denoiser that also receives an estimate of x0 [B, ...]; zeros mean no estimate. */
 export type SelfConditionedDenoiser = (
   x: Float32Array,
   timestep: number,
   x0Estimate: Float32Array,
 ) => Promise<Float32Array>;
 
-/** alphasCumprod at a timestep, between two of them where their sigmas' mean lies, as in diffusers. */
-function alphaCumprodAt({ alphasCumprod: table }: NoiseSchedule, timestep: number): number {
-  requireNumber("timestep", timestep, 0, table.length - 1);
-  const below = Math.floor(timestep);
-  if (timestep === below) return table[below]!;
-  const sigma = (t: number) => Math.sqrt((1 - table[t]!) / table[t]!);
-  const share = timestep - below;
-  return 1 / (1 + ((1 - share) * sigma(below) + share * sigma(below + 1)) ** 2);
-}
-
 /**
- * A denoiser for the samplers that remembers its last estimate of x0 and is shown it at the next step.
- * With guidance, guide within `denoise`, so that the estimate is that of the guided output.
+ * A denoiser for samplers that keeps its last estimate of x0 and passes it to the model at the next step.
+ * Apply guidance within `denoise`, so that the estimate follows from the guided output.
  *
- * It starts without an estimate, and again wherever the timestep rises or the number of samples changes,
- * since that is another sampling. Sampling several at once needs one each.
+ * It starts without an estimate. It starts again when the timestep rises or the number of samples
+ * changes, since then another sampling has begun. Samplings that run at the same time need one each.
  *
- * @param source The schedule, or what it is for a flow: see flowX0Coefficients.
+ * @param source The schedule; for a flow see flowX0Coefficients.
  * @param options `clipRange`: the magnitude that estimates are clipped to, as in training; positive.
- * `learnedVarianceChannels`: C of a model that gives 2 C channels, variances besides its prediction.
- * @throws {UserError} When asked, if the timestep is outside [0, T - 1] of the schedule.
+ * `learnedVarianceChannels`: C of a model that returns 2 C channels, predictions and variances.
+ * @throws {UserError} When called with a timestep outside [0, T - 1] of the schedule.
  */
 export function selfConditioningDenoiser(
   denoise: SelfConditionedDenoiser,
   source: X0Source,
   { clipRange = Infinity, learnedVarianceChannels: channels }: {
     clipRange?: number;
-    learnedVarianceChannels?: number;
+    learnedVarianceChannels?: number | undefined;
   } = {},
 ): Denoiser {
   if (clipRange !== Infinity) requireNumber("clipRange", clipRange, Number.MIN_VALUE);
@@ -159,4 +143,20 @@ export function selfConditioningDenoiser(
     last = { x0, timestep };
     return output;
   };
+}
+
+/** The factors of a source at any timestep. */
+function x0CoefficientsOf(source: X0Source): (timestep: number) => Coefficients {
+  if (typeof source === "function") return source;
+  return (timestep) => x0Coefficients(source.predictionType, alphaCumprodAt(source, timestep));
+}
+
+/** alphasCumprod at a timestep; between integers sigma is interpolated, as in diffusers. */
+function alphaCumprodAt({ alphasCumprod: table }: NoiseSchedule, timestep: number): number {
+  requireNumber("timestep", timestep, 0, table.length - 1);
+  const below = Math.floor(timestep);
+  if (timestep === below) return table[below]!;
+  const sigma = (t: number) => Math.sqrt((1 - table[t]!) / table[t]!);
+  const share = timestep - below;
+  return 1 / (1 + ((1 - share) * sigma(below) + share * sigma(below + 1)) ** 2);
 }

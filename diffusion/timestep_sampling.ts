@@ -1,17 +1,38 @@
-/** Ways of drawing the time steps of a training batch, each of which visits every one equally often. */
-
-import type { RandomStream } from "../nn/random.ts";
+/** Sampling of the timesteps of a training batch; all methods choose every timestep equally often. */
 import { requireInteger, requireOneOf } from "../base/checks.ts";
+import type { RandomStream } from "../nn/random.ts";
 
-/** Names of the ways. */
+/** Names of the methods. */
 export const timestepDraws = ["uniform", "antithetic", "low_discrepancy"] as const;
 /**
- * A name of {@linkcode timestepDraws}: "uniform" draws each on its own; "antithetic" draws half of them
- * and mirrors them, t and T - 1 - t, so that every batch has as much noise (Song et al. 2021's code);
- * "low_discrepancy" draws one number and spreads the batch evenly from there (Kingma et al. 2021,
- * "Variational Diffusion Models", appendix I.1), which varies the loss of a batch least.
+ * A name of {@linkcode timestepDraws}. "uniform" samples each timestep independently. "antithetic" samples
+ * one half and mirrors it, t and T - 1 - t, so that the mean timestep of all batches is the same (Song et
+ * al. 2021's code). "low_discrepancy" samples one number and spaces the batch evenly from there, which
+ * gives batch losses the least variance (Kingma et al. 2021, "Variational Diffusion Models", appendix
+ * I.1).
  */
 export type TimestepDraw = typeof timestepDraws[number];
+
+/**
+ * Samples the timesteps of a batch. They are ordered (the two halves of "antithetic"; cyclically rising
+ * with "low_discrepancy"), so the examples must be shuffled.
+ *
+ * @param random The random stream.
+ * @param count B.
+ * @param numTrainTimesteps T.
+ * @returns [B], in [0, T).
+ * @throws {UserError} If a number is out of range or the name is unknown.
+ */
+export function drawTimesteps(
+  random: RandomStream,
+  count: number,
+  numTrainTimesteps: number,
+  draw: TimestepDraw = "uniform",
+): Int32Array {
+  requireInteger("count", count, 1);
+  requireInteger("numTrainTimesteps", numTrainTimesteps, 1);
+  return draws[requireOneOf("draw", draw, timestepDraws)](random, count, numTrainTimesteps);
+}
 
 const draws: Record<TimestepDraw, (random: RandomStream, count: number, T: number) => Int32Array> =
   {
@@ -31,24 +52,3 @@ const draws: Record<TimestepDraw, (random: RandomStream, count: number, T: numbe
       );
     },
   };
-
-/**
- * Time steps for a batch. They come in an order (the two halves of "antithetic", rising circularly with
- * "low_discrepancy"), so the examples that they go with must be shuffled.
- *
- * @param random The stream to draw from.
- * @param count B.
- * @param numTrainTimesteps T.
- * @returns [B], in [0, T).
- * @throws {UserError} If a number or the name is not as it must be.
- */
-export function drawTimesteps(
-  random: RandomStream,
-  count: number,
-  numTrainTimesteps: number,
-  draw: TimestepDraw = "uniform",
-): Int32Array {
-  requireInteger("count", count, 1);
-  requireInteger("numTrainTimesteps", numTrainTimesteps, 1);
-  return draws[requireOneOf("draw", draw, timestepDraws)](random, count, numTrainTimesteps);
-}

@@ -1,14 +1,13 @@
 /**
- * The variational bound on the negative log-likelihood (Ho et al. 2020, equation 5), term by term in
- * bits per dimension, on the host in float64:
+ * The terms of the variational bound on the negative log-likelihood (Ho et al. 2020, equation 5) in bits
+ * per dimension, on the host in float64:
  *
- *     L_T       KL(q(x_T | x_0) || N(0, 1)), the prior's
+ *     L_T       KL(q(x_T | x_0) || N(0, 1)), the prior term
  *     L_t       KL(q(x_t-1 | x_t, x_0) || p(x_t-1 | x_t)) for t from T - 1 to 1
- *     L_0       -log p(x_0 | x_1), by the discretised Gaussian
+ *     L_0       -log p(x_0 | x_1), with the discretized Gaussian
  *
- * with timesteps counted from 0, as everywhere here: L_t belongs to the step that leaves timestep t.
+ * Timesteps count from 0: L_t is the term of the step that starts at timestep t.
  */
-
 import { UserError } from "../base/errors.ts";
 import { requireInteger } from "../base/checks.ts";
 import { learnedLogVariance, varianceRanges } from "./learned_variance.ts";
@@ -22,15 +21,15 @@ import { x0Coefficients } from "./parameterisation.ts";
 import { posteriorTables } from "./posterior.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
-/** The variances that the bound knows: two fixed ones, and that of learned_variance.ts. */
+/** The variances that the bound supports: two fixed ones, and that of learned_variance.ts. */
 export const boundVarianceTypes = ["fixed_small", "fixed_large", "learned_range"] as const;
 /** A name of {@linkcode boundVarianceTypes}. */
 export type BoundVarianceType = typeof boundVarianceTypes[number];
 
-/** How the model's steps are to be understood. */
+/** The distribution of the model's steps. */
 export interface BoundOptions extends DiscretizedGaussianOptions {
   /**
-   * The variance of the model's steps; "learned_range" needs `v`. At t = 0 both fixed ones take the
+   * The variance of the model's steps; "learned_range" needs `v`. At t = 0 both fixed ones are the
    * posterior's variance of t = 1: see posteriorTables. @default {"fixed_large"}
    */
   varianceType?: BoundVarianceType;
@@ -38,23 +37,23 @@ export interface BoundOptions extends DiscretizedGaussianOptions {
   clipSample?: boolean;
 }
 
-/** What {@linkcode variationalBound} judges: one timestep's samples and a model's answer, all flat. */
+/** The inputs of {@linkcode variationalBound}: samples at one timestep and the model's output, all flat. */
 export interface BoundInputs {
   /** Clean samples [B, ...], pixels in [-1, 1]. */
   x0: ArrayLike<number>;
-  /** What the model saw [B, ...]. */
+  /** The model's input [B, ...]. */
   xt: ArrayLike<number>;
-  /** The timestep of all of them, in [0, T). */
+  /** The timestep of all samples, in [0, T). */
   timestep: number;
-  /** What it gave, in the schedule's predictionType [B, ...]. */
+  /** The model's prediction, in the schedule's predictionType [B, ...]. */
   modelOutput: ArrayLike<number>;
-  /** Where it puts the variance, for "learned_range" [B, ...]. */
+  /** The position of the log variance, for "learned_range" [B, ...]. */
   v?: ArrayLike<number> | undefined;
   /** B. */
   batchSize: number;
 }
 
-/** One timestep's part of the bound. */
+/** The bound's term of one timestep. */
 export interface BoundTerm {
   /** L_t of each example, in bits per dimension [B]. */
   readonly bits: Float64Array;
@@ -62,36 +61,11 @@ export interface BoundTerm {
   readonly x0Mse: Float64Array;
 }
 
-function requireLength(name: string, values: ArrayLike<number> | undefined, length: number): void {
-  if (values?.length === length) return;
-  throw new UserError(
-    `the bound needs as many numbers of ${name} as of x0: ${length}, not ${values?.length ?? 0}`,
-  );
-}
-
-/** Means of B examples' rows, divided by `unit`. */
-function rowMeans(
-  length: number,
-  batchSize: number,
-  value: (i: number) => number,
-  unit = 1,
-): Float64Array {
-  const width = length / requireInteger("batchSize", batchSize, 1);
-  if (!Number.isInteger(width) || width === 0) {
-    throw new UserError(`${length} numbers cannot be shared out among ${batchSize} examples`);
-  }
-  return Float64Array.from({ length: batchSize }, (_, row) => {
-    let sum = 0;
-    for (let i = row * width; i < (row + 1) * width; i++) sum += value(i);
-    return sum / (width * unit);
-  });
-}
-
 /**
  * One term of the bound: L_0 at timestep 0, L_t at the others.
  *
- * @throws {UserError} If lengths do not fit, the timestep is out of range, x0 are no pixels, variances
- * are missing, or an epsilon prediction meets a terminal SNR of zero.
+ * @throws {UserError} If lengths do not match, the timestep is out of range, x0 are no pixels, `v` is
+ * missing, or the model predicts epsilon at a terminal SNR of zero.
  */
 export function variationalBound(
   schedule: NoiseSchedule,
@@ -120,11 +94,11 @@ export function variationalBound(
   const nats = (i: number) => {
     const logVariance = learned ? learnedLogVariance(v![i]!, range) : fixed;
     const predicted = predictX0(i);
-    // At t = 0 the mean is the predicted x0 itself: the posterior's factor of x_t is 0.
+    // At t = 0 the mean is the predicted x0: the posterior's factor of x_t is 0.
     if (t === 0) {
       return -discretizedGaussianLogLikelihood(x0[i]!, predicted, logVariance / 2, options);
     }
-    // Both means have the same share of x_t, so that only x0 tells them apart.
+    // Both means contain x_t with the same factor, so they differ in x0 only.
     const ofX0 = tables.x0Coefficients[t]!;
     return gaussianKl(ofX0 * x0[i]!, tables.logVariancesSmall[t]!, ofX0 * predicted, logVariance);
   };
@@ -135,8 +109,8 @@ export function variationalBound(
 }
 
 /**
- * L_T of each example in bits per dimension: what is still to be seen of x0 in x_T, which sampling takes
- * for standard normal numbers.
+ * L_T of each example in bits per dimension: the information about x0 in x_T. Sampling replaces x_T by
+ * standard normal numbers.
  *
  * @param x0 Clean samples [B, ...], flat.
  * @param batchSize B.
@@ -152,4 +126,29 @@ export function priorBits(
   const logVariance = Math.log1p(-signal);
   const nats = (i: number) => gaussianKl(Math.sqrt(signal) * x0[i]!, logVariance, 0, 0);
   return rowMeans(x0.length, batchSize, nats, Math.LN2);
+}
+
+/** Means of B examples' rows, divided by `unit`. */
+function rowMeans(
+  length: number,
+  batchSize: number,
+  value: (i: number) => number,
+  unit = 1,
+): Float64Array {
+  const width = length / requireInteger("batchSize", batchSize, 1);
+  if (!Number.isInteger(width) || width === 0) {
+    throw new UserError(`${length} numbers cannot be divided among ${batchSize} examples`);
+  }
+  return Float64Array.from({ length: batchSize }, (_, row) => {
+    let sum = 0;
+    for (let i = row * width; i < (row + 1) * width; i++) sum += value(i);
+    return sum / (width * unit);
+  });
+}
+
+function requireLength(name: string, values: ArrayLike<number> | undefined, length: number): void {
+  if (values?.length === length) return;
+  throw new UserError(
+    `the bound needs as many numbers of ${name} as of x0: ${length}, not ${values?.length ?? 0}`,
+  );
 }

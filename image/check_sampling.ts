@@ -2,9 +2,12 @@
 import { guidanceInterval } from "../diffusion/guidance.ts";
 import {
   type FlowSamplerName,
+  flowSamplerNames,
   isFlowSampler,
   type SamplerName,
   samplerNames,
+  type SamplerOption,
+  samplerOptions,
 } from "../diffusion/samplers/registry.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import {
@@ -20,17 +23,24 @@ import type { ImageConfig, ImageFlags } from "./flags.ts";
 
 type AnySampler = SamplerName | FlowSamplerName;
 
-/** The settings that some samplers alone take. */
-const OPTIONS_OF_SAMPLER: Partial<Record<keyof ImageConfig, readonly AnySampler[]>> = {
-  eta: ["ddim"],
-  varianceType: ["ddpm"],
-  solverOrder: ["dpmpp_multistep", "dpmpp_sde", "dpmpp_singlestep", "unipc"],
-  sigmaSpacing: samplerNames.filter((name) => name !== "ddpm" && name !== "ddim"),
-  timestepSpacing: samplerNames,
-  sampleTimesteps: samplerNames,
-  respacing: samplerNames,
-  flowShift: ["flow_euler"],
+/** The settings that only some samplers take, each with the option that it becomes. */
+const OPTIONS_OF_SAMPLER: Partial<Record<keyof ImageConfig, SamplerOption>> = {
+  eta: "eta",
+  varianceType: "varianceType",
+  solverOrder: "solverOrder",
+  sigmaSpacing: "useKarrasSigmas",
+  timestepSpacing: "timestepSpacing",
+  sampleTimesteps: "timesteps",
+  respacing: "timesteps",
+  flowShift: "flowShift",
 };
+
+/** The samplers that take an option. */
+function samplersWith(option: SamplerOption): AnySampler[] {
+  return [...samplerNames, ...flowSamplerNames].filter((name) =>
+    samplerOptions(name).includes(option)
+  );
+}
 
 /** The settings that say which steps are taken, in the order in which they win. */
 const STEP_FLAGS = ["sampleTimesteps", "respacing", "sampleSteps", "timestepSpacing"] as const;
@@ -149,11 +159,12 @@ export function resolveSampling(
       `--sample-steps ${sampleSteps} is more than the ${T} --timesteps there are: lower it.`,
     );
   }
-  for (const [key, takers] of Object.entries(OPTIONS_OF_SAMPLER)) {
-    if (given[key as keyof ImageFlags] === undefined || takers.includes(config.sampler)) continue;
+  for (const [key, option] of Object.entries(OPTIONS_OF_SAMPLER)) {
+    if (given[key as keyof ImageFlags] === undefined) continue;
+    if (samplerOptions(config.sampler).includes(option)) continue;
     throw usageError(
       `--${kebabCase(key)} is for --sampler ${
-        takers.join(", ")
+        samplersWith(option).join(", ")
       }: ${config.sampler} has no use for it.`,
     );
   }

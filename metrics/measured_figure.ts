@@ -38,7 +38,10 @@ export function numberFigure(
   } = {},
 ): MeasuredFigure {
   return {
-    ...{ name, value: format(measured), measured, protocol },
+    name,
+    value: format(measured),
+    measured,
+    protocol,
     ...(real === undefined ? {} : { real: { value: format(real), measured: real } }),
   };
 }

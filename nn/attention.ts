@@ -9,7 +9,7 @@ export interface AttentionOptions {
   /** The number of heads; it divides the features. */
   heads: number;
   /** Added to the scores [B, heads, Q, K], for masks; it broadcasts. */
-  bias?: tf.Tensor;
+  bias?: tf.Tensor | undefined;
 }
 
 /** [B, N, heads * d] to [B, heads, N, d]. */

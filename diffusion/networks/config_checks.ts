@@ -1,22 +1,22 @@
-/** Checks of a network's settings, which may come from a stranger's file and have any type. */
+/** Checks of a network's settings, which may come from an untrusted file and have any type. */
 import { UserError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
 
-/** The largest size of anything: no embedding, image or layer is larger. */
+/** The largest size of an embedding, an image or a layer. */
 const MOST = 2 ** 25;
 
-/** Checks of settings by name; each refuses with a message that names the file and the setting. */
+/** Checks of settings by name. Errors name the file and the setting. */
 export interface ConfigChecks<Config> {
-  /** Refuses. */
-  readonly fail: (what: string) => never;
-  /** Refuses settings that are no whole number from 1 to `most`; null where that is allowed. */
+  /** Throws an error about the configuration. */
+  readonly fail: (problem: string) => never;
+  /** Throws unless the settings are whole numbers from 1 to `most`, or null if allowed. */
   readonly counts: (
     keys: readonly (keyof Config & string)[],
     options?: { readonly most?: number; readonly orNull?: boolean },
   ) => void;
-  /** Refuses settings that are no number above 0. */
+  /** Throws unless the settings are numbers above 0. */
   readonly positive: (...keys: (keyof Config & string)[]) => void;
-  /** Refuses settings that are neither true nor false. */
+  /** Throws unless the settings are true or false. */
   readonly booleans: (...keys: (keyof Config & string)[]) => void;
 }
 
@@ -25,13 +25,17 @@ export function isCount(value: unknown, most = MOST): value is number {
   return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= most;
 }
 
-/** Makes the checks of a configuration. @param where What to name in messages: a file, or "The UNet". */
+/**
+ * The checks of a configuration.
+ *
+ * @param where The subject of error messages: a file, or "The UNet".
+ */
 export function configChecks<Config extends object>(
   config: Config,
   where: string,
 ): ConfigChecks<Config> {
-  const fail = (what: string): never => {
-    throw new UserError(`${where}: ${what}.`);
+  const fail = (problem: string): never => {
+    throw new UserError(`${where}: ${problem}.`);
   };
   const refuse = (key: keyof Config & string, use: string) => {
     const value: unknown = config[key];

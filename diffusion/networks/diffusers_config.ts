@@ -1,13 +1,16 @@
-/** What the configurations of diffusers' models have in common: names, and settings that are fixed here. */
+/** The conversion of configurations to and from diffusers' config.json. */
 import { UserError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
 
 /** The version of diffusers whose format is written. */
 export const DIFFUSERS_VERSION = "0.42.0";
 
-const toSnakeCase = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-
-/** A config.json: the class, what diffusers has beyond our settings, and the settings in its spelling. */
+/**
+ * The content of a config.json.
+ *
+ * @param fixed The settings of diffusers that have only one supported value.
+ * @param settings Our settings, which are converted to snake case.
+ */
 export function toDiffusersConfig(
   className: string,
   fixed: Readonly<Record<string, unknown>>,
@@ -22,10 +25,10 @@ export function toDiffusersConfig(
 }
 
 /**
- * The inverse of {@linkcode toDiffusersConfig}, for the settings that `defaults` names. It does not check
- * their values.
+ * The inverse of {@linkcode toDiffusersConfig}, for the settings in `defaults`. Their values are not
+ * checked.
  *
- * @param where The file, for messages.
+ * @param where The file, for error messages.
  * @throws {UserError} If a fixed setting has another value.
  */
 export function fromDiffusersConfig<Config extends object>(
@@ -39,7 +42,7 @@ export function fromDiffusersConfig<Config extends object>(
   for (const [key, value] of Object.entries(fixed)) {
     if (json[key] !== undefined && json[key] !== value) {
       throw new UserError(
-        `${where}: ${key} is ${quote(json[key])}, and only ${quote(value)} is supported.`,
+        `${where}: ${key} is ${quote(json[key])}; only ${quote(value)} is supported.`,
       );
     }
   }
@@ -48,4 +51,8 @@ export function fromDiffusersConfig<Config extends object>(
     return [key, given === undefined ? value : given];
   });
   return Object.fromEntries(entries) as Config;
+}
+
+function toSnakeCase(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

@@ -1,8 +1,8 @@
 /**
- * The diffusion transformer (Peebles and Xie 2023, arXiv:2212.09748) with adaLN-zero, over patches of
- * images or over rows of latent vectors. Parameters have the names and shapes of diffusers'
- * DiTTransformer2DModel, with which it agrees; beyond that it hears the tokens of a condition, takes a
- * pooled condition into the time embedding, and its own last estimate.
+ * The diffusion transformer (Peebles and Xie 2023, arXiv:2212.09748) with adaLN-zero, on patches of images
+ * or on sequences of latent vectors. Parameters have the names and shapes of diffusers'
+ * DiTTransformer2DModel, and outputs agree with it. In addition it can attend to the tokens of a
+ * condition, add a pooled condition to the time embedding, and receive its own last estimate.
  */
 import * as tf from "../../engine/tf.ts";
 import { geluTanh, silu } from "../../nn/activations.ts";
@@ -12,15 +12,16 @@ import { standardizeRows } from "../../nn/layer_norm.ts";
 import { lookup } from "../../nn/lookup.ts";
 import { parameter, type Parameters } from "../../nn/parameters.ts";
 import { timestepEmbedding } from "../../nn/timestep_embedding.ts";
-import { type DitConfig, ditWidth } from "./dit_config.ts";
-import { blockName, embeddingName, FREQUENCIES } from "./dit_specs.ts";
-import { UserError } from "../../base/errors.ts";
 import { layerNormForward } from "../../engine/fused_text.ts";
+import { type DitConfig, ditWidth } from "./dit_config.ts";
+import { checkDitInputs, type DitInputs } from "./dit_inputs.ts";
+import { blockName, embeddingName, FREQUENCIES } from "./dit_specs.ts";
+import { patchify, patchPositions, unpatchify } from "./patches.ts";
 
-/** Added to the variances where diffusers has a number of its own. */
+/** Added to the variances of norms where diffusers ignores normEps. */
 const EPSILON = 1e-6;
 
-/** A condition's tokens on their way through the blocks. */
+/** The embedded tokens of a condition. */
 interface Context {
   /** [B, M, width] */
   readonly tokens: tf.Tensor3D;
@@ -32,8 +33,8 @@ interface Context {
  * Applies a diffusion transformer.
  *
  * @returns [B, S, S, outChannels] in patch mode, [B, k, outChannels] in token mode.
- * @throws {UserError} If an input that the configuration asks for is missing, one is given that it has
- * no use for, or one has another shape.
+ * @throws {UserError} If an input is missing that the configuration requires, is given that it does not
+ * use, or has another shape.
  */
 export function dit(parameters: Parameters, inputs: DitInputs, config: DitConfig): tf.Tensor {
   checkDitInputs(inputs, config);
@@ -47,7 +48,8 @@ export function dit(parameters: Parameters, inputs: DitInputs, config: DitConfig
   const bias = paddingBias(inContext?.mask, length);
   const crossContext = inContext === undefined ? context : undefined;
   for (let layer = 0; layer < config.numLayers; layer++) {
-    h = block(parameters, layer, { h, bias, active: embed(layer), context: crossContext, config });
+    const embedding = embed(layer);
+    h = block(parameters, layer, { h, bias, embedding, context: crossContext, config });
   }
   const before = h.shape[1] - length;
   if (before > 0) h = tf.slice(h, [0, before, 0], [batch, length, width]);
@@ -59,12 +61,7 @@ export function dit(parameters: Parameters, inputs: DitInputs, config: DitConfig
   return patchSize === null ? output : unpatchify(output as tf.Tensor3D, patchSize);
 }
 
-/** [B, count * C] as `count` tensors [B, 1, C]. */
-function split(x: tf.Tensor, count: number): tf.Tensor[] {
-  return tf.split(tf.reshape(x, [x.shape[0]!, 1, -1]), count, -1);
-}
-
-/** Patches or vectors as tokens that hold their positions [B, N, width]. */
+/** Patches or vectors as tokens with position embeddings [B, N, width]. */
 function embedSamples(
   parameters: Parameters,
   { x, selfCondition }: DitInputs,
@@ -90,22 +87,7 @@ function embedSamples(
   return tf.add(linear(projection, "proj", patches), positions) as tf.Tensor3D;
 }
 
-/** What replaces a condition [B, ...] that is dropped: `drop` [B] is 1 there. */
-function orNull(
-  condition: tf.Tensor,
-  drop: tf.Tensor1D | undefined,
-  parameters: Parameters,
-  name: string,
-): tf.Tensor {
-  if (drop === undefined) return condition;
-  const ones = Array(condition.rank - 1).fill(1);
-  const dropped = tf.reshape(tf.cast(drop, "float32"), [-1, ...ones]); // [B, 1, ...]
-  // Not a sum of products: what is dropped may hold anything, even NaN.
-  const instead = tf.broadcastTo(parameter(parameters, name), condition.shape);
-  return tf.where(tf.broadcastTo(tf.greater(dropped, 0), condition.shape), instead, condition);
-}
-
-/** The tokens of the condition [B, M, width]. */
+/** Embeds the tokens of the condition. */
 function embedContext(
   parameters: Parameters,
   { context, contextMask: mask, dropCondition }: DitInputs,
@@ -123,7 +105,7 @@ function embedContext(
   return { tokens: tf.add(projected, positions), mask };
 }
 
-/** For each block SiLU of the sum of the embeddings of time, class and pooled condition [B, width]. */
+/** For each block: SiLU of the sum of the embeddings of time, class and pooled condition [B, width]. */
 function conditionEmbeddings(
   parameters: Parameters,
   { timesteps, classLabels, pooled, dropCondition }: DitInputs,
@@ -132,11 +114,11 @@ function conditionEmbeddings(
   const frequencies = timestepEmbedding(timesteps, FREQUENCIES, { flipSinToCos: true });
   const twoLayers = (name: string, x: tf.Tensor) =>
     linear(parameters, `${name}.linear_2`, silu(linear(parameters, `${name}.linear_1`, x)));
-  const known = new Map<string, tf.Tensor>();
+  const computed = new Map<string, tf.Tensor>();
   return (layer) => {
     const name = embeddingName(layer, config);
-    let active = known.get(name);
-    if (active === undefined) {
+    let embedding = computed.get(name);
+    if (embedding === undefined) {
       let sum = twoLayers(`${name}.timestep_embedder`, frequencies);
       if (classLabels !== undefined) {
         const table = parameter(parameters, `${name}.class_embedder.embedding_table.weight`);
@@ -146,14 +128,64 @@ function conditionEmbeddings(
         const given = orNull(pooled, dropCondition, parameters, "null_pooled");
         sum = tf.add(sum, twoLayers(`${name}.pooled_embedder`, given));
       }
-      active = silu(sum);
-      known.set(name, active);
+      embedding = silu(sum);
+      computed.set(name, embedding);
     }
-    return active;
+    return embedding;
   };
 }
 
-/** Attention with its projections; what is heard comes from `source` [B, M, width]. */
+/** Replaces a condition [B, ...] by a learned null vector where `drop` [B] is 1. */
+function orNull(
+  condition: tf.Tensor,
+  drop: tf.Tensor1D | undefined,
+  parameters: Parameters,
+  name: string,
+): tf.Tensor {
+  if (drop === undefined) return condition;
+  const ones = Array(condition.rank - 1).fill(1);
+  const dropped = tf.reshape(tf.cast(drop, "float32"), [-1, ...ones]); // [B, 1, ...]
+  // Not a sum of products, since a dropped condition may contain NaN.
+  const nullVector = tf.broadcastTo(parameter(parameters, name), condition.shape);
+  return tf.where(tf.broadcastTo(tf.greater(dropped, 0), condition.shape), nullVector, condition);
+}
+
+/** The modulation of a layer, each [B, 1, width]. */
+type Modulation = [shift: tf.Tensor3D, scale: tf.Tensor3D, gate: tf.Tensor3D];
+
+/** One transformer block. */
+function block(
+  parameters: Parameters,
+  layer: number,
+  { h, bias, embedding, context, config }: {
+    h: tf.Tensor3D;
+    bias: tf.Tensor | undefined;
+    embedding: tf.Tensor;
+    context: Context | undefined;
+    config: DitConfig;
+  },
+): tf.Tensor3D {
+  const name = blockName(layer);
+  const { numAttentionHeads: heads, normEps } = config;
+  const modulation = split(linear(parameters, `${name}.norm1.linear`, embedding), 6);
+  const [shift, scale, gate] = modulation as Modulation;
+  const [shiftMlp, scaleMlp, gateMlp] = modulation.slice(3) as Modulation;
+  const normed = modulatedNorm(h, shift, scale, EPSILON);
+  const attended = attend(parameters, `${name}.attn1`, [normed, normed], bias, heads);
+  let result = tf.add(h, tf.mul(attended, gate)) as tf.Tensor3D;
+  if (context !== undefined) {
+    const { tokens, mask } = context;
+    const query = standardizeRows(result, { epsilon: normEps });
+    const crossBias = paddingBias(mask, 0);
+    const crossAttended = attend(parameters, `${name}.attn2`, [query, tokens], crossBias, heads);
+    result = tf.add(result, crossAttended) as tf.Tensor3D;
+  }
+  const modulated = modulatedNorm(result, shiftMlp, scaleMlp, normEps);
+  const inner = geluTanh(linear(parameters, `${name}.ff.net.0.proj`, modulated));
+  return tf.add(result, tf.mul(linear(parameters, `${name}.ff.net.2`, inner), gateMlp));
+}
+
+/** Attention of x to `source` [B, M, width], with its projections. */
 function attend(
   parameters: Parameters,
   name: string,
@@ -161,168 +193,21 @@ function attend(
   bias: tf.Tensor | undefined,
   heads: number,
 ): tf.Tensor {
-  // Apart, because joining the weights and taking the result apart costs more than it saves.
+  // Three products, since joining the weights and splitting the result costs more than it saves.
   const q = linear(parameters, `${name}.to_q`, x) as tf.Tensor3D;
   const k = linear(parameters, `${name}.to_k`, source) as tf.Tensor3D;
   const v = linear(parameters, `${name}.to_v`, source) as tf.Tensor3D;
-  const heard = attention(q, k, v, { heads, ...(bias === undefined ? {} : { bias }) });
-  return linear(parameters, `${name}.to_out.0`, heard);
+  const attended = attention(q, k, v, { heads, bias });
+  return linear(parameters, `${name}.to_out.0`, attended);
 }
 
-/** One block. */
-function block(
-  parameters: Parameters,
-  layer: number,
-  { h, bias, active, context, config }: {
-    h: tf.Tensor3D;
-    bias: tf.Tensor | undefined;
-    active: tf.Tensor;
-    context: Context | undefined;
-    config: DitConfig;
-  },
-): tf.Tensor3D {
-  const name = blockName(layer);
-  const { numAttentionHeads: heads, normEps } = config;
-  const modulation = split(linear(parameters, `${name}.norm1.linear`, active), 6);
-  const [shift, scale, gate] = modulation as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
-  const [shiftMlp, scaleMlp, gateMlp] = modulation.slice(3) as [
-    tf.Tensor3D,
-    tf.Tensor3D,
-    tf.Tensor3D,
-  ];
-  const normed = modulatedNorm(h, shift, scale, EPSILON);
-  const heard = attend(parameters, `${name}.attn1`, [normed, normed], bias, heads);
-  let result = tf.add(h, tf.mul(heard, gate)) as tf.Tensor3D;
-  if (context !== undefined) {
-    const { tokens, mask } = context;
-    const query = standardizeRows(result, { epsilon: normEps });
-    const crossBias = paddingBias(mask, 0);
-    const crossed = attend(parameters, `${name}.attn2`, [query, tokens], crossBias, heads);
-    result = tf.add(result, crossed) as tf.Tensor3D;
-  }
-  const modulated = modulatedNorm(result, shiftMlp, scaleMlp, normEps);
-  const inner = geluTanh(linear(parameters, `${name}.ff.net.0.proj`, modulated));
-  return tf.add(result, tf.mul(linear(parameters, `${name}.ff.net.2`, inner), gateMlp));
-}
-
-/** The longest wavelength is 2 pi times this. */
-const MAX_PERIOD = 10000;
-
-/**
- * Sines and cosines of the places of patches in a square grid (Peebles and Xie 2023, section 3.2; He et
- * al. 2022, arXiv:2111.06377). The first half of the features is the column's, the second the row's,
- * sines before cosines in each.
- *
- * @param side Patches in a row.
- * @param width Features, a multiple of 4.
- * @returns [side * side, width], row by row.
- */
-export function patchPositions(side: number, width: number): Float32Array {
-  const quarter = width / 4;
-  const positions = new Float32Array(side * side * width);
-  const waves = (place: number, at: number) => {
-    for (let i = 0; i < quarter; i++) {
-      const angle = place / MAX_PERIOD ** (i / quarter);
-      positions[at + i] = Math.sin(angle);
-      positions[at + quarter + i] = Math.cos(angle);
-    }
-  };
-  for (let row = 0; row < side; row++) {
-    for (let column = 0; column < side; column++) {
-      const at = (row * side + column) * width;
-      waves(column, at);
-      waves(row, at + width / 2);
-    }
-  }
-  return positions;
-}
-
-/** What a diffusion transformer is applied to. */
-export interface DitInputs {
-  /** Noisy samples: images [B, S, S, inChannels] in patch mode, [B, k, inChannels] in token mode. */
-  readonly x: tf.Tensor;
-  /** Time steps [B]. */
-  readonly timesteps: tf.Tensor1D;
-  /** Classes [B], int32, for a model with classes; numEmbedsAdaNorm is the null class. */
-  readonly classLabels?: tf.Tensor1D;
-  /** Tokens of a condition [B, M, contextDim], for a model that hears them. */
-  readonly context?: tf.Tensor3D;
-  /** 1 for tokens, 0 for padding [B, M]; all are tokens by default. */
-  readonly contextMask?: tf.Tensor2D;
-  /** A pooled condition [B, pooledDim], for a model that takes one. */
-  readonly pooled?: tf.Tensor2D;
-  /** 1 where learned null vectors stand for context and pooled condition [B]; 0 by default. */
-  readonly dropCondition?: tf.Tensor1D;
-  /** The model's last estimate, of x's shape; zeros by default. */
-  readonly selfCondition?: tf.Tensor;
-}
-
-/** What a configuration wants of each optional input. */
-type Expectation = "required" | "allowed" | "unused";
-
-/**
- * Checks that inputs are those of a configuration.
- *
- * @throws {UserError} Naming the input that is missing, of no use, or of another shape.
- */
-export function checkDitInputs(inputs: DitInputs, config: DitConfig): void {
-  const { sampleSize: size, patchSize, inChannels, contextDim, pooledDim } = config;
-  const [batch] = inputs.timesteps.shape;
-  const grid = patchSize === null ? [size] : [size, size];
-  requireShape("x", inputs.x, [batch, ...grid, inChannels]);
-
-  const when = (wanted: boolean, expectation: Expectation = "required") =>
-    wanted ? expectation : "unused";
-  const expected: Record<Exclude<keyof DitInputs, "x" | "timesteps">, Expectation> = {
-    classLabels: when(config.numEmbedsAdaNorm !== null),
-    context: when(contextDim !== null),
-    contextMask: when(contextDim !== null, "allowed"),
-    pooled: when(pooledDim !== null),
-    dropCondition: when(config.nullCondition, "allowed"),
-    selfCondition: when(config.selfConditioning, "allowed"),
-  };
-  for (const [name, expectation] of Object.entries(expected)) {
-    const given = inputs[name as keyof DitInputs] !== undefined;
-    if (given && expectation === "unused") {
-      throw new UserError(`The DiT was given ${name}, which its configuration has no use for.`);
-    }
-    if (!given && expectation === "required") {
-      throw new UserError(`The DiT's configuration asks for ${name}, which is missing.`);
-    }
-  }
-
-  const { classLabels, context, contextMask, pooled, dropCondition, selfCondition } = inputs;
-  if (classLabels !== undefined) requireShape("classLabels", classLabels, [batch]);
-  if (context !== undefined) {
-    const length = context.shape[1];
-    requireShape("context", context, [batch, length, contextDim!]);
-    if (contextMask !== undefined) requireShape("contextMask", contextMask, [batch, length]);
-    const { contextLength } = config;
-    if (contextLength !== null && length > contextLength) {
-      throw new UserError(
-        `The DiT was given ${length} tokens of context, and has positions for ${contextLength} ` +
-          "(contextLength): cut the context, or configure more.",
-      );
-    }
-  }
-  if (pooled !== undefined) requireShape("pooled", pooled, [batch, pooledDim!]);
-  if (dropCondition !== undefined) requireShape("dropCondition", dropCondition, [batch]);
-  if (selfCondition !== undefined) requireShape("selfCondition", selfCondition, inputs.x.shape);
-}
-
-function requireShape(name: string, { shape }: tf.Tensor, wanted: readonly number[]): void {
-  if (shape.join() !== wanted.join()) {
-    throw new UserError(`The DiT's ${name} has shape [${shape}]; [${wanted}] is wanted.`);
-  }
-}
-
-/** Added to the scores of positions that must not be heard. */
+/** Added to the attention scores of padding. */
 const MASKED = -1e9;
 
 /**
  * Layer normalization, scaled and shifted by the condition: y (1 + scale) + shift with y of mean 0 and
- * variance 1 (Peebles and Xie 2023, section 3.2, "adaLN"). The gradient is stated: a few passes over
- * the tensor where autodiff's chain has one for each of its operations.
+ * variance 1 (Peebles and Xie 2023, section 3.2, "adaLN"). It has an explicit gradient, which takes fewer
+ * passes over the tensor than autodiff.
  *
  * @param x [B, N, C]
  * @param shift [B, 1, C]
@@ -365,10 +250,10 @@ export function modulatedNorm(
 }
 
 /**
- * What to add to scores so that padding is not heard.
+ * The bias of attention scores that excludes padding.
  *
- * @param mask 1 for tokens, 0 for padding: [B, M], or undefined if there is none.
- * @param own Positions after them that are always heard.
+ * @param mask 1 for tokens, 0 for padding: [B, M], or undefined without padding.
+ * @param own The number of positions after them that are never excluded.
  * @returns [B, 1, 1, M + own], or undefined without a mask.
  */
 export function paddingBias(mask: tf.Tensor2D | undefined, own: number): tf.Tensor | undefined {
@@ -379,32 +264,7 @@ export function paddingBias(mask: tf.Tensor2D | undefined, own: number): tf.Tens
   return tf.reshape(bias, [batch, 1, 1, length + own]);
 }
 
-/**
- * Cuts images into patches.
- *
- * @param x [B, S, S, C]
- * @param size Side of a patch; it divides S.
- * @returns [B, (S / size)^2, size * size * C]: patches row by row, the pixels of each row by row.
- */
-export function patchify(x: tf.Tensor4D, size: number): tf.Tensor3D {
-  const [batch, side, , channels] = x.shape;
-  const count = side / size;
-  const rows = tf.reshape(x, [batch, count, size, count, size * channels]);
-  const patches = tf.transpose(rows, [0, 1, 3, 2, 4]); // [B, row, column, row of pixels, rest]
-  return tf.reshape(patches, [batch, count * count, size * size * channels]);
-}
-
-/**
- * Puts images together again: the inverse of {@linkcode patchify}.
- *
- * @param x [B, n^2, size * size * C]
- * @returns [B, n * size, n * size, C]
- */
-export function unpatchify(x: tf.Tensor3D, size: number): tf.Tensor4D {
-  const [batch, patches, features] = x.shape;
-  const count = Math.sqrt(patches);
-  const channels = features / size ** 2;
-  const rows = tf.reshape(x, [batch, count, count, size, size * channels]);
-  const pixels = tf.transpose(rows, [0, 1, 3, 2, 4]); // [B, row, row of pixels, column, rest]
-  return tf.reshape(pixels, [batch, count * size, count * size, channels]);
+/** Splits [B, count * C] into `count` tensors [B, 1, C]. */
+function split(x: tf.Tensor, count: number): tf.Tensor[] {
+  return tf.split(tf.reshape(x, [x.shape[0]!, 1, -1]), count, -1);
 }

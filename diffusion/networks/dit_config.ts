@@ -1,54 +1,54 @@
-/** The diffusion transformer's configuration, named as in diffusers' DiTTransformer2DModel. */
+/** The diffusion transformer's configuration, with the names of diffusers' DiTTransformer2DModel. */
 import { UserError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
 import { configChecks } from "./config_checks.ts";
 import { fromDiffusersConfig, toDiffusersConfig } from "./diffusers_config.ts";
 
-/** Ways in which tokens of a condition are heard. */
+/** How the model attends to a condition's tokens. */
 export const CONTEXT_MODES = ["in_context", "cross_attention"] as const;
 
-/** Settings of a diffusion transformer. Those that diffusers has are named as there. */
+/** Settings of a diffusion transformer, named as in diffusers where it has them. */
 export interface DitConfig {
   /** Height and width of images in patch mode, the number of vectors k in token mode. */
   readonly sampleSize: number;
   /** Side of the square patches of an image, or null for token mode: samples [B, k, inChannels]. */
   readonly patchSize: number | null;
-  /** Channels of an image, features of a vector. */
+  /** Channels of an image or features of a vector. */
   readonly inChannels: number;
-  /** Channels of the output; null for inChannels. Twice as many where the variance is learned. */
+  /** Channels of the output; null for inChannels. Twice as many if the variance is learned. */
   readonly outChannels: number | null;
-  /** Blocks. */
+  /** The number of blocks. */
   readonly numLayers: number;
-  /** Heads of attention. */
+  /** The number of attention heads. */
   readonly numAttentionHeads: number;
   /** Features of a head; a token has numAttentionHeads times as many. */
   readonly attentionHeadDim: number;
   /** Whether queries, keys and values have biases. */
   readonly attentionBias: boolean;
-  /** Added to the variances in front of the feed-forward parts and of cross-attention. */
+  /** Added to the variances of the norms before the feed-forward layers and cross-attention. */
   readonly normEps: number;
-  /** Classes, to which a null class is added as the last; null for a model without classes. */
+  /** The number of classes without the null class, which is added as the last; null for no classes. */
   readonly numEmbedsAdaNorm: number | null;
   /**
-   * Whether all blocks share one embedding of time and class, as in the paper. diffusers has one in
-   * each block, equal copies in what it converted: see separateEmbeddings of dit.ts.
+   * Whether all blocks share one embedding of time and class, as in the paper. diffusers has one in each
+   * block, with equal copies in converted models: see separateEmbeddings of dit_specs.ts.
    */
   readonly sharedEmbedding: boolean;
   /** Features of the condition's tokens; null for none. */
   readonly contextDim: number | null;
-  /** How they are heard: joined with the sample's tokens, or by cross-attention in each block. */
+  /** Whether they are joined with the sample's tokens or attended to in each block. */
   readonly contextMode: typeof CONTEXT_MODES[number];
-  /** Positions of the condition that have embeddings; null if its tokens hold their own. */
+  /** The number of position embeddings of the condition; null if its tokens have positions already. */
   readonly contextLength: number | null;
-  /** Features of a pooled condition that joins the time embedding; null for none. */
+  /** Features of a pooled condition that is added to the time embedding; null for none. */
   readonly pooledDim: number | null;
-  /** Whether there are learned vectors that stand for a condition that was dropped. */
+  /** Whether there are learned null vectors for dropped conditions. */
   readonly nullCondition: boolean;
   /** Whether the input is joined with the model's last estimate (Chen et al. 2023). */
   readonly selfConditioning: boolean;
 }
 
-/** The settings that diffusers has no word for; a file of its class has them at these values. */
+/** The settings that diffusers does not have, with the values that its class implies. */
 const BEYOND_DIFFUSERS = {
   sharedEmbedding: false,
   contextDim: null,
@@ -75,7 +75,7 @@ export const DIT_DEFAULTS: DitConfig = {
   sharedEmbedding: true,
 };
 
-/** What diffusers' config has beyond ours, with the only values that are supported. */
+/** The further settings of diffusers' configuration, with the only values that are supported. */
 const FIXED = {
   activation_fn: "gelu-approximate",
   dropout: 0,
@@ -85,10 +85,10 @@ const FIXED = {
   upcast_attention: false,
 } as const;
 
-/** diffusers' class, and what a model that it has no class for is called. */
+/** diffusers' class, and the name for models that it has no class for. */
 const CLASS_NAMES = ["DiTTransformer2DModel", "DiT"] as const;
 
-/** Whether diffusers' DiTTransformer2DModel can be the model: patches, classes, embeddings apart. */
+/** Whether diffusers' DiTTransformer2DModel can load the model: patches, classes, separate embeddings. */
 export function isDiffusersDit(config: DitConfig): boolean {
   return config.patchSize !== null && config.numEmbedsAdaNorm !== null &&
     Object.entries(BEYOND_DIFFUSERS).every(([key, value]) =>
@@ -96,7 +96,7 @@ export function isDiffusersDit(config: DitConfig): boolean {
     );
 }
 
-/** The configuration as a config.json: diffusers' own where it has the model. */
+/** The configuration as a config.json, in diffusers' format if it has the model. */
 export function ditConfigToJson(config: DitConfig): Record<string, unknown> {
   const diffusers = isDiffusersDit(config);
   const ours = Object.entries(config).filter(([key]) => !diffusers || !(key in BEYOND_DIFFUSERS));
@@ -104,15 +104,17 @@ export function ditConfigToJson(config: DitConfig): Record<string, unknown> {
 }
 
 /**
- * Reads what {@linkcode ditConfigToJson} or diffusers wrote.
+ * Reads a configuration that {@linkcode ditConfigToJson} or diffusers wrote.
  *
- * @param where The file, for messages.
- * @throws {UserError} If it is of another class, or asks for what is not supported.
+ * @param where The file, for error messages.
+ * @throws {UserError} If it is of another class or has an unsupported setting.
  */
 export function ditConfigFromJson(json: Record<string, unknown>, where: string): DitConfig {
   const className = json["_class_name"] ?? CLASS_NAMES[0];
   if (className !== CLASS_NAMES[0] && className !== CLASS_NAMES[1]) {
-    throw new UserError(`${where} describes a ${quote(className)}; a ${CLASS_NAMES[0]} is wanted.`);
+    throw new UserError(
+      `${where} describes a ${quote(className)}; it must be a ${CLASS_NAMES[0]}.`,
+    );
   }
   const defaults = className === CLASS_NAMES[0]
     ? { ...DIT_DEFAULTS, ...BEYOND_DIFFUSERS }
@@ -121,26 +123,21 @@ export function ditConfigFromJson(json: Record<string, unknown>, where: string):
   return checkDitConfig(config, where);
 }
 
-/** Features of a token. */
+/** The features of a token. */
 export function ditWidth(config: DitConfig): number {
   return config.numAttentionHeads * config.attentionHeadDim;
 }
 
-/** Tokens of a sample: patches of an image, or vectors. */
-export function ditTokens({ sampleSize, patchSize }: DitConfig): number {
-  return patchSize === null ? sampleSize : (sampleSize / patchSize) ** 2;
-}
-
 /**
- * Checks that a configuration makes sense.
+ * Checks a configuration.
  *
- * @param where What to name in messages: a file, or "The DiT".
+ * @param where The subject of error messages: a file, or "The DiT".
  * @returns The configuration.
- * @throws {UserError} Saying which setting is wrong.
+ * @throws {UserError} Naming the setting that is wrong.
  */
 export function checkDitConfig(config: DitConfig, where = "The DiT"): DitConfig {
   const { fail, counts, positive, booleans } = configChecks(config, where);
-  counts(["numLayers"], { most: 1000 }); // each is many tensors to look for
+  counts(["numLayers"], { most: 1000 }); // each layer has many tensors
   counts(["sampleSize", "inChannels", "numAttentionHeads", "attentionHeadDim"]);
   counts(
     ["patchSize", "outChannels", "numEmbedsAdaNorm", "contextDim", "contextLength", "pooledDim"],
@@ -156,7 +153,7 @@ export function checkDitConfig(config: DitConfig, where = "The DiT"): DitConfig 
     if (sampleSize % patchSize !== 0) {
       fail(`images of ${sampleSize} pixels do not divide into patches of ${patchSize} (patchSize)`);
     }
-    // A quarter each for the sines and cosines of rows and of columns.
+    // One quarter each for the sines and the cosines of rows and columns.
     if (ditWidth(config) % 4 !== 0) {
       fail(
         `a token has ${ditWidth(config)} features (numAttentionHeads times attentionHeadDim), ` +

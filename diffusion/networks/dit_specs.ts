@@ -1,20 +1,14 @@
-/** The parameters of a diffusion transformer, under diffusers' names where it has them. */
-import {
-  type HostParameters,
-  type Initializer,
-  initParameters,
-  type ParameterSpecs,
-} from "../../nn/parameters.ts";
-import type { RandomStream } from "../../nn/random.ts";
+/** The parameters of a diffusion transformer, named as in diffusers where it has them. */
+import type { HostParameters, Initializer, ParameterSpecs } from "../../nn/parameters.ts";
 import { checkDitConfig, type DitConfig, ditWidth } from "./dit_config.ts";
 
-/** Features of the time step's sines and cosines. */
+/** The features of the timestep's sinusoidal embedding. */
 export const FREQUENCIES = 256;
 
-/** The standard deviation of embeddings at the start. */
+/** The initial standard deviation of embeddings. */
 const DEVIATION = 0.02;
 
-/** How the weight of a linear layer starts. */
+/** The initial distribution of a linear layer's weight. */
 type Start = "xavier" | "normal" | "zero";
 
 function dense(
@@ -119,10 +113,10 @@ function contextSpecs(config: DitConfig): ParameterSpecs {
 }
 
 /**
- * The parameters of a diffusion transformer: names, shapes and initial values, which are the paper's:
- * modulation and output start at zero, so that the blocks start as the identity ("adaLN-zero").
+ * The parameters of a diffusion transformer: names, shapes and the paper's initial values. Modulation and
+ * output start at zero, so the blocks start as the identity ("adaLN-zero").
  *
- * @throws {UserError} If the configuration makes no sense.
+ * @throws {UserError} If the configuration is invalid.
  */
 export function ditSpecs(config: DitConfig): ParameterSpecs {
   checkDitConfig(config);
@@ -138,15 +132,7 @@ export function ditSpecs(config: DitConfig): ParameterSpecs {
   );
 }
 
-/** Initial parameters of a diffusion transformer: see {@linkcode ditSpecs}. */
-export function initDit(config: DitConfig, random: RandomStream): HostParameters {
-  return initParameters(ditSpecs(config), random);
-}
-
-/**
- * A model whose blocks share an embedding as one whose blocks have equal copies of it, which is how
- * diffusers wants it.
- */
+/** Gives each block its own copy of the shared embedding, as diffusers requires. */
 export function separateEmbeddings(
   parameters: HostParameters,
   config: DitConfig,

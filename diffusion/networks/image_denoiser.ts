@@ -1,4 +1,4 @@
-/** A network with its weights, ready to be sampled from. */
+/** An image network compiled for sampling. */
 import { usageError, UserError } from "../../base/errors.ts";
 import type { Device } from "../../engine/device.ts";
 import type * as tf from "../../engine/tf.ts";
@@ -10,18 +10,18 @@ import { withoutLearnedVariance } from "../learned_variance.ts";
 import type { Denoiser } from "../samplers/types.ts";
 import { selfConditioningDenoiser, type X0Source } from "../self_conditioning.ts";
 
-/** How a denoiser is conditioned. */
+/** The condition of a denoiser. */
 export interface Conditioning extends Pick<GuidanceOptions, "guidanceRescale" | "interval"> {
   /** The class of each sample, for a class-conditional model. */
-  readonly classLabels?: Int32Array;
-  /** The class that stands for none, if the model was trained with one. */
+  readonly classLabels?: Int32Array | undefined;
+  /** The null class, if the model was trained with one. */
   readonly nullClass?: number | undefined;
-  /** Classifier-free guidance; 1 for none. @default 1 */
-  readonly guidanceScale?: number;
-  /** What x0 an output implies: for a model that is shown its last estimate. */
-  readonly x0Source?: X0Source;
-  /** Whether the variances that a model gives are kept, for ddpm with "learned_range". @default false */
-  readonly keepVariance?: boolean;
+  /** The scale of classifier-free guidance; 1 for none. @default 1 */
+  readonly guidanceScale?: number | undefined;
+  /** The relation of x0 to the model's output, for self-conditioning. */
+  readonly x0Source?: X0Source | undefined;
+  /** Whether predicted variances are kept, for ddpm with "learned_range". @default false */
+  readonly keepVariance?: boolean | undefined;
 }
 
 /** A compiled network. */
@@ -29,8 +29,8 @@ export interface ImageDenoiser {
   /**
    * Fills the condition in.
    *
-   * @returns A denoiser for one sampling: one that is shown its estimates remembers the last.
-   * @throws {UserError} If guidance is asked of a model without a null class.
+   * @returns A denoiser for one sampling; with self-conditioning it keeps its last estimate.
+   * @throws {UserError} If a model without a null class should be guided.
    */
   condition(conditioning?: Conditioning): Denoiser;
   /** Releases its graphs. */
@@ -38,8 +38,8 @@ export interface ImageDenoiser {
 }
 
 /**
- * Compiles a network for sampling. Its weights become constants of the graph, which a device may then
- * rearrange once and for all.
+ * Compiles a network for sampling. Its weights become constants of the graph, so that a device can
+ * optimize their layout once.
  */
 export function compileImageDenoiser(
   device: Device,
@@ -64,7 +64,7 @@ export function compileImageDenoiser(
     }),
   );
   const sampleSize = height * width * channels;
-  const ask = async (
+  const run = async (
     x: Float32Array,
     timestep: number,
     labels: Int32Array | undefined,
@@ -80,32 +80,35 @@ export function compileImageDenoiser(
     });
     return output.data as Float32Array;
   };
-  const variances = learnedVariance ? { learnedVarianceChannels: channels } : {};
+  const learnedVarianceChannels = learnedVariance ? channels : undefined;
 
   const condition = (
     { classLabels, nullClass, guidanceScale = 1, x0Source, keepVariance = false, ...guidance }:
       Conditioning = {},
   ): Denoiser => {
-    let estimate: Float32Array | undefined; // both halves of guidance are shown the same
+    let estimate: Float32Array | undefined; // the same for both denoisers of guidance
     const withLabels = (labels: Int32Array | undefined): Denoiser => (x, timestep) =>
-      ask(x, timestep, labels, estimate);
+      run(x, timestep, labels, estimate);
     let denoise = withLabels(classLabels);
     if (classLabels !== undefined && guidanceScale !== 1) {
       if (nullClass === undefined) {
         throw usageError(
-          `--guidance ${guidanceScale} needs a model trained with a null class (--class-dropout ` +
-            "above 0); use --guidance 1",
+          `guidance with scale ${guidanceScale} needs a model that was trained with a null class: use ` +
+            "scale 1",
         );
       }
       denoise = classifierFreeGuidance({
         conditional: denoise,
         unconditional: withLabels(new Int32Array(classLabels.length).fill(nullClass)),
-        ...{ guidanceScale, ...guidance, sampleSize, ...variances },
+        guidanceScale,
+        ...guidance,
+        sampleSize,
+        learnedVarianceChannels,
       });
     }
     if (selfConditioning) {
       if (x0Source === undefined) {
-        throw new UserError("a model that is shown its estimates needs x0Source, its schedule");
+        throw new UserError("a model with self-conditioning needs x0Source, its schedule");
       }
       const guided = denoise;
       denoise = selfConditioningDenoiser(
@@ -114,7 +117,7 @@ export function compileImageDenoiser(
           return guided(x, timestep);
         },
         x0Source,
-        { clipRange: ESTIMATE_RANGE, ...variances },
+        { clipRange: ESTIMATE_RANGE, learnedVarianceChannels },
       );
     }
     return learnedVariance && !keepVariance ? withoutLearnedVariance(denoise, channels) : denoise;

@@ -1,4 +1,4 @@
-/** The networks that denoise images, the UNet and the diffusion transformer on patches, as one. */
+/** A common interface of the networks that denoise images: the UNet and the diffusion transformer. */
 import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
 import type { Parameters, ParameterSpecs } from "../../nn/parameters.ts";
@@ -10,7 +10,7 @@ import { selfConditioned, X0_ESTIMATE } from "../self_conditioning.ts";
 import { unet, unetSpecs } from "./unet.ts";
 import { sizeOfSample, type UNetConfig } from "./unet_config.ts";
 
-/** The configuration of either; {@linkcode isDit} tells which. */
+/** The configuration of either network; {@linkcode isDit} distinguishes them. */
 export type ImageNetworkConfig = UNetConfig | DitConfig;
 
 /** Whether a configuration is that of a diffusion transformer. */
@@ -18,33 +18,33 @@ export function isDit(config: ImageNetworkConfig): config is DitConfig {
   return "patchSize" in config;
 }
 
-/** What whoever trains or samples needs to know of a network. */
+/** The properties of a network that training and sampling need. */
 export interface ImageNetwork {
   /** The configuration. */
   readonly config: ImageNetworkConfig;
   /** The images' height in pixels. */
   readonly height: number;
-  /** Their width. */
+  /** The images' width in pixels. */
   readonly width: number;
-  /** Their channels C: the network may take and give more. */
+  /** The images' channels C; the network's input and output may have more. */
   readonly channels: number;
-  /** Rows of the table of classes, one for no class included; null for a model without classes. */
+  /** Rows of the class embedding, including the null class; null for a model without classes. */
   readonly numClassEmbeds: number | null;
-  /** Whether it is shown its last estimate of x0: see self_conditioning.ts. */
+  /** Whether it receives its last estimate of x0: see self_conditioning.ts. */
   readonly selfConditioning: boolean;
-  /** Whether it gives variances besides its prediction: see learned_variance.ts. */
+  /** Whether it predicts variances: see learned_variance.ts. */
   readonly learnedVariance: boolean;
 }
 
-/** How large estimates are that a model is shown, in training and in sampling: as images are. */
+/** The magnitude that estimates for self-conditioning are clipped to, that of images. */
 export const ESTIMATE_RANGE = 1;
 
 /**
- * Reads off a configuration what a network takes and gives: a UNet with twice the images' channels as
- * its input is shown an estimate, a network with twice as many as its output gives variances.
+ * Derives a network's properties from its configuration. A UNet whose input has twice the images' channels
+ * receives an estimate; a network whose output has twice as many predicts variances.
  *
- * @param channels The images' channels. @default the smaller of the network's two numbers
- * @throws {UserError} If it takes or gives another number, or takes no images.
+ * @param channels The images' channels. @default the smaller of the input's and the output's channels
+ * @throws {UserError} If input or output have another number of channels, or it is no image network.
  */
 export function describeNetwork(config: ImageNetworkConfig, channels?: number): ImageNetwork {
   const { inChannels } = config;
@@ -53,7 +53,7 @@ export function describeNetwork(config: ImageNetworkConfig, channels?: number): 
   const taken = isDit(config) ? [own] : [own, 2 * own];
   if (!taken.includes(inChannels) || ![own, 2 * own].includes(outChannels)) {
     throw new UserError(
-      `the network takes ${inChannels} channels and gives ${outChannels}, which does not go with ` +
+      `the network has ${inChannels} input and ${outChannels} output channels, which do not match ` +
         `images of ${own}`,
     );
   }
@@ -65,7 +65,7 @@ export function describeNetwork(config: ImageNetworkConfig, channels?: number): 
   }
   if (config.patchSize === null) {
     throw new UserError(
-      "the diffusion transformer is one of vectors (patchSize null), not of images",
+      "the diffusion transformer is for vectors (patchSize null), not for images",
     );
   }
   return {
@@ -82,15 +82,15 @@ export function networkSpecs(config: ImageNetworkConfig): ParameterSpecs {
   return isDit(config) ? ditSpecs(config) : unetSpecs(config);
 }
 
-/** What a network is applied to. */
+/** The inputs of a network. */
 export interface NetworkInputs {
   /** Noisy images [B, H, W, C]. */
   readonly x: tf.Tensor4D;
-  /** Time steps [B]. */
+  /** Timesteps [B]. */
   readonly timesteps: tf.Tensor1D;
   /** Classes [B], int32, for a model with classes. */
   readonly classLabels?: tf.Tensor1D | undefined;
-  /** The last estimate of x0 [B, H, W, C], for a model that is shown it; zeros by default. */
+  /** The last estimate of x0 [B, H, W, C], for self-conditioning. @default zeros */
   readonly x0Estimate?: tf.Tensor | undefined;
 }
 
@@ -104,16 +104,14 @@ export function applyNetwork(
   { x, timesteps, classLabels, x0Estimate }: NetworkInputs,
   { config, selfConditioning }: ImageNetwork,
 ): tf.Tensor {
-  const labels = classLabels === undefined ? {} : { classLabels };
   if (isDit(config)) {
-    const estimate = x0Estimate === undefined ? {} : { selfCondition: x0Estimate };
-    return dit(parameters, { x, timesteps, ...labels, ...estimate }, config);
+    return dit(parameters, { x, timesteps, classLabels, selfCondition: x0Estimate }, config);
   }
   const joined = selfConditioning ? tf.concat([x, x0Estimate ?? tf.zerosLike(x)], -1) : x;
-  return unet(parameters, { x: joined as tf.Tensor4D, timesteps, ...labels }, config);
+  return unet(parameters, { x: joined as tf.Tensor4D, timesteps, classLabels }, config);
 }
 
-/** A network as training wants it, the condition being `classLabels` [B]. */
+/** A network for training; its condition is `classLabels` [B]. */
 export function trainableNetwork(network: ImageNetwork): DenoiserFunction {
   const denoise: DenoiserFunction = (parameters, { x, timesteps, condition }) =>
     applyNetwork(parameters, {

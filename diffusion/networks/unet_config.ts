@@ -1,46 +1,46 @@
-/** The UNet's configuration, as diffusers' UNet2DModel writes it, and the plan that follows from it. */
+/** The UNet's configuration, in the format of diffusers' UNet2DModel, and its layers. */
 import { UserError } from "../../base/errors.ts";
 import { quote } from "../../base/quote.ts";
 import { configChecks, isCount } from "./config_checks.ts";
 import { fromDiffusersConfig, toDiffusersConfig } from "./diffusers_config.ts";
 
-/** Kinds of blocks on the way down. */
+/** The types of blocks that reduce the resolution. */
 export const DOWN_BLOCK_TYPES = ["DownBlock2D", "AttnDownBlock2D"] as const;
 
-/** Kinds of blocks on the way up. */
+/** The types of blocks that increase the resolution. */
 export const UP_BLOCK_TYPES = ["UpBlock2D", "AttnUpBlock2D"] as const;
 
 /** Settings of a UNet, named as in diffusers' UNet2DModel. */
 export interface UNetConfig {
-  /** Height and width of the images, or one number for both. Each block but the last halves them. */
+  /** Height and width of the images, or one number for both. Each block except the last halves them. */
   readonly sampleSize: number | readonly [number, number];
   /** Channels of the input. */
   readonly inChannels: number;
   /** Channels of the output. */
   readonly outChannels: number;
-  /** Channels at each resolution. */
+  /** Channels at each resolution, the highest first. */
   readonly blockOutChannels: readonly number[];
-  /** Residual blocks at each resolution; on the way up there is one more. */
+  /** Residual blocks at each resolution; each up block has one more. */
   readonly layersPerBlock: number;
-  /** The kind of block at each resolution, going down. */
+  /** The type of the down block at each resolution, the highest first. */
   readonly downBlockTypes: readonly (typeof DOWN_BLOCK_TYPES[number])[];
-  /** The kind of block at each resolution, going up. */
+  /** The type of the up block at each resolution, the lowest first. */
   readonly upBlockTypes: readonly (typeof UP_BLOCK_TYPES[number])[];
-  /** Whether the middle has attention. */
+  /** Whether the middle block has attention. */
   readonly addAttention: boolean;
   /** Features of an attention head; null for one head. */
   readonly attentionHeadDim: number | null;
   /** Groups of the group normalizations. */
   readonly normNumGroups: number;
-  /** Added to the variances. */
+  /** Added to the variances of the group normalizations. */
   readonly normEps: number;
-  /** Classes of the class embedding, or null for an unconditional model. */
+  /** Rows of the class embedding, or null for an unconditional model. */
   readonly numClassEmbeds: number | null;
-  /** Cosines before sines in the time embedding. */
+  /** Whether cosines come before sines in the time embedding. */
   readonly flipSinToCos: boolean;
   /** See timestepEmbedding. */
   readonly freqShift: number;
-  /** Whether the input is 2x - 1 first, for images in [0, 1]. */
+  /** Whether the input x is replaced by 2x - 1, for images in [0, 1]. */
   readonly centerInputSample: boolean;
   /** Features of the time embedding; null for 4 times the first resolution's channels. */
   readonly timeEmbeddingDim: number | null;
@@ -66,7 +66,7 @@ export const UNET_DEFAULTS: UNetConfig = {
   timeEmbeddingDim: null,
 };
 
-/** What diffusers' config has beyond ours, with the only values that are supported. */
+/** The further settings of diffusers' configuration, with the only values that are supported. */
 const FIXED = {
   act_fn: "silu",
   attn_norm_num_groups: null,
@@ -82,7 +82,7 @@ const FIXED = {
   upsample_type: "conv",
 } as const;
 
-/** The configuration as diffusers' config.json has it. */
+/** The configuration as diffusers' config.json. */
 export function unetConfigToJson(config: UNetConfig): Record<string, unknown> {
   return toDiffusersConfig("UNet2DModel", FIXED, Object.entries(config));
 }
@@ -90,29 +90,29 @@ export function unetConfigToJson(config: UNetConfig): Record<string, unknown> {
 /**
  * Reads diffusers' config.json of a UNet2DModel.
  *
- * @param where The file, for messages.
- * @throws {UserError} If it is of another class, or asks for what is not supported.
+ * @param where The file, for error messages.
+ * @throws {UserError} If it is of another class or has an unsupported setting.
  */
 export function unetConfigFromJson(json: Record<string, unknown>, where: string): UNetConfig {
   const className = json["_class_name"];
   if (className !== undefined && className !== "UNet2DModel") {
-    throw new UserError(`${where} describes a ${quote(className)}; a UNet2DModel is wanted.`);
+    throw new UserError(`${where} describes a ${quote(className)}; it must be a UNet2DModel.`);
   }
   const config = fromDiffusersConfig(json, { fixed: FIXED, defaults: UNET_DEFAULTS, where });
   return checkUNetConfig(config, where);
 }
 
 /**
- * Checks that a configuration makes sense.
+ * Checks a configuration.
  *
- * @param where What to name in messages: a file, or "The UNet".
+ * @param where The subject of error messages: a file, or "The UNet".
  * @returns The configuration.
- * @throws {UserError} Saying which setting is wrong.
+ * @throws {UserError} Naming the setting that is wrong.
  */
 export function checkUNetConfig(config: UNetConfig, where = "The UNet"): UNetConfig {
   const { blockOutChannels, downBlockTypes, upBlockTypes, normNumGroups, sampleSize } = config;
   const { fail, counts, positive, booleans } = configChecks(config, where);
-  counts(["layersPerBlock"], { most: 100 }); // each is many tensors to look for
+  counts(["layersPerBlock"], { most: 100 }); // each layer has many tensors
   counts(["inChannels", "outChannels", "normNumGroups"]);
   counts(["attentionHeadDim", "numClassEmbeds", "timeEmbeddingDim"], { orNull: true });
   positive("normEps");
@@ -125,11 +125,11 @@ export function checkUNetConfig(config: UNetConfig, where = "The UNet"): UNetCon
   for (const key of ["blockOutChannels", "downBlockTypes", "upBlockTypes"] as const) {
     if (!Array.isArray(config[key])) fail(`${key} is ${quote(config[key])}; use a list`);
   }
-  const odd = blockOutChannels.find((channels) => !isCount(channels));
-  if (odd !== undefined) fail(`blockOutChannels has ${quote(odd)}; use whole numbers from 1 on`);
+  const wrong = blockOutChannels.find((channels) => !isCount(channels));
+  if (wrong !== undefined) fail(`blockOutChannels has ${quote(wrong)}; use whole numbers above 0`);
   const levels = blockOutChannels.length;
   if (levels === 0) fail("blockOutChannels is empty");
-  if (levels > 16) fail(`blockOutChannels has ${levels} entries; use 16 at most`);
+  if (levels > 16) fail(`blockOutChannels has ${levels} entries; use at most 16`);
   if (downBlockTypes.length !== levels || upBlockTypes.length !== levels) {
     fail(
       `blockOutChannels has ${levels} entries, downBlockTypes ${downBlockTypes.length} and ` +
@@ -157,10 +157,8 @@ export function checkUNetConfig(config: UNetConfig, where = "The UNet"): UNetCon
   for (const size of sizeOfSample(sampleSize)) {
     if (size % factor !== 0) {
       fail(
-        `images of ${size} pixels cannot be halved ${
-          levels - 1
-        } times; use a multiple of ${factor}, ` +
-          "or fewer entries in blockOutChannels",
+        `images of ${size} pixels cannot be halved ${levels - 1} times; use a multiple of ` +
+          `${factor}, or fewer entries in blockOutChannels`,
       );
     }
   }
@@ -174,7 +172,7 @@ export function sizeOfSample(
   return typeof sampleSize === "number" ? [sampleSize, sampleSize] : sampleSize;
 }
 
-/** A residual block: its name and channels. */
+/** The name and the channels of a residual block. */
 export interface ResnetPlan {
   /** The prefix of its parameters. */
   readonly name: string;
@@ -182,7 +180,7 @@ export interface ResnetPlan {
   readonly inChannels: number;
   /** Channels of its output. */
   readonly outChannels: number;
-  /** The prefix of the parameters of the attention that follows, if one does. */
+  /** The prefix of the parameters of the attention that follows, if there is one. */
   readonly attention: string | undefined;
 }
 
@@ -190,7 +188,7 @@ export interface ResnetPlan {
 export interface BlockPlan {
   /** The residual blocks. */
   readonly resnets: readonly ResnetPlan[];
-  /** The prefix of the parameters of the convolution that changes the resolution, if one follows. */
+  /** The prefix of the parameters of the convolution that changes the resolution, if there is one. */
   readonly resample: string | undefined;
   /** Channels of the block's output. */
   readonly channels: number;
@@ -198,22 +196,22 @@ export interface BlockPlan {
 
 /** The layers of a UNet in the order in which they run. */
 export interface UNetPlan {
-  /** Going down. */
+  /** The blocks from the highest resolution to the lowest. */
   readonly down: readonly BlockPlan[];
-  /** In the middle. */
+  /** The residual blocks at the lowest resolution. */
   readonly middle: readonly ResnetPlan[];
-  /** Going up. */
+  /** The blocks from the lowest resolution to the highest. */
   readonly up: readonly BlockPlan[];
   /** Features of the time embedding. */
   readonly timeEmbeddingDim: number;
 }
 
-/** Works out the layers of a UNet: names as diffusers has them, and channels. */
+/** The layers of a UNet, with diffusers' names. */
 export function planUNet(config: UNetConfig): UNetPlan {
   const { blockOutChannels, layersPerBlock, downBlockTypes, upBlockTypes } = config;
   const levels = blockOutChannels.length;
   let channels = blockOutChannels[0]!;
-  const skips = [channels]; // channels of the skip connections, in the order in which they are made
+  const skips = [channels]; // channels of the skip connections, in the order of their outputs
   const down = downBlockTypes.map((type, level): BlockPlan => {
     const prefix = `down_blocks.${level}`;
     const outChannels = blockOutChannels[level]!;

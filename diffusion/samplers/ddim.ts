@@ -1,23 +1,20 @@
 /** Implicit sampling (Song et al. 2021, "Denoising Diffusion Implicit Models"). */
-
 import { requireNumber, requireOneOf } from "../../base/checks.ts";
-import { predictEpsilon } from "../parameterisation.ts";
 import { posterior } from "../posterior.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { previousTimestepRules } from "../timesteps.ts";
-import { askDenoiser, askNoise } from "./ask.ts";
 import { planSteps, startSample } from "./plan.ts";
+import { epsilonOf, predict, stepNoise } from "./predict.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /**
- * Samples by taking x_t apart into x0 and noise and putting the two together again at a lower noise
- * level. With eta 0 nothing is random but xT; with eta 1 and all T steps it is {@linkcode ddpm} with
- * "fixed_small".
+ * Samples by splitting x_t into x0 and noise and combining both at a lower noise level. With eta 0 the
+ * result depends on xT alone; with eta 1 and all T steps it is {@linkcode ddpm} with "fixed_small".
  *
  * @param denoise The model.
  * @param xT Standard normal numbers [B, ...], flat; not changed.
  * @param schedule The schedule that the model was trained with.
- * @param options `noise` is needed if eta is above 0.
+ * @param options `noise` is required if eta is above 0.
  * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
  * is not finite.
  */
@@ -36,19 +33,18 @@ export async function* ddim(
   let x = startSample(plan, xT, options);
   for (const at of plan) {
     const { alphaCumprod, alphaCumprodPrev } = at;
-    const asked = await askDenoiser(denoise, x, at, schedule, options);
-    const { x0 } = asked;
-    const epsilon = useClippedModelOutput
-      ? predictEpsilon(schedule, x0, x, at.timestep, "sample")
-      : asked.epsilon;
-    // Equation 16: eta times the deviation of the posterior; 0 where the clean sample is reached.
+    const predicted = await predict(denoise, x, at, schedule, options);
+    const { x0 } = predicted;
+    const epsilon = useClippedModelOutput ? epsilonOf(x0, x, at) : predicted.epsilon;
+    // Equation 16: eta times the posterior's standard deviation; 0 for a step to the clean sample.
     const sigma = eta * Math.sqrt(posterior(alphaCumprod, alphaCumprodPrev).variance);
-    // Equation 12: predicted x0, direction pointing to x_t, random noise. The maximum is for rounding.
+    // Equation 12: predicted x0, direction pointing to x_t, random noise. Rounding may make the root's
+    // argument negative.
     const signal = Math.sqrt(alphaCumprodPrev);
     const direction = Math.sqrt(Math.max(0, 1 - alphaCumprodPrev - sigma ** 2));
     x = x0.map((value, i) => signal * value + direction * epsilon[i]!);
     if (sigma > 0) {
-      const z = askNoise(options, x.length, at);
+      const z = stepNoise(options, x.length, at);
       x = x.map((mean, i) => mean + sigma * z[i]!);
     }
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0 };

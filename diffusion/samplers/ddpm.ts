@@ -1,26 +1,25 @@
 /** Ancestral sampling (Ho et al. 2020, "Denoising Diffusion Probabilistic Models", algorithm 2). */
-
-import { usageError } from "../../base/errors.ts";
 import { requireOneOf } from "../../base/checks.ts";
+import { usageError } from "../../base/errors.ts";
 import { learnedLogVariance, splitLearnedVariance, varianceRange } from "../learned_variance.ts";
 import { posterior, stepVariance, varianceTypes } from "../posterior.ts";
 import type { NoiseSchedule } from "../schedules.ts";
-import { askDenoiser, askNoise, checkOutput } from "./ask.ts";
 import { planSteps, startSample } from "./plan.ts";
+import { checkOutput, predict, stepNoise } from "./predict.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /**
- * Samples by drawing each x_s from q(x_s | x_t, x0) with the denoiser's x0. Fewer steps than T use the
- * posterior between the timesteps that are left.
+ * Samples each x_s from q(x_s | x_t, x0) with the predicted x0. If timesteps are skipped, the posterior
+ * is the one between the remaining timesteps.
  *
- * The last step, which leads to the clean sample, adds no noise (algorithm 2, line 3), whatever the
- * varianceType and the last timestep. diffusers adds noise there if that timestep is not 0, which
- * matters only for "fixed_large" and "learned_range".
+ * The last step, to the clean sample, adds no noise (algorithm 2, line 3), whatever the varianceType and
+ * the last timestep. diffusers adds noise there if the last timestep is not 0, which makes a difference
+ * for "fixed_large" and "learned_range".
  *
  * @param denoise The model.
  * @param xT Standard normal numbers [B, ...], flat; not changed.
  * @param schedule The schedule that the model was trained with.
- * @param options `noise` is needed if there is more than one step.
+ * @param options `noise` is required if there is more than one step.
  * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
  * is not finite.
  */
@@ -33,26 +32,28 @@ export async function* ddpm(
   const { varianceType = "fixed_small", channels } = options;
   requireOneOf("varianceType", varianceType, varianceTypes);
   if (varianceType === "learned_range" && channels === undefined) {
-    throw usageError("varianceType learned_range needs channels, how many the samples have");
+    throw usageError(
+      "varianceType learned_range needs channels, the size of the samples' last axis",
+    );
   }
   const plan = planSteps(schedule, options, "next", 1);
   let x = startSample(plan, xT, options);
   for (const at of plan) {
     const { alphaCumprod, alphaCumprodPrev } = at;
     let v: Float32Array | undefined;
-    const ask: Denoiser = async (x, timestep) => {
+    const denoiseX: Denoiser = async (x, timestep) => {
       const output = await denoise(x, timestep);
       if (varianceType !== "learned_range") return output;
       const parts = splitLearnedVariance(output, channels!);
       v = checkOutput(parts.v, x, at);
       return parts.prediction;
     };
-    const { x0 } = await askDenoiser(ask, x, at, schedule, options);
+    const { x0 } = await predict(denoiseX, x, at, schedule, options);
     // Equation 7: the mean of q(x_s | x_t, x0).
     const { x0Coefficient, xtCoefficient } = posterior(alphaCumprod, alphaCumprodPrev);
     let next = x.map((value, i) => x0Coefficient * x0[i]! + xtCoefficient * value);
     if (at.step < at.steps - 1) {
-      const z = askNoise(options, x.length, at);
+      const z = stepNoise(options, x.length, at);
       if (varianceType === "learned_range") {
         const range = varianceRange(alphaCumprod, alphaCumprodPrev);
         next = next.map((mean, i) =>

@@ -1,69 +1,31 @@
 /** DPM-Solver++ (Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling"), singlestep. */
-
 import type { NoiseSchedule } from "../schedules.ts";
-import { askDenoiser, askNoise } from "./ask.ts";
-import { combine, type Term } from "./terms.ts";
-import { startSample } from "./plan.ts";
-import { planSigmas, type SigmaStep } from "./sigmas.ts";
 import { solverOptions } from "./dpmpp_multistep.ts";
+import { startSample } from "./plan.ts";
+import { predict, stepNoise } from "./predict.ts";
+import { planSigmas, type SigmaStep } from "./sigmas.ts";
 import { type SolverWeights, solverWeights } from "./solver_weights.ts";
+import { combine, type Term } from "./terms.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
-/** What the denoiser said since the group began. */
-interface Stage {
+/** A prediction within the current group of steps. */
+interface GroupPrediction {
   /** [B, ...] */
   readonly x0: Float32Array;
   readonly sigma: number;
 }
 
 /**
- * The order of every step: groups of 1, 2, ... solverOrder, each from the same start, and lower orders
- * for what is left over and for the end.
- */
-function orders(
-  plan: readonly SigmaStep[],
-  solverOrder: number,
-  lowerOrderFinal: boolean,
-): number[] {
-  const steps = plan.length;
-  const clean = plan.at(-1)!.sigmaNext === 0;
-  const whole = !lowerOrderFinal && !clean && steps % solverOrder === 0;
-  const list = plan.map((_, i) => i % solverOrder + 1);
-  // A last group that is full makes way for a shorter one and a step of order 1.
-  if (!whole && solverOrder > 1 && steps % solverOrder === 0) list[steps - 1] = 1;
-  if (clean) list[steps - 1] = 1; // nothing but x0 reaches a clean sample
-  return list;
-}
-
-/** The terms of x0 since the group began, oldest first: derivatives there by differences. */
-function x0Terms(group: readonly Stage[], w: SolverWeights, heun: boolean): Term[] {
-  const [start, middle, last] = group;
-  if (middle === undefined) return [[w.d0, start!.x0]];
-  const r1 = Math.log(start!.sigma / middle.sigma) / w.h;
-  if (last === undefined) {
-    const slope = (heun ? w.d1 : w.d1Midpoint) / r1;
-    return [[w.d0 - slope, start!.x0], [slope, middle.x0]];
-  }
-  const r0 = Math.log(start!.sigma / last.sigma) / w.h;
-  if (!heun) return [[w.d0 - w.d1 / r0, start!.x0], [w.d1 / r0, last.x0]];
-  // x0 through all three; d2 takes the second derivative.
-  const near = (w.d1 * r0 - 2 * w.d2) / (r0 - r1) / r1;
-  const far = (2 * w.d2 - w.d1 * r1) / (r0 - r1) / r0;
-  return [[w.d0 - near - far, start!.x0], [near, middle.x0], [far, last.x0]];
-}
-
-/**
- * Samples as {@linkcode dpmppMultistep}, but as a Runge-Kutta method does: in groups of as many network
- * evaluations as the order, each of which solves anew from the group's start (algorithm 1 for order 2).
- * Every evaluation counts as a step and leads to a lower noise level. Order 3 of solverType "midpoint"
- * is of third order only where the group's steps are equally long in log sigma; "heun" always is.
- * With noise every evaluation draws its own, as in diffusers, which leaves order 1: there multistep is
- * better.
+ * Samples as {@linkcode dpmppMultistep}, but like a Runge-Kutta method: in groups of solverOrder network
+ * evaluations, each of which restarts from the group's first sample (algorithm 1 for order 2). Every
+ * evaluation is a step and leads to a lower noise level. Order 3 with solverType "midpoint" is of third
+ * order only if the steps of a group have equal length in log sigma; with "heun" it always is. With noise
+ * every evaluation adds its own, as in diffusers, which reduces the order to 1: multistep is then better.
  *
  * @param denoise The model.
  * @param xT Standard normal numbers [B, ...], flat; not changed.
  * @param schedule The schedule that the model was trained with.
- * @param options `noise` is needed if algorithmType is "sde-dpmsolver++".
+ * @param options `noise` is required if algorithmType is "sde-dpmsolver++".
  * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
  * is not finite.
  */
@@ -75,18 +37,60 @@ export async function* dpmppSinglestep(
 ): AsyncGenerator<SamplerStep, void, undefined> {
   const { solverOrder, stochastic, heun } = solverOptions(options);
   const plan = planSigmas(schedule, options, "solver");
-  const orderOf = orders(plan, solverOrder, options.lowerOrderFinal ?? true);
-  let group: Stage[] = [];
+  const orders = stepOrders(plan, solverOrder, options.lowerOrderFinal ?? true);
+  let group: GroupPrediction[] = [];
   let x = startSample(plan, xT, options);
   let start = x;
   for (const at of plan) {
-    const { x0 } = await askDenoiser(denoise, x, at, schedule, options);
-    if (orderOf[at.step] === 1) [group, start] = [[], x];
+    const { x0 } = await predict(denoise, x, at, schedule, options);
+    if (orders[at.step] === 1) [group, start] = [[], x];
     group.push({ x0, sigma: at.sigma });
     const weights = solverWeights(group[0]!.sigma, at.sigmaNext, stochastic);
     const terms: Term[] = [[weights.x, start], ...x0Terms(group, weights, heun)];
-    if (weights.noise > 0) terms.push([weights.noise, askNoise(options, x.length, at)]);
+    if (weights.noise > 0) terms.push([weights.noise, stepNoise(options, x.length, at)]);
     x = combine(...terms);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
+}
+
+/**
+ * The order of every step: 1, 2, ... solverOrder within each group, and lower orders for an incomplete
+ * group and at the end.
+ */
+function stepOrders(
+  plan: readonly SigmaStep[],
+  solverOrder: number,
+  lowerOrderFinal: boolean,
+): number[] {
+  const steps = plan.length;
+  const clean = plan.at(-1)!.sigmaNext === 0;
+  const whole = !lowerOrderFinal && !clean && steps % solverOrder === 0;
+  const orders = plan.map((_, i) => i % solverOrder + 1);
+  // A complete last group is replaced by a shorter one and a step of order 1.
+  if (!whole && solverOrder > 1 && steps % solverOrder === 0) orders[steps - 1] = 1;
+  if (clean) orders[steps - 1] = 1; // a clean sample is x0 alone
+  return orders;
+}
+
+/** The terms of the group's predictions of x0, oldest first: derivatives by finite differences. */
+function x0Terms(
+  group: readonly GroupPrediction[],
+  weights: SolverWeights,
+  heun: boolean,
+): Term[] {
+  const [start, middle, last] = group;
+  if (middle === undefined) return [[weights.d0, start!.x0]];
+  const r1 = Math.log(start!.sigma / middle.sigma) / weights.h;
+  if (last === undefined) {
+    const slope = (heun ? weights.d1 : weights.d1Midpoint) / r1;
+    return [[weights.d0 - slope, start!.x0], [slope, middle.x0]];
+  }
+  const r0 = Math.log(start!.sigma / last.sigma) / weights.h;
+  if (!heun) {
+    return [[weights.d0 - weights.d1 / r0, start!.x0], [weights.d1 / r0, last.x0]];
+  }
+  // A parabola through all three predictions; d2 multiplies the second derivative.
+  const near = (weights.d1 * r0 - 2 * weights.d2) / (r0 - r1) / r1;
+  const far = (2 * weights.d2 - weights.d1 * r1) / (r0 - r1) / r0;
+  return [[weights.d0 - near - far, start!.x0], [near, middle.x0], [far, last.x0]];
 }

@@ -1,22 +1,21 @@
 /** Euler's method for rectified flow (Liu et al. 2023, "Flow Straight and Fast"). */
-
 import { requireNumber } from "../../base/checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { inferenceTimesteps } from "../timesteps.ts";
-import { checkOutput, clip } from "./ask.ts";
-import { combine } from "./terms.ts";
 import { numberSteps } from "./plan.ts";
+import { checkOutput, clip } from "./predict.ts";
+import { combine } from "./terms.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /**
  * Samples from a model of the velocity `noise - x0` on the straight paths `x = (1 - s) x0 + s noise`, from
  * s = 1 to 0. The levels are evenly spaced from 1 to 1 / T, then 0, as in diffusers'
- * FlowMatchEulerDiscreteScheduler; `flowShift` moves s to `shift s / (1 + (shift - 1) s)`.
+ * FlowMatchEulerDiscreteScheduler; `flowShift` maps s to `flowShift s / (1 + (flowShift - 1) s)`.
  *
- * @param velocity The model; its timestep is s T, in (0, T], and it gives the velocity [B, ...], flat.
+ * @param velocity The model. Its timestep is s T, in (0, T]; it returns the velocity [B, ...], flat.
  * @param xT Standard normal numbers [B, ...], flat; not changed.
- * @param schedule Only its T counts.
- * @param options The timesteps' settings but numInferenceSteps have no use here.
+ * @param schedule Only its T is used.
+ * @param options Of the settings of timesteps, only numInferenceSteps is used.
  * @throws {UserError} If an option is out of range, or the model's output has the wrong length or is not
  * finite.
  */

@@ -1,7 +1,6 @@
-/** The noise levels that a sampler goes through. */
-
-import { UserError } from "../../base/errors.ts";
+/** The noise levels that a sampler visits. */
 import { requireInteger } from "../../base/checks.ts";
+import { UserError } from "../../base/errors.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { inferenceTimesteps, type PreviousTimestepRule, previousTimesteps } from "../timesteps.ts";
 import { combine } from "./terms.ts";
@@ -9,23 +8,23 @@ import type { SamplerOptions } from "./types.ts";
 
 /** One step of a plan: from a noise level to a lower one. */
 export interface PlannedStep {
-  /** Which step, from 0. */
+  /** The step's number, from 0. */
   readonly step: number;
-  /** How many steps there are. */
+  /** The number of steps. */
   readonly steps: number;
-  /** The timestep to ask the denoiser about. */
+  /** The timestep that the denoiser is called with. */
   readonly timestep: number;
   /** alphasCumprod at that timestep. */
   readonly alphaCumprod: number;
-  /** alphasCumprod where the step leads. */
+  /** alphasCumprod at the end of the step. */
   readonly alphaCumprodPrev: number;
 }
 
 /**
- * The steps of a sampler that walks the schedule's own timesteps.
+ * The steps of a sampler that visits the schedule's own timesteps.
  *
- * @param rule Which timestep a step leads to; custom timesteps always lead to the next one.
- * @param finalAlphaCumprod alphasCumprod where the last step leads: 1 for a clean sample.
+ * @param rule The timestep that a step leads to; custom timesteps always lead to the next one.
+ * @param finalAlphaCumprod alphasCumprod at the end of the last step: 1 for a clean sample.
  * @throws {UserError} As {@linkcode inferenceTimesteps}.
  */
 export function planSteps(
@@ -41,7 +40,8 @@ export function planSteps(
   const levels = timesteps.map((timestep, step) => ({
     timestep,
     alphaCumprod: alphasCumprod[timestep]!,
-    alphaCumprodPrev: alphasCumprod[previous[step]!] ?? finalAlphaCumprod, // below 0: not in the table
+    // A timestep below 0 has no entry: it stands for the final level.
+    alphaCumprodPrev: alphasCumprod[previous[step]!] ?? finalAlphaCumprod,
   }));
   return numberSteps(levels, options);
 }

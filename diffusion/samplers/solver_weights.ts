@@ -1,12 +1,12 @@
-/** What a step of DPM-Solver++ is made of. */
+/** The weights of a step of DPM-Solver++. */
 
 /** The factors of a step from sigma to sigmaNext: see {@linkcode solverWeights}. */
 export interface SolverWeights {
-  /** The step's length in half log SNR; infinite to a clean sample. */
+  /** The step's length in half log SNR; infinite for a step to a clean sample. */
   readonly h: number;
   /** The factor of x. */
   readonly x: number;
-  /** The factor of x0 where the step starts. */
+  /** The factor of x0 at the start of the step. */
   readonly d0: number;
   /** The factor of h times x0's derivative there, to second order ("midpoint"). */
   readonly d1Midpoint: number;
@@ -19,18 +19,16 @@ export interface SolverWeights {
 }
 
 /**
- * The integral of a Taylor series of x0 in lambda, the half log SNR, over a step from s to t, times the
- * exponential that the linear part leaves (Lu et al. 2022, "DPM-Solver++", equations 8 and 9; section 5
- * with noise): with h = lambda_t - lambda_s,
+ * The exact solution of a step from s to t for a Taylor series of x0 in lambda, the half log SNR (Lu et
+ * al. 2022, "DPM-Solver++", equations 8 and 9; section 5 with noise). With h = lambda_t - lambda_s,
  *
  *     x_t = sigma_t / sigma_s x_s + alpha_t int_0^h e^(u - h) x0(lambda_s + u) du
  *
- * and with noise 2h in the place of h in the integral, e^-h on x_s, and noise of variance
- * sigma_t^2 (1 - e^(-2h)). The weights of the derivatives are phi functions.
+ * With noise, 2h replaces h in the integral, x_s has the further factor e^-h, and noise of variance
+ * sigma_t^2 (1 - e^(-2h)) is added. The weights of the derivatives are phi functions.
  *
- * @param sigma Noise over signal where the step starts, positive.
- * @param sigmaNext Noise over signal where it leads, at most sigma; 0 for a clean sample, where only
- * x0 counts.
+ * @param sigma Noise over signal at the start of the step, positive.
+ * @param sigmaNext Noise over signal at its end, at most sigma; 0 for a clean sample, which is x0 alone.
  * @param stochastic Whether noise is added.
  */
 export function solverWeights(

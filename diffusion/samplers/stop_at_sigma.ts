@@ -1,9 +1,10 @@
+/** Ends a sampler early, at a given noise level. */
 import { usageError } from "../../base/errors.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { sigmaAt } from "./sigmas.ts";
 import type { SamplerStep } from "./types.ts";
 
-/** What x_t is made of: `signal * (x0 + sigma * noise)`. */
+/** The noise in a sample: `x_t = signal * (x0 + sigma * noise)`. */
 export interface NoiseLeft {
   /** The factor of the data, in [0, 1]. */
   readonly signal: number;
@@ -11,7 +12,7 @@ export interface NoiseLeft {
   readonly sigma: number;
 }
 
-/** What x_t is made of by a schedule, at a timestep in [0, T - 1]. */
+/** The noise in samples of a schedule as a function of the timestep in [0, T - 1]. */
 export function noiseLeft(schedule: NoiseSchedule): (timestep: number) => NoiseLeft {
   const sigmaOf = sigmaAt(schedule);
   return (timestep) => {
@@ -20,7 +21,11 @@ export function noiseLeft(schedule: NoiseSchedule): (timestep: number) => NoiseL
   };
 }
 
-/** What x_t is made of by flow matching, at a timestep in [0, T]. @param numTrainTimesteps T. */
+/**
+ * The noise in samples of flow matching as a function of the timestep in [0, T].
+ *
+ * @param numTrainTimesteps T.
+ */
 export function flowNoiseLeft(numTrainTimesteps: number): (timestep: number) => NoiseLeft {
   return (timestep) => {
     const time = timestep / numTrainTimesteps;
@@ -29,25 +34,25 @@ export function flowNoiseLeft(numTrainTimesteps: number): (timestep: number) => 
 }
 
 /**
- * Ends a sampler as soon as there is so little noise left that somebody else can go on: of latents, a
- * decoder that was trained with such noise. Its last sample is then data and noise of deviation sigma,
- * `x0 + sigma noise`, sigma being the largest of a visited timestep's that is not above finalSigma.
+ * Ends a sampler as soon as the remaining noise is at most finalSigma. This is for latents whose decoder
+ * was trained with that much noise. The last sample is `x0 + sigma noise`; sigma is the largest one of a
+ * visited timestep that is not above finalSigma.
  *
- * @param steps What a sampler returned; of its steps, one more is asked for than is yielded.
- * @param noiseAt What a sample is made of at a timestep.
- * @param finalSigma Noise over signal, at least 0: with 0, nothing is changed.
- * @returns The sampler's steps, the last one's sample divided by its signal.
- * @throws {UserError} If there is no more noise than finalSigma to begin with.
+ * @param steps The steps of a sampler; one step more is computed than is yielded.
+ * @param noiseAt The noise in a sample at a timestep.
+ * @param finalSigma Noise over signal, at least 0; with 0 all steps are yielded unchanged.
+ * @returns The sampler's steps; the last one's sample is divided by its signal.
+ * @throws {UserError} If sampling starts with no more noise than finalSigma.
  *
  * @example
  * ```ts
  * import { noiseSchedule } from "../schedules.ts";
  * import { ddim } from "./ddim.ts";
- * import { lastSample } from "./last_sample.ts";
  * import { noiseLeft, stopAtSigma } from "./stop_at_sigma.ts";
+ * import { lastSample } from "./types.ts";
  *
  * const schedule = noiseSchedule();
- * const denoise = (x: Float32Array) => Promise.resolve(x); // a model that sees nothing but noise
+ * const denoise = (x: Float32Array) => Promise.resolve(x); // takes everything for noise
  * const steps = ddim(denoise, new Float32Array(784), schedule, { numInferenceSteps: 50 });
  * await lastSample(stopAtSigma(steps, noiseLeft(schedule), 1));
  * ```
@@ -59,13 +64,13 @@ export async function* stopAtSigma(
 ): AsyncGenerator<SamplerStep, void, undefined> {
   let before: SamplerStep | undefined;
   for await (const step of steps) {
-    // What a step is asked about is what the one before it led to.
+    // A step starts at its timestep's noise level, which is the level that the step before led to.
     const { signal, sigma } = noiseAt(step.timestep);
     if (sigma <= finalSigma) {
       if (before === undefined) {
         throw usageError(
-          `finalSigma is ${finalSigma}, and sampling begins with noise of ${sigma} times the signal: ` +
-            "use a smaller one",
+          `finalSigma is ${finalSigma}, and sampling starts with noise of ${sigma} times the signal: ` +
+            "use a smaller finalSigma",
         );
       }
       yield { ...before, sample: before.sample.map((value) => value / signal) };

@@ -1,10 +1,11 @@
+/** Weighted sums of samples. */
 import type { SigmaStep } from "./sigmas.ts";
 
-/** A factor and what it multiplies [n]. */
+/** A factor and the array that it multiplies [n]. */
 export type Term = readonly [factor: number, values: Float32Array];
 
 /**
- * The sum of the terms, taken in float64 and rounded once.
+ * The sum of the terms, computed in float64 and rounded once.
  *
  * @returns A new array [n].
  */
@@ -19,12 +20,12 @@ export function combine(...terms: readonly Term[]): Float32Array {
 }
 
 /**
- * The terms of where Euler's method leads: `y_to = x0 + ratio (y - x0)` with `ratio = sigmaTo / sigma`, in
- * samples x = alpha y, whose alpha is that of the step's end.
+ * The terms of an Euler step: `y_to = x0 + ratio (y - x0)` with `ratio = sigmaTo / sigma` and y = x / alpha.
+ * Both ends are given as x, with the alpha of their own noise level.
  *
- * @param x Where the step starts [B, ...].
- * @param x0 The denoiser's opinion there [B, ...].
- * @param sigmaTo The noise to keep, in [0, sigma]. @default the step's sigmaNext
+ * @param x The samples at the start of the step [B, ...].
+ * @param x0 The predicted clean samples there [B, ...].
+ * @param sigmaTo The noise level to go to, in [0, sigma]. @default the step's sigmaNext
  */
 export function eulerTerms(
   at: SigmaStep,

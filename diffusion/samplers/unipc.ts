@@ -1,60 +1,32 @@
-/** UniPC (Zhao et al. 2023, "UniPC: A Unified Predictor-Corrector Framework"), predicting x0. */
+/** UniPC (Zhao et al. 2023, "UniPC: A Unified Predictor-Corrector Framework"), with x0 predictions. */
 import { requireInteger, requireOneOf } from "../../base/checks.ts";
 import type { NoiseSchedule } from "../schedules.ts";
-import { askDenoiser } from "./ask.ts";
-import { combine, type Term } from "./terms.ts";
 import { startSample } from "./plan.ts";
+import { predict } from "./predict.ts";
 import { planSigmas } from "./sigmas.ts";
 import { solverWeights } from "./solver_weights.ts";
+import { combine, type Term } from "./terms.ts";
 import { type Denoiser, type SamplerOptions, type SamplerStep, solverTypes } from "./types.ts";
 
-/** What the denoiser said at a step. */
-interface Stage {
+/** The prediction of a step. */
+interface StepPrediction {
   /** [B, ...] */
   readonly x0: Float32Array;
   readonly sigma: number;
 }
 
-/** A step of the solver: the earlier stages [order], newest first, and x where it starts. */
-interface Start {
-  readonly stages: readonly Stage[];
+/** The start of a solver step. */
+interface StepStart {
+  /** The last predictions [order], newest first. */
+  readonly predictions: readonly StepPrediction[];
+  /** The samples [B, ...]. */
   readonly x: Float32Array;
 }
 
 /**
- * The step to sigmaNext (equations 3 and 8; the weights are those of theorem 3.1).
- *
- * @param target The denoiser's word on where the step leads, for the corrector.
- */
-function update({ stages, x }: Start, sigmaNext: number, bh1: boolean, target?: Stage) {
-  const [now, ...earlier] = stages;
-  const { h, x: ofX, d0 } = solverWeights(now!.sigma, sigmaNext, false);
-  const others = target === undefined ? earlier : [...earlier, target];
-  if (others.length === 0) return combine([ofX, x], [d0, now!.x0]);
-  const alpha = 1 / Math.sqrt(1 + sigmaNext ** 2);
-  const b = bh1 ? -h : Math.expm1(-h);
-  const ratios = others.map(({ sigma }) => Math.log(now!.sigma / sigma) / h);
-  let phi = Math.expm1(-h) / -h - 1;
-  let factorial = 1;
-  const right = ratios.map((_, k) => {
-    const value = phi * factorial / b;
-    factorial *= k + 2;
-    phi = phi / -h - 1 / factorial;
-    return value;
-  });
-  // One ratio: a half, as the paper simplifies it, agrees to the order of the step.
-  const rho = others.length === 1
-    ? [.5]
-    : solveLinear(ratios.map((_, k) => ratios.map((ratio) => ratio ** k)), right);
-  const factors = rho.map((value, k) => -alpha * b * value / ratios[k]!);
-  const terms = others.map((stage, k): Term => [factors[k]!, stage.x0]);
-  return combine([ofX, x], [d0 - factors.reduce((sum, f) => sum + f), now!.x0], ...terms);
-}
-
-/**
- * Samples by a multistep predictor whose result the next step's prediction of x0 corrects at no further
- * network evaluation (algorithms 5 to 8). What a step yields is the predictor's; the correction enters
- * with the next step.
+ * Samples with a multistep predictor. The next step's prediction of x0 corrects its result, without a
+ * further network evaluation (algorithms 5 to 8). The yielded samples are the predictor's; the correction
+ * enters with the next step.
  *
  * @param denoise The model.
  * @param xT Standard normal numbers [B, ...], flat; not changed.
@@ -73,27 +45,62 @@ export async function* uniPC(
   requireInteger("solverOrder", solverOrder, 1, 3);
   const bh1 = requireOneOf("solverType", solverType, solverTypes) === "bh1";
   const plan = planSigmas(schedule, options, "solver");
-  let stages: Stage[] = [];
+  let predictions: StepPrediction[] = [];
   let x = startSample(plan, xT, options);
-  let last: Start | undefined;
+  let last: StepStart | undefined;
   for (const at of plan) {
     const { sigma, sigmaNext } = at;
-    const { x0 } = await askDenoiser(denoise, x, at, schedule, options);
+    const { x0 } = await predict(denoise, x, at, schedule, options);
     if (last !== undefined) x = update(last, sigma, bh1, { x0, sigma });
-    stages = [{ x0, sigma }, ...stages].slice(0, solverOrder);
-    // Nothing but x0 reaches a clean sample, and a step of length 0 has no slope.
+    predictions = [{ x0, sigma }, ...predictions].slice(0, solverOrder);
+    // A clean sample is x0 alone, and a step of length 0 has no slope.
     const single = sigmaNext === 0 || sigmaNext === sigma;
     const order = single ? 1 : lowerOrderFinal ? plan.length - at.step : solverOrder;
-    last = { stages: stages.slice(0, order), x };
+    last = { predictions: predictions.slice(0, order), x };
     x = update(last, sigmaNext, bh1);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
 }
 
 /**
- * Solves a small system of linear equations by elimination with pivots.
+ * The step to sigmaNext (equations 3 and 8, with the weights of theorem 3.1).
  *
- * @param matrix [n, n], by rows, regular.
+ * @param target The prediction at the end of the step, for the corrector.
+ */
+function update(
+  { predictions, x }: StepStart,
+  sigmaNext: number,
+  bh1: boolean,
+  target?: StepPrediction,
+): Float32Array {
+  const [now, ...earlier] = predictions;
+  const { h, x: ofX, d0 } = solverWeights(now!.sigma, sigmaNext, false);
+  const others = target === undefined ? earlier : [...earlier, target];
+  if (others.length === 0) return combine([ofX, x], [d0, now!.x0]);
+  const alpha = 1 / Math.sqrt(1 + sigmaNext ** 2);
+  const b = bh1 ? -h : Math.expm1(-h);
+  const ratios = others.map(({ sigma }) => Math.log(now!.sigma / sigma) / h);
+  let phi = Math.expm1(-h) / -h - 1;
+  let factorial = 1;
+  const right = ratios.map((_, k) => {
+    const value = phi * factorial / b;
+    factorial *= k + 2;
+    phi = phi / -h - 1 / factorial;
+    return value;
+  });
+  // With one ratio the paper uses 1/2, which has the same order of accuracy.
+  const rho = others.length === 1
+    ? [.5]
+    : solveLinear(ratios.map((_, k) => ratios.map((ratio) => ratio ** k)), right);
+  const factors = rho.map((value, k) => -alpha * b * value / ratios[k]!);
+  const terms = others.map((other, k): Term => [factors[k]!, other.x0]);
+  return combine([ofX, x], [d0 - factors.reduce((sum, f) => sum + f), now!.x0], ...terms);
+}
+
+/**
+ * Solves a small system of linear equations by Gauss-Jordan elimination with pivoting.
+ *
+ * @param matrix [n, n], row by row, regular.
  * @param right [n]
  * @returns [n]
  */

@@ -24,7 +24,7 @@ Deno.test("encode() has diffusers' sums after ten steps", async () => {
   assertAlmostEquals(await sum({ predictionType: "v_prediction" }), 1305.66565, 1e-2);
 });
 
-Deno.test("encode() approaches the flow from data to noise as steps grow", async () => {
+Deno.test("encode() converges to the flow from data to noise when the number of steps grows", async () => {
   const exact = flow(.9, 1, schedule.alphasCumprod[STEPS]!);
   const error = async (S: number) => {
     const options = { timesteps: evenTimesteps(S) };
@@ -34,7 +34,7 @@ Deno.test("encode() approaches the flow from data to noise as steps grow", async
   assert(ratio > 1.8 && ratio < 2.2, `the error fell by ${ratio}`);
 });
 
-Deno.test("decode() returns what encode() encoded", async () => {
+Deno.test("decode() inverts encode()", async () => {
   const x0 = randomStream(1).normal(30);
   const trip = async (S: number, iterations = 1) => {
     const options = { timesteps: evenTimesteps(S), iterations };
@@ -44,11 +44,11 @@ Deno.test("decode() returns what encode() encoded", async () => {
     );
   };
   const [coarse, fine] = [await trip(120), await trip(240)];
-  assert(coarse / fine > 1.8, `the error fell by ${coarse / fine}`); // first order, as both halves are
-  assert(await trip(120, 6) < 1e-4, "the denoiser asked again makes the inverse exact");
+  assert(coarse / fine > 1.8, `the error fell by ${coarse / fine}`); // both are of first order
+  assert(await trip(120, 6) < 1e-4, "further iterations make the inverse exact");
 });
 
-Deno.test("encode() returns to the clean sample in every prediction type", async () => {
+Deno.test("encode() and decode() return the clean sample for every prediction type", async () => {
   for (const predictionType of predictionTypes) {
     const own = noiseSchedule({ numTrainTimesteps: 50, betaEnd: .1, predictionType });
     const slight: Denoiser = (x) => Promise.resolve(x.map((value) => value / 2));
@@ -59,7 +59,7 @@ Deno.test("encode() returns to the clean sample in every prediction type", async
   }
 });
 
-Deno.test("encodeSteps() yields every step from clean to noisy and leaves x0 as it was", async () => {
+Deno.test("encodeSteps() yields every step from clean to noisy and does not change x0", async () => {
   const x0 = randomStream(3).normal(5);
   const copy = x0.slice();
   const steps: SamplerStep[] = [];
@@ -69,7 +69,7 @@ Deno.test("encodeSteps() yields every step from clean to noisy and leaves x0 as 
   assertEquals(steps.map((step) => step.step), timesteps.map((_, i) => i));
 });
 
-Deno.test("encode() refuses a broken denoiser and options out of range", async () => {
+Deno.test("encode() throws when the denoiser's output is not finite or an option is out of range", async () => {
   const broken: Denoiser = (x) => Promise.resolve(x.map(() => NaN));
   await assertRejects(
     () => encode(broken, ramp, schedule, { timesteps }),
@@ -77,7 +77,7 @@ Deno.test("encode() refuses a broken denoiser and options out of range", async (
     "returned NaN",
   );
   const refuses = (options: { iterations?: number; numInferenceSteps?: number }, message: string) =>
-    assertRejects(async () => await encode(denoise, ramp, schedule, options), UserError, message);
+    assertRejects(() => encode(denoise, ramp, schedule, options), UserError, message);
   await refuses({ iterations: 0 }, "iterations is 0");
   await refuses({ numInferenceSteps: 2000 }, "numInferenceSteps is 2000");
 });

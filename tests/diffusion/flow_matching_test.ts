@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { drawFlowTimes, flowBatch, flowNoise, flowX0 } from "../../diffusion/flow_matching.ts";
+import { drawFlowTimes, flowBatch, flowX0Coefficients } from "../../diffusion/flow_matching.ts";
 import { normalCdf } from "../../diffusion/likelihood.ts";
 import { type BatchTensors, type DiffusionBatch, noiseBatch } from "../../diffusion/objective.ts";
 import { openDevice } from "../../engine/device.ts";
@@ -11,7 +11,7 @@ import { assertAllClose } from "../assert_close.ts";
 const X0 = float32([.5, -1, .25, .75], [2, 2]);
 const NOISE = Float32Array.of(1, 2, -1, .5);
 
-Deno.test("flowBatch() makes diffusers' x_t, and the velocity as what is to be learned", async () => {
+Deno.test("flowBatch() gives diffusers' x_t and the velocity as the target", async () => {
   const batch = flowBatch({ x0: X0, noise: NOISE, times: [.75, .25], exampleWeights: [1, 3] });
   assertEquals([...batch.timesteps.data], [750, 250]);
   const run = (await openDevice("cpu")).compile<
@@ -30,15 +30,17 @@ Deno.test("flowBatch() makes diffusers' x_t, and the velocity as what is to be l
   assertEquals([...weight.data], [1, 3]);
 });
 
-Deno.test("flowX0() and flowNoise() find both ends of a path", () => {
+Deno.test("flowX0Coefficients() recovers x0 from x_t and the velocity", () => {
   const time = .3;
-  const xt = NOISE.map((z, i) => (1 - time) * X0.data[i]! + time * z);
-  const velocity = NOISE.map((z, i) => z - X0.data[i]!);
-  assertAllClose(flowX0(xt, velocity, time), X0.data as Float32Array);
-  assertAllClose(flowNoise(xt, velocity, time), NOISE);
+  const [p, q] = flowX0Coefficients(1000)(1000 * time);
+  const x0 = NOISE.map((z, i) => {
+    const xt = (1 - time) * X0.data[i]! + time * z;
+    return p * (z - X0.data[i]!) + q * xt;
+  });
+  assertAllClose(x0, X0.data as Float32Array);
 });
 
-/** The largest distance between the distribution of numbers and what it should be. */
+/** The largest distance between the empirical and the expected distribution function. */
 function kolmogorov(values: Float32Array, cdf: (x: number) => number): number {
   const sorted = values.toSorted();
   return sorted.reduce((worst, x, i) => {
@@ -51,7 +53,7 @@ function kolmogorov(values: Float32Array, cdf: (x: number) => number): number {
   }, 0);
 }
 
-Deno.test("drawFlowTimes() has the density that it is asked for", () => {
+Deno.test("drawFlowTimes() samples from the requested density", () => {
   const count = 20_000;
   const allowed = 1.95 / Math.sqrt(count); // exceeded by chance once in a thousand
   const draw = (options: object) => drawFlowTimes(randomStream(1).stream("times"), count, options);
@@ -65,18 +67,18 @@ Deno.test("drawFlowTimes() has the density that it is asked for", () => {
   assertAlmostEquals(shifted.toSorted()[count / 2]!, .6217870712, .005);
 });
 
-Deno.test("drawFlowTimes() stays within [0, 1] at the far ends", () => {
+Deno.test("drawFlowTimes() stays within [0, 1] when logitStd is large", () => {
   const times = drawFlowTimes(randomStream(2), 1000, { logitStd: 1000 });
   assert(times.every((t) => t >= 0 && t <= 1));
 });
 
-Deno.test("flow matching refuses what makes no path", () => {
+Deno.test("flowBatch() and drawFlowTimes() throw when options are out of range or lengths differ", () => {
   const batch = (changes: object) => () =>
     flowBatch({ x0: X0, noise: NOISE, times: [.5, .5], ...changes });
   assertThrows(batch({ times: [.5, 1.5] }), UserError, "time is 1.5; it must be from 0 to 1");
   assertThrows(batch({ times: [.5] }), UserError, "1 times");
   assertThrows(batch({ noise: NOISE.slice(1) }), UserError, "3 numbers of noise");
-  assertThrows(batch({ exampleWeights: [1] }), UserError, "1 weights of examples");
+  assertThrows(batch({ exampleWeights: [1] }), UserError, "1 exampleWeights for 2 examples");
   const draw = (options: object) => () => drawFlowTimes(randomStream(0), 4, options);
   assertThrows(draw({ logitStd: 0 }), UserError, "logitStd is 0");
   assertThrows(draw({ logitMean: NaN }), UserError, "logitMean is NaN");

@@ -14,17 +14,19 @@ const pixel = (value: number) => value / 127.5 - 1;
 const X0 = float32([0, 64, 255, 200, 10, 127, 90, 128, 3, 0, 64, 250].map(pixel), [4, 3]);
 const NOISE = Float32Array.of(.3, -.7, 1.1, -.2, .5, .9, 1.5, -.4, .1, -1.2, .6, .8);
 const TIMESTEPS = Int32Array.of(0, 7, 19, 0);
-/** What the model gives, three predictions and three v a row. */
+/** The model's output: three predictions and three v per row. */
+// deno-fmt-ignore
 const OUTPUT = float32([
-  ...[.2, -.5, .9, -.4, .3, .8, -.1, .4, .6, -1, 0, 1],
-  ...[.7, -.3, .2, .5, -.5, .1, -1, .5, .7, .9, -.9, 0],
+  .2, -.5, .9, -.4, .3, .8, -.1, .4, .6, -1, 0, 1,
+  .7, -.3, .2, .5, -.5, .1, -1, .5, .7, .9, -.9, 0,
 ], [4, 6]);
 
 /**
- * The losses of Nichol and Dhariwal 2021's equation 16 and their gradient by the model's output, by
- * autograd of torch 2.15 in float64: the cosine schedule of 20 timesteps, the batch above, example
- * weights 1, 0.5, 2, 1, lambda T / 1000, the prediction detached in the bound.
+ * The losses of Nichol and Dhariwal 2021's equation 16 and their gradient with respect to the model's
+ * output, from autograd of torch 2.15 in float64: the cosine schedule of 20 timesteps, the batch above,
+ * example weights 1, 0.5, 2, 1, lambda T / 1000, the prediction detached in the bound.
  */
+// deno-fmt-ignore
 const EXPECTED: Record<PredictionType, Record<"simple" | "bound" | "loss" | "gradient", number[]>> =
   {
     epsilon: {
@@ -32,11 +34,11 @@ const EXPECTED: Record<PredictionType, Record<"simple" | "bound" | "loss" | "gra
       bound: [2.200949915, .01609529977, 158.7898064, 3.363836615],
       loss: [1.742845569],
       gradient: [
-        ...[-.01666666667, .03333333333, -.03333333333, -1.05370528e-5, 1.888852056e-4],
-        ...[3.184134168e-5, .008333333333, -.008333333333, -.025, -2.756260825e-7],
-        ...[7.252265782e-6, 1.221071825e-5, -.2666666667, .03333333333, .03333333333],
-        ...[-.004674451909, -7.324983976e-5, -7.310324317e-5, .03333333333, -.01666666667],
-        ...[-.01666666667, 3.163796538e-5, 1.951046848e-4, 1.955053088e-4],
+        -.01666666667, .03333333333, -.03333333333, -1.05370528e-5, 1.888852056e-4,
+        3.184134168e-5, .008333333333, -.008333333333, -.025, -2.756260825e-7,
+        7.252265782e-6, 1.221071825e-5, -.2666666667, .03333333333, .03333333333,
+        -.004674451909, -7.324983976e-5, -7.310324317e-5, .03333333333, -.01666666667,
+        -.01666666667, 3.163796538e-5, 1.951046848e-4, 1.955053088e-4,
       ],
     },
     sample: {
@@ -44,11 +46,11 @@ const EXPECTED: Record<PredictionType, Record<"simple" | "bound" | "loss" | "gra
       bound: [15.82675095, .4116576226, .003600058518, 17.62010997],
       loss: [.8951911896],
       gradient: [
-        ...[.2, -.0003267973856, -.01666666667, 0, 1.977666286e-4, -3.454464209e-4],
-        ...[-.05571895425, .110130719, .05032679739, -2.263225935e-5, -7.1321849e-5],
-        ...[-4.907875613e-7, .331372549, -.1013071895, .3921568627, -1.057104409e-8],
-        ...[6.972540385e-9, -3.699415706e-8, 0, .1663398693, -.04346405229, 6.742927296e-6],
-        ...[0, -.001915847791],
+        .2, -.0003267973856, -.01666666667, 0, 1.977666286e-4, -3.454464209e-4,
+        -.05571895425, .110130719, .05032679739, -2.263225935e-5, -7.1321849e-5,
+        -4.907875613e-7, .331372549, -.1013071895, .3921568627, -1.057104409e-8,
+        6.972540385e-9, -3.699415706e-8, 0, .1663398693, -.04346405229, 6.742927296e-6,
+        0, -.001915847791,
       ],
     },
     v_prediction: {
@@ -56,11 +58,11 @@ const EXPECTED: Record<PredictionType, Record<"simple" | "bound" | "loss" | "gra
       bound: [2.268821339, .03479819509, .001247783748, 3.395474666],
       loss: [.1987673494],
       gradient: [
-        ...[-.03136678455, .02544520383, -.01769886054, -2.898565657e-5, 1.926772915e-4],
-        ...[2.124592269e-5, .03321219493, -.04579151008, -.01054355429, -2.834673992e-6],
-        ...[2.694288779e-6, 1.395500661e-5, .1340635974, -.09836459648, -.2589045977],
-        ...[2.600978227e-8, 7.207317016e-9, -2.39447324e-9, .0176321209, -.0236871809],
-        ...[-.001816739716, 2.10452446e-5, 1.923569748e-4, 1.97838804e-4],
+        -.03136678455, .02544520383, -.01769886054, -2.898565657e-5, 1.926772915e-4,
+        2.124592269e-5, .03321219493, -.04579151008, -.01054355429, -2.834673992e-6,
+        2.694288779e-6, 1.395500661e-5, .1340635974, -.09836459648, -.2589045977,
+        2.600978227e-8, 7.207317016e-9, -2.39447324e-9, .0176321209, -.0236871809,
+        -.001816739716, 2.10452446e-5, 1.923569748e-4, 1.97838804e-4,
       ],
     },
   };
@@ -70,7 +72,10 @@ const scheduleOf = (predictionType: PredictionType) =>
 
 const batchOf = (predictionType: PredictionType) =>
   hybridBatch(scheduleOf(predictionType), {
-    ...{ x0: X0, noise: NOISE, timesteps: TIMESTEPS, exampleWeights: [1, .5, 2, 1] },
+    x0: X0,
+    noise: NOISE,
+    timesteps: TIMESTEPS,
+    exampleWeights: [1, .5, 2, 1],
   });
 
 for (const name of ["cpu", "onnx"] as const) {
@@ -106,12 +111,15 @@ for (const name of ["cpu", "onnx"] as const) {
   }
 }
 
-Deno.test("hybridBatch() is diffusionBatch() with T / 1000 as the bound's weight", () => {
+Deno.test("hybridBatch() adds the factors of the bound to diffusionBatch() and weights it by T / 1000", () => {
   const { variance, ...rest } = batchOf("v_prediction");
   assertEquals(
     rest,
     diffusionBatch(scheduleOf("v_prediction"), {
-      ...{ x0: X0, noise: NOISE, timesteps: TIMESTEPS, exampleWeights: [1, .5, 2, 1] },
+      x0: X0,
+      noise: NOISE,
+      timesteps: TIMESTEPS,
+      exampleWeights: [1, .5, 2, 1],
     }),
   );
   assertEquals(variance.shape, [5, 4]);
@@ -120,9 +128,11 @@ Deno.test("hybridBatch() is diffusionBatch() with T / 1000 as the bound's weight
   assertAlmostEquals(hybridBatch(scheduleOf("sample"), given).variance.data[16]!, .5, 1e-7);
 });
 
-Deno.test("hybridLosses() refuses batches without variances and models of other channels", () => {
+Deno.test("hybridLosses() throws when the batch has no variances or the number of channels is wrong", () => {
   const batch = diffusionBatch(scheduleOf("sample"), {
-    ...{ x0: X0, noise: NOISE, timesteps: TIMESTEPS },
+    x0: X0,
+    noise: NOISE,
+    timesteps: TIMESTEPS,
   });
   const tensors = (given: object): BatchTensors =>
     Object.fromEntries(
@@ -139,7 +149,7 @@ Deno.test("hybridLosses() refuses batches without variances and models of other 
     assertThrows(
       () => hybridLosses((_, { x }) => x, {}, tensors(batchOf("sample"))),
       UserError,
-      "gives 3 channels for 3; to learn variances it must give 6",
+      "returned 3 channels for 3; to learn variances it must return 6",
     );
   });
 });

@@ -4,7 +4,7 @@ import { type ImageTask, imageToImage, inpaint } from "../../diffusion/inpaint.t
 import { ddim } from "../../diffusion/samplers/ddim.ts";
 import { ddpm } from "../../diffusion/samplers/ddpm.ts";
 import { type Denoiser, lastSample } from "../../diffusion/samplers/types.ts";
-import { samplerNames, samplers } from "../../diffusion/samplers/registry.ts";
+import { samplerNames, samplerOf } from "../../diffusion/samplers/registry.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
@@ -22,29 +22,30 @@ const options = {
 const task = { denoise: standIn, noise, schedule, image, options };
 
 for (const name of samplerNames) {
-  Deno.test(`inpaint() keeps the known numbers and no others when sampling by ${name}`, async () => {
+  Deno.test(`inpaint() keeps the known numbers only when the sampler is ${name}`, async () => {
     for (const strength of [1, .5]) {
-      const last = await lastSample(inpaint({ ...task, sampler: samplers[name], mask, strength }));
+      const last = await lastSample(inpaint({ ...task, sampler: samplerOf(name), mask, strength }));
       assertAllClose(last.subarray(0, 8), image.subarray(0, 8), { atol: 1e-6, rtol: 0 });
       assert(last.subarray(8).every((value, i) => value !== image[i + 8]), name);
     }
   });
 }
 
-Deno.test("inpaint() shows the denoiser the known image noised to every step's level", async () => {
-  const seen: [Float32Array, number][] = [];
-  const denoise: Denoiser = (x, t) => (seen.push([x.slice(), t]), standIn(x, t));
+Deno.test("inpaint() passes the known image with every step's noise level to the denoiser", async () => {
+  const inputs: [Float32Array, number][] = [];
+  const denoise: Denoiser = (x, t) => (inputs.push([x.slice(), t]), standIn(x, t));
   await lastSample(inpaint({ ...task, denoise, sampler: ddim, mask }));
-  assertEquals(seen.length, 10);
-  // Without noise of its own, ddim keeps the noise that it started with.
-  for (const [x, t] of seen) {
+  assertEquals(inputs.length, 10);
+  // ddim adds no noise, so the initial noise stays.
+  for (const [x, t] of inputs) {
     const expected = qSample(schedule, image, noise, t);
     assertAllClose(x.subarray(0, 8), expected.subarray(0, 8), { atol: 2e-6, rtol: 0 });
   }
 });
 
-Deno.test("inpaint() by ddpm noises the known image by the forward process's moments", async () => {
-  // Known everywhere: a linear map of the noises, so unit impulses give its mean and variance exactly.
+Deno.test("inpaint() gives the known image the forward process's moments when the sampler is ddpm", async () => {
+  // With a known image everywhere the sampler is linear in the noises, so unit impulses give its mean and
+  // variance exactly.
   const known = .6;
   const length = 14; // [none, start, noise of step 0, 1, ...]
   const impulse = (index: number) => {
@@ -69,32 +70,32 @@ Deno.test("inpaint() by ddpm noises the known image by the forward process's mom
   }
 });
 
-Deno.test("inpaint() does not let the unknown region of the image show at full strength", async () => {
+Deno.test("inpaint() ignores the unknown region of the image when the strength is 1", async () => {
   const other = image.map((value, i) => i < 8 ? value : -value);
   const run = (one: Float32Array) =>
     lastSample(inpaint({ ...task, image: one, sampler: ddim, mask }));
   assertEquals(await run(other), await run(image));
 });
 
-Deno.test("inpaint() mixes where the mask is between 0 and 1", async () => {
+Deno.test("inpaint() mixes image and prediction when the mask is between 0 and 1", async () => {
   const half = new Float32Array(16).fill(.5);
   for await (const { predictedX0 } of inpaint({ ...task, sampler: ddim, mask: half })) {
     const free = predictedX0.map((value, i) => 2 * value - image[i]!);
-    assert(free.every((value) => Math.abs(value) <= 1 + 1e-6)); // the other half was clipped to [-1, 1]
+    assert(free.every((value) => Math.abs(value) <= 1 + 1e-6)); // the predicted half is clipped to [-1, 1]
   }
 });
 
-Deno.test("imageToImage() walks the last part of the plan from the noised image", async () => {
-  const asked: number[] = [];
+Deno.test("imageToImage() runs the last steps from the noised image", async () => {
+  const calls: number[] = [];
   let first: Float32Array | undefined;
-  const denoise: Denoiser = (x, t) => (asked.push(t), first ??= x.slice(), standIn(x, t));
+  const denoise: Denoiser = (x, t) => (calls.push(t), first ??= x.slice(), standIn(x, t));
   await lastSample(imageToImage({ ...task, denoise, sampler: ddim, strength: .3 }));
-  assertEquals(asked, [20, 10, 0]);
+  assertEquals(calls, [20, 10, 0]);
   assertAllClose(first!, qSample(schedule, image, noise, 20), { atol: 1e-6, rtol: 0 });
 });
 
 Deno.test("imageToImage() keeps more of the image when the strength is less", async () => {
-  // A denoiser that sees zeros everywhere: what is left is what the path kept.
+  // The denoiser predicts x0 = 0, so each step scales x by a known factor.
   const { alphasCumprod } = schedule;
   const denoise: Denoiser = (x, t) =>
     Promise.resolve(x.map((v) => v / Math.sqrt(1 - alphasCumprod[t]!)));
@@ -110,7 +111,7 @@ Deno.test("imageToImage() keeps more of the image when the strength is less", as
   }
 });
 
-Deno.test("imageToImage() and inpaint() refuse what does not fit", () => {
+Deno.test("imageToImage() and inpaint() throw when strength, mask or shapes are invalid", () => {
   const refuses = (extra: Partial<ImageTask>, message: string) =>
     assertThrows(() => imageToImage({ ...task, sampler: ddim, ...extra }), UserError, message);
   refuses({ strength: 0 }, "strength is 0; it must be above 0 and at most 1");

@@ -10,12 +10,12 @@ import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 Deno.test("gaussianKl() has the published values", () => {
-  // Nichol and Dhariwal's normal_kl at two points, worked out from its formula.
+  // Nichol and Dhariwal's normal_kl at two points, computed from its formula.
   assertAlmostEquals(gaussianKl(0, 0, 1, 1), .367879441, 1e-9);
   assertAlmostEquals(gaussianKl(.5, -1, 0, 0), .308939721, 1e-9);
 });
 
-Deno.test("gaussianKl() is the integral that it stands for", () => {
+Deno.test("gaussianKl() equals the numerical integral", () => {
   const [m1, l1, m2, l2] = [.3, -.5, -.4, .7];
   const logDensity = (x: number, m: number, l: number) =>
     -.5 * (Math.log(2 * Math.PI) + l + (x - m) ** 2 / Math.exp(l));
@@ -28,12 +28,12 @@ Deno.test("gaussianKl() is the integral that it stands for", () => {
   assertAlmostEquals(gaussianKl(m1, l1, m2, l2), integral, 1e-9);
 });
 
-Deno.test("gaussianKl() keeps its digits where the variances are nearly alike", () => {
-  // (e^r - r - 1) / 2 is r^2 / 4 for a small r; exp(r) - 1 would leave nothing of it.
+Deno.test("gaussianKl() keeps full precision when the variances are almost equal", () => {
+  // (e^r - r - 1) / 2 is r^2 / 4 for a small r, which exp(r) - 1 would lose entirely.
   assertAlmostEquals(gaussianKl(0, 1e-7, 0, 0) / 2.5e-15, 1, .05);
 });
 
-Deno.test("normalCdf() has scipy's values, in the lower tail to a relative 1e-13", () => {
+Deno.test("normalCdf() has scipy's values to a relative 1e-13, also in the lower tail", () => {
   // scipy.stats.norm.cdf of scipy 1.17.
   const table = new Map([
     [-20, 2.7536241186061556e-89],
@@ -75,7 +75,7 @@ Deno.test("discretizedGaussianLogLikelihood() has scipy's value with the exact d
   assertAlmostEquals(value, -1.187254389, 1e-9);
 });
 
-Deno.test("discretizedGaussianLogLikelihood() shares a probability of 1 among the 256 pixels", () => {
+Deno.test("discretizedGaussianLogLikelihood() has probabilities that sum to 1 over the 256 values", () => {
   for (const cdf of [approximateNormalCdf, normalCdf]) {
     for (const [mean, scale] of [[0, .1], [-.95, .3], [1.4, .5], [.2, 5]] as const) {
       let sum = 0;
@@ -89,11 +89,11 @@ Deno.test("discretizedGaussianLogLikelihood() shares a probability of 1 among th
   }
 });
 
-Deno.test("discretizedGaussianLogLikelihood() is finite where the probability is 0", () => {
+Deno.test("discretizedGaussianLogLikelihood() is finite when the probability is 0", () => {
   assertAlmostEquals(discretizedGaussianLogLikelihood(-1, 1, -9), Math.log(1e-12), 1e-9);
 });
 
-Deno.test("requirePixels() names the first number that is none", () => {
+Deno.test("requirePixels() names the first number that is out of range", () => {
   requirePixels([-1, 0, 1]);
   assertThrows(() => requirePixels([0, 255, 3]), UserError, "x0[1] is 255");
   assertThrows(() => requirePixels([NaN]), UserError, "x0[0] is NaN");

@@ -9,18 +9,17 @@ import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 
-/** Three timesteps that have seen two losses each. */
+/** Three timesteps with two losses each. */
 const seen = recordLosses(initLossHistory(3, 2), [0, 1, 0, 2, 1, 2], [1, .5, 2, 0, .25, 4]);
 
-Deno.test("timestepProbabilities() are the roots of the mean squares, and a thousandth is shared", () => {
-  // Nichol and Dhariwal 2021, equation 18 and its code's 0.001, in numpy.
-  assertAllClose(timestepProbabilities(seen), [.3290756403, .08251891007, .5884054497], {
-    ...{ rtol: 1e-9 },
-  });
+Deno.test("timestepProbabilities() follows the root mean squares of the losses", () => {
+  // Nichol and Dhariwal 2021, equation 18 and its code's uniform share of 0.001, in numpy.
+  const expected = [.3290756403, .08251891007, .5884054497];
+  assertAllClose(timestepProbabilities(seen), expected, { rtol: 1e-9 });
   assertAllClose(timestepProbabilities(seen, 1), [1 / 3, 1 / 3, 1 / 3]);
 });
 
-Deno.test("timestepProbabilities() are even until every timestep has seen enough", () => {
+Deno.test("timestepProbabilities() is uniform until every timestep has enough losses", () => {
   const third = [1 / 3, 1 / 3, 1 / 3];
   assertAllClose(timestepProbabilities(initLossHistory(3)), third);
   const almost = recordLosses(initLossHistory(3, 2), [0, 0, 0, 1, 1, 2], [9, 9, 9, 1, 1, 1]);
@@ -30,7 +29,7 @@ Deno.test("timestepProbabilities() are even until every timestep has seen enough
   assertAllClose(timestepProbabilities(nothing), [.5, .5]);
 });
 
-Deno.test("recordLosses() forgets the oldest and leaves the memory it was given alone", () => {
+Deno.test("recordLosses() overwrites the oldest loss and does not change its input", () => {
   const before = seen.losses.slice();
   const after = recordLosses(seen, [0], [8]);
   assertEquals(after.losses.slice(0, 2), Float64Array.of(8, 2));
@@ -38,19 +37,19 @@ Deno.test("recordLosses() forgets the oldest and leaves the memory it was given 
   assertEquals(seen.losses, before);
 });
 
-Deno.test("drawWeightedTimesteps() draws by the probabilities and weighs against them", () => {
+Deno.test("drawWeightedTimesteps() samples by the probabilities and weights by their inverse", () => {
   const probabilities = Float64Array.of(.5, 0, .2, .3);
   const count = 40_000;
   const { timesteps, weights } = drawWeightedTimesteps(randomStream(4), count, probabilities);
   const shares = [0, 1, 2, 3].map((t) => timesteps.filter((drawn) => drawn === t).length / count);
   assertEquals(shares[1], 0);
-  // Four deviations of a share of 0.5.
+  // Four standard deviations of a share of 0.5.
   assertAllClose(shares, probabilities, { atol: .01, rtol: 0 });
   timesteps.slice(0, 50).forEach((t, i) =>
     assertAlmostEquals(weights[i]!, 1 / (4 * probabilities[t]!), 1e-12)
   );
-  // What is learned stays the same: the weighted mean of anything is the mean over all timesteps that
-  // can be drawn, a fourth each.
+  // The objective stays the same: a weighted mean over samples estimates the sum over all timesteps with
+  // a positive probability, a fourth of each.
   const value = [3, 100, -2, 5];
   const mean = timesteps.reduce((sum, t, i) => sum + weights[i]! * value[t]!, 0) / count;
   assertAlmostEquals(mean, (3 - 2 + 5) / 4, .05);
@@ -64,14 +63,14 @@ Deno.test("drawWeightedTimesteps() has the published weights", () => {
   assertEquals(new Set(timesteps).size, 3);
 });
 
-Deno.test("loss-aware timesteps refuse losses that are none, and probabilities that are none", () => {
+Deno.test("recordLosses(), timestepProbabilities() and drawWeightedTimesteps() throw when an argument is invalid", () => {
   const record = (timesteps: number[], losses: number[]) => () =>
     recordLosses(seen, timesteps, losses);
-  assertThrows(record([1], [NaN]), UserError, "the loss at time step 1 is NaN");
+  assertThrows(record([1], [NaN]), UserError, "the loss at timestep 1 is NaN");
   assertThrows(record([1], [Infinity]), UserError, "is Infinity");
   assertThrows(record([1], [-1]), UserError, "is -1");
   assertThrows(record([3], [1]), UserError, "timestep is 3");
-  assertThrows(record([1], [1, 2]), UserError, "2 losses do not go with 1 time steps");
+  assertThrows(record([1], [1, 2]), UserError, "2 losses for 1 timesteps");
   assertThrows(() => initLossHistory(0), UserError, "numTrainTimesteps is 0");
   assertThrows(() => timestepProbabilities(seen, 2), UserError, "uniformShare is 2");
   assertThrows(

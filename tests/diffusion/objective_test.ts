@@ -43,9 +43,9 @@ for (const predictionType of predictionTypes) {
     predictionType,
   });
 
-  Deno.test(`diffusionLosses() shows ${predictionType} denoisers what qSample() draws`, async () => {
+  Deno.test(`diffusionLosses() passes qSample()'s samples to a denoiser when it predicts ${predictionType}`, async () => {
     const batch = diffusionBatch(schedule, { x0, noise, timesteps });
-    // A denoiser that gives back its input: what is left of it are the squared distances to the target.
+    // The denoiser returns its input, so the loss is the squared distance from x_t to the target.
     const { plain, weighted } = await losses((_, { x }) => x, batch);
     const xt = qSample(schedule, x0.data, noise, timesteps);
     const target = trainingTarget(schedule, x0.data, noise, timesteps);
@@ -58,13 +58,15 @@ for (const predictionType of predictionTypes) {
     assertEquals(weighted, plain);
   });
 
-  Deno.test(`diffusionLosses() is 0 for the exact ${predictionType} denoiser of one picture`, async () => {
-    // Where x0 is known, the noise follows from x_t; v, from both.
+  Deno.test(`diffusionLosses() is 0 when the ${predictionType} denoiser knows x0`, async () => {
+    // x0 and x_t give the noise; x0 and the noise give v.
     const signal = Array.from(timesteps, (t) => Math.sqrt(schedule.alphasCumprod[t]!));
     const sigma = Array.from(timesteps, (t) => Math.sqrt(1 - schedule.alphasCumprod[t]!));
     const shape = [4, 1, 1, 1];
     const batch = diffusionBatch(schedule, {
-      ...{ x0, noise, timesteps },
+      x0,
+      noise,
+      timesteps,
       condition: { x0, signal: float32(signal, shape), sigma: float32(sigma, shape) },
     });
     const { plain } = await losses((_, { x, condition }) => {
@@ -78,7 +80,7 @@ for (const predictionType of predictionTypes) {
   });
 }
 
-Deno.test("diffusionLosses() weighs each example by the weight of its time step", async () => {
+Deno.test("diffusionLosses() weights each example by the weight of its timestep", async () => {
   const schedule = noiseSchedule({ numTrainTimesteps: 100 });
   const weights = Float64Array.from({ length: 100 }, (_, t) => t / 10);
   const batch = diffusionBatch(schedule, { x0, noise, timesteps, weights });
@@ -86,7 +88,7 @@ Deno.test("diffusionLosses() weighs each example by the weight of its time step"
   assertAllClose(weighted, [0, 9.9, 4, 4].map((weight, i) => weight * plain[i]!), { rtol: 1e-6 });
 });
 
-Deno.test("diffusionLosses() gives the denoiser the time steps and the condition", async () => {
+Deno.test("diffusionLosses() passes the timesteps and the condition to the denoiser", async () => {
   const schedule = noiseSchedule({ numTrainTimesteps: 100, predictionType: "sample" });
   const zero = float32(new Float32Array(4), [4, 1]);
   const batch = diffusionBatch(schedule, {
@@ -103,7 +105,7 @@ Deno.test("diffusionLosses() gives the denoiser the time steps and the condition
   assertEquals([...plain], [1, 101 ** 2, 43 ** 2, 44 ** 2]);
 });
 
-Deno.test("diffusionBatch() looks factors up in float64 and rounds them once", () => {
+Deno.test("diffusionBatch() computes factors in float64 and rounds them once", () => {
   const schedule = noiseSchedule({ predictionType: "v_prediction" }); // linear, of 1000
   const { factors } = diffusionBatch(schedule, {
     x0: float32([0], [1, 1]),
@@ -111,7 +113,7 @@ Deno.test("diffusionBatch() looks factors up in float64 and rounds them once", (
     timesteps: Int32Array.of(999),
     weights: new Float64Array(1000).fill(0.1),
   });
-  // The product of 1 - beta, summed as logarithms: another route than the schedule's own.
+  // The product of 1 - beta as a sum of logarithms, unlike the schedule's own computation.
   let log = 0;
   for (let t = 0; t < 1000; t++) log += Math.log1p(-(1e-4 + (0.02 - 1e-4) * t / 999));
   const [signal, sigma] = [Math.exp(log / 2), Math.sqrt(-Math.expm1(log))];
@@ -121,7 +123,7 @@ Deno.test("diffusionBatch() looks factors up in float64 and rounds them once", (
   );
 });
 
-Deno.test("diffusionBatch() refuses time steps and noise that do not fit, instead of giving NaN", () => {
+Deno.test("diffusionBatch() throws when timesteps are out of range or lengths do not match", () => {
   const schedule = noiseSchedule({ numTrainTimesteps: 100 });
   const given = (changes: object) => () =>
     diffusionBatch(schedule, { x0, noise, timesteps, ...changes });
@@ -131,6 +133,6 @@ Deno.test("diffusionBatch() refuses time steps and noise that do not fit, instea
     "timestep is 100; it must be an integer from 0 to 99",
   );
   assertThrows(given({ timesteps: Int32Array.of(0, 1, -1, 3) }), UserError, "timestep is -1");
-  assertThrows(given({ timesteps: Int32Array.of(0, 1) }), UserError, "2 time steps");
+  assertThrows(given({ timesteps: Int32Array.of(0, 1) }), UserError, "2 timesteps");
   assertThrows(given({ noise: new Float32Array(23) }), UserError, "23 numbers of noise");
 });

@@ -37,7 +37,7 @@ Deno.test("posteriorTables() has the published variances when cosine", () => {
   assertAllClose([variances[1]!, variances[999]!], [2.17894961e-5, .998997576], { rtol: 1e-8 });
 });
 
-Deno.test("posteriorTables() gives t = 0 the posterior's log variance of t = 1", () => {
+Deno.test("posteriorTables() has the posterior's log variance of t = 1 at t = 0", () => {
   const first = Math.log(5.45318766e-5);
   assertAlmostEquals(tables.logVariancesSmall[0]!, first, 1e-7);
   assertAlmostEquals(tables.logVariancesLarge[0]!, first, 1e-7);
@@ -45,7 +45,7 @@ Deno.test("posteriorTables() gives t = 0 the posterior's log variance of t = 1",
   assertAllClose(tables.logVariancesLarge.subarray(1), schedule.betas.subarray(1).map(Math.log));
 });
 
-Deno.test("posteriorTables() is finite everywhere for every schedule", () => {
+Deno.test("posteriorTables() is finite for every schedule", () => {
   for (const betaSchedule of betaSchedules) {
     for (const rescaleBetasZeroSnr of [false, true]) {
       const all = posteriorTables(noiseSchedule({ betaSchedule, rescaleBetasZeroSnr }));
@@ -80,7 +80,7 @@ Deno.test("stepVariance() has the published values for any pair of timesteps", (
   assertEquals(posterior(.9, .9).variance, 0);
 });
 
-Deno.test("stepVariance() means the same by a log name", () => {
+Deno.test("stepVariance() is the same for names with and without log", () => {
   const of = (type: FixedVarianceType) => stepVariance(.2, .4, type);
   assertEquals(of("fixed_small_log"), of("fixed_small"));
   assertEquals(of("fixed_large_log"), of("fixed_large"));

@@ -3,7 +3,7 @@ import { fromSchedulerConfig, schedulerConfig } from "../../diffusion/scheduler_
 import { makeBetas, noiseSchedule } from "../../diffusion/schedules.ts";
 import { UserError } from "../../base/errors.ts";
 
-/** What diffusers 0.42 writes for DDPMScheduler() and DDIMScheduler(). */
+/** The files that diffusers 0.42 writes for DDPMScheduler() and DDIMScheduler(). */
 const common = {
   beta_end: 0.02,
   beta_schedule: "linear",
@@ -26,7 +26,7 @@ const defaults = {
   ddim: { _class_name: "DDIMScheduler", ...version, ...common, set_alpha_to_one: true },
 };
 
-Deno.test("schedulerConfig() writes diffusers' own file when all is default", () => {
+Deno.test("schedulerConfig() writes diffusers' file when all settings are defaults", () => {
   assertEquals(schedulerConfig(noiseSchedule()), defaults.ddpm);
   assertEquals(schedulerConfig(noiseSchedule(), { sampler: "ddim" }), defaults.ddim);
 });
@@ -59,7 +59,7 @@ Deno.test("fromSchedulerConfig() reads back what schedulerConfig() wrote", () =>
   }
 });
 
-Deno.test("schedulerConfig() writes the betas themselves when diffusers' class lacks the schedule", () => {
+Deno.test("schedulerConfig() writes the betas when diffusers' class does not have the schedule", () => {
   const schedule = noiseSchedule({ betaSchedule: "sigmoid", numTrainTimesteps: 20 });
   assertEquals(schedulerConfig(schedule)["trained_betas"], null);
   const json = schedulerConfig(schedule, { sampler: "ddim" });
@@ -68,7 +68,7 @@ Deno.test("schedulerConfig() writes the betas themselves when diffusers' class l
   assertEquals(read.alphasCumprod, schedule.alphasCumprod);
 });
 
-Deno.test("fromSchedulerConfig() has diffusers' defaults for what is missing or null", () => {
+Deno.test("fromSchedulerConfig() uses diffusers' defaults when values are missing or null", () => {
   const { sampler, schedule, options } = fromSchedulerConfig({ trained_betas: null, skip_prk: 1 });
   assertEquals(sampler, undefined);
   const named = { ...schedulerConfig(noiseSchedule(schedule), options) };
@@ -97,7 +97,9 @@ Deno.test("fromSchedulerConfig() reads back the scheduler of a flow and learned 
   const json = schedulerConfig(schedule, { sampler: "flow_euler", flowShift: 3 });
   assertEquals(json, {
     _class_name: "FlowMatchEulerDiscreteScheduler",
-    ...{ ...version, num_train_timesteps: 500, shift: 3 },
+    ...version,
+    num_train_timesteps: 500,
+    shift: 3,
   });
   const flow = fromSchedulerConfig(json);
   assertEquals([flow.sampler, flow.options.flowShift], ["flow_euler", 3]);

@@ -1,8 +1,13 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import { snr } from "../../diffusion/loss.ts";
 import {
+  alphaCumprodOfLogSnr,
   type BetaSchedule,
   betaSchedules,
+  betasOfLogSnr,
+  cosineLogSnr,
   makeBetas,
+  type NoiseSchedule,
   noiseSchedule,
   rescaleZeroTerminalSnr,
   type ScheduleConfig,
@@ -11,11 +16,13 @@ import { UserError } from "../../base/errors.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { fixtureJson } from "../fixtures.ts";
 
-/** alphasCumprod and the like at the first two, the middle and the last two timesteps. */
+/** The entries of a table at the first two, the middle and the last two timesteps. */
 function ends(values: Float64Array): number[] {
   const T = values.length;
   return [0, 1, T / 2, T - 2, T - 1].map((t) => values[t]!);
 }
+
+const logSnr = (schedule: NoiseSchedule) => snr(schedule).map(Math.log);
 
 Deno.test("noiseSchedule() agrees with the reference tables when given their settings", async () => {
   const { forward: _, ...tables } = await fixtureJson("schedules.json");
@@ -23,13 +30,13 @@ Deno.test("noiseSchedule() agrees with the reference tables when given their set
   const suffix = "_zero_terminal_snr";
   for (const [name, table] of Object.entries<Record<string, number & number[]>>(tables)) {
     const betaSchedule = name.replace(suffix, "") as BetaSchedule;
-    assert(betaSchedules.includes(betaSchedule), `nothing computes the table ${name}`);
+    assert(betaSchedules.includes(betaSchedule), `no schedule for the table ${name}`);
     const config: ScheduleConfig = { betaSchedule, numTrainTimesteps: table["T"]! };
     if ("beta_start" in table) config.betaStart = table["beta_start"]!;
     if ("beta_end" in table) config.betaEnd = table["beta_end"]!;
     config.rescaleBetasZeroSnr = name.endsWith(suffix);
     const schedule = noiseSchedule(config);
-    // The tables are float32, and those of zero terminal SNR quotients of differences of such.
+    // The tables are float32; with zero terminal SNR they are quotients of differences of float32 numbers.
     assertAllClose(schedule.betas, table["betas"]!, { atol: 2e-6, rtol: 2e-5, message: name });
     const expected = table["alphas_cumprod"]!;
     assertAllClose(schedule.alphasCumprod, expected, { atol: 2e-9, rtol: 2e-4, message: name });
@@ -140,7 +147,7 @@ Deno.test("rescaleZeroTerminalSnr() ends in pure noise and keeps the first times
   assertAlmostEquals(alphasCumprod[0]!, .9999, 1e-12);
 });
 
-Deno.test("noiseSchedule() uses trainedBetas as they are when given", () => {
+Deno.test("noiseSchedule() uses trainedBetas unchanged when given", () => {
   const { betas, numTrainTimesteps, alphasCumprod } = noiseSchedule({
     trainedBetas: [.125, .25, .5],
   });
@@ -156,7 +163,7 @@ Deno.test("noiseSchedule() gives the same schedule when given its own resolved c
   }
 });
 
-Deno.test("noiseSchedule() refuses settings that make no schedule", () => {
+Deno.test("noiseSchedule() throws when a setting is out of range", () => {
   const refuses = (config: ScheduleConfig, message: string) =>
     assertThrows(() => noiseSchedule(config), UserError, message);
   refuses(
@@ -174,4 +181,67 @@ Deno.test("noiseSchedule() refuses settings that make no schedule", () => {
   refuses({ betaEnd: NaN }, "NaN");
   refuses({ trainedBetas: [.1, 1, .1] }, "beta at timestep 1 is 1");
   refuses({ trainedBetas: [.1, .2], numTrainTimesteps: 3 }, "2 numbers for 3 timesteps");
+});
+
+Deno.test("cosineLogSnr() has the values of Hoogeboom et al.'s formula", () => {
+  // Algorithm 1's logsnr_schedule_cosine in Python, float64.
+  const times = [0, .1, .25, .5, .9, 1];
+  const expected = [15, 3.67974043498, 1.76118324774, 0, -3.67974043498, -15];
+  assertAllClose(times.map((time) => cosineLogSnr(time)), expected, { atol: 1e-11, rtol: 1e-11 });
+});
+
+Deno.test("cosineLogSnr() adds the shift and keeps within the bounds", () => {
+  const shift = 2 * Math.log(32 / 64);
+  assertAlmostEquals(cosineLogSnr(.5, { shift }), -2 * Math.LN2, 1e-12);
+  const bounded = { minLogSnr: -4, maxLogSnr: 6 };
+  assertAlmostEquals(cosineLogSnr(0, bounded), 6, 1e-12);
+  assertAlmostEquals(cosineLogSnr(1, bounded), -4, 1e-12);
+});
+
+Deno.test("noiseSchedule() is a squared cosine of time when cosine_continuous", () => {
+  const { alphasCumprod } = noiseSchedule({ betaSchedule: "cosine_continuous" });
+  // The logistic function of Hoogeboom et al.'s log-SNR at (t + 1) / T, in Python, float64.
+  assertAllClose([0, 1, 250, 499, 999].map((t) => alphasCumprod[t]!), [
+    .999995493835,
+    .999986365767,
+    .852245499947,
+    .5,
+    3.05902226926e-7,
+  ], { atol: 0, rtol: 1e-10 });
+  // Without the bounds it would be cos^2(pi time / 2).
+  alphasCumprod.forEach((a, t) =>
+    assertAlmostEquals(a, Math.cos(Math.PI / 2 * (t + 1) / 1000) ** 2, 2e-3)
+  );
+});
+
+Deno.test("alphaCumprodOfLogSnr() inverts the log-SNR of a schedule", () => {
+  for (const rescaleBetasZeroSnr of [false, true]) {
+    const schedule = noiseSchedule({ rescaleBetasZeroSnr, predictionType: "v_prediction" });
+    const ratios = logSnr(schedule);
+    assertAllClose(ratios.map(alphaCumprodOfLogSnr), schedule.alphasCumprod, { rtol: 1e-12 });
+    assertEquals(ratios.at(-1) === -Infinity, rescaleBetasZeroSnr);
+  }
+  assertAlmostEquals(logSnr(noiseSchedule())[500]!, Math.log(.0843595494), 1e-8);
+});
+
+Deno.test("betasOfLogSnr() gives betas whose schedule has the given log-SNR", () => {
+  const at = (time: number) => 8 - 20 * time;
+  const schedule = noiseSchedule({ trainedBetas: betasOfLogSnr(50, at) });
+  const expected = Array.from({ length: 50 }, (_, t) => at((t + 1) / 50));
+  assertAllClose(logSnr(schedule), expected, { rtol: 1e-9, atol: 1e-9 });
+});
+
+Deno.test("betasOfLogSnr() keeps full precision when there is hardly any noise", () => {
+  const [first] = betasOfLogSnr(10, (time) => 36 - 30 * time);
+  // 1 - 1 / (1 + e^-33), of which float64 would keep one digit.
+  assertAlmostEquals(first! / (1 / (1 + Math.exp(33))), 1, 1e-12);
+});
+
+Deno.test("cosineLogSnr() and betasOfLogSnr() throw when an argument is out of range", () => {
+  assertThrows(() => cosineLogSnr(1.1), UserError, "time is 1.1");
+  assertThrows(() => cosineLogSnr(.5, { shift: NaN }), UserError, "shift is NaN");
+  assertThrows(() => cosineLogSnr(.5, { minLogSnr: 3, maxLogSnr: 2 }), UserError, "in this order");
+  assertThrows(() => betasOfLogSnr(4, (time) => time), UserError, "it must fall with time");
+  assertThrows(() => betasOfLogSnr(1, (time) => -time), UserError, "numTrainTimesteps is 1");
+  assert(cosineLogSnr(1) < cosineLogSnr(0));
 });

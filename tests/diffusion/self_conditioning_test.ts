@@ -5,7 +5,7 @@ import {
   diffusionBatch,
   diffusionLosses,
 } from "../../diffusion/objective.ts";
-import { predictX0 } from "../../diffusion/parameterisation.ts";
+import { x0Coefficients } from "../../diffusion/parameterisation.ts";
 import { ddim } from "../../diffusion/samplers/ddim.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import {
@@ -23,19 +23,24 @@ import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 
 const schedule = noiseSchedule({
-  ...{ numTrainTimesteps: 100, betaSchedule: "squaredcos_cap_v2", predictionType: "v_prediction" },
+  numTrainTimesteps: 100,
+  betaSchedule: "squaredcos_cap_v2",
+  predictionType: "v_prediction",
 });
 
-Deno.test("selfConditioningFactors() are those of x0 for about the share that is asked for", () => {
+Deno.test("selfConditioningFactors() gives x0's coefficients to the requested share of examples", () => {
   const timesteps = new Int32Array(2000).fill(40);
   const factors = selfConditioningFactors(schedule, timesteps, randomStream(0), .3);
   assertEquals(factors.shape, [2, 2000]);
   const shown = factors.data.slice(0, 2000).filter((p) => p !== 0).length;
-  assertAlmostEquals(shown / 2000, .3, .04); // four deviations
+  assertAlmostEquals(shown / 2000, .3, .04); // four standard deviations
   const all = selfConditioningFactors(schedule, Int32Array.of(40, 7), randomStream(0), 1);
   const a = schedule.alphasCumprod;
   assertAllClose(all.data as Float32Array, [
-    ...[-Math.sqrt(1 - a[40]!), -Math.sqrt(1 - a[7]!), Math.sqrt(a[40]!), Math.sqrt(a[7]!)],
+    -Math.sqrt(1 - a[40]!),
+    -Math.sqrt(1 - a[7]!),
+    Math.sqrt(a[40]!),
+    Math.sqrt(a[7]!),
   ]);
   const none = selfConditioningFactors(schedule, timesteps, randomStream(0), 0);
   assertEquals(new Set(none.data), new Set([0]));
@@ -46,19 +51,21 @@ Deno.test("selfConditioningFactors() are those of x0 for about the share that is
   );
 });
 
-/** w x + u estimate: what is shown tells in the result, and the gradient by w in both passes. */
+/** The model is W x + U estimate: its output depends on the estimate, and both passes on W. */
 const W = .6;
 const U = .25;
 
 for (const as of ["channels", "condition"] as const) {
-  Deno.test(`selfConditioned() shows the model its own estimate as ${as}, a constant`, async () => {
+  Deno.test(`selfConditioned() passes the estimate as a constant when given as ${as}`, async () => {
     const timesteps = Int32Array.of(40, 7);
     const x0 = float32([.5, -1, .25, .75], [2, 2, 1]);
     const noise = Float32Array.of(1, 2, -1, .5);
     const factors = selfConditioningFactors(schedule, timesteps, randomStream(0), 1).data.slice();
-    [factors[1], factors[3]] = [0, 0]; // the second example is shown none
+    [factors[1], factors[3]] = [0, 0]; // the second example receives no estimate
     const batch = diffusionBatch(schedule, {
-      ...{ x0, noise, timesteps },
+      x0,
+      noise,
+      timesteps,
       condition: { [SELF_CONDITIONING]: float32(factors as Float32Array, [2, 2]) },
     });
     const clipRange = .4;
@@ -69,10 +76,10 @@ for (const as of ["channels", "condition"] as const) {
       let plain: tf.Tensor | undefined;
       const { value, grad } = tf.valueAndGrad((w: tf.Tensor) => {
         const denoise = selfConditioned((_, { x, condition }) => {
-          const [seen, estimate] = as === "channels"
+          const [xt, estimate] = as === "channels"
             ? tf.split(x, 2, -1) as [tf.Tensor, tf.Tensor]
             : [x, condition[X0_ESTIMATE]!] as const;
-          return tf.add(tf.mul(seen, w), tf.mul(estimate, U));
+          return tf.add(tf.mul(xt, w), tf.mul(estimate, U));
         }, { as, clipRange });
         const losses = diffusionLosses(denoise, {}, batch as BatchTensors);
         plain = tf.keep(losses.plain);
@@ -93,11 +100,11 @@ for (const as of ["channels", "condition"] as const) {
       let sum = 0;
       for (const i of [2 * b, 2 * b + 1]) {
         const x = s * x0.data[i]! + n * noise[i]!;
-        const first = s * x - n * (W * x); // x0 of the first pass, whose estimate is 0
+        const first = s * x - n * (W * x); // x0 of the first pass, which receives zeros
         const estimate = b === 1 ? 0 : Math.max(-clipRange, Math.min(clipRange, first));
         const error = W * x + U * estimate - (s * noise[i]! - n * x0.data[i]!);
         sum += error ** 2 / 2;
-        slope += 2 * error * x / 4; // not by way of the estimate
+        slope += 2 * error * x / 4; // no gradient through the estimate
       }
       return sum;
     });
@@ -106,20 +113,20 @@ for (const as of ["channels", "condition"] as const) {
   });
 }
 
-Deno.test("selfConditioned() asks once when the batch shows nothing", () => {
-  let asked = 0;
+Deno.test("selfConditioned() calls the model once when the batch has no factors", () => {
+  let calls = 0;
   const denoise = selfConditioned((_, { x }) => {
-    asked++;
+    calls++;
     assertEquals(x.shape, [1, 2]);
     return tf.slice(x, [0, 0], [1, 1]);
   });
   tf.tidy(() => {
     denoise({}, { x: tf.ones([1, 1]), timesteps: tf.ones([1]) as tf.Tensor1D, condition: {} });
   });
-  assertEquals(asked, 1);
+  assertEquals(calls, 1);
 });
 
-Deno.test("selfConditioningDenoiser() shows the last step's estimate, and none at a new start", async () => {
+Deno.test("selfConditioningDenoiser() passes the last step's estimate, and zeros when sampling restarts", async () => {
   const shown: number[][] = [];
   const output = Float32Array.of(.3, -2);
   const denoise = selfConditioningDenoiser(
@@ -131,20 +138,23 @@ Deno.test("selfConditioningDenoiser() shows the last step's estimate, and none a
     { clipRange: 1 },
   );
   const x = Float32Array.of(.1, .2);
-  const clip = (values: Float32Array) => values.map((v) => Math.max(-1, Math.min(1, v)));
+  const estimate = (timestep: number) => {
+    const [p, q] = x0Coefficients("v_prediction", schedule.alphasCumprod[timestep]!);
+    return output.map((v, i) => Math.max(-1, Math.min(1, p * v + q * x[i]!)));
+  };
   await denoise(x, 80);
   await denoise(x, 60);
   assertEquals(shown[0], [0, 0]);
-  assertAllClose(shown[1]!, clip(predictX0(schedule, output, x, 80)));
-  await denoise(x, 60); // a second evaluation at one time, as heun's, is no new start
-  assertAllClose(shown[2]!, clip(predictX0(schedule, output, x, 60)));
+  assertAllClose(shown[1]!, estimate(80));
+  await denoise(x, 60); // a second evaluation at the same timestep, as heun's, is no restart
+  assertAllClose(shown[2]!, estimate(60));
   await denoise(x, 80);
   assertEquals(shown[3], [0, 0]);
   await denoise(Float32Array.of(1, 2, 3).map((v) => v), 10).catch(() => {});
-  assertEquals(shown[4], [0, 0, 0], "of another number of samples");
+  assertEquals(shown[4], [0, 0, 0], "another number of samples");
 });
 
-Deno.test("selfConditioningDenoiser() takes timesteps between two, as samplers of sigmas ask", async () => {
+Deno.test("selfConditioningDenoiser() interpolates sigma when a timestep is no integer", async () => {
   let last: Float32Array | undefined;
   const denoise = selfConditioningDenoiser((x, _t, estimate) => {
     last = estimate;
@@ -158,7 +168,7 @@ Deno.test("selfConditioningDenoiser() takes timesteps between two, as samplers o
   await assertRejects(() => denoise(Float32Array.of(1), 99.5), UserError, "timestep is 99.5");
 });
 
-Deno.test("selfConditioningDenoiser() sees what a sampler predicts", async () => {
+Deno.test("selfConditioningDenoiser() passes the x0 that ddim() predicts", async () => {
   const shown: number[] = [];
   const denoise = selfConditioningDenoiser(
     (x, _t, estimate) => {

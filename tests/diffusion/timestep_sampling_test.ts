@@ -11,7 +11,7 @@ const draw = (name: TimestepDraw, count: number, T: number, seed = 0) =>
   drawTimesteps(randomStream(seed).stream("timesteps"), count, T, name);
 
 for (const name of timestepDraws) {
-  Deno.test(`drawTimesteps() visits every timestep equally often when ${name}`, () => {
+  Deno.test(`drawTimesteps() samples every timestep equally often when ${name}`, () => {
     const [T, batches, size] = [10, 3000, 7];
     const counts = new Float64Array(T);
     for (let seed = 0; seed < batches; seed++) {
@@ -20,11 +20,11 @@ for (const name of timestepDraws) {
       timesteps.forEach((t) => counts[t]!++);
     }
     const expected = batches * size / T;
-    // Pearson's chi-squared of independent draws with 9 degrees of freedom is above 28 once in a
-    // thousand; dependent ones vary less, or at the most, in pairs, twice as much.
+    // Pearson's chi-squared of independent samples with 9 degrees of freedom exceeds 28 once in a thousand
+    // times; antithetic pairs vary at most twice as much.
     const chi = counts.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
     assert(chi < 56, `${counts}`);
-    assertEquals(counts.reduce((a, b) => a + b), batches * size, "none out of range");
+    assertEquals(counts.reduce((a, b) => a + b), batches * size, "a timestep is out of range");
   });
 }
 
@@ -37,14 +37,14 @@ Deno.test("drawTimesteps() mirrors the first half when antithetic", () => {
   assert(new Set(even).size > 4, "not all the same");
 });
 
-Deno.test("drawTimesteps() draws one from each part of equal length when of low discrepancy", () => {
+Deno.test("drawTimesteps() samples one from each part of equal length when low_discrepancy", () => {
   for (let seed = 0; seed < 20; seed++) {
     const parts = Array.from(draw("low_discrepancy", 16, 1600, seed), (t) => Math.floor(t / 100));
     assertEquals(parts.toSorted((a, b) => a - b), Array.from({ length: 16 }, (_, i) => i));
   }
 });
 
-Deno.test("drawTimesteps() is a function of the stream, and refuses what it does not know", () => {
+Deno.test("drawTimesteps() depends on the stream alone and throws when an argument is invalid", () => {
   assertEquals(draw("antithetic", 6, 100), draw("antithetic", 6, 100));
   assertThrows(() => draw("uniform", 0, 100), UserError, "count is 0");
   assertThrows(() => draw("uniform", 4, 0), UserError, "numTrainTimesteps is 0");

@@ -22,13 +22,13 @@ Deno.test("inferenceTimesteps() has the published values for five steps of 1000"
   assertEquals(five("trailing"), [999, 799, 599, 399, 199]);
 });
 
-Deno.test("inferenceTimesteps() rounds halves to even as numpy does", () => {
+Deno.test("inferenceTimesteps() rounds halves to even, as numpy does", () => {
   // numpy.linspace(0, 5, 3).round() and numpy.round(numpy.arange(5, 0, -2.5)) - 1
   const of = (T: number, timestepSpacing: TimestepSpacing, numInferenceSteps: number) =>
     inferenceTimesteps(T, { timestepSpacing, numInferenceSteps });
   assertEquals(of(6, "linspace", 3), [5, 2, 0]);
   assertEquals(of(5, "trailing", 2), [4, 1]);
-  // 1000 / 48 is no float: numpy's arange is a hair off the halves 937.5, 687.5, ..., 62.5.
+  // 1000 / 48 is not exact: numpy's arange misses the halves 937.5, 687.5, ..., 62.5 by rounding errors.
   // deno-fmt-ignore
   assertEquals(of(1000, "trailing", 48), [
     999, 978, 957, 936, 916, 895, 874, 853, 832, 811, 791, 770, 749, 728, 707, 686, 666, 645,
@@ -36,13 +36,13 @@ Deno.test("inferenceTimesteps() rounds halves to even as numpy does", () => {
     249, 228, 207, 186, 166, 145, 124, 103, 82, 61, 41, 20]);
 });
 
-Deno.test("inferenceTimesteps() visits every timestep when no number of steps is given", () => {
+Deno.test("inferenceTimesteps() returns every timestep when no number of steps is given", () => {
   for (const timestepSpacing of timestepSpacings) {
     assertEquals(inferenceTimesteps(4, { timestepSpacing }), [3, 2, 1, 0]);
   }
 });
 
-Deno.test("inferenceTimesteps() gives S falling timesteps in range for any T and S", () => {
+Deno.test("inferenceTimesteps() returns S falling timesteps in range for all T and S", () => {
   const sizes = fc.integer({ min: 2, max: 2000 }).chain((T) =>
     fc.tuple(fc.constant(T), fc.integer({ min: 1, max: T }))
   );
@@ -57,11 +57,11 @@ Deno.test("inferenceTimesteps() gives S falling timesteps in range for any T and
   );
 });
 
-Deno.test("inferenceTimesteps() takes custom timesteps as they are", () => {
+Deno.test("inferenceTimesteps() returns custom timesteps unchanged", () => {
   assertEquals(inferenceTimesteps(1000, { timesteps: [100, 87, 50, 1, 0] }), [100, 87, 50, 1, 0]);
 });
 
-Deno.test("inferenceTimesteps() refuses what no sampler could follow", () => {
+Deno.test("inferenceTimesteps() throws when an option is out of range or timesteps do not fall", () => {
   const refuses = (T: number, options: TimestepOptions, message: string) =>
     assertThrows(() => inferenceTimesteps(T, options), UserError, message);
   refuses(1, { timestepSpacing: "leading" }, "numTrainTimesteps is 1; it must be an integer of at");
@@ -80,15 +80,15 @@ Deno.test("inferenceTimesteps() refuses what no sampler could follow", () => {
   refuses(100, { timesteps: [1], numInferenceSteps: 1 }, "give one of the two");
 });
 
-Deno.test("previousTimesteps() is the next of the list, then -1, when the rule is next", () => {
+Deno.test("previousTimesteps() returns the next timesteps and -1 when the rule is next", () => {
   assertEquals(previousTimesteps([100, 87, 50, 1, 0], 1000, "next"), [87, 50, 1, 0, -1]);
 });
 
-Deno.test("previousTimesteps() keeps one distance, list or not, when the rule is stride", () => {
+Deno.test("previousTimesteps() subtracts T / S when the rule is stride", () => {
   assertEquals(previousTimesteps([999, 666, 333, 0], 1000, "stride"), [749, 416, 83, -250]);
 });
 
-Deno.test("previousTimesteps() has two rules that agree on leading timesteps", () => {
+Deno.test("previousTimesteps() agrees for both rules when the timesteps are leading", () => {
   const sizes = fc.integer({ min: 2, max: 500 }).chain((T) =>
     fc.tuple(fc.constant(T), fc.integer({ min: 1, max: T }))
   );
@@ -112,7 +112,7 @@ Deno.test("solverTimesteps() has the published values for ten steps of 1000", ()
   assertEquals(five("trailing"), [999, 799, 599, 399, 199]);
 });
 
-Deno.test("continuousTimesteps() is not rounded when linspace does not divide", () => {
+Deno.test("continuousTimesteps() does not round to integers when the spacing is linspace", () => {
   // EulerDiscreteScheduler(num_train_timesteps=300).set_timesteps(8), float32
   const eight = [299, 256.2857, 213.5714, 170.8571, 128.1429, 85.4286, 42.7143, 0];
   const own = continuousTimesteps(300, { numInferenceSteps: 8 });
@@ -122,7 +122,7 @@ Deno.test("continuousTimesteps() is not rounded when linspace does not divide", 
   assertEquals(continuousTimesteps(1000, leading), [800, 600, 400, 200, 0]);
 });
 
-Deno.test("solverTimesteps() and continuousTimesteps() fall within range for any T and S", () => {
+Deno.test("solverTimesteps() and continuousTimesteps() fall within range for all T and S", () => {
   const sizes = fc.integer({ min: 2, max: 2000 }).chain((T) =>
     fc.tuple(fc.constant(T), fc.integer({ min: 1, max: T }))
   );
@@ -161,12 +161,12 @@ Deno.test("respacedTimesteps() has the published values", () => {
   assertEquals(respacedTimesteps(10, [1, 1]), [5, 0]);
 });
 
-Deno.test("respacedTimesteps() rounds halves to even and shares out what does not divide", () => {
+Deno.test("respacedTimesteps() rounds halves to even and gives the remainder to the first sections", () => {
   assertEquals(respacedTimesteps(6, [3]), [5, 2, 0]); // 2.5
   assertEquals(respacedTimesteps(7, [2, 2, 2]), [6, 5, 4, 3, 2, 0]); // sections of 3, 2, 2
 });
 
-Deno.test("respacedTimesteps() fall, as samplers need them, for any sections", () => {
+Deno.test("respacedTimesteps() falls for all sections", () => {
   const any = fc.integer({ min: 1, max: 5 }).chain((sections) =>
     fc.tuple(
       fc.integer({ min: sections * 10, max: 1000 }),
@@ -183,10 +183,10 @@ Deno.test("respacedTimesteps() fall, as samplers need them, for any sections", (
   );
 });
 
-Deno.test("respacedTimesteps() refuses what cannot be taken", () => {
+Deno.test("respacedTimesteps() throws when the sections are invalid", () => {
   const refuses = (T: number, sections: string | number[], message: string) =>
     assertThrows(() => respacedTimesteps(T, sections), UserError, message);
-  refuses(1000, "ddim300", "no whole stride takes 300 of 1000 timesteps");
+  refuses(1000, "ddim300", "no integer stride gives 300 of 1000 timesteps");
   refuses(1000, "ddim", "the number after ddim is NaN");
   refuses(1000, "10,x", "sections[1] is NaN");
   refuses(1000, "", "sections[0] is NaN");

@@ -1,4 +1,4 @@
-/** The bound against closed forms: Gaussian pixels, for which the best denoiser is known. */
+/** The bound against closed forms for Gaussian pixels, whose optimal denoiser is known. */
 import { assert, assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { bitsPerDimension } from "../../diffusion/bits_per_dimension.ts";
 import { joinLearnedVariance, varianceRanges } from "../../diffusion/learned_variance.ts";
@@ -18,8 +18,8 @@ import { assertAllClose } from "../assert_close.ts";
 const pixel = (value: number) => value / 127.5 - 1;
 
 Deno.test("variationalBound() has torch's terms when variances are learned", () => {
-  // Nichol and Dhariwal 2021's terms in torch 2.15, float64, of the first row and of the second one
-  // of hybrid_loss_test.ts.
+  // Nichol and Dhariwal 2021's terms in torch 2.15, float64, for the first two rows of
+  // hybrid_loss_test.ts.
   const schedule = noiseSchedule({ numTrainTimesteps: 20, betaSchedule: "squaredcos_cap_v2" });
   const rows = [
     { t: 0, x0: [0, 64, 255], noise: [.3, -.7, 1.1], output: [.2, -.5, .9], v: [-.4, .3, .8] },
@@ -30,13 +30,18 @@ Deno.test("variationalBound() has torch's terms when variances are learned", () 
     const a = schedule.alphasCumprod[t]!;
     const xt = clean.map((x, i) => Math.sqrt(a) * x + Math.sqrt(1 - a) * noise[i]!);
     const { bits } = variationalBound(schedule, {
-      ...{ x0: clean, xt, timestep: t, modelOutput: output, v, batchSize: 1 },
+      x0: clean,
+      xt,
+      timestep: t,
+      modelOutput: output,
+      v,
+      batchSize: 1,
     }, { varianceType: "learned_range", clipSample: false });
     assertAlmostEquals(bits[0]!, [2.200949915, .01609529977][i]!, 1e-8);
   }
 });
 
-Deno.test("variationalBound() is 0 at a denoiser that knows the pixel, but for the variance", () => {
+Deno.test("variationalBound() is the divergence of the variances when the denoiser knows x0", () => {
   const schedule = noiseSchedule({ predictionType: "sample" });
   const inputs = { x0: [.2, -.4], xt: [1, 2], timestep: 300, modelOutput: [.2, -.4], batchSize: 2 };
   const small = variationalBound(schedule, inputs, { varianceType: "fixed_small" });
@@ -50,9 +55,10 @@ Deno.test("variationalBound() is 0 at a denoiser that knows the pixel, but for t
   assertAllClose(large.bits, [expected, expected], { rtol: 1e-6, atol: 0 });
 });
 
-Deno.test("priorBits() has the published value and is 0 at a terminal SNR of zero", () => {
+Deno.test("priorBits() has the published value and is 0 when the terminal SNR is zero", () => {
   assertAllClose(priorBits(noiseSchedule(), [.5, .5, .5, .5], 2), [7.27868e-6, 7.27868e-6], {
-    ...{ rtol: 1e-5, atol: 0 },
+    rtol: 1e-5,
+    atol: 0,
   });
   const schedule = noiseSchedule({ rescaleBetasZeroSnr: true, predictionType: "v_prediction" });
   assertAllClose(priorBits(schedule, [.5, -1], 1), [0], { atol: 1e-15 });
@@ -60,7 +66,7 @@ Deno.test("priorBits() has the published value and is 0 at a terminal SNR of zer
 
 const [MEAN, DEVIATION] = [.1, .15];
 
-/** The best guess of x0 where x0 is normal, and of epsilon. */
+/** The optimal epsilon prediction for normal x0. */
 function gaussianDenoiser(alphasCumprod: Float64Array): Denoiser {
   return (x, t) => {
     const a = alphasCumprod[t]!;
@@ -70,8 +76,8 @@ function gaussianDenoiser(alphasCumprod: Float64Array): Denoiser {
 }
 
 /**
- * Pixels of 256 values from a normal distribution, at its quantiles: no chance in them. Each is there
- * twice in turn, for noise of both signs.
+ * Pixels of 256 values at the quantiles of a normal distribution, without randomness. Each occurs twice
+ * in succession, for noise of both signs.
  */
 function gaussianPixels(count: number): Float32Array {
   const table = Array.from({ length: 256 }, (_, k) => k)
@@ -83,12 +89,12 @@ function gaussianPixels(count: number): Float32Array {
 }
 
 /**
- * Numbers with the mean and the variance of normal ones, which is all that terms of a linear denoiser
- * depend on: their expectation comes out exactly.
+ * Numbers with the mean and the variance of standard normal ones. The terms of a linear denoiser depend
+ * on these two only, so they equal their expectation exactly.
  */
 const signs = (length: number) => Float32Array.from({ length }, (_, i) => i % 2 === 0 ? 1 : -1);
 
-/** The entropy of such a pixel in bits: what the best lossless code needs. */
+/** The entropy of such a pixel in bits, the length of the best lossless code. */
 function entropy(): number {
   let bits = 0;
   for (let k = 0; k < 256; k++) {
@@ -99,7 +105,7 @@ function entropy(): number {
   return bits;
 }
 
-/** What is not known of x0 at a noise level, as a variance. */
+/** The variance of x0 given x_t. */
 const uncertainty = (a: number, spread = DEVIATION ** 2) => spread * (1 - a) / (a * spread + 1 - a);
 
 /** The bound of such pixels. */
@@ -107,7 +113,7 @@ async function boundOf(T: number, varianceType: BoundVarianceType) {
   const schedule = noiseSchedule({ numTrainTimesteps: T, betaEnd: 20 / T });
   const denoise = gaussianDenoiser(schedule.alphasCumprod);
   const { low, high } = varianceRanges(schedule);
-  // The best variance is known too: the posterior's and what x0's uncertainty adds to it.
+  // The optimal variance is known too: the posterior's plus the contribution of x0's uncertainty.
   const withVariance: Denoiser = async (x, t) => {
     const [a, b] = [schedule.alphasCumprod[t]!, schedule.alphasCumprodPrev[t]!];
     const { x0Coefficient, variance } = posterior(a, b);
@@ -117,15 +123,19 @@ async function boundOf(T: number, varianceType: BoundVarianceType) {
   };
   const learned = varianceType === "learned_range";
   return await bitsPerDimension(learned ? withVariance : denoise, gaussianPixels(4000), schedule, {
-    ...{ batchSize: 1, clipSample: false, cdf: normalCdf, varianceType, noise: signs },
-    ...(learned ? { channels: 1 } : {}),
+    batchSize: 1,
+    clipSample: false,
+    cdf: normalCdf,
+    varianceType,
+    noise: signs,
+    channels: learned ? 1 : undefined,
   });
 }
 
-Deno.test("bitsPerDimension() is the entropy of Gaussian pixels when the model is the best there is", async () => {
+Deno.test("bitsPerDimension() is the entropy of Gaussian pixels when the model is optimal", async () => {
   const exact = entropy();
   assertAlmostEquals(exact, Math.log2(DEVIATION * Math.sqrt(2 * Math.PI * Math.E) * 127.5), 1e-3);
-  // All steps back are normal distributions then, of which nothing is lost, however many there are.
+  // All reverse steps are then normal distributions, so nothing is lost for any number of steps.
   for (const T of [100, 400]) {
     const { total, prior } = await boundOf(T, "learned_range");
     assertAlmostEquals(total, exact, .01, `${T} timesteps`);
@@ -133,7 +143,7 @@ Deno.test("bitsPerDimension() is the entropy of Gaussian pixels when the model i
   }
 });
 
-Deno.test("bitsPerDimension() is larger by what fixed variances lose", async () => {
+Deno.test("bitsPerDimension() is larger by the loss of fixed variances", async () => {
   const exact = entropy();
   for (const varianceType of ["fixed_small", "fixed_large"] as const) {
     const { total, bits } = await boundOf(100, varianceType);
@@ -161,7 +171,7 @@ Deno.test("bitsPerDimension() has the expected term of every timestep", async ()
   timesteps.forEach((t, i) => {
     if (t === 0) return;
     const [a, b] = [schedule.alphasCumprod[t]!, schedule.alphasCumprodPrev[t]!];
-    // The error of the best guess for another spread of x0, as bias and noise: it does not matter here.
+    // The error of the predicted x0 for the pixels' actual variance, which is close to the nominal one.
     const gain = Math.sqrt(a) * DEVIATION ** 2 / (a * DEVIATION ** 2 + 1 - a);
     const error = (1 - gain * Math.sqrt(a)) ** 2 * spread + gain ** 2 * (1 - a);
     assertAlmostEquals(error / uncertainty(a), 1, .01);
@@ -172,12 +182,14 @@ Deno.test("bitsPerDimension() has the expected term of every timestep", async ()
   });
 });
 
-Deno.test("bitsPerDimension() takes some timesteps for all", async () => {
+Deno.test("bitsPerDimension() extrapolates when only some timesteps are evaluated", async () => {
   const schedule = noiseSchedule({ numTrainTimesteps: 200, betaSchedule: "cosine_continuous" });
   const denoise = gaussianDenoiser(schedule.alphasCumprod);
   const options = {
-    ...{ batchSize: 2, noise: (n: number, t: number) => randomStream(4).at(t).normal(n) },
-    ...{ varianceType: "fixed_small", clipSample: false } as const,
+    batchSize: 2,
+    noise: (n: number, t: number) => randomStream(4).at(t).normal(n),
+    varianceType: "fixed_small" as const,
+    clipSample: false,
   };
   const pixels = gaussianPixels(500);
   const all = await bitsPerDimension(denoise, pixels, schedule, options);
@@ -185,15 +197,15 @@ Deno.test("bitsPerDimension() takes some timesteps for all", async () => {
     ...options,
     timesteps: [0, ...Array.from({ length: 67 }, (_, i) => 1 + 3 * i)],
   });
-  // By hand: the terms of those visited, scaled to the 199 that there are.
-  const visited = all.bits.toReversed(); // rising
+  // By hand: the evaluated terms, scaled to all 199.
+  const terms = all.bits.toReversed(); // rising
   let sum = 0;
-  for (let i = 0; i < 67; i++) sum += visited[1 + 3 * i]!;
-  assertAlmostEquals(third.total, all.prior + visited[0]! + sum * 199 / 67, 1e-9);
+  for (let i = 0; i < 67; i++) sum += terms[1 + 3 * i]!;
+  assertAlmostEquals(third.total, all.prior + terms[0]! + sum * 199 / 67, 1e-9);
   assertAlmostEquals((all.totals[0]! + all.totals[1]!) / 2, all.total, 1e-12);
 });
 
-Deno.test("bitsPerDimension() refuses what it cannot judge", async () => {
+Deno.test("bitsPerDimension() and variationalBound() throw when an input is invalid", async () => {
   const schedule = noiseSchedule({ numTrainTimesteps: 20 });
   const denoise = gaussianDenoiser(schedule.alphasCumprod);
   const base = { batchSize: 1, noise: (n: number) => new Float32Array(n) };
@@ -203,18 +215,22 @@ Deno.test("bitsPerDimension() refuses what it cannot judge", async () => {
       UserError,
       message,
     );
-  await refuses({ timesteps: [0, 0, 3] }, "repeat themselves");
-  await refuses({ timesteps: [3, 4] }, "must hold 0");
+  await refuses({ timesteps: [0, 0, 3] }, "repeat; give each one once");
+  await refuses({ timesteps: [3, 4] }, "must contain 0");
   await refuses({ timesteps: [0, 20] }, "timestep is 20");
   await refuses({ varianceType: "learned_range" }, "need `channels`");
   await refuses({ varianceType: "learned_range", channels: 1 }, "must return twice as many");
-  await refuses({ batchSize: 3 }, "cannot be shared out among 3 examples");
+  await refuses({ batchSize: 3 }, "cannot be divided among 3 examples");
   await refuses({}, "x0[1] is 128", [0, 128]);
   await refuses({}, "not finite", [0, .5], (x) => Promise.resolve(x.map(() => NaN)));
   assertThrows(
     () =>
       variationalBound(schedule, {
-        ...{ x0: [0, 0], xt: [0, 0], timestep: 3, modelOutput: [0, 0], batchSize: 1 },
+        x0: [0, 0],
+        xt: [0, 0],
+        timestep: 3,
+        modelOutput: [0, 0],
+        batchSize: 1,
       }, { varianceType: "learned_range" }),
     UserError,
     "as many numbers of v as of x0: 2, not 0",

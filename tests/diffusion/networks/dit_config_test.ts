@@ -5,16 +5,14 @@ import {
   type DitConfig,
   ditConfigFromJson,
   ditConfigToJson,
-  ditTokens,
   ditWidth,
   isDiffusersDit,
 } from "../../../diffusion/networks/dit_config.ts";
-import { patchPositions } from "../../../diffusion/networks/dit.ts";
 import { ditSpecs } from "../../../diffusion/networks/dit_specs.ts";
 import { UserError } from "../../../base/errors.ts";
 import { countParameters } from "../../../nn/parameters.ts";
 
-Deno.test("ditConfigFromJson() gives back what ditConfigToJson() wrote", () => {
+Deno.test("ditConfigFromJson() inverts ditConfigToJson()", () => {
   const text: DitConfig = {
     ...DIT_DEFAULTS,
     patchSize: null,
@@ -34,7 +32,7 @@ Deno.test("ditConfigFromJson() gives back what ditConfigToJson() wrote", () => {
   assertEquals(ditConfigToJson(image)["_class_name"], "DiTTransformer2DModel");
 });
 
-Deno.test("isDiffusersDit() is for patches, classes and separate embeddings alone", () => {
+Deno.test("isDiffusersDit() is true only when there are patches, classes and separate embeddings", () => {
   const config: DitConfig = { ...DIT_DEFAULTS, sharedEmbedding: false };
   assert(isDiffusersDit(config));
   assert(!isDiffusersDit(DIT_DEFAULTS));
@@ -43,15 +41,14 @@ Deno.test("isDiffusersDit() is for patches, classes and separate embeddings alon
   assert(!isDiffusersDit({ ...config, contextDim: 8 }));
 });
 
-Deno.test("ditSpecs() counts DiT-XL/2's parameters as its paper does", () => {
-  // 675 million (Peebles and Xie 2023, table 1), the paper's with a learned variance.
+Deno.test("ditSpecs() has as many parameters as the paper's DiT-XL/2", () => {
+  // 675 million with a learned variance (Peebles and Xie 2023, table 1).
   const count = countParameters(ditSpecs({ ...DIT_DEFAULTS, outChannels: 8 }));
   assertAlmostEquals(count / 1e6, 675, 0.5);
   assertEquals(ditWidth(DIT_DEFAULTS), 1152);
-  assertEquals(ditTokens(DIT_DEFAULTS), 256);
 });
 
-Deno.test("checkDitConfig() says which setting is wrong", () => {
+Deno.test("checkDitConfig() names the setting when it is wrong", () => {
   const refused = (change: Partial<DitConfig>, message: string) =>
     assertThrows(() => checkDitConfig({ ...DIT_DEFAULTS, ...change }), UserError, message);
   refused({ sampleSize: 29 }, "29 pixels do not divide into patches of 2");
@@ -69,7 +66,7 @@ Deno.test("checkDitConfig() says which setting is wrong", () => {
   refused({ nullCondition: true }, "needs a condition");
 });
 
-Deno.test("ditConfigFromJson() refuses another class and what is not supported", () => {
+Deno.test("ditConfigFromJson() throws when the class or a setting is not supported", () => {
   const json = ditConfigToJson(DIT_DEFAULTS);
   assertThrows(
     () => ditConfigFromJson({ ...json, _class_name: "UNet2DModel" }, "config.json"),
@@ -81,16 +78,4 @@ Deno.test("ditConfigFromJson() refuses another class and what is not supported",
     UserError,
     'activation_fn is "geglu"',
   );
-});
-
-Deno.test("patchPositions() has columns first, sines before cosines", () => {
-  // Patch (row 1, column 2) of 3 x 3; with 8 features the frequencies are 1 and 1 / 100.
-  const at = patchPositions(3, 8).subarray(5 * 8, 6 * 8);
-  const expected = [2, 1].flatMap((place) => [
-    Math.sin(place),
-    Math.sin(place / 100),
-    Math.cos(place),
-    Math.cos(place / 100),
-  ]);
-  at.forEach((value, i) => assertAlmostEquals(value, expected[i]!, 1e-7));
 });

@@ -1,16 +1,22 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { dit, type DitInputs, patchify, unpatchify } from "../../../diffusion/networks/dit.ts";
+import { dit } from "../../../diffusion/networks/dit.ts";
+import type { DitInputs } from "../../../diffusion/networks/dit_inputs.ts";
 import {
   DIT_DEFAULTS,
   type DitConfig,
   ditConfigFromJson,
 } from "../../../diffusion/networks/dit_config.ts";
-import { ditSpecs, initDit, separateEmbeddings } from "../../../diffusion/networks/dit_specs.ts";
+import { ditSpecs, separateEmbeddings } from "../../../diffusion/networks/dit_specs.ts";
 import { type DeviceName, openDevice } from "../../../engine/device.ts";
 import { UserError } from "../../../base/errors.ts";
 import * as tf from "../../../engine/tf.ts";
 import { float32, type HostArray, int32, sizeOf } from "../../../engine/tree.ts";
-import { checkParameters, type HostParameters, type Parameters } from "../../../nn/parameters.ts";
+import {
+  checkParameters,
+  type HostParameters,
+  initParameters,
+  type Parameters,
+} from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { decodeSafetensors } from "../../../nn/safetensors.ts";
 import { assertAllClose } from "../../assert_close.ts";
@@ -20,7 +26,7 @@ import { compute, type Named } from "../../nn/on_device.ts";
 
 const DEVICES: readonly DeviceName[] = ["cpu", "onnx"];
 
-/** The names under which tests/fixtures/make_dit.py has what ours calls otherwise. */
+/** Our names of inputs that have other names in tests/fixtures/make_dit.py. */
 const INPUT_NAMES: Record<string, keyof DitInputs> = {
   t: "timesteps",
   class_labels: "classLabels",
@@ -29,7 +35,7 @@ const INPUT_NAMES: Record<string, keyof DitInputs> = {
   self_condition: "selfCondition",
 };
 
-/** [B, C, H, W] as [B, H, W, C]; anything else as it is. */
+/** Converts [B, C, H, W] to [B, H, W, C]; leaves other shapes unchanged. */
 function channelsLast({ data, shape }: HostArray): HostArray {
   if (shape.length !== 4) return float32(data as Float32Array, shape);
   const [n, c, h, w] = shape as [number, number, number, number];
@@ -84,7 +90,7 @@ const TINY: DitConfig = {
   numEmbedsAdaNorm: 3,
 };
 
-/** Parameters of which none is zero. */
+/** Parameters without zeros. */
 function randomParameters(config: DitConfig): HostParameters {
   return Object.fromEntries(
     Object.entries(ditSpecs(config)).map(([name, { shape }]) => {
@@ -170,14 +176,14 @@ for (const device of DEVICES) {
   }
 
   Deno.test({
-    name: `dit() does not hear padding in either mode on ${device}`,
+    name: `dit() does not attend to padding in either mode on ${device}`,
     ignore: !deviceWorks(device),
     fn: async () => {
       for (const contextMode of ["in_context", "cross_attention"] as const) {
         const config: DitConfig = { ...TINY, contextDim: 4, contextMode };
         const parameters = randomParameters(config);
         const given = random("context", 2, 3, 4).data as Float32Array;
-        // The first sample's last token is padding, and so are the second's last two.
+        // The last token of the first sample and the last two of the second are padding.
         const padding = new Set([2, 4, 5]);
         const contextWith = (value: number) =>
           float32(given.map((old, i) => padding.has(Math.floor(i / 4)) ? value : old), [2, 3, 4]);
@@ -191,13 +197,13 @@ for (const device of DEVICES) {
         const inputs = { ...tinyInputs(), context: contextWith(100) };
         const { data } = await apply(config, parameters, inputs, device);
         const differs = data.some((value, i) => Math.abs(value - outputs[0]!.data[i]!) > 1e-3);
-        assert(differs, `${contextMode}: without a mask every token is heard`);
+        assert(differs, `${contextMode}: without a mask the padding must matter`);
       }
     },
   });
 }
 
-Deno.test("dit() does not look at a condition that was dropped, even if it is NaN", async () => {
+Deno.test("dit() ignores a condition when it is dropped, even if it is NaN", async () => {
   const config: DitConfig = { ...TINY, contextDim: 4, pooledDim: 3, nullCondition: true };
   const parameters = randomParameters(config);
   const run = (value: number) =>
@@ -210,7 +216,7 @@ Deno.test("dit() does not look at a condition that was dropped, even if it is Na
   assertAllClose((await run(NaN)).data, (await run(1)).data);
 });
 
-Deno.test("dit() takes zeros for a missing self-condition", async () => {
+Deno.test("dit() uses zeros when the self-condition is missing", async () => {
   const config: DitConfig = { ...TINY, selfConditioning: true };
   const parameters = randomParameters(config);
   const zeros = float32(new Float32Array(12), [2, 3, 2]);
@@ -218,21 +224,21 @@ Deno.test("dit() takes zeros for a missing self-condition", async () => {
   assertAllClose((await apply(config, parameters, tinyInputs())).data, given.data);
 });
 
-Deno.test("dit() gives twice the channels when the variance is learned", async () => {
+Deno.test("dit() returns twice the channels when the variance is learned", async () => {
   const config: DitConfig = { ...TINY, outChannels: 4 };
   const { shape } = await apply(config, randomParameters(config), tinyInputs());
   assertEquals(shape, [2, 3, 4]);
 });
 
-Deno.test("initDit() starts with blocks that do nothing and an output of zero", async () => {
-  const parameters = initDit(TINY, randomStream(0));
+Deno.test("ditSpecs() starts with identity blocks and an output of zero", async () => {
+  const parameters = initParameters(ditSpecs(TINY), randomStream(0));
   const { data } = await apply(TINY, parameters, tinyInputs());
   assertEquals([...data].every((value) => value === 0), true);
   const modulation = parameters["transformer_blocks.1.norm1.linear.weight"]!;
   assert(modulation.data.every((value) => value === 0));
 });
 
-Deno.test("separateEmbeddings() changes the parameters' names and not the output", async () => {
+Deno.test("separateEmbeddings() does not change the output", async () => {
   const parameters = randomParameters(TINY);
   const separate = separateEmbeddings(parameters, TINY);
   checkParameters(separate.parameters, ditSpecs(separate.config), "separate");
@@ -241,33 +247,24 @@ Deno.test("separateEmbeddings() changes the parameters' names and not the output
   assertAllClose(found.data, expected.data);
 });
 
-Deno.test("dit() names the input that is missing, of no use, or of another shape", () => {
+Deno.test("dit() throws when an input is missing, not used, or of another shape", () => {
   const parameters = {};
   const x = tf.zeros([2, 3, 2]);
   const timesteps = tf.tensor1d([1, 2]);
   const classLabels = tf.tensor1d([0, 1], "int32");
   const refused = (inputs: DitInputs, config: DitConfig, message: string) =>
     assertThrows(() => dit(parameters, inputs, config), UserError, message);
-  refused({ x, timesteps }, TINY, "asks for classLabels");
+  refused({ x, timesteps }, TINY, "requires classLabels");
   const unconditional = { ...TINY, numEmbedsAdaNorm: null };
-  refused({ x, timesteps, classLabels }, unconditional, "has no use for");
-  refused({ x: tf.zeros([2, 4, 2]), timesteps, classLabels }, TINY, "x has shape [2,4,2]; [2,3,2]");
+  refused({ x, timesteps, classLabels }, unconditional, "does not use");
+  refused(
+    { x: tf.zeros([2, 4, 2]), timesteps, classLabels },
+    TINY,
+    "x has shape [2,4,2]; it must be [2,3,2]",
+  );
   const wide = { x: tf.zeros([2, 8, 6, 4]), timesteps, classLabels };
-  refused(wide, { ...DIT_DEFAULTS, sampleSize: 8 }, "[2,8,8,4] is wanted");
-  const hearing = { ...TINY, contextDim: 4, contextLength: 2 };
+  refused(wide, { ...DIT_DEFAULTS, sampleSize: 8 }, "it must be [2,8,8,4]");
+  const withContext = { ...TINY, contextDim: 4, contextLength: 2 };
   const context = tf.zeros([2, 3, 4]) as tf.Tensor3D;
-  refused({ x, timesteps, classLabels, context }, hearing, "3 tokens of context");
-});
-
-Deno.test("patchify() reads patches row by row, and unpatchify() puts them back", async () => {
-  // One image of 4x4 pixels, numbered row by row, with one channel.
-  const image = float32(Array.from({ length: 16 }, (_, i) => i), [1, 4, 4, 1]);
-  const { patches, back } = await compute("cpu", { image }, ({ image }) => {
-    const patches = patchify(image as tf.Tensor4D, 2);
-    return { patches, back: unpatchify(patches, 2) };
-  });
-  assertEquals(patches!.shape, [1, 4, 4]);
-  assertEquals([...patches!.data], [0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15]);
-  assertEquals(back!.shape, [1, 4, 4, 1]);
-  assertEquals([...back!.data], [...image.data]);
+  refused({ x, timesteps, classLabels, context }, withContext, "3 tokens of context");
 });

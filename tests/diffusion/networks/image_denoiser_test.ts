@@ -18,7 +18,7 @@ const x = randomStream(1).normal(2 * 16);
 const classLabels = Int32Array.of(1, 0);
 const NULL_CLASS = 2;
 
-/** The UNet's output by tfjs alone, without a device's compile(). */
+/** The UNet's output from tfjs, without a device's compile(). */
 async function direct(
   timestep: number,
   labels: Int32Array | undefined,
@@ -29,7 +29,7 @@ async function direct(
     unet(constants(randomParameters(config)), {
       x: tf.tensor4d(x, [2, 4, 4, 1]),
       timesteps: tf.tensor1d([timestep, timestep]),
-      ...(labels === undefined ? {} : { classLabels: tf.tensor1d(labels, "int32") }),
+      classLabels: labels && tf.tensor1d(labels, "int32"),
     }, config).dataSync() as Float32Array
   );
 }
@@ -53,7 +53,7 @@ for (const device of DEVICES) {
       assertAllClose(await conditional(x, 3), expected[0], { atol: 2e-5 });
       assertAllClose(await conditional(x, 90), expected[1], { atol: 2e-5 });
       const apart = Math.hypot(...expected[0].map((value, i) => value - expected[1][i]!));
-      assert(apart > 1e-2, `the time step makes no difference: ${apart}`);
+      assert(apart > 1e-2, `the timestep makes no difference: ${apart}`);
       // One of the two by itself: another batch size.
       const second = denoiser.condition({ classLabels: classLabels.slice(1) });
       assertAllClose(await second(x.slice(16), 3), expected[0].slice(16), { atol: 2e-5 });
@@ -63,10 +63,12 @@ for (const device of DEVICES) {
 }
 
 for (const guidanceScale of [0, 1, 3]) {
-  Deno.test(`compileImageDenoiser() moves ${guidanceScale} times from no class to the class`, async () => {
+  Deno.test(`compileImageDenoiser() guides towards the class when the scale is ${guidanceScale}`, async () => {
     const denoiser = await compiled("cpu");
     const guided = await denoiser.condition({
-      ...{ classLabels, guidanceScale, nullClass: NULL_CLASS },
+      classLabels,
+      guidanceScale,
+      nullClass: NULL_CLASS,
     })(x, 40);
     const withClass = await direct(40, classLabels);
     const without = await direct(40, new Int32Array(2).fill(NULL_CLASS));
@@ -76,7 +78,7 @@ for (const guidanceScale of [0, 1, 3]) {
   });
 }
 
-Deno.test("compileImageDenoiser() works for a model without classes", async () => {
+Deno.test("compileImageDenoiser() runs a model without classes", async () => {
   const config = { ...TINY_UNET, numClassEmbeds: null };
   const denoiser = await compiled("cpu", config);
   const output = await denoiser.condition()(x, 12);
@@ -84,7 +86,7 @@ Deno.test("compileImageDenoiser() works for a model without classes", async () =
   await denoiser.dispose();
 });
 
-Deno.test("compileImageDenoiser() leaves its input and its weights as they were", async () => {
+Deno.test("compileImageDenoiser() does not change its input and its weights", async () => {
   const parameters = randomParameters();
   const before = structuredClone(parameters);
   const denoiser = compileImageDenoiser(
@@ -99,12 +101,12 @@ Deno.test("compileImageDenoiser() leaves its input and its weights as they were"
   await denoiser.dispose();
 });
 
-Deno.test("condition() refuses guidance of a model without a null class", async () => {
+Deno.test("condition() throws when a model without a null class is guided", async () => {
   const denoiser = await compiled("cpu");
   const error = assertThrows(
     () => denoiser.condition({ classLabels, guidanceScale: 2 }),
     UserError,
-    "--guidance 2 needs a model trained with a null class",
+    "guidance with scale 2 needs a model that was trained with a null class",
   );
   assertEquals(error.exitCode, 2);
   await denoiser.dispose();

@@ -7,7 +7,7 @@ import {
   type ImageNetworkConfig,
   networkSpecs,
 } from "../../../diffusion/networks/image_network.ts";
-import { predictX0 } from "../../../diffusion/parameterisation.ts";
+import { x0Coefficients } from "../../../diffusion/parameterisation.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { unet } from "../../../diffusion/networks/unet.ts";
 import { openDevice } from "../../../engine/device.ts";
@@ -21,11 +21,17 @@ import { randomParameters, TINY_UNET } from "../../tiny_unet.ts";
 
 const TINY_DIT: DitConfig = {
   ...DIT_DEFAULTS,
-  ...{ sampleSize: 4, patchSize: 2, inChannels: 1, outChannels: 1, numLayers: 1 },
-  ...{ numAttentionHeads: 2, attentionHeadDim: 4, numEmbedsAdaNorm: 2 },
+  sampleSize: 4,
+  patchSize: 2,
+  inChannels: 1,
+  outChannels: 1,
+  numLayers: 1,
+  numAttentionHeads: 2,
+  attentionHeadDim: 4,
+  numEmbedsAdaNorm: 2,
 };
 
-/** Parameters none of which is 0. */
+/** Parameters without zeros. */
 function dense(config: ImageNetworkConfig): HostParameters {
   return Object.fromEntries(
     Object.entries(networkSpecs(config)).map(([name, { shape }]) => {
@@ -36,7 +42,7 @@ function dense(config: ImageNetworkConfig): HostParameters {
   );
 }
 
-Deno.test("describeNetwork() reads off channels what a UNet takes and gives", () => {
+Deno.test("describeNetwork() derives self-conditioning and variances from a UNet's channels", () => {
   const of = (inChannels: number, outChannels: number, channels?: number) => {
     const found = describeNetwork({ ...TINY_UNET, inChannels, outChannels }, channels);
     return [found.channels, found.selfConditioning, found.learnedVariance];
@@ -47,20 +53,22 @@ Deno.test("describeNetwork() reads off channels what a UNet takes and gives", ()
   assertEquals(of(3, 6), [3, false, true]);
   assertEquals(of(2, 2), [2, false, false]);
   assertEquals(of(2, 2, 1), [1, true, true]);
-  assertThrows(() => of(1, 3), UserError, "takes 1 channels and gives 3");
-  assertThrows(() => of(3, 3, 1), UserError, "does not go with images of 1");
+  assertThrows(() => of(1, 3), UserError, "has 1 input and 3 output channels");
+  assertThrows(() => of(3, 3, 1), UserError, "do not match images of 1");
 });
 
-Deno.test("describeNetwork() knows a DiT's null class, and refuses one of vectors", () => {
+Deno.test("describeNetwork() counts a DiT's null class and throws when it is for vectors", () => {
   const found = describeNetwork({ ...TINY_DIT, outChannels: 2, selfConditioning: true });
   assertEquals([found.height, found.width, found.channels], [4, 4, 1]);
   assertEquals([found.numClassEmbeds, found.selfConditioning, found.learnedVariance], [
-    ...[3, true, true],
+    3,
+    true,
+    true,
   ]);
   assertThrows(() => describeNetwork({ ...TINY_DIT, patchSize: null }), UserError, "vectors");
 });
 
-Deno.test("compileImageDenoiser() shows both halves of guidance the guided estimate of the step before", async () => {
+Deno.test("compileImageDenoiser() passes the last guided estimate to both denoisers when guided", async () => {
   const config = { ...TINY_UNET, inChannels: 2, outChannels: 2 };
   const parameters = randomParameters(config);
   const schedule = noiseSchedule({ numTrainTimesteps: 20, predictionType: "v_prediction" });
@@ -75,7 +83,7 @@ Deno.test("compileImageDenoiser() shows both halves of guidance the guided estim
   const predict = denoiser.condition(condition);
   const x = randomStream(1).normal(32);
 
-  // By hand, from the UNet alone.
+  // By hand with the UNet.
   await tf.setBackend("cpu");
   const direct = (estimate: Float32Array, timestep: number, classes: Int32Array) =>
     tf.tidy(() =>
@@ -93,8 +101,9 @@ Deno.test("compileImageDenoiser() shows both halves of guidance the guided estim
   };
   const first = guided(new Float32Array(32), 15);
   const predictionOf = (output: Float32Array) => output.filter((_, i) => i % 2 === 0);
-  const estimate = predictX0(schedule, predictionOf(first), x, 15)
-    .map((value) => Math.max(-1, Math.min(1, value)));
+  const [p, q] = x0Coefficients("v_prediction", schedule.alphasCumprod[15]!);
+  const estimate = predictionOf(first)
+    .map((value, i) => Math.max(-1, Math.min(1, p * value + q * x[i]!)));
   const second = guided(estimate, 5);
   const close = { atol: 2e-5 };
   assertAllClose(await denoise(x, 15), first, close);
@@ -109,7 +118,7 @@ Deno.test("compileImageDenoiser() shows both halves of guidance the guided estim
   await denoiser.dispose();
 });
 
-Deno.test("compileImageDenoiser() takes a DiT as it takes a UNet, and a flow's estimates", async () => {
+Deno.test("compileImageDenoiser() runs a DiT with the estimates of a flow", async () => {
   const config = { ...TINY_DIT, selfConditioning: true };
   const denoiser = compileImageDenoiser(
     await openDevice("cpu"),

@@ -64,7 +64,7 @@ for (const device of DEVICE_NAMES) {
               unet(parameters, {
                 x: x as tf.Tensor4D,
                 timesteps: t as tf.Tensor1D,
-                ...(labels[0] === undefined ? {} : { classLabels: labels[0] as tf.Tensor1D }),
+                classLabels: labels[0] as tf.Tensor1D | undefined,
               }, config);
             const names = Object.keys(parameters);
             const loss = (...weights: tf.Tensor[]) =>
@@ -100,7 +100,7 @@ for (const device of DEVICE_NAMES) {
   }
 }
 
-Deno.test("unetSpecs() has no name twice and starts residual branches at zero", () => {
+Deno.test("unetSpecs() starts residual branches at zero", () => {
   const config = { ...UNET_DEFAULTS, sampleSize: 8, blockOutChannels: [32, 64, 64, 64] };
   const specs = unetSpecs(config);
   assertEquals(specs["conv_out.weight"]!.initializer, { constant: 0 });
@@ -108,12 +108,12 @@ Deno.test("unetSpecs() has no name twice and starts residual branches at zero", 
   assert(!("class_embedding.weight" in specs));
 });
 
-Deno.test("unetConfigFromJson() gives back what unetConfigToJson() wrote", () => {
+Deno.test("unetConfigFromJson() inverts unetConfigToJson()", () => {
   const config = { ...UNET_DEFAULTS, numClassEmbeds: 10, sampleSize: [32, 64] as const };
   assertEquals(unetConfigFromJson(unetConfigToJson(config), "config.json"), config);
 });
 
-Deno.test("unetConfigFromJson() refuses what the UNet cannot do", () => {
+Deno.test("unetConfigFromJson() throws when the class or a setting is not supported", () => {
   const json = unetConfigToJson(UNET_DEFAULTS);
   assertThrows(
     () => unetConfigFromJson({ ...json, act_fn: "gelu" }, "config.json"),
@@ -127,7 +127,7 @@ Deno.test("unetConfigFromJson() refuses what the UNet cannot do", () => {
   );
 });
 
-Deno.test("unetConfigFromJson() refuses values of another type or beyond all measure", () => {
+Deno.test("unetConfigFromJson() throws when a value has another type or is out of range", () => {
   const json = unetConfigToJson(UNET_DEFAULTS);
   const refused = (change: Record<string, unknown>, message: string) =>
     assertThrows(() => unetConfigFromJson({ ...json, ...change }, "a.json"), UserError, message);
@@ -143,12 +143,12 @@ Deno.test("unetConfigFromJson() refuses values of another type or beyond all mea
   refused({ down_block_types: [{}, 1, 2, 3] }, "block type {} is not one of");
 });
 
-Deno.test("checkUNetConfig() names the size that its halvings do not divide", () => {
+Deno.test("checkUNetConfig() names the size when it cannot be halved", () => {
   const config = { ...UNET_DEFAULTS, sampleSize: 28 };
   assertThrows(() => checkUNetConfig(config), UserError, "28 pixels cannot be halved 3 times");
 });
 
-Deno.test("checkUNetConfig() names channels that groups do not divide", () => {
+Deno.test("checkUNetConfig() names the channels when groups do not divide them", () => {
   const config = { ...UNET_DEFAULTS, blockOutChannels: [30, 60, 90, 120] };
   assertThrows(
     () => checkUNetConfig(config),

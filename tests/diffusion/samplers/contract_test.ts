@@ -1,4 +1,4 @@
-/** What every sampler of the registry promises. */
+/** Properties that every sampler of the registry has. */
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { qSample } from "../../../diffusion/forward.ts";
@@ -8,7 +8,7 @@ import {
   type SamplerOptions,
   type SamplerStep,
 } from "../../../diffusion/samplers/types.ts";
-import { samplerNames, samplers } from "../../../diffusion/samplers/registry.ts";
+import { samplerNames, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import { noiseSchedule, predictionTypes } from "../../../diffusion/schedules.ts";
 import { timestepSpacings } from "../../../diffusion/timesteps.ts";
 import { UserError } from "../../../base/errors.ts";
@@ -23,34 +23,34 @@ const timesteps = [32, 24, 16, 8, 0];
 const options = { timesteps, noise };
 
 for (const name of samplerNames) {
-  const sample = (denoise: Denoiser, x = xT) => samplers[name](denoise, x, schedule, options);
-  // heun asks twice about all timesteps but the first.
-  const asked = timesteps.flatMap((t, i) => name === "heun" && i > 0 ? [t, t] : [t]);
+  const sample = (denoise: Denoiser, x = xT) => samplerOf(name)(denoise, x, schedule, options);
+  // heun evaluates all timesteps except the first twice.
+  const evaluated = timesteps.flatMap((t, i) => name === "heun" && i > 0 ? [t, t] : [t]);
 
-  Deno.test(`${name}() yields every step, and lastSample() the last one's sample`, async () => {
+  Deno.test(`${name}() yields every step, and lastSample() returns the last sample`, async () => {
     const steps: SamplerStep[] = [];
     for await (const step of sample(standIn)) steps.push(step);
-    assertEquals(steps.map((step) => [step.step, step.timestep]), [...asked.entries()]);
+    assertEquals(steps.map((step) => [step.step, step.timestep]), [...evaluated.entries()]);
     assertEquals(await lastSample(sample(standIn)), steps.at(-1)!.sample);
   });
 
-  Deno.test(`${name}() leaves xT as it was and owns its state`, async () => {
+  Deno.test(`${name}() does not change xT and keeps its own state`, async () => {
     const start = xT.slice();
     const expected = await lastSample(sample(standIn, start));
     assertEquals(start, xT);
     let last = new Float32Array();
     for await (const step of sample(standIn)) {
       last = step.sample.slice();
-      step.sample.fill(9); // a receiver may do as it likes with what it got
+      step.sample.fill(9); // a receiver may change the arrays of a step
       step.predictedX0.fill(9);
     }
     assertEquals(last, expected);
   });
 
-  Deno.test(`${name}() clips x0 to the range that was set`, async () => {
+  Deno.test(`${name}() clips x0 to clipSampleRange`, async () => {
     const far: Denoiser = (x) => Promise.resolve(x.map((value) => -9 * value));
     const largest = async (extra: { clipSample?: boolean; clipSampleRange?: number }) => {
-      const steps = samplers[name](far, xT, schedule, { ...options, ...extra });
+      const steps = samplerOf(name)(far, xT, schedule, { ...options, ...extra });
       const { predictedX0 } = (await steps.next()).value!;
       return predictedX0.reduce((max, value) => Math.max(max, Math.abs(value)), 0);
     };
@@ -62,7 +62,7 @@ for (const name of samplerNames) {
   Deno.test(`${name}() names the step when the denoiser's output is broken`, async () => {
     const broken = (bad: number): Denoiser => (x, t) =>
       Promise.resolve(x.map((value, i) => t === 16 && i === 3 ? bad : value));
-    const where = `at step ${asked.indexOf(16) + 1} of ${asked.length} (timestep 16)`;
+    const where = `at step ${evaluated.indexOf(16) + 1} of ${evaluated.length} (timestep 16)`;
     await assertRejects(
       () => lastSample(sample(broken(NaN))),
       UserError,
@@ -76,43 +76,43 @@ for (const name of samplerNames) {
     await assertRejects(
       () => lastSample(sample((x) => Promise.resolve(x.subarray(1)))),
       UserError,
-      `returned 11 numbers for 12 at step 1 of ${asked.length}`,
+      `returned 11 numbers for 12 at step 1 of ${evaluated.length}`,
     );
   });
 
-  Deno.test(`${name}() gives the same again when its noise is the same`, async () => {
+  Deno.test(`${name}() is deterministic when its noise is the same`, async () => {
     assertEquals(await lastSample(sample(standIn)), await lastSample(sample(standIn)));
   });
 
-  Deno.test(`${name}() ends in x0 when a constraint says what x0 is`, async () => {
+  Deno.test(`${name}() ends in the constrained x0 when constrainX0 is set`, async () => {
     const image = randomStream(3).normal(12);
     const constrainX0 = () => image.slice();
-    const steps = samplers[name](standIn, xT, schedule, { ...options, constrainX0 });
+    const steps = samplerOf(name)(standIn, xT, schedule, { ...options, constrainX0 });
     assertAllClose(await lastSample(steps), image, { atol: 1e-6, rtol: 0 });
   });
 
-  Deno.test(`${name}() starts from the noised sample when told to start late`, async () => {
+  Deno.test(`${name}() starts from the noised sample when startStep and initialSample are set`, async () => {
     const image = randomStream(3).normal(12);
     const start = { ...options, startStep: 2, initialSample: image };
-    const seen: [Float32Array, number][] = [];
-    const watch: Denoiser = (x, t) => (seen.push([x.slice(), t]), standIn(x, t));
+    const inputs: [Float32Array, number][] = [];
+    const watch: Denoiser = (x, t) => (inputs.push([x.slice(), t]), standIn(x, t));
     const steps: SamplerStep[] = [];
-    for await (const step of samplers[name](watch, xT, schedule, start)) steps.push(step);
+    for await (const step of samplerOf(name)(watch, xT, schedule, start)) steps.push(step);
     assertEquals(
-      seen.map(([, t]) => t),
-      asked.slice(asked.indexOf(16)).slice(name === "heun" ? 1 : 0),
+      inputs.map(([, t]) => t),
+      evaluated.slice(evaluated.indexOf(16)).slice(name === "heun" ? 1 : 0),
     );
     assertEquals(steps.map(({ step }) => step), steps.map((_, i) => i));
-    assertAllClose(seen[0]![0], qSample(schedule, image, xT, 16), { atol: 1e-6, rtol: 0 });
+    assertAllClose(inputs[0]![0], qSample(schedule, image, xT, 16), { atol: 1e-6, rtol: 0 });
     const xs = qSample(schedule, image, xT, 16);
-    const same = samplers[name](standIn, xs, schedule, { ...options, startStep: 2 });
+    const same = samplerOf(name)(standIn, xs, schedule, { ...options, startStep: 2 });
     assertAllClose(await lastSample(same), steps.at(-1)!.sample, { atol: 1e-5, rtol: 0 });
   });
 
-  Deno.test(`${name}() refuses settings that no plan can follow`, async () => {
+  Deno.test(`${name}() throws when an option is out of range`, async () => {
     const refuses = (extra: SamplerOptions, message: string) =>
       assertRejects(
-        () => lastSample(samplers[name](standIn, xT, schedule, { noise, ...extra })),
+        () => lastSample(samplerOf(name)(standIn, xT, schedule, { noise, ...extra })),
         UserError,
         message,
       );
@@ -134,14 +134,14 @@ for (const name of samplerNames) {
     );
   });
 
-  Deno.test(`${name}() stays finite whatever the schedule, prediction, spacing and steps`, async () => {
+  Deno.test(`${name}() is finite for every schedule, prediction type, spacing and number of steps`, async () => {
     for (const betaSchedule of ["linear", "squaredcos_cap_v2"] as const) {
       for (const predictionType of predictionTypes) {
         const own = noiseSchedule({ numTrainTimesteps: 40, betaSchedule, predictionType });
         for (const timestepSpacing of timestepSpacings) {
           for (const numInferenceSteps of [1, 2, 7, 39, 40]) {
             const way = { numInferenceSteps, timestepSpacing, noise };
-            const last = await lastSample(samplers[name](standIn, xT, own, way));
+            const last = await lastSample(samplerOf(name)(standIn, xT, own, way));
             const message =
               `${betaSchedule} ${predictionType} ${timestepSpacing} ${numInferenceSteps}`;
             assertEquals(last.findIndex((value) => !Number.isFinite(value)), -1, message);
@@ -151,7 +151,7 @@ for (const name of samplerNames) {
     }
   });
 
-  Deno.test(`${name}() takes a terminal SNR of zero but not with epsilon`, async () => {
+  Deno.test(`${name}() throws for epsilon alone when the terminal SNR is zero`, async () => {
     const run = (predictionType: "epsilon" | "v_prediction") => {
       const own = noiseSchedule({
         numTrainTimesteps: 40,
@@ -159,7 +159,7 @@ for (const name of samplerNames) {
         predictionType,
       });
       const way = { numInferenceSteps: 4, timestepSpacing: "trailing", noise } as const;
-      return lastSample(samplers[name](standIn, xT, own, way));
+      return lastSample(samplerOf(name)(standIn, xT, own, way));
     };
     await assertRejects(
       () => run("epsilon"),
@@ -169,13 +169,13 @@ for (const name of samplerNames) {
     assertEquals((await run("v_prediction")).findIndex((value) => !Number.isFinite(value)), -1);
   });
 
-  Deno.test(`${name}() lets a denoiser's own error through`, async () => {
+  Deno.test(`${name}() passes the denoiser's errors on`, async () => {
     const failing: Denoiser = () => Promise.reject(new TypeError("out of memory"));
     await assertRejects(() => lastSample(sample(failing)), TypeError, "out of memory");
   });
 }
 
-Deno.test("lastSample() refuses a sampler without steps", async () => {
+Deno.test("lastSample() throws when there is no step", async () => {
   async function* none(): AsyncGenerator<SamplerStep> {}
   await assertRejects(() => lastSample(none()), UserError, "no step");
 });

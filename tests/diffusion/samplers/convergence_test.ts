@@ -1,18 +1,18 @@
-/** How fast samplers come closer to closed forms, for Gaussian data. */
+/** The order of convergence of samplers to closed forms for Gaussian data. */
 
 import { assert, assertAlmostEquals } from "@std/assert";
 import { lastSample, type SamplerOptions } from "../../../diffusion/samplers/types.ts";
-import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { evenTimesteps, exactX0, flow, geometricSchedule, m, moments, STEPS } from "./gaussian.ts";
 
 const schedule = geometricSchedule();
 const { alphasCumprod } = schedule;
 const denoise = exactX0(schedule);
-/** All the way to timestep 0's noise level, at the order that was asked for. */
+/** To timestep 0's noise level, with the full order up to the last step. */
 const whole = { clipSample: false, finalSigmasType: "sigma_min", lowerOrderFinal: false } as const;
 
-/** Samplers that walk all timesteps given need no last one: their last step leads from it to itself. */
+/** Heun and Euler visit the last timestep too, and their last step stays there; solvers only step to it. */
 function timestepsFor(sampler: SamplerName, S: number): number[] {
   const both = ["heun", "euler", "euler_ancestral"].includes(sampler);
   return evenTimesteps(S).slice(0, both ? undefined : -1);
@@ -22,13 +22,13 @@ function timestepsFor(sampler: SamplerName, S: number): number[] {
 async function error(sampler: SamplerName, S: number, options: SamplerOptions) {
   const timesteps = timestepsFor(sampler, S);
   const start = Float32Array.of(1.5);
-  const steps = samplers[sampler](denoise, start, schedule, { ...whole, ...options, timesteps });
+  const steps = samplerOf(sampler)(denoise, start, schedule, { ...whole, ...options, timesteps });
   return Math.abs(
     (await lastSample(steps))[0]! - flow(1.5, alphasCumprod[STEPS]!, alphasCumprod[0]!),
   );
 }
 
-/** [sampler, options, order, steps that are neither too few for theory nor too many for float32] */
+/** [sampler, options, order, steps]: enough steps for the asymptotic order, not too many for float32. */
 const orders: [SamplerName, SamplerOptions, number, number][] = [
   ["euler", {}, 1, 96],
   ["heun", {}, 2, 48],
@@ -48,14 +48,14 @@ const orders: [SamplerName, SamplerOptions, number, number][] = [
 
 for (const [sampler, options, order, S] of orders) {
   const name = `${sampler}(${Object.values(options).join(", ")})`;
-  Deno.test(`${name} comes closer to the flow as order ${order} says when steps double`, async () => {
+  Deno.test(`${name} converges to the flow with order ${order} when the number of steps doubles`, async () => {
     const ratio = await error(sampler, S, options) / await error(sampler, 2 * S, options);
     const measured = Math.log2(ratio);
     assert(Math.abs(measured - order) < .2, `order ${measured}`);
   });
 }
 
-Deno.test("dpmppMultistep() and uniPC() of order 3 are better than third order when whole", async () => {
+Deno.test("dpmppMultistep() and uniPC() have at least order 2.9 when solverOrder is 3", async () => {
   const measured = async (sampler: SamplerName, options: SamplerOptions) =>
     Math.log2(await error(sampler, 24, options) / await error(sampler, 96, options)) / 2;
   const full = await measured("dpmpp_multistep", { solverOrder: 3, fullThirdOrder: true });
@@ -64,18 +64,18 @@ Deno.test("dpmppMultistep() and uniPC() of order 3 are better than third order w
   assert(unipc > 2.9, `unipc: ${unipc}`);
 });
 
-Deno.test("samplers of second order beat ddim at equal network evaluations", async () => {
+Deno.test("samplers of second order have smaller errors than ddim when the evaluations are equal", async () => {
   const first = await error("dpmpp_multistep", 40, { solverOrder: 1 });
-  assert(await error("heun", 20, {}) < first / 2, "heun"); // 2 evaluations a step
+  assert(await error("heun", 20, {}) < first / 2, "heun"); // 2 evaluations per step
   for (const sampler of ["dpmpp_multistep", "dpmpp_singlestep", "unipc"] as const) {
     assert(await error(sampler, 40, {}) < first / 2, sampler);
   }
 });
 
 /**
- * The mean and deviation of samples from N(0, 1), exactly: a linear denoiser makes the sample a linear
- * function of xT and of the noise of every step, so one run on a batch of unit impulses gives every
- * coefficient.
+ * The exact mean and standard deviation of samples from N(0, 1). With a linear denoiser the sample is a
+ * linear function of xT and of every step's noise, so one run on a batch of unit impulses gives all
+ * coefficients.
  */
 async function momentsOf(sampler: SamplerName, options: SamplerOptions, own = schedule) {
   const denoiser = exactX0(own);
@@ -87,12 +87,12 @@ async function momentsOf(sampler: SamplerName, options: SamplerOptions, own = sc
   };
   const noise = (_: number, step: number) => impulse(step + 2);
   const way = { clipSample: false, ...options, noise };
-  const responses = await lastSample(samplers[sampler](denoiser, impulse(1), own, way));
+  const responses = await lastSample(samplerOf(sampler)(denoiser, impulse(1), own, way));
   const mean = responses[0]!;
   return [mean, Math.sqrt(responses.reduce((sum, value) => sum + (value - mean) ** 2, 0))] as const;
 }
 
-Deno.test("first-order samplers with noise have ddpm's mean and deviation", async () => {
+Deno.test("first-order samplers with noise have ddpm's mean and standard deviation", async () => {
   const own = noiseSchedule({ predictionType: "sample" });
   const timesteps = Array.from({ length: 1000 }, (_, i) => 999 - i);
   const runs: [SamplerName, SamplerOptions][] = [
@@ -108,7 +108,7 @@ Deno.test("first-order samplers with noise have ddpm's mean and deviation", asyn
   }
 });
 
-Deno.test("samplers with noise approach the data's moments as their order says", async () => {
+Deno.test("samplers with noise converge to the data's moments with their order", async () => {
   const [mean, deviation] = moments(alphasCumprod[0]!);
   const runs: [SamplerName, SamplerOptions, number][] = [
     ["euler_ancestral", {}, 1],
@@ -121,7 +121,7 @@ Deno.test("samplers with noise approach the data's moments as their order says",
     const off = async (S: number) => {
       const timesteps = timestepsFor(sampler, S);
       const [first, second] = await momentsOf(sampler, { ...whole, ...options, timesteps });
-      // N(0, 1) at the start has neither the mean nor the deviation that the data leave there.
+      // The initial N(0, 1) differs slightly from the noised data.
       assertAlmostEquals(first, mean, 2e-5, sampler);
       return Math.abs(second - deviation);
     };
@@ -130,7 +130,7 @@ Deno.test("samplers with noise approach the data's moments as their order says",
   }
 });
 
-Deno.test("every sampler without noise ends near the data when it ends in a clean sample", async () => {
+Deno.test("samplers without noise end near the data when the last step leads to a clean sample", async () => {
   const exact = m +
     .5 * (1.5 - moments(alphasCumprod[STEPS]!)[0]) / moments(alphasCumprod[STEPS]!)[1];
   for (
@@ -145,7 +145,7 @@ Deno.test("every sampler without noise ends near the data when it ends in a clea
   ) {
     const options = { clipSample: false, timesteps: evenTimesteps(160) };
     const sample = await lastSample(
-      samplers[sampler](denoise, Float32Array.of(1.5), schedule, options),
+      samplerOf(sampler)(denoise, Float32Array.of(1.5), schedule, options),
     );
     assertAlmostEquals(sample[0]!, exact, .02, sampler);
   }

@@ -36,12 +36,12 @@ Deno.test("ddim() has the published sum when it starts from a noised sample", as
   assertAlmostEquals(magnitude(sample), 354.5418, 2e-3);
 });
 
-/** The first step from x = .3 at timestep 500 to 480 where the model says .1, with noise z. */
+/** The first step from x = .3 at timestep 500 to 480 when the model predicts .1, with noise z. */
 async function step500(eta: number, z: number): Promise<number> {
-  const says = () => Promise.resolve(Float32Array.of(.1));
+  const predicts = () => Promise.resolve(Float32Array.of(.1));
   const noise = () => Float32Array.of(z);
   const options = { timesteps: [500, 480], eta, noise };
-  return (await ddim(says, Float32Array.of(.3), schedule, options).next()).value!.sample[0]!;
+  return (await ddim(predicts, Float32Array.of(.3), schedule, options).next()).value!.sample[0]!;
 }
 
 Deno.test("ddim() has the published values for one step from 500 to 480", async () => {
@@ -50,7 +50,7 @@ Deno.test("ddim() has the published values for one step from 500 to 480", async 
   assertAlmostEquals(await step500(.5, 1), .3180281208 + .2101327166, 1e-7);
 });
 
-Deno.test("ddim() is ddpm() when eta is 1 and no timestep is left out", async () => {
+Deno.test("ddim() equals ddpm() when eta is 1 and all timesteps are visited", async () => {
   for (const predictionType of predictionTypes) {
     const own = noiseSchedule({ numTrainTimesteps: 60, betaEnd: .2, predictionType });
     const options: SamplerOptions = {
@@ -64,7 +64,7 @@ Deno.test("ddim() is ddpm() when eta is 1 and no timestep is left out", async ()
   }
 });
 
-Deno.test("ddim() ends in the predicted x0 itself whatever eta", async () => {
+Deno.test("ddim() ends in the predicted x0 for every eta", async () => {
   const noise = (length: number) => new Float32Array(length).fill(1);
   for (const eta of [0, .5, 1]) {
     const options = { numInferenceSteps: 3, eta, noise };
@@ -74,13 +74,13 @@ Deno.test("ddim() ends in the predicted x0 itself whatever eta", async () => {
   }
 });
 
-Deno.test("ddim() gives the same for custom timesteps that equal the default ones", async () => {
+Deno.test("ddim() gives the same result when custom timesteps equal the default ones", async () => {
   const usual = ddim(standIn, ramp, schedule, { numInferenceSteps: 4 });
   const custom = ddim(standIn, ramp, schedule, { timesteps: [750, 500, 250, 0] });
   assertEquals(await lastSample(custom), await lastSample(usual));
 });
 
-Deno.test("ddim() goes to the next timestep of the list when told to", async () => {
+Deno.test("ddim() steps to the next timestep of the list when previousTimestep is next", async () => {
   const spread = { numInferenceSteps: 3, timestepSpacing: "linspace" } as const; // 999, 500, 0
   const custom = ddim(standIn, ramp, schedule, { timesteps: [999, 500, 0] });
   const next = ddim(standIn, ramp, schedule, { ...spread, previousTimestep: "next" });
@@ -91,7 +91,7 @@ Deno.test("ddim() goes to the next timestep of the list when told to", async () 
   assertEquals(stride.value!.sample, to666.value!.sample);
 });
 
-Deno.test("ddim() and ddpm() stay finite for every spacing, prediction and eta", async () => {
+Deno.test("ddim() and ddpm() are finite for every spacing, prediction type and eta", async () => {
   const noise = (length: number, step: number) => randomStream(3).at(step).normal(length);
   for (const betaSchedule of ["linear", "squaredcos_cap_v2"] as const) {
     for (const predictionType of predictionTypes) {
@@ -110,7 +110,7 @@ Deno.test("ddim() and ddpm() stay finite for every spacing, prediction and eta",
   }
 });
 
-Deno.test("ddim() refuses an eta outside [0, 1] and options out of range", async () => {
+Deno.test("ddim() throws when eta or another option is out of range", async () => {
   const refuses = (options: SamplerOptions, message: string) =>
     assertRejects(() => lastSample(ddim(standIn, ramp, schedule, options)), UserError, message);
   await refuses({ eta: 1.1 }, "eta is 1.1; it must be from 0 to 1");
@@ -122,7 +122,7 @@ Deno.test("ddim() refuses an eta outside [0, 1] and options out of range", async
   await refuses({ previousTimestep: "last" as "next" }, "one of next, stride");
 });
 
-Deno.test("ddim() refuses epsilon at a terminal SNR of zero but takes v_prediction", async () => {
+Deno.test("ddim() throws for epsilon, not for v_prediction, when the terminal SNR is zero", async () => {
   const run = (predictionType: "epsilon" | "v_prediction") => {
     const own = noiseSchedule({ rescaleBetasZeroSnr: true, predictionType });
     const options = { numInferenceSteps: 2, timestepSpacing: "trailing" } as const;

@@ -6,24 +6,24 @@ import { UserError } from "../../../base/errors.ts";
 import { magnitude, ramp, standIn } from "../stand_in.ts";
 
 const schedule = noiseSchedule();
-const silent = (length: number) => new Float32Array(length);
+const noNoise = (length: number) => new Float32Array(length);
 
 Deno.test("ddpm() has the published sum after 1000 steps when the noise is zero", async () => {
-  const sample = await lastSample(ddpm(standIn, ramp, schedule, { noise: silent }));
+  const sample = await lastSample(ddpm(standIn, ramp, schedule, { noise: noNoise }));
   assertAlmostEquals(magnitude(sample), .6609352, 1e-5);
 });
 
-Deno.test("ddpm() asks for the noise of every step but the last", async () => {
-  const asked: [number, number][] = [];
+Deno.test("ddpm() requests noise for every step except the last", async () => {
+  const requests: [number, number][] = [];
   const noise = (length: number, step: number) => {
-    asked.push([length, step]);
+    requests.push([length, step]);
     return new Float32Array(length);
   };
   await lastSample(ddpm(standIn, ramp, schedule, { timesteps: [800, 200, 100], noise }));
-  assertEquals(asked, [[768, 0], [768, 1]]);
+  assertEquals(requests, [[768, 0], [768, 1]]);
 });
 
-Deno.test("ddpm() ends in the predicted x0 itself when the last timestep is not 0", async () => {
+Deno.test("ddpm() ends in the predicted x0 when the last timestep is not 0", async () => {
   const options: SamplerOptions = {
     numInferenceSteps: 5,
     timestepSpacing: "trailing",
@@ -50,10 +50,13 @@ Deno.test("ddpm() adds more noise when the variance is fixed_large", async () =>
   assertAlmostEquals(small, Math.sqrt(beta * (1 - a[0]!) / (1 - a[500]!)), 1e-6);
 });
 
-Deno.test("ddpm() refuses to go on without noise, with too little, or with an unknown variance", async () => {
+Deno.test("ddpm() throws when noise is missing or too short or the variance is unknown", async () => {
   const refuses = (options: SamplerOptions, message: string) =>
     assertRejects(() => lastSample(ddpm(standIn, ramp, schedule, options)), UserError, message);
   await refuses({ numInferenceSteps: 4 }, "needs noise at step 1 of 4 (timestep 750)");
-  await refuses({ noise: () => new Float32Array(3) }, "gave 3 numbers for 768 at step 1 of 1000");
+  await refuses(
+    { noise: () => new Float32Array(3) },
+    "noise returned 3 numbers for 768 at step 1 of 1000",
+  );
   await refuses({ varianceType: "learned" as "fixed_small" }, 'varianceType is "learned"');
 });

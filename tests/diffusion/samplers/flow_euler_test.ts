@@ -24,7 +24,7 @@ const exact: Denoiser = (x, timestep) => {
   return Promise.resolve(x.map((value) => gain * (value - (1 - s) * m) - m));
 };
 
-Deno.test("flowEuler() follows straight paths exactly when there is one clean sample", async () => {
+Deno.test("flowEuler() is exact when the paths are straight", async () => {
   const image = randomStream(2).normal(16);
   const velocity = () => Promise.resolve(xT.map((value, i) => value - image[i]!));
   for (const flowShift of [1, 3]) {
@@ -34,8 +34,8 @@ Deno.test("flowEuler() follows straight paths exactly when there is one clean sa
   }
 });
 
-Deno.test("flowEuler() comes closer to the flow in proportion to the steps", async () => {
-  // Each quantile of the noise becomes the same quantile of the data.
+Deno.test("flowEuler() converges to the flow with order 1", async () => {
+  // The flow maps each quantile of the noise to the same quantile of the data.
   const error = async (numInferenceSteps: number) => {
     const options = { numInferenceSteps, clipSample: false };
     const last = await lastSample(flowEuler(exact, Float32Array.of(1.5), schedule, options));
@@ -45,34 +45,34 @@ Deno.test("flowEuler() comes closer to the flow in proportion to the steps", asy
   assert(ratio > 1.85 && ratio < 2.15, `the error fell by ${ratio}`);
 });
 
-Deno.test("flowEuler() asks at the levels of diffusers' scheduler", async () => {
-  const asked = async (options: SamplerOptions) => {
+Deno.test("flowEuler() visits the levels of diffusers' scheduler", async () => {
+  const visited = async (options: SamplerOptions) => {
     const steps: SamplerStep[] = [];
     for await (const step of flowEuler(exact, xT, schedule, options)) steps.push(step);
     return steps.map((step) => step.timestep);
   };
   // FlowMatchEulerDiscreteScheduler().set_timesteps(4).timesteps
-  assertAllClose(await asked({ numInferenceSteps: 4 }), [1000, 667, 334, 1], {
+  assertAllClose(await visited({ numInferenceSteps: 4 }), [1000, 667, 334, 1], {
     atol: 1e-9,
     rtol: 0,
   });
-  const shifted = await asked({ numInferenceSteps: 4, flowShift: 3 });
+  const shifted = await visited({ numInferenceSteps: 4, flowShift: 3 });
   assertAlmostEquals(shifted[1]!, 1000 * 3 * .667 / (1 + 2 * .667), 1e-9);
-  assertEquals((await asked({ numInferenceSteps: 4, startStep: 3 })).length, 1);
+  assertEquals((await visited({ numInferenceSteps: 4, startStep: 3 })).length, 1);
 });
 
-Deno.test("flowEuler() starts from a noised sample and keeps what a constraint says", async () => {
+Deno.test("flowEuler() applies initialSample, startStep and constrainX0", async () => {
   const image = randomStream(3).normal(16);
-  let seen: Float32Array | undefined;
-  const watch: Denoiser = (x, t) => (seen ??= x.slice(), exact(x, t));
+  let input: Float32Array | undefined;
+  const watch: Denoiser = (x, t) => (input ??= x.slice(), exact(x, t));
   const options = { numInferenceSteps: 4, startStep: 2, initialSample: image, clipSample: false };
   const constrainX0 = () => image.slice();
   const last = await lastSample(flowEuler(watch, xT, schedule, { ...options, constrainX0 }));
-  assertAllClose(seen!, image.map((v, i) => .666 * v + .334 * xT[i]!), { atol: 1e-6, rtol: 0 });
+  assertAllClose(input!, image.map((v, i) => .666 * v + .334 * xT[i]!), { atol: 1e-6, rtol: 0 });
   assertAllClose(last, image, { atol: 1e-6, rtol: 0 });
 });
 
-Deno.test("flowEuler() refuses options out of range and broken models", async () => {
+Deno.test("flowEuler() throws when an option is out of range or the model's output is invalid", async () => {
   const refuses = (options: SamplerOptions, message: string, model = exact) =>
     assertRejects(() => lastSample(flowEuler(model, xT, schedule, options)), UserError, message);
   await refuses({ flowShift: 0 }, "flowShift is 0");

@@ -1,7 +1,4 @@
-/**
- * Data for which the best denoiser is known exactly, so that what a sampler makes of it can be computed
- * without training: numbers from N(m, s^2).
- */
+/** Numbers from N(m, s^2): their optimal denoiser is known, so samplers can be tested without training. */
 
 import type { Denoiser } from "../../../diffusion/samplers/types.ts";
 import { type NoiseSchedule, noiseSchedule } from "../../../diffusion/schedules.ts";
@@ -12,8 +9,8 @@ export const [m, s] = [.2, .5];
 export const STEPS = 960;
 
 /**
- * A schedule whose sigma falls from 80 to 0.02 by the same factor at every timestep, so that timesteps at
- * equal distances are the equal steps in log sigma that the theory of solvers is about.
+ * A schedule whose sigma falls from 80 to 0.02 by the same factor at every timestep. Evenly spaced
+ * timesteps are then equal steps in log sigma, which the theory of solvers assumes.
  */
 export function geometricSchedule(): NoiseSchedule {
   const alphasCumprod = Float64Array.from({ length: STEPS + 1 }, (_, t) => {
@@ -35,19 +32,19 @@ export function exactX0({ alphasCumprod }: NoiseSchedule): Denoiser {
   };
 }
 
-/** Where the probability flow takes x of one alphasCumprod at another: the quantile stays the same. */
+/** The probability flow from one alphasCumprod to another: it keeps quantiles. */
 export function flow(x: number, from: number, to: number): number {
   const [mean, deviation] = moments(from);
   const [meanTo, deviationTo] = moments(to);
   return meanTo + deviationTo * (x - mean) / deviation;
 }
 
-/** Mean and deviation of x_t. */
+/** Mean and standard deviation of x_t. */
 export function moments(alphaCumprod: number): [number, number] {
   return [Math.sqrt(alphaCumprod) * m, Math.sqrt(alphaCumprod * s ** 2 + 1 - alphaCumprod)];
 }
 
-/** S + 1 timesteps at equal distances, both ends included, falling. */
+/** S + 1 evenly spaced timesteps, both ends included, falling. */
 export function evenTimesteps(S: number): number[] {
   return Array.from({ length: S + 1 }, (_, i) => (STEPS / S) * (S - i));
 }

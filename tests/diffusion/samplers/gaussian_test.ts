@@ -1,7 +1,4 @@
-/**
- * Samplers against closed forms. For data from N(m, s^2) the best denoiser is known exactly, so what a
- * sampler makes of it can be computed without training.
- */
+/** Samplers against closed forms for data from N(m, s^2), whose optimal denoiser is known. */
 
 import { assert, assertAlmostEquals } from "@std/assert";
 import { ddim } from "../../../diffusion/samplers/ddim.ts";
@@ -21,7 +18,7 @@ const exact: Denoiser = (x, t) => {
   return Promise.resolve(x.map((value) => scale * (value - Math.sqrt(a) * m)));
 };
 
-/** Where the probability-flow equation takes x at timestep t. */
+/** The probability flow from x at timestep t to the data. */
 function flow(x: number, t: number): number {
   const a = alphasCumprod[t]!;
   return m + s * (x - Math.sqrt(a) * m) / Math.sqrt(a * s ** 2 + 1 - a);
@@ -41,7 +38,7 @@ Deno.test("ddim() has the published values for Gaussian data", async () => {
   }
 });
 
-Deno.test("ddim() comes closer to the probability flow in proportion to the steps", async () => {
+Deno.test("ddim() converges to the probability flow with order 1", async () => {
   const target = flow(1.5, T - 1);
   assertAlmostEquals(target, .94937606, 1e-8);
   const error = async (steps: number) => target - await ddimFrom(1.5, steps, "trailing");
@@ -52,9 +49,9 @@ Deno.test("ddim() comes closer to the probability flow in proportion to the step
 });
 
 /**
- * The mean and deviation of ddpm()'s samples from N(0, 1), exactly: a linear denoiser makes the sample
- * a linear function of xT and of the noise of every step, so one run on a batch of unit impulses, one
- * for each of these, gives every coefficient.
+ * The exact mean and standard deviation of ddpm()'s samples from N(0, 1). With a linear denoiser the
+ * sample is a linear function of xT and of every step's noise, so one run on a batch of unit impulses
+ * gives all coefficients.
  */
 async function moments(varianceType: "fixed_small" | "fixed_large"): Promise<[number, number]> {
   const impulse = (index: number) => {
@@ -70,7 +67,7 @@ async function moments(varianceType: "fixed_small" | "fixed_large"): Promise<[nu
   return [mean, Math.sqrt(variance)];
 }
 
-Deno.test("ddpm() has the mean and deviation that theory says for Gaussian data", async () => {
+Deno.test("ddpm() has the theoretical mean and standard deviation when data are Gaussian", async () => {
   const small = await moments("fixed_small");
   assertAlmostEquals(small[0], .19999798, 2e-6);
   assertAlmostEquals(small[1], .49611008, 2e-6);

@@ -1,7 +1,7 @@
-/** Whole loops against the reference values. */
+/** Complete sampling loops against the reference values. */
 
 import { assert, assertEquals } from "@std/assert";
-import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import { planSigmas } from "../../../diffusion/samplers/sigmas.ts";
 import type { SamplerOptions, SamplerStep } from "../../../diffusion/samplers/types.ts";
 import { fromSchedulerConfig } from "../../../diffusion/scheduler_config.ts";
@@ -22,7 +22,7 @@ interface Case {
   last: number[];
 }
 
-/** Which sampler the cases of a family are of; samplers without cases are tested against closed forms. */
+/** The sampler of each family of cases; samplers without cases are tested against closed forms. */
 const FAMILIES: Record<string, SamplerName> = {
   ddpm: "ddpm",
   ddim: "ddim",
@@ -38,13 +38,13 @@ const { cases } = await fixtureJson("samplers.json") as { cases: Case[] };
 const family = ({ name }: Case) => name.split("/")[0]!;
 const casesOf = (name: string) => cases.filter((one) => family(one) === name);
 
-/** The reference is float32 throughout: it is off by up to 5e-6 of the largest magnitude. */
+/** The reference is float32; its errors are up to 5e-6 of the largest magnitude. */
 function assertReference(actual: Float32Array, expected: number[], message: string): void {
   const largest = expected.reduce((max, value) => Math.max(max, Math.abs(value)), 1);
   assertAllClose(actual, expected, { atol: 1.5e-5 * largest, rtol: 0, message });
 }
 
-/** The options that diffusers' settings stand for; what is missing has the default of their class. */
+/** The options for diffusers' settings; missing ones have the default of their class. */
 function optionsOf(sampler: SamplerName, { config, steps, step_args, noise }: Case) {
   const named: SamplerOptions = Object.fromEntries(
     Object.entries(config).map(([key, value]) => [
@@ -58,15 +58,13 @@ function optionsOf(sampler: SamplerName, { config, steps, step_args, noise }: Ca
     ...named,
     numInferenceSteps: steps,
     eta: step_args.eta ?? 0,
-    ...(noise === null
-      ? {}
-      : { noise: (_: number, step: number) => Float32Array.from(noise[step]!) }),
+    ...(noise && { noise: (_: number, step: number) => Float32Array.from(noise[step]!) }),
   };
 }
 
 /**
- * The reference's Euler and Heun keep samples of variance 1 + sigma^2: this scales ours before the first
- * step, after it and after the last, for start and comparison.
+ * The reference's Euler and Heun keep samples of variance 1 + sigma^2. These factors scale ours before
+ * the first step, after it, and after the last.
  */
 function scales(sampler: SamplerName, schedule: NoiseSchedule, options: SamplerOptions) {
   if (!["euler", "heun", "euler_ancestral"].includes(sampler)) return [1, 1, 1] as const;
@@ -86,9 +84,9 @@ async function assertCase(sampler: SamplerName, one: Case): Promise<void> {
   const [before, first, last] = scales(sampler, schedule, options);
   const steps: SamplerStep[] = [];
   const start = Float32Array.from(one.x_T, (value) => value / before);
-  for await (const step of samplers[sampler](standIn, start, schedule, options)) steps.push(step);
+  for await (const step of samplerOf(sampler)(standIn, start, schedule, options)) steps.push(step);
   assertEquals(steps.map((step) => step.step), one.timesteps.map((_, i) => i), name);
-  // Timesteps between integers come from logarithms of float32 there.
+  // The reference computes fractional timesteps from float32 logarithms.
   const whole = one.timesteps.every(Number.isInteger);
   const timesteps = steps.map((step) => step.timestep);
   if (whole) assertEquals(timesteps, one.timesteps, name);
@@ -97,13 +95,13 @@ async function assertCase(sampler: SamplerName, one: Case): Promise<void> {
   assertReference(steps.at(-1)!.sample.map((v) => v * last), one.last, `${name}, last step`);
 }
 
-Deno.test("the reference file has cases of six samplers and of no unknown one", () => {
+Deno.test("the reference file has cases for six samplers and no unknown family", () => {
   assertEquals(cases.filter((one) => !(family(one) in FAMILIES)).map((one) => one.name), []);
   const counts = ["ddpm", "ddim", "dpm_multi", "unipc", "heun", "euler"].map((name) =>
     casesOf(name).length
   );
   assert(counts.every((count) => count > 0), `cases: ${counts}`);
-  // The bundled file, unless another was named: it must not lose cases unseen.
+  // The bundled file must not lose cases unnoticed; another file may be named.
   if (cases.length === 69) assertEquals(counts, [18, 38, 10, 1, 1, 1]);
 });
 

@@ -17,15 +17,15 @@ Deno.test("karrasSigmas() has the published values", () => {
   assertEquals(karrasSigmas(80, .002, 1), [80]);
 });
 
-Deno.test("exponentialSigmas() has one ratio from each sigma to the next", () => {
+Deno.test("exponentialSigmas() has a constant ratio between sigmas", () => {
   assertAllClose(exponentialSigmas(100, .01, 5), [100, 10, 1, .1, .01], { atol: 0, rtol: 1e-12 });
 });
 
 Deno.test("planSigmas() has diffusers' sigmas of the cosine schedule", () => {
   const own = noiseSchedule({ betaSchedule: "squaredcos_cap_v2" });
   const plan = planSigmas(own, { numInferenceSteps: 10 }, "continuous");
-  // EulerDiscreteScheduler(beta_schedule="squaredcos_cap_v2"), but the last, which float32 has
-  // 3e-4 too large: it is sqrt((1 - a) / a) of the published a = .999958716
+  // EulerDiscreteScheduler(beta_schedule="squaredcos_cap_v2"), except for the last, which is 3e-4 too large
+  // in float32: it is sqrt((1 - a) / a) of the published a = .999958716
   // deno-fmt-ignore
   const sigmas = [20291, 5.7230, 2.7741, 1.7507, 1.2068, .85231, .58971, .37614, .18878, .0064254];
   assertAllClose(plan.map((at) => at.sigma), sigmas, { atol: 0, rtol: 5e-5 });
@@ -33,7 +33,7 @@ Deno.test("planSigmas() has diffusers' sigmas of the cosine schedule", () => {
   assertEquals(plan.map((at) => at.sigmaNext), [...plan.slice(1).map((at) => at.sigma), 0]);
 });
 
-Deno.test("planSigmas() has the sigma of its timestep and its alphaCumprod", () => {
+Deno.test("planSigmas() has the sigma and the alphaCumprod of each timestep", () => {
   for (const family of ["solver", "continuous"] as const) {
     for (const at of planSigmas(schedule, { timesteps: [999, 500, 3] }, family)) {
       const a = schedule.alphasCumprod[at.timestep]!;
@@ -43,7 +43,7 @@ Deno.test("planSigmas() has the sigma of its timestep and its alphaCumprod", () 
   }
 });
 
-Deno.test("planSigmas() finds the timesteps of sigmas again", () => {
+Deno.test("planSigmas() inverts the timesteps' sigmas when the spacing is Karras' or exponential", () => {
   for (const useKarrasSigmas of [true, false]) {
     const options = {
       numInferenceSteps: 12,
@@ -64,7 +64,7 @@ Deno.test("planSigmas() finds the timesteps of sigmas again", () => {
   }
 });
 
-Deno.test("planSigmas() leads to timestep 0's sigma when told to", () => {
+Deno.test("planSigmas() ends at timestep 0's sigma when finalSigmasType is sigma_min", () => {
   const plan = planSigmas(
     schedule,
     { numInferenceSteps: 4, finalSigmasType: "sigma_min" },
@@ -74,7 +74,7 @@ Deno.test("planSigmas() leads to timestep 0's sigma when told to", () => {
   assertEquals(planSigmas(schedule, { numInferenceSteps: 4 }, "solver").at(-1)!.sigmaNext, 0);
 });
 
-Deno.test("planSigmas() refuses what contradicts itself", () => {
+Deno.test("planSigmas() throws when options contradict each other or are out of range", () => {
   const refuses = (options: SamplerOptions, message: string) =>
     assertThrows(() => planSigmas(schedule, options, "solver"), UserError, message);
   const both = { useKarrasSigmas: true, useExponentialSigmas: true };

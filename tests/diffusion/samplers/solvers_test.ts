@@ -1,10 +1,10 @@
-/** Published values of solvers, and what their options do. */
+/** Published values of solvers and the effects of their options. */
 
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
 import { ancestralStep, eulerAncestral } from "../../../diffusion/samplers/euler_ancestral.ts";
 import { combine } from "../../../diffusion/samplers/terms.ts";
 import { lastSample, type SamplerOptions } from "../../../diffusion/samplers/types.ts";
-import { type SamplerName, samplers } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import { solveLinear } from "../../../diffusion/samplers/unipc.ts";
 import { solverWeights } from "../../../diffusion/samplers/solver_weights.ts";
 import { noiseSchedule, type ScheduleConfig } from "../../../diffusion/schedules.ts";
@@ -17,7 +17,9 @@ const noise = (length: number, step: number) => randomStream(5).at(step).normal(
 
 async function mean(sampler: SamplerName, options: SamplerOptions, config: ScheduleConfig = {}) {
   const way = { numInferenceSteps: 10, clipSample: false, ...options };
-  return magnitude(await lastSample(samplers[sampler](standIn, ramp, noiseSchedule(config), way))) /
+  return magnitude(
+    await lastSample(samplerOf(sampler)(standIn, ramp, noiseSchedule(config), way)),
+  ) /
     768;
 }
 
@@ -38,14 +40,14 @@ Deno.test("solvers have the published means after ten steps", async () => {
 });
 
 Deno.test("euler() and heun() have the published means of 1100 timesteps", async () => {
-  // The published start is the ramp times sigma, which makes a sample of variance 1 + sigma^2.
+  // The published start is the ramp times sigma, a sample of variance 1 + sigma^2.
   const schedule = noiseSchedule({ numTrainTimesteps: 1100 });
   const a = schedule.alphasCumprod.at(-1)!;
   assertAlmostEquals(Math.sqrt((1 - a) / a), 261.0556, 1e-3);
   const start = ramp.map((value) => value * Math.sqrt(1 - a));
   const options = { numInferenceSteps: 10, clipSample: false };
   const of = async (name: "euler" | "heun") =>
-    magnitude(await lastSample(samplers[name](standIn, start, schedule, options)));
+    magnitude(await lastSample(samplerOf(name)(standIn, start, schedule, options)));
   assertAlmostEquals(await of("euler"), 168.0514, 2e-2);
   assertAlmostEquals(await of("heun"), 244.6024, 2e-2);
 });
@@ -58,13 +60,13 @@ Deno.test("ancestralStep() has the published values", () => {
   assertEquals(ancestralStep(3, 0), { sigmaDown: 0, sigmaUp: 0 });
 });
 
-Deno.test("first-order solvers are ddim() on the same timesteps", async () => {
+Deno.test("first-order solvers equal ddim() or ddpm() on the same timesteps", async () => {
   const schedule = noiseSchedule();
   const xT = randomStream(1).normal(20);
   const timesteps = [990, 700, 400, 150, 20];
   const sample = (name: SamplerName, options: SamplerOptions = {}) =>
     lastSample(
-      samplers[name](standIn, xT, schedule, { timesteps, clipSample: false, noise, ...options }),
+      samplerOf(name)(standIn, xT, schedule, { timesteps, clipSample: false, noise, ...options }),
     );
   const flow = await sample("ddim");
   const close = { atol: 2e-5, rtol: 2e-5 };
@@ -78,7 +80,7 @@ Deno.test("first-order solvers are ddim() on the same timesteps", async () => {
   assertAllClose(await sample("dpmpp_singlestep", single), noisy, close);
 });
 
-Deno.test("solverWeights() are the integrals when taken numerically", () => {
+Deno.test("solverWeights() equals the numerical integrals", () => {
   const [sigma, sigmaNext] = [3, .7];
   const h = Math.log(sigma / sigmaNext);
   const alpha = 1 / Math.sqrt(1 + sigmaNext ** 2);
@@ -96,7 +98,7 @@ Deno.test("solverWeights() are the integrals when taken numerically", () => {
     assertAlmostEquals(w.d0, integral(0), 1e-7);
     assertAlmostEquals(w.d1, integral(1), 1e-7);
     assertAlmostEquals(w.d2, integral(2) / 2, 1e-7);
-    // x0 known and constant: x = alpha (x0 + sigma z) keeps its variance.
+    // With a known x0, x = alpha (x0 + sigma z) keeps its variance.
     const alphaFrom = 1 / Math.sqrt(1 + sigma ** 2);
     assertAlmostEquals(w.x * alphaFrom + w.d0, alpha, 1e-14);
     const variance = (w.x * alphaFrom * sigma) ** 2 + w.noise ** 2;
@@ -106,25 +108,25 @@ Deno.test("solverWeights() are the integrals when taken numerically", () => {
   assertEquals([clean.x, clean.d0, clean.noise], [0, 1, 0]);
 });
 
-Deno.test("solveLinear() finds what the matrix maps to the right-hand side", () => {
-  // A zero first pivot: rows must change places. x = [2, -1, 3] by hand.
+Deno.test("solveLinear() solves the equations when the first pivot is zero", () => {
+  // Rows must be exchanged. x = [2, -1, 3] by hand.
   const matrix = [[0, 1, 2], [1, 1, 1], [2, -1, 0]];
   assertAllClose(solveLinear(matrix, [5, 4, 5]), [2, -1, 3], { atol: 1e-12 });
 });
 
-Deno.test("combine() rounds a sum once", () => {
+Deno.test("combine() rounds the sum once", () => {
   const [big, small] = [Float32Array.of(2 ** 24), Float32Array.of(1)];
   // In float32, 2^24 + 1 would lose the 1.
   assertEquals(combine([1, big], [1, small], [-1, big]), Float32Array.of(1));
 });
 
-Deno.test("samplers with noise ask for that of every step but the last", async () => {
+Deno.test("samplers with noise request it for every step except the last", async () => {
   for (const name of ["euler_ancestral", "dpmpp_sde"] as const) {
-    const asked: number[] = [];
-    const watch = (length: number, step: number) => (asked.push(step), noise(length, step));
+    const requests: number[] = [];
+    const watch = (length: number, step: number) => (requests.push(step), noise(length, step));
     const options = { timesteps: [900, 500, 100], noise: watch };
-    await lastSample(samplers[name](standIn, ramp, noiseSchedule(), options));
-    assertEquals(asked, [0, 1], name);
+    await lastSample(samplerOf(name)(standIn, ramp, noiseSchedule(), options));
+    assertEquals(requests, [0, 1], name);
   }
   await assertRejects(
     () => lastSample(eulerAncestral(standIn, ramp, noiseSchedule(), { numInferenceSteps: 3 })),
@@ -133,18 +135,18 @@ Deno.test("samplers with noise ask for that of every step but the last", async (
   );
 });
 
-Deno.test("samplers without noise never ask for any", async () => {
+Deno.test("samplers without noise never request any", async () => {
   const never = () => {
-    throw new Error("asked");
+    throw new Error("noise was requested");
   };
   for (const name of ["dpmpp_multistep", "dpmpp_singlestep", "unipc", "heun", "euler"] as const) {
     const options = { numInferenceSteps: 4, noise: never };
-    const last = await lastSample(samplers[name](standIn, ramp, noiseSchedule(), options));
+    const last = await lastSample(samplerOf(name)(standIn, ramp, noiseSchedule(), options));
     assertEquals(last.length, 768, name);
   }
 });
 
-Deno.test("dpmppMultistep() lowers the order at the end as it is told", async () => {
+Deno.test("dpmppMultistep() lowers the order at the end as the options say", async () => {
   const level = async (S: number, options: SamplerOptions) => {
     const way = { numInferenceSteps: S, finalSigmasType: "sigma_min", ...options } as const;
     return await mean("dpmpp_multistep", way);
@@ -157,10 +159,10 @@ Deno.test("dpmppMultistep() lowers the order at the end as it is told", async ()
   assert(await level(20, third) !== await level(20, { ...third, fullThirdOrder: true }));
 });
 
-Deno.test("solvers refuse options that are out of range", async () => {
+Deno.test("solvers throw when an option is out of range", async () => {
   const refuses = (name: SamplerName, options: SamplerOptions, message: string) =>
     assertRejects(
-      () => lastSample(samplers[name](standIn, ramp, noiseSchedule(), options)),
+      () => lastSample(samplerOf(name)(standIn, ramp, noiseSchedule(), options)),
       UserError,
       message,
     );
