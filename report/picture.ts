@@ -2,7 +2,9 @@
 
 /** A picture with 8 bits per channel. */
 export interface Picture {
+  /** Pixels a row. */
   readonly width: number;
+  /** Rows. */
   readonly height: number;
   /** 1: grey; 3: red, green, blue. */
   readonly channels: 1 | 3;
