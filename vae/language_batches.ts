@@ -47,8 +47,6 @@ export interface LanguageBatch {
   readonly tokens: HostArray;
   /** The tokens to predict [B, L], int32; IGNORED_LABEL at tokens that are given or padding. */
   readonly labels: HostArray;
-  /** Makes a batch a record of arrays. */
-  readonly [name: string]: HostArray;
 }
 
 /**

@@ -5,6 +5,7 @@ import { type HostParameters, initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { compileTrainStep } from "../../training/step.ts";
 import { alignedStart } from "../../vae/aligned_start.ts";
+import type { TextBatch } from "../../vae/batches.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 import { deviceWorks } from "../devices.ts";
@@ -137,8 +138,10 @@ Deno.test("alignedStart() throws when heads have no room for positions", () => {
   assertThrows(() => alignedStart(fresh(config), config), RangeError, "it takes 4");
 });
 
+type CopyingBatch = TextBatch["arrays"] & { readonly noise: HostArray };
+
 /** Random texts to copy; the decoder's input contains no information. */
-function copyingBatch(step: number, batch: number): Record<string, HostArray> {
+function copyingBatch(step: number, batch: number): CopyingBatch {
   const random = randomStream(2).at(step);
   const length = TOKENS + 2;
   const ids = random.integers(batch * TOKENS, 4, VOCABULARY);
@@ -167,14 +170,10 @@ Deno.test({
     const config = configOf("stretches");
     const specs = textVaeSpecs(config);
     const device = await openDevice("onnx", { threads: 1 });
-    const step = compileTrainStep<
-      Readonly<Record<string, HostArray>>,
-      "reconstruction" | "divergence"
-    >(device, {
+    const step = compileTrainStep<CopyingBatch, "reconstruction" | "divergence">(device, {
       specs,
       optimizer: { maxGradNorm: 1 },
-      loss: (parameters, batch) =>
-        textVaeLoss(parameters, batch as unknown as TextVaeBatch, config),
+      loss: (parameters, batch) => textVaeLoss(parameters, batch as TextVaeBatch, config),
     });
     const lossAfter = async (parameters: HostParameters, steps: number) => {
       let state = step.start(parameters);
