@@ -60,7 +60,7 @@ export interface TrainingRunOptions<Column extends string> {
   readonly device: Pick<Device, "milliseconds">;
   /** The settings. */
   readonly config: TrainingConfig & { readonly batchSize: number };
-  /** What a batch consists of, in the plural: the speed's column is `imagesPerSecond`, say. */
+  /** What a batch consists of, in the plural. The speed's column is named after it: `imagesPerSecond`. */
   readonly unit: string;
   /** The columns of metrics.csv after the step. */
   readonly columns: readonly Column[];
