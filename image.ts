@@ -60,8 +60,9 @@ import { MeanWindow } from "./training/windows.ts";
 const OTHER_VECTORS = Object.values(MEMORY_VECTORS);
 const ROOT = import.meta.dirname ?? ".";
 
-async function main(): Promise<number> {
-  if (wantsHelp(Deno.args)) {
+/** Runs the program. @returns Its exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  if (wantsHelp(args)) {
     console.log(helpText({
       usage: "deno task image [flags]",
       about: "Trains a diffusion model on FashionMNIST, generates images and writes a report.",
@@ -72,7 +73,7 @@ async function main(): Promise<number> {
     }));
     return EXIT.done;
   }
-  const given = parseFlags(Deno.args, IMAGE_FLAGS);
+  const given = parseFlags(args, IMAGE_FLAGS);
   const only = given.class === undefined ? undefined : classIndex(given.class);
   checkTools(given);
   const replay = await openReplay(given.config, {
@@ -84,16 +85,24 @@ async function main(): Promise<number> {
   const { device: name = replay?.device ?? "onnx", threads = replay?.threads } = given;
   const device = await openDevice(name, threads === undefined ? {} : { threads });
   if (given.sampleOnly || given.study !== undefined) {
-    await sampleOnly(device, given, sampledModel(given));
+    await sampleOnly(device, given, { ...sampledModel(given), args });
     return EXIT.done;
   }
 
   // Settings, data, and the folder.
   const run = resolveRun(given, replay);
   const data = await loadImages(given, replay?.sampleOnly);
-  const evaluation = given.evaluate ? await prepareEvaluation(given, data, Deno.args) : undefined;
+  const evaluation = given.evaluate ? await prepareEvaluation(given, data, args) : undefined;
   const start = await loadStartWeights(run.config.startFrom, run.network.config);
-  using folder = await openImageFolder(run, { given, replay, device, data, start, root: ROOT });
+  using folder = await openImageFolder(run, {
+    args,
+    given,
+    replay,
+    device,
+    data,
+    start,
+    root: ROOT,
+  });
 
   const trained = await trainImages(device, run, { data, folder, start: start?.parameters });
   if (trained.interrupted) return EXIT.interrupted;
@@ -198,4 +207,4 @@ async function trainImages(
   return { ...training.result(), steps: config.steps - done, parameters };
 }
 
-if (import.meta.main) await runProgram(main);
+if (import.meta.main) await runProgram(() => main(Deno.args));

@@ -11,14 +11,21 @@ import { leaveOnInterrupt } from "./interrupt.ts";
  */
 export async function runProgram(main: () => Promise<number>): Promise<never> {
   leaveOnInterrupt();
-  let code: number;
+  Deno.exit(await exitCode(main));
+}
+
+/**
+ * Runs a program's main function, and prints its error on one line if it throws one.
+ *
+ * @returns The exit code: what it returns, or that of the error.
+ */
+export async function exitCode(main: () => Promise<number>): Promise<number> {
   try {
-    code = await main();
+    return await main();
   } catch (error) {
-    code = error instanceof UserError ? error.exitCode : EXIT.failed;
     console.error(`error: ${describe(error)}`);
+    return error instanceof UserError ? error.exitCode : EXIT.failed;
   }
-  Deno.exit(code);
 }
 
 function describe(error: unknown): string {

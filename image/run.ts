@@ -56,7 +56,8 @@ export function resolveRun(given: ImageFlags, replay: Replay<ImageConfig> | unde
  */
 export async function openImageFolder(
   { config }: ImageRun,
-  { given, replay, device, data, start, root }: {
+  { args, given, replay, device, data, start, root }: {
+    readonly args: readonly string[];
     readonly given: ImageFlags;
     readonly replay: Replay | undefined;
     readonly device: Device;
@@ -71,7 +72,7 @@ export async function openImageFolder(
     sha256: data.sha256,
     rows: data.train.labels.length + data.validation.labels.length,
   }, ...(start === undefined ? [] : [start.origin])];
-  const session = await describeSession(["image", ...Deno.args], device, { root, now: Date.now() });
+  const session = await describeSession(["image", ...args], device, { root, now: Date.now() });
   replay?.check(origins, session).forEach((note) => console.log(note));
   const name = `image-${given.preset ?? "nano"}-${config.seed}`;
   const folder = await openRunFolder({

@@ -17,7 +17,7 @@ import { StudyLog } from "./study_log.ts";
  * @throws {UserError} With exit code 2 if there are to be more steps than timesteps.
  */
 export async function studyCheckpoint(
-  { device, folder, given, ...task }: CheckpointTask,
+  { device, folder, given, args, ...task }: CheckpointTask,
 ): Promise<void> {
   const T = task.model.schedule.numTrainTimesteps;
   const excess = given.studySteps?.find((steps) => steps > T);
@@ -28,7 +28,7 @@ export async function studyCheckpoint(
   }
   const settings = studySettings(T, given.studySteps);
   const data = await loadImages(given);
-  const { samples, classifier } = await prepareEvaluation(given, data, Deno.args);
+  const { samples, classifier } = await prepareEvaluation(given, data, args);
   await makeFolder(folder);
   const log = await StudyLog.open(`${folder}/ddim.csv`);
   const { rows, real } = await runStudy(device, { ...task, samples, classifier, data }, {

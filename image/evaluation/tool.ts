@@ -73,14 +73,16 @@ export interface CheckpointTask extends Pick<EvaluationTask, "model" | "config" 
   readonly folder: string;
   /** The flags. */
   readonly given: ImageFlags;
+  /** The command line, which the result names. */
+  readonly args: readonly string[];
 }
 
 /** Draws a grid of samples, measures the model and writes a report of its own. */
 export async function evaluateCheckpoint(
-  { device, folder, given, ...task }: CheckpointTask,
+  { device, folder, given, args, ...task }: CheckpointTask,
 ): Promise<void> {
   const data = await loadImages(given);
-  const prepared = await prepareEvaluation(given, data, Deno.args);
+  const prepared = await prepareEvaluation(given, data, args);
   const { model, config } = task;
   const png = await sampleGrid(device, model, config, {
     path: `${folder}/grid.png`,

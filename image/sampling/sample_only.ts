@@ -95,7 +95,11 @@ function defaultsOf(model: LoadedImageModel, preset: ImageConfig, given: ImageFl
 export async function sampleOnly(
   device: Device,
   given: ImageFlags,
-  { preset, checkpoint }: { preset: ImageConfig; checkpoint: string },
+  { preset, checkpoint, args }: {
+    preset: ImageConfig;
+    checkpoint: string;
+    args: readonly string[];
+  },
 ): Promise<void> {
   const directory = await resolveCheckpoint(checkpoint, (line) => console.error(line));
   const model = loadImageModel(await loadCheckpoint(directory, { state: false }));
@@ -130,8 +134,8 @@ export async function sampleOnly(
   if (trajectory) await drawTrajectory(task("trajectory"), only);
   if (interpolate !== undefined || redraws || trajectory) return;
   if (given.study !== undefined) {
-    await studyCheckpoint({ device, model, config, source: directory, folder, given });
+    await studyCheckpoint({ device, model, config, source: directory, folder, given, args });
   } else if (given.evaluate) {
-    await evaluateCheckpoint({ device, model, config, source: directory, folder, given });
+    await evaluateCheckpoint({ device, model, config, source: directory, folder, given, args });
   } else await sampleGrid(device, model, config, { path: `${folder}/grid.png`, only });
 }

@@ -1,20 +1,14 @@
-/** image.ts as a user runs it: in a process of its own, with its permission set and no more. */
+/** image.ts in this process, and as a user runs it: in one of its own, with its permission set and no more. */
 import deno from "../../../deno.json" with { type: "json" };
+import { main } from "../../../image.ts";
 import { denoArguments } from "../../../tools/task.ts";
 import { permitted } from "../../permissions.ts";
+import { type Ended, runHere } from "../../run_here.ts";
+
+export type { Ended };
 
 /** Whether image.ts can be run. */
 export const imageRuns: boolean = permitted({ name: "read" }, { name: "write" }, { name: "run" });
-
-/** What a run did. */
-export interface Ended {
-  /** Its exit code. */
-  readonly code: number;
-  /** What it wrote. */
-  readonly stdout: string;
-  /** What it wrote as messages. */
-  readonly stderr: string;
-}
 
 /** The smoke preset with a network so small that a run takes a second. */
 export const TINY: readonly string[] = [
@@ -110,9 +104,9 @@ export function startProgram(
   };
 }
 
-/** Runs it to its end. */
+/** Runs it to its end in this process, without the permission set: for all that is not about processes. */
 export function runImage(...args: readonly string[]): Promise<Ended> {
-  return startImage(args).ended;
+  return runHere(() => main(args));
 }
 
 /** Every file in a folder by its path, as hexadecimal SHA-256. */
@@ -201,7 +195,7 @@ export function workplace(steps: number): Workplace {
   };
   const train = async () => {
     const out = `${await folder()}/straight`;
-    const { code, stderr } = await runImage(...TINY, `--steps=${steps}`, "--out", out);
+    const { code, stderr } = await startImage([...TINY, `--steps=${steps}`, "--out", out]).ended;
     if (code !== 0) throw new Error(stderr);
     return out;
   };
