@@ -30,7 +30,7 @@
  */
 export { UserError } from "./base/errors.ts";
 export { batcher, gatherImages } from "./datasets/batches.ts";
-export { openHubModel } from "./datasets/download/hub.ts";
+export { openModelFiles } from "./datasets/download/hub.ts";
 export {
   FASHION_MNIST_CLASSES,
   type FashionMnist,
@@ -123,6 +123,7 @@ export {
 } from "./nn/layers.ts";
 export { learningRateAt } from "./nn/learning_rate.ts";
 export {
+  constants,
   countParameters,
   type HostParameters,
   type Initializer,
@@ -147,7 +148,7 @@ export { compileTrainStep, type TrainState, type TrainStep } from "./training/st
 export { compileValidationLoss } from "./training/validation_loss.ts";
 export { MeanWindow } from "./training/windows.ts";
 export { beamSearch } from "./vae/beam_search.ts";
-export { bert, BERT_BASE, type BertConfig, bertSpecs } from "./vae/bert.ts";
+export { bert, BERT_BASE, type BertConfig, bertSpecs, bertStates } from "./vae/bert.ts";
 export { maskedLmLogits } from "./vae/bert_masked_lm.ts";
 export { inputCorruption } from "./vae/corruption.ts";
 export { gpt2, GPT2_SMALL, type Gpt2Config, gpt2Loss, gpt2Specs } from "./vae/gpt2.ts";

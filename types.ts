@@ -8,7 +8,7 @@ export type { JsonObject, JsonValue } from "./base/json.ts";
 export type { BatchOptions, LabelledImages } from "./datasets/batches.ts";
 export type { Origin } from "./datasets/dataset.ts";
 export type { DownloadOptions } from "./datasets/download/download.ts";
-export type { HubModel, HubOptions } from "./datasets/download/hub.ts";
+export type { HubOptions } from "./datasets/download/hub.ts";
 export type { Network } from "./datasets/download/network.ts";
 export type { FashionMnistOptions } from "./datasets/fashion_mnist.ts";
 export type { Gsm8k, Gsm8kOptions, Gsm8kThoughts } from "./datasets/gsm8k.ts";

@@ -6,11 +6,11 @@ import { permitted } from "./permissions.ts";
 const NAMES: Readonly<Record<string, string>> = {
   "mod.ts": `
     AdamWOptions adamWStep attention batcher beamSearch bert BERT_BASE BertConfig bertSpecs
-    BetaSchedule bitsPerDimension classifierFreeGuidance Compiled compileGpt2Decoder
-    compileImageDenoiser compileTextCodec compileTrainStep compileValidationLoss conv2d
-    conv2dSpecs countParameters ddim ddpm Denoiser DenoiserFunction denoiserLoss describeNetwork
-    Device DeviceOptions DiffusionBatch diffusionBatch diffusionLosses dit DIT_DEFAULTS
-    DitConfig ditSpecs drawFlowTimes drawGrid DrawOptions drawSamples drawTimesteps
+    bertStates BetaSchedule bitsPerDimension classifierFreeGuidance Compiled compileGpt2Decoder
+    compileImageDenoiser compileTextCodec compileTrainStep compileValidationLoss constants
+    conv2d conv2dSpecs countParameters ddim ddpm Denoiser DenoiserFunction denoiserLoss
+    describeNetwork Device DeviceOptions DiffusionBatch diffusionBatch diffusionLosses dit
+    DIT_DEFAULTS DitConfig ditSpecs drawFlowTimes drawGrid DrawOptions drawSamples drawTimesteps
     dynamicThreshold emaDecayAt embedding embeddingSpecs encode encodePng FASHION_MNIST_CLASSES
     FashionMnist float32 flowBatch fromSchedulerConfig gatherImages gelu generateMultiplication
     gpt2 GPT2_SMALL Gpt2Config Gpt2Decoder gpt2Loss gpt2Specs groupNorm guidanceInterval holdOut
@@ -19,7 +19,7 @@ const NAMES: Readonly<Record<string, string>> = {
     learningRateAt linear linearSpecs loadBert loadCheckpoint LoadedImageModel LoadedTextVae
     loadFashionMnist loadGpt2 loadGsm8k loadHotelReviews loadImageModel loadTokenizer
     loadWinogrande loadWsc273 LoopStep LossFunction maskedLmLogits MeanWindow MetricsLog
-    minSnrWeights NoiseSchedule noiseSchedule normSpecs OnDevice openDevice openHubModel
+    minSnrWeights NoiseSchedule noiseSchedule normSpecs OnDevice openDevice openModelFiles
     openTextVae p2Weights Parameters ParameterSpec ParameterSpecs parseIdx posterior
     PredictionType qSample RandomStream randomStream ravel rescaleGuidance SamplerOptions
     SamplerStep saveCheckpoint scalar ScheduleConfig schedulerConfig silu slerp TextCodec
