@@ -18,6 +18,7 @@
  *
  * Names are camelCase in code and kebab-case on the command line.
  */
+import { parseArgs } from "@std/cli/parse-args";
 import { distance } from "fastest-levenshtein";
 import { usageError, UserError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
@@ -85,37 +86,18 @@ function badValue(name: string, value: string, { allowed, choices }: Flag<unknow
   return usageError(`--${name} ${show(value)}: must be ${allowed}${hint}`);
 }
 
-/** Whether an argument can only be a flag: negative numbers are values. */
-function isFlag(argument: string): boolean {
-  return /^-[^\d.]/.test(argument);
-}
-
-/**
- * Splits a command line into flags and the texts of their values: "true" or "false" for a toggle, empty
- * where a value is missing.
- */
-function* readArguments(
-  args: readonly string[],
-  flags: Map<string, Entry>,
-): Generator<{ name: string; entry: Entry; text: string }> {
-  for (let i = 0; i < args.length; i++) {
-    const argument = args[i]!;
-    const [, no = "", name = "", inline] = /^--(no-)?([^=]+)(?:=(.*))?$/s.exec(argument) ?? [];
-    const entry = flags.get(no + name);
-    const negated = flags.get(name);
-    const next = args[i + 1];
-    if (entry !== undefined && isToggle(entry)) {
-      yield { name: no + name, entry, text: inline ?? "true" };
-    } else if (entry !== undefined) {
-      const isSeparate = inline === undefined && next !== undefined && !isFlag(next);
-      if (isSeparate) i++;
-      yield { name: no + name, entry, text: inline ?? (isSeparate ? next : "") };
-    } else if (no !== "" && inline === undefined && negated !== undefined && isToggle(negated)) {
-      yield { name, entry: negated, text: "false" };
-    } else if (argument === "--") {
-      if (next !== undefined) throw strayArgument(next, flags);
-    } else throw (isFlag(argument) ? unknownFlag : strayArgument)(argument, flags);
+/** Spells out shorthands: toggles as `=true` or `=false`, negative numbers after `=`. */
+function spellOut(args: readonly string[], flags: Map<string, Entry>): string[] {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const spelled: string[] = [];
+  for (const arg of args.slice(0, end)) {
+    const [, negated, name = ""] = /^--(no-)?(.*)$/s.exec(arg) ?? [];
+    const before = spelled.at(-1) ?? "";
+    if (/^-[\d.]/.test(arg) && flags.has(before.slice(2))) {
+      spelled[spelled.length - 1] = `${before}=${arg}`;
+    } else spelled.push(isToggle(flags.get(name)) ? `--${name}=${negated === undefined}` : arg);
   }
+  return [...spelled, ...args.slice(end)];
 }
 
 /**
@@ -132,18 +114,30 @@ export function parseFlags<const G extends FlagGroups>(
   args: readonly string[],
   groups: G,
 ): Partial<FlagValues<G>> {
+  const flags = byKebab(groups);
+  const names = [...flags.keys()];
+  // All flags are texts and lists, so that repeats, "" and "007" are seen as they were typed.
+  const parsed: Record<string, unknown> = parseArgs(spellOut(args, flags), {
+    string: names,
+    collect: names,
+    unknown: (argument, name) => {
+      throw (name === undefined ? strayArgument : unknownFlag)(argument, flags);
+    },
+  });
+  const [stray] = parsed["_"] as unknown[];
+  if (stray !== undefined) throw strayArgument(String(stray), flags);
+
   const given: Record<string, unknown> = {};
-  const texts = new Map<string, string>();
-  for (const { name, entry: { key, flag }, text } of readArguments(args, byKebab(groups))) {
-    const value = flag.read(text);
-    if (value === undefined) throw badValue(name, text, flag);
-    const first = texts.get(name);
-    if (first !== undefined) {
+  for (const [name, { key, flag }] of flags) {
+    const [first, second] = parsed[name] as string[];
+    if (first === undefined) continue;
+    const value = flag.read(first);
+    if (value === undefined) throw badValue(name, first, flag);
+    if (second !== undefined) {
       throw usageError(
-        `--${name} is given more than once (${show(first)}, then ${show(text)}): give it once`,
+        `--${name} is given more than once (${show(first)}, then ${show(second)}): give it once`,
       );
     }
-    texts.set(name, text);
     given[key] = value;
   }
   return given as Partial<FlagValues<G>>;
