@@ -2,16 +2,35 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
 import { readLockOwner, tryFileLock, withFileLock } from "../file_lock.ts";
-import { folderWith, hasFiles, patientNetwork } from "../../tests/datasets/tiny_dataset.ts";
 import { permitted } from "../../tests/permissions.ts";
+
+const hasFiles = permitted({ name: "read" }, { name: "write" });
+
+/** A folder that is removed at the end of its scope. */
+async function temporaryFolder() {
+  const path = await Deno.makeTempDir();
+  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+}
+
+/** A clock that only `sleep` advances, which hardly waits but records the times. */
+function patientClock() {
+  const slept: number[] = [];
+  let now = Date.UTC(2025, 0, 1);
+  const sleep = async (milliseconds: number) => {
+    slept.push(milliseconds);
+    now += milliseconds;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  };
+  return { sleep, now: () => now, slept };
+}
 
 Deno.test({
   name: "withFileLock() runs one action at a time and reports the process that others wait for",
   ignore: !hasFiles,
   async fn() {
-    await using folder = await folderWith();
+    await using folder = await temporaryFolder();
     const path = join(folder.path, ".lock");
-    const { sleep, now } = patientNetwork();
+    const { sleep, now } = patientClock();
     const log: string[] = [];
     const events: string[] = [];
     const holder = (name: string) => () =>
@@ -36,9 +55,9 @@ Deno.test({
   name: "withFileLock() gives up and names the owner when the lock is never released",
   ignore: !hasFiles,
   async fn() {
-    await using folder = await folderWith();
+    await using folder = await temporaryFolder();
     const path = join(folder.path, ".lock");
-    const { sleep, now, slept } = patientNetwork();
+    const { sleep, now, slept } = patientClock();
     let release = () => {};
     const held = new Promise<void>((resolve) => release = resolve);
     let entered = () => {};
@@ -61,9 +80,9 @@ Deno.test({
   name: "withFileLock() releases the lock when the action throws",
   ignore: !hasFiles,
   async fn() {
-    await using folder = await folderWith();
+    await using folder = await temporaryFolder();
     const path = join(folder.path, ".lock");
-    const { sleep, now, slept } = patientNetwork();
+    const { sleep, now, slept } = patientClock();
     const failing = () => withFileLock(path, () => Promise.reject(new Error("x")), { sleep, now });
     await assertRejects(failing, Error, "x");
     assertEquals(await withFileLock(path, () => Promise.resolve(1), { sleep, now }), 1);
@@ -75,9 +94,9 @@ Deno.test({
   name: "withFileLock() takes the lock when its owner was killed",
   ignore: !hasFiles || !permitted({ name: "run", command: Deno.execPath() }),
   async fn() {
-    await using folder = await folderWith();
+    await using folder = await temporaryFolder();
     const path = join(folder.path, ".lock");
-    const { sleep, now } = patientNetwork();
+    const { sleep, now } = patientClock();
     const module = new URL("../file_lock.ts", import.meta.url).href;
     const code = `import { withFileLock } from ${JSON.stringify(module)};
       const hang = () => { console.log("held"); return new Promise((r) => setTimeout(r, 60000)); };
@@ -104,7 +123,7 @@ Deno.test({
   name: "tryFileLock() gives no second lock until the first is disposed",
   ignore: !hasFiles,
   async fn() {
-    await using folder = await folderWith();
+    await using folder = await temporaryFolder();
     const path = join(folder.path, "run.lock");
     assertEquals(await readLockOwner(path), undefined);
     {
