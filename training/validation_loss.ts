@@ -11,7 +11,6 @@ import {
   type LossFunction,
   type TimedBatch,
 } from "../diffusion/objective.ts";
-import { breathe } from "../base/breathe.ts";
 
 /** Mean losses. */
 export interface ValidationLoss {
@@ -65,7 +64,6 @@ export function compileValidationLoss(
     const counts = [0, 0, 0, 0];
     for (const { batch, timesteps } of batches) {
       const { losses } = await compiled({ parameters, batch });
-      await breathe();
       losses.data.forEach((loss, i) => {
         const quartile = timestepQuartile(timesteps[i]!, numTrainTimesteps);
         sums[quartile]! += loss;

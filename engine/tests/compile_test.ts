@@ -245,3 +245,16 @@ Deno.test({
     }
   },
 });
+
+Deno.test("compile() lets timers run in a loop of calls", async () => {
+  const { compile } = await openDevice("cpu");
+  const run = compile<Named, HostArray>(({ x }) => tf.square(x!));
+  let fired = false;
+  const timer = setTimeout(() => fired = true, 1);
+  for (const end = performance.now() + 10_000; !fired && performance.now() < end;) {
+    await run({ x: scalar(1) });
+  }
+  clearTimeout(timer);
+  assert(fired);
+  await run.dispose();
+});

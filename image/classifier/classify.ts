@@ -4,7 +4,6 @@ import type * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { constants } from "../../nn/parameters.ts";
 import { UserError } from "../../base/errors.ts";
-import { breathe } from "../../base/breathe.ts";
 import { argMax } from "../../metrics/arrays.ts";
 import { applyClassifier } from "./network.ts";
 import type { Classifier } from "./checkpoint.ts";
@@ -69,7 +68,6 @@ export function compileClassifier(
       const batch = new Float32Array(BATCH * size);
       batch.set(part);
       const found = await compiled({ images: float32(batch, [BATCH, side, side, 1]) });
-      await breathe();
       const length = part.length / size;
       features.set(
         (found.features.data as Float32Array).subarray(0, length * config.features),

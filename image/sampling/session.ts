@@ -9,7 +9,6 @@ import {
 } from "../../diffusion/samplers/registry.ts";
 import type { Denoiser } from "../../diffusion/samplers/types.ts";
 import type { Device } from "../../engine/device.ts";
-import { breathe } from "../../base/breathe.ts";
 import type { DrawOptions } from "./samples.ts";
 
 /** The model, its guidance, and the sampler that will ask. */
@@ -56,7 +55,6 @@ export function openSampling(
       });
       return async (x, timestep) => {
         const output = await denoise(x, timestep);
-        await breathe();
         onEvaluation();
         return output;
       };

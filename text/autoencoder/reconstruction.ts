@@ -1,6 +1,5 @@
 /** How well texts come back from their latents when the decoder is told nothing else. */
 import type { RandomStream } from "../../nn/random.ts";
-import { breathe } from "../../base/breathe.ts";
 import { evaluationTextBatches, type TextBatchOptions } from "../../vae/batches.ts";
 import type { Corruption } from "../../vae/corruption.ts";
 import { noisedLatents, type TextCodec } from "../../vae/text_codec.ts";
@@ -71,7 +70,6 @@ export async function measureReconstruction(
         reconstruction: tokenizer.decode(tokens),
       };
     });
-    await breathe();
   }
   return {
     bleu: corpusBleu(

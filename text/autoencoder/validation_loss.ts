@@ -4,7 +4,6 @@ import * as tf from "../../engine/tf.ts";
 import type { HostArray } from "../../engine/tree.ts";
 import { crossEntropy, IGNORED_LABEL } from "../../nn/cross_entropy.ts";
 import { type ParameterSpecs, unravelTensor } from "../../nn/parameters.ts";
-import { breathe } from "../../base/breathe.ts";
 import type { TextBatch } from "../../vae/batches.ts";
 import { decodeLogits, encodeLatents } from "../../vae/text_vae.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
@@ -62,7 +61,6 @@ export function compileTextLoss(
     let [nats, right, tokens] = [0, 0, 0];
     for (const { arrays } of batches) {
       const result = await compiled({ parameters, batch: arrays });
-      await breathe();
       const count = result.tokens.data[0]!;
       nats += result.loss.data[0]! * count;
       right += result.right.data[0]!;

@@ -17,7 +17,6 @@ import type { TextCodec } from "../../vae/text_codec.ts";
 import { batchPositions, encoderTokens, type TextVaeConfig } from "../../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { encodeTexts, type TextExample } from "../../vae/tokenizer/texts.ts";
-import { breathe } from "../../base/breathe.ts";
 
 /** Texts that are encoded together. */
 const BATCH = 32;
@@ -108,7 +107,6 @@ export async function encodeToLatents(
       data.set(latents.data.subarray(i * size, (i + 1) * size), row * size);
     });
     onProgress(done += count);
-    await breathe();
   }
   return float32(data, [texts.length, config.latents, config.latentWidth]);
 }

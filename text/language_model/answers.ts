@@ -1,6 +1,5 @@
 /** Answers of a GPT-2 to questions: what follows them, token by token. */
 import type { RandomStream } from "../../nn/random.ts";
-import { breathe } from "../../base/breathe.ts";
 import type { Gpt2Decoder } from "../../vae/gpt2_decoder.ts";
 import { sampleToken } from "../../vae/token_choice.ts";
 import { int32 } from "../../engine/tree.ts";
@@ -49,7 +48,6 @@ export async function continueQuestions(
     });
     if (said.every((_, row) => isOver(row))) break;
     logits = await decoder.next(cache, tokens);
-    await breathe();
   }
   return said.map((tokens) => tokens.filter((id) => id !== endId));
 }

@@ -5,7 +5,6 @@ import * as tf from "../../engine/tf.ts";
 import { type HostArray, int32 } from "../../engine/tree.ts";
 import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
 import { constants, type HostParameters, parameter } from "../../nn/parameters.ts";
-import { breathe } from "../../base/breathe.ts";
 import { bucketLengths } from "../../vae/buckets.ts";
 import { type Gpt2Config, gpt2States } from "../../vae/gpt2.ts";
 import { languageBatch, type LanguageExample } from "../../vae/language_batches.ts";
@@ -87,7 +86,6 @@ export function compileLanguageReader(
         nats[start + i] = found.nats.data[i]!;
         data.set(found.features.data.subarray(i * width, (i + 1) * width), (start + i) * width);
       });
-      await breathe();
     }
     return { nats, counts, features: { data, width } };
   };

@@ -9,7 +9,6 @@ import { latentWidthOf } from "../denoiser/network.ts";
 import type { Device } from "../../engine/device.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { noiseOf, type RandomStream } from "../../nn/random.ts";
-import { breathe } from "../../base/breathe.ts";
 import type { TextDenoiserModel } from "../denoiser/checkpoint.ts";
 import type { TextSamplingConfig } from "../denoiser_flags.ts";
 import { denormalizeLatents, type LatentScale } from "../denoiser/latents.ts";
@@ -118,7 +117,6 @@ export function compileLatentSampler(
     ) {
       last = Float32Array.from(sample);
       onStep?.(float32(predictedX0, shape), timestep);
-      await breathe();
     }
     return float32(last, shape);
   };

@@ -12,7 +12,6 @@ import { writeFileAtomic } from "../../base/files.ts";
 import type { HostArray } from "../../engine/tree.ts";
 import { constants } from "../../nn/parameters.ts";
 import type { RandomStream } from "../../nn/random.ts";
-import { breathe } from "../../base/breathe.ts";
 import { Progress } from "../../cli/progress.ts";
 import type { LatentExample } from "../data.ts";
 import { latentTexts } from "../denoiser/batches.ts";
@@ -61,7 +60,6 @@ export async function optionLosses(
           done++;
         }
         onProgress?.(done);
-        await breathe();
       }
     }
   }
