@@ -1,4 +1,6 @@
-/** The position, counted from `start`, of the largest of `count` numbers; the first of equals. */
+/** Helpers for arrays of numbers. */
+
+/** The index, relative to `start`, of the largest of `count` numbers; of equal ones the first. */
 export function argMax(
   values: ArrayLike<number>,
   start = 0,
@@ -10,12 +12,12 @@ export function argMax(
 }
 
 /**
- * Positions from the middles of equal parts of a list, so that one in the order of its classes keeps
- * their shares.
+ * Evenly spaced indices of a list: the middles of equal parts. If the list is sorted by class, the indices
+ * keep the shares of classes.
  *
  * @param total The list's length.
- * @param count How many; all of them if there are no more.
- * @returns Rising, [min(count, total)].
+ * @param count The number of indices; all if the list is shorter.
+ * @returns Rising [min(count, total)].
  */
 export function evenIndices(total: number, count: number): Uint32Array {
   const length = Math.min(count, total);
@@ -23,11 +25,10 @@ export function evenIndices(total: number, count: number): Uint32Array {
 }
 
 /**
- * Puts a number where it belongs among the smallest, if it does; the largest of them drops out.
+ * Inserts a number into a sorted list of the smallest numbers and drops the largest.
  *
- * @param smallest In rising order, changed; Infinity where there is none yet. Of equal numbers the first
- * stays in front.
- * @returns Its place, or -1 if it is none of the smallest, as is NaN.
+ * @param smallest In rising order; changed. Unused entries are Infinity. Equal numbers keep their order.
+ * @returns The index of the number, or -1 if it is NaN or not smaller than any entry.
  */
 export function insertSorted(smallest: Float64Array, value: number): number {
   const at = smallest.findIndex((kept) => value < kept);
@@ -35,4 +36,17 @@ export function insertSorted(smallest: Float64Array, value: number): number {
   smallest.copyWithin(at + 1, at);
   smallest[at] = value;
   return at;
+}
+
+/**
+ * The area under straight lines between points, by trapezoids.
+ *
+ * @param points In the order of rising x.
+ * @returns 0 for fewer than two points.
+ */
+export function areaUnder(points: readonly (readonly [x: number, y: number])[]): number {
+  return points.slice(1).reduce((sum, [x, y], i) => {
+    const [xBefore, yBefore] = points[i]!;
+    return sum + (x - xBefore) * (y + yBefore) / 2;
+  }, 0);
 }

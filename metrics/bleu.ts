@@ -1,51 +1,51 @@
 /**
- * BLEU (Papineni et al. 2002) as sacrebleu computes it (Post 2018, arXiv:1804.08771): the n-grams of
- * all hypotheses are counted together, tokens are those of mteval-v13a, and case counts. No library of
- * npm's gives the same numbers.
+ * BLEU (Papineni et al. 2002) as in sacrebleu (Post 2018, arXiv:1804.08771): the n-grams of all hypotheses
+ * are counted together, tokens are those of mteval-v13a, and case matters. No npm package gives the same
+ * numbers.
  */
 import { countNgrams, type NgramCounts, sharedCount, splitWords, totalCount } from "./ngrams.ts";
 
 /**
- * What stands in for the precision of an order without a match (Chen and Cherry 2014): nothing, so
- * that BLEU is 0; `smoothValue` matches; `smoothValue` more matches and n-grams at every order above
- * 1; or half a match, a quarter, ... by every further such order.
+ * The smoothing of orders without a match (Chen and Cherry 2014). "none": BLEU is 0. "floor": `smoothValue`
+ * matches. "add-k": `smoothValue` is added to matches and n-grams of every order above 1. "exp": half a
+ * match for the first such order, a quarter for the second, and so on.
  */
 export type BleuSmoothing = "none" | "floor" | "add-k" | "exp";
 
 /** Options of {@linkcode corpusBleu} and {@linkcode sentenceBleu}. */
 export interface BleuOptions {
-  /** What is done about orders without a match. @default {"exp"} */
+  /** The smoothing of orders without a match. @default {"exp"} */
   readonly smoothing?: BleuSmoothing;
   /** The value for "floor" and "add-k". @default {0.1 for "floor", 1 for "add-k"} */
   readonly smoothValue?: number;
-  /** The longest n-grams that are counted. @default {4} */
+  /** The largest n of n-grams. @default {4} */
   readonly maxOrder?: number;
   /**
-   * Leave out the orders for which the hypotheses are too short.
+   * Whether orders for which the hypotheses are too short are left out.
    * @default {false for a corpus, true for a sentence}
    */
   readonly effectiveOrder?: boolean;
   /** Whether case is ignored. @default {false} */
   readonly lowercase?: boolean;
-  /** Cuts a text into tokens that hold no white space. @default {tokenize13a} */
+  /** Splits a text into tokens without white space. @default {tokenize13a} */
   readonly tokenize?: (text: string) => string[];
 }
 
-/** BLEU and what it is made of. */
+/** BLEU and its components. */
 export interface BleuScore {
   /** BLEU, from 0 to 100. */
   readonly score: number;
   /** The precision of each order, smoothed, from 0 to 100. */
   readonly precisions: readonly number[];
-  /** Matched n-grams of each order. */
+  /** The number of matched n-grams of each order. */
   readonly matches: readonly number[];
-  /** The hypotheses' n-grams of each order. */
+  /** The number of the hypotheses' n-grams of each order. */
   readonly totals: readonly number[];
-  /** The factor for hypotheses that are shorter than their references, from 0 to 1. */
+  /** The penalty for hypotheses that are shorter than their references, from 0 to 1. */
   readonly brevityPenalty: number;
-  /** Tokens of the hypotheses. */
+  /** The number of tokens of the hypotheses. */
   readonly hypothesisLength: number;
-  /** Tokens of the references, of several the one whose length is nearest. */
+  /** The number of tokens of the references; of several, the one with the nearest length counts. */
   readonly referenceLength: number;
 }
 
@@ -56,7 +56,7 @@ const SMOOTH_VALUE: Readonly<Record<BleuSmoothing, number>> = {
   exp: 0,
 };
 
-/** Cuts a text into tokens as NIST's mteval-v13a does for Western languages: sacrebleu's "13a". */
+/** Splits a text into tokens as NIST's mteval-v13a does for Western languages: sacrebleu's "13a". */
 export function tokenize13a(text: string): string[] {
   const line = text.trimEnd()
     .replaceAll("<skipped>", "")
@@ -78,10 +78,10 @@ export function tokenize13a(text: string): string[] {
   );
 }
 
-/** A text's tokens, counted. */
+/** The n-gram counts of a text. */
 interface Segment {
   readonly length: number;
-  /** Of each order, 1 first. */
+  /** For each order, starting with 1. */
   readonly counts: readonly NgramCounts[];
 }
 
@@ -94,6 +94,7 @@ function segmentOf(
   return { length: tokens.length, counts: orders.map((n) => countNgrams(tokens, n)) };
 }
 
+/** The sums over texts that BLEU is computed from. */
 interface Statistics {
   readonly matches: number[];
   readonly totals: number[];
@@ -108,7 +109,7 @@ const noStatistics = (maxOrder = 4): Statistics => ({
   referenceLength: 0,
 });
 
-/** Of several references' counts of each n-gram, the largest. */
+/** The largest count of each n-gram over several references. */
 function largest(counts: readonly NgramCounts[]): NgramCounts {
   if (counts.length === 1) return counts[0]!;
   const most = new Map<string, number>();
@@ -128,7 +129,7 @@ function addSegment(
     statistics.matches[i]! += sharedCount(counts, largest(references.map((of) => of.counts[i]!)));
     statistics.totals[i]! += totalCount(counts);
   });
-  // Of two that are as near, the shorter.
+  // Of two equally near lengths the shorter one counts.
   const distance = (length: number) => Math.abs(length - hypothesis.length);
   const [nearest] = references.map(({ length }) => length)
     .sort((a, b) => distance(a) - distance(b) || a - b);
@@ -168,9 +169,9 @@ function scoreOf(
  * BLEU of many texts together. It is not the mean of {@linkcode sentenceBleu}.
  *
  * @param hypotheses The texts to be scored.
- * @param references What each should have been: one text, or several of which any will do.
- * @param options As sacrebleu's; its defaults are the defaults.
- * @throws {RangeError} Where the lists differ in length, or a hypothesis has no reference.
+ * @param references One or several references for each hypothesis.
+ * @param options sacrebleu's options, with its defaults.
+ * @throws {RangeError} If the lists differ in length, or a hypothesis has no reference.
  */
 export function corpusBleu(
   hypotheses: readonly string[],
@@ -179,7 +180,8 @@ export function corpusBleu(
 ): BleuScore {
   if (hypotheses.length !== references.length) {
     throw new RangeError(
-      `${hypotheses.length} hypotheses, but ${references.length} of references: one for each`,
+      `${hypotheses.length} hypotheses and ${references.length} entries of references: give one entry ` +
+        "per hypothesis",
     );
   }
   const statistics = noStatistics(options.maxOrder);
@@ -207,7 +209,7 @@ export function sentenceBleu(
   return corpusBleu([hypothesis], [references], { effectiveOrder: true, ...options });
 }
 
-/** What each two of the texts share of the n-grams of one order, [N, N]. */
+/** The number of shared n-grams of one order for each pair of texts, [N, N]. */
 function sharedCounts(counts: readonly NgramCounts[]): Uint32Array {
   const holders = new Map<string, { text: number; count: number }[]>();
   counts.forEach((of, text) => {
@@ -217,7 +219,7 @@ function sharedCounts(counts: readonly NgramCounts[]): Uint32Array {
       else its.push({ text, count });
     }
   });
-  // Most n-grams are in one text or two, so this is far less than looking each up in every text.
+  // Most n-grams occur in one or two texts, so this is much faster than a look-up of each in every text.
   const shared = new Uint32Array(counts.length ** 2);
   for (const its of holders.values()) {
     for (const a of its) {
@@ -228,7 +230,7 @@ function sharedCounts(counts: readonly NgramCounts[]): Uint32Array {
 }
 
 /**
- * {@linkcode sentenceBleu} of every text against every other, each text cut and counted once.
+ * {@linkcode sentenceBleu} of every text against every other; each text is tokenized once.
  *
  * @returns [N][N]: entry [i][j] is the score of text i with text j as its reference.
  */

@@ -1,7 +1,7 @@
 /** Means and covariances of features, in float64. */
 import { UserError } from "../base/errors.ts";
 
-/** Feature vectors, one a row. */
+/** Feature vectors as rows. */
 export interface FeatureRows {
   /** [N, width], flat. */
   readonly data: Float32Array | Float64Array;
@@ -9,9 +9,9 @@ export interface FeatureRows {
   readonly width: number;
 }
 
-/** The normal distribution that is fitted to features. */
+/** The mean and covariance of features. */
 export interface FeatureStatistics {
-  /** How many vectors there were. */
+  /** The number of vectors. */
   readonly count: number;
   /** [D] */
   readonly mean: Float64Array;
@@ -22,12 +22,12 @@ export interface FeatureStatistics {
 /**
  * The number of vectors.
  *
- * @throws {RangeError} If the data does not make whole rows.
+ * @throws {RangeError} If width does not divide the data.
  */
 export function countRows({ data, width }: FeatureRows): number {
   const count = data.length / width;
   if (!Number.isInteger(count)) {
-    throw new RangeError(`${data.length} numbers do not make rows of ${width}`);
+    throw new RangeError(`${data.length} numbers do not divide into rows of ${width}`);
   }
   return count;
 }
@@ -35,7 +35,7 @@ export function countRows({ data, width }: FeatureRows): number {
 /**
  * Checks that two sets of features can be compared.
  *
- * @param least Vectors that either must have.
+ * @param least The smallest allowed number of vectors of each set.
  * @throws {UserError} If their widths differ, one has too few vectors, or a value is not finite.
  */
 export function checkComparable(a: FeatureRows, b: FeatureRows, least: number): void {
@@ -51,20 +51,19 @@ export function checkComparable(a: FeatureRows, b: FeatureRows, least: number): 
     }
     const bad = rows.data.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) {
+      const [sample, feature] = [Math.floor(bad / rows.width), bad % rows.width];
       throw new UserError(
-        `feature ${bad % rows.width} of sample ${Math.floor(bad / rows.width)} is ${
-          rows.data[bad]
-        }, no finite number`,
+        `feature ${feature} of sample ${sample} is ${rows.data[bad]}; it must be a finite number`,
       );
     }
   }
 }
 
 /**
- * Mean and unbiased covariance of feature vectors. The mean is taken off first, so that no digits are
- * lost where it is large.
+ * The mean and the unbiased covariance of feature vectors. The mean is subtracted first, so that a large
+ * mean does not cost precision.
  *
- * @throws {UserError} For fewer than two vectors, or a value that is no finite number.
+ * @throws {UserError} For fewer than two vectors, or a value that is not finite.
  */
 export function featureStatistics(rows: FeatureRows): FeatureStatistics {
   checkComparable(rows, rows, 2);

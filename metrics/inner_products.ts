@@ -1,4 +1,4 @@
-/** Inner products of all pairs of feature vectors, block by block: what every measure of pairs is made of. */
+/** Inner products of all pairs of feature vectors, block by block. */
 import { countRows, type FeatureRows } from "./feature_statistics.ts";
 
 /** Computes a b' of a [N, D] and b [M, D]: [N, M], flat. */
@@ -7,7 +7,7 @@ export type InnerProducts = (
   b: FeatureRows,
 ) => ArrayLike<number> | Promise<ArrayLike<number>>;
 
-/** Inner products in float64 on the host: exact, and slow for thousands of vectors. */
+/** Inner products in float64 on the host: precise, but slow for thousands of vectors. */
 export function hostProducts(a: FeatureRows, b: FeatureRows): Float64Array {
   const [rows, columns] = [countRows(a), countRows(b)];
   const { width } = a;
@@ -22,21 +22,21 @@ export function hostProducts(a: FeatureRows, b: FeatureRows): Float64Array {
   return products;
 }
 
-/** A part of the matrix of all products. */
+/** A block of the matrix of all products. */
 export interface ProductBlock {
   /** The products, [rows, columns], flat. */
   readonly values: ArrayLike<number>;
-  /** The number of the first vector of `a`, and how many there are. */
+  /** The index of the first vector of `a`. */
   readonly row: number;
-  /** See `row`. */
+  /** The number of vectors of `a`. */
   readonly rows: number;
-  /** The number of the first vector of `b`, and how many there are. */
+  /** The index of the first vector of `b`. */
   readonly column: number;
-  /** See `column`. */
+  /** The number of vectors of `b`. */
   readonly columns: number;
 }
 
-/** Vectors in a block each way: 8 MB of products. */
+/** The rows and columns of a block: 8 MB of products. */
 const BLOCK = 1000;
 
 /** The vectors from `start` to before `end`, without copying. */
@@ -45,8 +45,8 @@ export function sliceRows({ data, width }: FeatureRows, start: number, end: numb
 }
 
 /**
- * All products of two sets of vectors, block by block: those of 10,000 with 10,000 would not fit well
- * into memory.
+ * All products of two sets of vectors, block by block, since those of 10,000 and 10,000 vectors would take
+ * 800 MB.
  */
 export async function* productBlocks(
   products: InnerProducts,

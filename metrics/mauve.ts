@@ -1,14 +1,15 @@
 /**
- * MAUVE (Pillutla et al. 2021, arXiv:2102.01454): how near a set of generated texts is to a set of real
- * ones, by their features from a language model. Features are put into buckets by k-means; the
- * buckets' histograms P and Q are compared with their mixtures R = w P + (1 - w) Q, and the area
- * under the curve of (exp(-c KL(Q|R)), exp(-c KL(P|R))) is the figure.
+ * MAUVE (Pillutla et al. 2021, arXiv:2102.01454): the similarity of generated and real texts by features of
+ * a language model. k-means sorts the features into buckets. The buckets' histograms P and Q are compared
+ * with their mixtures R = w P + (1 - w) Q; MAUVE is the area under the curve of
+ * (exp(-c KL(Q|R)), exp(-c KL(P|R))).
  *
- * It depends on the features' model, the number of texts and that of buckets: compare only figures of
- * one setting, with some thousand texts a side. With fewer it is too high.
+ * It depends on the language model, the number of texts and the number of buckets, so compare only values
+ * of the same setting, with some thousand texts per set. With fewer texts it is too high.
  */
 import { kmeans } from "ml-kmeans";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { areaUnder } from "./arrays.ts";
 import {
   checkComparable,
   countRows,
@@ -18,56 +19,33 @@ import {
 
 /** Options of {@linkcode mauveOfHistograms}. */
 export interface MauveCurveOptions {
-  /** c, which spreads the figures out. @default {5} */
+  /** c, which spreads the values out. @default {5} */
   readonly scalingFactor?: number;
-  /** Mixtures, their weights evenly spaced. @default {25} */
+  /** The number of mixtures; their weights are evenly spaced. @default {25} */
   readonly mixtures?: number;
 }
 
 /** Options of {@linkcode mauve}; the defaults are those of the authors' program. */
 export interface MauveOptions extends MauveCurveOptions {
-  /** Buckets. @default {a tenth of the smaller set's size} */
+  /** The number of buckets. @default {a tenth of the smaller set's size} */
   readonly buckets?: number;
   /** The share of the variance that the principal components keep. @default {0.9} */
   readonly explainedVariance?: number;
-  /** Beginnings of k-means, of which the best result is taken. @default {5} */
+  /** The number of runs of k-means; the best result is used. @default {5} */
   readonly restarts?: number;
-  /** Iterations of k-means. @default {500} */
+  /** The largest number of iterations of k-means. @default {500} */
   readonly maxIterations?: number;
-  /** Seeds the beginnings. @default {0} */
+  /** The seed of the first run; each further run adds 1. @default {0} */
   readonly seed?: number;
 }
 
-/** KL(P|R) in nats; R is nowhere 0 where P is not. */
-function divergence(p: readonly number[], r: readonly number[]): number {
-  return p.reduce((sum, share, i) => share === 0 ? sum : sum + share * Math.log(share / r[i]!), 0);
-}
-
-/** The area under a falling curve, by trapezoids. */
-function area(points: readonly (readonly [number, number])[]): number {
-  // Points that are one above the other go from top to bottom.
-  const sorted = points.toSorted((a, b) => a[0] - b[0] || b[1] - a[1]);
-  return sorted.slice(1).reduce((sum, [x, y], i) => {
-    const [xBefore, yBefore] = sorted[i]!;
-    return sum + (x - xBefore) * (y + yBefore) / 2;
-  }, 0);
-}
-
-function shares(counts: readonly number[], name: string): number[] {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  if (!(total > 0) || counts.some((count) => !(count >= 0))) {
-    throw new RangeError(`${name} holds no counts: ${counts}`);
-  }
-  return counts.map((count) => count / total);
-}
-
 /**
- * MAUVE of two histograms. The figure is the authors' program's, but for equal histograms, where theirs
- * depends on how equal numbers are sorted.
+ * MAUVE of two histograms, as the authors' program computes it. For equal histograms their result depends
+ * on how equal numbers are sorted; here it is 1.
  *
  * @param p Counts of one set by bucket.
  * @param q Counts of the other set by bucket.
- * @returns From near 0 to 1; 1 where the shares are equal.
+ * @returns From near 0 to 1; 1 if the shares are equal.
  * @throws {RangeError} For histograms of different lengths or without counts.
  */
 export function mauveOfHistograms(
@@ -78,19 +56,38 @@ export function mauveOfHistograms(
   if (p.length !== q.length) {
     throw new RangeError(`histograms of ${p.length} and of ${q.length} buckets`);
   }
-  const [ofP, ofQ] = [shares(p, "p"), shares(q, "q")];
+  const [sharesP, sharesQ] = [shares(p, "p"), shares(q, "q")];
   const curve: [number, number][] = [[1, 0], [0, 1]];
   for (let i = 0; i < mixtures; i++) {
-    // Not quite from 0 to 1, where KL may be infinite.
+    // Slightly inside of [0, 1], since KL may be infinite at 0 and 1.
     const w = 1e-6 + (1 - 2e-6) * i / Math.max(1, mixtures - 1);
-    const r = ofP.map((share, j) => w * share + (1 - w) * ofQ[j]!);
-    const near = (of: readonly number[]) => Math.exp(-scalingFactor * divergence(of, r));
-    curve.push([near(ofQ), near(ofP)]);
+    const r = sharesP.map((share, j) => w * share + (1 - w) * sharesQ[j]!);
+    const similarity = (of: readonly number[]) => Math.exp(-scalingFactor * divergence(of, r));
+    curve.push([similarity(sharesQ), similarity(sharesP)]);
   }
-  return (area(curve) + area(curve.map(([x, y]) => [y, x]))) / 2;
+  return (areaUnderFalling(curve) + areaUnderFalling(curve.map(([x, y]) => [y, x]))) / 2;
 }
 
-/** Vectors of length 1, [N][width]; one that is all zeros stays so. */
+function shares(counts: readonly number[], name: string): number[] {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (!(total > 0) || counts.some((count) => !(count >= 0))) {
+    throw new RangeError(`${name} contains no counts: ${counts}`);
+  }
+  return counts.map((count) => count / total);
+}
+
+/** KL(P|R) in nats; R must be positive where P is. */
+function divergence(p: readonly number[], r: readonly number[]): number {
+  return p.reduce((sum, share, i) => share === 0 ? sum : sum + share * Math.log(share / r[i]!), 0);
+}
+
+/** The area under a falling curve, whose points are in any order. */
+function areaUnderFalling(points: readonly (readonly [x: number, y: number])[]): number {
+  // Points with equal x are sorted from top to bottom.
+  return areaUnder(points.toSorted((a, b) => a[0] - b[0] || b[1] - a[1]));
+}
+
+/** Vectors scaled to length 1, [N][width]; zero vectors stay zero. */
 function unitRows({ data, width }: FeatureRows): number[][] {
   return Array.from({ length: data.length / width }, (_, i) => {
     const row = [...data.subarray(i * width, (i + 1) * width)];
@@ -99,7 +96,7 @@ function unitRows({ data, width }: FeatureRows): number[][] {
   });
 }
 
-/** The principal components that keep so much of the variance, [N][components]. */
+/** The coordinates of principal components that keep a share of the variance, [N][components]. */
 function principalComponents(rows: number[][], explainedVariance: number): number[][] {
   const width = rows[0]!.length;
   const { mean, covariance } = featureStatistics({ data: Float64Array.from(rows.flat()), width });
@@ -107,7 +104,7 @@ function principalComponents(rows: number[][], explainedVariance: number): numbe
     Matrix.from1DArray(width, width, covariance as unknown as number[]),
     { assumeSymmetric: true },
   );
-  // Eigenvalues ascend.
+  // Eigenvalues are in rising order.
   const total = realEigenvalues.reduce((sum, value) => sum + value, 0);
   const kept: number[] = [];
   for (let i = width - 1, sum = 0; i >= 0 && sum < explainedVariance * total; i--) {
@@ -122,7 +119,8 @@ function principalComponents(rows: number[][], explainedVariance: number): numbe
 /**
  * MAUVE of two sets of features.
  *
- * @param real Features of real texts, [N, width]: a language model's last hidden state at the last token.
+ * @param real Features of real texts, [N, width]: the last hidden state of a language model at the last
+ * token.
  * @param generated Features of generated texts, [M, width].
  * @throws {UserError} If the widths differ, a set has fewer than two vectors, or a value is not finite.
  * @throws {RangeError} For more buckets than vectors.

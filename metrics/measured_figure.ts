@@ -1,23 +1,23 @@
-/** A figure with the number that it says, for tables. */
+/** A measured value with its name, its text and its protocol, for reports and tables. */
 import { type Accuracy, describeAccuracy } from "./answers.ts";
 
-/** A key figure and its number. */
+/** A measured value. */
 export interface MeasuredFigure {
-  /** What was measured: "FID". */
+  /** The measure: "FID". */
   readonly name: string;
-  /** The figure, with its unit: "12.3". */
+  /** The value as a text with its unit: "12.3". */
   readonly value: string;
-  /** How: samples, sampler, steps, reference set, so that figures are not compared across protocols. */
+  /** Samples, sampler, steps and reference set: only values of the same protocol compare. */
   readonly protocol: string;
-  /** The number, in full precision; shares are from 0 to 1. */
+  /** The number in full precision; shares are from 0 to 1. */
   readonly measured: number;
-  /** The 95 % interval, where there is one. */
+  /** The 95 % confidence interval, if there is one. */
   readonly interval?: readonly [number, number];
-  /** The same of real texts, where that says something. */
+  /** The value of real texts, if it is of interest. */
   readonly real?: { readonly value: string; readonly measured: number };
 }
 
-/** An accuracy as a figure. */
+/** An accuracy as a measured value. */
 export function accuracyFigure(
   name: string,
   accuracy: Accuracy,
@@ -27,24 +27,20 @@ export function accuracyFigure(
   return { name, value: describeAccuracy(accuracy), measured, interval, protocol };
 }
 
-/** A number as a figure, beside that of real texts. */
+/** A number as a measured value, with that of real texts if given. */
 export function numberFigure(
   name: string,
   measured: number,
   protocol: string,
   { real, format = (value) => value.toFixed(2) }: {
-    readonly real?: number;
+    readonly real?: number | undefined;
     readonly format?: (value: number) => string;
   } = {},
 ): MeasuredFigure {
-  return {
-    name,
-    value: format(measured),
-    measured,
-    protocol,
-    ...(real === undefined ? {} : { real: { value: format(real), measured: real } }),
-  };
+  const figure = { name, value: format(measured), measured, protocol };
+  if (real === undefined) return figure;
+  return { ...figure, real: { value: format(real), measured: real } };
 }
 
-/** A share in percent. */
+/** Formats a share in percent. */
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;

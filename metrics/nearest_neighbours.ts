@@ -1,12 +1,12 @@
-/** Which training images lie nearest to samples: a model that repeats them has memorised, not learned. */
+/** The nearest training images of samples, which show whether a model has memorised them. */
 import { UserError } from "../base/errors.ts";
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
 import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
 import { insertSorted } from "./arrays.ts";
 
-/** Neighbours of one vector. */
+/** The nearest neighbours of one vector. */
 export interface Neighbours {
-  /** The numbers of the nearest vectors, the nearest first, [k]. */
+  /** The indices of the nearest vectors, the nearest first, [k]. */
   readonly indices: Int32Array;
   /** Their Euclidean distances, [k]. */
   readonly distances: Float64Array;
@@ -14,10 +14,10 @@ export interface Neighbours {
 
 /** Options of {@linkcode nearestNeighbours}. */
 export interface NeighbourOptions {
-  /** How many to find. @default 5 */
+  /** The number of neighbours. @default 5 */
   readonly k?: number;
-  /** How inner products are computed. @default float64 on the host */
-  readonly products?: InnerProducts;
+  /** Computes inner products. @default float64 on the host */
+  readonly products?: InnerProducts | undefined;
 }
 
 /**
@@ -25,9 +25,8 @@ export interface NeighbourOptions {
  *
  * @param queries The vectors to find neighbours of.
  * @param candidates The vectors to find them among.
- * @returns Neighbours for each of the queries; of equally near ones the first.
- * @throws {UserError} For fewer than k candidates, different lengths, or a value that is no finite
- * number.
+ * @returns The neighbours of each query; of equally near ones the first.
+ * @throws {UserError} For fewer than k candidates, different lengths, or a value that is not finite.
  */
 export async function nearestNeighbours(
   queries: FeatureRows,
@@ -50,7 +49,7 @@ export async function nearestNeighbours(
       for (let j = 0; j < block.columns; j++) {
         const product = block.values[i * block.columns + j]!;
         const squared = queryNorms[block.row + i]! + norms[block.column + j]! - 2 * product;
-        // In float32 an image's distance to itself may come out below zero.
+        // With float32 products an image's squared distance to itself may be below zero.
         const place = insertSorted(distances, Math.sqrt(Math.max(0, squared)));
         if (place < 0) continue;
         indices.copyWithin(place + 1, place);

@@ -1,14 +1,14 @@
-/** Counts of n-grams, which BLEU, ROUGE and the measures of diversity are made of. */
+/** Counts of n-grams, for BLEU, ROUGE and measures of diversity. */
 
-/** How often each n-gram occurs; a key is the n-gram's tokens with a space between them. */
+/** The number of occurrences of each n-gram; a key is the n-gram's tokens joined by spaces. */
 export type NgramCounts = ReadonlyMap<string, number>;
 
 /**
  * Counts a text's n-grams.
  *
- * @param tokens The text, in tokens that hold no space.
- * @param n How many tokens an n-gram has, at least 1.
- * @param into Counts to add to, for those of several texts.
+ * @param tokens The text's tokens, which contain no spaces.
+ * @param n The number of tokens of an n-gram, at least 1.
+ * @param into Counts to add to, for several texts.
  */
 export function countNgrams(
   tokens: readonly string[],
@@ -22,14 +22,14 @@ export function countNgrams(
   return into;
 }
 
-/** The sum of the counts: how many n-grams there are. */
+/** The number of n-grams, with multiplicity. */
 export function totalCount(counts: NgramCounts): number {
   let total = 0;
   for (const count of counts.values()) total += count;
   return total;
 }
 
-/** How many n-grams two texts share, each at most as often as it occurs in the one with fewer. */
+/** The number of n-grams that two texts share: for each n-gram the smaller of both counts. */
 export function sharedCount(a: NgramCounts, b: NgramCounts): number {
   let shared = 0;
   for (const [ngram, count] of a) shared += Math.min(count, b.get(ngram) ?? 0);
@@ -37,11 +37,10 @@ export function sharedCount(a: NgramCounts, b: NgramCounts): number {
 }
 
 /**
- * The texts' words: what stands between white space, as Python's `str.split()` understands it, by
- * which published figures are counted.
+ * Splits a text at white space as Python's `str.split()` does, which published results are based on.
  */
 export function splitWords(text: string): string[] {
-  // JavaScript's \s holds the byte-order mark, and not the separators FS to US and NEL.
+  // JavaScript's \s includes the byte-order mark, but not the separators FS to US and NEL.
   // deno-lint-ignore no-control-regex
   return text.split(/[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/)
     .filter((word) => word !== "");

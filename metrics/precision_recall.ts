@@ -1,6 +1,6 @@
 /**
- * Precision and recall of samples: how many look real, and how much of what is real they cover
- * (Kynkaanniemi et al. 2019, arXiv:1904.06991).
+ * Precision and recall of samples: the share of samples that look real, and the share of real images that
+ * the samples cover (Kynkaanniemi et al. 2019, arXiv:1904.06991).
  */
 import { UserError } from "../base/errors.ts";
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
@@ -9,18 +9,18 @@ import { insertSorted } from "./arrays.ts";
 
 /** Shares in [0, 1]. */
 export interface PrecisionRecall {
-  /** Samples that lie within the real images' manifold. */
+  /** The share of samples within the real images' manifold. */
   readonly precision: number;
-  /** Real images that lie within the samples' manifold. */
+  /** The share of real images within the samples' manifold. */
   readonly recall: number;
 }
 
 /** Options of {@linkcode precisionRecall}. */
 export interface PrecisionRecallOptions {
-  /** A vector's sphere reaches to its k-th neighbour. @default 3, as the paper */
+  /** The radius of a vector's sphere is the distance to its k-th neighbour. @default 3, as in the paper */
   readonly k?: number;
-  /** How inner products are computed. @default float64 on the host */
-  readonly products?: InnerProducts;
+  /** Computes inner products. @default float64 on the host */
+  readonly products?: InnerProducts | undefined;
 }
 
 /** The squared distance of every vector to its k-th nearest other one. */
@@ -45,13 +45,12 @@ async function squaredRadii(
 }
 
 /**
- * Precision is the share of samples that lie in the sphere of at least one real image, where a sphere
- * reaches to its centre's k-th nearest neighbour among its own kind; recall the share of real images
- * in the sphere of at least one sample (equations 1 and 2). Give as many of either: both depend on the
- * numbers.
+ * Precision is the share of samples within the sphere of at least one real image; recall is the share of
+ * real images within the sphere of at least one sample (equations 1 and 2). The radius of a sphere is the
+ * distance to the k-th nearest neighbour in the same set. Both values depend on the numbers of vectors, so
+ * use sets of equal size.
  *
- * @throws {UserError} For k or fewer vectors in either set, different lengths, or a value that is no
- * finite number.
+ * @throws {UserError} For k or fewer vectors in a set, different lengths, or a value that is not finite.
  */
 export async function precisionRecall(
   real: FeatureRows,

@@ -1,31 +1,31 @@
 /**
- * ROUGE (Lin 2004) as the package rouge-score computes it without a stemmer: n-grams and the longest
- * common subsequence of lower-cased words of a to z and 0 to 9, every other character a space. No stop
- * word is removed, so the figures are not those of sumeval, which PLANNER reports.
+ * ROUGE (Lin 2004) as in the package rouge-score without a stemmer: n-grams and the longest common
+ * subsequence of lower-cased words of a to z and 0 to 9; all other characters separate words. Stop words are
+ * kept, unlike in sumeval, whose values PLANNER reports.
  */
 import { countNgrams, sharedCount, totalCount } from "./ngrams.ts";
 
 /** Precision, recall and their harmonic mean, each from 0 to 1. */
 export interface RougeScore {
-  /** The part of the hypothesis that is in the reference. */
+  /** The share of the hypothesis that is in the reference. */
   readonly precision: number;
-  /** The part of the reference that is in the hypothesis. */
+  /** The share of the reference that is in the hypothesis. */
   readonly recall: number;
-  /** The harmonic mean of both, which is what is reported. */
+  /** The harmonic mean of both, which is usually reported. */
   readonly fMeasure: number;
 }
 
-/** The three figures that are usual. */
+/** The usual three scores. */
 export interface RougeScores {
-  /** By words. */
+  /** Of words. */
   readonly rouge1: RougeScore;
-  /** By pairs of neighbouring words. */
+  /** Of pairs of neighbouring words. */
   readonly rouge2: RougeScore;
-  /** By the longest common subsequence of the whole texts (not `rougeLsum`). */
+  /** Of the longest common subsequence of the whole texts (not `rougeLsum`). */
   readonly rougeL: RougeScore;
 }
 
-/** The words that ROUGE compares. */
+/** Splits a text into the words that ROUGE compares. */
 export function tokenizeRouge(text: string): string[] {
   return text.toLowerCase().split(/[^a-z0-9]+/).filter((word) => word !== "");
 }
@@ -42,9 +42,9 @@ function rougeN(hypothesis: readonly string[], reference: readonly string[], n: 
   return rougeScore(sharedCount(ours, theirs), totalCount(ours), totalCount(theirs));
 }
 
-/** The length of the longest sequence that both hold in this order, with gaps or without. */
+/** The length of the longest sequence of elements that both contain in this order, with or without gaps. */
 export function longestCommonSubsequence<T>(a: readonly T[], b: readonly T[]): number {
-  // lengths[j] is that of a's elements so far and b's first j.
+  // lengths[j] is the result for the elements of a so far and the first j of b.
   let lengths = new Uint32Array(b.length + 1);
   for (const element of a) {
     const next = new Uint32Array(b.length + 1);
@@ -57,10 +57,10 @@ export function longestCommonSubsequence<T>(a: readonly T[], b: readonly T[]): n
 }
 
 /**
- * ROUGE-1, ROUGE-2 and ROUGE-L of one text. A mean over texts is what is reported for many.
+ * ROUGE-1, ROUGE-2 and ROUGE-L of one text. For many texts the mean is reported.
  *
- * @param hypothesis The text to be scored; empty scores 0.
- * @param reference What it should have been.
+ * @param hypothesis The text to be scored; an empty text scores 0.
+ * @param reference The reference text.
  */
 export function rouge(hypothesis: string, reference: string): RougeScores {
   const [ours, theirs] = [tokenizeRouge(hypothesis), tokenizeRouge(reference)];

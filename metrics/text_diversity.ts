@@ -1,44 +1,22 @@
 /**
- * How varied texts are, how much they repeat, and how much of them is learned by heart. Words are what
- * stands between white space, so the figures are PLANNER's (Zhang et al. 2023, arXiv:2306.02531), and
- * near LD4LG's (Lovelace et al. 2022, arXiv:2212.09462), who cut words with spaCy.
+ * Measures of the diversity, repetition and memorisation of texts. Words are separated by white space, as
+ * in PLANNER (Zhang et al. 2023, arXiv:2306.02531). LD4LG (Lovelace et al. 2022, arXiv:2212.09462) uses
+ * spaCy's words, which gives slightly different values.
  */
 import { type BleuOptions, pairwiseBleu } from "./bleu.ts";
 import { countNgrams, type NgramCounts, splitWords, totalCount } from "./ngrams.ts";
 
-/** The n-grams of all texts, counted together; none spans two texts. */
-function ngramsOf(texts: readonly string[], n: number): NgramCounts {
-  const counts = new Map<string, number>();
-  for (const text of texts) countNgrams(splitWords(text), n, counts);
-  return counts;
-}
-
 /**
- * Distinct-n: different n-grams by all n-grams of the set (Li et al. 2016, arXiv:1510.03055). It falls
- * with the number of texts, so only sets of one size compare.
+ * Distinct-n: the number of different n-grams divided by the number of all (Li et al. 2016,
+ * arXiv:1510.03055). It falls with the number of texts, so compare only sets of the same size.
  *
  * @param texts The texts.
- * @param n How many words an n-gram has.
- * @returns From 0 to 1; 0 where no text has n words.
+ * @param n The number of words of an n-gram.
+ * @returns From 0 to 1; 0 if no text has n words.
  */
 export function distinctN(texts: readonly string[], n: number): number {
   const counts = ngramsOf(texts, n);
   return counts.size / Math.max(1, totalCount(counts));
-}
-
-/**
- * The entropy of the distribution of n-grams, in nats.
- *
- * @param texts The texts.
- * @param n How many words an n-gram has.
- * @returns 0 where there is one n-gram or none; at most the logarithm of their number.
- */
-export function ngramEntropy(texts: readonly string[], n: number): number {
-  const counts = ngramsOf(texts, n);
-  const total = totalCount(counts);
-  let entropy = 0;
-  for (const count of counts.values()) entropy -= count / total * Math.log(count / total);
-  return entropy;
 }
 
 /** LD4LG's diversity: the product of distinct-2, distinct-3 and distinct-4. */
@@ -47,19 +25,19 @@ export function diversity(texts: readonly string[]): number {
 }
 
 /**
- * The share of n-grams that occurred before in the set: 1 - distinct-n. PLANNER's repetition with n = 4.
+ * The share of n-grams that occurred before in the set: 1 - distinct-n. PLANNER's repetition has n = 4.
  *
- * @returns From 0 to 1; 0 where no text has n words.
+ * @returns From 0 to 1; 0 if no text has n words.
  */
 export function repetition(texts: readonly string[], n = 4): number {
   return totalCount(ngramsOf(texts, n)) === 0 ? 0 : 1 - distinctN(texts, n);
 }
 
 /**
- * The share of the texts' n-grams that are in the training texts, each as often as it occurs. LD4LG's
- * memorisation with n = 4; compare it with that of real texts which were held out.
+ * The share of the texts' n-grams that occur in the training texts, with multiplicity. LD4LG's memorisation
+ * has n = 4; compare it with the value of held-out real texts.
  *
- * @returns From 0 to 1; 0 where no text has n words.
+ * @returns From 0 to 1; 0 if no text has n words.
  */
 export function memorisation(texts: readonly string[], training: readonly string[], n = 4): number {
   const known = ngramsOf(training, n);
@@ -69,17 +47,17 @@ export function memorisation(texts: readonly string[], training: readonly string
   return memorised / Math.max(1, totalCount(counts));
 }
 
-/** Options of {@linkcode selfBleu}: BLEU's, and how many texts. */
+/** Options of {@linkcode selfBleu}. */
 export interface SelfBleuOptions extends BleuOptions {
-  /** Only the first so many texts are compared. @default {1000} */
+  /** The number of texts that are compared, from the first on. @default {1000} */
   readonly limit?: number;
 }
 
 /**
- * Self-BLEU (Zhu et al. 2018, arXiv:1802.01886) by pairs, as PLANNER has it: the mean BLEU of each text
- * with each other text as its reference, smoothed as sumeval does ("floor", 0.01).
+ * Self-BLEU (Zhu et al. 2018, arXiv:1802.01886) by pairs, as in PLANNER: the mean BLEU of each text with
+ * each other text as its reference, smoothed as in sumeval ("floor", 0.01).
  *
- * @returns From 0 to 100, less for more variety; 0 for fewer than two texts.
+ * @returns From 0 to 100, lower for more diverse texts; 0 for fewer than two texts.
  */
 export function selfBleu(texts: readonly string[], options: SelfBleuOptions = {}): number {
   const { limit = 1000, ...rest } = options;
@@ -91,4 +69,11 @@ export function selfBleu(texts: readonly string[], options: SelfBleuOptions = {}
   let sum = 0;
   scores.forEach((row, i) => row.forEach((score, j) => sum += i === j ? 0 : score));
   return sum / Math.max(1, scores.length * (scores.length - 1));
+}
+
+/** The n-gram counts of all texts together; no n-gram spans two texts. */
+function ngramsOf(texts: readonly string[], n: number): NgramCounts {
+  const counts = new Map<string, number>();
+  for (const text of texts) countNgrams(splitWords(text), n, counts);
+  return counts;
 }

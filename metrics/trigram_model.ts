@@ -1,19 +1,19 @@
 /**
- * A language model small enough to be counted from the training texts in a moment, so that how natural
- * a text is can be measured without a large model and without a network: trigrams of tokens, smoothed
- * by Witten and Bell's interpolation (1991) down to the uniform distribution.
+ * A trigram language model of tokens, smoothed by Witten and Bell's interpolation (1991) down to the uniform
+ * distribution. It is computed from the training texts in a moment and measures how natural texts are
+ * without a large model.
  */
 
-/** Counts behind one context. */
+/** The counts of tokens after one context. */
 interface Context {
   total: number;
   readonly next: Map<number, number>;
 }
 
-/** Begins and ends every text. */
+/** The token before and after every text. */
 const EDGE = -1;
 
-/** The model. */
+/** A trigram language model. */
 export class TrigramModel {
   readonly #contexts = new Map<string, Context>();
   readonly #outcomes: number;
@@ -22,7 +22,7 @@ export class TrigramModel {
    * Counts texts.
    *
    * @param texts Each text's ids, without an end token.
-   * @param vocabSize Tokens that there are; a text's end is one more.
+   * @param vocabSize The number of tokens, without the end of a text.
    */
   constructor(texts: Iterable<ArrayLike<number>>, vocabSize: number) {
     this.#outcomes = vocabSize + 1;
@@ -42,8 +42,9 @@ export class TrigramModel {
   }
 
   /**
-   * The probability of a token after two others; -1 stands for a text's beginning or end.
-   * P(w | h) = (c(h w) + T(h) P(w | shorter h)) / (c(h) + T(h)), T the number of different w after h.
+   * The probability of a token after two others; -1 is the start or end of a text.
+   * P(w | h) = (c(h w) + T(h) P(w | shorter h)) / (c(h) + T(h)), where T(h) is the number of different w
+   * after h.
    */
   probability(two: number, one: number, token: number): number {
     let probability = 1 / this.#outcomes;
@@ -56,7 +57,7 @@ export class TrigramModel {
     return probability;
   }
 
-  /** exp of the mean negative log-probability of all tokens of texts, their ends included. */
+  /** exp of the mean negative log-probability of all tokens of the texts, including their ends. */
   perplexity(texts: Iterable<ArrayLike<number>>): number {
     let [sum, count] = [0, 0];
     for (const text of texts) {
@@ -69,7 +70,7 @@ export class TrigramModel {
   }
 }
 
-/** Every token of a text with the two before it, its end last. */
+/** Every token of a text with the two tokens before it; the last one is the end. */
 function* trigrams(text: ArrayLike<number>): Generator<[number, number, number]> {
   let [two, one] = [EDGE, EDGE];
   for (let i = 0; i <= text.length; i++) {

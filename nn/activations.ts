@@ -1,4 +1,4 @@
-/** Activations with gradients of their own. */
+/** Activation functions with explicit gradients. */
 import { siluBackward, siluForward } from "../engine/fused.ts";
 import { GELU_TANH, geluForward, geluTanhForward } from "../engine/fused_text.ts";
 import * as tf from "../engine/tf.ts";
@@ -21,8 +21,8 @@ function elementwise<T extends tf.Tensor>(
 }
 
 /**
- * SiLU, x * sigmoid(x) (Ramachandran et al. 2017, arXiv:1710.05941). Its gradient is stated rather
- * than left to autodiff, whose chain of multiplications reads and writes the tensor twice as often.
+ * SiLU, x * sigmoid(x) (Ramachandran et al. 2017, arXiv:1710.05941). Its explicit gradient reads and
+ * writes the tensor half as often as autodiff's chain of multiplications.
  *
  * @param x Any shape.
  */
@@ -45,8 +45,8 @@ export function gelu<T extends tf.Tensor>(x: T): T {
 }
 
 /**
- * GELU approximated by tanh, as the reference implementation of GPT-2 and diffusion transformers have
- * it (gelu_new): x * sigmoid(u) with u = sqrt(8 / pi) * (x + 0.044715 x^3).
+ * The tanh approximation of GELU, used by GPT-2 ("gelu_new") and diffusion transformers:
+ * x * sigmoid(u) with u = sqrt(8 / pi) * (x + 0.044715 x^3).
  *
  * @param x Any shape.
  */

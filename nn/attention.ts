@@ -6,10 +6,61 @@ import { parameter, type Parameters } from "./parameters.ts";
 
 /** Options of {@linkcode attention}. */
 export interface AttentionOptions {
-  /** The number of heads; it divides the features. */
+  /** The number of heads, a divisor of the features. */
   heads: number;
   /** Added to the scores [B, heads, Q, K], for masks; it broadcasts. */
   bias?: tf.Tensor | undefined;
+}
+
+/**
+ * softmax(Q K^T / sqrt(d)) V for each head.
+ *
+ * @param query [B, Q, features]
+ * @param key [B, K, features]
+ * @param value [B, K, features]
+ * @returns [B, Q, features]
+ */
+export function attention(
+  query: tf.Tensor3D,
+  key: tf.Tensor3D,
+  value: tf.Tensor3D,
+  { heads, bias }: AttentionOptions,
+): tf.Tensor3D {
+  const [batch, length, features] = query.shape;
+  const scale = 1 / Math.sqrt(features / heads);
+  const [q, k, v] = [query, key, value].map((x) => splitHeads(x, heads)) as [
+    tf.Tensor4D,
+    tf.Tensor4D,
+    tf.Tensor4D,
+  ];
+  // Scaling the query is cheaper than scaling the scores, which are more numbers.
+  const sums = weightedSums(tf.mul(q, scale), k, v, bias);
+  const joined = tf.transpose(sums, [0, 2, 1, 3]); // [B, Q, heads, d]
+  return tf.reshape(joined, [batch, length, features]);
+}
+
+/**
+ * {@linkcode attention} of positions to each other: queries, keys and values are linear layers of the
+ * same input. A device may compute it as one operation where no gradient is needed.
+ *
+ * @param names The layers of queries, keys and values: weights [features, C], biases [features].
+ * @param x [B, N, C]
+ * @returns [B, N, features]
+ */
+export function selfAttention(
+  parameters: Parameters,
+  names: readonly [query: string, key: string, value: string],
+  x: tf.Tensor3D,
+  options: AttentionOptions,
+): tf.Tensor3D {
+  if (hasSelfAttention()) {
+    const weights = names.map((name) => parameter(parameters, `${name}.weight`) as tf.Tensor2D);
+    const biases = names.map((name) => parameter(parameters, `${name}.bias`) as tf.Tensor1D);
+    const weight = tf.transpose(tf.concat(weights, 0)) as tf.Tensor2D; // [C, 3 * features]
+    return selfAttentionForward(x, weight, tf.concat(biases), options.heads, options.bias);
+  }
+  const [q, k, v] = linears(parameters, names, x) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
+  return attention(q, k, v, options);
 }
 
 /** [B, N, heads * d] to [B, heads, N, d]. */
@@ -20,9 +71,10 @@ function splitHeads(x: tf.Tensor3D, heads: number): tf.Tensor4D {
 }
 
 /**
- * softmax(Q K^T + bias) V for each head. The gradient is stated for the sake of the softmax's, which wants
- * each row's sum of P * dP, of as many numbers as there are scores: the same is the sum of O * dO, whose
- * rows have d numbers instead of K (Dao et al. 2022, arXiv:2205.14135, section 3.1 and appendix B.2).
+ * softmax(Q K^T + bias) V for each head, with an explicit gradient. The softmax's gradient needs each row's
+ * sum of P * dP over K numbers. It equals the sum of O * dO over d numbers, which is cheaper (Dao et al.
+ * 2022, arXiv:2205.14135, section 3.1 and appendix B.2). The products are written with matMul because tfjs
+ * has no gradient of einsum.
  *
  * @param query [B, heads, Q, d]
  * @param key [B, heads, K, d]
@@ -30,7 +82,12 @@ function splitHeads(x: tf.Tensor3D, heads: number): tf.Tensor4D {
  * @param bias Broadcasts to [B, heads, Q, K].
  * @returns [B, heads, Q, d]
  */
-function weigh(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, bias?: tf.Tensor): tf.Tensor {
+function weightedSums(
+  query: tf.Tensor,
+  key: tf.Tensor,
+  value: tf.Tensor,
+  bias: tf.Tensor | undefined,
+): tf.Tensor {
   const op = tf.customGrad((...args) => {
     const save = args.pop() as unknown as tf.GradSaveFunc;
     const [q, k, v, bias] = args as tf.Tensor[];
@@ -53,9 +110,10 @@ function weigh(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor, bias?: tf.Ten
       },
     };
   });
-  return op(...[query, key, value], ...bias === undefined ? [] : [bias]);
+  return bias === undefined ? op(query, key, value) : op(query, key, value, bias);
 }
 
+/** The tensors that the gradient needs: q, k, v, the weights and the weighted sums. */
 type Saved = [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
 
 /** Sums over the axes along which a shape was broadcast. */
@@ -63,56 +121,4 @@ function sumTo(x: tf.Tensor, shape: readonly number[]): tf.Tensor {
   const padded = [...Array<number>(x.rank - shape.length).fill(1), ...shape];
   const axes = padded.flatMap((size, axis) => size === 1 ? [axis] : []);
   return tf.reshape(tf.sum(x, axes), [...shape]);
-}
-
-/**
- * softmax(Q K^T / sqrt(d)) V for each head. Written with matMul and softmax because tfjs has no
- * gradient for einsum.
- *
- * @param query [B, Q, features]
- * @param key [B, K, features]
- * @param value [B, K, features]
- * @returns [B, Q, features]
- */
-export function attention(
-  query: tf.Tensor3D,
-  key: tf.Tensor3D,
-  value: tf.Tensor3D,
-  { heads, bias }: AttentionOptions,
-): tf.Tensor3D {
-  const [batch, length, features] = query.shape;
-  const scale = 1 / Math.sqrt(features / heads);
-  const [q, k, v] = [query, key, value].map((x) => splitHeads(x, heads)) as [
-    tf.Tensor4D,
-    tf.Tensor4D,
-    tf.Tensor4D,
-  ];
-  // Scaling the query is cheaper than scaling the scores, of which there are more.
-  const sums = weigh(tf.mul(q, scale), k, v, bias);
-  const heard = tf.transpose(sums, [0, 2, 1, 3]); // [B, Q, heads, d]
-  return tf.reshape(heard, [batch, length, features]);
-}
-
-/**
- * {@linkcode attention} of positions to each other: queries, keys and values are linear layers of the
- * same input. It may be one operation where no gradient is asked for.
- *
- * @param names The layers of queries, keys and values: weights [features, C], biases [features].
- * @param x [B, N, C]
- * @returns [B, N, features]
- */
-export function selfAttention(
-  parameters: Parameters,
-  names: readonly [query: string, key: string, value: string],
-  x: tf.Tensor3D,
-  options: AttentionOptions,
-): tf.Tensor3D {
-  if (hasSelfAttention()) {
-    const weights = names.map((name) => parameter(parameters, `${name}.weight`) as tf.Tensor2D);
-    const biases = names.map((name) => parameter(parameters, `${name}.bias`) as tf.Tensor1D);
-    const weight = tf.transpose(tf.concat(weights, 0)) as tf.Tensor2D; // [C, 3 * features]
-    return selfAttentionForward(x, weight, tf.concat(biases), options.heads, options.bias);
-  }
-  const [q, k, v] = linears(parameters, names, x) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
-  return attention(q, k, v, options);
 }

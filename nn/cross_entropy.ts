@@ -2,17 +2,17 @@
 import { addAtColumns, logSoftmaxRows, pickColumns } from "../engine/fused_text.ts";
 import * as tf from "../engine/tf.ts";
 
-/** The label of a position that no prediction is asked for, as in transformers. */
+/** The label of positions that do not count, as in transformers. */
 export const IGNORED_LABEL: number = -100;
 
 /**
  * The mean of -log softmax(logits)[label] over the positions whose label is not
- * {@linkcode IGNORED_LABEL}. Its gradient, softmax minus one-hot, is stated: autodiff would hold several
- * tensors of the size of the logits, which with a vocabulary are the largest of a model.
+ * {@linkcode IGNORED_LABEL}. It has an explicit gradient, softmax minus one-hot: autodiff would keep several
+ * tensors of the size of the logits, which are a language model's largest.
  *
  * @param logits [R, V]
  * @param labels [R], int32
- * @returns A scalar; 0 where every label is ignored.
+ * @returns A scalar; 0 if every label is ignored.
  */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
   const counted = tf.cast(tf.notEqual(labels, IGNORED_LABEL), "float32");

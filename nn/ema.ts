@@ -6,23 +6,23 @@ export interface EmaOptions {
   maxDecay: number;
   /** Whether the decay grows as 1 - (1 + step / invGamma)^-power; else as (1 + step) / (10 + step). */
   useEmaWarmup?: boolean;
-  /** 1 by default. */
+  /** The steps per unit of the warm-up. @default {1} */
   invGamma?: number;
-  /** 2/3 by default, for runs of a million steps; 3/4 for shorter ones. */
+  /** The exponent: 2/3 for runs of a million steps, 3/4 for shorter ones. @default {2 / 3} */
   power?: number;
 }
 
 /**
- * The decay at a step. Early on the average must forget quickly, or a short run's samples would still
- * be those of the random weights that it started from.
+ * The decay at a step. It is small at first, since the average of a short run would otherwise be dominated
+ * by the initial random weights.
  *
- * @param step Optimization steps taken, counted from 1; at 0 and below the decay is 0.
+ * @param step The optimization step, counted from 1; at 0 and below the decay is 0.
  */
 export function emaDecayAt(
   step: number,
   { maxDecay, useEmaWarmup = false, invGamma = 1, power = 2 / 3 }: EmaOptions,
 ): number {
-  // diffusers takes the average after the step and does not count the first.
+  // diffusers updates the average after the step and does not count the first one.
   const counted = Math.max(0, step - 1);
   if (counted <= 0) return 0;
   const decay = useEmaWarmup

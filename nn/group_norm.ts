@@ -5,9 +5,9 @@ import { parameter, type Parameters } from "./parameters.ts";
 
 /** Options of {@linkcode groupNorm}. */
 export interface GroupNormOptions {
-  /** The number of groups; it divides the channels. */
+  /** The number of groups, a divisor of the channels. */
   groups: number;
-  /** Added to the variance; 1e-5 by default. */
+  /** Added to the variance. @default {1e-5} */
   epsilon?: number;
 }
 
@@ -15,11 +15,10 @@ export interface GroupNormOptions {
  * Normalizes each sample's groups of channels to mean 0 and variance 1, then scales and shifts each
  * channel.
  *
- * Forward and backward are written as sums over height and width, arithmetic on [B, C], and one
- * x * scale + shift: a device then reads the image three times, where the textbook's chain of
- * subtractions and divisions, and autodiff's of that, would read it a dozen times. The variance is
- * E[x^2] - E[x]^2, which loses digits where a mean is thousands of deviations from zero; activations
- * of a network are not, and it is never taken below zero.
+ * Forward and backward pass consist of sums over height and width, arithmetic on [B, C], and one
+ * x * scale + shift. A device reads the image three times; the direct formula with autodiff would read it
+ * a dozen times. The variance is E[x^2] - E[x]^2, bounded below by 0. It loses precision only where the
+ * mean is thousands of standard deviations from zero, which does not occur in a network.
  *
  * @param x [B, H, W, C]
  */
@@ -32,8 +31,8 @@ export function groupNorm(
   const [, height, width, channels] = x.shape;
   const perGroup = channels / groups;
 
-  // [C, C]: one product of matrices where a reshape, a sum, a division and a broadcast would do, four
-  // operations of a few microseconds each, a hundred times a step.
+  // [C, C]: one matrix product replaces a reshape, a sum, a division and a broadcast, which would be called
+  // a hundred times per step at a few microseconds each.
   const weights = new Float32Array(channels * channels);
   for (let i = 0; i < channels; i++) {
     const group = i * channels + i - i % perGroup;
@@ -67,8 +66,8 @@ export function groupNorm(
           tf.sub(channelDot(dy as tf.Tensor4D, x), tf.mul(mean, sum)),
           inverse,
         ) as tf.Tensor2D;
-        // dx = inverse * (dy * weight - mean(dy * weight) - xhat * mean(dy * weight * xhat)),
-        // sorted by what multiplies dy, x and nothing.
+        // dx = inverse * (dy * weight - mean(dy * weight) - xhat * mean(dy * weight * xhat)), as the sum
+        // of a multiple of dy, a multiple of x and a constant.
         const meanGradient = groupMean(tf.mul(sum, weight));
         const meanProjection = groupMean(tf.mul(dot, weight));
         const ofX = tf.neg(tf.mul(tf.square(inverse), meanProjection)) as tf.Tensor2D;

@@ -1,11 +1,11 @@
-/** The 16-bit floating point numbers of files: IEEE 754 binary16 (F16) and bfloat16 (BF16). */
+/** Conversions of the 16-bit floats in files: IEEE 754 binary16 (F16) and bfloat16 (BF16). */
 
-/** Reads binary16 numbers. @param bits One number a word. */
+/** Reads binary16 numbers. @param bits One number per word. */
 export function decodeFloat16(bits: Uint16Array): Float32Array {
   return new Float32Array(new Float16Array(bits.buffer, bits.byteOffset, bits.length));
 }
 
-/** Rounds to binary16, to the nearest and to even at a tie; from 65520 on that is infinity. */
+/** Rounds to binary16, to nearest with ties to even; 65520 and above become infinity. */
 export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   return new Uint16Array(new Float16Array(values).buffer);
 }
@@ -17,13 +17,13 @@ export function decodeBfloat16(bits: Uint16Array): Float32Array {
   return new Float32Array(words.buffer);
 }
 
-/** Rounds to bfloat16, to the nearest and to even at a tie; from 3.3961776e38 on that is infinity. */
+/** Rounds to bfloat16, to nearest with ties to even; 3.3961776e38 and above become infinity. */
 export function encodeBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const bits = new Uint16Array(values.length);
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!;
-    // A NaN keeps a bit of its fraction: rounding could carry it into an infinity or a zero.
+    // A NaN needs a nonzero fraction: rounding could turn it into infinity or zero.
     bits[i] = Number.isNaN(values[i])
       ? (word >>> 16) | 0x40
       : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;

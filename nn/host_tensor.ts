@@ -1,6 +1,6 @@
-/** Tensors as they lie in files and on the host: a type, a shape and a typed array. */
+/** Tensors in files and on the host: a type, a shape and a typed array. */
 
-/** The typed array that holds the values of each stored type. The 16-bit floats widen to float32. */
+/** The typed array for the values of each stored type. 16-bit floats are widened to float32. */
 export interface DtypeArrays {
   /** 64-bit floats. */
   F64: Float64Array;
@@ -34,9 +34,9 @@ export interface DtypeArrays {
 export type Dtype = keyof DtypeArrays;
 
 /**
- * A tensor on the host, in row-major order. `dtype` says how a file stores it; `data` holds as many
- * elements as the product of `shape`. A scalar has the shape `[]`. F16 and BF16 keep their values in
- * a Float32Array (every such value is a float32), BOOL keeps 0 and 1 in a Uint8Array.
+ * A tensor on the host, in row-major order. `dtype` is the type in the file; the length of `data` is the
+ * product of `shape`. A scalar has the shape `[]`. F16 and BF16 values are in a Float32Array, without
+ * loss; BOOL values are 0 and 1 in a Uint8Array.
  */
 export type HostTensor = {
   [D in Dtype]: {
@@ -46,12 +46,12 @@ export type HostTensor = {
   };
 }[Dtype];
 
-/** Tensors by name. The order carries no meaning. */
+/** Tensors by name; the order has no meaning. */
 export type NamedTensors = ReadonlyMap<string, HostTensor>;
 
 /**
- * Bytes that one stored element takes. The order of the keys is the order in which the safetensors
- * reference implementation lays tensors out in a file: by falling alignment.
+ * The bytes of one stored element. The keys are in the order of tensors in a file of the safetensors
+ * reference implementation: by falling alignment.
  */
 export const DTYPE_BYTES: Readonly<Record<Dtype, number>> = {
   U64: 8,
@@ -89,7 +89,7 @@ export const DTYPE_CLASSES: Readonly<{ [D in Dtype]: { new (length: number): Dty
 /**
  * The number of elements of a shape: the product of its sizes, 1 for a scalar.
  *
- * @returns NaN where the product, or one on the way to it, is no exact integer.
+ * @returns NaN if the product or an intermediate one is not an exact integer.
  */
 export function elementCount(shape: readonly number[]): number {
   let count = 1;
@@ -100,17 +100,9 @@ export function elementCount(shape: readonly number[]): number {
   return count;
 }
 
-/** A float32 tensor. @throws {RangeError} If the shape does not fit the number of values. */
-export function float32Tensor(data: Float32Array, shape: readonly number[]): HostTensor {
-  if (elementCount(shape) !== data.length) {
-    throw new RangeError(`${data.length} values do not fill the shape [${shape.join(", ")}]`);
-  }
-  return { dtype: "F32", shape, data };
-}
-
 /**
- * The values of a tensor of real numbers as float32: the array itself where it is one already,
- * else a rounded copy. Models read their weights through it, whatever type a file stores.
+ * The values of a floating point tensor as float32: the array itself if it is float32, otherwise a rounded
+ * copy.
  *
  * @throws {TypeError} If the tensor holds integers or booleans.
  */
@@ -123,11 +115,11 @@ export function floatValues(tensor: HostTensor): Float32Array {
     case "F64":
       return Float32Array.from(tensor.data);
     default:
-      throw new TypeError(`a tensor of type ${tensor.dtype} stands where real numbers belong`);
+      throw new TypeError(`a tensor has type ${tensor.dtype}; it must have a floating point type`);
   }
 }
 
-/** The index of the first value that is no finite float32: NaN, infinite or too large; -1 if none is. */
+/** The index of the first value that is not a finite float32 (NaN, infinite or too large), or -1. */
 export function notFinite(values: ArrayLike<number | bigint>): number {
   for (let i = 0; i < values.length; i++) {
     if (!Number.isFinite(Math.fround(Number(values[i])))) return i;

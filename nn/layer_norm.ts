@@ -5,17 +5,24 @@ import { parameter, type Parameters } from "./parameters.ts";
 
 /** Options of {@linkcode layerNorm}. */
 export interface LayerNormOptions {
-  /** Added to the variance; 1e-5 by default. */
+  /** Added to the variance. @default {1e-5} */
   epsilon?: number;
 }
 
-function constantVector(length: number, value: number): tf.Tensor1D {
-  return tf.tensor1d(new Float32Array(length).fill(value));
+/** {@linkcode normalizeRows} with the parameters of a layer: `name`.weight and `name`.bias, [C] each. */
+export function layerNorm(
+  parameters: Parameters,
+  name: string,
+  x: tf.Tensor,
+  options: LayerNormOptions = {},
+): tf.Tensor {
+  const weight = parameter(parameters, `${name}.weight`) as tf.Tensor1D;
+  return normalizeRows(x, weight, parameter(parameters, `${name}.bias`) as tf.Tensor1D, options);
 }
 
 /**
- * Normalizes the last axis to mean 0 and variance 1, then scales and shifts it. The gradient is stated:
- * a few passes over the tensor where autodiff's chain has one for each of its operations.
+ * Normalizes the last axis to mean 0 and variance 1, then scales and shifts it. It has an explicit
+ * gradient, which takes fewer passes over the tensor than autodiff.
  *
  * @param x [..., C]
  * @param weight [C]
@@ -53,7 +60,7 @@ export function normalizeRows(
 }
 
 /**
- * Normalizes the last axis to mean 0 and variance 1, with a gradient of its own.
+ * Normalizes the last axis to mean 0 and variance 1, with an explicit gradient.
  *
  * @param x [..., C]
  */
@@ -80,13 +87,6 @@ export function standardizeRows(
   return tf.reshape(op(tf.reshape(x, [-1, channels])), x.shape);
 }
 
-/** {@linkcode normalizeRows} with the parameters of a layer: `name`.weight and `name`.bias, [C] each. */
-export function layerNorm(
-  parameters: Parameters,
-  name: string,
-  x: tf.Tensor,
-  options: LayerNormOptions = {},
-): tf.Tensor {
-  const weight = parameter(parameters, `${name}.weight`) as tf.Tensor1D;
-  return normalizeRows(x, weight, parameter(parameters, `${name}.bias`) as tf.Tensor1D, options);
+function constantVector(length: number, value: number): tf.Tensor1D {
+  return tf.tensor1d(new Float32Array(length).fill(value));
 }

@@ -1,6 +1,6 @@
 /**
- * Layers: functions of parameters, a name and tensors. Weights have PyTorch's shapes: a linear layer's
- * is [out, in], a convolution's [out, in, height, width]. Initial values are PyTorch's defaults.
+ * Layers as functions of parameters, a name and tensors. Weights have PyTorch's shapes: [out, in] for a
+ * linear layer, [out, in, height, width] for a convolution. Initial values are PyTorch's defaults.
  */
 import * as tf from "../engine/tf.ts";
 import { affine } from "./affine.ts";
@@ -8,11 +8,11 @@ import { type Initializer, parameter, type Parameters, type ParameterSpecs } fro
 
 /** Options for the parameters of a layer. */
 export interface LayerSpecOptions {
-  /** Whether there is a bias; there is by default. */
+  /** Whether there is a bias. @default {true} */
   bias?: boolean;
   /**
-   * Whether weights start at zero, so that a residual branch starts as the identity (Ho et al. 2020,
-   * appendix B; Goyal et al. 2017).
+   * Whether parameters start at zero, so that a residual block starts as the identity (Ho et al. 2020,
+   * appendix B; Goyal et al. 2017). @default {false}
    */
   zero?: boolean;
 }
@@ -23,7 +23,7 @@ function affineSpecs(
   { bias = true, zero = false }: LayerSpecOptions,
 ): ParameterSpecs {
   const fanIn = weightShape.slice(1).reduce((a, b) => a * b, 1);
-  // Kaiming-uniform with a = sqrt(5), which is how PyTorch initializes both weight and bias.
+  // Kaiming-uniform with a = sqrt(5), PyTorch's default for weight and bias.
   const initializer: Initializer = zero ? { constant: 0 } : { bound: 1 / Math.sqrt(fanIn) };
   return {
     [`${name}.weight`]: { shape: weightShape, initializer },
@@ -57,8 +57,8 @@ export function linear(parameters: Parameters, name: string, x: tf.Tensor): tf.T
 }
 
 /**
- * Several linear layers of the same input, as one product of matrices: many small products take their
- * time in being started.
+ * Several linear layers of the same input as one matrix product, which has less overhead than many small
+ * ones.
  *
  * @param x [..., in]
  * @returns [..., out] for each name.
@@ -87,9 +87,9 @@ export function conv2dSpecs(
 
 /** Options of {@linkcode conv2d}. */
 export interface Conv2dOptions {
-  /** Step between windows; 1 by default. */
+  /** The step between windows. @default {1} */
   stride?: number;
-  /** Zeros on every side; 0 by default. */
+  /** The number of zeros on every side. @default {0} */
   padding?: number;
 }
 
@@ -113,7 +113,7 @@ export function conv2d(
     strides: stride,
     pad: padding,
     dimRoundingMode: "floor",
-    ...(bias === undefined ? {} : { bias }),
+    ...(bias && { bias }),
   });
 }
 

@@ -1,6 +1,6 @@
-/** Learning rates over a run. */
+/** The learning rate as a function of the step. */
 
-/** The names of schedules, for `--lr-schedule`. */
+/** Names of the schedules. */
 export const LEARNING_RATE_SCHEDULES = ["constant", "linear", "cosine"] as const;
 
 /** A schedule's name. */
@@ -10,18 +10,18 @@ export type LearningRateSchedule = typeof LEARNING_RATE_SCHEDULES[number];
 export interface LearningRateOptions {
   /** The highest learning rate. */
   learningRate: number;
-  /** What follows the warm-up. */
+  /** The schedule after the warm-up. */
   schedule: LearningRateSchedule;
-  /** Steps over which the rate rises from 0. */
+  /** The number of steps over which the rate rises from 0. */
   warmupSteps: number;
-  /** Steps of the whole run, at whose end linear and cosine reach 0. */
+  /** The number of steps of the run; "linear" and "cosine" reach 0 at its end. */
   totalSteps: number;
 }
 
 /**
- * The learning rate at a step: a linear warm-up, then constant, falling linearly to 0, or falling to 0
- * along half a cosine (Loshchilov and Hutter 2017, equation 5). The same as transformers'
- * get_*_schedule_with_warmup.
+ * The learning rate at a step, as in transformers' get_*_schedule_with_warmup: a linear warm-up, then a
+ * constant, a linear decay to 0, or a decay to 0 along half a cosine (Loshchilov and Hutter 2017, equation
+ * 5).
  *
  * @param step Counted from 0.
  */

@@ -1,10 +1,10 @@
-/** Tables with many rows, such as a vocabulary's embeddings. */
+/** Look-ups in tables with many rows, such as the embeddings of a vocabulary. */
 import { sumRowsAt } from "../engine/fused_text.ts";
 import * as tf from "../engine/tf.ts";
 
 /**
- * Looks rows up in a table. What tf.gather states as its gradient is a product with a one-hot matrix
- * on some devices, as large as the vocabulary; this adds the rows where they belong.
+ * Looks rows up in a table. The gradient adds rows directly; that of tf.gather is, on some devices, a
+ * product with a one-hot matrix as large as the vocabulary.
  *
  * @param table [V, C]
  * @param ids Rows in [0, V), any shape, int32.

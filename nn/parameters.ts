@@ -1,6 +1,6 @@
 /**
- * Parameters: flat records from names to tensors. The names and shapes are those of the standard
- * checkpoints (diffusers, transformers), so that files need no translation.
+ * Parameters as flat records of tensors by name. Names and shapes are those of diffusers and transformers,
+ * so their checkpoints need no conversion.
  */
 import { UserError } from "../base/errors.ts";
 import { shareBuffer } from "../engine/memory.ts";
@@ -16,25 +16,26 @@ export type Parameters = Readonly<Record<string, tf.Tensor>>;
 /** Parameters on the host. */
 export type HostParameters = Readonly<Record<string, HostArray>>;
 
-/** How a parameter starts: a constant, or uniform in [-bound, bound]. */
-export type Initializer = { readonly constant: number } | { readonly bound: number } | {
-  readonly deviation: number;
-};
+/** Initial values: a constant, uniform in [-bound, bound], or normal with a standard deviation. */
+export type Initializer =
+  | { readonly constant: number }
+  | { readonly bound: number }
+  | { readonly deviation: number };
 
-/** A parameter's shape and how it starts. */
+/** The shape and the initial values of a parameter. */
 export interface ParameterSpec {
-  /** Its shape. */
+  /** The shape. */
   readonly shape: readonly number[];
-  /** How it starts. */
+  /** The initial values. */
   readonly initializer: Initializer;
 }
 
-/** The parameters that a model has, by name, in the order of its definition. */
+/** The parameters of a model by name, in the order of its definition. */
 export type ParameterSpecs = Readonly<Record<string, ParameterSpec>>;
 
 /**
- * Draws initial parameters. Each has a random stream of its own, named as it is, so that a change of
- * one layer leaves the others' initial values alone.
+ * Samples initial parameters. Each has its own random stream, identified by its name, so a change of one
+ * layer does not change the initial values of others.
  */
 export function initParameters(specs: ParameterSpecs, random: RandomStream): HostParameters {
   return mapSpecs(specs, ({ shape, initializer }, name) => {
@@ -57,7 +58,7 @@ function mapSpecs<Value>(
   return Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, fn(spec, name)]));
 }
 
-/** The number of trainable numbers. */
+/** The number of elements of all parameters. */
 export function countParameters(specs: ParameterSpecs): number {
   return Object.values(specs).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
@@ -65,7 +66,7 @@ export function countParameters(specs: ParameterSpecs): number {
 /**
  * A parameter by name.
  *
- * @throws {UserError} If there is none.
+ * @throws {UserError} If there is no parameter of this name.
  */
 export function parameter(parameters: Parameters, name: string): tf.Tensor {
   const found = parameters[name];
@@ -74,11 +75,11 @@ export function parameter(parameters: Parameters, name: string): tf.Tensor {
 }
 
 /**
- * Checks that parameters from a file are those that a model wants.
+ * Checks that parameters from a file match a model.
  *
- * @param where The file, for the message.
- * @throws {UserError} Naming the tensor that is missing, has another shape, holds what is no finite
- * number, or is one too many.
+ * @param where The file, for error messages.
+ * @throws {UserError} Naming the tensor that is missing, has another shape, contains a number that is not
+ * finite, or does not belong to the model.
  */
 export function checkParameters(
   found: HostParameters,
@@ -94,17 +95,17 @@ export function checkParameters(
     }
     if (tensor.shape.join() !== shape.join()) {
       throw new UserError(
-        `${where}: tensor "${name}" has shape [${tensor.shape}], this model wants [${shape}]; it is a ` +
-          "checkpoint of another model or configuration.",
+        `${where}: tensor "${name}" has shape [${tensor.shape}], but this model needs [${shape}]; it is ` +
+          "a checkpoint of another model or configuration.",
       );
     }
     const at = notFinite(tensor.data);
     if (at >= 0) {
       throw new UserError(
-        `${where}: tensor "${name}" holds ${
+        `${where}: tensor "${name}" contains ${
           tensor.data[at]
-        } at element ${at}; the file is damaged, or ` +
-          "its training had failed: use another checkpoint.",
+        } at element ${at}; the file is damaged ` +
+          "or its training failed: use another checkpoint.",
       );
     }
   }
@@ -113,15 +114,15 @@ export function checkParameters(
     throw new UserError(
       `${where}: tensor ${
         quote(extra)
-      } belongs to no part of this model; it is a checkpoint of another ` +
+      } does not belong to this model; it is a checkpoint of another ` +
         "model or configuration.",
     );
   }
 }
 
 /**
- * Parameters as one vector, in the order of `specs`. An optimizer's arithmetic on one vector is a
- * dozen operations; on a UNet's two hundred tensors it would be thousands.
+ * Parameters as one vector, in the order of `specs`. An optimizer then needs a dozen operations instead of
+ * thousands for the two hundred tensors of a UNet.
  */
 export function ravel(parameters: HostParameters, specs: ParameterSpecs): HostArray {
   const flat = new Float32Array(countParameters(specs));
@@ -134,7 +135,7 @@ export function ravel(parameters: HostParameters, specs: ParameterSpecs): HostAr
   return float32(flat);
 }
 
-/** The inverse of {@linkcode ravel}. The parameters are views of the vector's memory. */
+/** The inverse of {@linkcode ravel}; the parameters are views of the vector. */
 export function unravel(flat: HostArray, specs: ParameterSpecs): HostParameters {
   let offset = 0;
   return mapSpecs(specs, ({ shape }) => {
@@ -144,7 +145,7 @@ export function unravel(flat: HostArray, specs: ParameterSpecs): HostParameters 
   });
 }
 
-/** {@linkcode unravel} on the device: a differentiable split of a vector [count]. */
+/** {@linkcode unravel} on the device, a differentiable split of a vector [count]. */
 export function unravelTensor(flat: tf.Tensor, specs: ParameterSpecs): Parameters {
   const shapes = Object.values(specs).map(({ shape }) => shape);
   // tfjs cannot differentiate a split into one part.

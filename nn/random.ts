@@ -1,13 +1,13 @@
 /**
  * Seeded, counter-based random numbers: Threefry-2x32 with 20 rounds (Salmon et al. 2011, "Parallel
- * Random Numbers: As Easy as 1, 2, 3"). A stream is a key; what it yields is a function of the key and
- * a counter alone. So there is no hidden state to save: a run that resumes at step n asks for
- * `stream.at(n)` and gets, bit for bit, what it would have got without the interruption.
+ * Random Numbers: As Easy as 1, 2, 3"). A stream has a key, and its numbers depend on the key and a counter
+ * only. No state has to be saved: a run that resumes at step n uses `stream.at(n)` and gets the same bits
+ * as without the interruption.
  */
 
 const ROTATIONS = Uint8Array.of(13, 15, 26, 6, 17, 29, 16, 24);
 
-/** Where {@linkcode encrypt} leaves its two words: a pair made a million times a second is slow. */
+/** The output of {@linkcode encrypt}; allocating a pair for each of millions of calls would be slow. */
 const words = new Int32Array(2);
 
 /** One block of Threefry-2x32-20, into {@linkcode words}. */
@@ -17,13 +17,13 @@ function encrypt(key0: number, key1: number, counter0: number, counter1: number)
   let x1 = (counter1 + key1) | 0;
   let [next0, next1, next2] = [key1 | 0, key2, key0 | 0];
   for (let group = 1; group <= 5; group++) {
-    // Four rounds with one half of the rotations, four with the other, and so on.
+    // Groups of four rounds use both halves of the rotations alternately.
     for (let i = group & 1 ? 0 : 4, end = i + 4; i < end; i++) {
       const rotation = ROTATIONS[i]!;
       x0 = (x0 + x1) | 0;
       x1 = ((x1 << rotation) | (x1 >>> (32 - rotation))) ^ x0;
     }
-    // After every four rounds another rotation of the key is injected.
+    // After every four rounds the next rotation of the key is added.
     x0 = (x0 + next0) | 0;
     x1 = (x1 + next1 + group) | 0;
     const first = next0;
@@ -50,7 +50,7 @@ export function threefry2x32(
   return [words[0]! >>> 0, words[1]! >>> 0];
 }
 
-/** FNV-1a, so that a purpose's name becomes 32 bits of key. */
+/** FNV-1a, which turns a purpose's name into 32 bits of a key. */
 function hashName(name: string): number {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
@@ -71,24 +71,24 @@ export class RandomStream {
   readonly #key: readonly [number, number];
   #counter = 0;
 
-  /** The stream of a key, two 32-bit words. Use {@linkcode randomStream} to make one from a seed. */
+  /** The stream of a key of two 32-bit words; {@linkcode randomStream} makes a stream from a seed. */
   constructor(key: readonly [number, number]) {
     this.#key = key;
   }
 
-  /** The stream for one purpose within this one, such as "noise" or "weights". */
+  /** The stream of one purpose within this stream, such as "noise" or "weights". */
   stream(purpose: string): RandomStream {
     return new RandomStream(threefry2x32(...this.#key, hashName(purpose), 1));
   }
 
-  /** The stream for one step (or epoch, or sample) within this one. @param index At least 0. */
+  /** The stream of one step, epoch or sample within this stream. @param index At least 0. */
   at(index: number): RandomStream {
     return new RandomStream(
       threefry2x32(...this.#key, index >>> 0, 2 + Math.floor(index / 2 ** 32)),
     );
   }
 
-  /** Draws the next two words. Their counters have the top bit set, so they meet no derived key's. */
+  /** Computes the next two words. Their counters have the top bit set, unlike those of derived keys. */
   #draw(): void {
     const counter = this.#counter++;
     encrypt(this.#key[0], this.#key[1], counter, 0x80000000 + Math.floor(counter / 2 ** 32));
@@ -100,11 +100,11 @@ export class RandomStream {
     return ((words[0]! >>> 5) * 67108864 + (words[1]! >>> 6)) / 9007199254740992;
   }
 
-  /** `length` numbers in [low, high), of 24 random bits, which is what a float32 in [0, 1) holds. */
+  /** `length` numbers in [low, high) of 24 random bits, the precision of a float32 in [0, 1). */
   uniform(length: number, low = 0, high = 1): Float32Array {
     const values = new Float32Array(length);
     const largest = float32Below(high);
-    // Where the range is narrow, float32 would round the largest up to its end.
+    // In a narrow range float32 would round the largest numbers up to `high`.
     const within = (bits: number) => Math.min(low + (high - low) * (bits / 16777216), largest);
     for (let i = 0; i < length; i += 2) {
       this.#draw();
@@ -114,7 +114,7 @@ export class RandomStream {
     return values;
   }
 
-  /** `length` draws from the standard normal distribution, by Box and Muller's transform. */
+  /** `length` standard normal numbers, by Box and Muller's transform. */
   normal(length: number): Float32Array {
     const values = new Float32Array(length);
     for (let i = 0; i < length; i += 2) {
@@ -147,8 +147,8 @@ export class RandomStream {
 }
 
 /**
- * The root stream of a seed. Take one stream a purpose from it, so that, say, drawing more samples
- * does not change the order of the data.
+ * The root stream of a seed. Take one stream per purpose from it, so that the number of samples, say, does
+ * not change the order of the data.
  *
  * @param seed An integer in [0, 2^53).
  */
@@ -157,11 +157,11 @@ export function randomStream(seed: number): RandomStream {
 }
 
 /**
- * Noise for samples, each of which depends on the stream and on its own number alone.
+ * Noise for samples; each sample's noise depends on the stream and the sample's number only.
  *
  * @param numbers The samples' numbers [B].
- * @param size Numbers a sample.
- * @returns A function of the draw, 0 for the start, that gives [B, size].
+ * @param size The number of elements of a sample.
+ * @returns A function that returns noise [B, size]; its argument is 0 for the initial noise.
  */
 export function noiseOf(
   random: RandomStream,

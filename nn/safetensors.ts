@@ -1,7 +1,7 @@
 /**
- * The safetensors file format (https://github.com/huggingface/safetensors, "Format"): eight bytes
- * with the header's length, a JSON header with the type, shape and byte range of each tensor, then the
- * tensors' bytes, little-endian and without gaps. Equal contents give equal bytes.
+ * The safetensors file format (https://github.com/huggingface/safetensors, "Format"): eight bytes with the
+ * header's length, a JSON header with the type, shape and byte range of each tensor, and the tensors'
+ * bytes, little-endian and without gaps. Equal contents give equal bytes.
  */
 import { fileError } from "../base/file_errors.ts";
 import { UserError } from "../base/errors.ts";
@@ -18,26 +18,26 @@ import {
 } from "./host_tensor.ts";
 import { jsonProblem } from "../base/json.ts";
 
-/** What a safetensors file holds. */
+/** The content of a safetensors file. */
 export interface SafetensorsFile {
-  /** The tensors, in the order in which they lie in the file. */
+  /** The tensors, in the file's order. */
   readonly tensors: Map<string, HostTensor>;
-  /** The strings that the header carries beside the tensors. */
+  /** The header's further strings. */
   readonly metadata: Map<string, string>;
 }
 
 /** Options of {@linkcode encodeSafetensors}. */
 export interface EncodeOptions {
-  /** Strings that the header carries. transformers wants `format: "pt"` among them. @default {} */
+  /** Further strings of the header; transformers requires `format: "pt"`. @default {} */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Whether finite values may become infinite in F16 and BF16. @default false */
   readonly allowOverflow?: boolean;
 }
 
-/** The reference implementation refuses longer headers, and so does this one. */
+/** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** A tensor's description, checked. The range is in bytes from the header's end. */
+/** The checked description of a tensor. The range is in bytes from the end of the header. */
 interface Entry {
   readonly name: string;
   readonly dtype: Dtype;
@@ -47,11 +47,11 @@ interface Entry {
 }
 
 /**
- * Writes tensors in the safetensors format. They lie in the file as the reference implementation
- * orders them: by falling alignment, then by name. To store float32 weights as F16 or BF16, give
- * `{ ...tensor, dtype: "F16" }`: values are rounded to the nearest, and to even at a tie.
+ * Writes tensors in the safetensors format, in the reference implementation's order: by falling alignment,
+ * then by name. To store float32 weights as F16 or BF16, pass `{ ...tensor, dtype: "F16" }`: values are
+ * rounded to nearest, with ties to even.
  *
- * @throws {RangeError} If a tensor's values do not fit its shape or type.
+ * @throws {RangeError} If a tensor's values do not match its shape or type.
  * @throws {UserError} If a finite value is too large for F16 or BF16.
  */
 export function encodeSafetensors(
@@ -69,10 +69,10 @@ export function encodeSafetensors(
 }
 
 /**
- * The bytes of {@linkcode encodeSafetensors} in parts, the header and then each tensor: of 32-bit numbers
- * these are views, so that a model that fills half of the memory can be written.
+ * The bytes of {@linkcode encodeSafetensors} in parts: the header, then each tensor. Parts of 32-bit
+ * tensors are views, so that a model of half the memory's size can be written.
  *
- * @throws {RangeError} If a tensor's values do not fit its shape or type.
+ * @throws {RangeError} If a tensor's values do not match its shape or type.
  * @throws {UserError} If a finite value is too large for F16 or BF16.
  */
 export function safetensorsParts(
@@ -99,27 +99,27 @@ export function safetensorsParts(
       throw new RangeError(
         `tensor ${
           quote(name)
-        }: ${data.length} elements of a ${data.constructor.name} do not make ` +
-          `a ${dtype} tensor of shape [${shape.join(", ")}]`,
+        }: a ${data.constructor.name} of ${data.length} elements is not a ${dtype} ` +
+          `tensor of shape [${shape.join(", ")}]`,
       );
     }
     const end = offset + data.length * DTYPE_BYTES[dtype];
     header.push([name, JSON.stringify({ dtype, shape, data_offsets: [offset, end] })]);
     offset = end;
   }
-  // Written by hand, since an object would put names that look like integers first.
+  // JSON.stringify of an object would put names that look like integers first.
   const text = `{${header.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(",")}}`;
   const json = new TextEncoder().encode(text);
   const start = 8 + Math.ceil(json.length / 8) * 8;
   if (start - 8 > MAX_HEADER_BYTES) throw new RangeError("the names of the tensors are too long");
 
-  const head = new Uint8Array(start).fill(0x20); // padded with spaces, so that the data is aligned
+  const head = new Uint8Array(start).fill(0x20); // padded with spaces to align the data
   new DataView(head.buffer).setBigUint64(0, BigInt(start - 8), true);
   head.set(json, 8);
   return [head, ...names.map((name) => tensorBytes(name, tensors.get(name)!, allowOverflow))];
 }
 
-/** The bytes of one tensor as they lie in a file. */
+/** The bytes of one tensor in a file. */
 function tensorBytes(
   name: string,
   tensor: HostTensor,
@@ -146,7 +146,7 @@ function tensorBytes(
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Sorts names as UTF-8 sorts them, which differs from JavaScript's order outside the first plane. */
+/** Sorts names by code points, as in UTF-8; JavaScript's order differs outside of the first plane. */
 function sortedByBytes(names: string[]): string[] {
   const points = (text: string) => Array.from(text, (character) => character.codePointAt(0)!);
   const keyed = names.map((name) => [name, points(name)] as const);
@@ -158,18 +158,17 @@ function sortedByBytes(names: string[]): string[] {
 }
 
 /**
- * Reads a file in the safetensors format. Nothing is believed before it is checked: the header's
- * length against the file's size and the limit of the format, each range against type and shape, all
- * ranges together (no gap, no overlap, nothing after the end). Tensors whose bytes are aligned are
- * views of `bytes`; others are copies.
+ * Reads a file in the safetensors format. Everything is checked: the header's length against the file's
+ * size and the format's limit, each range against type and shape, and all ranges together (no gap, no
+ * overlap, nothing after the end). Tensors with aligned bytes are views of `bytes`, others are copies.
  *
  * @param bytes The whole file.
- * @param source What messages call the file: its path.
- * @throws {UserError} If the file is not what the format demands. Names the file and the tensor.
+ * @param source The file's name in error messages, such as its path.
+ * @throws {UserError} If the file violates the format; the message names the file and the tensor.
  */
 export function decodeSafetensors(bytes: Uint8Array, source: string): SafetensorsFile {
-  const fail = (what: string): never => {
-    throw new UserError(`${source} is not a sound safetensors file: ${what}`);
+  const fail = (problem: string): never => {
+    throw new UserError(`${source} is not a valid safetensors file: ${problem}`);
   };
   if (bytes.length < 8) fail(`it has ${bytes.length} bytes, too few for a header`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -211,10 +210,10 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
   return { tensors, metadata };
 }
 
-/** Reads the header, and sorts the tensors by where they lie. */
+/** Parses the header and sorts the tensors by position. */
 function parseHeader(
   bytes: Uint8Array,
-  fail: (what: string) => never,
+  fail: (problem: string) => never,
 ): { entries: Entry[]; metadata: Map<string, string> } {
   let header: unknown;
   let problem: string | undefined;
@@ -243,7 +242,7 @@ function parseHeader(
     if (!name.isWellFormed()) fail(`the name of ${place} is not Unicode`);
     const { dtype, shape, data_offsets: range } = value;
     if (typeof dtype !== "string" || !Object.hasOwn(DTYPE_BYTES, dtype)) {
-      return fail(`${place} has the type ${quote(dtype)}, which is not read here`);
+      return fail(`${place} has the type ${quote(dtype)}, which is not supported`);
     }
     if (!isSizes(shape)) return fail(`the shape of ${place} is not a list of sizes`);
     if (!isSizes(range) || range.length !== 2) {
@@ -256,7 +255,7 @@ function parseHeader(
   return { entries, metadata };
 }
 
-/** The values of one tensor: a view where the bytes are aligned, else a copy. */
+/** The values of one tensor: a view if the bytes are aligned, otherwise a copy. */
 function tensorData(dtype: Dtype, bytes: Uint8Array): HostTensor["data"] {
   const width = DTYPE_BYTES[dtype];
   const { buffer, byteOffset } = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
@@ -275,7 +274,11 @@ function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** Reads a safetensors file. Needs the permission to read it. @throws {UserError} See {@linkcode decodeSafetensors}. */
+/**
+ * Reads a safetensors file; needs the permission to read it.
+ *
+ * @throws {UserError} If it cannot be read, or as {@linkcode decodeSafetensors}.
+ */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   let bytes: Uint8Array;
   try {
@@ -286,7 +289,7 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return decodeSafetensors(bytes, path);
 }
 
-/** Writes a safetensors file, whole or not at all. Needs the permission to write in its folder. */
+/** Writes a safetensors file atomically; needs the permission to write in its folder. */
 export async function writeSafetensors(
   path: string,
   tensors: NamedTensors,

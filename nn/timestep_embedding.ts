@@ -1,22 +1,22 @@
-/** Sinusoidal embeddings of time steps. */
+/** Sinusoidal embeddings of timesteps. */
 import * as tf from "../engine/tf.ts";
 
 /** Options of {@linkcode timestepEmbedding}, named as in diffusers. */
 export interface TimestepEmbeddingOptions {
-  /** Cosines before sines; false is the order of Ho et al. 2020. */
+  /** Whether cosines come before sines; false in Ho et al. 2020. @default {false} */
   flipSinToCos?: boolean;
-  /** The frequencies' exponent is i / (dim / 2 - freqShift): 1 in Ho et al. 2020, 0 in diffusers. */
+  /** The frequencies' exponent is i / (dim / 2 - freqShift): 1 in Ho et al. 2020. @default {1} */
   freqShift?: number;
-  /** The longest wavelength is 2 pi times this; 10,000 by default. */
+  /** The longest wavelength divided by 2 pi. @default {10000} */
   maxPeriod?: number;
 }
 
 /**
- * sin and cos of the time step at geometrically spaced frequencies (Vaswani et al. 2017, section 3.5;
- * Ho et al. 2020).
+ * Sine and cosine of the timestep at geometrically spaced frequencies (Vaswani et al. 2017, section 3.5; Ho
+ * et al. 2020).
  *
- * @param timesteps [B], whole numbers or not.
- * @param dim Features; an odd number is padded with a zero on the right.
+ * @param timesteps [B], not necessarily integers.
+ * @param dim The number of features; an odd number is padded with a zero on the right.
  * @returns [B, dim]
  */
 export function timestepEmbedding(

@@ -1,10 +1,10 @@
-/** Upsampling of images. */
+/** Upsampling of images by a factor of 2. */
 import * as tf from "../engine/tf.ts";
 import { parameter, type Parameters } from "./parameters.ts";
 
 /**
- * What a 3-tap filter after pixel doubling amounts to, as the 4-tap filter of a transposed convolution
- * of stride 2: pixel p reaches the outputs 2p - 1 to 2p + 2 with these sums of taps.
+ * A 3-tap filter after pixel doubling equals the 4-tap filter of a transposed convolution of stride 2:
+ * pixel p contributes to the outputs 2p - 1 to 2p + 2 with these sums of taps.
  */
 const DOUBLED = [
   [0, 0, 1],
@@ -30,8 +30,8 @@ function doubling(): tf.Tensor2D {
 
 /**
  * Doubles height and width by repeating pixels, then convolves with a 3x3 filter and padding 1
- * (diffusers' Upsample2D). Computed as the transposed convolution that this is: 16 multiplications a
- * pixel of x and pair of channels instead of 36, and no large image in between.
+ * (diffusers' Upsample2D). It is computed as an equivalent transposed convolution: 16 multiplications per
+ * pixel of x and pair of channels instead of 36, and no large intermediate image.
  *
  * @param x [B, H, W, in]
  * @returns [B, 2H, 2W, out]

@@ -36,14 +36,14 @@ Deno.test("extractDigits() finds the digits after the first mark", () => {
   }
 });
 
-Deno.test("exactMatch() compares characters but for commas", () => {
+Deno.test("exactMatch() compares characters except for commas", () => {
   assertEquals(exactMatch("1080", "1,080"), true);
   for (const answer of ["1080.0", "+1080", "", undefined]) {
     assertEquals(exactMatch(answer, "1080"), false);
   }
 });
 
-Deno.test("majorityVote() takes the most frequent answer, of equals the one first given", () => {
+Deno.test("majorityVote() returns the most frequent answer, and the first one when counts are equal", () => {
   assertEquals(majorityVote(["7", "8", "8"]), "8");
   assertEquals(majorityVote(["a", "b"]), "a");
   assertEquals(majorityVote(["c", "b", "b", "a", "a", "c"]), "c");
@@ -66,13 +66,13 @@ Deno.test("wilsonInterval() gives scipy's interval", () => {
   }
 });
 
-Deno.test("wilsonInterval() refuses counts that cannot be", () => {
+Deno.test("wilsonInterval() throws when the counts are impossible", () => {
   for (const [correct, count] of [[0, 0], [3, 2], [-1, 2], [NaN, 2]] as const) {
     assertThrows(() => wilsonInterval(correct, count), RangeError, `${correct} right answers of`);
   }
 });
 
-Deno.test("accuracyOf() and describeAccuracy() put the interval and chance beside the share", () => {
+Deno.test("accuracyOf() and describeAccuracy() report the share, the interval and chance", () => {
   const right = Array.from({ length: 80 }, (_, i) => i < 10);
   const accuracy = accuracyOf(right, 0.5);
   assertEquals([accuracy.correct, accuracy.count, accuracy.accuracy], [10, 80, 0.125]);
@@ -89,13 +89,17 @@ Deno.test("accuracyOf() and describeAccuracy() put the interval and chance besid
 Deno.test("accuracyByVotes() counts the winners of the first votes", () => {
   const votes = [["1", "2", "2"], [undefined, "5", "6"], ["9", undefined, undefined]];
   const shares = accuracyByVotes(votes, ["2", "5", "9"]).map(({ correct }) => correct);
-  // With one vote only the last is right; with two the second too; with three all.
+  // With one vote only the last problem is right, with two the second too, with three all.
   assertEquals(shares, [1, 2, 3]);
 });
 
-Deno.test("accuracyByVotes() refuses no votes and lists that do not belong together", () => {
-  assertThrows(() => accuracyByVotes([[]], ["1"]), RangeError, "0 votes: at least 1");
-  assertThrows(() => accuracyByVotes([], []), RangeError, "0 votes: at least 1");
+Deno.test("accuracyByVotes() throws when there are no votes or the lists' lengths differ", () => {
+  assertThrows(() => accuracyByVotes([[]], ["1"]), RangeError, "0 votes; at least 1 is needed");
+  assertThrows(() => accuracyByVotes([], []), RangeError, "0 votes; at least 1 is needed");
   assertThrows(() => accuracyByVotes([["1"], ["1", "2"]], ["1", "1"]), RangeError, "votes on 2");
-  assertThrows(() => accuracyByVotes([["1"]], ["1", "1"]), RangeError, "votes on 1 problems, of 2");
+  assertThrows(
+    () => accuracyByVotes([["1"]], ["1", "1"]),
+    RangeError,
+    "votes on 1 problems with 2 answers",
+  );
 });

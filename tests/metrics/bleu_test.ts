@@ -30,7 +30,7 @@ const DOG = {
   ],
 };
 
-Deno.test("corpusBleu() gives sacrebleu's score and what it is made of", async () => {
+Deno.test("corpusBleu() gives sacrebleu's score and its components", async () => {
   const { hypotheses, references, corpus } = await reference();
   const bleu = corpusBleu(hypotheses, references);
   assertAlmostEquals(bleu.score, corpus.score, 1e-9);
@@ -69,13 +69,13 @@ Deno.test("corpusBleu() smooths as sacrebleu does", () => {
     22.3606797749979,
     1e-12,
   );
-  // PLANNER's measure, after sumeval.
+  // PLANNER's measure, as in sumeval.
   assertAlmostEquals(
     sentenceBleu("I am waiting on the beach", "He is walking on the beach", floor).score,
     11.3622,
     5e-5,
   );
-  // Of sacrebleu 2.6.0.
+  // From sacrebleu 2.6.0.
   const scores = (["none", "floor", "add-k", "exp"] as const).map((smoothing) =>
     sentenceBleu("a little test", "a test", { smoothing }).score
   );
@@ -89,13 +89,13 @@ Deno.test("corpusBleu() counts only the orders that occur when effectiveOrder is
   assertEquals(corpusBleu(["test"], ["a test"]).score, 0);
 });
 
-Deno.test("corpusBleu() gives 0 when nothing matches or there is nothing", () => {
+Deno.test("corpusBleu() gives 0 when nothing matches or the texts are empty", () => {
   assertEquals(corpusBleu(["this is a test", "another test"], ["ref1", "ref2"]).score, 0);
   assertEquals(corpusBleu(["", ""], ["ref1", "ref2"]).score, 0);
   assertEquals(corpusBleu([], []).score, 0);
 });
 
-Deno.test("corpusBleu() ignores case only when told to", () => {
+Deno.test("corpusBleu() ignores case only when lowercase is set", () => {
   const references = ["the room was very clean"];
   assertAlmostEquals(
     corpusBleu(["THE ROOM WAS VERY CLEAN"], references, { lowercase: true }).score,
@@ -105,13 +105,13 @@ Deno.test("corpusBleu() ignores case only when told to", () => {
   assertEquals(corpusBleu(["THE ROOM WAS VERY CLEAN"], references).score, 0);
 });
 
-Deno.test("corpusBleu() refuses lists that do not belong together", () => {
-  assertThrows(() => corpusBleu(["a"], []), RangeError, "1 hypotheses, but 0 of references");
+Deno.test("corpusBleu() throws when the lists' lengths differ or a reference is missing", () => {
+  assertThrows(() => corpusBleu(["a"], []), RangeError, "1 hypotheses and 0 entries of references");
   assertThrows(() => corpusBleu(["a"], [[]]), RangeError, "hypothesis 0 has no reference");
 });
 
 Deno.test("tokenize13a() gives sacrebleu's tokens", () => {
-  // Of sacrebleu 2.6.0, tokens with a space between them.
+  // From sacrebleu 2.6.0: tokens separated by spaces.
   const cases = [
     [
       "It's 3.5-star, $1,000.00! well-known (a/b) [x] {y} ~z `q` &quot;hi&quot; &amp;lt; a-\n" +

@@ -35,7 +35,7 @@ Deno.test("frechetDistance() gives the closed form of normal distributions in on
   assertEquals(frechetDistance(statistics(3, 0), statistics(3, 0)), 0);
 });
 
-Deno.test("frechetDistance() refuses features of different lengths", () => {
+Deno.test("frechetDistance() throws when the features' lengths differ", () => {
   const of = (width: number) => ({
     count: 2,
     mean: new Float64Array(width),
@@ -49,7 +49,7 @@ Deno.test("kernelDistance() gives scikit-learn's value for two small sets", asyn
   assertAllClose([await kernelDistance(a, b)], [kernel], { rtol: 1e-5 });
 });
 
-Deno.test("kernelDistance() refuses a feature that is no number, and names it", async () => {
+Deno.test("kernelDistance() names a feature when it is not finite", async () => {
   const good = { data: Float64Array.of(1, 2, 3, 4), width: 2 };
   const bad = { data: Float64Array.of(1, 2, NaN, 4), width: 2 };
   await assertRejects(() => kernelDistance(good, bad), UserError, "feature 0 of sample 1");

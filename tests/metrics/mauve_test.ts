@@ -23,13 +23,13 @@ Deno.test("mauveOfHistograms() gives 1 when the shares are equal", () => {
   assertEquals(mauveOfHistograms([3, 0, 1], [6, 0, 2]), 1);
 });
 
-Deno.test("mauveOfHistograms() refuses what are no histograms of the same buckets", () => {
+Deno.test("mauveOfHistograms() throws when lengths differ or counts are missing", () => {
   assertThrows(() => mauveOfHistograms([1], [1, 2]), RangeError, "of 1 and of 2 buckets");
-  assertThrows(() => mauveOfHistograms([0, 0], [1, 2]), RangeError, "p holds no counts: 0,0");
-  assertThrows(() => mauveOfHistograms([1, 2], [1, NaN]), RangeError, "q holds no counts");
+  assertThrows(() => mauveOfHistograms([0, 0], [1, 2]), RangeError, "p contains no counts: 0,0");
+  assertThrows(() => mauveOfHistograms([1, 2], [1, NaN]), RangeError, "q contains no counts");
 });
 
-/** Vectors near the axes, so many near each, with a ripple: no clustering can mistake them. */
+/** Vectors near the axes, with small deviations: every clustering separates them. */
 function features(counts: readonly number[], shift: number): FeatureRows {
   const rows: number[][] = [];
   counts.forEach((count, axis) => {
@@ -43,7 +43,7 @@ function features(counts: readonly number[], shift: number): FeatureRows {
   return { data: Float64Array.from(rows.flat()), width: 6 };
 }
 
-Deno.test("mauve() gives the value of the authors' program for features in plain clusters", () => {
+Deno.test("mauve() gives the value of the authors' program when clusters are well separated", () => {
   // mauve-text 0.4.0 with faiss's k-means on the same vectors, num_buckets=4.
   const [p, q] = [features([12, 8, 6, 4], 1), features([5, 9, 6, 10], 2)];
   assertAlmostEquals(mauve(p, q, { buckets: 4 }), 0.8952036700292407, 1e-12);
@@ -56,10 +56,14 @@ Deno.test("mauve() gives 1 when all vectors are equal", () => {
   assertEquals(mauve(rows, rows), 1);
 });
 
-Deno.test("mauve() refuses features that cannot be compared, and too many buckets", () => {
+Deno.test("mauve() throws when features cannot be compared or there are too many buckets", () => {
   const rows = features([2, 2], 0);
   assertThrows(() => mauve(rows, { ...rows, width: 3 }), UserError, "features of length 6");
   const infinite = { data: Float64Array.of(1, Infinity, 1, 1), width: 2 };
-  assertThrows(() => mauve(infinite, infinite), UserError, "is Infinity, no finite number");
+  assertThrows(
+    () => mauve(infinite, infinite),
+    UserError,
+    "is Infinity; it must be a finite number",
+  );
   assertThrows(() => mauve(rows, rows, { buckets: 9 }), RangeError, "9 buckets for 8 vectors");
 });

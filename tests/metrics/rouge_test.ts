@@ -32,9 +32,9 @@ Deno.test("rouge() gives the published scores of rouge-score's tests", () => {
   }
 });
 
-Deno.test("rouge() counts letters and digits only, whatever their case", () => {
+Deno.test("rouge() compares letters and digits only and ignores case", () => {
   assertAllClose(numbers(rouge("LOVED it!!!", "loved -- it").rouge2), [1, 1, 1], { rtol: 0 });
-  // Letters beyond a to z part words, as in rouge-score.
+  // Letters other than a to z separate words, as in rouge-score.
   assertAllClose(numbers(rouge("café", "caf").rouge1), [1, 1, 1], { rtol: 0 });
 });
 

@@ -8,29 +8,21 @@ import {
   distinctN,
   diversity,
   memorisation,
-  ngramEntropy,
   repetition,
   selfBleu,
 } from "../../metrics/text_diversity.ts";
 import { assertAllClose } from "../assert_close.ts";
 
-// Worked out by hand: 8 words, of which "the", "room" and "was" occur twice.
+// Computed by hand: 8 words; "the", "room" and "was" occur twice.
 const ROOM = ["the room was clean the room was big"];
 const ORDERS = [1, 2, 3, 4];
 
 Deno.test("distinctN() gives PLANNER's values", () => {
   assertAllClose(ORDERS.map((n) => distinctN(ROOM, n)), [5 / 8, 5 / 7, 5 / 6, 1], { rtol: 1e-12 });
-  // The whole set's n-grams are counted together, and none spans two texts.
+  // The n-grams of all texts are counted together, and none spans two texts.
   assertEquals(distinctN(["a b", "a b", "b a"], 2), 2 / 3);
   assertEquals(distinctN(["a b"], 3), 0);
   assertEquals(distinctN([], 1), 0);
-});
-
-Deno.test("ngramEntropy() gives PLANNER's values in nats", () => {
-  const expected = [1.559581, 1.549826, 1.560710, 1.609438];
-  assertAllClose(ORDERS.map((n) => ngramEntropy(ROOM, n)), expected, { atol: 5e-7, rtol: 0 });
-  assertAlmostEquals(ngramEntropy(["a b c d"], 1), Math.log(4), 1e-12);
-  assertEquals([ngramEntropy(["a a a"], 1), ngramEntropy(["a"], 2)], [0, 0]);
 });
 
 Deno.test("diversity() gives the product of distinct-2 to distinct-4", () => {
@@ -43,7 +35,7 @@ Deno.test("repetition() gives the share of 4-grams that occurred before", () => 
   assertEquals(repetition(["a b c"]), 0);
 });
 
-Deno.test("memorisation() gives the share of 4-grams that the training texts hold", () => {
+Deno.test("memorisation() gives the share of 4-grams that the training texts contain", () => {
   const training = ["the room was clean and big", "we left"];
   assertEquals(memorisation(["the room was clean we left early"], training), 1 / 4);
   assertEquals(memorisation(training, training), 1);
@@ -65,7 +57,7 @@ Deno.test("pairwiseBleu() gives sentenceBleu() of each text against each", () =>
   assertAlmostEquals(expected[0]![1]!, 11.3622, 5e-5);
 });
 
-Deno.test("selfBleu() gives the mean over pairs and leaves a text and itself out", () => {
+Deno.test("selfBleu() gives the mean over pairs of different texts", () => {
   assertAlmostEquals(selfBleu(TEXTS.slice(0, 2)), 11.3622, 5e-5);
   // The third shares no token with the others: four of the six ordered pairs give 0.
   assertAlmostEquals(selfBleu(TEXTS), 11.3622 / 3, 5e-5);
@@ -83,19 +75,19 @@ Deno.test("minimumBayesRisk() chooses the candidate that is most like the others
   assertThrows(() => minimumBayesRisk([], utility), RangeError, "0 candidates");
 });
 
-Deno.test("areaUnderBleu() gives the trapezoids' area whatever the points' order", () => {
+Deno.test("areaUnderBleu() gives the area for points in any order", () => {
   const points = [[1, 80], [0, 0], [0.5, 40]] as const;
   const of = (list: readonly (readonly [number, number])[]) =>
     areaUnderBleu(list.map(([alphaCumprod, bleu]) => ({ alphaCumprod, bleu })));
   assertEquals(of(points), 40);
   assertAlmostEquals(of([[0.25, 10], [0.75, 30]]), 10, 1e-12);
-  assertThrows(() => of([[1, 80]]), RangeError, "1 points have no area");
+  assertThrows(() => of([[1, 80]]), RangeError, "1 points; AuBLEU needs at least 2");
   for (const alpha of [-0.1, 1.1, NaN]) {
     assertThrows(() => of([[0, 0], [alpha, 1]]), RangeError, `alphaCumprod is ${alpha}`);
   }
 });
 
-Deno.test("splitWords() gives what Python's split() gives", () => {
+Deno.test("splitWords() splits as Python's split()", () => {
   assertEquals(splitWords(" a\u00a0b\u3000c\tb\u200bd\ufeff\x1ce\n"), [
     "a",
     "b",

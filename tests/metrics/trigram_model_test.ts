@@ -1,16 +1,16 @@
 import { assertAlmostEquals } from "@std/assert";
 import { TrigramModel } from "../../metrics/trigram_model.ts";
 
-Deno.test("TrigramModel interpolates as Witten and Bell do", () => {
-  // One text, 0 1: its tokens are 0, 1 and the end, which is one of four outcomes.
+Deno.test("TrigramModel interpolates as Witten and Bell", () => {
+  // One text, 0 1: its tokens are 0, 1 and the end; there are four possible outcomes.
   const model = new TrigramModel([[0, 1]], 3);
-  // Without context: each of three was seen once of three times, T = 3: (1 + 3/4) / (3 + 3).
+  // Without context each of the three was seen once, T = 3: (1 + 3/4) / (3 + 3).
   const seen = (1 + 3 / 4) / 6;
   const unseen = (3 / 4) / 6;
   // After 0, once 1: (1 + seen) / 2; after -1 0 the same again.
   assertAlmostEquals(model.probability(-1, 0, 1), (1 + (1 + seen) / 2) / 2, 1e-12);
   assertAlmostEquals(model.probability(-1, 0, 2), unseen / 4, 1e-12);
-  // A context that was never seen says nothing.
+  // An unseen context has no effect.
   assertAlmostEquals(model.probability(2, 2, 0), seen, 1e-12);
 });
 
@@ -22,6 +22,6 @@ Deno.test("TrigramModel's probabilities add up to 1", () => {
   }
 });
 
-Deno.test("TrigramModel.perplexity() is that of the uniform distribution when nothing was counted", () => {
+Deno.test("TrigramModel.perplexity() is that of the uniform distribution when there are no texts", () => {
   assertAlmostEquals(new TrigramModel([], 9).perplexity([[1, 2], [3]]), 10, 1e-9);
 });

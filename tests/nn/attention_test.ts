@@ -10,7 +10,7 @@ import { deviceWorks } from "../devices.ts";
 import { dot, numericalGradient } from "./finite_differences.ts";
 import { compute } from "./on_device.ts";
 
-/** Sizes of the case that gradients are taken of. */
+/** Sizes of the case for gradients. */
 const [BATCH, QUERIES, KEYS, HEADS, WIDTH] = [2, 3, 4, 2, 3];
 const FEATURES = HEADS * WIDTH;
 
@@ -45,7 +45,7 @@ for (const device of DEVICE_NAMES) {
   const ignore = !deviceWorks(device);
 
   Deno.test({
-    name: `attention() weighs values as computed by hand on ${device}`,
+    name: `attention() has the values computed by hand on ${device}`,
     ignore,
     fn: async () => {
       // One head of width 4, so scores are halved: [ln 3, 0] and [0, ln 9] / 2 each.
@@ -63,7 +63,7 @@ for (const device of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `attention() does not hear keys that a bias masks on ${device}`,
+    name: `attention() ignores keys that a bias masks on ${device}`,
     ignore,
     fn: async () => {
       const random = randomStream(1);
@@ -122,7 +122,7 @@ for (const device of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `attention() gives autodiff's gradients, of biases that broadcast too, on ${device}`,
+    name: `attention() has autodiff's gradients, also for biases that broadcast, on ${device}`,
     ignore,
     fn: async () => {
       const random = randomStream(5);
@@ -168,7 +168,8 @@ for (const device of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `selfAttention() is attention() of three linear layers, masked or not, on ${device}`,
+    name:
+      `selfAttention() equals attention() of three linear layers with and without a mask on ${device}`,
     ignore,
     fn: async () => {
       const [batch, length, channels, features] = [3, 5, 4, 6];
@@ -204,7 +205,7 @@ for (const device of DEVICE_NAMES) {
         for (const [name, options] of Object.entries(cases)) {
           result[`${name} found`] = selfAttention(given, names, x, options);
           result[`${name} expected`] = expected(options);
-          // Where a gradient is taken it may be computed in another way.
+          // With a gradient it may be computed in another way.
           const sum = (x: tf.Tensor) =>
             tf.sum(tf.square(selfAttention(given, names, as3D(x), options)));
           const { value, grad } = tf.valueAndGrad(sum)(x);

@@ -4,21 +4,21 @@ import { adamWStep } from "../../nn/adamw.ts";
 import { emaDecayAt } from "../../nn/ema.ts";
 import { assertAllClose } from "../assert_close.ts";
 
-Deno.test("emaDecayAt() is 0 at the first step, where the average becomes the parameters", () => {
+Deno.test("emaDecayAt() is 0 at the first step", () => {
   for (const step of [-1, 0, 1]) {
     assertEquals(emaDecayAt(step, { maxDecay: 0.999 }), 0);
     assertEquals(emaDecayAt(step, { maxDecay: 0.999, useEmaWarmup: true }), 0);
   }
 });
 
-Deno.test("emaDecayAt() grows as diffusers' EMAModel does without warm-up", () => {
+Deno.test("emaDecayAt() equals diffusers' EMAModel without warm-up", () => {
   // (1 + n) / (10 + n), with n the steps before this one
   assertAlmostEquals(emaDecayAt(2, { maxDecay: 0.9999 }), 0.181818182, 1e-9);
   assertAlmostEquals(emaDecayAt(10, { maxDecay: 0.9999 }), 0.526315789, 1e-9);
   assertAlmostEquals(emaDecayAt(1001, { maxDecay: 0.9999 }), 1001 / 1010, 1e-12);
 });
 
-Deno.test("emaDecayAt() grows as diffusers' EMAModel does with warm-up", () => {
+Deno.test("emaDecayAt() equals diffusers' EMAModel with warm-up", () => {
   const at = (step: number, options = {}) =>
     emaDecayAt(step, { maxDecay: 0.9999, useEmaWarmup: true, ...options });
   // 1 - (1 + n / inv_gamma)^-power: 1 - 8^(-2/3), 1 - 16^(-3/4), 1 - 11^-1
@@ -32,7 +32,7 @@ Deno.test("emaDecayAt() grows as diffusers' EMAModel does with warm-up", () => {
   assertAlmostEquals(at(215_400, { power: 3 / 4, maxDecay: 1 }), 0.9999, 1e-7);
 });
 
-Deno.test("emaDecayAt() never exceeds the largest decay", () => {
+Deno.test("emaDecayAt() never exceeds maxDecay", () => {
   assertEquals(emaDecayAt(1e9, { maxDecay: 0.9 }), 0.9);
   assertEquals(emaDecayAt(1e9, { maxDecay: 0.9, useEmaWarmup: true }), 0.9);
   assertEquals(emaDecayAt(2, { maxDecay: 0.1 }), 0.1);

@@ -1,8 +1,8 @@
-/** Gradients without calculus. */
+/** Numerical gradients. */
 
 /**
  * The gradient of a function in double precision by central differences, whose error is of the order
- * of step^2: about 1e-10 for functions as smooth and as small as those tested here.
+ * of step^2, about 1e-10 for the smooth functions of these tests.
  *
  * @param fn Must not change its argument.
  */

@@ -12,7 +12,7 @@ import { compute } from "./on_device.ts";
 
 type Shape = readonly [batch: number, height: number, width: number, channels: number];
 
-/** Group normalization in double precision, as its paper writes it. */
+/** Group normalization in double precision, by the paper's formula. */
 function reference(
   x: ArrayLike<number>,
   weight: ArrayLike<number>,
@@ -50,7 +50,7 @@ const CASES: { name: string; shape: Shape; groups: number; epsilon: number; offs
   { name: "a mean of ten deviations", shape: [1, 4, 4, 4], groups: 2, epsilon: 1e-5, offset: 10 },
 ];
 
-/** Applies it behind a convolution with the identity, so that devices may change the layout. */
+/** Applies it after an identity convolution, so that devices may change the layout. */
 function throughConvolution(x: tf.Tensor): tf.Tensor4D {
   const channels = x.shape[3]!;
   const filter = tf.reshape(tf.eye(channels), [1, 1, channels, channels]) as tf.Tensor4D;
@@ -92,7 +92,7 @@ for (const device of DEVICE_NAMES) {
             Record<"x" | "weight" | "bias", ArrayLike<number>>
           > = {},
         ) => reference(at, w, b, shape, groups, epsilon);
-        // Where the mean is ten deviations, squares are a hundred times the variance.
+        // With a mean of ten standard deviations, squares are a hundred times the variance.
         const atol = offset > 1 ? 1e-4 : 1e-5;
         assertAllClose(found["y"]!.data, apply(), { atol, message: "y" });
         const expected = {
@@ -109,7 +109,7 @@ for (const device of DEVICE_NAMES) {
   }
 
   Deno.test({
-    name: `groupNorm() gives the bias when all numbers of a group are equal on ${device}`,
+    name: `groupNorm() returns the bias when all numbers of a group are equal on ${device}`,
     ignore: !deviceWorks(device),
     fn: async () => {
       const inputs = {
@@ -129,7 +129,7 @@ for (const device of DEVICE_NAMES) {
   });
 }
 
-Deno.test("groupNorm() names the parameter that is missing", () => {
+Deno.test("groupNorm() names the parameter when it is missing", () => {
   const x = tf.zeros([1, 1, 1, 2]) as tf.Tensor4D;
   assertThrows(
     () => groupNorm({ "n.weight": tf.zeros([2]) }, "n", x, { groups: 1 }),

@@ -22,7 +22,7 @@ for (const device of DEVICE_NAMES) {
   const ignore = !deviceWorks(device);
 
   Deno.test({
-    name: `linear() is x W^T + b over the last axis, with and without bias, on ${device}`,
+    name: `linear() equals x W^T + b over the last axis with and without bias on ${device}`,
     ignore,
     fn: async () => {
       const inputs = {
@@ -44,7 +44,7 @@ for (const device of DEVICE_NAMES) {
   });
 
   Deno.test({
-    name: `conv2d() slides windows over a padded image on ${device}`,
+    name: `conv2d() convolves a padded image on ${device}`,
     ignore,
     fn: async () => {
       const inputs = {
@@ -55,8 +55,8 @@ for (const device of DEVICE_NAMES) {
           3,
           2,
         ]),
-        // [out, in, 2, 2]: one output adds the window of the first channel up, one takes the top left
-        // of the second and the bottom right of the first.
+        // [out, in, 2, 2]: one output is the sum of the first channel's window, the other adds the top left
+        // of the second channel and the bottom right of the first.
         weight: float32([1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0], [2, 2, 2, 2]),
         bias: float32([0, 0.5]),
       };
@@ -72,7 +72,7 @@ for (const device of DEVICE_NAMES) {
       assertEquals(plain, float32([12, 15, 16, 26, 24, 48, 28, 59], [1, 2, 2, 2]));
       assertEquals(padded!.shape, [1, 4, 4, 2]);
       assertEquals([...padded!.data.subarray(0, 8)], [1, 1.5, 3, 2.5, 5, 3.5, 3, 0.5]);
-      // Steps of three meet the corners alone.
+      // Windows at a stride of three cover the corners only.
       assertEquals(strided, float32([1, 1.5, 3, 0.5, 7, 0.5, 9, 90.5], [1, 2, 2, 2]));
     },
   });
@@ -113,7 +113,7 @@ for (const device of DEVICE_NAMES) {
           );
           return { dx: dx!, dweight: dweight!, dbias: dbias! };
         });
-        /** The sum over outputs of dy * y, of the window's products alone, and over one output channel. */
+        /** The sum of dy * y over all outputs, or over one output channel, without the bias. */
         const product = (x: ArrayLike<number>, weight: ArrayLike<number>, only?: number) => {
           let sum = 0;
           for (let i = 0; i < outSize * outSize; i++) {
@@ -136,7 +136,7 @@ for (const device of DEVICE_NAMES) {
           rtol: 1e-4,
           message: "dx",
         });
-        // Of the weights some hundred, spread over all; the function is linear in each.
+        // About a hundred weights, evenly spaced; the function is linear in each.
         for (let at = 0; at < weight.length; at += Math.ceil(weight.length / 97)) {
           const one = new Float64Array(weight.length).fill(0).with(at, 1);
           const expected = product(x, one, Math.floor(at / (9 * channels)));
@@ -156,7 +156,7 @@ for (const device of DEVICE_NAMES) {
   }
 
   Deno.test({
-    name: `embedding() looks rows up, and adds gradients of repeated ones, on ${device}`,
+    name: `embedding() looks up rows and adds the gradients of repeated ones on ${device}`,
     ignore,
     fn: async () => {
       const inputs = {
@@ -203,7 +203,7 @@ Deno.test("specs have PyTorch's shapes and default initial values", () => {
   });
 });
 
-Deno.test("layers name the parameter that is missing", () => {
+Deno.test("layers name the parameter when it is missing", () => {
   const x = tf.zeros([1, 2, 2, 3]) as tf.Tensor4D;
   const refused = (fn: () => unknown) =>
     assertThrows(fn, UserError, 'The model has no parameter "a.b.weight".');

@@ -21,11 +21,11 @@ Deno.test("learningRateAt() rises linearly from 0 when warming up", () => {
   }
 });
 
-Deno.test("learningRateAt() stays when the schedule is constant", () => {
+Deno.test("learningRateAt() is constant when the schedule is constant", () => {
   assertEquals(rates({ ...OPTIONS, schedule: "constant" }, 20).slice(4), Array(16).fill(0.8));
 });
 
-Deno.test("learningRateAt() falls to 0 along a line when the schedule is linear", () => {
+Deno.test("learningRateAt() falls linearly to 0 when the schedule is linear", () => {
   const found = rates({ ...OPTIONS, schedule: "linear" }, 15);
   for (const [step, rate] of found.entries()) {
     // transformers' get_linear_schedule_with_warmup
@@ -44,13 +44,13 @@ Deno.test("learningRateAt() falls to 0 along half a cosine when the schedule is 
   for (let step = 5; step <= 12; step++) assert(found[step]! < found[step - 1]!);
 });
 
-Deno.test("learningRateAt() starts at its highest when there is no warm-up", () => {
+Deno.test("learningRateAt() starts at the highest rate when there is no warm-up", () => {
   for (const schedule of LEARNING_RATE_SCHEDULES) {
     assertEquals(learningRateAt(0, { ...OPTIONS, schedule, warmupSteps: 0 }), 0.8, schedule);
   }
 });
 
-Deno.test("learningRateAt() is finite when the warm-up is as long as the run, or longer", () => {
+Deno.test("learningRateAt() is finite when the warm-up is at least as long as the run", () => {
   for (const schedule of LEARNING_RATE_SCHEDULES) {
     for (const warmupSteps of [12, 20]) {
       const found = rates({ ...OPTIONS, schedule, warmupSteps }, 25);

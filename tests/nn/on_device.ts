@@ -1,4 +1,4 @@
-/** Computing on a device in tests. */
+/** Computation on a device in tests. */
 import { type DeviceName, openDevice } from "../../engine/device.ts";
 import type * as tf from "../../engine/tf.ts";
 import type { HostArray } from "../../engine/tree.ts";

@@ -26,7 +26,7 @@ const SPECS: ParameterSpecs = {
 
 const init = (specs: ParameterSpecs, seed = 1) => initParameters(specs, randomStream(seed));
 
-Deno.test("initParameters() fills every shape, and repeats for the same seed alone", () => {
+Deno.test("initParameters() fills every shape and depends on the seed", () => {
   const parameters = init(SPECS);
   assertEquals(Object.keys(parameters), Object.keys(SPECS));
   checkParameters(parameters, SPECS, "here");
@@ -39,7 +39,7 @@ Deno.test("initParameters() fills every shape, and repeats for the same seed alo
   }
 });
 
-Deno.test("initParameters() gives PyTorch's distributions", () => {
+Deno.test("initParameters() samples from PyTorch's distributions", () => {
   const parameters = init({
     ...conv2dSpecs("conv", 16, 64, 3),
     ...embeddingSpecs("table", 100, 100),
@@ -59,25 +59,25 @@ Deno.test("initParameters() gives PyTorch's distributions", () => {
   assert(parameters["zero.weight"]!.data.every((value) => value === 0));
 });
 
-Deno.test("initParameters() leaves the others' values alone when a layer is added or moved", () => {
+Deno.test("initParameters() keeps other layers' values when a layer is added or moved", () => {
   const before = init(SPECS);
   const after = init({ ...linearSpecs("new", 5, 5), ...normSpecs("norm", 2), ...SPECS });
   for (const name of Object.keys(SPECS)) assertEquals(after[name], before[name], name);
 });
 
-Deno.test("initParameters() gives layers of one shape different values", () => {
+Deno.test("initParameters() gives different values to layers of the same shape", () => {
   const parameters = init({ ...linearSpecs("a", 4, 4), ...linearSpecs("b", 4, 4) });
   const [a, b] = [parameters["a.weight"]!.data, parameters["b.weight"]!.data];
   assert(a.every((value, i) => value !== b[i]));
 });
 
-Deno.test("countParameters() counts numbers", () => {
+Deno.test("countParameters() counts elements", () => {
   assertEquals(countParameters(SPECS), 6 + 2 + 2 + 2 + 4);
   assertEquals(countParameters({}), 0);
   assertEquals(countParameters({ s: { shape: [], initializer: { constant: 1 } } }), 1);
 });
 
-Deno.test("parameter() names what is missing", () => {
+Deno.test("parameter() names the parameter when it is missing", () => {
   const weight = tf.scalar(1);
   assert(parameter({ "a.weight": weight }, "a.weight") === weight);
   assertThrows(
@@ -88,7 +88,7 @@ Deno.test("parameter() names what is missing", () => {
   weight.dispose();
 });
 
-Deno.test("checkParameters() names the file and the tensor that does not fit", () => {
+Deno.test("checkParameters() names the file and the tensor when they do not match", () => {
   const parameters = init(SPECS);
   checkParameters(parameters, SPECS, "model.safetensors");
   const refused = (found: Record<string, HostArray>, message: string) => {
@@ -99,27 +99,27 @@ Deno.test("checkParameters() names the file and the tensor that does not fit", (
   refused(missing, '"norm.bias" is missing; it is a checkpoint of another model.');
   refused(
     { ...parameters, "first.weight": float32(new Float32Array(6), [3, 2]) },
-    '"first.weight" has shape [3,2], this model wants [2,3]; it is a checkpoint of another model or ' +
+    '"first.weight" has shape [3,2], but this model needs [2,3]; it is a checkpoint of another model or ' +
       "configuration.",
   );
   refused(
     { ...parameters, "norm.bias": float32([1, NaN]) },
-    '"norm.bias" holds NaN at element 1; the file is damaged, or its training had failed: use another ' +
+    '"norm.bias" contains NaN at element 1; the file is damaged or its training failed: use another ' +
       "checkpoint.",
   );
   refused(
     { ...parameters, constructor: float32([1]) },
-    '"constructor" belongs to no part of this model; it is a checkpoint of another model or ' +
+    '"constructor" does not belong to this model; it is a checkpoint of another model or ' +
       "configuration.",
   );
   refused(
     { ...parameters, "second.weight": float32([1]) },
-    '"second.weight" belongs to no part of this model; it is a checkpoint of another model or ' +
+    '"second.weight" does not belong to this model; it is a checkpoint of another model or ' +
       "configuration.",
   );
 });
 
-Deno.test("unravel() gives back what ravel() put in a row, in the order of the specs", () => {
+Deno.test("unravel() inverts ravel(), in the order of the specs", () => {
   const parameters = init(SPECS);
   const shuffled = Object.fromEntries(Object.entries(parameters).reverse());
   const flat = ravel(shuffled, SPECS);
@@ -134,7 +134,7 @@ Deno.test("unravel() gives back what ravel() put in a row, in the order of the s
 
 for (const device of DEVICE_NAMES) {
   Deno.test({
-    name: `unravelTensor() splits a vector as unravel() does, with its gradient, on ${device}`,
+    name: `unravelTensor() and its gradient agree with unravel() on ${device}`,
     ignore: !deviceWorks(device),
     fn: async () => {
       const parameters = init(SPECS);
@@ -143,7 +143,7 @@ for (const device of DEVICE_NAMES) {
       const { compile } = await openDevice(device, { threads: 1 });
       const run = compile<Inputs, Outputs>(({ flat, factors }) => ({
         parts: { ...unravelTensor(flat, SPECS) },
-        // Every parameter times factors of its own, so that the gradient is the factors in order.
+        // Every parameter is multiplied by its own factors, so the gradient is the factors in order.
         gradient: tf.grad((flat) => {
           const parts = unravelTensor(flat, SPECS);
           const scales = unravelTensor(factors, SPECS);
@@ -164,7 +164,7 @@ for (const device of DEVICE_NAMES) {
   });
 }
 
-Deno.test("unravelTensor() has a gradient when there is one parameter only", async () => {
+Deno.test("unravelTensor() has a gradient when there is only one parameter", async () => {
   await tf.setBackend("cpu");
   const specs = { only: { shape: [2, 1], initializer: { constant: 0 } } };
   tf.tidy(() => {

@@ -26,7 +26,7 @@ function moments(values: Float32Array): [number, number, number, number] {
   return [mean, variance, standard(3), standard(4) - 3];
 }
 
-// Tolerances below are five standard errors for this many draws.
+// Tolerances below are five standard errors for this many numbers.
 const DRAWS = 200_000;
 
 Deno.test("normal() has the moments of the standard normal distribution", () => {
@@ -42,7 +42,7 @@ Deno.test("normal() has the moments of the standard normal distribution", () => 
   assert(values.every(Number.isFinite));
 });
 
-Deno.test("uniform() has the moments of the uniform distribution and keeps to its range", () => {
+Deno.test("uniform() has the moments of the uniform distribution and stays in its range", () => {
   const values = randomStream(4).uniform(DRAWS);
   const [mean, variance, skewness] = moments(values);
   assertAlmostEquals(mean, 1 / 2, 5 * Math.sqrt(1 / 12 / DRAWS));
@@ -54,12 +54,12 @@ Deno.test("uniform() has the moments of the uniform distribution and keeps to it
   assert(moved.some((value) => value < -2.9) && moved.some((value) => value > 4.9));
 });
 
-Deno.test("uniform() does not reach the end of a narrow range, where float32 would round up to it", () => {
+Deno.test("uniform() stays below the end of a range when float32 would round up to it", () => {
   const cases = [[1, 1 + 2 ** -22], [1000, 1000.001], [-1000.001, -1000], [-1e-45, 0], [0.1, 0.3]];
   for (const [low, high] of cases as [number, number][]) {
     const values = randomStream(6).uniform(1000, low, high);
     assert(values.every((value) => value >= Math.fround(low) && value < high), `${low}, ${high}`);
-    // All of the float32 numbers of such a range come up.
+    // All float32 numbers of such a range occur.
     if (low === 1) assertEquals([...new Set(values)].sort(), [1, 1 + 2 ** -23]);
   }
 });
@@ -74,7 +74,7 @@ Deno.test("next() is in [0, 1) and fills both halves of its 53 bits", () => {
   assertEquals(new Set(values).size, values.length);
 });
 
-Deno.test("integers() gives every integer of the range equally often", () => {
+Deno.test("integers() returns every integer of the range equally often", () => {
   const counts = new Map<number, number>();
   for (const value of randomStream(6).integers(70_000, -3, 4)) {
     counts.set(value, (counts.get(value) ?? 0) + 1);
@@ -85,7 +85,7 @@ Deno.test("integers() gives every integer of the range equally often", () => {
   assert(chi < 27.9, `chi-squared ${chi}`);
 });
 
-Deno.test("permutation() is one, and each is equally likely", () => {
+Deno.test("permutation() returns every permutation equally often", () => {
   for (const length of [0, 1, 2, 17, 1000]) {
     const order = randomStream(length).permutation(length);
     assertEquals([...order].sort((a, b) => a - b), Array.from({ length }, (_, i) => i));
@@ -135,21 +135,21 @@ Deno.test("streams are independent when purpose, step or seed differ", () => {
   }
 });
 
-Deno.test("at() gives the same numbers when a run resumes there", () => {
+Deno.test("at() returns the same numbers when a run resumes there", () => {
   const whole = randomStream(11).stream("noise");
   const steps = Array.from({ length: 6 }, (_, step) => whole.at(step).normal(5));
   const resumed = randomStream(11).stream("noise");
   for (const step of [4, 5, 0]) assertEquals(resumed.at(step).normal(5), steps[step]);
 });
 
-Deno.test("stream() and at() do not depend on what was drawn before", () => {
+Deno.test("stream() and at() do not depend on earlier numbers", () => {
   const [fresh, used] = [randomStream(12), randomStream(12)];
   used.normal(7);
   used.next();
   assertEquals(used.stream("a").at(3).uniform(4), fresh.stream("a").at(3).uniform(4));
 });
 
-Deno.test("a stream gives the same numbers when they are drawn in one go or in even parts", () => {
+Deno.test("a stream returns the same numbers when they are requested at once or in even parts", () => {
   fc.assert(
     fc.property(
       fc.nat(2 ** 32),

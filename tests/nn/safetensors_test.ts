@@ -13,7 +13,7 @@ import { assertAllClose } from "../assert_close.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
 import { permitted } from "../permissions.ts";
 
-/** A file made by hand from a header and data, both as a stranger may write them. */
+/** A file made by hand from any header and data. */
 function file(header: string | Uint8Array, data: Uint8Array = new Uint8Array(), length?: bigint) {
   const text = typeof header === "string" ? new TextEncoder().encode(header) : header;
   const bytes = new Uint8Array(8 + text.length + data.length);
@@ -74,7 +74,7 @@ for (
   ]
 ) {
   Deno.test({
-    name: `encodeSafetensors() gives the same bytes when it writes what it read from ${name}`,
+    name: `encodeSafetensors() reproduces the bytes of ${name}`,
     ignore: !hasFixtureBytes,
     async fn() {
       const bytes = await fixtureBytes(name);
@@ -92,14 +92,14 @@ Deno.test({
     const bytes = await fixtureBytes("dtypes.safetensors");
     const { tensors, metadata } = decodeSafetensors(bytes, "dtypes.safetensors");
     const written = encodeSafetensors(tensors, { metadata: Object.fromEntries(metadata) });
-    // The original's metadata has no fixed order, so headers are compared parsed.
+    // The original's metadata has no fixed order, so parsed headers are compared.
     const [ours, theirs] = [split(written), split(bytes)];
     assertEquals(ours.header, theirs.header);
     assertEquals(ours.data, theirs.data);
   },
 });
 
-Deno.test("decodeSafetensors() reads unaligned tensors when the file stands at an odd offset", () => {
+Deno.test("decodeSafetensors() reads unaligned tensors when the file is at an odd offset", () => {
   const data = new Uint8Array(13);
   data[0] = 7;
   new DataView(data.buffer).setFloat32(1, 0.1, true);
@@ -116,7 +116,7 @@ Deno.test("decodeSafetensors() reads unaligned tensors when the file stands at a
   assertEquals(tensors.get("c"), { dtype: "I64", shape: [1, 1], data: BigInt64Array.of(-5n) });
 });
 
-Deno.test("decodeSafetensors() treats __proto__ as a name when a stranger uses it", () => {
+Deno.test("decodeSafetensors() treats __proto__ as a name when a file has it", () => {
   const header = `{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},
     "__metadata__":{"__proto__":"x","constructor":"y"}}`;
   const { tensors, metadata } = decodeSafetensors(file(header, Uint8Array.of(3)), "proto");
@@ -194,15 +194,15 @@ const BAD: [string, Uint8Array, RegExp][] = [
 ];
 
 for (const [what, bytes, message] of BAD) {
-  Deno.test(`decodeSafetensors() names file and place when the file ${what}`, () => {
+  Deno.test(`decodeSafetensors() names the file and the tensor when the file ${what}`, () => {
     const error = assertThrows(() => decodeSafetensors(bytes, "runs/x.safetensors"), UserError);
-    assert(error.message.startsWith("runs/x.safetensors is not a sound safetensors file: "));
+    assert(error.message.startsWith("runs/x.safetensors is not a valid safetensors file: "));
     assert(message.test(error.message), error.message);
     assert(!error.message.includes("\n"));
   });
 }
 
-Deno.test("decodeSafetensors() shows no control characters when a name has some", () => {
+Deno.test("decodeSafetensors() escapes control characters when a name has some", () => {
   const header = `{"\\u001b[31m\\u009b\\u202e${"x".repeat(5000)}":{}}`;
   const { message } = assertThrows(() => decodeSafetensors(file(header), "f"), UserError);
   // deno-lint-ignore no-control-regex
@@ -210,7 +210,7 @@ Deno.test("decodeSafetensors() shows no control characters when a name has some"
   assert(message.length < 300);
 });
 
-/** Every type with random contents, empty tensors and scalars among them. */
+/** Every type with random contents, including empty tensors and scalars. */
 const anyTensor: fc.Arbitrary<HostTensor> = fc.tuple(
   fc.array(fc.nat(3), { maxLength: 3 }),
   fc.constantFrom("F64", "F32", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"),
@@ -241,7 +241,7 @@ const anyFile = fc.record({
   }),
 });
 
-Deno.test("decodeSafetensors() gives back what encodeSafetensors() wrote for any tensors", () => {
+Deno.test("decodeSafetensors() inverts encodeSafetensors() for all tensors", () => {
   fc.assert(
     fc.property(anyFile, ({ tensors, metadata }) => {
       const bytes = encodeSafetensors(tensors, { metadata });
@@ -251,20 +251,20 @@ Deno.test("decodeSafetensors() gives back what encodeSafetensors() wrote for any
       assertEquals(read.tensors.size, tensors.size);
       for (const [name, tensor] of tensors) assertEquals(read.tensors.get(name), tensor);
       assertEquals(new Map(Object.entries(metadata)), read.metadata);
-      // Aligned, as the format asks: no tensor had to be copied.
+      // All tensors are aligned, so none is a copy.
       for (const { data } of read.tensors.values()) assert(data.buffer === bytes.buffer);
     }),
     { numRuns: 200, seed: 3 },
   );
 });
 
-Deno.test("decodeSafetensors() fails in words or not at all when bytes of a file are changed", () => {
+Deno.test("decodeSafetensors() throws a UserError or nothing when bytes of a file are changed", () => {
   const change = fc.tuple(fc.nat(), fc.nat(255), fc.constantFrom("set", "insert", "delete", "cut"));
   fc.assert(
     fc.property(anyFile, fc.array(change, { minLength: 1, maxLength: 4 }), (content, changes) => {
       let bytes = [...encodeSafetensors(content.tensors, { metadata: content.metadata })];
       for (const [position, value, kind] of changes) {
-        // Most of what can go wrong is in the header: aim there more often than at the data.
+        // The header is changed more often than the data, since most errors are possible there.
         const at = position % Math.max(1, Math.min(bytes.length, position % 3 ? 200 : 1e9));
         if (kind === "set") bytes[at] = value;
         else if (kind === "insert") bytes.splice(at, 0, value);
@@ -318,7 +318,7 @@ Deno.test("encodeSafetensors() names tensor and element when a value overflows",
   assertEquals(words(encodeSafetensors(tensors, { allowOverflow: true })), [0x3c00, 0xfc00]);
 });
 
-Deno.test("safetensorsParts() gives encodeSafetensors()'s bytes, of 32-bit numbers as views", () => {
+Deno.test("safetensorsParts() returns encodeSafetensors()'s bytes, with views for 32-bit tensors", () => {
   const [a, b] = [new Float32Array([1, 2, 3]), new Int32Array([4])];
   const tensors = new Map<string, HostTensor>([
     ["a", { dtype: "F32", shape: [3], data: a }],
@@ -332,11 +332,15 @@ Deno.test("safetensorsParts() gives encodeSafetensors()'s bytes, of 32-bit numbe
   assert(parts.some(({ buffer }) => buffer === b.buffer));
 });
 
-Deno.test("encodeSafetensors() throws when values do not fit the shape or the type", () => {
+Deno.test("encodeSafetensors() throws when values do not match the shape or the type", () => {
   const encode = (tensor: unknown, name = "w") => () =>
     encodeSafetensors(new Map([[name, tensor as HostTensor]]));
   const data = new Float32Array(3);
-  assertThrows(encode({ dtype: "F32", shape: [2], data }), RangeError, '"w": 3 elements');
+  assertThrows(
+    encode({ dtype: "F32", shape: [2], data }),
+    RangeError,
+    '"w": a Float32Array of 3 elements',
+  );
   assertThrows(encode({ dtype: "I32", shape: [3], data }), RangeError, "I32");
   assertThrows(encode({ dtype: "F32", shape: [3], data }, "__metadata__"), RangeError, "name");
 });

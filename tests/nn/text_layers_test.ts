@@ -20,7 +20,7 @@ function random(name: string, ...shape: number[]): HostArray {
 
 type Fn = (...inputs: tf.Tensor[]) => tf.Tensor;
 
-/** The value of a function and the gradients of its sum, weighted so that they are all different. */
+/** The value of a function and the gradients of a weighted sum of it. */
 async function differentiated(device: DeviceName, fn: Fn, inputs: HostArray[]) {
   const { compile } = await openDevice(device, { threads: 1 });
   const run = compile<HostArray[], { value: HostArray; gradients: HostArray[] }>((tensors) => {
@@ -35,7 +35,7 @@ async function differentiated(device: DeviceName, fn: Fn, inputs: HostArray[]) {
   return result;
 }
 
-/** Each operation with its definition in tfjs's own terms, which autodiff differentiates. */
+/** Each operation with its definition by tfjs's operations, which autodiff differentiates. */
 const CASES: Record<string, { fn: Fn; definition: Fn; inputs: HostArray[] }> = {
   "normalizeRows()": {
     fn: (x, weight, bias) => normalizeRows(x!, weight as tf.Tensor1D, bias as tf.Tensor1D),
@@ -98,7 +98,7 @@ const CASES: Record<string, { fn: Fn; definition: Fn; inputs: HostArray[] }> = {
 for (const device of ["cpu", "onnx"] satisfies DeviceName[]) {
   for (const [name, { fn, definition, inputs }] of Object.entries(CASES)) {
     Deno.test({
-      name: `${name} agrees with its definition, as its gradients do, on ${device}`,
+      name: `${name} and its gradients agree with the definition on ${device}`,
       ignore: !deviceWorks(device),
       fn: async () => {
         const actual = await differentiated(device, fn, inputs);
@@ -112,7 +112,7 @@ for (const device of ["cpu", "onnx"] satisfies DeviceName[]) {
   }
 
   Deno.test({
-    name: `crossEntropy() is log V for equal logits, and ignores what it is told to, on ${device}`,
+    name: `crossEntropy() is log V for equal logits and skips ignored labels on ${device}`,
     ignore: !deviceWorks(device),
     fn: async () => {
       const { compile } = await openDevice(device, { threads: 1 });

@@ -7,7 +7,7 @@ import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
 import { compute } from "./on_device.ts";
 
-/** Sines and cosines of 10 at four frequencies, as DDPM and as improved-diffusion space them. */
+/** Sines and cosines of 10 at four frequencies, spaced as in DDPM and as in improved-diffusion. */
 const DDPM = {
   sin: [-0.5440211, 0.4476708, 0.0215427, 0.0010000],
   cos: [-0.8390715, 0.8941984, 0.9997679, 0.9999995],
@@ -21,7 +21,7 @@ for (const device of DEVICE_NAMES) {
   const ignore = !deviceWorks(device);
 
   Deno.test({
-    name: `timestepEmbedding() gives the published values on ${device}`,
+    name: `timestepEmbedding() has the published values on ${device}`,
     ignore,
     fn: async () => {
       const { plain, flipped, unshifted, flippedAndUnshifted, integers } = await compute(
@@ -63,7 +63,7 @@ for (const device of DEVICE_NAMES) {
         ...angles(t).map(Math.cos),
       ]);
       assertEquals(found!.shape, [4, 6]);
-      // A float32 near 999 leaves 6e-5 of an angle.
+      // The resolution of float32 near 999 is 6e-5.
       assertAllClose(found!.data, expected, { atol: 1e-4 });
     },
   });
@@ -83,7 +83,7 @@ for (const device of DEVICE_NAMES) {
   });
 }
 
-Deno.test("timestepEmbedding() has sines before cosines when nothing else is asked for", async () => {
+Deno.test("timestepEmbedding() has sines before cosines by default", async () => {
   await tf.setBackend("cpu");
   const found = tf.tidy(() => timestepEmbedding(tf.tensor1d([0]), 4).dataSync());
   assertEquals([...found], [0, 0, 1, 1]);

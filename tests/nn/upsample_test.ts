@@ -12,8 +12,8 @@ import { compute } from "./on_device.ts";
 type Sizes = readonly [batch: number, height: number, width: number, channels: number, out: number];
 
 /**
- * Calls `visit` for every product that a 3x3 convolution with padding 1 of the doubled image adds up,
- * with the places of the result, the weight and the pixel that it concerns.
+ * Calls `visit` for every product in a 3x3 convolution with padding 1 of the doubled image, with the
+ * positions of the result, the weight and the pixel.
  */
 function eachProduct(
   [batch, height, width, channels, out]: Sizes,
@@ -51,7 +51,8 @@ for (const device of DEVICE_NAMES) {
   for (const sizes of CASES) {
     const [batch, height, width, channels, out] = sizes;
     Deno.test({
-      name: `upsampleConv2d() convolves the doubled image, as its gradients do, for ${batch} of ` +
+      name:
+        `upsampleConv2d() and its gradients agree with the doubled image's convolution for ${batch} of ` +
         `${height}x${width}x${channels} to ${out} on ${device}`,
       ignore: !deviceWorks(device),
       fn: async () => {

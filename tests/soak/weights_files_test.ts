@@ -46,7 +46,7 @@ survives({
     assert(held <= 2 * bytes.length, "more bytes than the file has, twice for 16-bit floats");
     return { tensors, metadata };
   },
-  names: /^a\.safetensors is not a sound safetensors file: /,
+  names: /^a\.safetensors is not a valid safetensors file: /,
   anyNumber: true,
 });
 

@@ -111,7 +111,10 @@ Deno.test({
       data: new Float32Array(6),
     });
     const misshapen = await assertRejects(() => load(other), UserError);
-    assertStringIncludes(misshapen.message, `tensor "${name}" has shape [2,3], this model wants`);
+    assertStringIncludes(
+      misshapen.message,
+      `tensor "${name}" has shape [2,3], but this model needs`,
+    );
     const roberta = await assertRejects(() => load(tensors, { ...config, model_type: "roberta" }));
     assertStringIncludes((roberta as Error).message, 'model_type is "roberta"');
     const relu = await assertRejects(() => load(tensors, { ...config, hidden_act: "relu" }));

@@ -1,4 +1,5 @@
 /** The figures of a text VAE that its model card states. */
+import { areaUnder } from "../../metrics/arrays.ts";
 import type { RandomStream } from "../../nn/random.ts";
 import type { TextBatchOptions } from "../../vae/batches.ts";
 import { inputCorruption } from "../../vae/corruption.ts";
@@ -53,14 +54,6 @@ export function latentStatistics(latents: readonly ArrayLike<number>[]): TextVae
   const count = numbers * latents.length;
   const mean = sum / count;
   return { mean, deviation: Math.sqrt(squares / count - mean ** 2), active, numbers };
-}
-
-/** The area under points of ascending x, by trapezoids. */
-export function areaUnder(points: readonly (readonly [x: number, y: number])[]): number {
-  return points.slice(1).reduce((sum, [x, y], i) => {
-    const [before, height] = points[i]!;
-    return sum + (x - before) * (y + height) / 2;
-  }, 0);
 }
 
 /**

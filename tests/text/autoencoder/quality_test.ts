@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { float32, type HostArray } from "../../../engine/tree.ts";
-import { areaUnder, latentStatistics, measureTextVae } from "../../../text/autoencoder/quality.ts";
+import { latentStatistics, measureTextVae } from "../../../text/autoencoder/quality.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import type { TextCodec } from "../../../vae/text_codec.ts";
@@ -14,12 +14,6 @@ Deno.test("latentStatistics() counts the numbers that vary over texts", () => {
   assertAlmostEquals(mean, 4 / 6, 1e-12);
   const squares = (1 + 1 + 4 + 4 + 2 * 0.09 ** 2) / 6;
   assertAlmostEquals(deviation, Math.sqrt(squares - (4 / 6) ** 2), 1e-12);
-});
-
-Deno.test("areaUnder() joins points by straight lines", () => {
-  assertAlmostEquals(areaUnder([[0, 100], [0.5, 50], [1, 0]]), 50, 1e-12);
-  assertAlmostEquals(areaUnder([[0, 80], [0.25, 40]]), 15, 1e-12);
-  assertEquals(areaUnder([[0, 3]]), 0);
 });
 
 Deno.test("measureTextVae() measures clean texts, substituted ones and noise on latents", async () => {
