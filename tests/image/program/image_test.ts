@@ -228,7 +228,7 @@ Deno.test({
   name: "image --help lists every preset and flag on the standard output",
   ignore,
   fn: async () => {
-    const { code, stdout, stderr } = await runImage("--help");
+    const { code, stdout, stderr } = await startImage(["--help"]).ended;
     assertEquals([code, stderr], [0, ""]);
     for (
       const word of ["smoke", "paper", "--[no-]sample-only", "--beta-schedule", "--learning-rate"]

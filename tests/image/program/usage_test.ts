@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { imageRuns, runImage, workplace } from "./program.ts";
+import { imageRuns, runImage, startImage, workplace } from "./program.ts";
 
 const ignore = !imageRuns;
 const { folder } = workplace(1);
@@ -140,5 +140,18 @@ Deno.test({
       assertEquals(code, 2);
     }
     assertEquals(await Array.fromAsync(Deno.readDir(place)), []);
+  },
+});
+
+Deno.test({
+  name: "image, as a process, refuses a wrong flag with exit code 2 and one line",
+  ignore,
+  fn: async () => {
+    const ended = await startImage(["--steps", "0"]).ended;
+    assertEquals(ended, {
+      code: 2,
+      stdout: "",
+      stderr: "error: --steps 0: must be an integer of at least 1\n",
+    });
   },
 });
