@@ -31,7 +31,7 @@ const NAMES: Readonly<Record<string, string>> = {
     ddim ddpm Denoiser dpmppMultistep dpmppSde dpmppSinglestep euler eulerAncestral
     exponentialSigmas flowEuler FlowSamplerName flowSamplerNames heun inferenceTimesteps
     isFlowSampler karrasSigmas lastSample NoiseLeft noiseLeft quadraticTimesteps
-    respacedTimesteps Sampler SamplerName samplerNames samplerOf SamplerOptions SamplerStep
+    respacedTimesteps Sampler SamplerName samplerNames samplerOf SamplerOption samplerOptions SamplerOptions SamplerStep
     stopAtSigma uniPC
   `,
   "metrics/mod.ts": `

@@ -2,8 +2,8 @@
 import type { NoiseSchedule } from "../schedules.ts";
 import { startSample } from "./plan.ts";
 import { predict } from "./predict.ts";
-import { planSigmas } from "./sigmas.ts";
-import { combine, eulerTerms } from "./terms.ts";
+import { planSigmas, type SigmaStep } from "./sigmas.ts";
+import { combine, type Term } from "./terms.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /**
@@ -31,4 +31,23 @@ export async function* euler(
     x = combine(...eulerTerms(at, x, x0));
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
+}
+
+/**
+ * The terms of an Euler step: `y_to = x0 + ratio (y - x0)` with `ratio = sigmaTo / sigma` and y = x / alpha.
+ * Both ends are given as x, with the alpha of their own noise level.
+ *
+ * @param x The samples at the start of the step [B, ...].
+ * @param x0 The predicted clean samples there [B, ...].
+ * @param sigmaTo The noise level to go to, in [0, sigma]. @default the step's sigmaNext
+ */
+export function eulerTerms(
+  at: SigmaStep,
+  x: Float32Array,
+  x0: Float32Array,
+  sigmaTo: number = at.sigmaNext,
+): [ofX: Term, ofX0: Term] {
+  const ratio = sigmaTo / at.sigma;
+  const [alpha, alphaNext] = [Math.sqrt(at.alphaCumprod), Math.sqrt(at.alphaCumprodPrev)];
+  return [[alphaNext * ratio / alpha, x], [alphaNext * (1 - ratio), x0]];
 }

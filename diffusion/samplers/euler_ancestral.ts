@@ -1,9 +1,10 @@
 /** Euler's method with noise at every step, as in k-diffusion. */
 import type { NoiseSchedule } from "../schedules.ts";
+import { eulerTerms } from "./euler.ts";
 import { startSample } from "./plan.ts";
 import { predict, stepNoise } from "./predict.ts";
 import { planSigmas } from "./sigmas.ts";
-import { combine, eulerTerms, type Term } from "./terms.ts";
+import { combine, type Term } from "./terms.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /**

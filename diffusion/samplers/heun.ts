@@ -1,9 +1,10 @@
 /** Heun's method for the probability flow in sigma (Karras et al. 2022, algorithm 1). */
 import type { NoiseSchedule } from "../schedules.ts";
+import { eulerTerms } from "./euler.ts";
 import { startSample } from "./plan.ts";
 import { predict } from "./predict.ts";
 import { planSigmas } from "./sigmas.ts";
-import { combine, eulerTerms } from "./terms.ts";
+import { combine } from "./terms.ts";
 import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
 
 /**

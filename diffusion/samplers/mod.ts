@@ -29,6 +29,8 @@ export {
   type SamplerName,
   samplerNames,
   samplerOf,
+  type SamplerOption,
+  samplerOptions,
 } from "./registry.ts";
 export { exponentialSigmas, karrasSigmas } from "./sigmas.ts";
 export { type NoiseLeft, noiseLeft, stopAtSigma } from "./stop_at_sigma.ts";
