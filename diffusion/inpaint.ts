@@ -80,7 +80,7 @@ export function inpaint(task: InpaintTask): AsyncGenerator<SamplerStep, void, un
   return sampler(denoise, noise, schedule, { ...options, initialSample, constrainX0 });
 }
 
-/** The sampler's options for the last steps, as many as the strength says. */
+/** The sampler's options for the share of steps that the strength gives. */
 function partOf({ schedule, image, noise, strength = 1, options = {} }: ImageTask): SamplerOptions {
   requireShape("image", image, noise);
   if (!(strength > 0 && strength <= 1)) {

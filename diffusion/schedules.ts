@@ -68,7 +68,7 @@ export interface NoiseSchedule {
   readonly alphasCumprodPrev: Float64Array;
 }
 
-/** The largest T: a file that asks for more would exhaust the memory. */
+/** The largest T, so that an untrusted file cannot exhaust the memory. */
 const MAX_TIMESTEPS = 100_000;
 
 /**
@@ -201,7 +201,7 @@ function linspace(start: number, end: number, count: number): Float64Array {
  * An epsilon prediction does not determine x0 at such a timestep: use v_prediction or sample.
  *
  * @param betas [T], T at least 2.
- * @returns New betas [T], the last of which is 1.
+ * @returns New betas [T]; the last is 1.
  */
 export function rescaleZeroTerminalSnr(betas: Float64Array): Float64Array {
   const roots = cumulativeProduct(betas.map((beta) => 1 - beta)).map(Math.sqrt);

@@ -40,7 +40,7 @@ export interface ProductBlock {
 const BLOCK = 1000;
 
 /** The vectors from `start` to before `end`, without copying. */
-export function sliceRows({ data, width }: FeatureRows, start: number, end: number): FeatureRows {
+function sliceRows({ data, width }: FeatureRows, start: number, end: number): FeatureRows {
   return { data: data.subarray(start * width, end * width), width };
 }
 

@@ -147,8 +147,8 @@ export class RandomStream {
 }
 
 /**
- * The root stream of a seed. Take one stream per purpose from it, so that the number of samples, say, does
- * not change the order of the data.
+ * The root stream of a seed. Take one stream per purpose from it, so that the number of samples, for
+ * example, does not change the order of the data.
  *
  * @param seed An integer in [0, 2^53).
  */

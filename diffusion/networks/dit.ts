@@ -215,7 +215,7 @@ const MASKED = -1e9;
  * @param epsilon Added to the variance.
  * @returns [B, N, C]
  */
-export function modulatedNorm(
+function modulatedNorm(
   x: tf.Tensor3D,
   shift: tf.Tensor3D,
   scale: tf.Tensor3D,

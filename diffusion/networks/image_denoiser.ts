@@ -46,7 +46,7 @@ export function compileImageDenoiser(
   parameters: HostParameters,
   network: ImageNetwork,
 ): ImageDenoiser {
-  const { height, width, channels, selfConditioning, learnedVariance } = network;
+  const { height, width, channels } = network;
   type Inputs = {
     x: HostArray;
     timesteps: HostArray;
@@ -64,12 +64,7 @@ export function compileImageDenoiser(
     }),
   );
   const sampleSize = height * width * channels;
-  const run = async (
-    x: Float32Array,
-    timestep: number,
-    labels: Int32Array | undefined,
-    estimate: Float32Array | undefined,
-  ): Promise<Float32Array> => {
+  const run: RunNetwork = async (x, timestep, labels, estimate) => {
     const count = x.length / sampleSize;
     const shape = [count, height, width, channels];
     const { output } = await compiled({
@@ -80,47 +75,61 @@ export function compileImageDenoiser(
     });
     return output.data as Float32Array;
   };
-  const learnedVarianceChannels = learnedVariance ? channels : undefined;
+  return {
+    condition: (conditioning = {}) => conditionNetwork(run, network, conditioning),
+    dispose: () => compiled.dispose(),
+  };
+}
 
-  const condition = (
-    { classLabels, nullClass, guidanceScale = 1, x0Source, keepVariance = false, ...guidance }:
-      Conditioning = {},
-  ): Denoiser => {
-    let estimate: Float32Array | undefined; // the same for both denoisers of guidance
-    const withLabels = (labels: Int32Array | undefined): Denoiser => (x, timestep) =>
-      run(x, timestep, labels, estimate);
-    let denoise = withLabels(classLabels);
-    if (classLabels !== undefined && guidanceScale !== 1) {
-      if (nullClass === undefined) {
-        throw usageError(
-          `guidance with scale ${guidanceScale} needs a model that was trained with a null class: use ` +
-            "scale 1",
-        );
-      }
-      denoise = classifierFreeGuidance({
-        conditional: denoise,
-        unconditional: withLabels(new Int32Array(classLabels.length).fill(nullClass)),
-        guidanceScale,
-        ...guidance,
-        sampleSize,
-        learnedVarianceChannels,
-      });
-    }
-    if (selfConditioning) {
-      if (x0Source === undefined) {
-        throw new UserError("a model with self-conditioning needs x0Source, its schedule");
-      }
-      const guided = denoise;
-      denoise = selfConditioningDenoiser(
-        (x, timestep, x0Estimate) => {
-          estimate = x0Estimate;
-          return guided(x, timestep);
-        },
-        x0Source,
-        { clipRange: ESTIMATE_RANGE, learnedVarianceChannels },
+/** Runs a compiled network on samples [B, ...] with their labels [B] and the last estimate [B, ...]. */
+type RunNetwork = (
+  x: Float32Array,
+  timestep: number,
+  labels: Int32Array | undefined,
+  estimate: Float32Array | undefined,
+) => Promise<Float32Array>;
+
+/** Fills the condition in, with guidance and self-conditioning where they apply. */
+function conditionNetwork(
+  run: RunNetwork,
+  { height, width, channels, selfConditioning, learnedVariance }: ImageNetwork,
+  { classLabels, nullClass, guidanceScale = 1, x0Source, keepVariance = false, ...guidance }:
+    Conditioning,
+): Denoiser {
+  const learnedVarianceChannels = learnedVariance ? channels : undefined;
+  let estimate: Float32Array | undefined; // the same for both denoisers of guidance
+  const withLabels = (labels: Int32Array | undefined): Denoiser => (x, timestep) =>
+    run(x, timestep, labels, estimate);
+  let denoise = withLabels(classLabels);
+  if (classLabels !== undefined && guidanceScale !== 1) {
+    if (nullClass === undefined) {
+      throw usageError(
+        `guidance with scale ${guidanceScale} needs a model that was trained with a null class: use ` +
+          "scale 1",
       );
     }
-    return learnedVariance && !keepVariance ? withoutLearnedVariance(denoise, channels) : denoise;
-  };
-  return { condition, dispose: () => compiled.dispose() };
+    denoise = classifierFreeGuidance({
+      conditional: denoise,
+      unconditional: withLabels(new Int32Array(classLabels.length).fill(nullClass)),
+      guidanceScale,
+      ...guidance,
+      sampleSize: height * width * channels,
+      learnedVarianceChannels,
+    });
+  }
+  if (selfConditioning) {
+    if (x0Source === undefined) {
+      throw new UserError("a model with self-conditioning needs x0Source, its schedule");
+    }
+    const guided = denoise;
+    denoise = selfConditioningDenoiser(
+      (x, timestep, x0Estimate) => {
+        estimate = x0Estimate;
+        return guided(x, timestep);
+      },
+      x0Source,
+      { clipRange: ESTIMATE_RANGE, learnedVarianceChannels },
+    );
+  }
+  return learnedVariance && !keepVariance ? withoutLearnedVariance(denoise, channels) : denoise;
 }

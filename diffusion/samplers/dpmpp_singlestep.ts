@@ -17,8 +17,8 @@ interface GroupPrediction {
 
 /**
  * Samples as {@linkcode dpmppMultistep}, but like a Runge-Kutta method: in groups of solverOrder network
- * evaluations, each of which restarts from the group's first sample (algorithm 1 for order 2). Every
- * evaluation is a step and leads to a lower noise level. Order 3 with solverType "midpoint" is of third
+ * evaluations, which all start from the group's first sample (algorithm 1 for order 2). Every evaluation
+ * is a step and leads to a lower noise level. Order 3 with solverType "midpoint" is of third
  * order only if the steps of a group have equal length in log sigma; with "heun" it always is. With noise
  * every evaluation adds its own, as in diffusers, which reduces the order to 1: multistep is then better.
  *

@@ -9,7 +9,7 @@ import type { Denoiser, SamplerOptions } from "./types.ts";
 
 /** The predicted parts of a noisy sample. */
 export interface Prediction {
-  /** The clean samples [B, ...], clipped and constrained as the options say. */
+  /** The clean samples [B, ...], after clipping and constrainX0. */
   readonly x0: Float32Array;
   /**
    * The noise [B, ...]. It follows from the model's output without clipping; if constrainX0 is set, from

@@ -233,7 +233,7 @@ Deno.test("betasOfLogSnr() gives betas whose schedule has the given log-SNR", ()
 
 Deno.test("betasOfLogSnr() keeps full precision when there is hardly any noise", () => {
   const [first] = betasOfLogSnr(10, (time) => 36 - 30 * time);
-  // 1 - 1 / (1 + e^-33), of which float64 would keep one digit.
+  // 1 - 1 / (1 + e^-33); the subtraction in float64 would leave one digit.
   assertAlmostEquals(first! / (1 / (1 + Math.exp(33))), 1, 1e-12);
 });
 

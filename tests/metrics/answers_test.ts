@@ -20,8 +20,8 @@ Deno.test("extractNumber() finds what GSM8K's regular expression finds", () => {
     ["#### 12 #### 13", "12"],
     ["#### x #### 13", "13"],
     ["#### 1,234,567.", "1234567."],
-    ["####18", undefined], // It asks for a space,
-    ["#### $18", undefined], // and knows no currency.
+    ["####18", undefined], // A space is required,
+    ["#### $18", undefined], // and currencies are not supported.
     ["The answer is 18", undefined],
     ["#### eighteen", undefined],
     ["", undefined],

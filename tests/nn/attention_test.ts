@@ -141,8 +141,8 @@ for (const device of DEVICE_NAMES) {
         tf.transpose(tf.reshape(x, [BATCH, -1, HEADS, WIDTH]), [0, 2, 1, 3]);
       const textbook = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, bias: tf.Tensor) => {
         const scores = tf.div(tf.matMul(split(q), split(k), false, true), Math.sqrt(WIDTH));
-        const heard = tf.matMul(tf.softmax(tf.add(scores, bias)), split(v));
-        return tf.reshape(tf.transpose(heard, [0, 2, 1, 3]), [BATCH, QUERIES, FEATURES]);
+        const attended = tf.matMul(tf.softmax(tf.add(scores, bias)), split(v));
+        return tf.reshape(tf.transpose(attended, [0, 2, 1, 3]), [BATCH, QUERIES, FEATURES]);
       };
       const found = await compute(device, inputs, (given) => {
         const qkv = [given["query"]!, given["key"]!, given["value"]!];

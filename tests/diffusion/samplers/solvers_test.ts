@@ -146,7 +146,7 @@ Deno.test("samplers without noise never request any", async () => {
   }
 });
 
-Deno.test("dpmppMultistep() lowers the order at the end as the options say", async () => {
+Deno.test("dpmppMultistep() lowers the order at the end when the options are set", async () => {
   const level = async (S: number, options: SamplerOptions) => {
     const way = { numInferenceSteps: S, finalSigmasType: "sigma_min", ...options } as const;
     return await mean("dpmpp_multistep", way);
