@@ -116,15 +116,16 @@ const MAX_PAGES = 65536;
 /** Numbers of one SIMD instruction. Vectors are padded with zeros to a multiple. */
 const LANES = 4;
 
-/** The WebAssembly module of the loops. */
-function adamModule(): Uint8Array<ArrayBuffer> {
-  const [p, m, v, e, g, length] = [0, 1, 2, 3, 4, 5]; // adam()'s parameters: addresses, and bytes
+type Quad = [number, number, number, number];
+
+/** The loop of one update rule. Its parameters are addresses, their length in bytes, and the factors. */
+function updateFunction(rule: AdamRule): WasmFunction {
+  const [p, m, v, e, g, length] = [0, 1, 2, 3, 4, 5];
   const firstFactor = 6;
   const offset = firstFactor + FACTORS.length;
   const firstSplat = offset + 1;
-  const [gradient, mean, variance, parameter] = [0, 1, 2, 3].map((i) =>
-    firstSplat + FACTORS.length + i
-  ) as [number, number, number, number];
+  const firstVector = firstSplat + FACTORS.length;
+  const [gradient, mean, variance, parameter] = [0, 1, 2, 3].map((i) => firstVector + i) as Quad;
   const factor = (name: typeof FACTORS[number]) => get(firstSplat + FACTORS.indexOf(name));
   const at = (vector: number) => i32.add(get(vector), get(offset));
   const { abs, add, sub, mul, div, max, sqrt, splat } = f32x4;
@@ -132,72 +133,59 @@ function adamModule(): Uint8Array<ArrayBuffer> {
     ...set(local, value),
     ...store(at(vector), get(local)),
   ];
-  const rules: Record<AdamRule, { variance: Code; divisor: Code }> = {
-    adam: {
-      variance: add(
-        mul(load(at(v)), factor("variance")),
-        mul(mul(get(gradient), get(gradient)), factor("square")),
-      ),
-      divisor: add(sqrt(get(variance)), factor("epsilon")),
-    },
-    adamax: {
-      variance: max(
-        mul(load(at(v)), factor("variance")),
-        add(mul(abs(get(gradient)), factor("square")), factor("epsilon")),
-      ),
-      divisor: get(variance),
-    },
-  };
+  const decayed = mul(load(at(v)), factor("variance"));
+  const newMean = add(mul(load(at(m)), factor("mean")), mul(get(gradient), factor("gradient")));
+  const newVariance = rule === "adam"
+    ? add(decayed, mul(mul(get(gradient), get(gradient)), factor("square")))
+    : max(decayed, add(mul(abs(get(gradient)), factor("square")), factor("epsilon")));
+  const divisor = rule === "adam" ? add(sqrt(get(variance)), factor("epsilon")) : get(variance);
+  const newParameter = sub(
+    mul(load(at(p)), factor("decay")),
+    mul(div(get(mean), divisor), factor("rate")),
+  );
   const moved = mul(sub(get(parameter), load(at(e))), factor("average"));
-  const bodyOf = (rule: AdamRule): Code[] => [
-    ...FACTORS.map((_, i) => set(firstSplat + i, splat(get(firstFactor + i)))),
-    repeatWhile(i32.less(get(offset), get(length)), [
-      set(gradient, load(at(g))),
-      assign(
-        m,
-        mean,
-        add(mul(load(at(m)), factor("mean")), mul(get(gradient), factor("gradient"))),
-      ),
-      assign(v, variance, rules[rule].variance),
-      assign(
-        p,
-        parameter,
-        sub(
-          mul(load(at(p)), factor("decay")),
-          mul(div(get(mean), rules[rule].divisor), factor("rate")),
-        ),
-      ),
-      store(at(e), add(load(at(e)), moved)),
-      set(offset, i32.add(get(offset), small(4 * LANES))),
-    ]),
-  ];
+  return {
+    name: rule,
+    parameters: [...Array(firstFactor).fill("i32"), ...FACTORS.map(() => "f32" as const)],
+    locals: ["i32", ...Array(FACTORS.length + 4).fill("v128")],
+    body: [
+      ...FACTORS.map((_, i) => set(firstSplat + i, splat(get(firstFactor + i)))),
+      repeatWhile(i32.less(get(offset), get(length)), [
+        set(gradient, load(at(g))),
+        assign(m, mean, newMean),
+        assign(v, variance, newVariance),
+        assign(p, parameter, newParameter),
+        store(at(e), add(load(at(e)), moved)),
+        set(offset, i32.add(get(offset), small(4 * LANES))),
+      ]),
+    ],
+  };
+}
 
+/** The sum of squares in double precision. The parameters are an address and a length in bytes. */
+function sumOfSquaresFunction(): WasmFunction {
   const [address, bytes, position, four, sum] = [0, 1, 2, 3, 4];
   const squares = (two: Code) => f64x2.mul(f64x2.promoteLow(two), f64x2.promoteLow(two));
-  const sumOfSquares: Code[] = [
-    repeatWhile(i32.less(get(position), get(bytes)), [
-      set(four, load(i32.add(get(address), get(position)))),
-      set(sum, f64x2.add(get(sum), squares(get(four)))),
-      set(sum, f64x2.add(get(sum), squares(upperHalf(get(four))))),
-      set(position, i32.add(get(position), small(4 * LANES))),
-    ]),
-    f64x2.sum(get(sum)),
-  ];
-  return wasmModule([
-    ...(["adam", "adamax"] as const).map((rule): WasmFunction => ({
-      name: rule,
-      parameters: [...Array(firstFactor).fill("i32"), ...FACTORS.map(() => "f32" as const)],
-      locals: ["i32", ...Array(FACTORS.length + 4).fill("v128")],
-      body: bodyOf(rule),
-    })),
-    {
-      name: "sumOfSquares",
-      parameters: ["i32", "i32"],
-      locals: ["i32", "v128", "v128"],
-      result: "f64",
-      body: sumOfSquares,
-    },
-  ]);
+  return {
+    name: "sumOfSquares",
+    parameters: ["i32", "i32"],
+    locals: ["i32", "v128", "v128"],
+    result: "f64",
+    body: [
+      repeatWhile(i32.less(get(position), get(bytes)), [
+        set(four, load(i32.add(get(address), get(position)))),
+        set(sum, f64x2.add(get(sum), squares(get(four)))),
+        set(sum, f64x2.add(get(sum), squares(upperHalf(get(four))))),
+        set(position, i32.add(get(position), small(4 * LANES))),
+      ]),
+      f64x2.sum(get(sum)),
+    ],
+  };
+}
+
+/** The WebAssembly module of the loops. */
+function adamModule(): Uint8Array<ArrayBuffer> {
+  return wasmModule([updateFunction("adam"), updateFunction("adamax"), sumOfSquaresFunction()]);
 }
 
 /** The same arithmetic as the module's, bit for bit, for the numbers at the end of a range. */

@@ -5,6 +5,7 @@
  *
  * Licences come from the package.json files in node_modules/.
  */
+import { markdownTable } from "../base/markdown.ts";
 import { UserError } from "../base/errors.ts";
 
 /** The file of the table. */
@@ -90,14 +91,6 @@ project does not distribute it.
 project never needs.
 `;
 
-/** A Markdown table in the format of deno fmt. */
-function markdown(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const lines = rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)));
-  lines.splice(1, 0, widths.map((width) => "-".repeat(width)));
-  return lines.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
-}
-
 /** The text of docs/licences.md. */
 export function licenceTable(packages: readonly PackageLicence[]): string {
   const counts = new Map<string, number>();
@@ -105,8 +98,8 @@ export function licenceTable(packages: readonly PackageLicence[]): string {
   const sums = [...counts].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
   return [
     INTRODUCTION,
-    markdown([["licence", "packages"], ...sums.map(([name, count]) => [name, `${count}`])]),
-    markdown([
+    markdownTable([["licence", "packages"], ...sums.map(([name, count]) => [name, `${count}`])]),
+    markdownTable([
       ["package", "version", "licence", "script"],
       ...packages.map(({ name, version, licence, hasScript }) => [
         name,

@@ -120,8 +120,15 @@ Deno.test({
     const { stdout } = await new Deno.Command("sh", {
       // The limit would end the process by a signal if it were not ignored.
       args: [
-        ...["-c", `trap "" XFSZ; ulimit -f 16; exec "$0" "$@"`, Deno.execPath()],
-        ...["eval", "-q", "--ext=js", program, "--", path],
+        "-c",
+        `trap "" XFSZ; ulimit -f 16; exec "$0" "$@"`,
+        Deno.execPath(),
+        "eval",
+        "-q",
+        "--ext=js",
+        program,
+        "--",
+        path,
       ],
       stderr: "inherit",
     }).output();

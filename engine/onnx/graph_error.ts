@@ -1,4 +1,4 @@
-/** Names of graph nodes that say where they come from, and errors of ONNX Runtime that refer to them. */
+/** Names of graph nodes, which contain their origin, and errors of ONNX Runtime, which contain the names. */
 import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../tf.ts";
 

@@ -2,7 +2,7 @@
  * The blocked layout: which tensors can have it, and arithmetic with one number for each channel in it.
  *
  * Three facts are used throughout. A blocked [N, C, H, W] is [N, C/b, H, W, b] in memory. Merging the batch
- * into the channels, [1, N*C, H, W], leaves the memory as it is. A depthwise filter [channels, 1, h, w] in
+ * into the channels, [1, N*C, H, W], does not change the memory. A depthwise filter [channels, 1, h, w] in
  * ONNX Runtime's blocked filter layout is [channels/b, h, w, b], the memory of a blocked tensor; for
  * h = w = 1 it is a plain vector of channels.
  */

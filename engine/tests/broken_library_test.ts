@@ -80,9 +80,8 @@ for (const [name, { bytes, why }] of Object.entries(BROKEN)) {
       `openDevice() explains, and auto falls back and reports it, when onnx's library is ${name}`,
     ignore,
     fn: async () => {
-      const [onnx = "", auto = "", opened] = await withLibrary(bytes(), [
-        ...["--allow-read", "--allow-ffi"],
-      ]);
+      const flags = ["--allow-read", "--allow-ffi"];
+      const [onnx = "", auto = "", opened] = await withLibrary(bytes(), flags);
       assertMatch(onnx, /^UserError: The onnx device does not work here \(.+\): install the pack/);
       assertMatch(onnx, why);
       assertMatch(auto, /^auto: using the wasm device\. .*The tensorflow-gpu device /);

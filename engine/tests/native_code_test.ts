@@ -70,7 +70,10 @@ Deno.test({
       }).output();
       assertEquals(new TextDecoder().decode(stdout).trim().split("\n"), [
         "undefined",
-        ...["EMFILE", "EMFILE", "EMFILE", "EMFILE"],
+        "EMFILE",
+        "EMFILE",
+        "EMFILE",
+        "EMFILE",
         "undefined",
         "cannot load ONNX Runtime: too many files are open: raise the limit (ulimit -n) and run the " +
         "command again",

@@ -11,7 +11,10 @@ Deno.test({
       const root = new URL("../../", import.meta.url);
       const child = new Deno.Command(Deno.execPath(), {
         args: [
-          ...["eval", "-q", "--no-lock", "--ext=ts"],
+          "eval",
+          "-q",
+          "--no-lock",
+          "--ext=ts",
           `import { openDevice } from "${new URL("engine/device.ts", root)}";
            const { name, compile } = await openDevice("onnx");
            const twice = compile(({ x }) => ({ y: x.add(x) }));
@@ -20,7 +23,9 @@ Deno.test({
         ],
         cwd: root,
         env: { HOME: home, XDG_CACHE_HOME: `${home}/cache`, DENO_DIR: await denoFolder() },
-        ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+        stdin: "null",
+        stdout: "piped",
+        stderr: "piped",
       });
       const { code, stdout, stderr } = await child.output();
       assertEquals(code, 0, new TextDecoder().decode(stderr));

@@ -1,46 +1,41 @@
 /**
- * Writes docs/kernels.md: which device has which kernel of tfjs.
+ * Writes docs/kernels.md, the table of the kernels of each device. The names come from tfjs's registry and from
+ * the engine's tables; no device is opened.
  *
  *     deno task docs:kernels
- *
- * The names come from what is registered, without opening a device: from tfjs's own registries, and from the
- * tables of this project's kernels.
  */
+import { markdownTable } from "@nanodiffusion/base/markdown";
 import { createRequire } from "node:module";
 import { kernels, missing } from "../onnx/kernels/mod.ts";
 import { tensorflowPackage } from "../device_names.ts";
 import * as tf from "../tf.ts";
 import { COMPOSED_ON_WASM } from "../composed_kernels.ts";
 
-/** Where the table is. */
+/** The file of the table. */
 export const KERNEL_TABLE: URL = new URL("../../docs/kernels.md", import.meta.url);
 
-/** tfjs's backends; "tensorflow" is that of tensorflow-gpu, too. */
+/** tfjs's backends. The devices tensorflow and tensorflow-gpu share one. */
 const BACKENDS = ["cpu", "wasm", "webgpu", "tensorflow"] as const;
 
 const INTRODUCTION = `# What each device supports, kernel by kernel
 
-Kernels of TensorFlow.js 4.22, which its operations and their gradients are made of, and the devices
-that have them. Written by \`deno task docs:kernels\`; a test compares it with what is registered.
+The operations of TensorFlow.js 4.22 and their gradients are made of kernels. This table shows the
+devices that have each kernel. \`deno task docs:kernels\` writes it, and a test checks that it is up
+to date.
 
-- \`+\`: the device's own kernel. \`composed\`: put together from other kernels by this project.
-- \`host\`: refused by name in traced code, for the reason in the last column; outside \`compile()\`,
-  after \`tf.setBackend("onnx")\`, tfjs's cpu backend computes it. \`-\`: an error by name.
-- \`tensorflow-gpu\` has the kernels of \`tensorflow\`. Convolutions padded by numbers are composed.
-- Strings and complex numbers are the host's on \`onnx\`, whatever the kernel.
-- Operations of several kernels (\`tf.batchNorm\`, \`tf.logSoftmax\`, \`tf.mirrorPad\`'s gradient and the
-  like) work where all of them do.
+- \`+\`: the device has the kernel. \`composed\`: this project composes it of other kernels.
+- \`host\`: the device lacks the kernel for the reason in the last column. In traced code it throws an
+  error with its name. Outside \`compile()\`, after \`tf.setBackend("onnx")\`, tfjs's cpu backend
+  computes it.
+- \`-\`: the kernel throws an error with its name.
+- \`tensorflow-gpu\` has the same kernels as \`tensorflow\`. Convolutions padded by numbers are
+  composed.
+- On \`onnx\` all kernels of strings and complex numbers run on the host.
+- An operation of several kernels (such as \`tf.batchNorm\`, \`tf.logSoftmax\` or the gradient of
+  \`tf.mirrorPad\`) needs all of them.
 `;
 
-/** A Markdown table, laid out as deno fmt does. */
-function markdown(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const lines = rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)));
-  lines.splice(1, 0, widths.map((width) => "-".repeat(width)));
-  return lines.map((cells) => `| ${cells.join(" | ")} |\n`).join("");
-}
-
-/** The kernels that each of tfjs's backends registers. */
+/** The kernels of each of tfjs's backends. */
 async function registered(): Promise<Record<typeof BACKENDS[number], ReadonlySet<string>>> {
   await import("@tensorflow/tfjs-backend-wasm");
   await import("@tensorflow/tfjs-backend-webgpu");
@@ -75,7 +70,7 @@ export async function kernelTable(): Promise<string> {
   );
   return [
     INTRODUCTION,
-    markdown([
+    markdownTable([
       ["kernel", "onnx", ...BACKENDS, "why not on onnx"],
       ...rows,
       [`${rows.length} kernels`, ...counts, ""],

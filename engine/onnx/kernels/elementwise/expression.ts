@@ -1,4 +1,4 @@
-/** Expressions of values, of which element-wise kernels are made, and their application to tensors in either layout. */
+/** Expressions, the parts of element-wise kernels, and their application to tensors in either layout. */
 import * as tf from "../../../tf.ts";
 import { type DType, sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";

@@ -33,7 +33,7 @@ function reduceNode(
 }
 
 /** The means over height and width of a blocked tensor [N, H, W, C]: a value [N, C, 1, 1]. */
-export function globalAverage(backend: OnnxBackend, x: tf.TensorInfo): string {
+function globalAverage(backend: OnnxBackend, x: tf.TensorInfo): string {
   return backend.node("GlobalAveragePool", [backend.blocked(x)], NCHWC);
 }
 

@@ -21,7 +21,9 @@ for (const layout of LAYOUTS) {
           const attributes = { ...common, pad: padFirst };
           const fused = (x: tf.Tensor, filter: tf.Tensor, bias: tf.Tensor, alpha?: tf.Tensor) =>
             runKernel("FusedConv2D", {
-              ...{ x, filter, bias },
+              x,
+              filter,
+              bias,
               ...(alpha === undefined ? {} : { preluActivationWeights: alpha }),
             }, { ...attributes, activation: alpha === undefined ? "relu" : "prelu" });
           await assertSameAsCpu(layout, ({ x, filter, bias, one, dy }) => ({
@@ -30,10 +32,12 @@ for (const layout of LAYOUTS) {
             "with one number as bias": fused(x!, filter!, one!),
             "with slopes": fused(x!, filter!, bias!, bias!),
             "input's gradient": runKernel("Conv2DBackpropInput", { dy: dy!, filter: filter! }, {
-              ...{ ...attributes, inputShape: xShape },
+              ...attributes,
+              inputShape: xShape,
             }),
             "filter's gradient": runKernel("Conv2DBackpropFilter", { x: x!, dy: dy! }, {
-              ...{ ...attributes, filterShape },
+              ...attributes,
+              filterShape,
             }),
           }), {
             x: drawn(1, xShape),

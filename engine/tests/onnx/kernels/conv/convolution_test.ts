@@ -133,7 +133,8 @@ Deno.test({
       const attributes = { strides: 1, pad: "same", dilations: 1, dataFormat: "NHWC" };
       return {
         sum: runKernel("FusedConv2D", { x: x!, filter: filter!, bias: one! }, {
-          ...{ ...attributes, activation: "relu" },
+          ...attributes,
+          activation: "relu",
         }),
         part: tf.conv2dTranspose(x as tf.Tensor4D, filter as tf.Tensor4D, [2, 4, 3, 4], 1, "same"),
       };
