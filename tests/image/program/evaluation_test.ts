@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { hashFolder, imageRuns, runImage, tiny, workplace } from "./program.ts";
+import { hashFolder, imageRuns, runImage, runImageProcess, tiny, workplace } from "./program.ts";
 
 const ignore = !imageRuns;
 const { folder, straightRun } = workplace(8);
@@ -12,18 +12,19 @@ Deno.test({
   ignore,
   fn: async () => {
     const run = `${await folder()}/run`;
-    const evaluate = async (...args: string[]) => {
-      const ended = await runImage(...tiny("--evaluate", "--evaluate-samples=20", ...args));
+    const evaluate = async (start: typeof runImage, ...args: string[]) => {
+      const ended = await start(...tiny("--evaluate", "--evaluate-samples=20", ...args));
       assertEquals(ended.code, 0, ended.stderr);
       return ended;
     };
-    await evaluate("--steps=8", `--out=${run}`);
+    await evaluate(runImageProcess, "--steps=8", `--out=${run}`);
     const report = await Deno.readTextFile(`${run}/report.html`);
     for (const text of ["Key figures", "FID", "Evaluation", "Training"]) {
       assertStringIncludes(report, text);
     }
     const out = `${await folder()}/out`;
     const { stdout, stderr } = await evaluate(
+      runImage,
       ...["--sample-only", `--checkpoint=${run}`, `--out=${out}`, "--evaluate-seeds=2"],
     );
     const files = Object.keys(await hashFolder(out)).sort();

@@ -14,6 +14,7 @@ import {
   metricsOf,
   resultOf,
   runImage,
+  runImageProcess,
   startImage,
   TINY,
   workplace,
@@ -228,7 +229,7 @@ Deno.test({
   name: "image --help lists every preset and flag on the standard output",
   ignore,
   fn: async () => {
-    const { code, stdout, stderr } = await startImage(["--help"]).ended;
+    const { code, stdout, stderr } = await runImageProcess("--help");
     assertEquals([code, stderr], [0, ""]);
     for (
       const word of ["smoke", "paper", "--[no-]sample-only", "--beta-schedule", "--learning-rate"]

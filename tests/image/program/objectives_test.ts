@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { decode } from "fast-png";
 import { decodeSafetensors } from "../../../nn/safetensors.ts";
-import { imageRuns, resultOf, runImage, workplace } from "./program.ts";
+import { imageRuns, resultOf, runImage, runImageProcess, workplace } from "./program.ts";
 
 const ignore = !imageRuns;
 const { folder } = workplace(1);
@@ -16,6 +16,13 @@ const BASE = [
 
 async function run(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await runImage(...BASE, ...args);
+  assertEquals(code, 0, stderr);
+  return stdout;
+}
+
+/** The same in a process of its own, for what has to be equal in another. */
+async function runProcess(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runImageProcess(...BASE, ...args);
   assertEquals(code, 0, stderr);
   return stdout;
 }
@@ -52,7 +59,7 @@ Deno.test({
       ...["--denoiser=dit", "--learned-variance", "--self-conditioning", "--sampler=ddpm"],
       ...["--timestep-sampling=loss_aware", "--timesteps=10"],
     ];
-    await run(...args, "--steps=12", `--out=${straight}`);
+    await runProcess(...args, "--steps=12", `--out=${straight}`);
     await run(...args, "--steps=7", `--out=${parts}`);
     await run(...args, "--steps=12", `--out=${parts}`, "--resume");
     const [whole, resumed] = [await resultOf(straight), await resultOf(parts)];
@@ -87,7 +94,7 @@ Deno.test({
     const place = await folder();
     const out = `${place}/run`;
     const args = ["--denoiser=dit", "--objective=flow_matching", "--flow-shift=2", "--steps=4"];
-    const said = await run(...args, `--out=${out}`);
+    const said = await runProcess(...args, `--out=${out}`);
     assertStringIncludes(said, "mean squared error of the velocity");
     const { _diffusers_version: _, ...index } = await indexOf(`${out}/checkpoints/step-000004`);
     assertEquals(index, {
@@ -116,7 +123,7 @@ Deno.test({
   fn: async () => {
     const place = await folder();
     const out = `${place}/run`;
-    await run(
+    await runProcess(
       ...["--channels=8,8", "--attention-head-dim=8", "--learned-variance", "--self-conditioning"],
       ...["--timestep-sampling=antithetic", "--steps=4", `--out=${out}`],
     );

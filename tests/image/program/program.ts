@@ -104,6 +104,11 @@ export function startProgram(
   };
 }
 
+/** Runs it to its end in a process of its own. */
+export function runImageProcess(...args: readonly string[]): Promise<Ended> {
+  return startImage(args).ended;
+}
+
 /** Runs it to its end in this process, without the permission set: for all that is not about processes. */
 export function runImage(...args: readonly string[]): Promise<Ended> {
   return runHere(() => main(args));
@@ -172,7 +177,7 @@ export async function copyFolder(from: string, to: string): Promise<void> {
   }
 }
 
-/** Folders for the tests of a file, and a run that is made when it is first asked for. */
+/** Folders for the tests of a file, and a run that a process makes when it is first asked for. */
 export interface Workplace {
   /** A new folder. */
   folder(): Promise<string>;
@@ -195,7 +200,7 @@ export function workplace(steps: number): Workplace {
   };
   const train = async () => {
     const out = `${await folder()}/straight`;
-    const { code, stderr } = await startImage([...TINY, `--steps=${steps}`, "--out", out]).ended;
+    const { code, stderr } = await runImageProcess(...TINY, `--steps=${steps}`, "--out", out);
     if (code !== 0) throw new Error(stderr);
     return out;
   };

@@ -4,7 +4,7 @@ import { FASHION_MNIST_CLASSES, loadFashionMnist } from "../../../datasets/fashi
 import { toPixels } from "../../../datasets/pixels.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { encodePng } from "../../../report/png.ts";
-import { imageRuns, runImage, tiny, workplace } from "./program.ts";
+import { imageRuns, runImage, runImageProcess, tiny, workplace } from "./program.ts";
 import { plainSize, tilesOf } from "../../png_tiles.ts";
 
 const ignore = !imageRuns;
@@ -176,9 +176,9 @@ Deno.test({
   name: "image --sample-only draws several tools' pictures at once, and again the same",
   ignore,
   fn: async () => {
-    const run = async () => {
+    const run = async (start: typeof runImage) => {
       const out = await folder();
-      const ended = await runImage(...tiny(
+      const ended = await start(...tiny(
         ...["--sample-only", `--checkpoint=${await straightRun()}`, `--out=${out}`],
         ...["--trajectory", "--inpaint=half", "--interpolate=Bag,Coat"],
       ));
@@ -188,6 +188,6 @@ Deno.test({
       assertEquals(found.sort(), names);
       return await Promise.all(names.map((name) => Deno.readFile(`${out}/${name}`)));
     };
-    assertEquals(await run(), await run());
+    assertEquals(await run(runImage), await run(runImageProcess));
   },
 });

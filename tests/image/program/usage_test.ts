@@ -1,5 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { imageRuns, runImage, startImage, workplace } from "./program.ts";
+import { imageRuns, runImage, runImageProcess, workplace } from "./program.ts";
 
 const ignore = !imageRuns;
 const { folder } = workplace(1);
@@ -147,7 +147,7 @@ Deno.test({
   name: "image, as a process, refuses a wrong flag with exit code 2 and one line",
   ignore,
   fn: async () => {
-    const ended = await startImage(["--steps", "0"]).ended;
+    const ended = await runImageProcess("--steps", "0");
     assertEquals(ended, {
       code: 2,
       stdout: "",
