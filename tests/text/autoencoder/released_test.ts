@@ -15,7 +15,7 @@ const CHECKPOINT = decodeURIComponent(
 );
 
 Deno.test({
-  name: "checkpoints/text-vae says the bundled reviews again, which it was not trained on",
+  name: "checkpoints/text-vae reconstructs bundled reviews that it was not trained on",
   ignore: !permitted({ name: "read" }) || !deviceWorks("onnx"),
   fn: async () => {
     const checkpoint = await loadCheckpoint(CHECKPOINT, { state: false });

@@ -144,5 +144,5 @@ Deno.test("restore() copies a state, and steps continue from it", async () => {
 });
 
 Deno.test("textBatchParts() throws when the parts would not be of one size", () => {
-  assertThrows(() => textBatchParts(textBatch(), 3), RangeError, "16 rows are no multiple of 3");
+  assertThrows(() => textBatchParts(textBatch(), 3), RangeError, "16 rows are not a multiple of 3");
 });

@@ -28,7 +28,7 @@ function tokenizerOf(): TextTokenizer {
 }
 
 Deno.test({
-  name: "trainLanguageModel() learns to answer, resumes to the same bits, and opens again",
+  name: "trainLanguageModel() learns to answer, resumes to the same bits, and is saved",
   ignore: !permitted({ name: "read" }, { name: "write" }) || !deviceWorks("onnx"),
   fn: async () => {
     const tokenizer = tokenizerOf();
@@ -52,6 +52,7 @@ Deno.test({
         ...{ device, model, tokenizer, train: examples, validation: examples, seed: 3 },
         ...{ name: "test", run: { directory: `${place}/${name}`, record } },
         config: { ...config, steps },
+        log: () => {},
       });
     };
     try {
@@ -74,16 +75,16 @@ Deno.test({
       assertEquals(ravel(opened.parameters, specs), ravel(straight.model.parameters, specs));
       const decoder = compileGpt2Decoder(device, opened.parameters, opened.config, 8);
       const questions = LETTERS.map((letter) => questionTokens(letter, opened.tokenizer));
-      const said = await continueQuestions(decoder, questions, {
+      const answers = await continueQuestions(decoder, questions, {
         ...{ endId: tokenizer.id("eos"), maxTokens: 4, temperature: 0 },
         ...{ random: randomStream(0), numbers: [...LETTERS.keys()] },
       });
       assertEquals(
-        said.map((ids) => opened.tokenizer.decode(ids)),
+        answers.map((ids) => opened.tokenizer.decode(ids)),
         LETTERS.map((_, i) => answer(i)),
       );
       await decoder.dispose();
-      // What it was asked to say is all that its loss, and so its perplexity, is of.
+      // The loss, and the perplexity, are those of the answers alone.
       const reader = compileLanguageReader(device, opened);
       assert(perplexityOf(await reader.read(examples)) < Math.exp(0.1));
       await reader.dispose();

@@ -25,7 +25,7 @@ async function succeed(...args: readonly string[]): Promise<string> {
 }
 
 Deno.test({
-  name: "text goes through all stages, shows every step, and passes over what is there",
+  name: "text runs all stages, writes every step, and passes over existing results",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
@@ -59,10 +59,10 @@ Deno.test({
     // Two of the three steps take noise from 5e4 to 1.7 and 0.6 times the data: one leads below 1.
     const early = `${out}-early`;
     await succeed(...settings, `--vae=${out}`, "--final-sigma=1", "--out", early);
-    const drawn = (await lines(`${early}/diffusion/samples/samples.jsonl`))
+    const sampled = (await lines(`${early}/diffusion/samples/samples.jsonl`))
       .map(({ text }) => text);
     const shown = await lines(`${early}/diffusion/samples/trajectory.jsonl`);
-    assertEquals(shown.slice(-4).map(({ text }) => text), drawn);
+    assertEquals(shown.slice(-4).map(({ text }) => text), sampled);
     assertEquals(shown.map(({ step }) => step), [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
     assertEquals(shown.slice(0, 4), steps.slice(0, 4));
     assertEquals(shown.slice(4, 8), steps.slice(4, 8));
@@ -77,7 +77,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --stage diffusion --resume ends with the bits of a run that was longer at once",
+  name: "text --stage diffusion --resume has the bits of a run without interruption",
   ignore,
   fn: async () => {
     const out = await temporaryFolder();
@@ -102,7 +102,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text refuses what is missing or of another autoencoder, and says what to do",
+  name: "text refuses missing results and another autoencoder, with a remedy",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
@@ -120,7 +120,7 @@ Deno.test({
     assertEquals([refused.code, refused.stderr.trimEnd().split("\n").length], [1, 1]);
     assertStringIncludes(refused.stderr, "made by another autoencoder: run --stage encode again");
     const encoded = await withOther("encode");
-    assertStringIncludes(encoded.stdout, "they are made anew");
+    assertStringIncludes(encoded.stdout, "are replaced");
     const trained = await withOther("diffusion");
     assertEquals(trained.code, 1);
     assertStringIncludes(trained.stderr, "autoencoder");
@@ -128,7 +128,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text answers multiplications thought by thought, and votes",
+  name: "text answers multiplications thought by thought, with votes",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
@@ -155,7 +155,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text answers Winograd schemas by the lower loss and by what it says, beside chance",
+  name: "text answers Winograd schemas by the lower loss and by generation",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
@@ -189,7 +189,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text refuses a stage before its time and settings that do not go together, in one line",
+  name: "text refuses a stage without its inputs, and contradicting settings, in one line",
   ignore,
   fn: async () => {
     const place = await temporaryFolder();

@@ -9,7 +9,7 @@ import { runText, startText, TINY_TEXT, tinyDenoiser } from "./program.ts";
 
 const ignore = !imageRuns;
 
-/** Flags of a run that begins with the two models in a folder. */
+/** Flags of a run that starts with the two models in a folder. */
 function fromHalves(folder: string, flags: readonly string[] = TINY_TEXT): string[] {
   return [
     ...flags.filter((flag) => !/^--(en|de)coder-width=|^--vocab-size=/.test(flag)),
@@ -20,7 +20,7 @@ function fromHalves(folder: string, flags: readonly string[] = TINY_TEXT): strin
 }
 
 Deno.test({
-  name: "text --encoder-from, --decoder-from begin with published halves and their two tokenizers",
+  name: "text --encoder-from --decoder-from starts with published halves and their tokenizers",
   ignore,
   fn: async () => {
     await using folder = await folderWith(halfFiles());
@@ -68,7 +68,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text draws texts and reads conditions with an autoencoder of two tokenizers",
+  name: "text generates texts and encodes conditions with an autoencoder of two tokenizers",
   ignore,
   fn: async () => {
     await using folder = await folderWith(halfFiles());
@@ -83,7 +83,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text with one published half learns the other's tokens",
+  name: "text --decoder-from alone trains a tokenizer for the encoder",
   ignore,
   fn: async () => {
     await using folder = await folderWith(halfFiles());
@@ -100,7 +100,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text refuses what published halves rule out, and models that are none, in one line",
+  name: "text refuses settings that published halves rule out, and unsound models, in one line",
   ignore,
   fn: async () => {
     const files = halfFiles();
@@ -173,7 +173,7 @@ function serveHub(files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>) {
 }
 
 Deno.test({
-  name: "text takes published halves from a hub that HF_ENDPOINT names, and says what is denied",
+  name: "text loads published halves from the hub of HF_ENDPOINT, and reports denied permissions",
   ignore: ignore || !hasServer,
   fn: async () => {
     await using folder = await folderWith();
@@ -184,7 +184,7 @@ Deno.test({
       startText([...flags, "--steps=1", "--out", out], { env, task }).ended;
     const flags = fromHalves("ours");
 
-    // The permission set knows the public hub alone, and the task adds what the environment names.
+    // The permission set allows only the public hub; the task adds the one in the environment.
     const denied = await run(flags, { HF_ENDPOINT: hub.address }, false);
     const { host } = new URL(hub.address);
     const message = `no permission to reach ${host} (--allow-net=${host})`;
