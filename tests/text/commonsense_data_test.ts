@@ -17,7 +17,10 @@ import { permitted } from "../permissions.ts";
 const hasSample = permitted({ name: "read", path: fileURLToPath(WSC273.sample.folder) });
 
 const problem = (id: string): WinogradProblem => ({
-  ...{ id, sentence: "Ann thanked Eve because _ had helped.", options: ["Ann", "Eve"], answer: 1 },
+  id,
+  sentence: "Ann thanked Eve because _ had helped.",
+  options: ["Ann", "Eve"],
+  answer: 1,
 });
 
 Deno.test("optionExample() has the clause from the blank on for each option, and the right index", () => {
@@ -46,7 +49,10 @@ Deno.test("holdOutPairs() keeps twins together, whatever their order", () => {
 });
 
 const SETTINGS = {
-  ...{ dataset: "commonsense", digits: "2x2", trainSize: "l", validationSize: 10 } as const,
+  dataset: "commonsense" as const,
+  digits: "2x2" as const,
+  trainSize: "l" as const,
+  validationSize: 10,
 };
 
 Deno.test({

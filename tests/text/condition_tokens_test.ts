@@ -6,7 +6,14 @@ import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 
 Deno.test("paddedLength() is a multiple of 16 up to 64, then of 64", () => {
   assertEquals([1, 16, 17, 64, 65, 128, 129, 500].map(paddedLength), [
-    ...[16, 16, 32, 64, 128, 128, 192, 512],
+    16,
+    16,
+    32,
+    64,
+    128,
+    128,
+    192,
+    512,
   ]);
   const lengths = new Set(Array.from({ length: 512 }, (_, i) => paddedLength(i + 1)));
   assertEquals(lengths.size, 11);

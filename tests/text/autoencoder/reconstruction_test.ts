@@ -65,7 +65,9 @@ Deno.test("measureReconstruction() counts tokens at their place when one is lost
 
 Deno.test("measureReconstruction() compares with the clean text when the encoder's is corrupted", async () => {
   const corrupt = inputCorruption({
-    ...{ kind: "substitute", ratio: 0.3, ratioPerText: "fixed" },
+    kind: "substitute",
+    ratio: 0.3,
+    ratioPerText: "fixed",
     vocabSize: tokenizer.vocabSize,
     specialIds: tokenizer.specialIds,
   });

@@ -21,9 +21,15 @@ import { compute } from "../../nn/on_device.ts";
 
 const SIZES = { latents: 2, latentWidth: 3, layers: 1, width: 8, heads: 2 } as const;
 const ENCODER = {
-  ...{ vocabSize: 11, hiddenSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 },
-  ...{ intermediateSize: 16, maxPositionEmbeddings: 7, typeVocabSize: 1 },
-  ...{ layerNormEps: 1e-12, initializerRange: 0.5 },
+  vocabSize: 11,
+  hiddenSize: 8,
+  numHiddenLayers: 1,
+  numAttentionHeads: 2,
+  intermediateSize: 16,
+  maxPositionEmbeddings: 7,
+  typeVocabSize: 1,
+  layerNormEps: 1e-12,
+  initializerRange: 0.5,
 };
 const SCHEDULE = latentNoiseSchedule("cosine", { numTrainTimesteps: 100 });
 

@@ -23,7 +23,9 @@ Deno.test("latentScale() has the mean and deviation of each feature, and deviati
 
 Deno.test("normalizeLatents() has mean 0 and deviation 1, and denormalizeLatents() is its inverse", () => {
   const raw = float32(randomStream(0).normal(6000).map((z, i) => (1 + i % 3) * z + i % 3), [
-    ...[1000, 2, 3],
+    1000,
+    2,
+    3,
   ]);
   const scale = latentScale(raw);
   const normal = normalizeLatents(raw, scale);

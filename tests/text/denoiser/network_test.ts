@@ -89,7 +89,10 @@ for (const device of DEVICES) {
         // x_t is x0 and the target is the noise: noising is not tested here.
         const factors = tf.tile(tf.tensor2d([[1], [0], [0], [1], [1]]), [1, 3]);
         const batch = {
-          ...{ x0: x!, noise: target, timesteps: t!, factors },
+          x0: x!,
+          noise: target,
+          timesteps: t!,
+          factors,
           condition: { given: given! },
         };
         const losses = (weights: Parameters) => latentLosses(denoise, weights, batch);

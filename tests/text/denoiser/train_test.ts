@@ -104,16 +104,23 @@ Deno.test({
   ignore: !permitted({ name: "read" }, { name: "write" }),
   fn: async () => {
     const encoder = {
-      ...{ vocabSize: 11, hiddenSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 },
-      ...{ intermediateSize: 16, maxPositionEmbeddings: 7, typeVocabSize: 1 },
-      ...{ layerNormEps: 1e-12, initializerRange: 0.5 },
+      vocabSize: 11,
+      hiddenSize: 8,
+      numHiddenLayers: 1,
+      numAttentionHeads: 2,
+      intermediateSize: 16,
+      maxPositionEmbeddings: 7,
+      typeVocabSize: 1,
+      layerNormEps: 1e-12,
+      initializerRange: 0.5,
     };
     const sizes = { latents: 2, latentWidth: 3, layers: 1, width: 8, heads: 2 };
     const config = textDenoiserConfig({ ...sizes, encoder, classes: 5 });
     const specs = { ...latentDenoiserSpecs(config), ...conditionEncoderSpecs(config) };
     const parameters = initParameters(specs, randomStream(0));
     const schedule = latentNoiseSchedule("tan_d", {
-      ...{ numTrainTimesteps: 50, predictionType: "v_prediction" },
+      numTrainTimesteps: 50,
+      predictionType: "v_prediction",
     });
     const scale = {
       mean: Float32Array.of(1, 2, 3),

@@ -48,7 +48,8 @@ Deno.test("denoisingCurve() decodes clean latents at 1, and restored ones below"
   // A new transformer predicts an x0 of zero.
   const parameters = initParameters(latentDenoiserSpecs(config), randomStream(0));
   const schedule = latentNoiseSchedule("cosine", {
-    ...{ numTrainTimesteps: 100, predictionType: "sample" },
+    numTrainTimesteps: 100,
+    predictionType: "sample",
   });
   const decoded: number[][] = [];
   const session = {

@@ -28,7 +28,9 @@ Deno.test("trainRatingClassifier() uses pairs of words, and gives classes equal 
     ...Array.from({ length: 4 }, () => ({ text: "the room was not good", label: 0 })),
   ];
   const classifier = trainRatingClassifier(texts, {
-    ...{ classes: 3, random: randomStream(0), learningRate: 0.5 },
+    classes: 3,
+    random: randomStream(0),
+    learningRate: 0.5,
   });
   assertEquals(classifier.classify("not good"), 0);
   assertEquals(classifier.classify("was good"), 1);
@@ -39,7 +41,9 @@ Deno.test("trainRatingClassifier() uses pairs of words, and gives classes equal 
   );
   assertAlmostEquals(rare! + frequent! + never!, 1, 1e-12);
   const again = trainRatingClassifier(texts, {
-    ...{ classes: 3, random: randomStream(0), learningRate: 0.5 },
+    classes: 3,
+    random: randomStream(0),
+    learningRate: 0.5,
   });
   assertEquals(again.probabilities("room"), classifier.probabilities("room"));
   assertThrows(
@@ -62,7 +66,8 @@ async function sharesOf(options: Parameters<typeof loadHotelReviews>[0]) {
   const labelled = (reviews: readonly HotelReview[]) =>
     reviews.map(({ text, rating }) => ({ text, label: rating - 1 }));
   const classifier = trainRatingClassifier(labelled(train), {
-    ...{ classes: 5, random: randomStream(0) },
+    classes: 5,
+    random: randomStream(0),
   });
   const { exact, withinOne } = ratingAgreement(classifier, labelled(validation));
   return [exact, withinOne].map((of) => of.filter(Boolean).length / of.length);

@@ -38,8 +38,13 @@ Deno.test("continueQuestions() feeds each question to its end, then its own toke
 
 Deno.test("continueQuestions() has the same answers alone and in a batch, sampled by number", async () => {
   const config = {
-    ...{ vocabSize: 12, nPositions: 16, nEmbd: 8, nLayer: 2, nHead: 2 },
-    ...{ layerNormEpsilon: 1e-5, initializerRange: 0.5 },
+    vocabSize: 12,
+    nPositions: 16,
+    nEmbd: 8,
+    nLayer: 2,
+    nHead: 2,
+    layerNormEpsilon: 1e-5,
+    initializerRange: 0.5,
   };
   const parameters = initParameters(gpt2Specs(config), randomStream(0));
   const decoder = compileGpt2Decoder(await openDevice("cpu"), parameters, config, 16);

@@ -28,8 +28,13 @@ Deno.test("gpt2OfSize() has the width whose number of parameters is nearest, abo
   const sizes = { layers: 2, heads: 2, vocabSize: 50, positions: 16, initializerRange: 0.02 };
   const count = (nEmbd: number) =>
     countParameters(gpt2Specs({
-      ...{ vocabSize: 50, nPositions: 16, nEmbd, nLayer: 2, nHead: 2 },
-      ...{ layerNormEpsilon: 1e-5, initializerRange: 0.02 },
+      vocabSize: 50,
+      nPositions: 16,
+      nEmbd,
+      nLayer: 2,
+      nHead: 2,
+      layerNormEpsilon: 1e-5,
+      initializerRange: 0.02,
     }));
   assertEquals(gpt2OfSize(count(24), sizes).nEmbd, 24);
   assertEquals(gpt2OfSize(Math.round(0.4 * count(24) + 0.6 * count(26)), sizes).nEmbd, 26);

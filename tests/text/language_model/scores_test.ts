@@ -11,8 +11,13 @@ import { gpt2ConfigFromJson } from "../../../vae/gpt2_config.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../../fixtures.ts";
 
 const CONFIG = {
-  ...{ vocabSize: 7, nPositions: 8, nEmbd: 4, nLayer: 1, nHead: 2 },
-  ...{ layerNormEpsilon: 1e-5, initializerRange: 0.02 },
+  vocabSize: 7,
+  nPositions: 8,
+  nEmbd: 4,
+  nLayer: 1,
+  nHead: 2,
+  layerNormEpsilon: 1e-5,
+  initializerRange: 0.02,
 };
 
 Deno.test("compileLanguageReader() has the vocabulary as the perplexity of a model of zeros", async () => {

@@ -36,9 +36,12 @@ Deno.test({
     const step = "diffusion/checkpoints/step-000010";
     for (
       const file of [
-        ...["latents/latents.safetensors", "diffusion/metrics.csv", "diffusion/report.html"],
-        ...["denoiser/config.json", "scheduler/scheduler_config.json", "latents/model.safetensors"]
-          .map((file) => `${step}/${file}`),
+        "latents/latents.safetensors",
+        "diffusion/metrics.csv",
+        "diffusion/report.html",
+        `${step}/denoiser/config.json`,
+        `${step}/scheduler/scheduler_config.json`,
+        `${step}/latents/model.safetensors`,
       ]
     ) assert(files.includes(file), `${file} in ${files}`);
     const samples = await lines(`${out}/diffusion/samples/samples.jsonl`);
@@ -134,11 +137,18 @@ Deno.test({
     const out = `${await temporaryFolder()}/run`;
     const stdout = await succeed(
       ...tinyDenoiser(
-        ...["--dataset=multiplication", "--thought-passes=multi", "--coupled-sampling=0.5"],
-        ...["--sampler=dpmpp_multistep", "--temperature=0.8", "--votes=2", "--trajectory"],
-        ...["--max-tokens=12", "--latents=6"], // what the format takes
+        "--dataset=multiplication",
+        "--thought-passes=multi",
+        "--coupled-sampling=0.5",
+        "--sampler=dpmpp_multistep",
+        "--temperature=0.8",
+        "--votes=2",
+        "--trajectory",
+        "--max-tokens=12", // what the format takes
+        "--latents=6",
       ),
-      ...["--out", out],
+      "--out",
+      out,
     );
     assertStringIncludes(stdout, "Accuracy, 2 votes");
     assertStringIncludes(stdout, "thoughts/s");
@@ -161,7 +171,8 @@ Deno.test({
     const out = `${await temporaryFolder()}/run`;
     const stdout = await succeed(
       ...tinyDenoiser("--dataset=commonsense", "--max-tokens=12", "--samples=10"),
-      ...["--out", out],
+      "--out",
+      out,
     );
     assertStringIncludes(stdout, "of 10; 95 % interval");
     assertStringIncludes(stdout, "chance 50.0 %");

@@ -44,9 +44,17 @@ Deno.test({
     const table = await tableOf(out);
     const names = table.figures.map(({ name }) => name);
     const expected = [
-      ...["Speed of sampling", "Distinct-1", "Distinct-4", "Self-BLEU", "Memorised 4-grams"],
-      ...["Perplexity", "MAUVE", "Rating of real reviews predicted, within one star"],
-      ...["Requested rating predicted, exact", "BLEU, half-noised, one step", "AuBLEU"],
+      "Speed of sampling",
+      "Distinct-1",
+      "Distinct-4",
+      "Self-BLEU",
+      "Memorised 4-grams",
+      "Perplexity",
+      "MAUVE",
+      "Rating of real reviews predicted, within one star",
+      "Requested rating predicted, exact",
+      "BLEU, half-noised, one step",
+      "AuBLEU",
     ];
     for (const name of expected) assert(names.includes(name), `${name} in ${names}`);
     for (const { measured, protocol } of table.figures) {
@@ -75,7 +83,8 @@ Deno.test({
     assertEquals([none.code, none.stderr.trimEnd().split("\n").length], [1, 1], none.stderr);
     const early = await runText(
       ...tinyDenoiser("--stage=evaluate", "--seed=1"),
-      ...["--out", `${out}-none`],
+      "--out",
+      `${out}-none`,
     );
     assertEquals(early.code, 1);
     assertStringIncludes(early.stderr, "run --stage vae first");
@@ -108,7 +117,10 @@ Deno.test({
     const out = `${await temporaryFolder()}/run`;
     const flags = [
       ...tinyDenoiser("--dataset=multiplication", "--max-tokens=12", "--latents=6", "--votes=2"),
-      ...["--decoding-temperature=0.5", "--thought-passes=single", "--out", out],
+      "--decoding-temperature=0.5",
+      "--thought-passes=single",
+      "--out",
+      out,
     ];
     const direct = await succeed(...flags, "--baseline=direct");
     assertStringIncludes(direct, "baseline direct: ");
@@ -117,9 +129,12 @@ Deno.test({
     const { figures, curve } = await tableOf(out);
     const accuracies = figures.map(({ name }) => name).filter((name) => /accuracy/i.test(name));
     assertEquals(accuracies, [
-      ...["Accuracy, one sample", "Accuracy, 2 votes"],
-      ...["GPT-2, direct: accuracy, one sample", "GPT-2, direct: accuracy, 2 votes"],
-      ...["GPT-2, with steps: accuracy, one sample", "GPT-2, with steps: accuracy, 2 votes"],
+      "Accuracy, one sample",
+      "Accuracy, 2 votes",
+      "GPT-2, direct: accuracy, one sample",
+      "GPT-2, direct: accuracy, 2 votes",
+      "GPT-2, with steps: accuracy, one sample",
+      "GPT-2, with steps: accuracy, 2 votes",
     ]);
     assertEquals(curve.length, 10);
     // Denoiser and baselines have about as many parameters.

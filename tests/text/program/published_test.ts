@@ -13,9 +13,16 @@ const ignore = !imageRuns;
 function fromHalves(folder: string, flags: readonly string[] = TINY_TEXT): string[] {
   return [
     ...flags.filter((flag) => !/^--(en|de)coder-width=|^--vocab-size=/.test(flag)),
-    ...["--encoder-from", `${folder}/bert`, "--decoder-from", `${folder}/gpt2`],
-    ...["--initialization=random", "--random-texts=0", "--copy-steps=0"],
-    ...["--decoder-corruption=0.2", "--latent-source=first", "--encoder-heads=2"],
+    "--encoder-from",
+    `${folder}/bert`,
+    "--decoder-from",
+    `${folder}/gpt2`,
+    "--initialization=random",
+    "--random-texts=0",
+    "--copy-steps=0",
+    "--decoder-corruption=0.2",
+    "--latent-source=first",
+    "--encoder-heads=2",
   ];
 }
 
@@ -54,12 +61,16 @@ Deno.test({
       [HALF_BERT.hiddenSize, HALF_GPT2.nEmbd, tokenizer.vocabSize],
     );
     assertEquals(record.data.map(({ name }: { name: string }) => name), [
-      ...["hotel_reviews, train", "starting weights of the encoder"],
+      "hotel_reviews, train",
+      "starting weights of the encoder",
       "starting weights of the decoder",
     ]);
 
     const longer = await runText(...flags, ...[
-      ...["--steps=4", "--learning-rate=1e-9", "--ema-decay=0", "--resume"],
+      "--steps=4",
+      "--learning-rate=1e-9",
+      "--ema-decay=0",
+      "--resume",
     ]);
     assertEquals(longer.code, 0, longer.stderr);
     assertStringIncludes(longer.stdout, "going on at step 2");
@@ -90,7 +101,12 @@ Deno.test({
     const flags = fromHalves(folder.path).map((flag) => flag.endsWith("/gpt2") ? "none" : flag);
     const out = `${folder.path}/run`;
     const { code, stderr } = await runText(
-      ...[...flags, "--vocab-size=310", "--decoder-width=8", "--steps=1", "--out", out],
+      ...flags,
+      "--vocab-size=310",
+      "--decoder-width=8",
+      "--steps=1",
+      "--out",
+      out,
     );
     assertEquals(code, 0, stderr);
     const { config, tokenizer, encoderTokenizer } = await openTextVae(out);

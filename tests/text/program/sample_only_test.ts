@@ -25,7 +25,11 @@ Deno.test({
       assertEquals(trained.code, 0, trained.stderr);
       const again = await runText(
         ...SAMPLING,
-        ...["--samples=4", "--checkpoint", run, "--out", `${out}/again`],
+        "--samples=4",
+        "--checkpoint",
+        run,
+        "--out",
+        `${out}/again`,
       );
       assertEquals(again.code, 0, again.stderr);
       const expected = await textsOf(`${run}/diffusion/samples`);
@@ -35,8 +39,13 @@ Deno.test({
 
       // Each sample depends on its number and its rating alone: the third one was of three stars before.
       const three = await runText(
-        ...[...SAMPLING, "--samples=4", "--rating=3"],
-        ...["--checkpoint", run, "--out", `${out}/three`],
+        ...SAMPLING,
+        "--samples=4",
+        "--rating=3",
+        "--checkpoint",
+        run,
+        "--out",
+        `${out}/three`,
       );
       assertEquals(three.code, 0, three.stderr);
       assertEquals(three.stdout.match(/^rating \d$/gm), Array(4).fill("rating 3"));
@@ -50,7 +59,11 @@ Deno.test({
       assertFalse(JSON.stringify(record).includes(out));
       const half = await runText(
         ...SAMPLING,
-        ...["--samples=7", "--checkpoint", released, "--out", `${out}/half`],
+        "--samples=7",
+        "--checkpoint",
+        released,
+        "--out",
+        `${out}/half`,
       );
       assertEquals(half.code, 0, half.stderr);
       assertEquals((await textsOf(`${out}/half/samples`)).length, 7);
@@ -71,8 +84,12 @@ Deno.test({
       const trained = await runText(...tinyDenoiser(...digits), "--out", run);
       assertEquals(trained.code, 0, trained.stderr);
       const again = await runText(
-        ...[...SAMPLING, "--samples=4"],
-        ...["--checkpoint", run, "--out", `${out}/again`],
+        ...SAMPLING,
+        "--samples=4",
+        "--checkpoint",
+        run,
+        "--out",
+        `${out}/again`,
       );
       assertEquals(again.code, 0, again.stderr);
       assertStringIncludes(again.stdout, "Accuracy, one sample: ");
@@ -85,8 +102,12 @@ Deno.test({
       assert(older !== undefined);
       await Deno.truncate(`${newest!.directory}/latents/model.safetensors`, 100);
       const past = await runText(
-        ...[...SAMPLING, "--samples=4"],
-        ...["--checkpoint", run, "--out", `${out}/past`],
+        ...SAMPLING,
+        "--samples=4",
+        "--checkpoint",
+        run,
+        "--out",
+        `${out}/past`,
       );
       assertEquals(past.code, 0, past.stderr);
       assertStringIncludes(past.stderr, `passing over ${newest!.directory}: `);
@@ -104,8 +125,13 @@ Deno.test({
     try {
       const praiseOf = async (stars: number) => {
         const sampled = await runText(
-          ...["--sample-only", "--threads=1", "--samples=10", `--rating=${stars}`],
-          ...["--sample-steps=20", "--out", `${out}/${stars}`],
+          "--sample-only",
+          "--threads=1",
+          "--samples=10",
+          `--rating=${stars}`,
+          "--sample-steps=20",
+          "--out",
+          `${out}/${stars}`,
         );
         assertEquals(sampled.code, 0, sampled.stderr);
         const texts = await textsOf(`${out}/${stars}/samples`);

@@ -43,7 +43,9 @@ Deno.test({
     const model = ["config.json", "model.safetensors"];
     const expected = [
       ...["decoder", "encoder", "vae"].flatMap((part) => model.map((file) => `${part}/${file}`)),
-      ...["tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "model_index.json"],
+      "tokenizer/tokenizer.json",
+      "tokenizer/tokenizer_config.json",
+      "model_index.json",
     ];
     for (const file of expected) {
       assert(files.includes(`checkpoints/step-000020/${file}`), `${file} in ${files}`);
@@ -95,7 +97,11 @@ Deno.test({
     assertStringIncludes(second.stdout, "going on at step 11");
     const other = `${await temporaryFolder()}/straight`;
     const whole = await runText(
-      ...[...TINY_TEXT, "--lr-schedule=constant", `--steps=${STEPS}`, "--out", other],
+      ...TINY_TEXT,
+      "--lr-schedule=constant",
+      `--steps=${STEPS}`,
+      "--out",
+      other,
     );
     assertEquals(whole.code, 0, whole.stderr);
     const expected = await resultOf(other);
@@ -190,7 +196,8 @@ Deno.test({
     assertStringIncludes(other.stderr, "--latents 2: the model of --start-from");
     const more = await runText(
       ...start.map((flag) => flag.replace("-size=6", "-size=9")),
-      ...["--steps=1", "--overwrite"],
+      "--steps=1",
+      "--overwrite",
     );
     assertEquals(more.code, 2);
     assertStringIncludes(more.stderr, "3 of 9 held-out reviews are among those that the starting");

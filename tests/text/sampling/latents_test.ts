@@ -15,7 +15,12 @@ import type { DecodingMethod } from "../../../vae/latent_decoder.ts";
 import { assertAllClose } from "../../assert_close.ts";
 
 const CONFIG = textDenoiserConfig({
-  ...{ latents: 2, latentWidth: 3, layers: 1, width: 8, heads: 2, classes: 5 },
+  latents: 2,
+  latentWidth: 3,
+  layers: 1,
+  width: 8,
+  heads: 2,
+  classes: 5,
 });
 const SPECS = latentDenoiserSpecs(CONFIG);
 const MODEL = {

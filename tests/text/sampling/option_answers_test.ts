@@ -16,7 +16,8 @@ import type { LatentExample } from "../../../text/examples.ts";
 import { assertAllClose } from "../../assert_close.ts";
 
 const SCHEDULE = latentNoiseSchedule("cosine", {
-  ...{ numTrainTimesteps: 10, predictionType: "sample" },
+  numTrainTimesteps: 10,
+  predictionType: "sample",
 });
 
 /** A batch of one number an example, which is the length of its target. */
@@ -69,7 +70,9 @@ Deno.test("compileExampleLosses() has the mean squares of x0 for a new denoiser,
   });
   const x0 = float32([1, 2, 3, 4, 0, 0, 0, 2], [2, 2, 2]);
   const batch = diffusionBatch(SCHEDULE, {
-    ...{ x0, noise: randomStream(1).normal(8), timesteps: Int32Array.of(3, 8) },
+    x0,
+    noise: randomStream(1).normal(8),
+    timesteps: Int32Array.of(3, 8),
   });
   assertAllClose(await lossesOf(batch), [30 / 4, 1], { rtol: 1e-5 });
   await dispose();

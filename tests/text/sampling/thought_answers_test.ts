@@ -81,6 +81,7 @@ Deno.test("thinkTogether() samples all thoughts at once and leaves empty blocks 
   ]);
   assertEquals(calls.length, 1);
   assertEquals(calls[0]!.layouts.map(({ blocks, given }) => [blocks.length, given]), [
-    ...[[3, 0], [3, 0]],
+    [3, 0],
+    [3, 0],
   ]);
 });
