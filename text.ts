@@ -123,9 +123,9 @@ function checkSettings(settings: TextSettings, given: TextFlags): void {
   checkBaseline(evaluation.baseline, denoiser, given.stage);
 }
 
-/** The device that flags, or a record, ask for. */
+/** The device of the flags, or of a record. */
 function deviceOf({ device = "onnx", threads }: Pick<TextFlags, "device" | "threads">) {
-  return openDevice(device, threads === undefined ? {} : { threads });
+  return openDevice(device, { threads });
 }
 
 function help(): string {

@@ -139,7 +139,6 @@ const RARE_DENOISER = {
 };
 
 /** The flags that decide what the denoiser's training computes. */
-/** The flags that decide what the denoiser's training computes. */
 export const DENOISER_SETTINGS = { denoiser: DENOISER, rareDenoiser: RARE_DENOISER };
 
 const SAMPLING = {

@@ -1,4 +1,4 @@
-/** `--config` of text.ts: a run of several stages, each with settings of its own. */
+/** `--config` of text.ts: repeats a run of several stages. */
 import { usageError } from "../base/errors.ts";
 import type { Replay } from "../cli/replay.ts";
 import type { TextFlags } from "./settings.ts";

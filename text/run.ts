@@ -1,4 +1,4 @@
-/** A run of text.ts: its settings, its folder, and what its stages share. */
+/** A run of text.ts: its settings, its folder, and the models that its stages share. */
 import { fileExists } from "../base/files.ts";
 import type { Replay } from "../cli/replay.ts";
 import { openRunFolder, type RunFolder, type RunFolderOptions } from "../cli/run_folder.ts";
@@ -40,7 +40,7 @@ export interface TextRun extends Messages, Disposable {
   readonly given: TextFlags;
   /** The settings. */
   readonly settings: TextSettings;
-  /** What the autoencoder's training starts with. */
+  /** The starting model of the autoencoder's training. */
   readonly start: TextStart;
   /** The data set. */
   readonly data: TextData;
@@ -54,7 +54,7 @@ export interface TextRun extends Messages, Disposable {
   readonly denoiser: () => Promise<TextDenoiserModel>;
   /** Opens the folder of the denoiser's run, once. */
   readonly denoiserFolder: () => Promise<RunFolder>;
-  /** What the records of all stages after the autoencoder have in common. */
+  /** The common parts of the records of all stages after the autoencoder. */
   readonly shared: () => Promise<Pick<RunFolderOptions, "session" | "seed" | "data">>;
   /** The results of this start of the program, for the report. */
   readonly results: {
@@ -85,7 +85,7 @@ function once<T>(compute: () => T): () => T {
   return () => (result ??= { value: compute() }).value;
 }
 
-/** What {@linkcode openTextRun} needs. */
+/** Options of {@linkcode openTextRun}. */
 export interface TextRunOptions extends Messages {
   /** The flags. */
   readonly given: TextFlags;
@@ -95,7 +95,7 @@ export interface TextRunOptions extends Messages {
   readonly settings: TextSettings;
   /** The groups of settings that the stages of this start use. */
   readonly groups: ReadonlySet<SettingsGroup>;
-  /** What the autoencoder's training starts with. */
+  /** The starting model of the autoencoder's training. */
   readonly start: TextStart;
   /** The data set. */
   readonly data: TextData;

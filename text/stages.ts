@@ -1,6 +1,6 @@
 /**
- * The stages of text.ts. A stage reads what earlier ones left in the run's folder and leaves its own
- * result there. A result that is there already, made with the same settings, is not made again.
+ * The stages of text.ts. A stage reads the results of earlier ones in the run's folder and writes its own
+ * result there. A result of the same settings that exists already is not computed again.
  */
 import { fileExists } from "../base/files.ts";
 import { UserError } from "../base/errors.ts";
@@ -21,22 +21,22 @@ import { sampleOnce } from "./sampling/sample.ts";
 import type { TextSampleTask } from "./sampling/session.ts";
 import type { SettingsGroup, TextFlags } from "./settings.ts";
 
-/** What `--stage` can name. */
+/** The values of `--stage`. */
 type StageChoice = NonNullable<TextFlags["stage"]>;
 
 /** A stage. */
 export interface Stage {
   /** The name. */
   readonly name: Exclude<StageChoice, "all">;
-  /** Stages whose results it cannot do without. */
+  /** Stages whose results must exist. */
   readonly needs: readonly Stage["name"][];
-  /** Stages that run before it, if it is picked alone, to complete its result. */
+  /** Stages that run before it, even if it is picked alone. */
   readonly includes?: readonly Stage["name"][];
   /** The result, as a path in the run's folder. */
   readonly makes: string;
   /** The settings that identify the result. */
   readonly settings: readonly SettingsGroup[];
-  /** Makes the result, unless it is there. @returns Whether it is complete: false after Ctrl-C. */
+  /** Computes the result, unless it exists. @returns Whether it is complete: false after Ctrl-C. */
   readonly run: (run: TextRun) => Promise<boolean>;
 }
 
@@ -241,7 +241,7 @@ async function evaluate(run: TextRun): Promise<boolean> {
   return true;
 }
 
-/** Writes the report of the denoiser from the results that there are. */
+/** Writes the report of the denoiser from the results that exist; without any, there is no report. */
 export async function reportRun(run: TextRun): Promise<void> {
   const { device, data, settings, results, log } = run;
   const { training, samples = { texts: [], figures: [] }, evaluation } = results;

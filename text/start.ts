@@ -18,7 +18,7 @@ import {
 import { findTrainedOn, type TrainedOn } from "./trained_on.ts";
 import { weightsOrigin } from "../training/checkpoint/weights_identity.ts";
 
-/** What a training starts with. */
+/** The starting model of a training. */
 export interface TextStart {
   /** The settings; those that the starting model fixes are replaced. */
   readonly config: TextConfig;
@@ -59,7 +59,7 @@ export function settingsOfModel(
  * @param scratch The settings that differ when training starts from scratch.
  * @param root The folder that a preset's path is relative to.
  * @param log Receives warnings, and messages about downloads.
- * @throws {UserError} If the model is unsound, or a flag asks for another one.
+ * @throws {UserError} If the model is unsound, or a flag contradicts it.
  */
 export async function openTextStart(
   config: TextConfig,

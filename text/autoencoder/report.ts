@@ -1,6 +1,5 @@
 /** The evaluation and the report of a trained text autoencoder. */
 import type { Device } from "../../engine/device.ts";
-import type { JsonObject } from "../../base/json.ts";
 import {
   evaluateTextVae,
   evaluationJson,
@@ -183,8 +182,8 @@ export async function reportTextVae(
     texts: evaluationTexts(evaluation),
     metrics: rows,
     charts: CHARTS,
-    config: config as unknown as JsonObject,
-    origin: record as unknown as JsonObject,
+    config,
+    origin: record,
   });
   for (const { original, reconstruction } of evaluation.examples) {
     log(`\n  ${original}\n  ${reconstruction}`);

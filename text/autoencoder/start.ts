@@ -25,9 +25,13 @@ export interface PreparedTexts {
 }
 
 /** Existing tokenizers. */
-interface KnownTokenizers extends Partial<Pick<PreparedTexts, "tokenizer" | "encoderTokenizer">> {
+interface KnownTokenizers {
+  /** The decoder's. */
+  readonly tokenizer?: TextTokenizer | undefined;
+  /** The encoder's. */
+  readonly encoderTokenizer?: TextTokenizer | undefined;
   /** The maximum number of the encoder's tokens, without special ones. @default maxTokens */
-  readonly encoderTokens?: number;
+  readonly encoderTokens?: number | undefined;
 }
 
 /**
@@ -56,7 +60,7 @@ export function prepareTexts(
       decoder: tokenizer,
       maxTokens,
       windows,
-      ...(known.encoderTokens === undefined ? {} : { encoderTokens: known.encoderTokens }),
+      encoderTokens: known.encoderTokens,
     });
     if (dataset === "multiplication" && encoded.truncated > 0) {
       const advice = splitDigits

@@ -71,8 +71,8 @@ function prepare(
   const configOf = (vocabSize: number) =>
     loaded?.config ?? textVaeConfigOf(config, vocabSize, configsOf(published));
   const known = {
-    ...(decoder === undefined ? {} : { tokenizer: decoder.tokenizer }),
-    ...(encoder === undefined ? {} : { encoderTokenizer: encoder.tokenizer }),
+    tokenizer: decoder?.tokenizer,
+    encoderTokenizer: encoder?.tokenizer,
     ...loaded,
     encoderTokens: encoderTokens(configOf(config.vocabSize)),
   };

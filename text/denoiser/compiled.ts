@@ -25,7 +25,7 @@ export interface TextConditioning {
   /** Clean blocks in front of those that are sampled [B, n k, d]. @default none */
   readonly given?: HostArray | undefined;
   /** The scale of classifier-free guidance; 1 for none. @default {1} */
-  readonly guidanceScale?: number;
+  readonly guidanceScale?: number | undefined;
   /** How x0 follows from an output, for a model with self-conditioning. */
   readonly x0Source: X0Source;
 }
@@ -84,9 +84,7 @@ function denoiserGraph(weights: HostParameters, config: TextDenoiserConfig) {
       states: states && {
         context: states.context as tf.Tensor3D,
         pooled: states.pooled as tf.Tensor2D,
-        ...(states.contextMask[0] === undefined
-          ? {}
-          : { contextMask: states.contextMask[0] as tf.Tensor2D }),
+        contextMask: states.contextMask[0] as tf.Tensor2D | undefined,
       },
       classLabels: labels as tf.Tensor1D | undefined,
       dropCondition: drop as tf.Tensor1D | undefined,

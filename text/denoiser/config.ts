@@ -1,4 +1,4 @@
-/** The denoiser and the noise schedule that the settings ask for, and checks of these settings. */
+/** The denoiser and the noise schedule that the settings describe, and checks of these settings. */
 import { usageError } from "../../base/errors.ts";
 import type { NoiseSchedule } from "../../diffusion/schedules.ts";
 import type { LoadedTextVae } from "../autoencoder/checkpoint.ts";
@@ -16,7 +16,7 @@ function nameOfWhole({ condition, thoughtPasses }: DenoiserConfig): string | und
 }
 
 /**
- * The denoiser that a configuration asks for, and the tokens of its condition.
+ * The denoiser that a configuration describes, and the tokens of its condition.
  *
  * @param classes Classes of a class condition; null without one.
  */
@@ -49,7 +49,7 @@ export function denoiserOf(
   return { model, tokens: new ConditionTokens(encoderTokenizer, limit, nameOfWhole(config)) };
 }
 
-/** The noise schedule that a configuration asks for. */
+/** The noise schedule that a configuration describes. */
 export function scheduleOf(
   { noiseSchedule, noiseShift, tanD, timesteps, prediction }: DenoiserConfig,
 ): NoiseSchedule {

@@ -28,8 +28,8 @@ const ROLLOUT = {
 
 /**
  * What a batch needs for scheduled sampling: noisier time steps, at which the model predicts the clean
- * latents that are noised in place of the true ones. In training, the model so meets the errors of its own
- * earlier steps in sampling. The result belongs into diffusionBatch's `condition`.
+ * latents that are noised in place of the true ones. So training includes the errors that the model makes
+ * in earlier steps of sampling. The result belongs into diffusionBatch's `condition`.
  *
  * @param timesteps The time steps of the batch [B], in [0, T).
  * @param shape The shape of the samples [B, N, d].

@@ -113,7 +113,7 @@ export interface ConditionStates {
   /** The states of the tokens [B, M, h]. */
   readonly context: tf.Tensor3D;
   /** 1 for tokens, 0 for padding [B, M]. @default all are tokens */
-  readonly contextMask?: tf.Tensor2D;
+  readonly contextMask?: tf.Tensor2D | undefined;
   /** The mean of the states, without padding [B, h]. */
   readonly pooled: tf.Tensor2D;
 }
@@ -186,9 +186,9 @@ export function denoiseLatents(
     x: withFlag(x, given ?? none()), // [B, N, d + 1]
     timesteps,
     ...states,
-    ...(classLabels === undefined ? {} : { classLabels }),
-    ...(dropCondition === undefined ? {} : { dropCondition }),
-    ...(x0Estimate === undefined ? {} : { selfCondition: withFlag(known(x0Estimate), none()) }),
+    classLabels,
+    dropCondition,
+    selfCondition: x0Estimate && withFlag(known(x0Estimate), none()),
   }, config) as tf.Tensor3D;
 }
 

@@ -50,7 +50,7 @@ export const DENOISER_METRICS = [
   "textsPerSecond",
 ] as const;
 
-/** What a denoiser is trained with. */
+/** The data and settings of a training. */
 export interface DenoiserTraining extends Omit<EncodingTask, "folder"> {
   /** The run's folder. */
   readonly run: Pick<RunFolder, "directory" | "record">;

@@ -1,6 +1,5 @@
 /** The report of a denoiser: its training, samples and evaluation. */
 import type { Device } from "../../engine/device.ts";
-import type { JsonObject } from "../../base/json.ts";
 import type { TextEvaluation } from "./evaluate.ts";
 import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
 import type { TextSamples } from "../sampling/session.ts";
@@ -67,10 +66,7 @@ function shownTexts(
   if (texts.length === 0) return [];
   return [{
     caption,
-    texts: texts.slice(0, SHOWN).map(({ prompt, text }) => ({
-      text,
-      ...(prompt === undefined ? {} : { prompt }),
-    })),
+    texts: texts.slice(0, SHOWN).map(({ prompt, text }) => ({ text, prompt })),
   }];
 }
 
@@ -132,7 +128,7 @@ export async function reportDenoiser(
     charts: CHARTS,
     sections: evaluation === undefined ? [] : [evaluationSection(evaluation)],
     config: flatSettings({ denoiser: config }),
-    origin: record as unknown as JsonObject,
+    origin: record,
   });
   log(summary);
   const logged: readonly (KeyFigure & Partial<MeasuredFigure>)[] = evaluation === undefined

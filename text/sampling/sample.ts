@@ -38,7 +38,7 @@ export function checkTextSampling(
   }
   if (finalSigma > 0 && condition === "question") {
     throw usageError(
-      `--final-sigma ${finalSigma} is for texts: thoughts are given to the next one without noise.`,
+      `--final-sigma ${finalSigma} is for texts: each thought is given to the next one without noise.`,
     );
   }
   if (rating !== undefined && condition !== "rating") {
