@@ -197,7 +197,6 @@ const RARE_SAMPLING = {
 };
 
 /** The flags that decide how texts are generated with a denoiser. */
-/** The flags that decide what sampling computes. */
 export const SAMPLING_SETTINGS = { sampling: SAMPLING, rareSampling: RARE_SAMPLING };
 
 /** The flags that decide what samples and answers are compared with. */
