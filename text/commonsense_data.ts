@@ -1,12 +1,12 @@
-/** Winograd schemas as text.ts's stages take them: see datasets/winograd.ts. */
+/** Winograd schemas as data of text.ts: see datasets/winograd.ts. */
 import { holdOut } from "../datasets/split.ts";
 import { completions, type WinogradProblem } from "../datasets/winograd.ts";
 import { loadWinogrande, type WinograndeOptions } from "../datasets/winogrande.ts";
 import { loadWsc273 } from "../datasets/wsc273.ts";
 import { EXIT, usageError, UserError } from "../base/errors.ts";
-import type { LatentExample, TextData } from "./data.ts";
+import { type LatentExample, noSuchCondition, type TextData } from "./examples.ts";
 
-/** A problem as the denoiser takes it: the sentence is known, the clause from the blank on is to be said. */
+/** A problem as an example: the source is the sentence, the target the clause from the blank on. */
 export function optionExample(problem: WinogradProblem, set?: string): LatentExample {
   const pairs = completions(problem);
   return {
@@ -18,14 +18,14 @@ export function optionExample(problem: WinogradProblem, set?: string): LatentExa
   };
 }
 
-/** The first problem of a pair of twins, which differ in a word, has the same name as the second. */
+/** The common name of a pair of twins, problems that differ in a word. */
 const pairName = ({ id }: WinogradProblem) => id.replace(/-[12]$/, "");
 
 /**
- * Holds problems out, twins together, so that none is measured with whose twin was trained on.
+ * Holds problems out, twins together, so that no held-out problem has a twin among the training problems.
  *
- * @param count How many at least.
- * @throws {RangeError} Where too few are left.
+ * @param count The minimum number of held-out problems.
+ * @throws {RangeError} If no others are left.
  */
 export function holdOutPairs(problems: readonly WinogradProblem[], count: number) {
   const { heldOut } = holdOut(problems, count, "commonsense validation");
@@ -33,16 +33,18 @@ export function holdOutPairs(problems: readonly WinogradProblem[], count: number
   const isHeldOut = (problem: WinogradProblem) => names.has(pairName(problem));
   const kept = problems.filter((problem) => !isHeldOut(problem));
   if (kept.length === 0) {
-    throw new RangeError(`${count} of ${problems.length} problems to hold out leave none`);
+    throw new RangeError(
+      `holding out ${count} of ${problems.length} problems leaves none to train on`,
+    );
   }
   return { kept, heldOut: problems.filter(isHeldOut) };
 }
 
 /**
- * WinoGrande to train on, of which some is held out, and its dev set and WSC273 to be scored. Without
- * WSC273's file in a `dataDir`, WinoGrande alone is.
+ * Loads WinoGrande, which is split into training and validation problems. Its dev set and WSC273 are the
+ * test sets; WSC273 is left out if `dataDir` does not have its file.
  *
- * @throws {UserError} If WinoGrande cannot be loaded, or too much is to be held out.
+ * @throws {UserError} If WinoGrande cannot be loaded, or too many problems are to be held out.
  */
 export async function loadCommonsense(
   options: WinograndeOptions,
@@ -50,7 +52,7 @@ export async function loadCommonsense(
 ): Promise<TextData> {
   const { train: problems, dev, ...provenance } = await loadWinogrande(options);
   const wsc = await loadWsc273(options).catch((error) => {
-    // A file that is damaged is an error; none in a folder that the user named is not.
+    // A damaged file is an error; a missing file in a folder that the user named is not.
     if (error instanceof UserError && error.exitCode === EXIT.usage) return undefined;
     throw error;
   });
@@ -78,7 +80,7 @@ export async function loadCommonsense(
     sha256: { ...provenance.sha256, ...wsc?.sha256 },
     description: [
       provenance.description,
-      wsc?.description ?? "WSC273: not in --data-dir, and not scored",
+      wsc?.description ?? "WSC273: not in the data folder, and not scored",
     ].join("\n"),
     rows: problems.length + test.length,
     train: clauses(train),
@@ -86,9 +88,7 @@ export async function loadCommonsense(
     conditions: train.map(({ source }) => source!),
     examples: ({ condition }) => {
       if (condition === "sentence") return { train, validation, test, classes: null };
-      throw usageError(
-        `--condition ${condition} is not for --dataset commonsense: use sentence.`,
-      );
+      throw noSuchCondition("commonsense", condition, ["sentence"]);
     },
   };
 }

@@ -1,29 +1,29 @@
-/** What a denoiser's encoder reads of a condition. */
+/** The tokens of conditions for a denoiser's encoder. */
 import { CONDITION } from "./denoiser/network.ts";
 import { UserError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import { type HostArray, int32 } from "../engine/tree.ts";
 import type { TextTokenizer } from "../vae/tokenizer/tokenizer.ts";
 import { encoderTokens } from "../vae/text_vae_config.ts";
-import type { LatentExample } from "./data.ts";
-import { nextThought } from "./denoiser/batches.ts";
-import type { TextDiffusionConfig } from "./denoiser_flags.ts";
+import type { LatentExample } from "./examples.ts";
+import { nextThought } from "./denoiser/layouts.ts";
+import type { DenoiserConfig } from "./settings.ts";
 import type { LoadedTextVae } from "./autoencoder/checkpoint.ts";
 
 /**
- * Conditions are padded to multiples of the first number, and beyond the second to multiples of it, so
- * that few shapes are compiled: each has its own graph, with memory of its own.
+ * Conditions are padded to multiples of 16, above 64 tokens to multiples of 64, so that few shapes are
+ * compiled: each needs a graph with memory of its own.
  */
 const PADDING = [16, 64] as const;
 
-/** The length that texts of `longest` tokens at most are padded to. */
+/** The length that texts of at most `longest` tokens are padded to. */
 export function paddedLength(longest: number): number {
   const [fine, coarse] = PADDING;
   const step = longest <= coarse ? fine : coarse;
   return Math.ceil(longest / step) * step;
 }
 
-/** Reads conditions as the denoiser's encoder takes them. */
+/** Turns the texts of conditions into tokens. */
 export class ConditionTokens {
   readonly #known = new Map<string, Int32Array>();
   readonly #tokenizer: TextTokenizer;
@@ -31,9 +31,9 @@ export class ConditionTokens {
   readonly #whole: string | undefined;
 
   /**
-   * @param limit Tokens at most, [CLS] and [SEP] not counted.
-   * @param whole What the texts are called, such as "question", if a longer one is an error; otherwise
-   * what is beyond is cut off.
+   * @param limit The maximum number of tokens, without [CLS] and [SEP].
+   * @param whole The name of the texts, such as "question", if longer ones are an error; otherwise they are
+   * cut.
    */
   constructor(tokenizer: TextTokenizer, limit: number, whole?: string) {
     this.#tokenizer = tokenizer;
@@ -41,12 +41,12 @@ export class ConditionTokens {
     this.#whole = whole;
   }
 
-  /** The same, but what is beyond the limit is cut off: for thoughts that a model made. */
+  /** The same, but longer texts are cut: for thoughts that a model generated. */
   cutting(): ConditionTokens {
     return new ConditionTokens(this.#tokenizer, this.#limit);
   }
 
-  /** [CLS], the text, [SEP]. @throws {UserError} If a text that must be whole is too long. */
+  /** The tokens [CLS], text, [SEP]. @throws {UserError} If a text that must not be cut is too long. */
   encode(text: string): Int32Array {
     const known = this.#known.get(text);
     if (known !== undefined) return known;
@@ -64,7 +64,7 @@ export class ConditionTokens {
     return whole;
   }
 
-  /** Texts side by side, padded. @returns `sourceIds` and `sourceMask` [B, M]. */
+  /** The tokens of several texts, padded. @returns `sourceIds` and `sourceMask` [B, M]. */
   batch(texts: readonly string[]): Record<string, HostArray> {
     const rows = texts.map((text) => this.encode(text));
     const longest = Math.max(...rows.map(({ length }) => length));
@@ -81,27 +81,27 @@ export class ConditionTokens {
 }
 
 /**
- * Says what is too long before training, and not when it is met. A review may be cut; half of a question
- * asks something else.
+ * Refuses questions and sentences that are too long, before training meets them. A review may be cut; half
+ * of a question asks something else.
  *
- * @param tokens Reads conditions; undefined where the autoencoder does.
+ * @param tokens The tokens of conditions; undefined if the autoencoder encodes them.
  * @throws {UserError} If a question, with its thoughts in multiple passes, or a sentence is too long.
  */
 export function checkConditionLengths(
   examples: readonly Pick<LatentExample, "source" | "targets">[],
   { config, vae, tokens }: {
-    readonly config: Pick<TextDiffusionConfig, "condition" | "conditionReader" | "thoughtPasses">;
+    readonly config: Pick<DenoiserConfig, "condition" | "conditionReader" | "thoughtPasses">;
     readonly vae: Pick<LoadedTextVae, "config" | "encoderTokenizer">;
     readonly tokens: ConditionTokens | undefined;
   },
 ): void {
   const { condition, conditionReader, thoughtPasses } = config;
   if (condition !== "question" && condition !== "sentence") return;
-  const hearsLatents = conditionReader === "latents";
-  const reader = hearsLatents
+  const isLatent = conditionReader === "latents";
+  const reader = isLatent
     ? new ConditionTokens(vae.encoderTokenizer, encoderTokens(vae.config), condition)
     : tokens;
-  const joins = condition === "question" && thoughtPasses === "multi" && !hearsLatents;
+  const joins = condition === "question" && thoughtPasses === "multi" && !isLatent;
   for (const { source = "", targets } of examples) {
     reader?.encode(joins ? nextThought(source, targets.slice(0, -1)).sources.join(" ") : source);
   }

@@ -1,10 +1,10 @@
-/** What follows from text.ts's settings, and what is wrong with them together. */
+/** The model that the autoencoder's settings describe, and checks of these settings. */
 import { usageError } from "../base/errors.ts";
 import { checkTextVaeConfig, foldOf, type TextVaeConfig } from "../vae/text_vae_config.ts";
-import type { TextConfig, TextFlags } from "./flags.ts";
+import type { TextConfig, TextFlags } from "./settings.ts";
 
 /**
- * Refuses settings that are sound by themselves and not together.
+ * Refuses combinations of settings that make no sense.
  *
  * @throws {UserError} With exit code 2, naming the flags.
  */
@@ -15,14 +15,15 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
   }
   if (config.batchSize % config.accumulate !== 0) {
     throw usageError(
-      `--batch-size ${config.batchSize} must be a multiple of --accumulate ${config.accumulate}, ` +
-        "the parts that it is computed in.",
+      `--batch-size ${config.batchSize} must be a multiple of --accumulate ${config.accumulate}.`,
     );
   }
   const { freeze } = config;
   const isEncoderFrozen = freeze === "encoder" || freeze === "latents";
   if (config.encoderLearningRate !== undefined && isEncoderFrozen) {
-    throw usageError(`--encoder-learning-rate is not for --freeze ${freeze}, which has none.`);
+    throw usageError(
+      `--encoder-learning-rate is not for --freeze ${freeze}, which does not train the encoder.`,
+    );
   }
   for (
     const [half, width, heads] of [
@@ -55,7 +56,7 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
   only("corruption-ratio", given.corruptionRatio, corruption !== "none", "--corruption not none");
 }
 
-/** The parameters that are frozen. Latents are made by all but what reads them. */
+/** The frozen parameters. Latents depend on all but those of the decoder and its adapter. */
 const FROZEN: Readonly<Record<TextConfig["freeze"], RegExp>> = {
   none: /^$/,
   encoder: /^encoder\./,
@@ -63,7 +64,7 @@ const FROZEN: Readonly<Record<TextConfig["freeze"], RegExp>> = {
   latents: /^(?!decoder\.|vae\.adapter\.)/,
 };
 
-/** What the learning rate of a parameter is multiplied by; 0 freezes it. */
+/** The factor of the learning rate of a parameter; 0 freezes it. */
 export function rateOfParameter(
   { freeze, learningRate, encoderLearningRate = learningRate }: Pick<
     TextConfig,
@@ -76,7 +77,7 @@ export function rateOfParameter(
   };
 }
 
-/** Deviation of the noise on latents that a decoder is trained with; of kl, it is each latent's own. */
+/** The deviation of the noise that a decoder is trained with; for kl, it depends on the latent. */
 export function decoderNoiseOf(
   { latentKind, noiseDeviation }: Pick<TextConfig, "latentKind" | "noiseDeviation">,
 ): number {
@@ -87,7 +88,7 @@ export function decoderNoiseOf(
  * The digits of both numbers of a multiplication.
  *
  * @param digits Such as "4x4".
- * @throws {UserError} With exit code 2 if it is something else.
+ * @throws {UserError} With exit code 2 if it has another form.
  */
 export function digitsOf(digits: string): [number, number] {
   const [, n, m] = /^([1-9])x([1-9])$/.exec(digits) ?? [];
@@ -96,11 +97,11 @@ export function digitsOf(digits: string): [number, number] {
 }
 
 /**
- * The model that a configuration asks for.
+ * The model that a configuration describes.
  *
- * @param vocabSize Tokens of the vocabulary, which may have become smaller than asked for.
- * @param published The sizes of halves that are published models.
- * @throws {UserError} With exit code 2 if there can be no such model.
+ * @param vocabSize Tokens of the vocabulary, which may be smaller than the setting.
+ * @param published The configurations of published halves.
+ * @throws {UserError} With exit code 2 if the sizes do not fit together.
  */
 export function textVaeConfigOf(
   config: TextConfig,
@@ -111,12 +112,14 @@ export function textVaeConfigOf(
   const { encoderWidth, decoderWidth } = config;
   const shape = { latents, latentWidth, latentKind, latentSource, maxTokens };
   const before = latentSource === "tokens" ? latents : 0;
-  // A text shorter than k is padded to k positions, where its latents are read.
+  // A text shorter than k is padded to k positions, from which its latents are read.
   const read = Math.max(maxTokens + 2, latentSource === "first" ? latents : 0);
   const model: TextVaeConfig = {
     ...shape,
     encoder: {
-      ...{ vocabSize, hiddenSize: encoderWidth, intermediateSize: 4 * encoderWidth },
+      vocabSize,
+      hiddenSize: encoderWidth,
+      intermediateSize: 4 * encoderWidth,
       numHiddenLayers: config.encoderLayers,
       numAttentionHeads: config.encoderHeads,
       maxPositionEmbeddings: before + read,
@@ -125,7 +128,8 @@ export function textVaeConfigOf(
       initializerRange,
     },
     decoder: {
-      ...{ vocabSize, nEmbd: decoderWidth },
+      vocabSize,
+      nEmbd: decoderWidth,
       nPositions: Math.ceil(latents * foldOf(shape)) + read,
       nLayer: config.decoderLayers,
       nHead: config.decoderHeads,

@@ -1,4 +1,4 @@
-/** What each data set of text.ts gives its stages: texts for the autoencoder, examples for the denoiser. */
+/** Loads the data sets of text.ts. */
 import { loadGsm8k } from "../datasets/gsm8k.ts";
 import {
   continuationPair,
@@ -13,72 +13,19 @@ import {
   multiplicationTargets,
   type Operands,
 } from "../datasets/multiplication.ts";
-import type { Provenance } from "../datasets/sources.ts";
 import { type ThoughtProblem, thoughtTargets } from "../datasets/thoughts.ts";
 import { usageError } from "../base/errors.ts";
 import { sha256 } from "../base/json.ts";
 import { loadCommonsense } from "./commonsense_data.ts";
 import { digitsOf } from "./config.ts";
-import type { TextDiffusionConfig } from "./denoiser_flags.ts";
-import type { TextConfig, TextFlags } from "./flags.ts";
-
-/** What a denoiser learns from. */
-export interface LatentExample {
-  /** Texts, each of which becomes a block of latents: one, or a problem's thoughts. */
-  readonly targets: readonly string[];
-  /** The text that they are made from, if any. */
-  readonly source?: string;
-  /** The class that they are made from, if any. */
-  readonly label?: number;
-  /** A problem's right answer. */
-  readonly answer?: string;
-  /** What a problem offers to choose from: what it is called, and the text that it makes. */
-  readonly options?: readonly { readonly name: string; readonly target: string }[];
-  /** Which of the options is right. */
-  readonly right?: number;
-  /** Which set the example is scored in, where there are several. */
-  readonly set?: string;
-}
-
-/** Examples of one kind. */
-export interface LatentExamples {
-  /** To train on. */
-  readonly train: readonly LatentExample[];
-  /** To measure with while training. */
-  readonly validation: readonly LatentExample[];
-  /** To be scored in the end; the held-out ones where there are no others. */
-  readonly test: readonly LatentExample[];
-  /** Classes of a class condition; null without. */
-  readonly classes: number | null;
-}
-
-/** Where data came from. */
-interface DataSource extends Pick<Provenance, "sha256" | "description"> {
-  /** The kind of place; "sample" is a small part of the set, or stands in for it. */
-  readonly origin: Provenance["origin"] | "generated";
-}
-
-/** A data set, loaded. */
-export interface TextData extends DataSource {
-  /** Rows of it. */
-  readonly rows: number;
-  /** Texts to train the autoencoder on. */
-  readonly train: readonly string[];
-  /** Texts to measure the autoencoder with. */
-  readonly validation: readonly string[];
-  /** Further texts that tokens are learned from: what a denoiser's conditions say. */
-  readonly conditions: readonly string[];
-  /**
-   * What the denoiser is trained on.
-   *
-   * @throws {UserError} If the data set has no such condition.
-   */
-  examples(config: Pick<TextDiffusionConfig, "condition" | "maxThoughts">): LatentExamples;
-}
+import { type DataSource, type LatentExample, noSuchCondition, type TextData } from "./examples.ts";
+import type { DenoiserConfig, TextConfig, TextFlags } from "./settings.ts";
 
 /**
- * Loads a data set and says where it came from. The smoke preset is content with a bundled sample.
+ * Loads a data set.
  *
+ * @param sampleOnly Whether the bundled sample will do. @default only in the smoke preset
+ * @param log Receives messages about downloads.
  * @throws {UserError} If it cannot be loaded.
  */
 export async function loadTextData(
@@ -86,15 +33,18 @@ export async function loadTextData(
   { dataset, digits, trainSize, validationSize }:
     & Pick<TextConfig, "dataset" | "digits" | "validationSize">
     & Partial<Pick<TextConfig, "trainSize">>,
-  sampleOnly: boolean = preset === "smoke",
+  { sampleOnly = preset === "smoke", log = () => {} }: {
+    readonly sampleOnly?: boolean | undefined;
+    readonly log?: (line: string) => void;
+  } = {},
 ): Promise<TextData> {
   const options = {
     dataDir,
     dataDirName: "--data-dir",
     sampleOnly: sampleOnly && dataDir === undefined,
-    log: (line: string) => console.error(line),
+    log,
   };
-  const data = await {
+  return await {
     hotel_reviews: async () =>
       reviewData(
         await loadHotelReviews({ ...options, validationSize }).catch((error) => {
@@ -106,20 +56,23 @@ export async function loadTextData(
     multiplication: () => multiplicationData(digits, validationSize),
     math: async () => {
       const { train, validation, test, ...provenance } = await loadGsm8k(options);
-      // Its questions are longer than thoughts: an autoencoder of both would be one of questions.
+      // Its questions are longer than thoughts: the autoencoder would mostly learn questions.
       return problemData({ train, validation, test }, provenance, { validationSize });
     },
   }[dataset]();
-  console.log(data.description);
-  return data;
 }
 
-/** No texts at all, for drawing some that are made from a rating or from nothing. */
+/** No texts, for sampling from a rating or unconditionally. */
 export function noTexts(condition: "none" | "rating"): TextData {
   const classes = condition === "rating" ? RATINGS : null;
   return {
-    ...{ origin: "generated", sha256: {}, description: "", rows: 0 },
-    ...{ train: [], validation: [], conditions: [] },
+    origin: "generated",
+    sha256: {},
+    description: "",
+    rows: 0,
+    train: [],
+    validation: [],
+    conditions: [],
     examples: () => ({ train: [], validation: [], test: [], classes }),
   };
 }
@@ -131,7 +84,7 @@ function reviewData(
     reviews.map(pairOf).filter((pair) => pair !== undefined)
       .map(({ condition, target }) => ({ source: condition, targets: [target] }));
   const kinds: Partial<
-    Record<TextDiffusionConfig["condition"], (reviews: readonly HotelReview[]) => LatentExample[]>
+    Record<DenoiserConfig["condition"], (reviews: readonly HotelReview[]) => LatentExample[]>
   > = {
     none: (reviews) => reviews.map(({ text }) => ({ targets: [text] })),
     rating: (reviews) =>
@@ -148,7 +101,9 @@ function reviewData(
     conditions: [], // they are parts of reviews
     examples: ({ condition }) => {
       const examples = kinds[condition];
-      if (examples === undefined) throw noSuchCondition("hotel_reviews", condition, kinds);
+      if (examples === undefined) {
+        throw noSuchCondition("hotel_reviews", condition, Object.keys(kinds));
+      }
       const heldOut = examples(validation);
       return {
         train: examples(train),
@@ -160,7 +115,7 @@ function reviewData(
   };
 }
 
-/** Problems in three parts. */
+/** Problems by split. */
 interface Problems {
   readonly train: readonly ThoughtProblem[];
   readonly validation: readonly ThoughtProblem[];
@@ -186,7 +141,9 @@ async function multiplicationData(digits: string, validationSize: number): Promi
       `on, ${validation.length} and ${test.length} held out, none with the same numbers.`,
   };
   return problemData(problems, provenance, {
-    ...{ validationSize, questions: true, targetsOf: multiplicationTargets },
+    validationSize,
+    questions: true,
+    targetsOf: multiplicationTargets,
   });
 }
 
@@ -216,7 +173,7 @@ function problemData(
     conditions: train.map(({ question }) => question),
     examples: ({ condition, maxThoughts }) => {
       if (condition !== "question") {
-        throw noSuchCondition("multiplication and math", condition, { question: true });
+        throw noSuchCondition("multiplication and math", condition, ["question"]);
       }
       const examplesOf = (problems: readonly ThoughtProblem[]) =>
         problems.map((problem): LatentExample => ({
@@ -236,11 +193,4 @@ function problemData(
       return { train, validation, test: examplesOf(problems.test), classes: null };
     },
   };
-}
-
-function noSuchCondition(dataset: string, condition: string, kinds: object) {
-  return usageError(
-    `--condition ${condition} is not for --dataset ${dataset}: use one of ` +
-      `${Object.keys(kinds).join(", ")}.`,
-  );
 }

@@ -1,114 +1,132 @@
 /** Defaults of text.ts that depend on the data set, in addition to those of the preset. */
 import { multiplicationPasses } from "../datasets/multiplication.ts";
-import type { TextDiffusionConfig, TextSamplingConfig } from "./denoiser_flags.ts";
-import type { TextConfig } from "./flags.ts";
-
-type Settings = TextConfig & TextDiffusionConfig & TextSamplingConfig;
+import type { SomeSettings, TextConfig } from "./settings.ts";
 
 /** Hotel reviews, with an autoencoder that already copies its input. */
-const REVIEWS: Partial<Settings> = {
+const REVIEWS: SomeSettings = {
   // Latents that allow exact copies have more detail than a small denoiser can model. So the denoiser
   // generates the content only, and the decoder is trained to find the words from noisy latents.
-  steps: 2000, // fourteen epochs with this batch size
-  batchSize: 32,
-  learningRate: 1e-3,
-  freeze: "latents", // only the decoder is trained: the latents are good already
-  randomTexts: 0, // the decoder should rely on its own words
-  decoderCorruption: 0,
-  noiseDeviation: 2.5, // up to 3.6 times the standard deviation of the latents
-  noisePerText: "uniform",
-  diffusionSteps: 6000,
-  diffusionLearningRate: 1e-3,
-  noiseShift: -3, // two thirds of the timesteps have more noise than finalSigma
-  finalSigma: 2.5, // with less noise, the words of a text do not fit together
-  guidance: 25, // with less, the requested rating is recognized less often than in real reviews
-  decodingTemperature: 0.3, // the most likely words alone end too soon
+  autoencoder: {
+    steps: 2000, // fourteen epochs with this batch size
+    batchSize: 32,
+    learningRate: 1e-3,
+    freeze: "latents", // only the decoder is trained: the latents are good already
+    randomTexts: 0, // the decoder should rely on its own words
+    decoderCorruption: 0,
+    noiseDeviation: 2.5, // up to 3.6 times the standard deviation of the latents
+    noisePerText: "uniform",
+  },
+  denoiser: {
+    steps: 6000,
+    learningRate: 1e-3,
+    noiseShift: -3, // two thirds of the timesteps have more noise than finalSigma
+  },
+  sampling: {
+    finalSigma: 2.5, // with less noise, the words of a text do not fit together
+    guidance: 25, // with less, the requested rating is recognized less often than in real reviews
+    decodingTemperature: 0.3, // the most likely words alone end too soon
+  },
 };
 
 /** Winograd schemas, with any preset. */
-const SCHEMAS: Partial<Settings> = {
-  condition: "sentence",
-  conditionReader: "new", // sentences are longer than the clauses that the autoencoder reads
-  conditionDropout: 0, // no guidance: an answer is right or wrong
-  guidance: 1,
-  windows: false,
-  maxTokens: 32,
-  latents: 16,
-  conditionTokens: 126,
-  samples: 2000, // all of WinoGrande's dev set, and of WSC273
-  sampleSteps: 20,
-  sampleBatchSize: 100,
+const SCHEMAS: SomeSettings = {
+  autoencoder: { windows: false, maxTokens: 32, latents: 16 },
+  denoiser: {
+    condition: "sentence",
+    conditionReader: "new", // sentences are longer than the clauses that the autoencoder reads
+    conditionDropout: 0, // no guidance: an answer is right or wrong
+    conditionTokens: 126,
+  },
+  sampling: {
+    guidance: 1,
+    samples: 2000, // all of WinoGrande's dev set, and of WSC273
+    sampleSteps: 20,
+    sampleBatchSize: 100,
+  },
 };
 
 /** Problems that are answered with thoughts. */
-const THOUGHTS: Partial<Settings> = {
-  condition: "question",
-  conditionReader: "new", // questions are longer than thoughts
-  conditionDropout: 0, // no guidance: an answer is right or wrong
-  guidance: 1,
-  windows: false,
-  corruption: "none", // a changed digit makes another number
-  scheduledSampling: 0.05, // as Diffusion of Thought
-  samples: 200,
-  sampleSteps: 10,
-  sampleBatchSize: 100,
-};
+const THOUGHTS = {
+  autoencoder: {
+    windows: false,
+    corruption: "none", // a changed digit makes another number
+  },
+  denoiser: {
+    condition: "question",
+    conditionReader: "new", // questions are longer than thoughts
+    conditionDropout: 0, // no guidance: an answer is right or wrong
+    scheduledSampling: 0.05, // as Diffusion of Thought
+  },
+  sampling: { guidance: 1, samples: 200, sampleSteps: 10, sampleBatchSize: 100 },
+} as const satisfies SomeSettings;
 
 /**
  * Training of multiplication, except for the preset smoke. Denoisers memorize the training problems before
  * they generalize; with these settings they solve held-out problems of 2x2 digits.
  */
-const MULTIPLICATION_TRAINING: Partial<Settings> = {
-  denoiserLayers: 4,
-  denoiserWidth: 128, // small, so that many steps are affordable
-  denoiserHeads: 4,
-  diffusionSteps: 8000, // the loss falls to 0 in steps 2,000 to 4,000, but carries take longer
-  diffusionBatchSize: 64,
-  diffusionLearningRate: 3e-3, // 1e-3 takes twice as many steps
-  diffusionWeightDecay: 0.1, // against memorization
+const MULTIPLICATION_TRAINING: SomeSettings["denoiser"] = {
+  layers: 4,
+  width: 128, // small, so that many steps are affordable
+  heads: 4,
+  steps: 8000, // the loss falls to 0 in steps 2,000 to 4,000, but carries take longer
+  batchSize: 64,
+  learningRate: 3e-3, // 1e-3 takes twice as many steps
+  weightDecay: 0.1, // against memorization
 };
 
-/** The multiplication of numbers with n and m digits, with any preset. */
-function multiplication(n: number, m: number): Partial<Settings> {
+/** The multiplication of numbers with n and m digits. */
+function multiplication(n: number, m: number, preset: string): SomeSettings {
   const length = n + m + 1; // tokens of a question, of a sum in brackets, of an answer with its mark
   const passes = multiplicationPasses(m);
   return {
-    thoughtPasses: "multi", // in a single pass, a sum has to be predicted before its terms are known
-    selfConditioning: 0, // there is one right answer, which a single estimate finds
-    scheduledSampling: 0,
-    noiseShift: -6, // digits are recognizable at high noise; with less there is nothing to calculate
-    samples: 1000, // all held-out problems
-    sampleBatchSize: 200,
-    maxTokens: length,
-    latents: length, // one per digit
-    latentWidth: 64,
-    vocabSize: 300, // digits are separated by spaces, so each is a token
-    conditionReader: "latents", // a new BERT learns three times slower
-    conditionTokens: passes * length,
-    maxThoughts: passes,
+    autoencoder: {
+      ...THOUGHTS.autoencoder,
+      maxTokens: length,
+      latents: length, // one per digit
+      latentWidth: 64,
+      vocabSize: 300, // digits are separated by spaces, so each is a token
+    },
+    denoiser: {
+      ...THOUGHTS.denoiser,
+      ...preset === "smoke" ? {} : MULTIPLICATION_TRAINING,
+      thoughtPasses: "multi", // in a single pass, a sum has to be predicted before its terms are known
+      selfConditioning: 0, // there is one right answer, which a single estimate finds
+      scheduledSampling: 0,
+      noiseShift: -6, // digits are recognizable at high noise; with less there is nothing to calculate
+      conditionReader: "latents", // a new BERT learns three times slower
+      conditionTokens: passes * length,
+      maxThoughts: passes,
+    },
+    sampling: {
+      ...THOUGHTS.sampling,
+      samples: 1000, // all held-out problems
+      sampleBatchSize: 200,
+    },
   };
 }
 
 /** The defaults of each data set, given the preset and, for multiplication, the digits of the numbers. */
 export const DATASET_DEFAULTS: Record<
   TextConfig["dataset"],
-  (digits: readonly [number, number], preset: string) => Partial<Settings>
+  (digits: readonly [number, number], preset: string) => SomeSettings
 > = {
   hotel_reviews: (_digits, preset) => preset === "nano" ? REVIEWS : {},
   commonsense: () => SCHEMAS,
-  multiplication: ([n, m], preset) => ({
-    ...THOUGHTS,
-    ...preset === "smoke" ? {} : MULTIPLICATION_TRAINING,
-    ...multiplication(n, m),
-  }),
+  multiplication: ([n, m], preset) => multiplication(n, m, preset),
   math: (_digits, preset) => ({
-    ...THOUGHTS,
-    // Each length of questions has a graph with its own memory: batches of 32 took 19 GB.
-    ...preset === "smoke" ? {} : { diffusionBatchSize: 16 },
-    maxTokens: 32, // an equation and the answer
-    latents: 8, // four tokens each, as of reviews: with 16, a denoising step takes twice as long
-    vocabSize: 2000,
-    splitDigits: true,
-    conditionTokens: 510, // the longest question, and thoughts
+    autoencoder: {
+      ...THOUGHTS.autoencoder,
+      maxTokens: 32, // an equation and the answer
+      latents: 8, // four tokens each, as of reviews: with 16, a denoising step takes twice as long
+      vocabSize: 2000,
+      splitDigits: true,
+    },
+    denoiser: {
+      ...THOUGHTS.denoiser,
+      // Each length of questions has a graph with its own memory: batches of 32 took 19 GB.
+      ...preset === "smoke" ? {} : { batchSize: 16 },
+      conditionTokens: 510, // the longest question, and thoughts
+    },
+    sampling: THOUGHTS.sampling,
   }),
 };

@@ -4,7 +4,7 @@ import { latentSchedules } from "./denoiser/schedules.ts";
 import { flowSamplerNames, samplerNames } from "../diffusion/samplers/registry.ts";
 import { predictionTypes } from "../diffusion/schedules.ts";
 import { timestepDraws } from "../diffusion/timestep_sampling.ts";
-import { choice, type FlagValues, integer, number, text, toggle } from "../cli/flag_kinds.ts";
+import { choice, integer, number, text, toggle } from "../cli/flag_kinds.ts";
 import {
   OBJECTIVE_MEANINGS,
   PREDICTION_MEANINGS,
@@ -14,7 +14,7 @@ import {
   TIMESTEP_MEANINGS,
   trainingFlags,
 } from "../cli/run_flags.ts";
-import { TEXT_FLAGS } from "./flags.ts";
+import { AUTOENCODER_FLAGS } from "./flags.ts";
 
 /** What a generated text is conditioned on. */
 export const TEXT_CONDITIONS = [
@@ -139,7 +139,7 @@ const RARE_DENOISER = {
 };
 
 /** The flags that decide what the denoiser's training computes. */
-const TRAINING = { denoiser: DENOISER, rareDenoiser: RARE_DENOISER };
+export const DENOISER_SETTINGS = { denoiser: DENOISER, rareDenoiser: RARE_DENOISER };
 
 const SAMPLING = {
   samples: integer({
@@ -197,10 +197,10 @@ const RARE_SAMPLING = {
 };
 
 /** The flags that decide how texts are generated with a denoiser. */
-const ALL_SAMPLING = { sampling: SAMPLING, rareSampling: RARE_SAMPLING };
+export const SAMPLING_SETTINGS = { sampling: SAMPLING, rareSampling: RARE_SAMPLING };
 
 /** The flags that decide what samples and answers are compared with. */
-const EVALUATION = {
+export const EVALUATION = {
   baseline: choice(["none", "direct", "cot"], {
     help: "also train a GPT-2 of the denoiser's size on the same problems",
     meanings: {
@@ -217,10 +217,10 @@ const EVALUATION = {
   judgeSteps: integer({ min: 1, help: "optimizer steps of that training" }),
 };
 
-const { "Rarely needed: autoencoder": RARE_AUTOENCODER, ...COMMON } = TEXT_FLAGS;
+const { "Rarely needed: autoencoder": RARE_AUTOENCODER, ...COMMON } = AUTOENCODER_FLAGS;
 
 /** All flags of text.ts, by the headings of `--help`. */
-export const TEXT_PROGRAM_FLAGS = {
+export const TEXT_FLAGS = {
   ...COMMON,
   "Denoiser: diffusion of latents": DENOISER,
   "Sampling": SAMPLING,
@@ -229,61 +229,3 @@ export const TEXT_PROGRAM_FLAGS = {
   "Rarely needed: denoiser": RARE_DENOISER,
   "Rarely needed: sampling": RARE_SAMPLING,
 };
-
-/** Settings of the denoiser's training. */
-export type TextDiffusionConfig = FlagValues<typeof TRAINING>;
-
-type SamplingFlags = FlagValues<typeof ALL_SAMPLING>;
-
-/** Settings of sampling. */
-export type TextSamplingConfig =
-  & Omit<SamplingFlags, "rating">
-  & Partial<Pick<SamplingFlags, "rating">>;
-
-type EvaluationFlags = FlagValues<{ evaluation: typeof EVALUATION }>;
-
-/** Settings of the evaluation. */
-export type TextEvaluationConfig =
-  & Omit<EvaluationFlags, "judge">
-  & Partial<Pick<EvaluationFlags, "judge">>;
-
-/** The names of the flags in some groups. */
-const namesIn = (groups: Readonly<Record<string, object>>) =>
-  new Set(Object.values(groups).flatMap((group) => Object.keys(group)));
-
-const TRAINING_KEYS = namesIn(TRAINING);
-const SAMPLING_KEYS = namesIn(ALL_SAMPLING);
-const EVALUATION_KEYS = new Set(Object.keys(EVALUATION));
-
-/** Whether a setting, by its camelCase name, is one of sampling. */
-export function isSamplingSetting(key: string): boolean {
-  return SAMPLING_KEYS.has(key);
-}
-
-/** The settings of {@linkcode TextDiffusionConfig} among others. */
-export function diffusionSettingsOf<C extends object>(
-  settings: C,
-): Pick<C, keyof C & keyof TextDiffusionConfig> {
-  return pick(settings, TRAINING_KEYS) as Pick<C, keyof C & keyof TextDiffusionConfig>;
-}
-
-/** The settings of {@linkcode TextSamplingConfig} among others. */
-export function samplingSettingsOf<C extends object>(
-  settings: C,
-): Pick<C, keyof C & keyof TextSamplingConfig> {
-  return pick(settings, SAMPLING_KEYS) as Pick<C, keyof C & keyof TextSamplingConfig>;
-}
-
-/** The settings of {@linkcode TextEvaluationConfig} among others. */
-export function evaluationSettingsOf<C extends object>(
-  settings: C,
-): Pick<C, keyof C & keyof TextEvaluationConfig> {
-  return pick(settings, EVALUATION_KEYS) as Pick<C, keyof C & keyof TextEvaluationConfig>;
-}
-
-function pick(settings: object, keys: ReadonlySet<string>): object {
-  return Object.fromEntries(Object.entries(settings).filter(([key]) => keys.has(key)));
-}
-
-/** Settings that may differ when the denoiser's training is resumed. */
-export const DIFFUSION_EXTENDABLE: readonly string[] = ["diffusionSteps"];

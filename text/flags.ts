@@ -3,7 +3,7 @@ import { WINOGRANDE_SIZES } from "../datasets/winogrande.ts";
 import { ADAM_RULES } from "../nn/adamw.ts";
 import { AMOUNTS_PER_TEXT, CORRUPTION_KINDS } from "../vae/corruption.ts";
 import { LATENT_KINDS, LATENT_SOURCES } from "../vae/text_vae_config.ts";
-import { choice, type FlagValues, integer, number, text, toggle } from "../cli/flag_kinds.ts";
+import { choice, integer, number, text, toggle } from "../cli/flag_kinds.ts";
 import type { Example } from "../cli/help.ts";
 import {
   DEVICE_FLAGS,
@@ -191,7 +191,7 @@ const RARE_AUTOENCODER = {
 };
 
 /** The flags that decide what the autoencoder's training computes. */
-const SETTINGS = {
+export const AUTOENCODER_SETTINGS = {
   seed: SEED_FLAG,
   data: DATA,
   autoencoder: AUTOENCODER,
@@ -199,7 +199,7 @@ const SETTINGS = {
 };
 
 /** The flags of the run, the data and the autoencoder, by the headings of `--help`. */
-export const TEXT_FLAGS = {
+export const AUTOENCODER_FLAGS = {
   "Presets": {
     preset: choice(["smoke", "nano", "small", "base"], {
       help: "default settings; nano if not given",
@@ -260,25 +260,3 @@ export const TEXT_EXAMPLES: readonly Example[] = [
     "Train and measure a GPT-2 with chain of thought on the same problems, after --stage vae.",
   ],
 ];
-
-/** Flags that were given on the command line. */
-export type TextFlags = Partial<FlagValues<typeof TEXT_FLAGS>>;
-
-type Settings = FlagValues<typeof SETTINGS>;
-
-/** Settings that a preset need not have. */
-type Unset = "startFrom" | "encoderFrom" | "decoderFrom" | "encoderLearningRate";
-
-/** Every setting that decides what the autoencoder's training computes. */
-export type TextConfig = Omit<Settings, Unset> & Partial<Pick<Settings, Unset>>;
-
-const SETTING_NAMES = new Set(Object.values(SETTINGS).flatMap((group) => Object.keys(group)));
-
-/** The settings of the autoencoder among others, such as all flags that were given. */
-export function textSettingsOf<C extends object>(settings: C): Pick<C, keyof C & keyof TextConfig> {
-  const own = Object.entries(settings).filter(([key]) => SETTING_NAMES.has(key));
-  return Object.fromEntries(own) as Pick<C, keyof C & keyof TextConfig>;
-}
-
-/** Settings that may differ when a run is resumed. */
-export const TEXT_EXTENDABLE: readonly string[] = ["steps"];

@@ -1,23 +1,23 @@
-/** `--config` of text.ts: a run of several stages, each with settings of its own. */
+/** `--config` of text.ts: repeats a run of several stages. */
 import { usageError } from "../base/errors.ts";
 import type { Replay } from "../cli/replay.ts";
-import type { TextFlags } from "./flags.ts";
+import type { TextFlags } from "./settings.ts";
 
-/** The programs whose records text.ts can repeat: a run's, and a denoiser's of another autoencoder. */
+/** The programs whose records text.ts can replay: a run, and a denoiser with an autoencoder of its own. */
 export const TEXT_PROGRAMS = ["text", "text-diffusion"] as const;
 
 /**
- * Flags with those that a run which is to be repeated stands for: the stages that it went through, and
- * the weights that it began with, which must be there.
+ * The flags, with those that follow from the run that is replayed: the stages that it went through, and
+ * the weights that it started with.
  *
- * @throws {UserError} With exit code 2 if it is a denoiser's, and its autoencoder was not named.
+ * @throws {UserError} With exit code 2 if the record is that of a denoiser, and `--vae` is missing.
  */
-export function replayFlags<F extends TextFlags>(given: F, repeated: Replay | undefined): F {
-  if (repeated === undefined) return given;
-  const { recorded } = repeated;
+export function replayFlags<F extends TextFlags>(given: F, replay: Replay | undefined): F {
+  if (replay === undefined) return given;
+  const { recorded } = replay;
   if (recorded["steps"] === undefined && given.vae === undefined) {
     throw usageError(
-      `--config ${given.config} is of a denoiser alone: name its autoencoder with --vae.`,
+      `--config ${given.config} is the record of a denoiser: name its autoencoder with --vae.`,
     );
   }
   const { startFrom } = recorded;

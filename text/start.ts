@@ -1,11 +1,11 @@
-/** `--start-from` of text.ts: training that begins with a checkpoint's model and tokens. */
+/** The model that the autoencoder's training starts with: a checkpoint, published halves, or none. */
 import type { TextVaeConfig } from "../vae/text_vae_config.ts";
 import { loadCheckpoint } from "../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint/folders.ts";
 import type { DataOrigin } from "../cli/run_record.ts";
 import { type LoadedTextVae, loadTextVae } from "./autoencoder/checkpoint.ts";
 import { textVaeConfigOf } from "./config.ts";
-import type { TextConfig, TextFlags } from "./flags.ts";
+import type { TextConfig, TextFlags } from "./settings.ts";
 import {
   checkFixedSettings,
   checkPublishedSettings,
@@ -18,50 +18,56 @@ import {
 import { findTrainedOn, type TrainedOn } from "./trained_on.ts";
 import { weightsOrigin } from "../training/checkpoint/weights_identity.ts";
 
-/** What a training begins with. */
+/** The starting model of a training. */
 export interface TextStart {
-  /** The settings, those of the model as the checkpoint has them. */
+  /** The settings; those that the starting model fixes are replaced. */
   readonly config: TextConfig;
-  /** The checkpoint's model; undefined where training begins from scratch. */
+  /** The checkpoint's model; undefined if training starts from scratch. */
   readonly model: LoadedTextVae | undefined;
-  /** Its halves, where they are published models; none beside a checkpoint's. */
+  /** The published models for encoder and decoder; none with a checkpoint. */
   readonly published: PublishedHalves;
-  /** What that was trained on, if anybody knows. */
+  /** The training data of the checkpoint's model, if known. */
   readonly trainedOn: TrainedOn | undefined;
-  /** What the run's record says of it. */
+  /** The starting weights, for the run's record. */
   readonly origins: readonly DataOrigin[];
 }
 
-/** The settings that a model answers by itself. */
+/** The settings that a model fixes. */
 export function settingsOfModel(
   { encoder, decoder, ...model }: TextVaeConfig,
   tokens: number,
 ): Partial<TextConfig> {
   const { latents, latentWidth, latentKind, latentSource, maxTokens } = model;
   return {
-    ...{ latents, latentWidth, latentKind, latentSource, maxTokens, vocabSize: tokens },
+    latents,
+    latentWidth,
+    latentKind,
+    latentSource,
+    maxTokens,
+    vocabSize: tokens,
     ...sizesOf({ encoder, decoder }),
     initializerRange: encoder.initializerRange,
   };
 }
 
 /**
- * Opens the checkpoint that a configuration names, or its halves. One that a preset names and that is not there is
- * done without, loudly; one that the user names must be there.
+ * Opens the checkpoint, or the published halves, that a configuration names. A checkpoint that the user
+ * names must exist. Without the checkpoint of a preset, training starts from scratch, with a warning.
  *
  * @param config The settings.
- * @param given What of them was given as flags.
- * @param scratch The settings that are different from scratch.
+ * @param given The flags.
+ * @param scratch The settings that differ when training starts from scratch.
  * @param root The folder that a preset's path is relative to.
- * @throws {UserError} If it is unsound, or a flag asks for another model.
+ * @param log Receives warnings, and messages about downloads.
+ * @throws {UserError} If the model is unsound, or a flag contradicts it.
  */
 export async function openTextStart(
   config: TextConfig,
   given: TextFlags,
-  { scratch, root, log = console.error }: {
+  { scratch, root, log }: {
     readonly scratch: Partial<TextConfig>;
     readonly root: string;
-    readonly log?: (line: string) => void;
+    readonly log: (line: string) => void;
   },
 ): Promise<TextStart> {
   const { startFrom, ...rest } = config;
@@ -74,22 +80,22 @@ export async function openTextStart(
     const origins = [published.encoder, published.decoder]
       .flatMap((half) => half === undefined ? [] : [half.origin]);
     const whole = { ...config, ...fixed };
-    textVaeConfigOf(whole, whole.vocabSize, configsOf(published)); // or there is no such model
+    textVaeConfigOf(whole, whole.vocabSize, configsOf(published)); // checks the sizes
     return { ...none, config: whole, published, origins };
   }
   const named = given.startFrom !== undefined;
   const path = named ? startFrom : `${root}/${startFrom}`;
-  const fits = named || config.dataset === "hotel_reviews"; // released models are of these
+  const fits = named || config.dataset === "hotel_reviews"; // the released models' data set
   if (!fits || !named && !await isThere(path)) {
     if (fits) {
       log(
-        `${startFrom} IS NOT THERE: training begins with RANDOM WEIGHTS, and ends far from what it ` +
-          "would have with them. Name a checkpoint with --start-from",
+        `${startFrom} IS MISSING: training starts from RANDOM WEIGHTS, and the result will be much ` +
+          "worse. Name a checkpoint with --start-from",
       );
     }
-    const asked = Object.entries(scratch)
+    const changed = Object.entries(scratch)
       .filter(([key]) => given[key as keyof TextFlags] === undefined);
-    return { config: { ...rest, ...Object.fromEntries(asked) }, ...none };
+    return { config: { ...rest, ...Object.fromEntries(changed) }, ...none };
   }
   const found = await resolveCheckpoint(path, log);
   const model = loadTextVae(await loadCheckpoint(found, { state: false }));

@@ -1,31 +1,30 @@
-/** Whether the texts that a run measures with are among those that its starting model has learned. */
+/** Whether the held-out texts of a run are among those that its starting model was trained on. */
 import { knownHeldOut } from "../datasets/hotel_reviews.ts";
 import { usageError, UserError } from "../base/errors.ts";
 import { type JsonObject, parseJsonObject } from "../base/json.ts";
 import { fileError } from "../base/file_errors.ts";
 import { BUNDLED, readRecord } from "../cli/run_record.ts";
-import type { TextData } from "./data.ts";
-import type { TextConfig } from "./flags.ts";
-import type { TextStart } from "./start.ts";
+import type { TextData } from "./examples.ts";
+import type { TextConfig } from "./settings.ts";
 
-/** What a model learned from, as far as it decides what it has not seen. */
+/** The training data of a model, as far as it decides which texts were held out. */
 export interface TrainedOn {
   /** The data set. */
   readonly dataset: string;
-  /** Whether it was the bundled sample in place of it. */
+  /** Whether it was only the bundled sample. */
   readonly sample: boolean;
-  /** Rows of it, those held out included. */
+  /** Number of rows, with the held-out ones. */
   readonly rows: number;
-  /** How many were held out. */
+  /** Number of held-out rows. */
   readonly validationSize: number;
 }
 
 /**
- * What a checkpoint's model learned from: as its run's config.json has it, or its own training.json,
- * which a released model has in place of a run.
+ * Reads the training data of a checkpoint's model from training.json, which a released model has, or
+ * from the config.json of its run.
  *
- * @param checkpoint The checkpoint's folder.
- * @returns undefined where neither is there: nobody knows.
+ * @param checkpoint The folder of the checkpoint.
+ * @returns undefined if there is neither file.
  * @throws {UserError} If one of them is unsound.
  */
 export async function findTrainedOn(checkpoint: string): Promise<TrainedOn | undefined> {
@@ -57,27 +56,27 @@ function checked({ dataset, sample, rows, validationSize }: JsonObject, path: st
   const sound = typeof dataset === "string" && typeof sample === "boolean" &&
     Number.isSafeInteger(rows) && Number.isSafeInteger(validationSize);
   if (sound) return { dataset, sample, rows, validationSize } as TrainedOn;
-  throw new UserError(`${path} does not say what its model was trained on: was it edited?`);
+  throw new UserError(`${path} lacks the training data of its model: was it edited?`);
 }
 
 /**
- * Sees to it that a model is not measured with texts that it was trained on unnoticed. Of one and the
- * same data a smaller number can be held out, so a larger one is refused; other data with reviews in
- * common are warned of.
+ * Checks that a model is not measured with texts that it was trained on. With the same data, a larger
+ * number of held-out texts is refused; with other data that share reviews, there is a warning.
  *
- * @param start What training begins with, and its settings.
+ * @param start The training data of the starting model, and the settings of this run.
  * @param data The data of this run.
- * @param log Where a warning goes.
- * @throws {UserError} With exit code 2 where fewer held-out texts would do.
+ * @param warn Receives the warning.
+ * @throws {UserError} With exit code 2 if fewer held-out texts would avoid the overlap.
  */
 export function checkNoLeak(
-  { trainedOn: then, config: { dataset, validationSize } }: Pick<TextStart, "trainedOn"> & {
+  { trainedOn: then, config: { dataset, validationSize } }: {
+    readonly trainedOn: TrainedOn | undefined;
     readonly config: Pick<TextConfig, "dataset" | "validationSize">;
   },
   { origin, rows }: Pick<TextData, "origin" | "rows">,
-  log: (line: string) => void = console.error,
+  warn: (line: string) => void,
 ): void {
-  // Problems are held out by what they ask, whatever the number; the sample shares no text with others.
+  // Held-out problems do not depend on the number of them; the sample shares no text with other data.
   if (then === undefined || dataset !== "hotel_reviews" || then.dataset !== dataset) return;
   if (then.sample !== (origin === "sample")) return;
   const known = knownHeldOut(then, { rows, validationSize });
@@ -86,11 +85,11 @@ export function checkNoLeak(
     "starting model was trained on";
   if (then.rows === rows) {
     throw usageError(
-      `--validation-size ${validationSize}: ${what}; it held out ${then.validationSize}. Ask for ` +
-        "no more than that, or train from scratch with --preset small",
+      `--validation-size ${validationSize}: ${what}; it held out ${then.validationSize}. Use at ` +
+        "most that number, or train from scratch with --preset small",
     );
   }
-  log(
-    `WARNING: ${what}, ${then.rows} in all: what is measured on these ${rows} will be too good`,
+  warn(
+    `WARNING: ${what} (${then.rows} reviews): figures on these ${rows} reviews will be too good`,
   );
 }

@@ -4,13 +4,14 @@ import { type JsonObject, parseJsonObject } from "../../base/json.ts";
 import { readProgress } from "../../datasets/download/partial.ts";
 import { cachedResult, readCachedResult } from "../../cli/cached_result.ts";
 import { PRESETS as IMAGE_PRESETS } from "../../image/presets.ts";
-import { PRESETS as TEXT_PRESETS } from "../../text.ts";
+import { PRESETS as TEXT_PRESETS } from "../../text/presets.ts";
 import { findCheckpoint } from "../../training/checkpoint/folders.ts";
 import type { FlagGroups } from "../../cli/flag_kinds.ts";
 import { IMAGE_FLAGS } from "../../image/flags.ts";
 import { openReplay } from "../../cli/replay.ts";
 import { configHash, formatRecord, type RunRecord } from "../../cli/run_record.ts";
-import { TEXT_PROGRAM_FLAGS } from "../../text/denoiser_flags.ts";
+import { TEXT_FLAGS } from "../../text/denoiser_flags.ts";
+import { flatSettings } from "../../text/settings.ts";
 import {
   folderOf,
   folderSurvives,
@@ -57,7 +58,7 @@ function settingsSurvive(program: "image" | "text", defaults: object, flags: Fla
 }
 
 settingsSurvive("image", IMAGE_PRESETS.smoke, IMAGE_FLAGS);
-settingsSurvive("text", TEXT_PRESETS.smoke, TEXT_PROGRAM_FLAGS);
+settingsSurvive("text", flatSettings(TEXT_PRESETS.smoke), TEXT_FLAGS);
 
 folderSurvives(
   "readCachedResult()",

@@ -17,10 +17,13 @@ import { permitted } from "../permissions.ts";
 const hasSample = permitted({ name: "read", path: fileURLToPath(WSC273.sample.folder) });
 
 const problem = (id: string): WinogradProblem => ({
-  ...{ id, sentence: "Ann thanked Eve because _ had helped.", options: ["Ann", "Eve"], answer: 1 },
+  id,
+  sentence: "Ann thanked Eve because _ had helped.",
+  options: ["Ann", "Eve"],
+  answer: 1,
 });
 
-Deno.test("optionExample() has the clause from the blank on for each option, and the right one", () => {
+Deno.test("optionExample() has the clause from the blank on for each option, and the right index", () => {
   assertEquals(optionExample(problem("x"), "a set"), {
     source: "Ann thanked Eve because _ had helped.",
     targets: ["Eve had helped."],
@@ -33,7 +36,7 @@ Deno.test("optionExample() has the clause from the blank on for each option, and
   });
 });
 
-Deno.test("holdOutPairs() parts no twins, whatever their order", () => {
+Deno.test("holdOutPairs() keeps twins together, whatever their order", () => {
   const twins = Array.from({ length: 20 }, (_, i) => [problem(`${i}-1`), problem(`${i}-2`)]);
   const problems = [...twins.map(([one]) => one!), ...twins.map(([, two]) => two!)];
   const { kept, heldOut } = holdOutPairs(problems, 6);
@@ -42,15 +45,18 @@ Deno.test("holdOutPairs() parts no twins, whatever their order", () => {
   const names = (of: readonly WinogradProblem[]) => new Set(of.map(({ id }) => id.split("-")[0]));
   assertEquals(names(heldOut).size * 2, heldOut.length);
   assertEquals(names(kept).intersection(names(heldOut)).size, 0);
-  assertThrows(() => holdOutPairs(twins[0]!, 1), RangeError, "leave none");
+  assertThrows(() => holdOutPairs(twins[0]!, 1), RangeError, "leaves none");
 });
 
 const SETTINGS = {
-  ...{ dataset: "commonsense", digits: "2x2", trainSize: "l", validationSize: 10 } as const,
+  dataset: "commonsense" as const,
+  digits: "2x2" as const,
+  trainSize: "l" as const,
+  validationSize: 10,
 };
 
 Deno.test({
-  name: "loadTextData() gives commonsense both clauses to encode and two sets to be scored",
+  name: "loadTextData() has both clauses and two test sets for commonsense",
   ignore: !hasSample,
   fn: async () => {
     const data = await loadTextData({ preset: "smoke" }, SETTINGS);
@@ -71,7 +77,7 @@ Deno.test({
     assertThrows(
       () => data.examples({ condition: "question", maxThoughts: 1 }),
       UserError,
-      "--condition question is not for --dataset commonsense: use sentence",
+      "--condition question is not for --dataset commonsense: use one of sentence",
     );
     await assertRejects(
       () => loadTextData({ preset: "smoke" }, { ...SETTINGS, validationSize: 100 }),
@@ -82,7 +88,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "loadTextData() reads the real WinoGrande, without WSC273 where the folder lacks it",
+  name: "loadTextData() reads the real WinoGrande, without WSC273 if the folder lacks it",
   ignore: !hasRealData,
   fn: async () => {
     const whole = await loadTextData({ dataDir: dataDir! }, SETTINGS);
@@ -91,6 +97,6 @@ Deno.test({
     assertEquals([whole.rows, scored(whole)], [10_234 + 1_267 + 273, 1_267 + 273]);
     const part = await loadTextData({ dataDir: `${dataDir}/winogrande` }, SETTINGS);
     assertEquals(scored(part), 1_267);
-    assertStringIncludes(part.description, "WSC273: not in --data-dir");
+    assertStringIncludes(part.description, "WSC273: not in the data folder");
   },
 });

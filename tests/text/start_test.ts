@@ -1,25 +1,25 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { PRESETS } from "../../text.ts";
-import { textSettingsOf } from "../../text/flags.ts";
+import { PRESETS } from "../../text/presets.ts";
 import { openTextStart } from "../../text/start.ts";
 import { permitted } from "../permissions.ts";
 
 const ignore = !permitted({ name: "read" });
-const NANO = textSettingsOf(PRESETS.nano);
+const NANO = PRESETS.nano.autoencoder;
 const SCRATCH = { copySteps: 7 };
 
 async function start(config: typeof NANO, root = fileURLToPath(new URL("../..", import.meta.url))) {
   const lines: string[] = [];
   const begun = await openTextStart(config, {}, {
-    ...{ scratch: SCRATCH, root },
+    scratch: SCRATCH,
+    root,
     log: (line) => lines.push(line),
   });
   return { ...begun, lines };
 }
 
 Deno.test({
-  name: "openTextStart() takes the preset's released model when the data set is of reviews",
+  name: "openTextStart() opens the preset's released model for its own data set",
   ignore,
   fn: async () => {
     const { config, model, origins, lines } = await start(NANO);
@@ -29,7 +29,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openTextStart() begins from scratch when the preset's model is of other texts",
+  name: "openTextStart() starts from scratch when the preset's model is of another data set",
   ignore,
   fn: async () => {
     for (const dataset of ["multiplication", "math"] as const) {
@@ -41,7 +41,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "openTextStart() says loudly that the preset's model is not there",
+  name: "openTextStart() warns when the preset's model is missing",
   ignore,
   fn: async () => {
     const { model, lines } = await start(NANO, "nowhere");

@@ -6,7 +6,10 @@ import { checkNoLeak, findTrainedOn, type TrainedOn } from "../../text/trained_o
 import { permitted } from "../permissions.ts";
 
 const FIRST: TrainedOn = {
-  ...{ dataset: "hotel_reviews", sample: false, rows: 2000, validationSize: 200 },
+  dataset: "hotel_reviews",
+  sample: false,
+  rows: 2000,
+  validationSize: 200,
 };
 
 function check(
@@ -27,22 +30,22 @@ function check(
   return lines;
 }
 
-Deno.test("checkNoLeak() is silent when all held-out texts are new to the starting model", () => {
+Deno.test("checkNoLeak() is silent if the starting model was trained on no held-out text", () => {
   assertEquals(check({}), []);
   assertEquals(check({ validationSize: 50 }), []); // a part of the same 200
   assertEquals(check({ validationSize: 400, rows: 500, origin: "sample" }), []);
   assertEquals(check({ validationSize: 400, rows: 2000, dataset: "math" }), []);
 });
 
-Deno.test("checkNoLeak() refuses to measure with reviews that the starting model has learned", () => {
+Deno.test("checkNoLeak() refuses held-out reviews that the starting model was trained on", () => {
   const error = assertThrows(() => check({ validationSize: 400 }), UserError);
   assertEquals(error.exitCode, 2);
   assertStringIncludes(error.message, "--validation-size 400: 200 of 400 held-out reviews");
   assertStringIncludes(error.message, "it held out 200");
 });
 
-Deno.test("checkNoLeak() counts the learned reviews when the data are others with some in common", () => {
-  // Of the whole set's held-out reviews, those that are among the first 2,000 and were not held out there.
+Deno.test("checkNoLeak() warns of shared reviews if the data differ", () => {
+  // Held-out reviews of the whole set that are among the first 2,000 and were not held out there.
   const rowsOf = (rows: number) =>
     holdOut([...Array(rows).keys()], 200, "hotel reviews validation").heldOut;
   const known = rowsOf(20_491).filter((row) => row < 2000 && !rowsOf(2000).includes(row)).length;
@@ -52,7 +55,7 @@ Deno.test("checkNoLeak() counts the learned reviews when the data are others wit
 });
 
 Deno.test({
-  name: "findTrainedOn() knows the released model's data, a run's, and nobody's",
+  name: "findTrainedOn() reads training.json, and returns undefined without records",
   ignore: !permitted({ name: "read" }, { name: "write" }),
   fn: async () => {
     const released = fileURLToPath(new URL("../../checkpoints/text-vae", import.meta.url));
@@ -60,7 +63,11 @@ Deno.test({
     const place = await Deno.makeTempDir();
     assertEquals(await findTrainedOn(`${place}/checkpoints/step-000001`), undefined);
     await Deno.writeTextFile(`${place}/training.json`, `{"dataset": "hotel_reviews"}`);
-    await assertRejects(() => findTrainedOn(place), UserError, "does not say what its model was");
+    await assertRejects(
+      () => findTrainedOn(place),
+      UserError,
+      "lacks the training data of its model",
+    );
     await Deno.remove(place, { recursive: true });
   },
 });

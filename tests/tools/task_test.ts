@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { type FlagGroups, kebabCase } from "../../cli/flags.ts";
 import { IMAGE_FLAGS } from "../../image/flags.ts";
-import { TEXT_PROGRAM_FLAGS } from "../../text/denoiser_flags.ts";
+import { TEXT_FLAGS } from "../../text/denoiser_flags.ts";
 import { imageRuns, startImage, TINY } from "../image/program/program.ts";
 import { denoArguments, ending, namedPaths, PATH_FLAGS } from "../../tools/task.ts";
 import { permitted } from "../permissions.ts";
@@ -9,7 +9,7 @@ import { permitted } from "../permissions.ts";
 const SET = { read: ["./", "/data"], write: ["./runs"] };
 
 Deno.test("PATH_FLAGS lists the flags of both programs that take a path", () => {
-  const tables: readonly FlagGroups[] = [IMAGE_FLAGS, TEXT_PROGRAM_FLAGS];
+  const tables: readonly FlagGroups[] = [IMAGE_FLAGS, TEXT_FLAGS];
   const groups = tables.flatMap((table) => Object.values(table));
   const takingPaths = groups.flatMap((group) => Object.entries(group))
     .filter(([, { placeholder }]) => ["DIR", "FILE", "MASK"].includes(placeholder))

@@ -9,8 +9,8 @@ export type TextBatch = Readonly<Record<string, HostArray>>;
  * Splits a batch of texts along its rows.
  *
  * @param batch Arrays [B, ...], `labels` among them.
- * @param parts How many; divides B.
- * @returns The parts, each [B / parts, ...] with its `tokenShare`, as textVaeLoss wants it.
+ * @param parts The number of parts, which divides B.
+ * @returns The parts, each [B / parts, ...] with its `tokenShare`: see textVaeLoss.
  * @throws {RangeError} If `parts` does not divide B.
  */
 export function textBatchParts(
@@ -19,7 +19,7 @@ export function textBatchParts(
 ): TextBatch[] {
   const labels = batch["labels"]!;
   const [rows = 0] = labels.shape;
-  if (rows % parts !== 0) throw new RangeError(`${rows} rows are no multiple of ${parts} parts`);
+  if (rows % parts !== 0) throw new RangeError(`${rows} rows are not a multiple of ${parts} parts`);
   const size = rows / parts;
   const tokens = ({ data }: HostArray) =>
     Array.from(data).filter((label) => label !== IGNORED_LABEL).length;

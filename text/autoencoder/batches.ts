@@ -1,4 +1,4 @@
-/** The batches of a text VAE's training and of its validation. */
+/** The training and validation batches of a text VAE. */
 import { float32, type HostArray } from "../../engine/tree.ts";
 import type { RandomStream } from "../../nn/random.ts";
 import {
@@ -13,14 +13,14 @@ import { randomTexts } from "../../vae/random_texts.ts";
 import { batchPositions, type TextVaeConfig } from "../../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import type { TextExample } from "../../vae/tokenizer/texts.ts";
-import type { TextConfig } from "../flags.ts";
+import type { TextConfig } from "../settings.ts";
 
-/** A batch of training, as textVaeLoss wants it. */
+/** A training batch: see textVaeLoss. */
 export type TextVaeArrays = TextBatch["arrays"] & { readonly noise: HostArray };
 
 /** All batches. */
 export interface TextVaeBatches {
-  /** The batch of a step from 0, the same whenever it is asked for. */
+  /** The batch of a step, counted from 0: a pure function. */
   readonly batchAt: (step: number) => { readonly batch: TextVaeArrays };
   /** Held-out texts, clean. */
   readonly heldOut: readonly TextBatch[];
@@ -29,21 +29,21 @@ export interface TextVaeBatches {
 }
 
 /**
- * What the first steps practise: to copy, and nothing else. Half of the texts are random, and half of
- * what the decoder is told that it has said is wrong, so guessing helps little; the latents are without
- * noise and the encoder's input without faults.
+ * The settings of the first steps, which only train copying. Half of the texts are random, and half of the
+ * decoder's previous tokens are wrong, so guessing helps little. Latents have no noise, and the encoder's
+ * input has no corruption.
  */
 const PRACTICE = { randomTexts: 0.5, corruption: "none", decoderCorruption: 0.5 } as const;
 
 /**
- * How much of the noise there is at a step: none while copying is practised, and then more and more,
- * over as many steps again. All of it at once drowns latents that have learned to be read without it.
+ * The factor of the noise at a step: 0 in the copy steps, then rising to 1 over the same number of steps.
+ * Full noise at once is too much for a decoder that was trained without noise.
  */
-export function noiseLoudness(step: number, copySteps: number): number {
+export function noiseFactor(step: number, copySteps: number): number {
   return copySteps === 0 ? 1 : Math.min(1, Math.max(0, (step - copySteps) / copySteps));
 }
 
-/** Makes them. */
+/** Builds the batches. */
 export function textVaeBatches({ train, validation, model, config, random, ...tokenizers }: {
   readonly train: readonly TextExample[];
   readonly validation: readonly TextExample[];
@@ -63,8 +63,10 @@ export function textVaeBatches({ train, validation, model, config, random, ...to
     trainingTextBatches(train, random, {
       ...padding,
       replace: randomTexts({
-        ...{ share: settings.randomTexts, examples: train },
-        ...{ vocabSize: tokenizer.vocabSize, specialIds: tokenizer.specialIds },
+        share: settings.randomTexts,
+        examples: train,
+        vocabSize: tokenizer.vocabSize,
+        specialIds: tokenizer.specialIds,
       }),
       corrupt: inputCorruption({
         vocabSize: encoderTokenizer.vocabSize,
@@ -89,15 +91,15 @@ export function textVaeBatches({ train, validation, model, config, random, ...to
     buckets,
     batchAt: (step) => {
       const { arrays } = (step < config.copySteps ? practice : batches).at(step);
-      const loudness = noiseLoudness(step, config.copySteps);
+      const factor = noiseFactor(step, config.copySteps);
       const stream = noise.at(step);
       const ofText = config.noisePerText === "uniform"
         ? stream.stream("deviation").uniform(batchSize)
         : new Float32Array(batchSize).fill(1);
       const perText = latents * latentWidth;
-      const drawn = stream.normal(size)
-        .map((value, i) => value * loudness * ofText[Math.floor(i / perText)]!);
-      return { batch: { ...arrays, noise: float32(drawn, shape) } };
+      const values = stream.normal(size)
+        .map((value, i) => value * factor * ofText[Math.floor(i / perText)]!);
+      return { batch: { ...arrays, noise: float32(values, shape) } };
     },
     heldOut: evaluationTextBatches(validation.slice(0, config.validationSize), padding),
   };

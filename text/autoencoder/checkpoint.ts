@@ -1,8 +1,8 @@
 /**
- * A text VAE's run as a checkpoint, and back. Encoder and decoder are in transformers' layout:
+ * Checkpoints of a text VAE. Encoder and decoder are in transformers' layout:
  * `BertModel.from_pretrained(checkpoint + "/encoder")`, `GPT2LMHeadModel.from_pretrained(... "/decoder")`,
- * `AutoTokenizer.from_pretrained(... "/tokenizer")`. BERT's pooler, which the VAE has no use for, is
- * saved as zeros so that nothing is missing.
+ * `AutoTokenizer.from_pretrained(... "/tokenizer")`. The VAE does not use BERT's pooler; it is saved as
+ * zeros so that BertModel finds all its weights.
  */
 import { UserError } from "../../base/errors.ts";
 import { fileExists } from "../../base/files.ts";
@@ -27,16 +27,17 @@ import {
 import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
 import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
-/** What goes into a checkpoint of a text VAE's run. */
+/** The content of a checkpoint of a text VAE. */
 export interface TextVaeCheckpointOptions {
   /** The model. */
   readonly config: TextVaeConfig;
   /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The encoder's; the same if not given. */
+  /** The encoder's tokenizer. @default the decoder's */
   readonly encoderTokenizer?: TextTokenizer;
-  /** The state to go on from. */
+  /** The state of the training. */
   readonly state: TrainState;
   /** Steps done. */
   readonly step: number;
@@ -44,11 +45,11 @@ export interface TextVaeCheckpointOptions {
   readonly seed: number;
   /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Whatever else is to be kept. */
+  /** Further details of the run. */
   readonly details?: JsonObject;
 }
 
-/** The prefixes of the three parts' parameters. */
+/** The prefixes of the parameters of the three parts. */
 const [ENCODER, DECODER, VAE] = ["encoder.", "decoder.", "vae."] as const;
 
 /** A tokenizer as a component. */
@@ -61,10 +62,10 @@ function tokenizerComponent(tokenizer: TextTokenizer): Component {
 }
 
 /**
- * The model's components, without a training state.
+ * The components of a checkpoint, without a training state.
  *
- * @param tokenizer The decoder's.
- * @param encoderTokenizer The encoder's; it has a component of its own if it is another.
+ * @param tokenizer The decoder's tokenizer.
+ * @param encoderTokenizer The encoder's tokenizer; if it differs, it is a component of its own.
  */
 export function textVaeComponents(
   config: TextVaeConfig,
@@ -109,7 +110,7 @@ export function textVaeComponents(
   };
 }
 
-/** Puts a checkpoint together. The weights that are published are the moving average. */
+/** Builds a checkpoint. Its weights are the moving average. */
 export function textVaeCheckpoint(
   { config, tokenizer, encoderTokenizer, state, ...run }: TextVaeCheckpointOptions,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
@@ -122,17 +123,23 @@ export function textVaeCheckpoint(
 
 /** A text VAE from a checkpoint. */
 export interface LoadedTextVae {
-  /** Its configuration. */
+  /** The configuration. */
   readonly config: TextVaeConfig;
-  /** Its weights: the moving average. */
+  /** The weights: the moving average. */
   readonly parameters: HostParameters;
-  /** The decoder's tokenizer, in whose tokens texts are said. */
+  /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The encoder's: the same one, or another. */
+  /** The encoder's tokenizer, which may be the decoder's. */
   readonly encoderTokenizer: TextTokenizer;
 }
 
-/** The tokenizer in a checkpoint's component. */
+/** A text VAE that a run uses. */
+export interface OpenedTextVae extends LoadedTextVae {
+  /** SHA-256 of the weights, which identifies the autoencoder: see {@linkcode weightsHash}. */
+  readonly hash: string;
+}
+
+/** The tokenizer of a checkpoint's component. */
 function loadComponentTokenizer(
   component: Component,
   source: string,
@@ -146,9 +153,9 @@ function loadComponentTokenizer(
 }
 
 /**
- * Takes the text VAE out of a checkpoint.
+ * The text VAE of a checkpoint.
  *
- * @throws {UserError} If a part is missing or unsound, or tensors or the vocabulary do not fit; names
+ * @throws {UserError} If a part is missing or unsound, or tensors or the vocabulary do not fit; it names
  * the file and the tensor.
  */
 export function loadTextVae(checkpoint: LoadedCheckpoint): LoadedTextVae {
@@ -205,16 +212,20 @@ export function loadTextVae(checkpoint: LoadedCheckpoint): LoadedTextVae {
 }
 
 /**
- * The text VAE of a run or of a checkpoint.
+ * Opens the text VAE of a run or of a checkpoint.
  *
+ * @param path The folder of the run or of the checkpoint.
+ * @param warn Receives a line about each damaged checkpoint that is skipped.
  * @throws {UserError} If there is none, or it is unsound.
  */
-export async function openTextVae(path: string): Promise<LoadedTextVae> {
-  const found = await resolveCheckpoint(path, (line) => console.error(line));
+export async function openTextVae(
+  path: string,
+  warn: (line: string) => void = () => {},
+): Promise<OpenedTextVae> {
+  const found = await resolveCheckpoint(path, warn);
   if (!await fileExists(`${found}/model_index.json`)) {
-    throw new UserError(
-      `there is no autoencoder in ${found}: run --stage vae first, or name one by --vae`,
-    );
+    throw new UserError(`there is no autoencoder in ${found}`);
   }
-  return loadTextVae(await loadCheckpoint(found, { state: false }));
+  const vae = loadTextVae(await loadCheckpoint(found, { state: false }));
+  return { ...vae, hash: await weightsHash(vae.parameters) };
 }

@@ -1,11 +1,11 @@
-/** Texts as an autoencoder can say them. */
+/** Texts cut to the length of an autoencoder. */
 import { encodeTexts } from "../../vae/tokenizer/texts.ts";
-import type { TextSampleTask } from "../sampling/session.ts";
+import type { LoadedTextVae } from "./checkpoint.ts";
 
-type Vae = Omit<TextSampleTask["vae"], "parameters">;
+type Vae = Omit<LoadedTextVae, "parameters">;
 
 /**
- * Cuts texts to what an autoencoder can say, its tokens. An empty text stays one.
+ * Cuts texts to the maximum number of tokens of an autoencoder. Empty texts stay empty.
  *
  * @throws {UserError} If all of them are empty.
  */
@@ -14,13 +14,13 @@ export function cutTexts(
   { tokenizer, encoderTokenizer: encoder, config: { maxTokens } }: Vae,
 ): string[] {
   const { examples, rows } = encodeTexts(texts, { encoder, decoder: tokenizer, maxTokens });
-  const said = texts.map(() => "");
-  examples.forEach(({ decoder }, i) => said[rows[i]!] = tokenizer.decode(decoder));
-  return said;
+  const cut = texts.map(() => "");
+  examples.forEach(({ decoder }, i) => cut[rows[i]!] = tokenizer.decode(decoder));
+  return cut;
 }
 
 /**
- * All of some texts in pieces that an autoencoder can say; empty texts have none.
+ * Splits texts into pieces of the maximum number of tokens of an autoencoder. Empty texts have no pieces.
  *
  * @throws {UserError} If all of them are empty.
  */
@@ -29,7 +29,10 @@ export function textPieces(
   { tokenizer, encoderTokenizer: encoder, config: { maxTokens } }: Vae,
 ): string[] {
   const { examples } = encodeTexts(texts, {
-    ...{ encoder, decoder: tokenizer, maxTokens, windows: true },
+    encoder,
+    decoder: tokenizer,
+    maxTokens,
+    windows: true,
   });
   return examples.map(({ decoder }) => tokenizer.decode(decoder));
 }

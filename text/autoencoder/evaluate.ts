@@ -1,4 +1,4 @@
-/** What text.ts measures after training a text VAE: figures, and texts to look at. */
+/** The evaluation of a text VAE: figures, and texts for the report. */
 import { fileError } from "../../base/file_errors.ts";
 import { writeFileAtomic } from "../../base/files.ts";
 import type { JsonObject } from "../../base/json.ts";
@@ -13,50 +13,50 @@ import type { ReconstructedText } from "./reconstruction.ts";
 import { measureTextVae, SUBSTITUTED, type TextVaeQuality } from "./quality.ts";
 import type { TrigramModel } from "../../metrics/trigram_model.ts";
 
-/** Pairs of neighbouring held-out texts whose midpoints are decoded, at most. */
+/** The maximum number of pairs of neighbouring held-out texts whose midpoints are decoded. */
 const MIDPOINTS = 32;
 
-/** Reconstructions and interpolations that are shown, and texts of an interpolation. */
+/** The number of reconstructions and interpolations in the report, and of texts in an interpolation. */
 const [SHOWN, LINES, POINTS] = [10, 2, 5] as const;
 
-/** Everything that was found. */
+/** The result. */
 export interface TextVaeEvaluation {
   /** Reconstruction and latents. */
   readonly quality: TextVaeQuality;
   /**
-   * Perplexity, under the trigrams of the training texts, of what the midpoints of two texts' latents
-   * decode to; and, for comparison, of the held-out texts and of their reconstructions.
+   * Perplexity under a trigram model of the training texts: of the texts that are decoded halfway between
+   * two texts' latents, of held-out texts, and of their reconstructions.
    */
   readonly perplexity: {
     readonly interpolated: number;
     readonly heldOut: number;
     readonly reconstructed: number;
   };
-  /** Originals beside their reconstructions. */
+  /** Held-out texts with their reconstructions. */
   readonly examples: readonly ReconstructedText[];
-  /** Texts from one held-out text to another. */
+  /** The texts of interpolations between two held-out texts. */
   readonly interpolations: readonly (readonly string[])[];
 }
 
 /** Options of {@linkcode evaluateTextVae}. */
 export interface EvaluateTextVaeOptions extends TextBatchOptions {
-  /** Both directions of the model. */
+  /** The compiled encoder and decoder. */
   readonly codec: TextCodec;
   /** The model's sizes. */
   readonly config: TextVaeConfig;
   /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The encoder's; the same if not given. */
+  /** The encoder's tokenizer. @default the decoder's */
   readonly encoderTokenizer?: TextTokenizer;
   /** Held-out texts. */
   readonly examples: readonly TextExample[];
-  /** How natural a text is. */
+  /** The model for perplexity. */
   readonly language: TrigramModel;
-  /** For corruption and noise. */
+  /** The stream of corruption and noise. */
   readonly random: RandomStream;
 }
 
-/** Measures. */
+/** Measures a text VAE on held-out texts. */
 export async function evaluateTextVae(
   { codec, config, tokenizer, examples, language, random, ...padding }: EvaluateTextVaeOptions,
 ): Promise<TextVaeEvaluation> {
@@ -75,13 +75,13 @@ export async function evaluateTextVae(
   const middles = pairs.slice(0, MIDPOINTS).map(([from, to]) => latentsBetween(from, to, 3)[1]!);
   const lines = pairs.filter((_, i) => i % 2 === 0).slice(0, LINES);
   const between = await decode(lines.flatMap(([from, to]) => latentsBetween(from, to, POINTS)));
-  const said = await decode(latents);
+  const reconstructions = await decode(latents);
   return {
     quality,
     perplexity: {
       interpolated: language.perplexity(await decode(middles)),
       heldOut: language.perplexity(examples.map(({ decoder }) => decoder)),
-      reconstructed: language.perplexity(said),
+      reconstructed: language.perplexity(reconstructions),
     },
     examples: quality.clean.texts.slice(0, SHOWN),
     interpolations: lines.map((_, i) =>
@@ -90,14 +90,14 @@ export async function evaluateTextVae(
   };
 }
 
-/** The figures, for evaluation.json. Texts are not among them: reviews may not be passed on. */
+/** The figures, for evaluation.json, without texts: reviews may not be redistributed. */
 export function evaluationJson(
   { quality, perplexity }: TextVaeEvaluation,
   protocol: string,
 ): JsonObject {
-  const parts = ({ bleu, tokenAccuracy, exact }: TextVaeQuality["clean"]) => ({
-    ...{ bleu, tokenAccuracy, exact },
-  });
+  const parts = ({ bleu, tokenAccuracy, exact }: TextVaeQuality["clean"]) => {
+    return { bleu, tokenAccuracy, exact };
+  };
   const { clean, substituted, noised, noisedArea, latents } = quality;
   return {
     protocol,

@@ -1,9 +1,9 @@
-/** Texts between two texts: what latents on the way from one to the other decode to. */
+/** Interpolation between the latents of two texts. */
 import { float32, type HostArray } from "../../engine/tree.ts";
 import type { TextCodec } from "../../vae/text_codec.ts";
 
 /**
- * Latents at `steps` even places on the straight line from one text's to another's, both ends included.
+ * Latents at `steps` equidistant points of the line between two texts' latents, with both ends.
  *
  * @param from [k d]
  * @param to [k d]
@@ -21,7 +21,7 @@ export function latentsBetween(
 }
 
 /**
- * Decodes latents in batches of one size, so that one graph serves all.
+ * Decodes latents in batches of one size, so that one graph is enough.
  *
  * @param latents Each [k d].
  * @param shape [k, d]

@@ -1,4 +1,4 @@
-/** `--encoder-from` and `--decoder-from` of text.ts: halves that begin with published weights. */
+/** `--encoder-from` and `--decoder-from` of text.ts: an encoder or a decoder with published weights. */
 import { usageError, UserError } from "../../base/errors.ts";
 import { jsonDifferences, type JsonObject } from "../../base/json.ts";
 import type { HostParameters } from "../../nn/parameters.ts";
@@ -13,22 +13,22 @@ import { loadTokenizer } from "../../vae/tokenizer/files.ts";
 import type { SpecialRole } from "../../vae/tokenizer/special.ts";
 import { kebabCase } from "../../cli/flags.ts";
 import type { DataOrigin } from "../../cli/run_record.ts";
-import type { TextConfig, TextFlags } from "../flags.ts";
+import type { TextConfig, TextFlags } from "../settings.ts";
 import { weightsOrigin } from "../../training/checkpoint/weights_identity.ts";
 
-/** One half of a text VAE, published. */
+/** A published model for one half of a text VAE. */
 export interface PublishedHalf<Config extends BertConfig | Gpt2Config> {
-  /** Its sizes. */
+  /** The configuration. */
   readonly config: Config;
-  /** Its own tokenizer. */
+  /** The tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** What the run's record says of it. */
+  /** The weights, for the run's record. */
   readonly origin: DataOrigin;
-  /** Reads its weights anew, named as `textVaeSpecs` does: they are too large to be kept. */
+  /** Reads the weights again, named as in `textVaeSpecs`: they are too large to be kept. */
   readonly parameters: () => Promise<HostParameters>;
 }
 
-/** The halves that are published. */
+/** The halves with published weights. */
 export interface PublishedHalves {
   /** The encoder. */
   readonly encoder?: PublishedHalf<BertConfig>;
@@ -36,7 +36,7 @@ export interface PublishedHalves {
   readonly decoder?: PublishedHalf<Gpt2Config>;
 }
 
-/** What `--encoder-from` and `--decoder-from` say for random weights. */
+/** The value of `--encoder-from` and `--decoder-from` for random weights. */
 export const NOT_PUBLISHED = "none";
 
 /** Special tokens that each half's tokenizer must have. */
@@ -62,37 +62,39 @@ async function openHalf<Config extends BertConfig | Gpt2Config>(
     );
   }
   return {
-    ...{ config, tokenizer, origin },
+    config,
+    tokenizer,
+    origin,
     parameters: async () => underPrefix((await load(files)).parameters, `${half}.`),
   };
 }
 
-/** Whether a half is to be published. */
-function asked(reference: string | undefined): reference is string {
+/** Whether a setting names a published model. */
+function isPublished(reference: string | undefined): reference is string {
   return reference !== undefined && reference !== NOT_PUBLISHED;
 }
 
 /**
- * Opens the halves that a configuration names.
+ * Opens the published halves that a configuration names.
  *
- * @param log Told of downloads.
+ * @param log Receives messages about downloads.
  * @throws {UserError} If there is no such model, or it is unsound.
  */
 export async function openPublished(
   { encoderFrom, decoderFrom }: Pick<TextConfig, "encoderFrom" | "decoderFrom">,
-  log: (line: string) => void = console.error,
+  log: (line: string) => void = () => {},
 ): Promise<PublishedHalves> {
   return {
-    ...(asked(encoderFrom)
+    ...(isPublished(encoderFrom)
       ? { encoder: await openHalf("encoder", encoderFrom, loadBert, log) }
       : {}),
-    ...(asked(decoderFrom)
+    ...(isPublished(decoderFrom)
       ? { decoder: await openHalf("decoder", decoderFrom, loadGpt2, log) }
       : {}),
   };
 }
 
-/** Their sizes alone. */
+/** The configurations of published halves. */
 export function configsOf(
   { encoder, decoder }: PublishedHalves,
 ): Partial<Pick<TextVaeConfig, "encoder" | "decoder">> {
@@ -102,7 +104,7 @@ export function configsOf(
   };
 }
 
-/** The settings that halves' configurations stand for. */
+/** The settings that the configurations of halves fix. */
 export function sizesOf(
   { encoder, decoder }: Partial<Pick<TextVaeConfig, "encoder" | "decoder">>,
 ): Partial<TextConfig> {
@@ -120,12 +122,12 @@ export function sizesOf(
   };
 }
 
-/** The settings that published halves answer by themselves. */
+/** The settings that published halves fix. */
 export function settingsOfPublished(halves: PublishedHalves): Partial<TextConfig> {
   const { encoder, decoder } = halves;
   return {
     ...sizesOf(configsOf(halves)),
-    // No tokens are learned where both halves bring theirs.
+    // With two published tokenizers, no vocabulary is learned.
     ...(encoder === undefined || decoder === undefined
       ? {}
       : { vocabSize: decoder.tokenizer.vocabSize }),
@@ -133,10 +135,10 @@ export function settingsOfPublished(halves: PublishedHalves): Partial<TextConfig
 }
 
 /**
- * Refuses a flag that asks for a model of another size than the one to begin with.
+ * Refuses a flag that contradicts the starting model.
  *
- * @param fixed The settings that the model answers.
- * @param where What the model is called.
+ * @param fixed The settings that the model fixes.
+ * @param where The name of the model in messages.
  * @throws {UserError} With exit code 2.
  */
 export function checkFixedSettings(
@@ -158,13 +160,13 @@ export function checkFixedSettings(
 }
 
 /**
- * Refuses settings that published halves, which have a tokenizer each, rule out.
+ * Refuses settings that cannot be used with published halves, which have different tokenizers.
  *
  * @throws {UserError} With exit code 2, naming the flags.
  */
 export function checkPublishedSettings(config: TextConfig, given: TextFlags): void {
   const flags = (["encoderFrom", "decoderFrom"] as const)
-    .filter((key) => asked(config[key])).map((key) => `--${kebabCase(key)}`);
+    .filter((key) => isPublished(config[key])).map((key) => `--${kebabCase(key)}`);
   const [flag] = flags;
   if (flag === undefined) return;
   if (config.startFrom !== undefined) {
@@ -172,10 +174,10 @@ export function checkPublishedSettings(config: TextConfig, given: TextFlags): vo
       ? ["this preset", "use --preset small or base"]
       : ["--start-from", "leave one of them out"];
     throw usageError(
-      `${flag} is not for ${other}, which begins with a whole autoencoder: ${instead}.`,
+      `${flag} is not for ${other}, which starts with a whole autoencoder: ${instead}.`,
     );
   }
-  if (asked(config.decoderFrom) && config.initialization === "aligned") {
+  if (isPublished(config.decoderFrom) && config.initialization === "aligned") {
     throw usageError(
       "--decoder-from is not for --initialization aligned, which would replace its weights: use " +
         "--initialization random.",

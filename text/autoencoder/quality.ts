@@ -1,4 +1,4 @@
-/** The figures of a text VAE that its model card states. */
+/** The figures of a text VAE in its model card. */
 import { areaUnder } from "../../metrics/arrays.ts";
 import type { RandomStream } from "../../nn/random.ts";
 import type { TextBatchOptions } from "../../vae/batches.ts";
@@ -11,20 +11,20 @@ import { measureReconstruction, type Reconstruction } from "./reconstruction.ts"
 /** The share of tokens that robust BLEU replaces (PLANNER, Zhang et al. 2023). */
 export const SUBSTITUTED = 0.3;
 
-/** Deviations of the noise that latents are decoded with. */
+/** The standard deviations of the noise on latents. */
 export const NOISE_LEVELS: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 
-/** A text VAE's figures. */
+/** The figures of a text VAE. */
 export interface TextVaeQuality {
-  /** From the texts as they are. */
+  /** From clean texts. */
   readonly clean: Reconstruction;
-  /** From texts of which {@linkcode SUBSTITUTED} of the tokens are replaced by random ones. */
+  /** From texts with a share of {@linkcode SUBSTITUTED} of the tokens replaced by random ones. */
   readonly substituted: Reconstruction;
-  /** BLEU of what noised latents decode to, by the noise's deviation, from 0. */
+  /** BLEU of reconstructions from noised latents as a function of the noise's deviation, from 0. */
   readonly noised: readonly { readonly deviation: number; readonly bleu: number }[];
-  /** The area under that curve over [0, 1], by trapezoids: 0 to 100. */
+  /** The area under that curve over [0, 1] by the trapezoidal rule: 0 to 100. */
   readonly noisedArea: number;
-  /** The latents: mean, deviation, and how many of the k d numbers vary (deviation above 0.01). */
+  /** The latents: mean, deviation, and the number of active ones among the k d numbers. */
   readonly latents: {
     readonly mean: number;
     readonly deviation: number;
@@ -33,10 +33,10 @@ export interface TextVaeQuality {
   };
 }
 
-/** A number of the latents is active if it varies by more over texts (Burda et al. 2016 have 0.01 of variance). */
+/** The variance over texts above which a number of the latents is active (Burda et al. 2016). */
 const ACTIVE_VARIANCE = 0.01;
 
-/** Mean, deviation and active numbers of latents, each a text's [k d]. */
+/** Mean, deviation and active numbers of the latents of texts [texts][k d]. */
 export function latentStatistics(latents: readonly ArrayLike<number>[]): TextVaeQuality["latents"] {
   const numbers = latents[0]?.length ?? 0;
   let [sum, squares, active] = [0, 0, 0];
@@ -57,10 +57,10 @@ export function latentStatistics(latents: readonly ArrayLike<number>[]): TextVae
 }
 
 /**
- * Measures everything on held-out texts.
+ * Measures reconstruction and latents on held-out texts.
  *
- * @param tokenizer The decoder's.
- * @param options Those of batches; `encoderTokenizer`, of which substituted tokens are. @default tokenizer
+ * @param tokenizer The decoder's tokenizer.
+ * @param options.encoderTokenizer The tokenizer of substituted tokens. @default tokenizer
  */
 export async function measureTextVae(
   codec: TextCodec,
@@ -72,7 +72,7 @@ export async function measureTextVae(
   },
 ): Promise<TextVaeQuality> {
   const latents: Float32Array[] = [];
-  const listening: TextCodec = {
+  const recording: TextCodec = {
     ...codec,
     encode: async (inputs) => {
       const encoded = await codec.encode(inputs);
@@ -84,11 +84,14 @@ export async function measureTextVae(
       return encoded;
     },
   };
-  const clean = await measureReconstruction(listening, tokenizer, examples, options);
+  const clean = await measureReconstruction(recording, tokenizer, examples, options);
   const { vocabSize, specialIds } = encoderTokenizer;
   const corrupt = inputCorruption({
-    ...{ kind: "substitute", ratio: SUBSTITUTED, ratioPerText: "fixed" },
-    ...{ vocabSize, specialIds },
+    kind: "substitute",
+    ratio: SUBSTITUTED,
+    ratioPerText: "fixed",
+    vocabSize,
+    specialIds,
   });
   const corrupted = { ...options, corrupt };
   const substituted = await measureReconstruction(codec, tokenizer, examples, corrupted);
@@ -99,7 +102,9 @@ export async function measureTextVae(
     noised.push({ deviation, bleu });
   }
   return {
-    ...{ clean, substituted, noised },
+    clean,
+    substituted,
+    noised,
     noisedArea: areaUnder(noised.map(({ deviation, bleu }) => [deviation, bleu] as const)),
     latents: latentStatistics(latents),
   };

@@ -1,4 +1,4 @@
-/** How well texts come back from their latents when the decoder is told nothing else. */
+/** How well texts are reconstructed from their latents alone. */
 import type { RandomStream } from "../../nn/random.ts";
 import { evaluationTextBatches, type TextBatchOptions } from "../../vae/batches.ts";
 import type { Corruption } from "../../vae/corruption.ts";
@@ -7,37 +7,37 @@ import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import type { TextExample } from "../../vae/tokenizer/texts.ts";
 import { corpusBleu } from "../../metrics/bleu.ts";
 
-/** What is done before decoding. */
+/** Options of {@linkcode measureReconstruction}. */
 export interface ReconstructionOptions extends TextBatchOptions {
-  /** What happens to the text that the encoder reads. @default nothing */
-  readonly corrupt?: Corruption;
-  /** The deviation of the noise that is added to the latents. @default 0 */
+  /** The corruption of the encoder's input. @default none */
+  readonly corrupt?: Corruption | undefined;
+  /** The standard deviation of noise on the latents. @default {0} */
   readonly noiseDeviation?: number;
-  /** For corruption and noise: text i has the streams at i. */
+  /** The stream of corruption and noise; text i uses the streams at i. */
   readonly random: RandomStream;
 }
 
-/** A text and what came back. */
+/** A text and its reconstruction. */
 export interface ReconstructedText {
-  /** The text, cut to what the model can say. */
+  /** The text, cut to the length of the model. */
   readonly original: string;
-  /** What the decoder said. */
+  /** The decoded text. */
   readonly reconstruction: string;
 }
 
-/** Measures of one set of texts. */
+/** The quality of reconstructions. */
 export interface Reconstruction {
-  /** Corpus BLEU of what came back against the clean texts, as sacrebleu's 13a, 0 to 100. */
+  /** Corpus BLEU against the clean texts, as sacrebleu's 13a, 0 to 100. */
   readonly bleu: number;
-  /** The share of the texts' tokens that came back at their place, 0 to 1. */
+  /** The share of tokens that are reconstructed at their place, 0 to 1. */
   readonly tokenAccuracy: number;
-  /** The share of texts that came back whole, 0 to 1. */
+  /** The share of texts that are reconstructed exactly, 0 to 1. */
   readonly exact: number;
   /** The texts, in order. */
   readonly texts: readonly ReconstructedText[];
 }
 
-/** Encodes texts, decodes their latents greedily and compares. */
+/** Encodes texts, decodes their latents greedily, and compares. */
 export async function measureReconstruction(
   codec: TextCodec,
   tokenizer: TextTokenizer,
@@ -58,10 +58,10 @@ export async function measureReconstruction(
     const size = latents.data.length / rows.length;
     const noise = new Float32Array(latents.data.length);
     rows.forEach((row, i) => noise.set(noises.at(row).normal(size), i * size));
-    const said = await codec.decode(noisedLatents(latents, noise, noiseDeviation));
+    const decoded = await codec.decode(noisedLatents(latents, noise, noiseDeviation));
     rows.slice(0, count).forEach((row, i) => {
       const { decoder } = examples[row]!;
-      const tokens = said[i]!;
+      const tokens = decoded[i]!;
       decoder.forEach((id, place) => right += tokens[place] === id ? 1 : 0);
       total += decoder.length;
       if (tokens.join() === decoder.join()) exact++;

@@ -1,6 +1,5 @@
-/** What a trained text autoencoder is measured by, written down: evaluation.json and the report. */
+/** The evaluation and the report of a trained text autoencoder. */
 import type { Device } from "../../engine/device.ts";
-import type { JsonObject } from "../../base/json.ts";
 import {
   evaluateTextVae,
   evaluationJson,
@@ -9,26 +8,131 @@ import {
 } from "./evaluate.ts";
 import { TrigramModel } from "../../metrics/trigram_model.ts";
 import { randomStream } from "../../nn/random.ts";
-import { readMetrics } from "../../training/metrics.ts";
+import { type MetricsRow, readMetrics } from "../../training/metrics.ts";
+import { SUBSTITUTED } from "./quality.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
-import type { TextData } from "../data.ts";
-import type { TextConfig } from "../flags.ts";
+import type { TextData } from "../examples.ts";
+import type { TextConfig } from "../settings.ts";
 import type { TrainedTextVae } from "./train.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
-import { figureLine, writeReport } from "../../report/report.ts";
 import {
-  evaluationFigures,
-  evaluationTexts,
-  reconstructionProtocol,
-  TEXT_CHARTS,
-  textFigures,
-} from "../report.ts";
+  figureLine,
+  type KeyFigure,
+  type MetricsChart,
+  type ReportTexts,
+  writeReport,
+} from "../../report/report.ts";
 import { trainingSummary } from "../../cli/training_summary.ts";
 
-/** Texts that are decoded together. */
+/** The charts of a report. */
+const CHARTS: MetricsChart[] = [
+  {
+    title: "Reconstruction",
+    xLabel: "step",
+    columns: { reconstruction: "training", valLoss: "validation (average)" },
+    yLabel: "nats per token",
+    yScale: "log",
+  },
+  {
+    title: "Token accuracy on held-out texts, each token given the previous ones",
+    xLabel: "step",
+    columns: { valTokenAccuracy: "validation (average)" },
+    yLabel: "share of tokens",
+  },
+  { title: "Divergence", xLabel: "step", yLabel: "nats per text", columns: { divergence: "KL" } },
+  { title: "Norm of the gradients", xLabel: "step", yLabel: "norm", columns: { gradNorm: "norm" } },
+];
+
+/** The figures of training, from the last row that has them. */
+function trainingFigures(rows: readonly MetricsRow[], config: TextConfig): KeyFigure[] {
+  const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
+  if (last === undefined) return [];
+  const protocol = `at most ${config.validationSize} held-out texts, cut to ${config.maxTokens} ` +
+    `tokens, each token given the previous ones and the latents, averaged weights, step ${last.step}`;
+  return [
+    {
+      name: "Validation loss",
+      value: last["valLoss"]!.toFixed(4),
+      protocol: `nats per token, ${protocol}`,
+    },
+    {
+      name: "Token accuracy",
+      value: `${(100 * last["valTokenAccuracy"]!).toFixed(2)} %`,
+      protocol,
+    },
+  ];
+}
+
+/** The protocol of reconstructions. */
+function reconstructionProtocol(
+  { maxTokens, steps }: Pick<TextConfig, "maxTokens" | "steps">,
+  texts: number,
+): string {
+  return `${texts} held-out texts, cut to ${maxTokens} tokens, encoded, and decoded greedily from the ` +
+    `latents alone; corpus BLEU as sacrebleu's 13a; averaged weights, step ${steps}`;
+}
+
+/** The figures of reconstructions and of latents. */
+function evaluationFigures(
+  { quality, perplexity }: TextVaeEvaluation,
+  protocol: string,
+): KeyFigure[] {
+  const { clean, substituted, noised, noisedArea, latents } = quality;
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  return [
+    { name: "BLEU", value: clean.bleu.toFixed(2), protocol },
+    { name: "Tokens reconstructed at their place", value: percent(clean.tokenAccuracy), protocol },
+    { name: "Texts reconstructed exactly", value: percent(clean.exact), protocol },
+    {
+      name: "Robust BLEU",
+      value: substituted.bleu.toFixed(2),
+      protocol: `${percent(SUBSTITUTED)} of the encoder's tokens substituted; ${protocol}`,
+    },
+    {
+      name: "BLEU under noise, area",
+      value: noisedArea.toFixed(2),
+      protocol: `BLEU as a function of the deviation of noise on latents (${
+        noised.map(({ deviation, bleu }) => `${deviation}: ${bleu.toFixed(1)}`).join(", ")
+      }), area by the trapezoidal rule; ${protocol}`,
+    },
+    {
+      name: "Perplexity of interpolations",
+      value: perplexity.interpolated.toFixed(1),
+      protocol:
+        "of the texts that are decoded halfway between two texts' latents, under a trigram " +
+        `model of the training texts (Witten-Bell); held-out texts have ${
+          perplexity.heldOut.toFixed(1)
+        }, their reconstructions ${perplexity.reconstructed.toFixed(1)}`,
+    },
+    {
+      name: "Latents",
+      value: `mean ${latents.mean.toFixed(3)}, deviation ${latents.deviation.toFixed(3)}`,
+      protocol: `${latents.active} of ${latents.numbers} numbers active (variance above 0.01)`,
+    },
+  ];
+}
+
+/** Texts that the report shows. */
+function evaluationTexts({ examples, interpolations }: TextVaeEvaluation): ReportTexts[] {
+  return [
+    {
+      caption: "Held-out texts and their reconstructions",
+      texts: examples.map(({ original, reconstruction }) => ({
+        prompt: original,
+        text: reconstruction,
+      })),
+    },
+    ...interpolations.map((texts, i) => ({
+      caption: `Interpolation between two texts, ${i + 1}`,
+      texts: texts.map((text) => ({ text })),
+    })),
+  ];
+}
+
+/** Texts per batch. */
 const EVALUATION_BATCH = 50;
 
-/** What comes back from the latents of held-out texts. */
+/** Measures the autoencoder on held-out texts. */
 async function evaluate(
   device: Device,
   { vae, texts, buckets }: TrainedTextVae,
@@ -36,24 +140,31 @@ async function evaluate(
   const { config, tokenizer, encoderTokenizer } = vae;
   const codec = compileTextCodec(device, vae, tokenizer.id("eos"));
   const evaluation = await evaluateTextVae({
-    ...{ codec, tokenizer, encoderTokenizer, config, examples: texts.validation },
+    codec,
+    tokenizer,
+    encoderTokenizer,
+    config,
+    examples: texts.validation,
     language: new TrigramModel(texts.train.map(({ decoder }) => decoder), tokenizer.vocabSize),
     random: randomStream(0).stream("evaluation"),
-    ...{ batchSize: Math.min(EVALUATION_BATCH, texts.validation.length), buckets },
-    ...{ padId: encoderTokenizer.id("pad"), endId: tokenizer.id("eos") },
+    batchSize: Math.min(EVALUATION_BATCH, texts.validation.length),
+    buckets,
+    padId: encoderTokenizer.id("pad"),
+    endId: tokenizer.id("eos"),
   });
   await codec.dispose();
   return evaluation;
 }
 
-/** Measures a trained autoencoder, writes the report of its run, and says what it says. */
+/** Measures a trained autoencoder, writes evaluation.json and the report of its run, and logs the figures. */
 export async function reportTextVae(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
-  { device, data, config, trained }: {
+  { device, data, config, trained, log }: {
     readonly device: Device;
     readonly data: Pick<TextData, "origin" | "description">;
     readonly config: TextConfig;
     readonly trained: TrainedTextVae;
+    readonly log: (line: string) => void;
   },
 ): Promise<void> {
   const steps = config.steps - trained.done;
@@ -62,7 +173,7 @@ export async function reportTextVae(
   const protocol = reconstructionProtocol(config, trained.texts.validation.length);
   await writeEvaluation(directory, evaluationJson(evaluation, protocol));
   const rows = await readMetrics(`${directory}/metrics.csv`);
-  const figures = [...evaluationFigures(evaluation, protocol), ...textFigures(rows, config)];
+  const figures = [...evaluationFigures(evaluation, protocol), ...trainingFigures(rows, config)];
   const report = await writeReport(directory, {
     title: directory.slice(directory.lastIndexOf("/") + 1),
     summary,
@@ -70,14 +181,14 @@ export async function reportTextVae(
     figures,
     texts: evaluationTexts(evaluation),
     metrics: rows,
-    charts: TEXT_CHARTS,
-    config: config as unknown as JsonObject,
-    origin: record as unknown as JsonObject,
+    charts: CHARTS,
+    config,
+    origin: record,
   });
   for (const { original, reconstruction } of evaluation.examples) {
-    console.log(`\n  ${original}\n  ${reconstruction}`);
+    log(`\n  ${original}\n  ${reconstruction}`);
   }
-  console.log(`\n${summary}`);
-  figures.forEach((figure) => console.log(figureLine(figure)));
-  console.log(`report: ${report}`);
+  log(`\n${summary}`);
+  figures.forEach((figure) => log(figureLine(figure)));
+  log(`report: ${report}`);
 }

@@ -1,4 +1,4 @@
-/** What a text VAE's training begins with: tokens and weights. */
+/** What the training of a text VAE starts with: tokens and weights. */
 import { UserError } from "../../base/errors.ts";
 import { type HostParameters, initParameters } from "../../nn/parameters.ts";
 import type { RandomStream } from "../../nn/random.ts";
@@ -8,34 +8,39 @@ import { textVaeSpecs } from "../../vae/text_vae.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { encodeTexts, encodingNote, type TextExample } from "../../vae/tokenizer/texts.ts";
-import type { TextData } from "../data.ts";
-import type { TextConfig } from "../flags.ts";
+import type { TextData } from "../examples.ts";
+import type { TextConfig } from "../settings.ts";
 import type { PublishedHalves } from "./published.ts";
 
 /** Texts as tokens. */
 export interface PreparedTexts {
-  /** The decoder's tokenizer, in whose tokens texts are said. */
+  /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The encoder's: the same one, or another. */
+  /** The encoder's tokenizer, which may be the decoder's. */
   readonly encoderTokenizer: TextTokenizer;
-  /** What is trained on. */
+  /** The training texts. */
   readonly train: readonly TextExample[];
-  /** What is held out, each text once. */
+  /** The held-out texts, each cut to one example. */
   readonly validation: readonly TextExample[];
 }
 
-/** Tokenizers that are there already. */
-interface KnownTokenizers extends Partial<Pick<PreparedTexts, "tokenizer" | "encoderTokenizer">> {
-  /** Tokens that the encoder may be shown, special ones not counted; maxTokens if not given. */
-  readonly encoderTokens?: number;
+/** Existing tokenizers. */
+interface KnownTokenizers {
+  /** The decoder's. */
+  readonly tokenizer?: TextTokenizer | undefined;
+  /** The encoder's. */
+  readonly encoderTokenizer?: TextTokenizer | undefined;
+  /** The maximum number of the encoder's tokens, without special ones. @default maxTokens */
+  readonly encoderTokens?: number | undefined;
 }
 
 /**
- * Turns texts into tokens, and says how many were cut.
+ * Turns texts into tokens.
  *
- * @param known The tokenizers to use; what is missing is learned from the texts.
- * @throws {UserError} If a step of a multiplication is longer than `maxTokens`: cut, its answer would
- * be wrong whatever is learned.
+ * @param known The tokenizers to use; missing ones are trained on the texts.
+ * @param log Receives a line on the number of texts that were cut.
+ * @throws {UserError} If a step of a multiplication is longer than `maxTokens`: without its end, the
+ * answer would be wrong.
  */
 export function prepareTexts(
   { train, validation, conditions = [] }:
@@ -43,7 +48,7 @@ export function prepareTexts(
     & Partial<Pick<TextData, "conditions">>,
   { dataset, vocabSize, splitDigits, maxTokens, windows }: TextConfig,
   known: KnownTokenizers = {},
-  log: (line: string) => void = console.log,
+  log: (line: string) => void = () => {},
 ): PreparedTexts {
   const learn = () => learnTokens([...train, ...conditions], { vocabSize, splitDigits });
   const tokenizer = known.tokenizer ?? learn();
@@ -51,16 +56,19 @@ export function prepareTexts(
     (known.tokenizer === undefined ? tokenizer : learn());
   const encode = (name: string, texts: readonly string[], windows: boolean) => {
     const encoded = encodeTexts(texts, {
-      ...{ encoder: encoderTokenizer, decoder: tokenizer, maxTokens, windows },
-      ...(known.encoderTokens === undefined ? {} : { encoderTokens: known.encoderTokens }),
+      encoder: encoderTokenizer,
+      decoder: tokenizer,
+      maxTokens,
+      windows,
+      encoderTokens: known.encoderTokens,
     });
     if (dataset === "multiplication" && encoded.truncated > 0) {
       const advice = splitDigits
-        ? ", or leave out --split-digits: with it, spaces are tokens, too"
+        ? ", or leave out --split-digits, which also makes spaces tokens"
         : "";
       throw new UserError(
-        `${encoded.truncated} of ${texts.length} steps are longer than --max-tokens, ${maxTokens}, and ` +
-          `would be cut, answers among them: give more${advice}`,
+        `${encoded.truncated} of ${texts.length} steps are longer than --max-tokens ${maxTokens}, and ` +
+          `would be cut with their answers: raise it${advice}`,
       );
     }
     const note = encodingNote(encoded, maxTokens);
@@ -83,7 +91,7 @@ function learnTokens(
   return new TextTokenizer(tokenizer, config);
 }
 
-/** Weights before the first step: those of published halves, and random ones. */
+/** The initial weights: those of published halves, and random ones. */
 export async function initTextVae(
   model: TextVaeConfig,
   { initialization }: TextConfig,
@@ -95,7 +103,7 @@ export async function initTextVae(
   if (initialization === "aligned") {
     return { ...alignedStart(initParameters(specs, random), model), ...published };
   }
-  // A hundred million random numbers take as long as several steps.
+  // Published weights need no random numbers: a hundred million take as long as several steps.
   const fresh = Object.entries(specs).filter(([name]) => published[name] === undefined);
   return { ...initParameters(Object.fromEntries(fresh), random), ...published };
 }

@@ -1,38 +1,46 @@
 /** Stage `vae` of text.ts: trains a text autoencoder. */
+import { runDetails } from "../../cli/compare_runs.ts";
+import type { RunFolder } from "../../cli/run_folder.ts";
+import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
 import type { Device } from "../../engine/device.ts";
-import { compileTextLoss } from "./validation_loss.ts";
 import { adamSlots } from "../../nn/adamw.ts";
-import { countParameters, unravel } from "../../nn/parameters.ts";
+import { countParameters, type ParameterSpecs, unravel } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
+import type { LoadedCheckpoint } from "../../training/checkpoint/checkpoint.ts";
+import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
+import { compileTrainStep, type TrainStep } from "../../training/step.ts";
+import { MeanWindow } from "../../training/windows.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import { encoderTokens, type TextVaeConfig } from "../../vae/text_vae_config.ts";
 import { type TextVaeBatch, textVaeLoss } from "../../vae/text_vae_loss.ts";
-import { type TextBatch, textBatchParts } from "./batch_parts.ts";
-import { compileTrainStep } from "../../training/step.ts";
-import { MeanWindow } from "../../training/windows.ts";
-import type { RunFolder } from "../../cli/run_folder.ts";
-import { runDetails } from "../../cli/compare_runs.ts";
-import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
-import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
-import { TEXT_EXTENDABLE } from "../flags.ts";
 import { decoderNoiseOf, rateOfParameter, textVaeConfigOf } from "../config.ts";
-import type { TextData } from "../data.ts";
-import { configsOf } from "./published.ts";
+import type { TextData } from "../examples.ts";
+import { AUTOENCODER_EXTENDABLE, type TextConfig } from "../settings.ts";
 import type { TextStart } from "../start.ts";
+import { type TextBatch, textBatchParts } from "./batch_parts.ts";
 import { textVaeBatches } from "./batches.ts";
 import { type LoadedTextVae, loadTextVae, textVaeCheckpoint } from "./checkpoint.ts";
+import { configsOf } from "./published.ts";
 import { initTextVae, type PreparedTexts, prepareTexts } from "./start.ts";
+import { compileTextLoss } from "./validation_loss.ts";
 
 /** Columns of metrics.csv. */
 export const TEXT_METRICS = [
-  ...["loss", "reconstruction", "divergence"] as const,
-  ...["valLoss", "valPerplexity", "valTokenAccuracy"] as const,
-  ...["gradNorm", "skippedSteps", "learningRate", "textsPerSecond"] as const,
-];
+  "loss",
+  "reconstruction",
+  "divergence",
+  "valLoss",
+  "valPerplexity",
+  "valTokenAccuracy",
+  "gradNorm",
+  "skippedSteps",
+  "learningRate",
+  "textsPerSecond",
+] as const;
 
-/** An autoencoder after training, and how that went. */
+/** An autoencoder after its training. */
 export interface TrainedTextVae extends TrainingResult {
-  /** Steps that had been taken before. */
+  /** Steps that were done before. */
   readonly done: number;
   /** The model: the moving average of its weights. */
   readonly vae: LoadedTextVae;
@@ -42,57 +50,126 @@ export interface TrainedTextVae extends TrainingResult {
   readonly buckets: readonly number[];
 }
 
-/** Trains the autoencoder, from its last checkpoint on if there is one. */
+/** The model before this training, and the texts as its tokens. */
+interface Prepared {
+  readonly model: TextVaeConfig;
+  readonly specs: ParameterSpecs;
+  readonly texts: PreparedTexts;
+  /** The weights to start with; undefined to start with random ones. */
+  readonly loaded: LoadedTextVae | undefined;
+}
+
+/** Prepares tokens and model: from the last checkpoint, from a starting model, or from scratch. */
+function prepare(
+  { config, model: starting, published }: Pick<TextStart, "config" | "model" | "published">,
+  data: TextData,
+  checkpoint: LoadedCheckpoint | undefined,
+  log: (line: string) => void,
+): Prepared {
+  const loaded = checkpoint === undefined ? starting : loadTextVae(checkpoint);
+  const { encoder, decoder } = published;
+  const configOf = (vocabSize: number) =>
+    loaded?.config ?? textVaeConfigOf(config, vocabSize, configsOf(published));
+  const known = {
+    tokenizer: decoder?.tokenizer,
+    encoderTokenizer: encoder?.tokenizer,
+    ...loaded,
+    encoderTokens: encoderTokens(configOf(config.vocabSize)),
+  };
+  const texts = prepareTexts(data, config, known, log);
+  const { vocabSize } = decoder === undefined ? texts.tokenizer : texts.encoderTokenizer;
+  const model: TextVaeConfig = {
+    ...configOf(vocabSize),
+    ...(config.freeze === "decoder" ? {} : { decoderNoise: decoderNoiseOf(config) }),
+  };
+  return { model, specs: textVaeSpecs(model), texts, loaded };
+}
+
+function optimizerOf({ optimizer, weightDecay, maxGradNorm, adamBeta2 }: TextConfig) {
+  return { rule: optimizer, weightDecay, maxGradNorm, beta2: adamBeta2 };
+}
+
+/** Compiles the step, and restores the state of the checkpoint, or starts with the given weights. */
+async function compileStep(
+  device: Device,
+  { config, published }: Pick<TextStart, "config" | "published">,
+  { model, specs, loaded }: Prepared,
+  checkpoint: LoadedCheckpoint | undefined,
+) {
+  const optimizer = optimizerOf(config);
+  const trainStep: TrainStep<TextBatch, "reconstruction" | "divergence"> = compileTrainStep(
+    device,
+    {
+      specs,
+      optimizer,
+      ema: config.emaDecay > 0, // without decay, the average is the weights: a fifth of the memory less
+      rateOf: rateOfParameter(config),
+      loss: (parameters, batch) =>
+        textVaeLoss(parameters, batch as unknown as TextVaeBatch, model, config),
+    },
+  );
+  if (checkpoint !== undefined) {
+    const state = loadTrainState(checkpoint, specs, { slots: adamSlots(optimizer) });
+    return { trainStep, state: trainStep.restore(state) };
+  }
+  const random = randomStream(config.seed).stream("weights");
+  const weights = loaded?.parameters ?? await initTextVae(model, config, random, published);
+  return { trainStep, state: trainStep.start(weights) };
+}
+
+/** The model with its state in the memory of the step. The weights it came from are not kept. */
+async function openModel(
+  device: Device,
+  start: Pick<TextStart, "config" | "model" | "published">,
+  { data, checkpoint, log }: {
+    readonly data: TextData;
+    readonly checkpoint: LoadedCheckpoint | undefined;
+    readonly log: (line: string) => void;
+  },
+) {
+  const prepared = prepare(start, data, checkpoint, log);
+  const { model, specs, texts } = prepared;
+  return { model, specs, texts, ...await compileStep(device, start, prepared, checkpoint) };
+}
+
+/** Trains the autoencoder, from its last checkpoint if there is one. */
 export async function trainTextVae(
-  { config, model: begun, published }: Pick<TextStart, "config" | "model" | "published">,
-  { device, data, folder }: {
+  start: Pick<TextStart, "config" | "model" | "published">,
+  { device, data, folder, log }: {
     readonly device: Device;
     readonly data: TextData;
     readonly folder: Pick<RunFolder, "directory" | "record">;
+    readonly log: (line: string) => void;
   },
 ): Promise<TrainedTextVae> {
-  const random = randomStream(config.seed);
-  const { directory, record: { configHash } } = folder;
+  const { config } = start;
+  const { directory, record } = folder;
 
-  // Tokens and model: from the last checkpoint if there is one, or from scratch.
-  let checkpoint = await resumeRun(folder, TEXT_EXTENDABLE);
-  let loaded = checkpoint === undefined ? begun : loadTextVae(checkpoint);
-  const { encoder, decoder } = published;
-  const texts = prepareTexts(data, config, {
-    ...(decoder === undefined ? {} : { tokenizer: decoder.tokenizer }),
-    ...(encoder === undefined ? {} : { encoderTokenizer: encoder.tokenizer }),
-    ...loaded,
-    encoderTokens: encoderTokens(
-      loaded?.config ?? textVaeConfigOf(config, config.vocabSize, configsOf(published)),
-    ),
-  });
+  // The model, its step, and the batches.
+  let checkpoint = await resumeRun(folder, AUTOENCODER_EXTENDABLE);
+  const opened = await openModel(device, start, { data, checkpoint, log });
+  const { model, specs, texts, trainStep, state } = opened;
   const { tokenizer, encoderTokenizer } = texts;
-  const learned = decoder === undefined ? tokenizer : encoderTokenizer;
-  const model: TextVaeConfig = {
-    ...loaded?.config ?? textVaeConfigOf(config, learned.vocabSize, configsOf(published)),
-    ...(config.freeze === "decoder" ? {} : { decoderNoise: decoderNoiseOf(config) }),
-  };
-  const specs = textVaeSpecs(model);
-  const { optimizer: rule, weightDecay, maxGradNorm, adamBeta2: beta2 } = config;
-  const optimizer = { rule, weightDecay, maxGradNorm, beta2 };
+  const random = randomStream(config.seed);
   const batches = textVaeBatches({ ...texts, model, config, random });
-  // Training.
-  const trainStep = compileTrainStep<TextBatch, "reconstruction" | "divergence">(device, {
-    specs,
-    optimizer,
-    // Without decay, the average is the weights: a fifth of the memory less.
-    ema: config.emaDecay > 0,
-    rateOf: rateOfParameter(config),
-    loss: (parameters, batch) =>
-      textVaeLoss(parameters, batch as unknown as TextVaeBatch, model, config),
-  });
-  const state = checkpoint === undefined
-    ? trainStep.start(
-      loaded?.parameters ??
-        await initTextVae(model, config, random.stream("weights"), published),
-    )
-    : trainStep.restore(loadTrainState(checkpoint, specs, { slots: adamSlots(optimizer) }));
+  const batchAt = (step: number) => {
+    const { batch } = batches.batchAt(step);
+    return { batch: config.accumulate === 1 ? batch : textBatchParts(batch, config.accumulate) };
+  };
+  const textLoss = compileTextLoss(device, { config: model, specs });
   const window = new MeanWindow(checkpoint?.state?.details?.["window"]);
+  const checkpointOf = (step: number) =>
+    textVaeCheckpoint({
+      config: model,
+      tokenizer,
+      encoderTokenizer,
+      state,
+      step,
+      configHash: record.configHash,
+      seed: config.seed,
+      details: { window: window.toJson(), run: runDetails(record) },
+    });
+
   await using training = await openTraining({
     directory,
     device,
@@ -102,28 +179,12 @@ export async function trainTextVae(
     checkpoint,
   });
   const { done } = training;
-  checkpoint = loaded = undefined; // as large as the memory of the step
-  console.log(
+  checkpoint = undefined; // it takes as much memory as the training state
+  log(
     `${countParameters(specs).toLocaleString("en")} parameters, ${tokenizer.vocabSize} tokens, ` +
       `lengths ${batches.buckets.join(", ")}, ${device.name} device, ${device.threads} threads, ` +
       `${directory}${done > 0 ? `, going on at step ${done}` : ""}`,
   );
-  const textLoss = compileTextLoss(device, { config: model, specs });
-  const checkpointOf = (step: number) =>
-    textVaeCheckpoint({
-      config: model,
-      tokenizer,
-      encoderTokenizer,
-      state,
-      step,
-      configHash,
-      seed: config.seed,
-      details: { window: window.toJson(), run: runDetails(folder.record) },
-    });
-  const batchAt = (step: number) => {
-    const { batch } = batches.batchAt(step);
-    return { batch: config.accumulate === 1 ? batch : textBatchParts(batch, config.accumulate) };
-  };
   for await (const step of training.steps({ trainStep, batchAt, state })) {
     const { reconstruction, divergence } = step.figures;
     window.addStep(step, {

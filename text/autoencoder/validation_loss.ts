@@ -1,4 +1,4 @@
-/** How well a text VAE says held-out texts again when each word before is given: loss and accuracy. */
+/** Loss and accuracy of a text VAE on held-out texts, each token given the previous ones. */
 import type { Device, OnDevice } from "../../engine/device.ts";
 import * as tf from "../../engine/tf.ts";
 import type { HostArray } from "../../engine/tree.ts";
@@ -8,30 +8,30 @@ import type { TextBatch } from "../../vae/batches.ts";
 import { decodeLogits, encodeLatents } from "../../vae/text_vae.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 
-/** Measures under teacher forcing, from the latents' means. */
+/** The loss with teacher forcing, from the means of latents. */
 export interface TextLoss {
-  /** Nats a token, the end token included. */
+  /** Nats per token, with the end token. */
   readonly loss: number;
   /** exp(loss). */
   readonly perplexity: number;
-  /** The share of tokens that are the likeliest at their place. */
+  /** The share of tokens that have the highest probability. */
   readonly tokenAccuracy: number;
-  /** Tokens that were counted. */
+  /** The number of tokens. */
   readonly tokens: number;
 }
 
-/** A compiled measure. */
+/** A compiled loss. */
 export interface TextLossFunction {
-  /** Measures. @param parameters All parameters as one vector. */
+  /** Computes the loss of batches. @param parameters All parameters as one vector. */
   (parameters: HostArray, batches: readonly TextBatch[]): Promise<TextLoss>;
-  /** Releases its graphs. */
+  /** Releases the graphs. */
   dispose(): Promise<void>;
 }
 
 type Inputs = { parameters: HostArray; batch: TextBatch["arrays"] };
 type Outputs = { loss: HostArray; right: HostArray; tokens: HostArray };
 
-/** Compiles the measure; no noise is added to latents. */
+/** Compiles the loss. No noise is added to latents. */
 export function compileTextLoss(
   device: Device,
   { config, specs }: { config: TextVaeConfig; specs: ParameterSpecs },

@@ -1,4 +1,4 @@
-/** The batches that a denoiser of text latents is trained on: blocks of latents, conditions, noise. */
+/** The training batches of a denoiser of text latents: blocks of latents, conditions, noise. */
 import { batcher } from "../../datasets/batches.ts";
 import { rolloutCondition } from "./losses.ts";
 import type { TimedBatch } from "../../diffusion/objective.ts";
@@ -11,111 +11,47 @@ import { type RandomStream, randomStream } from "../../nn/random.ts";
 import type { ConditionTokens } from "../condition_tokens.ts";
 import { lossWeightsOf } from "../../diffusion/loss.ts";
 import { noisedBatch, type NoisySampleOptions } from "../../training/noised_batch.ts";
-import type { LatentExample } from "../data.ts";
-import type { TextDiffusionConfig } from "../denoiser_flags.ts";
+import type { LatentExample } from "../examples.ts";
+import { blockCount, type Layout, nextThought, sourceCount, wholeExample } from "./layouts.ts";
+import type { DenoiserConfig } from "../settings.ts";
 import type { TextLatents } from "./latents.ts";
 
-/** How a problem is laid out: what is denoised, and what is known. */
-export interface Layout {
-  /** The texts of the blocks, in order; an empty one where there is none. */
-  readonly blocks: readonly string[];
-  /** How many of them, at the start, are given. */
-  readonly given: number;
-  /** What the condition says, part by part: a question and the thoughts before the blocks. */
-  readonly sources: readonly string[];
-}
-
-/** How many blocks there are: all thoughts, or in multiple passes the last one and the next. */
-export function blockCount(
-  { condition, thoughtPasses, maxThoughts }: TextDiffusionConfig,
-): number {
-  return condition !== "question" ? 1 : thoughtPasses === "multi" ? 2 : maxThoughts;
-}
-
-/** How many texts a condition of latents is of, at most: the question, and thoughts before the blocks. */
-export function sourceCount(
-  { condition, thoughtPasses, maxThoughts }: TextDiffusionConfig,
-): number {
-  return condition === "question" && thoughtPasses === "multi" ? Math.max(1, maxThoughts - 1) : 1;
-}
-
-/**
- * The next thought, in multiple passes: the one before it is a block that is given, and what is before
- * that one is part of the condition.
- *
- * @param thoughts The thoughts so far.
- * @param next The thought to make; empty where it is not known.
- */
-export function nextThought(
-  question: string,
-  thoughts: readonly string[],
-  next = "",
-): Layout {
-  return {
-    blocks: [thoughts.at(-1) ?? "", next],
-    given: 1,
-    sources: [question, ...thoughts.slice(0, -1)],
-  };
-}
-
-/** All of an example at once. */
-export function wholeExample({ targets, source }: LatentExample, blocks: number): Layout {
-  return {
-    blocks: Array.from({ length: blocks }, (_, i) => targets[i] ?? ""),
-    given: 0,
-    sources: source === undefined ? [] : [source],
-  };
-}
-
-/** All texts that become latents, each once: those of the blocks, and of conditions that are latents. */
-export function latentTexts(
-  examples: readonly (readonly LatentExample[])[],
-  { conditionReader }: Pick<TextDiffusionConfig, "conditionReader">,
-): string[] {
-  const all = examples.flat();
-  const texts = new Set(["", ...all.flatMap(({ targets }) => targets)]);
-  if (conditionReader === "latents") {
-    for (const { source } of all) if (source !== undefined) texts.add(source);
-  }
-  return [...texts];
-}
-
-/** What batches are made of. */
+/** The sources of batches. */
 export interface LatentBatchSource {
   /** The settings. */
-  readonly config: TextDiffusionConfig;
-  /** The noise schedule; of a flow, only its T counts. */
+  readonly config: DenoiserConfig;
+  /** The noise schedule; a flow uses only its T. */
   readonly schedule: NoiseSchedule;
-  /** Latents of all texts. */
+  /** The latents of all texts. */
   readonly latents: TextLatents;
-  /** Classes of a class condition; null without. */
+  /** Classes of a class condition; null without one. */
   readonly classes: number | null;
-  /** Reads conditions; undefined where there are none, or latents. */
+  /** Tokens of conditions; undefined if conditions are latents or have no text. */
   readonly tokens: ConditionTokens | undefined;
 }
 
-/** Copies blocks and conditions of layouts into arrays. */
+/** Builds the arrays of blocks and conditions. */
 export class LatentBatches {
   readonly #source: LatentBatchSource;
   readonly #rowOf: Map<string, number>;
 
-  /** Batches of a data set's latents. */
+  /** @param source Latents, settings and tokens. */
   constructor(source: LatentBatchSource) {
     this.#source = source;
     this.#rowOf = new Map(source.latents.texts.map((text, row) => [text, row]));
   }
 
-  /** Whether there are latents of all of some texts. */
-  knows(texts: readonly string[]): boolean {
+  /** Whether the latents of all these texts are known. */
+  hasLatentsOf(texts: readonly string[]): boolean {
     return texts.every((text) => this.#rowOf.has(text));
   }
 
-  /** The same of other texts' latents. */
-  knowing(latents: TextLatents): LatentBatches {
+  /** The same with the latents of other texts. */
+  withLatents(latents: TextLatents): LatentBatches {
     return new LatentBatches({ ...this.#source, latents });
   }
 
-  /** The latents of texts, block after block. @returns [B, blocks * k, d] */
+  /** The latents of texts [B][blocks], block after block. @returns [B, blocks * k, d] */
   #blocks(texts: readonly (readonly string[])[]): HostArray {
     const { latents } = this.#source.latents;
     const [, count, width] = latents.shape as [number, number, number];
@@ -130,11 +66,11 @@ export class LatentBatches {
     return float32(data, [texts.length, blocks * count, width]);
   }
 
-  /** A batch's clean latents, and its condition. */
+  /** The clean latents of a batch, and its condition. */
   #clean(layouts: readonly Layout[], labels: readonly (number | undefined)[]) {
     const { tokens, classes, config, latents } = this.#source;
     const x0 = this.#blocks(layouts.map(({ blocks }) => blocks));
-    const reads = layouts[0]!.sources.length > 0;
+    const hasSource = layouts[0]!.sources.length > 0;
     const count = sourceCount(config);
     const perBlock = latents.latents.shape[1]!;
     const given = layouts.flatMap(({ blocks, given }) =>
@@ -142,7 +78,7 @@ export class LatentBatches {
     );
     const condition: Record<string, HostArray> = {
       ...tokens?.batch(layouts.map(({ sources }) => sources.join(" "))),
-      ...(config.conditionReader === "latents" && reads
+      ...(config.conditionReader === "latents" && hasSource
         ? {
           [CONDITION.latents]: this.#blocks(
             layouts.map(({ sources }) => Array.from({ length: count }, (_, i) => sources[i] ?? "")),
@@ -163,21 +99,24 @@ export class LatentBatches {
   #drop(condition: Record<string, HostArray>, count: number, random: RandomStream): void {
     const { classes, config: { conditionDropout } } = this.#source;
     if (conditionDropout === 0) return;
-    const drawn = random.uniform(count);
+    const values = random.uniform(count);
     const labels = condition[CONDITION.classLabels];
     if (labels !== undefined) {
       condition[CONDITION.classLabels] = int32(
-        Int32Array.from(labels.data, (label, i) => drawn[i]! < conditionDropout ? classes! : label),
+        Int32Array.from(
+          labels.data,
+          (label, i) => values[i]! < conditionDropout ? classes! : label,
+        ),
       );
     }
     if (condition[CONDITION.ids] !== undefined || condition[CONDITION.latents] !== undefined) {
       condition[CONDITION.drop] = float32(
-        Float32Array.from(drawn, (value) => value < conditionDropout ? 1 : 0),
+        Float32Array.from(values, (value) => value < conditionDropout ? 1 : 0),
       );
     }
   }
 
-  /** An example as it is learned in a step. */
+  /** The layout of an example in a training step. */
   #layout(example: LatentExample, cut: number, coupled: boolean): Layout {
     const { config } = this.#source;
     if (config.condition !== "question" || config.thoughtPasses === "single") {
@@ -188,22 +127,22 @@ export class LatentBatches {
     return coupled && cut > 0 ? { ...layout, given: 0 } : layout;
   }
 
-  /** The batches of training, a pure function of the step. */
+  /** The training batches, a pure function of the step. */
   training(
     examples: readonly LatentExample[],
     random: RandomStream,
   ): (step: number) => TimedBatch {
     const { config, schedule, tokens } = this.#source;
     const multi = config.condition === "question" && config.thoughtPasses === "multi";
-    // Without random cuts, every thought of every problem is an example of its own.
+    // Without random cuts, every thought of every problem is a separate example.
     const visits = multi && !config.randomCut
       ? examples.flatMap((example) => example.targets.map((_, cut) => ({ example, cut })))
       : examples.map((example) => ({ example, cut: undefined }));
     const indicesAt = batcher({
       size: visits.length,
-      batchSize: config.diffusionBatchSize,
+      batchSize: config.batchSize,
       random: random.stream("data order"),
-      // A batch of short questions takes a fraction of the time of one with a long one among them.
+      // A batch is padded to its longest question.
       lengthOf: tokens && ((i) => tokens.encode(visits[i]!.example.source ?? "").length),
     });
     const draws = random.stream("diffusion training");
@@ -223,7 +162,7 @@ export class LatentBatches {
       const clean = this.#clean(layouts, visited.map(({ example }) => example.label));
       this.#drop(clean.condition, visited.length, stream.stream("condition dropout"));
       const rolled = stream.stream("scheduled sampling");
-      const share = config.scheduledSampling * step / config.diffusionSteps;
+      const share = config.scheduledSampling * step / config.steps;
       const rolls = rolled.next() < share;
       return noisedBatch(clean.x0, stream, options, (timesteps) => ({
         ...clean.condition,
@@ -235,26 +174,26 @@ export class LatentBatches {
   }
 
   /**
-   * The batches of the loss on held-out examples: the same noise, time steps and cuts in every run,
-   * nothing weighed or dropped, no estimates shown.
+   * The batches of the validation loss: the same noise, time steps and cuts in every run; without loss
+   * weights, dropped conditions and self-conditioning.
    */
   validation(examples: readonly LatentExample[]): TimedBatch[] {
-    const count = Math.min(this.#source.config.diffusionValidationSize, examples.length);
+    const count = Math.min(this.#source.config.validationSize, examples.length);
     return this.measuring(examples.slice(0, count), randomStream(0).stream("validation"));
   }
 
   /**
-   * Batches of all examples to measure the loss with, nothing weighed or dropped, no estimates shown.
+   * Batches of all examples, to measure the loss: without loss weights, dropped conditions and
+   * self-conditioning.
    *
-   * @param random What noise, time steps and cuts come from: they are the same for other examples in
-   * as many rows.
-   * @param options How time steps are drawn (of a flow, always uniformly), and examples a batch: as
-   * many as in training by default.
+   * @param random The stream of noise, time steps and cuts. They do not depend on the texts.
+   * @param options.draw The sampling of time steps (always uniform for a flow).
+   * @param options.batchSize Examples per batch. @default that of training
    */
   measuring(
     examples: readonly LatentExample[],
     random: RandomStream,
-    { draw, batchSize = this.#source.config.diffusionBatchSize }: {
+    { draw, batchSize = this.#source.config.batchSize }: {
       readonly draw?: TimestepDraw;
       readonly batchSize?: number;
     } = {},
@@ -291,11 +230,11 @@ export class LatentBatches {
   }
 
   /**
-   * What is known of texts that are to be made.
+   * The condition of texts that are to be sampled, by name.
    *
-   * @returns The condition by name, and the blocks that are given [B, given * k, d].
+   * @param labels The classes of a class condition.
    */
-  asked(
+  conditionOf(
     layouts: readonly Layout[],
     labels: readonly (number | undefined)[],
   ): Record<string, HostArray> {

@@ -1,7 +1,7 @@
 /**
- * A denoiser of text latents as a checkpoint, and back: the transformer in `denoiser/`, what reads its
- * condition as a BertModel of transformers in `condition_encoder/`, the scheduler as diffusers has it,
- * and in `latents/` what brings latents to mean 0 and deviation 1, with the autoencoder's hash.
+ * Checkpoints of a denoiser of text latents: the transformer in `denoiser/`, the condition's encoder as a
+ * BertModel of transformers in `condition_encoder/`, the scheduler in the format of diffusers, and in
+ * `latents/` the normalization of latents with the hash of the autoencoder.
  */
 import { ditConfigFromJson, ditConfigToJson } from "../../diffusion/networks/dit_config.ts";
 import { isFlowSampler, samplerNames } from "../../diffusion/samplers/registry.ts";
@@ -36,23 +36,23 @@ import { checkedScale, type LatentScale } from "./latents.ts";
 
 /** A trained denoiser. */
 export interface TextDenoiserModel {
-  /** Its sizes. */
+  /** The configuration. */
   readonly config: TextDenoiserConfig;
-  /** Its weights, the encoder's included. */
+  /** The weights, with those of the condition's encoder. */
   readonly parameters: HostParameters;
-  /** The schedule that it is trained with; of a flow, only its T counts. */
+  /** The noise schedule of its training; a flow uses only its T. */
   readonly schedule: NoiseSchedule;
   /** Whether it was trained by flow matching. */
   readonly isFlow: boolean;
-  /** How its latents are normalised. */
+  /** The normalization of its latents. */
   readonly scale: LatentScale;
   /** SHA-256 of the autoencoder whose latents it denoises. */
   readonly vae: string;
 }
 
-/** What goes into a checkpoint besides the model. */
+/** The content of a checkpoint. */
 export interface TextDiffusionCheckpointOptions extends TextDenoiserModel {
-  /** The state to go on from. */
+  /** The state of the training. */
   readonly state: TrainState;
   /** Steps done. */
   readonly step: number;
@@ -60,13 +60,13 @@ export interface TextDiffusionCheckpointOptions extends TextDenoiserModel {
   readonly seed: number;
   /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Whatever else is to be kept. */
+  /** Further details of the run. */
   readonly details?: JsonObject;
 }
 
 const weightsName = "model.safetensors";
 
-/** Puts a checkpoint together. @param options.parameters Those to be published: the moving average. */
+/** Builds a checkpoint. @param options.parameters The moving average of the weights. */
 export function textDiffusionCheckpoint(
   { config, parameters, schedule, isFlow, scale, vae, state, ...run }:
     TextDiffusionCheckpointOptions,
@@ -112,7 +112,7 @@ export function textDiffusionCheckpoint(
 }
 
 /**
- * Takes the denoiser out of a checkpoint.
+ * The denoiser of a checkpoint.
  *
  * @throws {UserError} If a part is missing or unsound.
  */
@@ -147,7 +147,7 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
   const { vae_sha256: vae, range } = latents.config;
   const [mean, deviation] = ["mean", "deviation"].map((name) => latents.weights?.get(name));
   if (typeof vae !== "string" || typeof range !== "number") {
-    throw new UserError(`${where("latents")} lacks a part of what normalises latents`);
+    throw new UserError(`${where("latents")} lacks a part of the normalization of latents`);
   }
   const scale = checkedScale(
     { mean, deviation, range },
@@ -173,24 +173,27 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
 }
 
 /**
- * The newest denoiser of a run, or a released one.
+ * Opens the denoiser of a run or of a checkpoint.
  *
- * @param place The run's folder, or the checkpoint's.
- * @param vae SHA-256 of the autoencoder whose latents it is to denoise.
+ * @param folder The folder of the run or of the checkpoint.
+ * @param vae The autoencoder whose latents it must denoise.
+ * @param warn Receives a line about each damaged checkpoint that is skipped.
  * @throws {UserError} If there is none, or it is unsound or of another autoencoder.
  */
-export async function openTextDenoiser(place: string, vae: string): Promise<TextDenoiserModel> {
-  const directory = await fileExists(place)
-    ? await resolveCheckpoint(place, (line) => console.error(line))
-    : place;
+export async function openTextDenoiser(
+  folder: string,
+  { hash: vae }: { readonly hash: string },
+  warn: (line: string) => void = () => {},
+): Promise<TextDenoiserModel> {
+  const directory = await fileExists(folder) ? await resolveCheckpoint(folder, warn) : folder;
   if (!await fileExists(`${directory}/model_index.json`)) {
-    throw new UserError(`there is no denoiser in ${place}: run --stage diffusion first`);
+    throw new UserError(`there is no denoiser in ${folder}`);
   }
   const model = loadTextDenoiser(await loadCheckpoint(directory, { state: false }));
   if (model.vae !== vae) {
     throw new UserError(
-      `the denoiser in ${directory} is of another autoencoder's latents: train it anew with ` +
-        "--stage diffusion --overwrite",
+      `the denoiser in ${directory} was trained with the latents of another autoencoder: train it ` +
+        "again with --stage diffusion --overwrite",
     );
   }
   return model;

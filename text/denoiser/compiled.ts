@@ -1,4 +1,4 @@
-/** A denoiser of text latents with its weights, ready to be sampled from. */
+/** A denoiser of text latents, compiled with its weights for sampling. */
 import type { Device, OnDevice } from "../../engine/device.ts";
 import { usageError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
@@ -18,32 +18,32 @@ import {
   type TextDenoiserConfig,
 } from "./network.ts";
 
-/** What is known of the texts that are to be made. */
+/** The condition of texts that are sampled. */
 export interface TextConditioning {
   /** The condition by name, as in a training batch: see trainableDenoiser. */
   readonly condition: Readonly<Record<string, HostArray>>;
-  /** Clean blocks in front of those that are made [B, n k, d]. @default none */
+  /** Clean blocks in front of those that are sampled [B, n k, d]. @default none */
   readonly given?: HostArray | undefined;
-  /** Classifier-free guidance; 1 for none. @default 1 */
-  readonly guidanceScale?: number;
-  /** What x0 an output implies: for a model that is shown its last estimate. */
+  /** The scale of classifier-free guidance; 1 for none. @default {1} */
+  readonly guidanceScale?: number | undefined;
+  /** How x0 follows from an output, for a model with self-conditioning. */
   readonly x0Source: X0Source;
 }
 
 /** A compiled denoiser. */
 export interface CompiledTextDenoiser {
   /**
-   * Reads a condition, once for all steps.
+   * Encodes a condition, once for all steps.
    *
-   * @returns A denoiser for one sampling: one that is shown its estimates remembers the last.
-   * @throws {UserError} If guidance is asked for without a condition.
+   * @returns A denoiser for one pass of sampling: with self-conditioning, it keeps the last estimate.
+   * @throws {UserError} If there is guidance without a condition.
    */
   condition(conditioning: TextConditioning): Promise<Denoiser>;
-  /** Releases its graphs. */
+  /** Releases the graphs. */
   dispose(): Promise<void>;
 }
 
-/** A condition on the host, as the transformer hears it. */
+/** An encoded condition on the host: see ConditionStates. */
 type States = { context: HostArray; contextMask: HostArray[]; pooled: HostArray };
 
 type Inputs = {
@@ -59,33 +59,15 @@ type Inputs = {
 
 const listOf = <T>(value: T | undefined): T[] => value === undefined ? [] : [value];
 
-/** Compiles a denoiser for sampling. Its weights become constants of the graphs. */
-export function compileTextDenoiser(
-  device: Device,
-  parameters: HostParameters,
-  config: TextDenoiserConfig,
-): CompiledTextDenoiser {
-  const weightsOf = (prefix: string) =>
-    Object.fromEntries(Object.entries(parameters).filter(([name]) => name.startsWith(prefix)));
-  const [denoiserWeights, encoderWeights] = [weightsOf(DENOISER), weightsOf(ENCODER)];
-  const width = latentWidthOf(config);
+/** The parameters under a prefix, with their full names. */
+function withPrefix(parameters: HostParameters, prefix: string): HostParameters {
+  return Object.fromEntries(Object.entries(parameters).filter(([name]) => name.startsWith(prefix)));
+}
 
-  type Read = { ids: HostArray; mask: HostArray };
-  type Found = { context: HostArray; pooled: HostArray };
-  const read = device.compile<Read, Found>(({ ids, mask }) => {
-    const states = readCondition(
-      constants(encoderWeights),
-      ids as tf.Tensor2D,
-      mask as tf.Tensor2D,
-      config,
-    );
-    return { context: states.context, pooled: states.pooled };
-  });
-  const summarise = device.compile<{ latents: HostArray }, Found>(({ latents }) => {
-    const { context, pooled } = latentCondition(latents as tf.Tensor3D);
-    return { context: tf.clone(context), pooled };
-  });
-  const denoise = device.compile<Inputs, { output: HostArray }>((inputs: OnDevice<Inputs>) => {
+/** The denoiser as a graph: given blocks are put in front, and removed from the output. */
+function denoiserGraph(weights: HostParameters, config: TextDenoiserConfig) {
+  const width = latentWidthOf(config);
+  return (inputs: OnDevice<Inputs>): { output: tf.Tensor } => {
     const { x, timesteps, given: [given], states: [states] } = inputs;
     const { classLabels: [labels], dropCondition: [drop], estimate: [estimate] } = inputs;
     const [batch, length] = x.shape as [number, number];
@@ -95,61 +77,106 @@ export function compileTextDenoiser(
       tf.zeros([batch, length, 1]),
       tf.ones([batch, before, 1]),
     );
-    const output = denoiseLatents(constants(denoiserWeights), {
+    const output = denoiseLatents(constants(weights), {
       x: (given === undefined ? x : join(x, given)) as tf.Tensor3D,
       timesteps: timesteps as tf.Tensor1D,
       given: flags,
       states: states && {
         context: states.context as tf.Tensor3D,
         pooled: states.pooled as tf.Tensor2D,
-        ...(states.contextMask[0] === undefined
-          ? {}
-          : { contextMask: states.contextMask[0] as tf.Tensor2D }),
+        contextMask: states.contextMask[0] as tf.Tensor2D | undefined,
       },
       classLabels: labels as tf.Tensor1D | undefined,
       dropCondition: drop as tf.Tensor1D | undefined,
       x0Estimate: estimate === undefined || given === undefined ? estimate : join(estimate, given),
     }, config);
     return { output: tf.slice(output, [0, before, 0], [batch, length, width]) };
+  };
+}
+
+/** Compiles the encoding of conditions: by the condition's encoder, or from latents. */
+function compileConditionEncoder(
+  device: Device,
+  weights: HostParameters,
+  config: TextDenoiserConfig,
+) {
+  type Encoded = { context: HostArray; pooled: HostArray };
+  const encodeTokens = device.compile<{ ids: HostArray; mask: HostArray }, Encoded>(
+    ({ ids, mask }) => {
+      const { context, pooled } = readCondition(
+        constants(weights),
+        ids as tf.Tensor2D,
+        mask as tf.Tensor2D,
+        config,
+      );
+      return { context, pooled };
+    },
+  );
+  const encodeLatents = device.compile<{ latents: HostArray }, Encoded>(({ latents }) => {
+    const { context, pooled } = latentCondition(latents as tf.Tensor3D);
+    return { context: tf.clone(context), pooled };
   });
+  const encode = async (
+    condition: TextConditioning["condition"],
+  ): Promise<States | undefined> => {
+    const { [CONDITION.ids]: ids, [CONDITION.mask]: mask, [CONDITION.latents]: latents } =
+      condition;
+    if (ids !== undefined) {
+      return { ...await encodeTokens({ ids, mask: mask! }), contextMask: [mask!] };
+    }
+    if (latents === undefined) return undefined;
+    return { ...await encodeLatents({ latents }), contextMask: [] };
+  };
+  return {
+    encode,
+    dispose: async () => {
+      await Promise.all([encodeTokens.dispose(), encodeLatents.dispose()]);
+    },
+  };
+}
+
+/** Compiles a denoiser for sampling. Its weights become constants of the graphs. */
+export function compileTextDenoiser(
+  device: Device,
+  parameters: HostParameters,
+  config: TextDenoiserConfig,
+): CompiledTextDenoiser {
+  const width = latentWidthOf(config);
+  const conditionEncoder = compileConditionEncoder(device, withPrefix(parameters, ENCODER), config);
+  const denoise = device.compile<Inputs, { output: HostArray }>(
+    denoiserGraph(withPrefix(parameters, DENOISER), config),
+  );
 
   const condition = async (
     { condition, given, guidanceScale = 1, x0Source }: TextConditioning,
   ): Promise<Denoiser> => {
-    const { [CONDITION.ids]: ids, [CONDITION.mask]: mask, [CONDITION.latents]: latents } =
-      condition;
     const { [CONDITION.classLabels]: labels } = condition;
-    const states: States | undefined = ids !== undefined
-      ? { ...await read({ ids, mask: mask! }), contextMask: [mask!] }
-      : latents !== undefined
-      ? { ...await summarise({ latents }), contextMask: [] }
-      : undefined;
+    const states = await conditionEncoder.encode(condition);
     if (guidanceScale !== 1 && states === undefined && labels === undefined) {
       throw usageError(`--guidance ${guidanceScale} needs a condition: use --guidance 1`);
     }
-    let estimate: Float32Array | undefined; // both halves of guidance are shown the same
-    const ask = (dropped: boolean): Denoiser => async (x, timestep) => {
+    const nullLabels = labels &&
+      int32(new Int32Array(labels.data.length).fill(config.dit.numEmbedsAdaNorm!));
+    let estimate: Float32Array | undefined; // the same for both halves of guidance
+    const denoiser = (isDropped: boolean): Denoiser => async (x, timestep) => {
       const count = labels?.data.length ?? states?.context.shape[0] ?? given?.shape[0] ??
         x.length / (config.dit.sampleSize * width);
       const shape = [count, x.length / count / width, width];
-      const nullLabels = (labels: HostArray) =>
-        int32(new Int32Array(labels.data.length).fill(config.dit.numEmbedsAdaNorm!));
+      const drops = isDropped && states !== undefined;
       const { output } = await denoise({
         x: float32(x, shape),
         timesteps: float32(new Float32Array(count).fill(timestep)),
         given: listOf(given),
         states: listOf(states),
-        classLabels: listOf(labels && (dropped ? nullLabels(labels) : labels)),
-        dropCondition: dropped && states !== undefined
-          ? [float32(new Float32Array(count).fill(1))]
-          : [],
+        classLabels: listOf(isDropped ? nullLabels : labels),
+        dropCondition: drops ? [float32(new Float32Array(count).fill(1))] : [],
         estimate: listOf(estimate && float32(estimate, shape)),
       });
       return output.data as Float32Array;
     };
     const guided = classifierFreeGuidance({
-      conditional: ask(false),
-      unconditional: ask(true),
+      conditional: denoiser(false),
+      unconditional: denoiser(true),
       guidanceScale,
     });
     if (!config.dit.selfConditioning) return guided;
@@ -158,10 +185,8 @@ export function compileTextDenoiser(
       return guided(x, timestep);
     }, x0Source);
   };
-  return {
-    condition,
-    dispose: async () => {
-      await Promise.all([read.dispose(), summarise.dispose(), denoise.dispose()]);
-    },
+  const dispose = async () => {
+    await Promise.all([conditionEncoder.dispose(), denoise.dispose()]);
   };
+  return { condition, dispose };
 }

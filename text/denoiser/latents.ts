@@ -1,15 +1,13 @@
 /**
- * Latents of a data set's texts, kept in a file so that the denoiser's training need not encode them
- * again, and bound to the autoencoder and the texts by hashes.
+ * Latents of a data set's texts, and the file that keeps them. The file holds hashes of the autoencoder
+ * and of the texts, so that latents are never used with others.
  */
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import { sha256 } from "../../base/json.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
-import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 import { type HostTensor, notFinite } from "../../nn/host_tensor.ts";
-import type { HostParameters } from "../../nn/parameters.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../nn/safetensors.ts";
 import { evaluationTextBatches, exampleLength } from "../../vae/batches.ts";
 import { bucketLengths } from "../../vae/buckets.ts";
@@ -18,13 +16,13 @@ import { batchPositions, encoderTokens, type TextVaeConfig } from "../../vae/tex
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { encodeTexts, type TextExample } from "../../vae/tokenizer/texts.ts";
 
-/** Texts that are encoded together. */
+/** Texts per batch. */
 const BATCH = 32;
 
 /** The quantile of magnitudes that dynamic thresholding takes for the range of latents. */
 const RANGE_QUANTILE = 0.995;
 
-/** By what latents are known to belong to an autoencoder and to texts. */
+/** Identifies the autoencoder and the texts of latents. */
 export interface LatentsKey {
   /** SHA-256 of the autoencoder's weights. */
   readonly vae: string;
@@ -32,37 +30,37 @@ export interface LatentsKey {
   readonly texts: string;
 }
 
-/** How latents are brought to mean 0 and deviation 1, feature by feature. */
+/** The normalization of latents to mean 0 and standard deviation 1, feature by feature. */
 export interface LatentScale {
-  /** Each feature's mean [d]. */
+  /** The mean of each feature [d]. */
   readonly mean: Float32Array;
-  /** Each feature's deviation [d]; 1 for features that do not vary. */
+  /** The standard deviation of each feature [d]; 1 for features that do not vary. */
   readonly deviation: Float32Array;
-  /** The magnitude that 99.5 % of the normalised latents stay within. */
+  /** The magnitude that 99.5 % of the normalized latents do not exceed. */
   readonly range: number;
 }
 
-/** Latents of texts. */
+/** The latents of texts. */
 export interface TextLatents extends LatentScale {
   /** The texts, each once. */
   readonly texts: readonly string[];
-  /** Their normalised latents [texts, k, d]. */
+  /** Their normalized latents [texts, k, d]. */
   readonly latents: HostArray;
 }
 
-/** The key of a model and texts. */
+/** The key of the latents that an autoencoder makes of texts. */
 export async function latentsKey(
-  parameters: HostParameters,
+  { hash }: { readonly hash: string },
   texts: readonly string[],
 ): Promise<LatentsKey> {
   const bytes = new TextEncoder().encode(JSON.stringify(texts));
-  return { vae: await weightsHash(parameters), texts: await sha256(bytes) };
+  return { vae: hash, texts: await sha256(bytes) };
 }
 
-/** A VAE's two tokenizers, of which the encoder's may be the decoder's. */
+/** The tokenizers of a VAE; both may be the same. */
 type Tokenizers = Record<"tokenizer" | "encoderTokenizer", TextTokenizer>;
 
-/** Texts as a VAE takes them, cut to its length; empty ones are [CLS] and [SEP]. */
+/** Texts as tokens, cut to the length of the VAE. An empty text is [CLS] and [SEP]. */
 function examplesOf(
   texts: readonly string[],
   { tokenizer, encoderTokenizer }: Tokenizers,
@@ -75,14 +73,16 @@ function examplesOf(
   const examples = texts.map(() => empty);
   if (texts.every((text) => text.trim() === "")) return examples;
   const encoded = encodeTexts(texts, {
-    ...{ encoder: encoderTokenizer, decoder: tokenizer },
-    ...{ maxTokens: config.maxTokens, encoderTokens: encoderTokens(config) },
+    encoder: encoderTokenizer,
+    decoder: tokenizer,
+    maxTokens: config.maxTokens,
+    encoderTokens: encoderTokens(config),
   });
   encoded.rows.forEach((row, i) => examples[row] = encoded.examples[i]!);
   return examples;
 }
 
-/** Encodes texts, not normalised. @returns [texts, k, d] */
+/** Encodes texts. @returns Latents that are not normalized [texts, k, d]. */
 export async function encodeToLatents(
   texts: readonly string[],
   { codec, tokenizer, encoderTokenizer, config }: Tokenizers & {
@@ -112,9 +112,9 @@ export async function encodeToLatents(
 }
 
 /**
- * The number of a rank from 0 among `count` numbers that are not negative, as float32. Those have the
- * order of their bits, which are counted, first the upper half of them: hundreds of millions are neither
- * copied nor sorted.
+ * The number at a rank, from 0, among `count` non-negative numbers, as float32. Non-negative float32
+ * numbers have the order of their bits: this counts values of the upper 16 bits, then of the lower 16,
+ * because hundreds of millions of numbers are too many to copy or to sort.
  */
 export function numberOfRank(count: number, at: (i: number) => number, rank: number): number {
   const float = new Float32Array(1);
@@ -136,9 +136,9 @@ export function numberOfRank(count: number, at: (i: number) => number, rank: num
 }
 
 /**
- * Means and deviations of latents [N, k, d] over all but the last axis, in float64. There may be
- * hundreds of millions of numbers: a typed array's `from` would put them into an array first, which
- * cannot be as long.
+ * Means and standard deviations of latents [N, k, d] over all axes but the last, in float64. There may
+ * be hundreds of millions of numbers: `Float32Array.from(data)` would copy them into an array first,
+ * whose length is limited.
  */
 export function latentScale({ data, shape }: HostArray): LatentScale {
   const width = shape.at(-1)!;
@@ -159,7 +159,7 @@ export function latentScale({ data, shape }: HostArray): LatentScale {
   return { mean, deviation, range };
 }
 
-/** Latents [..., d] with mean 0 and deviation 1. */
+/** Latents [..., d] with mean 0 and standard deviation 1. */
 export function normalizeLatents(
   { data, shape }: HostArray,
   { mean, deviation }: Pick<LatentScale, "mean" | "deviation">,
@@ -183,7 +183,7 @@ export function denormalizeLatents(
 
 const FILE = "latents.safetensors";
 
-/** Writes latents to `latents.safetensors` of a folder, which is made. */
+/** Writes latents to `latents.safetensors` in a folder, which is created. */
 export async function saveLatents(
   folder: string,
   { latents, mean, deviation, range }: Omit<TextLatents, "texts">,
@@ -205,10 +205,10 @@ export async function saveLatents(
 }
 
 /**
- * Checks what a file says of how latents are normalised.
+ * Checks the normalization that a file contains.
  *
  * @param width Features of a latent.
- * @param unsound Makes the error of a clause that says what is wrong.
+ * @param unsound Builds the error from a clause on what is wrong.
  */
 export function checkedScale(
   { mean, deviation, range }: {
@@ -217,7 +217,7 @@ export function checkedScale(
     readonly range: number;
   },
   width: number,
-  unsound: (what: string) => UserError,
+  unsound: (problem: string) => UserError,
 ): LatentScale {
   const vector = (name: string, tensor: HostTensor | undefined) => {
     if (tensor === undefined || !(tensor.data instanceof Float32Array)) {
@@ -233,7 +233,7 @@ export function checkedScale(
   return scale;
 }
 
-/** The key of the latents in a folder; undefined where there are none. */
+/** The file of latents in a folder; undefined if there is none. */
 async function read(folder: string) {
   const path = `${folder}/${FILE}`;
   try {
@@ -245,11 +245,11 @@ async function read(folder: string) {
 }
 
 /**
- * Reads latents back.
+ * Reads latents that {@linkcode saveLatents} wrote.
  *
- * @param texts What they must be of.
- * @param key The autoencoder and the texts that they must be of.
- * @returns undefined where there are none.
+ * @param texts Their texts.
+ * @param key The key that the file must have.
+ * @returns undefined if there are none.
  * @throws {UserError} If they are of another autoencoder or of other texts, or the file is unsound.
  */
 export async function loadLatents(
@@ -274,7 +274,7 @@ export async function loadLatents(
   }
   const scale = checkedScale({ mean, deviation, range: Number(range.data[0]) }, width!, unsound);
   if (!(latents.data instanceof Float32Array) || notFinite(latents.data) >= 0) {
-    throw unsound("holds latents that are no numbers");
+    throw unsound("contains latents that are not numbers");
   }
   return { texts, latents: float32(latents.data, latents.shape), ...scale };
 }

@@ -1,6 +1,6 @@
 /**
- * What a denoiser of text latents minimises: diffusionLosses with blocks that are given, and with
- * scheduled sampling (Diffusion of Thought, Ye et al. 2024, arXiv:2402.07754, section 3.2).
+ * The loss of a denoiser of text latents: diffusionLosses with given blocks and with scheduled sampling
+ * (Diffusion of Thought, Ye et al. 2024, arXiv:2402.07754, section 3.2).
  */
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
@@ -19,7 +19,7 @@ import { SELF_CONDITIONING } from "../../diffusion/self_conditioning.ts";
 import { usageError } from "../../base/errors.ts";
 import { CONDITION } from "./network.ts";
 
-/** The conditions' names that {@linkcode rolloutCondition} fills. */
+/** The names of the conditions that {@linkcode rolloutCondition} makes. */
 const ROLLOUT = {
   timesteps: "rolloutTimesteps",
   factors: "rolloutFactors",
@@ -27,13 +27,13 @@ const ROLLOUT = {
 } as const;
 
 /**
- * What a batch needs for scheduled sampling: noisier time steps, from which the model makes the clean
- * latents itself that are noised in the place of the true ones. It then sees in training the errors that
- * its own earlier steps leave in sampling. Put it into diffusionBatch's `condition`.
+ * What a batch needs for scheduled sampling: noisier time steps, at which the model predicts the clean
+ * latents that are noised in place of the true ones. So training includes the errors that the model makes
+ * in earlier steps of sampling. The result belongs into diffusionBatch's `condition`.
  *
- * @param timesteps The batch's own [B], in [0, T).
- * @param shape Of the samples [B, N, d].
- * @param random Draws a time step from the batch's own to T - 1, and noise, for each example.
+ * @param timesteps The time steps of the batch [B], in [0, T).
+ * @param shape The shape of the samples [B, N, d].
+ * @param random A stream for a noisier time step, up to T - 1, and for noise.
  * @throws {UserError} If the model does not predict clean samples.
  */
 export function rolloutCondition(
@@ -44,14 +44,14 @@ export function rolloutCondition(
 ): Record<string, HostArray> {
   if (schedule.predictionType !== "sample") {
     throw usageError(
-      `scheduled sampling noises the model's own clean samples, and it predicts ` +
+      `scheduled sampling needs a model that predicts clean samples, not ` +
         `${schedule.predictionType}: use the prediction "sample"`,
     );
   }
   const size = timesteps.length;
   const T = schedule.numTrainTimesteps;
-  const drawn = random.stream("timesteps").uniform(size);
-  const noisier = Int32Array.from(timesteps, (t, i) => t + Math.floor(drawn[i]! * (T - t)));
+  const shares = random.stream("timesteps").uniform(size);
+  const noisier = Int32Array.from(timesteps, (t, i) => t + Math.floor(shares[i]! * (T - t)));
   const factors = new Float32Array(2 * size);
   noisier.forEach((t, i) => {
     factors[i] = Math.sqrt(schedule.alphasCumprod[t]!);
@@ -66,10 +66,11 @@ export function rolloutCondition(
 }
 
 /**
- * Errors of a denoiser on a batch of latents, the mean over the vectors that are not given: [B].
+ * The error of a denoiser on each example of a batch of latents, as the mean over the vectors that are not
+ * given: [B].
  *
- * Vectors where the condition `given` [B, N, 1] is 1 are shown as they are, without noise, and their
- * errors do not count. What {@linkcode rolloutCondition} adds makes the model noise its own answers.
+ * Vectors where the condition `given` [B, N, 1] is 1 are not noised, and their errors do not count. With
+ * the conditions of {@linkcode rolloutCondition}, the model's own predictions are noised.
  */
 export function latentLosses(
   denoise: DenoiserFunction,
@@ -105,8 +106,8 @@ export function latentLosses(
     const plain = tf.mean(tf.reshape(errors, [size, length * width]), 1); // [B]
     return { weighted: tf.mul(plain, weight), plain };
   }
-  const asked = tf.reshape(tf.sub(1, given), [size, length]); // 1 for vectors that count
+  const counted = tf.reshape(tf.sub(1, given), [size, length]); // 1 for vectors that count
   const perVector = tf.mean(errors, -1); // [B, N]
-  const plain = tf.div(tf.sum(tf.mul(perVector, asked), 1), tf.sum(asked, 1));
+  const plain = tf.div(tf.sum(tf.mul(perVector, counted), 1), tf.sum(counted, 1));
   return { weighted: tf.mul(plain, weight), plain };
 }

@@ -1,10 +1,10 @@
 /**
- * The network that denoises latents of texts: a diffusion transformer over blocks of latent vectors,
- * which hears the tokens of a condition beside them, as a BERT sees these, and takes their mean into its
- * time embedding (PLANNER, Zhang et al. 2023, arXiv:2306.02531, section 3.2).
+ * The network that denoises latents of texts: a diffusion transformer over blocks of latent vectors. It
+ * attends to the states of a condition's tokens, which a BERT encodes, and adds their mean to its time
+ * embedding (PLANNER, Zhang et al. 2023, arXiv:2306.02531, section 3.2).
  *
- * Parameters are the transformer's under `denoiser.` and transformers' BertModel's under `encoder.`,
- * without its pooler.
+ * Parameters are those of the transformer under `denoiser.` and those of transformers' BertModel, without
+ * its pooler, under `encoder.`.
  */
 import { UserError } from "../../base/errors.ts";
 import * as tf from "../../engine/tf.ts";
@@ -23,13 +23,13 @@ import { selfConditioned, X0_ESTIMATE } from "../../diffusion/self_conditioning.
 
 /** A denoiser of latents. */
 export interface TextDenoiserConfig {
-  /** The transformer, in token mode. It takes one channel more than latents are wide: see `given`. */
+  /** The transformer, in token mode. Its inputs have one channel more than latents: see `given`. */
   readonly dit: DitConfig;
-  /** What reads the condition; null for none, or where the condition is latents. */
+  /** The condition's encoder; null without a text as condition, or if the condition is latents. */
   readonly encoder: BertConfig | null;
 }
 
-/** What a {@linkcode TextDenoiserConfig} follows from. */
+/** The sizes that a {@linkcode TextDenoiserConfig} is built from. */
 export interface TextDenoiserSizes {
   /** Latent vectors of a block, k. */
   readonly latents: number;
@@ -37,36 +37,36 @@ export interface TextDenoiserSizes {
   readonly latentWidth: number;
   /** Blocks that are denoised together. @default {1} */
   readonly blocks?: number;
-  /** Classes of a class condition; null for none. @default {null} */
+  /** Classes of a class condition; null without one. @default {null} */
   readonly classes?: number | null;
-  /** What reads the condition's tokens; null for none. @default {null} */
+  /** The encoder of the condition's tokens; null for none. @default {null} */
   readonly encoder?: BertConfig | null;
-  /** Texts whose latents, of the same VAE, are the condition in place of tokens. @default {0} */
+  /** The number of texts whose latents are the condition, instead of tokens. @default {0} */
   readonly conditionBlocks?: number;
-  /** Whether learned vectors stand for a condition that is dropped. @default {true} */
+  /** Whether learned vectors replace a dropped condition. @default {true} */
   readonly nullCondition?: boolean;
-  /** Blocks of the transformer. */
+  /** Layers of the transformer. */
   readonly layers: number;
-  /** Its width, a multiple of the heads. */
+  /** Features of the transformer, a multiple of the heads. */
   readonly width: number;
-  /** Its heads of attention. */
+  /** Attention heads. */
   readonly heads: number;
-  /** Whether it is shown its last estimate. @default {true} */
+  /** Whether it is self-conditioned. @default {true} */
   readonly selfConditioning?: boolean;
 }
 
 /**
  * The configuration of a denoiser.
  *
- * @throws {UserError} If the sizes make no sense.
+ * @throws {UserError} If the sizes are unsound.
  */
 export function textDenoiserConfig(
   { latents, latentWidth, blocks = 1, classes = null, encoder = null, ...sizes }: TextDenoiserSizes,
 ): TextDenoiserConfig {
   const { conditionBlocks = 0, layers, width, heads } = sizes;
   const { nullCondition = true, selfConditioning = true } = sizes;
-  const hearsLatents = encoder === null && conditionBlocks > 0;
-  const contextDim = encoder !== null ? encoder.hiddenSize : hearsLatents ? latentWidth : null;
+  const isLatentCondition = encoder === null && conditionBlocks > 0;
+  const contextDim = encoder !== null ? encoder.hiddenSize : isLatentCondition ? latentWidth : null;
   const config: DitConfig = {
     ...DIT_DEFAULTS,
     sampleSize: blocks * latents,
@@ -78,7 +78,7 @@ export function textDenoiserConfig(
     attentionHeadDim: width / heads,
     numEmbedsAdaNorm: classes,
     contextDim,
-    contextLength: hearsLatents ? conditionBlocks * latents : null, // BERT adds its own
+    contextLength: isLatentCondition ? conditionBlocks * latents : null, // BERT adds its own
     pooledDim: contextDim,
     nullCondition: nullCondition && contextDim !== null,
     selfConditioning,
@@ -94,32 +94,32 @@ export function latentWidthOf({ dit }: TextDenoiserConfig): number {
 /** The prefix of the transformer's parameters. */
 export const DENOISER = "denoiser.";
 
-/** The prefix of the parameters of what reads the condition. */
+/** The prefix of the parameters of the condition's encoder. */
 export const ENCODER = "encoder.";
 
-/** The encoder's parameters under their prefix; none without an encoder. */
+/** The parameters of the condition's encoder, with their prefix; none without an encoder. */
 export function conditionEncoderSpecs({ encoder }: TextDenoiserConfig): ParameterSpecs {
   if (encoder === null) return {};
   return underPrefix(bertEncoderSpecs(encoder), ENCODER);
 }
 
-/** The transformer's parameters under their prefix. */
+/** The parameters of the transformer, with their prefix. */
 export function latentDenoiserSpecs({ dit }: TextDenoiserConfig): ParameterSpecs {
   return underPrefix(ditSpecs(dit), DENOISER);
 }
 
-/** A condition as the transformer hears it. */
+/** An encoded condition, which the transformer attends to. */
 export interface ConditionStates {
-  /** [B, M, h] */
+  /** The states of the tokens [B, M, h]. */
   readonly context: tf.Tensor3D;
-  /** 1 for tokens, 0 for padding [B, M]; all are tokens by default. */
-  readonly contextMask?: tf.Tensor2D;
-  /** The mean of the tokens that are no padding [B, h]. */
+  /** 1 for tokens, 0 for padding [B, M]. @default all are tokens */
+  readonly contextMask?: tf.Tensor2D | undefined;
+  /** The mean of the states, without padding [B, h]. */
   readonly pooled: tf.Tensor2D;
 }
 
 /**
- * Reads a condition's tokens.
+ * Encodes the tokens of a condition.
  *
  * @param ids [CLS], the text, [SEP] and padding [B, M], int32.
  * @param mask 1 for tokens, 0 for padding [B, M].
@@ -142,31 +142,31 @@ export function readCondition(
   );
   const [batch, length] = mask.shape;
   const counted = tf.cast(mask, "float32");
-  const share = tf.div(counted, tf.sum(counted, 1, true)); // [B, M], each row's sum 1
+  const share = tf.div(counted, tf.sum(counted, 1, true)); // [B, M], the sum of each row is 1
   const mean = tf.matMul(tf.reshape(share, [batch, 1, length]), context); // [B, 1, h]
   return { context, contextMask: mask, pooled: tf.reshape(mean, [batch, hiddenSize]) };
 }
 
-/** A condition that is latents [B, k, d], all of which are heard. */
+/** A condition that consists of latents [B, k, d]. */
 export function latentCondition(latents: tf.Tensor3D): ConditionStates {
   return { context: latents, pooled: tf.mean(latents, 1) as tf.Tensor2D };
 }
 
-/** What {@linkcode denoiseLatents} is applied to. */
+/** The inputs of {@linkcode denoiseLatents}. */
 export interface LatentInputs {
-  /** Noisy latents [B, N, d], N being the vectors of all blocks. */
+  /** Noisy latents [B, N, d] with the N vectors of all blocks. */
   readonly x: tf.Tensor3D;
   /** Time steps [B]. */
   readonly timesteps: tf.Tensor1D;
-  /** 1 for vectors of x that are clean and to stay as they are [B, N, 1]; zeros by default. */
+  /** 1 for vectors of x that are given, hence clean [B, N, 1]. @default zeros */
   readonly given?: tf.Tensor | undefined;
-  /** The condition's tokens or latents. */
+  /** The encoded condition. */
   readonly states?: ConditionStates | undefined;
-  /** Classes [B], int32; as many as there are classes stands for none. */
+  /** Classes [B], int32; the number of classes stands for no class. */
   readonly classLabels?: tf.Tensor1D | undefined;
-  /** 1 where the condition is dropped [B]; 0 by default. */
+  /** 1 where the condition is dropped [B]. @default zeros */
   readonly dropCondition?: tf.Tensor1D | undefined;
-  /** The last estimate of the clean latents [B, N, d]; zeros by default. */
+  /** The last estimate of the clean latents [B, N, d]. @default zeros */
   readonly x0Estimate?: tf.Tensor | undefined;
 }
 
@@ -179,20 +179,20 @@ export function denoiseLatents(
   const [batch, length] = x.shape;
   const none = () => tf.zeros([batch, length, 1]);
   const withFlag = (values: tf.Tensor, flag: tf.Tensor) => tf.concat([values, flag], -1);
-  // What is given is known: it stands in the place of its estimate, in training as in sampling.
+  // Given vectors are known: they replace their estimates, in training as in sampling.
   const known = (estimate: tf.Tensor) =>
     given === undefined ? estimate : tf.add(tf.mul(x, given), tf.mul(estimate, tf.sub(1, given)));
   return dit(partOf(parameters, DENOISER), {
     x: withFlag(x, given ?? none()), // [B, N, d + 1]
     timesteps,
     ...states,
-    ...(classLabels === undefined ? {} : { classLabels }),
-    ...(dropCondition === undefined ? {} : { dropCondition }),
-    ...(x0Estimate === undefined ? {} : { selfCondition: withFlag(known(x0Estimate), none()) }),
+    classLabels,
+    dropCondition,
+    selfCondition: x0Estimate && withFlag(known(x0Estimate), none()),
   }, config) as tf.Tensor3D;
 }
 
-/** Names of a batch's conditions: see {@linkcode trainableDenoiser}. */
+/** The names of conditions in a batch: see {@linkcode trainableDenoiser}. */
 export const CONDITION = {
   ids: "sourceIds",
   mask: "sourceMask",
@@ -203,7 +203,7 @@ export const CONDITION = {
 } as const;
 
 /**
- * The network as training wants it. The condition is any of `sourceIds` and `sourceMask` [B, M],
+ * The network as a function for training. The condition is any of `sourceIds` and `sourceMask` [B, M],
  * `sourceLatents` [B, k, d], `classLabels` [B], `dropCondition` [B] and `given` [B, N, 1].
  */
 export function trainableDenoiser(config: TextDenoiserConfig): DenoiserFunction {

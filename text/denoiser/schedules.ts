@@ -1,26 +1,25 @@
 /**
- * The noise schedules that latents of texts are diffused with: formulas in continuous time, from 0
- * (clean) to 1 (noise), in the middles of T equal stretches of it. With T = 1000 these are PLANNER's
- * times, 0.0005 to 0.9995 (Zhang et al. 2023, arXiv:2306.02531).
+ * Noise schedules for latents of texts: formulas in continuous time, from 0 (clean) to 1 (noise), at the
+ * centres of T equal intervals. With T = 1000 these are PLANNER's times, 0.0005 to 0.9995 (Zhang et al.
+ * 2023, arXiv:2306.02531).
  */
 import { usageError } from "../../base/errors.ts";
 import { requireNumber, requireOneOf } from "../../base/checks.ts";
 import {
-  alphaCumprodOfLogSnr,
   betasOfLogSnr,
   type NoiseSchedule,
   noiseSchedule,
   type PredictionType,
 } from "../../diffusion/schedules.ts";
 
-/** Names of the schedules. */
+/** The names of the schedules. */
 export const latentSchedules = ["cosine", "linear", "sqrt", "tan_d"] as const;
 /**
  * A name of {@linkcode latentSchedules}, with alphasCumprod at time t:
  *
  * - "cosine": `cos^2(pi t / 2)`.
  * - "linear": `exp(-1e-4 - 10 t^2)`, the limit of betas that grow linearly (PLANNER's code).
- * - "sqrt": `1 - sqrt(t + 1e-4)`, noisy from the start, for latents that are told apart easily (Li et
+ * - "sqrt": `1 - sqrt(t + 1e-4)`, noisy from the start, for latents that are easy to distinguish (Li et
  *   al. 2022, "Diffusion-LM", appendix A).
  * - "tan_d": `1 / (1 + d^2 tan^2(pi t / 2))`, which is the cosine with its log-SNR lowered by 2 log d
  *   (Shabalin et al. 2025, "TEncDM").
@@ -29,13 +28,13 @@ export type LatentSchedule = typeof latentSchedules[number];
 
 /** Settings of {@linkcode latentLogSnr}. */
 export interface LatentLogSnrOptions {
-  /** Added to the log-SNR everywhere; below 0 for more noise. @default {0} */
+  /** Added to the log-SNR; negative for more noise. @default {0} */
   readonly noiseShift?: number;
   /** "tan_d": d, positive. @default {9}, TEncDM's */
   readonly tanD?: number;
 }
 
-/** The offset of "sqrt", and its square root the noise at time 0. */
+/** The offset of "sqrt"; its square root is the noise at time 0. */
 const SQRT_OFFSET = 1e-4;
 
 const logSnrs: Record<LatentSchedule, (time: number, d: number) => number> = {
@@ -76,15 +75,6 @@ export function latentLogSnr(
   return logSnrs[name](time, tanD) + noiseShift;
 }
 
-/** alphasCumprod of a schedule at a time: see {@linkcode latentLogSnr}. @returns In (0, 1). */
-export function latentAlphaCumprod(
-  schedule: LatentSchedule,
-  time: number,
-  options: LatentLogSnrOptions = {},
-): number {
-  return alphaCumprodOfLogSnr(latentLogSnr(schedule, time, options));
-}
-
 /** Settings of {@linkcode latentNoiseSchedule}. */
 export interface LatentScheduleOptions extends LatentLogSnrOptions {
   /** T, at least 2. @default {1000} */
@@ -104,7 +94,7 @@ export function latentNoiseSchedule(
 ): NoiseSchedule {
   const { numTrainTimesteps: T = 1000, predictionType = "sample" } = options;
   return noiseSchedule({
-    // Asked at (t + 1) / T.
+    // betasOfLogSnr() evaluates its function at (t + 1) / T.
     trainedBetas: betasOfLogSnr(T, (time) => latentLogSnr(schedule, time - 0.5 / T, options)),
     predictionType,
   });

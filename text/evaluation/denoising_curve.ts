@@ -1,37 +1,37 @@
-/** How well a denoiser restores noised latents of texts in one step: BLEU against the noise. */
+/** How well a denoiser restores noised latents of texts in one step: BLEU as a function of the noise. */
 import { compileTextDenoiser } from "../denoiser/compiled.ts";
 import { flowX0Coefficients } from "../../diffusion/flow_matching.ts";
 import { x0Coefficients } from "../../diffusion/parameterisation.ts";
 import type { NoiseSchedule } from "../../diffusion/schedules.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import type { RandomStream } from "../../nn/random.ts";
-import type { LatentExample } from "../data.ts";
-import { blockCount, wholeExample } from "../denoiser/batches.ts";
+import type { LatentExample } from "../examples.ts";
+import { blockCount, wholeExample } from "../denoiser/layouts.ts";
 import { corpusBleu } from "../../metrics/bleu.ts";
 import { cutTexts } from "../autoencoder/cut_texts.ts";
 import { areaUnderBleu, type DenoisedBleu } from "../../metrics/denoising_bleu.ts";
 import { type MeasuredFigure, numberFigure } from "../../metrics/measured_figure.ts";
 import type { SampleSession } from "../sampling/session.ts";
 
-/** Cumulative alphas that are measured: how much of the variance is signal. */
+/** The cumulative alphas to measure: the share of the variance that is signal. */
 export const SIGNAL_LEVELS: readonly number[] = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1];
 
-/** Texts that the curve is measured with. */
+/** The maximum number of texts. */
 const CURVE_TEXTS = 100;
 
-/** Where a level lies on the way to noise, and how x_t is mixed and x0 taken out of an output. */
+/** The time step of a noise level, and the coefficients of x_t and of x0 there. */
 export interface NoisePlace {
-  /** What the denoiser is told. */
+  /** The time step that the denoiser receives. */
   readonly timestep: number;
-  /** Factors of x0 and of the noise in x_t. */
+  /** Coefficients of x0 and of the noise in x_t. */
   readonly mix: readonly [number, number];
-  /** Factors of the output and of x_t in x0. */
+  /** Coefficients of the output and of x_t in x0. */
   readonly x0: readonly [number, number];
 }
 
 /**
- * The place whose cumulative alpha is nearest to a level. Of a flow, that of x_t divided by its
- * deviation: t = sigma / (signal + sigma).
+ * The time step whose cumulative alpha is nearest to a level. For a flow, x_t is scaled to unit variance:
+ * t = sigma / (signal + sigma).
  */
 export function noisePlace(
   level: number,
@@ -54,7 +54,7 @@ export function noisePlace(
   return { timestep, mix: [Math.sqrt(alpha), Math.sqrt(1 - alpha)], x0: [x0[0], x0[1]] };
 }
 
-/** Sums of two arrays times factors. */
+/** The sum of two arrays, each times a factor. */
 function combine(
   [p, q]: readonly [number, number],
   a: ArrayLike<number>,
@@ -63,15 +63,15 @@ function combine(
   return Float32Array.from(a, (value, i) => p * value + q * b[i]!);
 }
 
-/** BLEU of texts by how much of their latents is signal; at 1 nothing is noised or denoised. */
+/** BLEU of restored texts by the share of signal in their latents; at 1 they are only decoded. */
 export async function denoisingCurve(
-  { device, vae, model, batches, encode, say, config, sampling }: SampleSession,
+  { device, vae, model, batches, encode, decode, config, sampling }: SampleSession,
   examples: readonly LatentExample[],
   random: RandomStream,
 ): Promise<DenoisedBleu[]> {
   const part = examples.slice(0, CURVE_TEXTS);
   const layouts = part.map((example) => wholeExample(example, blockCount(config)));
-  // What is beyond the autoencoder's tokens can come back from no latents.
+  // Tokens beyond the length of the autoencoder are not in the latents.
   const texts = cutTexts(layouts.flatMap(({ blocks }) => blocks), vae);
   const flat = await encode(texts);
   const [count, k, width] = flat.shape as [number, number, number];
@@ -81,12 +81,12 @@ export async function denoisingCurve(
   const noise = random.stream("noise").normal(clean.data.length);
   const compiled = compileTextDenoiser(device, model.parameters, model.config);
   const bleuOf = async (latents: HostArray) => {
-    const said: string[][] = [];
+    const decoded: string[][] = [];
     const size = sampling.sampleBatchSize;
     for (let start = 0; start < part.length; start += size) {
-      said.push(...await say(rowsOf(latents, start, size)));
+      decoded.push(...await decode(rowsOf(latents, start, size)));
     }
-    return corpusBleu(said.flat(), texts.map((text) => [text])).score;
+    return corpusBleu(decoded.flat(), texts.map((text) => [text])).score;
   };
   const points: DenoisedBleu[] = [];
   for (const alphaCumprod of SIGNAL_LEVELS) {
@@ -103,7 +103,10 @@ export async function denoisingCurve(
       const some = layouts.slice(start, start + size);
       const own = xt.slice(start * per, (start + size) * per);
       const denoise = await compiled.condition({
-        condition: batches.asked(some, part.slice(start, start + size).map(({ label }) => label)),
+        condition: batches.conditionOf(
+          some,
+          part.slice(start, start + size).map(({ label }) => label),
+        ),
         x0Source: model.isFlow
           ? flowX0Coefficients(model.schedule.numTrainTimesteps)
           : model.schedule,
@@ -127,15 +130,15 @@ function rowsOf({ data, shape: [rows = 0, ...rest] }: HostArray, start: number, 
   ]);
 }
 
-/** The curve as figures: half noise, and the area. */
+/** The figures of the curve: BLEU at half noise, and the area. */
 export function curveFigures(
   points: readonly DenoisedBleu[],
   texts: number,
 ): MeasuredFigure[] {
   const protocol =
     `${Math.min(texts, CURVE_TEXTS)} held-out texts with their conditions, latents ` +
-    "noised and denoised in one step, no guidance, no estimates shown, decoded greedily, corpus BLEU " +
-    "as sacrebleu's 13a against the texts themselves, cut to what the autoencoder can say";
+    "noised and denoised in one step, without guidance and self-conditioning, decoded greedily, " +
+    "corpus BLEU as sacrebleu's 13a against the texts, cut to the length of the autoencoder";
   const half = points.find(({ alphaCumprod }) => alphaCumprod === 0.5)!;
   const list = points.map(({ alphaCumprod, bleu }) => `${alphaCumprod}: ${bleu.toFixed(1)}`);
   return [
@@ -147,7 +150,9 @@ export function curveFigures(
     numberFigure(
       "AuBLEU",
       areaUnderBleu(points),
-      `area under BLEU by the share of signal from 0.1 to 1 (${list.join(", ")}); ${protocol}`,
+      `area under BLEU as a function of the share of signal from 0.1 to 1 (${
+        list.join(", ")
+      }); ${protocol}`,
     ),
   ];
 }

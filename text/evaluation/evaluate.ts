@@ -1,15 +1,14 @@
-/** Stage `evaluate` of text.ts: one table of all figures that fit a data set, each with its protocol. */
+/** Stage `evaluate` of text.ts: a table of all figures that apply to a data set, each with its protocol. */
 import { writeFileAtomic } from "../../base/files.ts";
 import { canonicalJson, type JsonObject, sha256 } from "../../base/json.ts";
-import { type BaselineKind, BASELINES } from "../language_model/baseline.ts";
-import type { LatentExample } from "../data.ts";
-import type { Judge } from "../language_model/judge.ts";
+import type { LatentExample } from "../examples.ts";
+import type { PerplexityModel } from "../language_model/perplexity_model.ts";
 import { cutTexts } from "../autoencoder/cut_texts.ts";
 import { curveFigures, denoisingCurve } from "./denoising_curve.ts";
 import type { DenoisedBleu } from "../../metrics/denoising_bleu.ts";
 import { csv } from "../../base/csv.ts";
 import {
-  judgeFigures,
+  perplexityFigures,
   ratingFigures,
   referenceFigures,
   varietyFigures,
@@ -20,49 +19,50 @@ import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
 import { trainRatingClassifier } from "./rating_classifier.ts";
 import type { TextSamples, TextSampleTask } from "../sampling/session.ts";
 import { openSampleSession } from "../sampling/sample.ts";
+import { flatSettings } from "../settings.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
-/** What is evaluated. */
+/** The models and texts to evaluate. */
 export interface TextEvaluationTask extends TextSampleTask {
-  /** What was drawn. */
+  /** The generated texts. */
   readonly samples: TextSamples;
-  /** The folders of baselines, of which those that have answers are shown beside it. */
-  readonly baselines: Readonly<Record<BaselineKind, string>>;
-  /** What judges texts; undefined for data sets whose texts are right or wrong. */
-  readonly judge: Judge | undefined;
+  /** The folders of baselines. The table includes the figures of those that have answered. */
+  readonly baselines: readonly string[];
+  /** The model for perplexity and MAUVE; undefined for problems, whose answers are right or wrong. */
+  readonly perplexityModel: PerplexityModel | undefined;
 }
 
-/** What was found. */
+/** The result. */
 export interface TextEvaluation {
   /** All figures, in order. */
   readonly figures: readonly MeasuredFigure[];
-  /** BLEU of texts restored in one step, by the share of signal. */
+  /** BLEU of texts restored in one step, as a function of the share of signal. */
   readonly curve: readonly DenoisedBleu[];
 }
 
-/** Whether a data set's texts are to read well, rather than to be right. */
-export function areTextsJudged({ condition }: { readonly condition: string }): boolean {
+/** Whether the texts of a condition are free text, not answers that are right or wrong. */
+export function generatesFreeText({ condition }: { readonly condition: string }): boolean {
   return condition !== "question" && condition !== "sentence";
 }
 
-/** Figures of texts that are to read well. */
+/** The figures of free text. */
 async function textFigures(
   task: TextEvaluationTask,
-  judge: Judge,
+  perplexityModel: PerplexityModel,
   train: readonly LatentExample[],
   test: readonly LatentExample[],
 ): Promise<MeasuredFigure[]> {
   const { device, vae, data, config, samples, random } = task;
   const targets = (examples: readonly LatentExample[]) =>
     examples.flatMap(({ targets }) => targets);
-  const drawn = samples.texts.map(({ text }) => text);
-  const count = Math.min(drawn.length, test.length);
+  const generated = samples.texts.map(({ text }) => text);
+  const count = Math.min(generated.length, test.length);
   const compared = {
-    samples: drawn.slice(0, count),
+    samples: generated.slice(0, count),
     real: cutTexts(targets(test.slice(0, count)), vae),
   };
-  const reader = compileLanguageReader(device, judge.model);
-  const judged = await judgeFigures(reader, compared, { ...judge, judge: judge.name });
+  const reader = compileLanguageReader(device, perplexityModel.model);
+  const perplexities = await perplexityFigures(reader, compared, perplexityModel);
   await reader.dispose();
   const { classes } = data.examples(config);
   const labelled = (examples: readonly LatentExample[]) =>
@@ -75,42 +75,46 @@ async function textFigures(
   );
   return [
     ...varietyFigures({ ...compared, training: cutTexts(targets(train), vae) }),
-    ...judged,
+    ...perplexities,
     ...ratings,
   ];
 }
 
-/** The figures of baselines that have answered. */
+/** The figures of the baselines that have answered. */
 async function baselineFigures(
-  baselines: TextEvaluationTask["baselines"],
+  folders: readonly string[],
 ): Promise<MeasuredFigure[]> {
   const figures: MeasuredFigure[] = [];
-  for (const kind of BASELINES) {
-    const record = await readCachedResult(`${baselines[kind]}/samples`);
+  for (const folder of folders) {
+    const record = await readCachedResult(`${folder}/samples`);
     const result = record?.["result"] as { figures?: MeasuredFigure[] } | undefined;
     figures.push(...result?.figures ?? []);
   }
   return figures;
 }
 
-/** Measures all that fits, unless the folder has the table of the same already. */
+/** Measures everything that applies, unless the folder has the table of the same models and texts. */
 export async function evaluateTextsOnce(task: TextEvaluationTask): Promise<TextEvaluation> {
-  const { folder, model, vae, data, config, sampling, samples, judge } = task;
+  const { folder, model, vae, data, config, sampling, samples, perplexityModel, log } = task;
   const baselines = await baselineFigures(task.baselines);
   const hashOf = (value: unknown) => sha256(canonicalJson(value as JsonObject));
-  const from = {
-    ...{ config, sampling, data: data.sha256 },
+  const from: JsonObject = {
+    config: flatSettings({ denoiser: config }),
+    sampling: flatSettings({ sampling }),
+    data: data.sha256,
     samples: await hashOf(samples),
     baselines: await hashOf(baselines),
     weights: await weightsHash(model.parameters),
-    vae: await weightsHash(vae.parameters),
-    judge: judge === undefined ? null : await weightsHash(judge.model.parameters),
+    vae: vae.hash,
+    judge: perplexityModel === undefined
+      ? null
+      : await weightsHash(perplexityModel.model.parameters),
   };
   return await cachedResult(
     folder,
     from,
     "evaluate: the table of the same samples is",
-    { make: () => evaluateTexts(task, baselines) },
+    { make: () => evaluateTexts(task, baselines), log },
   );
 }
 
@@ -118,9 +122,9 @@ async function evaluateTexts(
   task: TextEvaluationTask,
   baselines: readonly MeasuredFigure[],
 ): Promise<TextEvaluation> {
-  const { data, config, samples, judge, random, folder } = task;
+  const { data, config, samples, perplexityModel, random, folder } = task;
   const { train, test } = data.examples(config);
-  // A single block, or all of a problem's thoughts; one of several passes is given others.
+  // In multiple passes, a thought depends on those before it: it cannot be restored by itself.
   const isWhole = config.condition !== "question" || config.thoughtPasses === "single";
   const short = test.filter(({ targets }) => targets.length <= config.maxThoughts);
   const { session, dispose } = await openSampleSession(task, isWhole ? short : []);
@@ -132,7 +136,9 @@ async function evaluateTexts(
     figures: [
       ...samples.figures,
       ...baselines,
-      ...(judge === undefined ? [] : await textFigures(task, judge, train, test)),
+      ...(perplexityModel === undefined
+        ? []
+        : await textFigures(task, perplexityModel, train, test)),
       ...(config.condition === "question" ? [] : referenceFigures(samples.texts)),
       ...(curve.length === 0 ? [] : curveFigures(curve, short.length)),
     ],
@@ -148,7 +154,13 @@ export function textEvaluationCsv({ figures }: Pick<TextEvaluation, "figures">):
   return csv([
     ["figure", "measured", "low", "high", "real_texts", "value", "protocol"],
     ...figures.map(({ name, measured, interval, real, value, protocol }) => [
-      ...[name, measured, interval?.[0], interval?.[1], real?.measured, value, protocol],
+      name,
+      measured,
+      interval?.[0],
+      interval?.[1],
+      real?.measured,
+      value,
+      protocol,
     ]),
   ]);
 }

@@ -1,4 +1,4 @@
-/** Figures of texts that were drawn, each beside that of as many real ones: see text_diversity.ts. */
+/** Figures of generated texts, beside those of the same number of real texts. */
 import { accuracyOf } from "../../metrics/answers.ts";
 import { corpusBleu, sentenceBleu } from "../../metrics/bleu.ts";
 import { type LanguageReader, perplexityOf } from "../language_model/scores.ts";
@@ -22,17 +22,17 @@ import {
 import type { SampledText } from "../sampling/session.ts";
 import type { LanguageExample } from "../../vae/language_batches.ts";
 
-/** Drawn texts, and what they are compared with. */
+/** Generated texts, and the texts that they are compared with. */
 export interface ComparedTexts {
-  /** Drawn texts. */
+  /** Generated texts. */
   readonly samples: readonly string[];
-  /** As many held-out texts, cut to what the model can say. */
+  /** The same number of held-out texts, cut to the length of the model. */
   readonly real: readonly string[];
-  /** The texts that were trained on, cut likewise. */
+  /** The training texts, cut to the same length. */
   readonly training: readonly string[];
 }
 
-/** Variety, repetition, and what is learned by heart. */
+/** Variety, repetition and memorisation. */
 export function varietyFigures({ samples, real, training }: ComparedTexts): MeasuredFigure[] {
   const texts =
     `${samples.length} texts; beside it ${real.length} held-out texts, cut to the same ` +
@@ -49,12 +49,12 @@ export function varietyFigures({ samples, real, training }: ComparedTexts): Meas
       figure(
         `Distinct-${n}`,
         (texts) => distinctN(texts, n),
-        `different ${n}-grams of words by all of the set`,
+        `number of different ${n}-grams of words by the number of all`,
       )
     ),
     ...(ofReal === 0 ? [] : [
       numberFigure(
-        "Distinct-4, by real texts'",
+        "Distinct-4, relative to real texts",
         distinctN(samples, 4) / ofReal,
         `the ratio of both; ${texts}`,
       ),
@@ -68,19 +68,23 @@ export function varietyFigures({ samples, real, training }: ComparedTexts): Meas
     figure(
       "Self-BLEU",
       (texts) => selfBleu(texts),
-      "mean BLEU of each with each other as its reference, less is more varied",
+      "mean BLEU of each text against each other one, lower is more varied",
       (value) => value.toFixed(2),
     ),
-    figure("Repetition", (texts) => repetition(texts), "4-grams that occurred before in the set"),
+    figure(
+      "Repetition",
+      (texts) => repetition(texts),
+      "share of 4-grams that occurred before in the set",
+    ),
     figure(
       "Memorised 4-grams",
       (texts) => memorisation(texts, training),
-      `4-grams that are in the ${training.length} training texts`,
+      `share of 4-grams that are in the ${training.length} training texts`,
     ),
   ];
 }
 
-/** The mean of a ROUGE's F over texts. */
+/** The mean F measure of a ROUGE over texts. */
 function meanRouge(
   texts: readonly string[],
   references: readonly string[],
@@ -90,86 +94,87 @@ function meanRouge(
   return scores.reduce((a, b) => a + b, 0) / scores.length;
 }
 
-/** BLEU and ROUGE against what was to come out; and of the candidate that is most like the others. */
+/** BLEU and ROUGE against references, also of the candidates that minimum Bayes risk chooses. */
 export function referenceFigures(texts: readonly SampledText[]): MeasuredFigure[] {
   const known = texts.filter(({ reference }) => reference !== undefined);
   if (known.length === 0) return [];
   const references = known.map(({ reference }) => reference!);
-  const scores = (name: string, said: readonly string[], how: string): MeasuredFigure[] => {
-    const protocol = `${said.length} texts, ${how}`;
-    const bleu = corpusBleu(said, references).score;
+  const scores = (name: string, chosen: readonly string[], how: string): MeasuredFigure[] => {
+    const protocol = `${chosen.length} texts, ${how}`;
+    const bleu = corpusBleu(chosen, references).score;
     const keys = [["ROUGE-1", "rouge1"], ["ROUGE-2", "rouge2"], ["ROUGE-L", "rougeL"]] as const;
     return [
       numberFigure(`BLEU${name}`, bleu, `${protocol}; corpus BLEU as sacrebleu's 13a`),
       ...keys.map(([title, key]) =>
         numberFigure(
           `${title}${name}`,
-          100 * meanRouge(said, references, key),
-          `${protocol}; mean F, words as rouge-score has them without a stemmer`,
+          100 * meanRouge(chosen, references, key),
+          `${protocol}; mean F, words as in rouge-score without a stemmer`,
         )
       ),
     ];
   };
-  const first = scores("", known.map(({ text }) => text), "one drawn for each reference");
+  const first = scores("", known.map(({ text }) => text), "one sample for each reference");
   const candidates = known.map(({ text, candidates = [text] }) => candidates);
   const count = candidates[0]!.length;
   if (count === 1) return first;
-  const bleu = (said: string, other: string) => sentenceBleu(said, other).score;
-  const chosen = candidates.map((of) => of[minimumBayesRisk(of, bleu)]!);
-  const how = `of ${count} candidates the one with the highest mean BLEU against the others`;
+  const bleu = (text: string, other: string) => sentenceBleu(text, other).score;
+  const chosen = candidates.map((texts) => texts[minimumBayesRisk(texts, bleu)]!);
+  const how = `the one of ${count} candidates with the highest mean BLEU against the others`;
   return [...first, ...scores(", minimum Bayes risk", chosen, how)];
 }
 
 /** Perplexity under a GPT-2, and MAUVE by its features. */
-export async function judgeFigures(
+export async function perplexityFigures(
   { read }: Pick<LanguageReader, "read">,
   { samples, real }: Pick<ComparedTexts, "samples" | "real">,
-  { sequence, judge }: {
-    /** A text as the judge's tokens. */
+  { sequence, name }: {
+    /** The tokens of a text. */
     readonly sequence: (text: string) => LanguageExample;
-    /** What the judge is called. */
-    readonly judge: string;
+    /** The description of the GPT-2. */
+    readonly name: string;
   },
 ): Promise<MeasuredFigure[]> {
-  const [drawn, held] = [await read(samples.map(sequence)), await read(real.map(sequence))];
+  const generated = await read(samples.map(sequence));
+  const held = await read(real.map(sequence));
   const compared =
     `${samples.length} texts and ${real.length} held-out ones, cut to the same length`;
   const perplexity = numberFigure(
     "Perplexity",
-    perplexityOf(drawn),
-    `under ${judge}, of all of its tokens, ends included; ${compared}`,
+    perplexityOf(generated),
+    `under ${name}, over all tokens, end tokens included; ${compared}`,
     { real: perplexityOf(held), format: (value) => value.toFixed(1) },
   );
   if (Math.min(samples.length, real.length) < 2) return [perplexity];
-  const score = mauve(held.features, drawn.features);
+  const score = mauve(held.features, generated.features);
   return [
     perplexity,
     numberFigure(
       "MAUVE",
       score,
-      `features of ${judge}, its last hidden state at the last token; ${
+      `features of ${name}, its last hidden state at the last token; ${
         Math.max(2, Math.round(Math.min(samples.length, real.length) / 10))
       } buckets, c = 5; ${compared}: figures of fewer than some thousand texts are too high, and ` +
-        "compare with none but those of as many",
+        "are comparable only with those of the same number of texts",
       { format: (value) => value.toFixed(3) },
     ),
   ];
 }
 
-/** How often a classifier sees the rating that a text was asked for, and that a real one has. */
+/** How often a classifier predicts the rating that a text was generated from, or that a real one has. */
 export function ratingFigures(
   classifier: RatingClassifier,
   samples: readonly LabeledText[],
   real: readonly LabeledText[],
   { trained }: { readonly trained: number },
 ): MeasuredFigure[] {
-  const judge = `logistic regression on words and pairs of words (${classifier.features}), each ` +
-    `rating weighing alike, trained here on ${trained} reviews`;
+  const how = `logistic regression on words and pairs of words (${classifier.features}), with ` +
+    `equal weights of the ratings, trained here on ${trained} reviews`;
   const heldOut = ratingAgreement(classifier, real);
-  const asked = [...new Set(samples.map(({ label }) => label + 1))];
-  const stars = asked.length === 1
-    ? `rating ${asked[0]}`
-    : `the ratings ${asked.join(", ")} in turn`;
+  const ratings = [...new Set(samples.map(({ label }) => label + 1))];
+  const stars = ratings.length === 1
+    ? `rating ${ratings[0]}`
+    : `the ratings ${ratings.join(", ")} in turn`;
   const figures = (what: string, { exact, withinOne }: typeof heldOut, protocol: string) => {
     return [
       accuracyFigure(`${what}, exact`, accuracyOf(exact), protocol),
@@ -178,14 +183,14 @@ export function ratingFigures(
   };
   return [
     ...figures(
-      "Rating of real reviews seen",
+      "Rating of real reviews predicted",
       heldOut,
-      `${real.length} held-out reviews; ${judge}`,
+      `${real.length} held-out reviews; ${how}`,
     ),
     ...(samples.length === 0 ? [] : figures(
-      "Rating asked for seen",
+      "Requested rating predicted",
       ratingAgreement(classifier, samples),
-      `${samples.length} drawn texts of ${stars}; ${judge}`,
+      `${samples.length} generated texts of ${stars}; ${how}`,
     )),
   ];
 }

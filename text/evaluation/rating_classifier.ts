@@ -1,12 +1,12 @@
 /**
- * Which rating a review sounds like: multinomial logistic regression on its words and pairs of words
- * (Wang and Manning 2012), learned with AdaGrad (Duchi, Hazan and Singer 2011). Small, and another kind
- * of model than those whose texts it judges.
+ * Predicts the rating of a review by multinomial logistic regression on its words and pairs of words
+ * (Wang and Manning 2012), trained with AdaGrad (Duchi, Hazan and Singer 2011). It is small, and unlike the
+ * models whose texts it classifies.
  */
 import type { RandomStream } from "../../nn/random.ts";
 import { argMax } from "../../metrics/arrays.ts";
 
-/** A text whose class is known. */
+/** A text with its class. */
 export interface LabeledText {
   /** The text. */
   readonly text: string;
@@ -18,29 +18,29 @@ export interface LabeledText {
 export interface RatingClassifierOptions {
   /** Classes. */
   readonly classes: number;
-  /** The order in which texts are visited. */
+  /** The stream of the order of texts. */
   readonly random: RandomStream;
   /** Passes over the texts. @default {20} */
   readonly epochs?: number;
-  /** AdaGrad's rate. @default {0.05} */
+  /** The learning rate of AdaGrad. @default {0.05} */
   readonly learningRate?: number;
   /** The weight of the squared weights in the loss of a text. @default {1e-4} */
   readonly l2?: number;
-  /** Words or pairs in fewer texts are left out. @default {2} */
+  /** Words and pairs that occur in fewer texts are left out. @default {2} */
   readonly leastTexts?: number;
 }
 
 /** A trained classifier. */
 export interface RatingClassifier {
-  /** How probable each class is, [classes]. */
+  /** The probability of each class [classes]. */
   probabilities(text: string): Float64Array;
-  /** The likeliest class; of equals the first. */
+  /** The likeliest class; the first, if several are equal. */
   classify(text: string): number;
-  /** Words and pairs that it knows. */
+  /** The number of words and pairs. */
   readonly features: number;
 }
 
-/** Words in lower case and pairs of neighbours, each once. */
+/** The words of a text in lower case, and pairs of neighbouring words, each once. */
 export function wordsAndPairs(text: string): Set<string> {
   const words = text.toLowerCase().match(/[\p{L}\p{N}']+/gu) ?? [];
   return new Set([...words, ...words.slice(1).map((word, i) => `${words[i]} ${word}`)]);
@@ -54,9 +54,9 @@ function softmax(logits: Float64Array): Float64Array {
 }
 
 /**
- * Learns to tell classes apart. Every class weighs as much as every other, however many texts it has.
+ * Trains a classifier. Every class has the same total weight, whatever its number of texts.
  *
- * @throws {RangeError} Where there are no texts, or a label is not one of the classes.
+ * @throws {RangeError} If there are no texts, or a label is not one of the classes.
  */
 export function trainRatingClassifier(
   texts: readonly LabeledText[],
@@ -71,14 +71,16 @@ export function trainRatingClassifier(
   }
   const found = texts.map(({ text }) => wordsAndPairs(text));
   const counts = new Map<string, number>();
-  for (const of of found) for (const name of of) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const names of found) {
+    for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
   const kept = [...counts].filter(([, count]) => count >= leastTexts);
-  // The last place is the bias's, which every text has.
+  // The last place is the bias, which every text has.
   const places = new Map(kept.map(([name], place) => [name, place]));
   const bias = places.size;
   const inverse = Float64Array.from(kept, ([, count]) => Math.log(1 + texts.length / count));
 
-  /** A text's features, as places and values of length 1. */
+  /** The features of a text: places, and values of norm 1. */
   const vectorOf = (names: ReadonlySet<string>) => {
     const own = [...names].map((name) => places.get(name)).filter((place) => place !== undefined);
     const norm = Math.hypot(...own.map((place) => inverse[place]!)) || 1;
@@ -123,15 +125,15 @@ export function trainRatingClassifier(
   };
 }
 
-/** How often a classifier is right. */
+/** The agreement of a classifier with the classes of texts. */
 export interface RatingAgreement {
-  /** Texts whose class it finds. */
+  /** For each text, whether the class is right. */
   readonly exact: readonly boolean[];
-  /** Texts whose class it misses by one at most. */
+  /** For each text, whether the class differs by at most one. */
   readonly withinOne: readonly boolean[];
 }
 
-/** Compares what a classifier sees with what texts were written for. */
+/** Compares the predictions of a classifier with the classes of texts. */
 export function ratingAgreement(
   { classify }: Pick<RatingClassifier, "classify">,
   texts: readonly LabeledText[],

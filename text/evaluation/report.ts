@@ -1,14 +1,13 @@
-/** What a denoiser of text latents is measured by, and how its report shows it. */
+/** The report of a denoiser: its training, samples and evaluation. */
 import type { Device } from "../../engine/device.ts";
-import type { JsonObject } from "../../base/json.ts";
 import type { TextEvaluation } from "./evaluate.ts";
 import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
 import type { TextSamples } from "../sampling/session.ts";
 import { type MetricsRow, readMetrics } from "../../training/metrics.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
-import type { TextData } from "../data.ts";
-import type { trainTextDiffusion } from "../denoiser/train.ts";
-import type { TextDiffusionConfig } from "../denoiser_flags.ts";
+import type { TextData } from "../examples.ts";
+import type { TrainingResult } from "../../cli/training.ts";
+import { type DenoiserConfig, flatSettings } from "../settings.ts";
 import type { ReportSection } from "../../report/sections.ts";
 import {
   figureLine,
@@ -23,7 +22,7 @@ import { trainingSummary } from "../../cli/training_summary.ts";
 const SHOWN = 20;
 
 /** The charts of a report. */
-const TEXT_DIFFUSION_CHARTS: MetricsChart[] = [
+const CHARTS: MetricsChart[] = [
   {
     title: "Loss",
     xLabel: "step",
@@ -54,8 +53,8 @@ function denoiserFigures(rows: readonly MetricsRow[], examples: number): KeyFigu
     name: "Validation loss",
     value: last["valLoss"]!.toFixed(4),
     protocol:
-      `squared error a number of normalised latents, ${examples} held-out examples at most, ` +
-      `noise levels drawn uniformly, nothing weighed, averaged weights, step ${last.step}`,
+      `mean squared error of normalized latents, at most ${examples} held-out examples, noise ` +
+      `levels sampled uniformly, no loss weights, averaged weights, step ${last.step}`,
   }];
 }
 
@@ -67,10 +66,7 @@ function shownTexts(
   if (texts.length === 0) return [];
   return [{
     caption,
-    texts: texts.slice(0, SHOWN).map(({ prompt, text }) => ({
-      text,
-      ...(prompt === undefined ? {} : { prompt }),
-    })),
+    texts: texts.slice(0, SHOWN).map(({ prompt, text }) => ({ text, prompt })),
   }];
 }
 
@@ -81,7 +77,10 @@ export function evaluationSection({ figures, curve }: TextEvaluation): ReportSec
     table: {
       columns: ["figure", "value", "real texts", "protocol"],
       rows: figures.map(({ name, value, real, protocol }) => [
-        ...[name, value, real?.value ?? "", protocol],
+        name,
+        value,
+        real?.value ?? "",
+        protocol,
       ]),
     },
     plots: curve.length === 0 ? [] : [{
@@ -97,30 +96,28 @@ export function evaluationSection({ figures, curve }: TextEvaluation): ReportSec
   };
 }
 
-/** Writes the report of a denoiser and of what was drawn from it, and says what it says. */
-export async function reportTextDiffusion(
+/** Writes the report of a denoiser, and logs its figures. */
+export async function reportDenoiser(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
-  { device, data, config, trained, samples, evaluation }: {
+  { device, data, config, training, samples, evaluation, log }: {
     readonly device: Pick<Device, "threads">;
     readonly data: Pick<TextData, "origin" | "description">;
-    readonly config: TextDiffusionConfig;
-    /** How training went; undefined where it was done before. */
-    readonly trained: Awaited<ReturnType<typeof trainTextDiffusion>> | undefined;
+    readonly config: DenoiserConfig;
+    /** The training; undefined if it was done before. */
+    readonly training: TrainingResult & { readonly done: number } | undefined;
     readonly samples: Pick<TextSamples, "figures" | "texts">;
-    /** What stage evaluate found, if it was run. */
+    /** The evaluation, if it was run. */
     readonly evaluation?: TextEvaluation | undefined;
+    readonly log: (line: string) => void;
   },
 ): Promise<void> {
-  const { done, ...measured } = trained ??
-    { done: config.diffusionSteps, milliseconds: 0, onDevice: 0, peakMemory: 0 };
-  const batch = { batchSize: config.diffusionBatchSize };
-  const steps = config.diffusionSteps - done;
-  const summary = trainingSummary({ ...measured, config: batch, device, unit: "texts", steps });
+  const { done, ...measured } = training ??
+    { done: config.steps, milliseconds: 0, onDevice: 0, peakMemory: 0 };
+  const steps = config.steps - done;
+  const summary = trainingSummary({ ...measured, config, device, unit: "texts", steps });
   const rows = await readMetrics(`${directory}/metrics.csv`);
-  const figures = [
-    ...denoiserFigures(rows, config.diffusionValidationSize),
-    ...samples.figures,
-  ];
+  const trainingFigures = denoiserFigures(rows, config.validationSize);
+  const figures = [...trainingFigures, ...samples.figures];
   const report = await writeReport(directory, {
     title: directory.split("/").slice(-2).join("/"),
     summary,
@@ -128,18 +125,15 @@ export async function reportTextDiffusion(
     figures,
     texts: shownTexts(samples.texts, "Sampled texts, the first ones, not chosen"),
     metrics: rows,
-    charts: TEXT_DIFFUSION_CHARTS,
+    charts: CHARTS,
     sections: evaluation === undefined ? [] : [evaluationSection(evaluation)],
-    config: config as unknown as JsonObject,
-    origin: record as unknown as JsonObject,
+    config: flatSettings({ denoiser: config }),
+    origin: record,
   });
-  console.log(summary);
-  const said: readonly (KeyFigure & Partial<MeasuredFigure>)[] = evaluation === undefined
+  log(summary);
+  const logged: readonly (KeyFigure & Partial<MeasuredFigure>)[] = evaluation === undefined
     ? figures
-    : [
-      ...denoiserFigures(rows, config.diffusionValidationSize),
-      ...evaluation.figures,
-    ];
-  said.forEach((figure) => console.log(figureLine(figure)));
-  console.log(`report: ${report}`);
+    : [...trainingFigures, ...evaluation.figures];
+  logged.forEach((figure) => log(figureLine(figure)));
+  log(`report: ${report}`);
 }

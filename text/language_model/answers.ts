@@ -1,38 +1,39 @@
-/** Answers of a GPT-2 to questions: what follows them, token by token. */
+/** Answers of a GPT-2 to questions, generated token by token. */
 import type { RandomStream } from "../../nn/random.ts";
 import type { Gpt2Decoder } from "../../vae/gpt2_decoder.ts";
 import { sampleToken } from "../../vae/token_choice.ts";
 import { int32 } from "../../engine/tree.ts";
 import { argMax } from "../../metrics/arrays.ts";
 
-/** How answers are made. */
+/** Options of {@linkcode continueQuestions}. */
 export interface LanguageAnswerOptions {
-  /** Ends an answer. */
+  /** The token that ends an answer. */
   readonly endId: number;
-  /** Tokens of an answer at most, its end included. */
+  /** The maximum number of tokens of an answer, with its end. */
   readonly maxTokens: number;
-  /** 0 for the likeliest tokens. */
+  /** The temperature of tokens; 0 for greedy decoding. */
   readonly temperature: number;
-  /** Draws for each question, by its number. */
+  /** The stream, split by the number of the sample. */
   readonly random: RandomStream;
-  /** The questions' numbers [B]. */
+  /** The numbers of the samples [B]. */
   readonly numbers: readonly number[];
 }
 
 /**
- * Answers questions together. Each is heard token by token and then goes on with its own words, so that
- * questions of different lengths need no padding, and one graph serves every position.
+ * Answers questions together. The decoder receives each question token by token, and then its own tokens, so
+ * that questions of different lengths need no padding, and one graph is enough.
  *
- * @param questions Their tokens, at least one each.
- * @returns Each answer's tokens, without the end.
+ * @param questions The tokens of the questions, at least one each.
+ * @returns The tokens of each answer, without the end.
  */
 export async function continueQuestions(
   decoder: Pick<Gpt2Decoder, "begin" | "next">,
   questions: readonly Int32Array[],
   { endId, maxTokens, temperature, random, numbers }: LanguageAnswerOptions,
 ): Promise<number[][]> {
-  const said: number[][] = questions.map(() => []);
-  const isOver = (row: number) => said[row]!.at(-1) === endId || said[row]!.length >= maxTokens;
+  const answers: number[][] = questions.map(() => []);
+  const isOver = (row: number) =>
+    answers[row]!.at(-1) === endId || answers[row]!.length >= maxTokens;
   let { cache, logits } = await decoder.begin(int32(questions.map(([first]) => first!)));
   for (let place = 1;; place++) {
     const size = logits.length / questions.length;
@@ -42,12 +43,12 @@ export async function continueQuestions(
       const own = logits.subarray(row * size, (row + 1) * size);
       const token = temperature === 0
         ? argMax(own)
-        : sampleToken(own, { temperature }, random.at(numbers[row]!).at(said[row]!.length));
-      said[row]!.push(token);
+        : sampleToken(own, { temperature }, random.at(numbers[row]!).at(answers[row]!.length));
+      answers[row]!.push(token);
       return token;
     });
-    if (said.every((_, row) => isOver(row))) break;
+    if (answers.every((_, row) => isOver(row))) break;
     logits = await decoder.next(cache, tokens);
   }
-  return said.map((tokens) => tokens.filter((id) => id !== endId));
+  return answers.map((tokens) => tokens.filter((id) => id !== endId));
 }

@@ -1,6 +1,6 @@
 /**
  * `--baseline` of text.ts: a GPT-2 of the denoiser's size that answers the same problems, directly or
- * with written-out steps, as Diffusion of Thought is compared with (Ye et al. 2024, table 1).
+ * with written-out steps. Ye et al. (2024, table 1) compare Diffusion of Thought with such models.
  */
 import { conditionEncoderSpecs, latentDenoiserSpecs } from "../denoiser/network.ts";
 import type { Device } from "../../engine/device.ts";
@@ -15,11 +15,11 @@ import {
 } from "../../vae/language_batches.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import type { LanguageModel } from "./checkpoint.ts";
-import { trainLanguageModel } from "./train.ts";
+import { type LanguageTrainingConfig, trainLanguageModel } from "./train.ts";
 import { openRunFolder, type RunFolderOptions } from "../../cli/run_folder.ts";
-import type { LatentExample, TextData } from "../data.ts";
-import { denoiserOf, trainingConfigOf } from "../denoiser/train.ts";
-import type { TextDiffusionConfig } from "../denoiser_flags.ts";
+import type { LatentExample, TextData } from "../examples.ts";
+import { denoiserOf } from "../denoiser/config.ts";
+import type { DenoiserConfig } from "../settings.ts";
 import type { LoadedTextVae } from "../autoencoder/checkpoint.ts";
 
 /** Ways to answer. */
@@ -28,18 +28,19 @@ export const BASELINES = ["direct", "cot"] as const;
 /** One of {@linkcode BASELINES}: the answer alone, or steps before it (a chain of thought). */
 export type BaselineKind = typeof BASELINES[number];
 
-/** What every run beside the main one shares with it. */
+/** What the records of baselines and of the perplexity model share with the denoiser's. */
 export type SharedRun = Pick<RunFolderOptions, "session" | "seed" | "data" | "overwrite">;
 
-/** What a baseline says to a problem. */
+/** The answer that a baseline is trained to generate. */
 export function baselineAnswer({ targets, answer }: LatentExample, kind: BaselineKind): string {
   return kind === "cot" ? targets.join(" ") : `${ANSWER_MARK} ${answer ?? ""}`;
 }
 
 /**
- * A GPT-2 with the given layers and heads whose number of parameters is nearest to another model's.
+ * A GPT-2 with the given layers and heads, as wide as its number of parameters is nearest to another
+ * model's.
  *
- * @param parameters The other model's.
+ * @param parameters The number of parameters of the other model.
  */
 export function gpt2OfSize(
   parameters: number,
@@ -52,8 +53,13 @@ export function gpt2OfSize(
   },
 ): Gpt2Config {
   const withWidth = (nEmbd: number): Gpt2Config => ({
-    ...{ vocabSize, nPositions: positions, nEmbd, nLayer: layers, nHead: heads },
-    ...{ layerNormEpsilon: 1e-5, initializerRange },
+    vocabSize,
+    nPositions: positions,
+    nEmbd,
+    nLayer: layers,
+    nHead: heads,
+    layerNormEpsilon: 1e-5,
+    initializerRange,
   });
   const distance = (config: Gpt2Config) =>
     Math.abs(countParameters(gpt2Specs(config)) - parameters);
@@ -65,37 +71,39 @@ export function gpt2OfSize(
   }
 }
 
-/** Everything that a baseline is trained and asked with. */
+/** The data and settings of a baseline. */
 export interface BaselineTask {
   /** Where tensors are computed. */
   readonly device: Device;
-  /** The autoencoder, whose tokens are used. */
+  /** The autoencoder, whose tokenizer is used. */
   readonly vae: LoadedTextVae;
   /** The data set. */
   readonly data: TextData;
-  /** The denoiser's settings: its training is followed. */
-  readonly config: TextDiffusionConfig;
+  /** The denoiser's settings, whose training the baseline follows. */
+  readonly config: DenoiserConfig;
   /** The folder of the baseline. */
   readonly folder: string;
-  /** How it answers. */
+  /** The kind of answers. */
   readonly kind: BaselineKind;
-  /** What its run shares with the main one. */
+  /** What its record shares with the denoiser's. */
   readonly shared: SharedRun;
+  /** Receives lines for the user. */
+  readonly log: (line: string) => void;
 }
 
-/** The problems as sequences, and how long they are. */
+/** Problems as sequences of tokens. */
 export interface BaselineSequences {
-  /** To train on. */
+  /** Training sequences. */
   readonly train: readonly LanguageExample[];
-  /** To measure with. */
+  /** Validation sequences. */
   readonly validation: readonly LanguageExample[];
-  /** The questions to be scored. */
+  /** The questions of the test problems. */
   readonly questions: readonly Int32Array[];
-  /** Tokens of an answer at most, its end included: those of the longest to train on. */
+  /** Tokens of the longest training answer, with its end token. */
   readonly answerTokens: number;
 }
 
-/** Problems as a baseline's tokens. */
+/** The problems of a data set as sequences of tokens. */
 export function baselineSequences(
   { data, config, kind }: Pick<BaselineTask, "data" | "config" | "kind">,
   tokenizer: TextTokenizer,
@@ -108,7 +116,7 @@ export function baselineSequences(
   const trained = sequences(train);
   return {
     train: trained,
-    validation: sequences(validation).slice(0, config.diffusionValidationSize),
+    validation: sequences(validation).slice(0, config.validationSize),
     questions: test.map(({ source = "" }) => questionTokens(source, tokenizer)),
     answerTokens: trained.reduce((most, { ids, given }) => Math.max(most, ids.length - given), 1),
   };
@@ -121,12 +129,12 @@ export const baselineFolder = (root: string, kind: BaselineKind): string =>
 /** @throws {UserError} With exit code 2 for a data set without problems, or a stage without a baseline. */
 export function checkBaseline(
   kind: string,
-  { condition }: Pick<TextDiffusionConfig, "condition">,
+  { condition }: Pick<DenoiserConfig, "condition">,
   stage = "all",
 ) {
   if (kind === "none" && stage === "baseline") {
     throw usageError(
-      "--stage baseline trains what --baseline names: give that too, direct or cot.",
+      "--stage baseline needs --baseline: give that too, direct or cot.",
     );
   }
   if (kind === "none" || condition === "question") return;
@@ -136,16 +144,16 @@ export function checkBaseline(
 }
 
 /**
- * Trains a baseline, from its last checkpoint on if there is one: for as many steps, of as many problems,
- * at the same rates as the denoiser.
+ * Trains a baseline, from its last checkpoint if there is one: for the denoiser's number of steps, with
+ * its batch size and learning rates.
  *
- * @returns The model; undefined where training was interrupted.
+ * @returns The model; undefined if training was interrupted.
  */
 export async function trainBaseline(
   task: BaselineTask,
   sequences: BaselineSequences,
 ): Promise<LanguageModel | undefined> {
-  const { device, vae, data, config, folder, kind, shared } = task;
+  const { device, vae, data, config, folder, kind, shared, log } = task;
   const { model: denoiser } = denoiserOf(config, vae, data.examples(config).classes);
   const longest = (lengths: readonly number[]) => lengths.reduce((a, b) => Math.max(a, b), 1);
   const { train, validation, questions, answerTokens } = sequences;
@@ -156,17 +164,25 @@ export async function trainBaseline(
   const model = gpt2OfSize(
     countParameters({ ...latentDenoiserSpecs(denoiser), ...conditionEncoderSpecs(denoiser) }),
     {
-      layers: config.denoiserLayers,
-      heads: config.denoiserHeads,
+      layers: config.layers,
+      heads: config.heads,
       vocabSize: vae.tokenizer.vocabSize,
       positions: Math.ceil(positions / 8) * 8,
       initializerRange: vae.config.decoder.initializerRange,
     },
   );
-  const training = {
-    ...trainingConfigOf(config),
-    weightDecay: config.diffusionWeightDecay,
-    maxGradNorm: config.diffusionMaxGradNorm,
+  const training: LanguageTrainingConfig = {
+    steps: config.steps,
+    batchSize: config.batchSize,
+    learningRate: config.learningRate,
+    lrSchedule: config.lrSchedule,
+    warmupSteps: config.warmupSteps,
+    emaDecay: config.emaDecay,
+    logEvery: config.logEvery,
+    evalEvery: config.evalEvery,
+    checkpointEvery: config.checkpointEvery,
+    weightDecay: config.weightDecay,
+    maxGradNorm: config.maxGradNorm,
   };
   using run = await openRunFolder({
     ...shared,
@@ -177,8 +193,16 @@ export async function trainBaseline(
     steps: training.steps,
   });
   const trained = await trainLanguageModel({
-    ...{ device, run, model, tokenizer: vae.tokenizer, train, validation },
-    ...{ name: `baseline ${kind}`, config: training, seed: shared.seed },
+    device,
+    run,
+    model,
+    tokenizer: vae.tokenizer,
+    train,
+    validation,
+    name: `baseline ${kind}`,
+    config: training,
+    seed: shared.seed,
+    log,
   });
   return trained.interrupted ? undefined : trained.model;
 }

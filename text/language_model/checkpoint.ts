@@ -1,5 +1,5 @@
 /**
- * A GPT-2 trained here as a checkpoint, and back: all in one folder, `language_model/`, which is
+ * Checkpoints of a GPT-2 that text.ts trains. The folder `language_model/` is in transformers' layout, for
  * `GPT2LMHeadModel.from_pretrained` and `AutoTokenizer.from_pretrained`.
  */
 import { UserError } from "../../base/errors.ts";
@@ -16,22 +16,22 @@ import { findCheckpoint } from "../../training/checkpoint/folders.ts";
 import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toTensors } from "../../training/checkpoint/state_tensors.ts";
 
-/** A GPT-2 and its tokens. */
+/** A GPT-2 and its tokenizer. */
 export interface LanguageModel {
-  /** Its sizes. */
+  /** The configuration. */
   readonly config: Gpt2Config;
-  /** Its weights. */
+  /** The weights. */
   readonly parameters: HostParameters;
-  /** Its tokenizer. */
+  /** The tokenizer. */
   readonly tokenizer: TextTokenizer;
 }
 
 /** The folder in a checkpoint. */
 const FOLDER = "language_model";
 
-/** What goes into a checkpoint. */
+/** The content of a checkpoint. */
 export interface LanguageCheckpointOptions extends Omit<LanguageModel, "parameters"> {
-  /** The state to go on from, whose moving average is published. */
+  /** The state of the training; its moving average becomes the weights. */
   readonly state: TrainState;
   /** Steps done. */
   readonly step: number;
@@ -39,11 +39,11 @@ export interface LanguageCheckpointOptions extends Omit<LanguageModel, "paramete
   readonly seed: number;
   /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Whatever else is to be kept. */
+  /** Further details of the run. */
   readonly details?: JsonObject;
 }
 
-/** Puts a checkpoint together. */
+/** Builds a checkpoint. */
 export function languageCheckpoint(
   { config, tokenizer, state, ...run }: LanguageCheckpointOptions,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
@@ -65,7 +65,7 @@ export function languageCheckpoint(
 }
 
 /**
- * A GPT-2 with its tokenizer in transformers' files.
+ * Loads a GPT-2 and its tokenizer from transformers' files.
  *
  * @throws {UserError} If a file is missing or unsound, or the tokenizer has tokens that the model has not.
  */

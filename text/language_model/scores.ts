@@ -1,4 +1,4 @@
-/** What a GPT-2 holds of texts: how probable each is, and what it looks like to it. */
+/** Probabilities and features of texts under a GPT-2. */
 import type { Device } from "../../engine/device.ts";
 import { logSoftmaxRows, pickColumns } from "../../engine/fused_text.ts";
 import * as tf from "../../engine/tf.ts";
@@ -9,28 +9,28 @@ import { bucketLengths } from "../../vae/buckets.ts";
 import { type Gpt2Config, gpt2States } from "../../vae/gpt2.ts";
 import { languageBatch, type LanguageExample } from "../../vae/language_batches.ts";
 
-/** Sequences that are read together. */
+/** Sequences per batch. */
 const BATCH = 16;
 
-/** What was found of sequences. */
+/** Probabilities and features of sequences. */
 export interface LanguageScores {
-  /** Of each sequence, the negative log-probability of what is to be said, in nats. */
+  /** The negative log-probability of each sequence after its given tokens, in nats. */
   readonly nats: Float64Array;
-  /** Of each sequence, how many tokens are to be said. */
+  /** The number of tokens of each sequence after its given tokens. */
   readonly counts: Uint32Array;
-  /** The last hidden state at each sequence's last token, flat [N, width]. */
+  /** The last hidden state at the last token of each sequence, flat [N, width]. */
   readonly features: { readonly data: Float64Array; readonly width: number };
 }
 
-/** A GPT-2 that reads. */
+/** A compiled GPT-2 that reads sequences. */
 export interface LanguageReader {
-  /** Reads sequences. */
+  /** Computes probabilities and features of sequences. */
   read(examples: readonly LanguageExample[]): Promise<LanguageScores>;
-  /** Releases its graphs. */
+  /** Releases the graphs. */
   dispose(): Promise<void>;
 }
 
-/** exp of the mean negative log-probability of a token: of all sequences' tokens together. */
+/** exp of the mean negative log-probability of a token, over the tokens of all sequences. */
 export function perplexityOf({ nats, counts }: Pick<LanguageScores, "nats" | "counts">): number {
   const sum = (values: Iterable<number>) => [...values].reduce((a, b) => a + b, 0);
   return Math.exp(sum(nats) / sum(counts));
@@ -38,7 +38,7 @@ export function perplexityOf({ nats, counts }: Pick<LanguageScores, "nats" | "co
 
 type Inputs = { tokens: HostArray; labels: HostArray; last: HostArray };
 
-/** Compiles a GPT-2 for reading. Its weights become constants of the graph. */
+/** Compiles a GPT-2 that reads sequences. Its weights become constants of the graph. */
 export function compileLanguageReader(
   device: Device,
   { config, parameters }: { readonly config: Gpt2Config; readonly parameters: HostParameters },
@@ -52,7 +52,7 @@ export function compileLanguageReader(
       const states = tf.reshape(h, [batch * length, width]);
       const table = parameter(weights, "transformer.wte.weight") as tf.Tensor2D;
       const logs = logSoftmaxRows(tf.matMul(states, table, false, true) as tf.Tensor2D);
-      // What follows a position; nothing follows the last.
+      // The label of a position is the next token; the last has none.
       const ignored = tf.fill([batch, 1], IGNORED_LABEL, "int32");
       const next = tf.reshape(
         tf.concat([tf.slice(labels, [0, 1], [batch, length - 1]), ignored], 1),
@@ -76,7 +76,7 @@ export function compileLanguageReader(
     });
     for (let start = 0; start < examples.length; start += BATCH) {
       const part = examples.slice(start, start + BATCH);
-      // The last batch is filled up, so that it needs no graph of its own.
+      // The last batch is filled up, so that it needs no other graph.
       const filled = Array.from({ length: BATCH }, (_, i) => part[i] ?? part[0]!);
       const { tokens, labels } = languageBatch(filled, lengths, 0);
       const length = tokens.shape[1]!;

@@ -1,10 +1,16 @@
-/** Training of a GPT-2 on texts, or on answers that follow questions: judges and baselines of text.ts. */
+/** Training of a GPT-2 on texts, or on questions with answers: perplexity models and baselines of text.ts. */
 import { batcher } from "../../datasets/batches.ts";
 import type { Device } from "../../engine/device.ts";
 import type * as tf from "../../engine/tf.ts";
 import type { HostArray } from "../../engine/tree.ts";
 import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
-import { countParameters, initParameters, unravel, unravelTensor } from "../../nn/parameters.ts";
+import {
+  countParameters,
+  initParameters,
+  type ParameterSpecs,
+  unravel,
+  unravelTensor,
+} from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { bucketLengths } from "../../vae/buckets.ts";
 import { type Gpt2Config, gpt2Loss, gpt2Specs } from "../../vae/gpt2.ts";
@@ -25,44 +31,81 @@ import { openTraining, resumeRun, type TrainingResult } from "../../cli/training
 
 /** Columns of metrics.csv. */
 export const LANGUAGE_METRICS = [
-  ...["loss", "valLoss", "gradNorm", "skippedSteps", "learningRate", "textsPerSecond"] as const,
-];
+  "loss",
+  "valLoss",
+  "gradNorm",
+  "skippedSteps",
+  "learningRate",
+  "textsPerSecond",
+] as const;
 
-/** What is trained, and on what. */
+/** The settings of a training. */
+export interface LanguageTrainingConfig extends TrainingConfig {
+  /** Sequences per batch. */
+  readonly batchSize: number;
+  /** Decoupled weight decay. */
+  readonly weightDecay: number;
+  /** Gradients are clipped to this global norm. */
+  readonly maxGradNorm: number;
+}
+
+/** A GPT-2 to train, and its data. */
 export interface LanguageTraining {
   /** Where tensors are computed. */
   readonly device: Device;
   /** The run's folder. */
   readonly run: Pick<RunFolder, "directory" | "record">;
-  /** What the model is called in messages. */
+  /** The name of the model in messages. */
   readonly name: string;
-  /** Its sizes. */
+  /** The configuration of the model. */
   readonly model: Gpt2Config;
-  /** Its tokens. */
+  /** Its tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** Sequences to train on. */
+  /** Training sequences. */
   readonly train: readonly LanguageExample[];
-  /** Sequences to measure with. */
+  /** Validation sequences. */
   readonly validation: readonly LanguageExample[];
-  /** How it is trained. */
-  readonly config: TrainingConfig & {
-    readonly batchSize: number;
-    readonly weightDecay: number;
-    readonly maxGradNorm: number;
-  };
+  /** The settings. */
+  readonly config: LanguageTrainingConfig;
   /** The seed. */
   readonly seed: number;
+  /** Receives a line about the model. */
+  readonly log: (line: string) => void;
 }
 
-/** A GPT-2 after training, and how that went. */
+/** A GPT-2 after its training. */
 export interface TrainedLanguageModel extends TrainingResult {
-  /** The model, its weights being the moving average. */
+  /** The model; its weights are the moving average. */
   readonly model: LanguageModel;
 }
 
-/** Trains a GPT-2, from its last checkpoint on if there is one. */
+type Batch = { tokens: HostArray; labels: HostArray };
+
+/** Compiles the mean loss of a predicted token over held-out sequences. */
+function compileHeldOutLoss(
+  device: Device,
+  loss: BatchLoss<Batch>,
+  { specs, batches }: { readonly specs: ParameterSpecs; readonly batches: readonly Batch[] },
+): { measure(parameters: HostArray): Promise<number | undefined>; dispose(): Promise<void> } {
+  const compiled = device.compile<{ parameters: HostArray; batch: Batch }, { loss: HostArray }>(
+    ({ parameters, batch }) => loss(unravelTensor(parameters, specs), batch),
+  );
+  const measure = async (parameters: HostArray) => {
+    let [sum, count] = [0, 0];
+    for (const batch of batches) {
+      const predicted = batch.labels.data.filter((label) => label !== IGNORED_LABEL).length;
+      const { loss } = await compiled({ parameters, batch });
+      sum += predicted * loss.data[0]!;
+      count += predicted;
+    }
+    return count === 0 ? undefined : sum / count;
+  };
+  return { measure, dispose: () => compiled.dispose() };
+}
+
+/** Trains a GPT-2, from its last checkpoint if there is one. */
 export async function trainLanguageModel(
-  { device, run, name, model, tokenizer, train, validation, config, seed }: LanguageTraining,
+  { device, run, name, model, tokenizer, train, validation, config, seed, log }: LanguageTraining,
 ): Promise<TrainedLanguageModel> {
   const random = randomStream(seed).stream("language model");
   const specs = gpt2Specs(model);
@@ -76,7 +119,6 @@ export async function trainLanguageModel(
   const indicesAt = batcher({ size: train.length, batchSize, random: order });
   const sequencesAt = languageBatches(train, indicesAt, { lengths, padId });
   const batchAt = (step: number) => ({ batch: sequencesAt(step) });
-  type Batch = { tokens: HostArray; labels: HostArray };
   const loss: BatchLoss<Batch> = (parameters, { tokens, labels }) => ({
     loss: gpt2Loss(parameters, tokens as tf.Tensor2D, model, labels as tf.Tensor2D),
   });
@@ -85,26 +127,15 @@ export async function trainLanguageModel(
   const state = checkpoint === undefined
     ? trainStep.start(initParameters(specs, random.stream("weights")))
     : trainStep.restore(loadTrainState(checkpoint, specs));
-  const lossOf = device.compile<{ parameters: HostArray; batch: Batch }, { loss: HostArray }>(
-    ({ parameters, batch }) => loss(unravelTensor(parameters, specs), batch),
-  );
-  const heldOut = Array.from(
+  const batches = Array.from(
     { length: Math.ceil(validation.length / config.batchSize) },
     (_, i) => {
       const part = validation.slice(i * config.batchSize, (i + 1) * config.batchSize);
-      return languageBatch(part, lengths, padId);
+      const { tokens, labels } = languageBatch(part, lengths, padId);
+      return { tokens, labels };
     },
   );
-  const validationLoss = async () => {
-    let [sum, count] = [0, 0];
-    for (const { tokens, labels } of heldOut) {
-      const predicted = labels.data.filter((label) => label !== IGNORED_LABEL).length;
-      const { loss } = await lossOf({ parameters: state.ema, batch: { tokens, labels } });
-      sum += predicted * loss.data[0]!;
-      count += predicted;
-    }
-    return count === 0 ? undefined : sum / count;
-  };
+  const heldOut = compileHeldOutLoss(device, loss, { specs, batches });
   const window = new MeanWindow(checkpoint?.state?.details?.["window"]);
   await using training = await openTraining({
     directory: run.directory,
@@ -115,14 +146,14 @@ export async function trainLanguageModel(
     checkpoint,
   });
   const { done } = training;
-  console.log(
+  log(
     `${name}: ${countParameters(specs).toLocaleString("en")} parameters, ${train.length} ` +
       `sequences, ${run.directory}${done > 0 ? `, going on at step ${done}` : ""}`,
   );
   for await (const step of training.steps({ trainStep, batchAt, state })) {
     window.addStep(step);
     if (step.logs) {
-      const valLoss = step.measures ? await validationLoss() : undefined;
+      const valLoss = step.measures ? await heldOut.measure(state.ema) : undefined;
       await training.log(step, window, { valLoss });
     }
     if (!step.saves) continue;
@@ -140,7 +171,7 @@ export async function trainLanguageModel(
     );
   }
   await trainStep.dispose();
-  await lossOf.dispose();
+  await heldOut.dispose();
   return {
     ...training.result(),
     model: { config: model, tokenizer, parameters: unravel(state.ema, specs) },

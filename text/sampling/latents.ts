@@ -1,4 +1,4 @@
-/** Drawing latents of texts from a denoiser, and saying them. */
+/** Samples latents of texts with a denoiser, and decodes them. */
 import { compileTextDenoiser } from "../denoiser/compiled.ts";
 import { dynamicThreshold } from "../../diffusion/dynamic_threshold.ts";
 import { flowX0Coefficients } from "../../diffusion/flow_matching.ts";
@@ -10,55 +10,55 @@ import type { Device } from "../../engine/device.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import { noiseOf, type RandomStream } from "../../nn/random.ts";
 import type { TextDenoiserModel } from "../denoiser/checkpoint.ts";
-import type { TextSamplingConfig } from "../denoiser_flags.ts";
+import type { SamplingConfig } from "../settings.ts";
 import { denormalizeLatents, type LatentScale } from "../denoiser/latents.ts";
 import type { DecodingMethod } from "../../vae/latent_decoder.ts";
 import type { TextCodec } from "../../vae/text_codec.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 
-/** What is drawn, and from what. */
-export interface DrawLatentsRequest {
+/** The samples to make. */
+export interface LatentRequest {
   /** The condition by name. */
   readonly condition: Readonly<Record<string, HostArray>>;
-  /** Clean blocks in front of those that are drawn [B, n k, d]. @default none */
-  readonly given?: HostArray;
-  /** The samples' numbers [B]: each depends on the stream and on its own number alone. */
+  /** Clean blocks in front of those that are sampled [B, n k, d]. @default none */
+  readonly given?: HostArray | undefined;
+  /** The numbers of the samples [B]: each sample depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
   /** The stream. */
   readonly random: RandomStream;
 }
 
-/** A denoiser to draw from. */
+/** A denoiser, compiled for sampling. */
 export interface LatentSampler {
   /**
-   * Draws latents, normalised.
+   * Samples normalized latents.
    *
-   * @param onStep Is told of the clean latents [B, M, d] that each step implies.
-   * @returns [B, M, d], M being the vectors that are not given.
+   * @param onStep Receives the clean latents [B, M, d] that each step predicts.
+   * @returns [B, M, d] for the M vectors that are not given.
    */
-  draw(
-    request: DrawLatentsRequest,
+  sample(
+    request: LatentRequest,
     onStep?: (predicted: HostArray, timestep: number) => void,
   ): Promise<HostArray>;
-  /** Releases its graphs. */
+  /** Releases the graphs. */
   dispose(): Promise<void>;
 }
 
-/** What a sampler is told, but for its noise. */
+/** The options of a sampler, except for its noise. */
 export function textSamplerOptions(
-  { sampleSteps, eta, dynamicThreshold: quantile }: TextSamplingConfig,
+  { sampleSteps, eta, dynamicThreshold: quantile }: SamplingConfig,
   { range }: Pick<LatentScale, "range">,
   sampleSize: number,
 ): SamplerOptions {
   return {
     numInferenceSteps: sampleSteps,
-    timestepSpacing: "trailing", // it starts where there is nothing but noise
+    timestepSpacing: "trailing", // it starts at pure noise
     previousTimestep: "next",
     eta,
     clipSample: false, // latents have no bounds
     ...(quantile === 0 ? {} : {
-      // Thresholds are about samples in [-1, 1]: of latents, that is what nearly all stay within.
+      // Thresholds are meant for samples in [-1, 1]: hence latents in units of their range.
       constrainX0: (x0) =>
         dynamicThreshold(x0.map((value) => value / range), {
           sampleSize,
@@ -69,8 +69,8 @@ export function textSamplerOptions(
 }
 
 /**
- * The noise over data that may be left when sampling ends: what was asked for, but not more than the
- * decoder was trained with.
+ * The ratio of noise to data that is left when sampling ends: the setting, but not more than the decoder
+ * was trained with.
  */
 export function finalSigmaOf(
   finalSigma: number,
@@ -81,11 +81,11 @@ export function finalSigmaOf(
   return Math.min(finalSigma, decoderNoise / Math.sqrt(power));
 }
 
-/** Compiles a denoiser for drawing. */
+/** Compiles a denoiser for sampling. */
 export function compileLatentSampler(
   device: Device,
   model: TextDenoiserModel,
-  config: TextSamplingConfig,
+  config: SamplingConfig,
 ): LatentSampler {
   const { schedule, isFlow, scale } = model;
   const compiled = compileTextDenoiser(device, model.parameters, model.config);
@@ -94,52 +94,58 @@ export function compileLatentSampler(
   const { numTrainTimesteps } = schedule;
   const x0Source = isFlow ? flowX0Coefficients(numTrainTimesteps) : schedule;
   const leftAt = isFlow ? flowNoiseLeft(numTrainTimesteps) : noiseLeft(schedule);
-  const draw: LatentSampler["draw"] = async (
+  const sample: LatentSampler["sample"] = async (
     { condition, given, numbers, random },
     onStep,
   ) => {
-    const made = vectors - (given?.shape[1] ?? 0);
-    const size = made * width;
-    const shape = [numbers.length, made, width];
+    const count = vectors - (given?.shape[1] ?? 0);
+    const size = count * width;
+    const shape = [numbers.length, count, width];
     const noiseAt = noiseOf(random, numbers, size);
-    const noise = (draw: number) => noiseAt(draw).map((value) => value * config.temperature);
+    const noise = (index: number) => noiseAt(index).map((value) => value * config.temperature);
     const denoise = await compiled.condition({
-      ...{ condition, given, x0Source },
+      condition,
+      given,
+      x0Source,
       guidanceScale: config.guidance,
     });
     const steps = samplerOf(config.sampler)(denoise, noise(0), schedule, {
       ...textSamplerOptions(config, scale, size),
-      noise: (_length, step) => noise(step + 1), // 0 was the start
+      noise: (_length, step) => noise(step + 1), // index 0 is the start
     });
     let last = new Float32Array(0);
     for await (
-      const { sample, predictedX0, timestep } of stopAtSigma(steps, leftAt, config.finalSigma)
+      const { sample: latents, predictedX0, timestep } of stopAtSigma(
+        steps,
+        leftAt,
+        config.finalSigma,
+      )
     ) {
-      last = Float32Array.from(sample);
+      last = Float32Array.from(latents);
       onStep?.(float32(predictedX0, shape), timestep);
     }
     return float32(last, shape);
   };
-  return { draw, dispose: () => compiled.dispose() };
+  return { sample, dispose: () => compiled.dispose() };
 }
 
-/** How latents are said. */
-export interface SayingOptions {
-  /** The temperature of the decoder's tokens; 0 for the likeliest. */
+/** How latents are decoded into texts. */
+export interface TextDecoding {
+  /** The temperature of the decoder's tokens; 0 for greedy decoding. */
   readonly temperature: number;
-  /** The samples' numbers [B]: what each says depends on the stream and on its own number alone. */
+  /** The numbers of the samples [B]: each text depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
   /** The stream. */
   readonly random: RandomStream;
 }
 
 /**
- * Says latents, block by block.
+ * Decodes latents into texts, block by block.
  *
- * @param latents Normalised [B, blocks * k, d].
+ * @param latents Normalized latents [B, blocks * k, d].
  * @param perBlock k.
- * @param options The likeliest tokens by default.
- * @returns Of each sample its blocks' texts.
+ * @param options Greedy decoding by default.
+ * @returns The texts of each sample's blocks [B][blocks].
  */
 export async function decodeLatents(
   latents: HostArray,
@@ -149,7 +155,7 @@ export async function decodeLatents(
     readonly tokenizer: Pick<TextTokenizer, "decode">;
     readonly scale: LatentScale;
   },
-  options?: SayingOptions,
+  options?: TextDecoding,
 ): Promise<string[][]> {
   const [batch, vectors, width] = latents.shape as [number, number, number];
   const blocks = vectors / perBlock;
@@ -166,7 +172,7 @@ export async function decodeLatents(
         Array.from({ length: blocks }, (_, block) => number * blocks + block)
       ),
     };
-  const texts = await codec.decode(float32(raw.data as Float32Array, shape), method);
-  const said = texts.map((ids) => tokenizer.decode(ids));
-  return Array.from({ length: batch }, (_, i) => said.slice(i * blocks, (i + 1) * blocks));
+  const decoded = await codec.decode(float32(raw.data as Float32Array, shape), method);
+  const texts = decoded.map((ids) => tokenizer.decode(ids));
+  return Array.from({ length: batch }, (_, i) => texts.slice(i * blocks, (i + 1) * blocks));
 }

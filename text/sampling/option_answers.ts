@@ -1,43 +1,45 @@
 /**
- * Stage `sample` of text.ts for Winograd schemas: which of two options a denoiser holds for right, by
- * its loss on either's clause, as diffusion classifiers do (Li et al. 2023, arXiv:2303.16203), and by
- * what it says itself.
+ * Stage `sample` of text.ts for Winograd schemas. A denoiser chooses one of two options in two ways: by
+ * its loss on the clause of each, as diffusion classifiers do (Li et al. 2023, arXiv:2303.16203), and by
+ * the clause that it generates.
  */
 import { latentLosses } from "../denoiser/losses.ts";
 import type { BatchTensors, DiffusionBatch, TimedBatch } from "../../diffusion/objective.ts";
 import { trainableDenoiser } from "../denoiser/network.ts";
 import type { Device } from "../../engine/device.ts";
 import { UserError } from "../../base/errors.ts";
+import { csv } from "../../base/csv.ts";
 import { writeFileAtomic } from "../../base/files.ts";
+import type { SamplingConfig } from "../settings.ts";
 import type { HostArray } from "../../engine/tree.ts";
 import { constants } from "../../nn/parameters.ts";
 import type { RandomStream } from "../../nn/random.ts";
 import { Progress } from "../../cli/progress.ts";
-import type { LatentExample } from "../data.ts";
-import { latentTexts } from "../denoiser/batches.ts";
+import type { LatentExample } from "../examples.ts";
+import { latentTexts } from "../denoiser/layouts.ts";
 import type { TextDenoiserModel } from "../denoiser/checkpoint.ts";
 import { accuracyOf } from "../../metrics/answers.ts";
 import { accuracyFigure, type MeasuredFigure } from "../../metrics/measured_figure.ts";
 import type { SampledText, SampleSession, TextSamples } from "./session.ts";
 
-/** Draws of noise and time step that an option's loss is the mean of. */
+/** Samples of noise and time step per option, whose losses are averaged. */
 const DRAWS = 20;
 
-/** What guessing gives. */
+/** The accuracy of guessing. */
 const CHANCE = 0.5;
 
-/** Losses of both options of problems [N][2]. */
+/** The losses of both options of problems [N][2]. */
 export type OptionLosses = readonly (readonly number[])[];
 
 /**
  * The denoising loss of each option, at the same noise and time steps for all options of a problem.
  *
- * @param batchesOf The batches of each option's examples, the problems in one order. The noise is that
- * of the stream.
+ * @param options The examples of each option, the problems in the same order.
+ * @param batchesOf Builds batches of examples, with noise from the stream.
  * @param lossesOf The losses [B] of a batch.
- * @param random A stream for each draw.
- * @param draws How many are averaged.
- * @param onProgress Is told how many losses are known.
+ * @param random A stream, split by draw.
+ * @param draws The number of draws that are averaged.
+ * @param onProgress Receives the number of losses so far.
  */
 export async function optionLosses(
   options: readonly (readonly LatentExample[])[],
@@ -84,26 +86,26 @@ export function compileExampleLosses(
 }
 
 /**
- * Which option a text begins with, whatever the case: of options that begin alike, the longest.
+ * The option that a text begins with, ignoring case; the longest, if several match.
  *
- * @returns Its index; undefined where the text begins with none, which counts as wrong.
+ * @returns Its index; undefined if the text begins with none.
  */
 export function namedOption(text: string, names: readonly string[]): number | undefined {
-  const said = text.trim().toLowerCase();
+  const start = text.trim().toLowerCase();
   let found: number | undefined;
   names.forEach((name, i) => {
     const wanted = name.trim().toLowerCase();
-    const next = said.charAt(wanted.length);
-    if (!said.startsWith(wanted) || /[\p{L}\p{N}]/u.test(next)) return;
+    const next = start.charAt(wanted.length);
+    if (!start.startsWith(wanted) || /[\p{L}\p{N}]/u.test(next)) return;
     if (found === undefined || wanted.length > names[found]!.trim().length) found = i;
   });
   return found;
 }
 
-/** The option of the lower loss; the first of equals. */
+/** The option with the lowest loss; the first, if several are equal. */
 const lowest = (losses: readonly number[]) => losses.indexOf(Math.min(...losses));
 
-/** The first examples of each set that is scored. */
+/** The first examples of each test set. */
 export function firstOfSets(examples: readonly LatentExample[], count: number): LatentExample[] {
   const seen = new Map<string, number>();
   return examples.filter(({ set = "" }) => {
@@ -113,7 +115,7 @@ export function firstOfSets(examples: readonly LatentExample[], count: number): 
   });
 }
 
-/** The losses of all options, with the session's denoiser. */
+/** The losses of all options under the session's denoiser. */
 async function lossesOfOptions(
   { device, model, batches, encode, examples, config, sampling, random }: SampleSession,
 ): Promise<OptionLosses> {
@@ -121,7 +123,11 @@ async function lossesOfOptions(
     examples.map((example) => ({ ...example, targets: [example.options![option]!.target] }))
   );
   const texts = latentTexts(options, config);
-  const known = batches.knowing({ texts, latents: await encode(texts), ...model.scale });
+  const optionBatches = batches.withLatents({
+    texts,
+    latents: await encode(texts),
+    ...model.scale,
+  });
   const { lossesOf, dispose } = compileExampleLosses(device, model);
   await using progress = new Progress({
     total: DRAWS * options.length * examples.length,
@@ -130,72 +136,97 @@ async function lossesOfOptions(
   });
   const losses = await optionLosses(options, {
     batchesOf: (examples, random) =>
-      known.measuring(examples, random, {
+      optionBatches.measuring(examples, random, {
         draw: "low_discrepancy",
         batchSize: sampling.sampleBatchSize,
       }),
-    ...{ lossesOf, random: random.stream("option losses") },
+    lossesOf,
+    random: random.stream("option losses"),
     onProgress: (done) => progress.update(done),
   });
   await dispose();
   return losses;
 }
 
+/** A problem's options, the right one, and both answers. */
+interface AnsweredProblem {
+  readonly set: string;
+  readonly right: number | undefined;
+  readonly byLoss: number;
+  readonly named: number | undefined;
+}
+
+/** A way to answer: its name, its right answers, and its protocol. */
+interface AnswerWay {
+  readonly name: string;
+  readonly isRight: readonly boolean[];
+  readonly protocol: string;
+}
+
+function waysOf(
+  problems: readonly AnsweredProblem[],
+  { sampler, sampleSteps, temperature, decodingTemperature }: SamplingConfig,
+): AnswerWay[] {
+  const none = problems.filter(({ named }) => named === undefined).length;
+  return [{
+    name: "denoising loss",
+    isRight: problems.map(({ byLoss, right }) => byLoss === right),
+    protocol:
+      `the option whose clause has the lower mean of ${DRAWS} denoising losses, at the same ` +
+      "noise and time steps for both, averaged weights",
+  }, {
+    name: "generation",
+    isRight: problems.map(({ named, right }) => named === right),
+    protocol:
+      `the option that a text generated for the sentence begins with, none counts as wrong ` +
+      `(${none} of ${problems.length}), ${sampler}, ${sampleSteps} steps, ` +
+      `temperature ${temperature}, decoding temperature ${decodingTemperature}, averaged weights`,
+  }];
+}
+
 /**
- * Answers problems in both ways.
+ * Answers problems in both ways, and writes accuracy.csv.
  *
- * @param session Whose examples have options.
- * @param drawTexts Says something to every problem, in order.
+ * @param session A session whose examples have options.
+ * @param sampleTexts Generates a text for each problem, in order.
  */
 export async function answerOptions(
   session: SampleSession,
-  drawTexts: () => Promise<TextSamples>,
+  sampleTexts: () => Promise<TextSamples>,
 ): Promise<TextSamples> {
   const { examples, sampling } = session;
   if (examples.length === 0) throw new UserError("there are no problems to answer");
   const losses = await lossesOfOptions(session);
-  const { texts, figures: drawing } = await drawTexts();
-  const rows = examples.map(({ set = "", options = [], right }, i) => {
+  const { texts, figures: textFigures } = await sampleTexts();
+  const problems = examples.map(({ set = "", options = [], right }, i): AnsweredProblem => {
     const named = namedOption(texts[i]!.text, options.map(({ name }) => name));
     return { set, right, byLoss: lowest(losses[i]!), named };
   });
   const figures: MeasuredFigure[] = [];
-  const table = ["set,answered_by,correct,count,accuracy,low,high,chance"];
-  for (const set of new Set(rows.map(({ set }) => set))) {
-    const own = rows.filter((row) => row.set === set);
-    const none = own.filter(({ named }) => named === undefined).length;
-    const ways: [string, boolean[], string][] = [
-      [
-        "denoising loss",
-        own.map(({ byLoss, right }) => byLoss === right),
-        `the option whose clause has the lower mean of ${DRAWS} denoising losses, at the same ` +
-        `noise and time steps for both, averaged weights`,
-      ],
-      [
-        "generation",
-        own.map(({ named, right }) => named === right),
-        `the option that a text drawn for the sentence begins with, none counts as wrong ` +
-        `(${none} of ${own.length}), ${sampling.sampler}, ${sampling.sampleSteps} steps, ` +
-        `temperature ${sampling.temperature}, decoding temperature ` +
-        `${sampling.decodingTemperature}, averaged weights`,
-      ],
-    ];
-    for (const [way, right, how] of ways) {
-      const accuracy = accuracyOf(right, CHANCE);
-      const protocol = `the first ${own.length} problems, ${how}`;
-      figures.push(accuracyFigure(`${set}, by ${way}`, accuracy, protocol));
-      const { correct, count, interval, chance } = accuracy;
-      table.push([set, way, correct, count, accuracy.accuracy, ...interval, chance].join(","));
+  const rows = [];
+  for (const [set, own] of Map.groupBy(problems, ({ set }) => set)) {
+    for (const { name, isRight, protocol } of waysOf(own, sampling)) {
+      const scored = accuracyOf(isRight, CHANCE);
+      figures.push(
+        accuracyFigure(
+          `${set}, by ${name}`,
+          scored,
+          `the first ${own.length} problems, ${protocol}`,
+        ),
+      );
+      const { correct, count, accuracy, interval, chance } = scored;
+      rows.push([set, name, correct, count, accuracy, ...interval, chance]);
     }
   }
-  await writeFileAtomic(`${session.folder}/accuracy.csv`, table.join("\n") + "\n");
+  const header = ["set", "answered_by", "correct", "count", "accuracy", "low", "high", "chance"];
+  await writeFileAtomic(`${session.folder}/accuracy.csv`, csv([header, ...rows]));
   return {
     texts: texts.map((text, i): SampledText => ({
       ...text,
       options: examples[i]!.options!.map(({ name }) => name),
       losses: losses[i]!,
-      right: rows[i]!.byLoss === rows[i]!.right,
+      right: problems[i]!.byLoss === problems[i]!.right,
     })),
-    figures: [...figures, ...drawing],
+    figures: [...figures, ...textFigures],
   };
 }

@@ -2,14 +2,14 @@
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
 import { usageError } from "../../base/errors.ts";
 import { writeFileAtomic } from "../../base/files.ts";
-import type { LatentExample } from "../data.ts";
-import { denoiserOf } from "../denoiser/train.ts";
+import type { LatentExample } from "../examples.ts";
+import { denoiserOf } from "../denoiser/config.ts";
 import { LatentBatches } from "../denoiser/batches.ts";
-import type { TextDiffusionConfig, TextSamplingConfig } from "../denoiser_flags.ts";
+import { type DenoiserConfig, flatSettings, type SamplingConfig } from "../settings.ts";
 import { checkConditionLengths } from "../condition_tokens.ts";
 import { encodeToLatents, normalizeLatents } from "../denoiser/latents.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
-import { drawTexts } from "./texts.ts";
+import { sampleTexts } from "./texts.ts";
 import { cachedResult } from "../../cli/cached_result.ts";
 import { answerOptions, firstOfSets } from "./option_answers.ts";
 import { answerProblems } from "./problem_answers.ts";
@@ -18,13 +18,13 @@ import { compileLatentSampler, decodeLatents, finalSigmaOf } from "./latents.ts"
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /**
- * Refuses sampling settings that do not go with a model.
+ * Refuses sampling settings that do not fit a denoiser.
  *
  * @throws {UserError} With exit code 2, naming the flags.
  */
 export function checkTextSampling(
-  { sampler, guidance, sampleSteps, finalSigma, rating }: TextSamplingConfig,
-  { condition, conditionDropout, objective, timesteps }: TextDiffusionConfig,
+  { sampler, guidance, sampleSteps, finalSigma, rating }: SamplingConfig,
+  { condition, conditionDropout, objective, timesteps }: DenoiserConfig,
 ): void {
   if (isFlowSampler(sampler) !== (objective === "flow_matching")) {
     throw usageError(
@@ -38,7 +38,7 @@ export function checkTextSampling(
   }
   if (finalSigma > 0 && condition === "question") {
     throw usageError(
-      `--final-sigma ${finalSigma} is for texts: a thought is given to the next one without noise.`,
+      `--final-sigma ${finalSigma} is for texts: each thought is given to the next one without noise.`,
     );
   }
   if (rating !== undefined && condition !== "rating") {
@@ -52,26 +52,30 @@ export function checkTextSampling(
   }
 }
 
-/** The settings with as much noise in the end as the decoder can hear. */
-function heardSampling({ vae, model, sampling }: TextSampleTask): TextSamplingConfig {
+/** The settings, with at most the final noise that the decoder was trained with. */
+function effectiveSampling({ vae, model, sampling }: TextSampleTask): SamplingConfig {
   const finalSigma = finalSigmaOf(sampling.finalSigma, vae.config, model.scale);
   return { ...sampling, finalSigma };
 }
 
-/** Draws texts, or answers problems, unless the folder holds the result of the same settings. */
+/** Generates texts, or answers problems, unless the folder holds the result of the same settings. */
 export async function sampleOnce(task: TextSampleTask): Promise<TextSamples> {
-  const { folder, model, config, data } = task;
-  const made = {
-    ...{ sampling: heardSampling(task), config, vae: model.vae, data: data.sha256 },
+  const { folder, model, config, data, log } = task;
+  const from = {
+    sampling: flatSettings({ sampling: effectiveSampling(task) }),
+    config: flatSettings({ denoiser: config }),
+    vae: model.vae,
+    data: data.sha256,
     weights: await weightsHash(model.parameters),
   };
-  return await cachedResult(folder, made, "sample: the same samples are", {
-    make: () => sampleTexts(task),
+  return await cachedResult(folder, from, "sample: the same samples are", {
+    make: () => makeSamples(task),
+    log,
   });
 }
 
-/** What texts are to be made from: classes in turn, or the first held-out examples of each set. */
-function askedExamples({ data, config, sampling }: TextSampleTask): LatentExample[] {
+/** The examples to sample: classes in turn, or the first held-out examples of each set. */
+function examplesToSample({ data, config, sampling }: TextSampleTask): LatentExample[] {
   const { test, classes } = data.examples(config);
   if (config.condition !== "none" && config.condition !== "rating") {
     return firstOfSets(test, sampling.samples);
@@ -84,10 +88,10 @@ function askedExamples({ data, config, sampling }: TextSampleTask): LatentExampl
 }
 
 /**
- * Compiles what sampling needs.
+ * Compiles the models of a task.
  *
- * @param examples What conditions are about.
- * @returns The session, and what releases its graphs.
+ * @param examples The examples whose conditions are used.
+ * @returns The session, and a function that releases its graphs.
  * @throws {UserError} If a question or sentence is too long.
  */
 export async function openSampleSession(
@@ -95,7 +99,7 @@ export async function openSampleSession(
   examples: readonly LatentExample[],
 ): Promise<{ readonly session: SampleSession; dispose(): Promise<void> }> {
   const { device, vae, model, data, config } = task;
-  const sampling = heardSampling(task);
+  const sampling = effectiveSampling(task);
   const { classes } = data.examples(config);
   const { tokens } = denoiserOf(config, vae, classes);
   const questions = examples.map((example) => ({ ...example, targets: [] }));
@@ -109,14 +113,21 @@ export async function openSampleSession(
   const latents = await encode(known);
   const { latents: k, latentWidth: width } = vae.config;
   const batches = new LatentBatches({
-    ...{ config, schedule: model.schedule, classes },
+    config,
+    schedule: model.schedule,
+    classes,
     latents: { texts: known, latents, ...model.scale },
     tokens: tokens?.cutting(),
   });
   const sampler = compileLatentSampler(device, model, sampling);
   const session: SampleSession = {
-    ...{ ...task, sampling, sampler, batches, examples, encode },
-    say: (latents, request) =>
+    ...task,
+    sampling,
+    sampler,
+    batches,
+    examples,
+    encode,
+    decode: (latents, request) =>
       decodeLatents(
         latents,
         k,
@@ -135,24 +146,28 @@ export async function openSampleSession(
   return { session, dispose };
 }
 
-/** Draws texts, or answers problems, and writes `samples.jsonl` and what belongs to it. */
-async function sampleTexts(task: TextSampleTask): Promise<TextSamples> {
+/** Generates texts, or answers problems, and writes `samples.jsonl` and further files. */
+async function makeSamples(task: TextSampleTask): Promise<TextSamples> {
   checkTextSampling(task.sampling, task.config);
-  const { session, dispose } = await openSampleSession(task, askedExamples(task));
+  const { session, dispose } = await openSampleSession(task, examplesToSample(task));
   const [wanted, { finalSigma }] = [task.sampling.finalSigma, session.sampling];
   if (finalSigma < wanted) {
-    const left = finalSigma === 0 ? "no noise" : `noise of ${finalSigma.toFixed(2)} times the data`;
-    console.log(
-      `sample: ${left} is left for the decoder, not ${wanted}: it was trained with no more`,
+    task.log(
+      `sample: the decoder was trained with a ratio of noise to data of at most ` +
+        `${finalSigma.toFixed(2)}: sampling ends there, not at ${wanted}`,
     );
   }
-  const kinds = {
-    question: answerProblems,
-    sentence: (session: SampleSession) => answerOptions(session, () => drawTexts(session)),
-  } as Partial<Record<typeof task.config.condition, typeof drawTexts>>;
-  const samples = await (kinds[task.config.condition] ?? drawTexts)(session);
+  const samples = await sampleKind(session);
   await dispose();
   const lines = samples.texts.map((sample) => JSON.stringify(sample) + "\n");
   await writeFileAtomic(`${task.folder}/samples.jsonl`, lines.join(""));
   return samples;
+}
+
+/** Samples in the way of the condition: answers to problems, answers to options, or texts. */
+function sampleKind(session: SampleSession): Promise<TextSamples> {
+  const { condition } = session.config;
+  if (condition === "question") return answerProblems(session);
+  if (condition === "sentence") return answerOptions(session, () => sampleTexts(session));
+  return sampleTexts(session);
 }

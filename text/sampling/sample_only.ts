@@ -1,114 +1,131 @@
-/** `--sample-only` of text.ts: texts or answers from a trained run, or a released one, without training. */
-import type { Device } from "../../engine/device.ts";
+/** `--sample-only` of text.ts: texts or answers from a trained run or a released checkpoint. */
 import { usageError, UserError } from "../../base/errors.ts";
 import { printable } from "../../base/quote.ts";
+import { checkSettings, kebabCase } from "../../cli/flags.ts";
+import { readRecord, RECORD_NAME } from "../../cli/run_record.ts";
+import type { Device } from "../../engine/device.ts";
 import { randomStream } from "../../nn/random.ts";
 import { figureLine } from "../../report/report.ts";
-import { checkSettings, kebabCase, resolveConfig } from "../../cli/flags.ts";
-import { readRecord, RECORD_NAME, type RunRecord } from "../../cli/run_record.ts";
+import { openTextVae } from "../autoencoder/checkpoint.ts";
 import { loadTextData, noTexts } from "../data.ts";
 import { openTextDenoiser } from "../denoiser/checkpoint.ts";
+import { TEXT_FLAGS } from "../denoiser_flags.ts";
 import {
-  diffusionSettingsOf,
-  isSamplingSetting,
-  samplingSettingsOf,
-  TEXT_PROGRAM_FLAGS,
-  type TextDiffusionConfig,
-  type TextSamplingConfig,
-} from "../denoiser_flags.ts";
-import type { TextConfig, TextFlags } from "../flags.ts";
-import { openTextVae } from "../autoencoder/checkpoint.ts";
+  groupOfFlag,
+  nestSettings,
+  type SomeSettings,
+  type TextConfig,
+  type TextFlags,
+  type TextSettings,
+  withChanges,
+} from "../settings.ts";
 import { sampleOnce } from "./sample.ts";
-import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /** Texts that are printed. */
 const PRINTED = 10;
 
-/** What the record of a denoiser's run holds: its settings and the data set's. */
-type Recorded =
-  & TextDiffusionConfig
-  & Pick<TextConfig, "dataset" | "digits" | "trainSize" | "seed" | "validationSize">;
-
-/** Flags that are taken besides those of sampling; `dataset` has to be the run's. */
-const TAKEN: readonly string[] = [
-  ...["sampleOnly", "checkpoint", "vae", "preset", "dataset"],
-  ...["out", "seed", "device", "threads", "dataDir"],
+/** Flags that are allowed besides those of sampling; `dataset` must be the run's. */
+const ALLOWED: readonly string[] = [
+  "sampleOnly",
+  "checkpoint",
+  "vae",
+  "preset",
+  "dataset",
+  "out",
+  "seed",
+  "device",
+  "threads",
+  "dataDir",
 ];
 
-/** @throws {UserError} With exit code 2 for flags that are of no use without training, or only so. */
-export function checkSampleOnly(given: TextFlags & Partial<TextSamplingConfig>): void {
+/** @throws {UserError} With exit code 2 for flags of training, or `--checkpoint` without `--sample-only`. */
+export function checkSampleOnly(given: TextFlags): void {
   if (!given.sampleOnly) {
     if (given.checkpoint === undefined) return;
-    throw usageError("--checkpoint DIR is what --sample-only draws from: give that too.");
+    throw usageError("--checkpoint DIR is for --sample-only: give that too.");
   }
   const other = Object.entries(given).find(([key, value]) =>
-    value !== undefined && !isSamplingSetting(key) && !TAKEN.includes(key)
+    value !== undefined && groupOfFlag(key) !== "sampling" && !ALLOWED.includes(key)
   );
   if (other === undefined) return;
   throw usageError(`--sample-only trains nothing: leave --${kebabCase(other[0])} out.`);
 }
 
-/** The record of a denoiser, its settings checked. */
-async function recordOf(place: string): Promise<RunRecord & { readonly config: Recorded }> {
-  const path = `${place}/${RECORD_NAME}`;
+/** The settings of a denoiser's run: the denoiser's, and the data set's. */
+async function recordedSettings(
+  folder: string,
+): Promise<SomeSettings & { autoencoder: Pick<TextConfig, "dataset" | "digits"> }> {
+  const path = `${folder}/${RECORD_NAME}`;
   const record = await readRecord(path);
   if (record?.program !== "text-diffusion") {
-    const found = record === undefined ? `there is no ${path}` : `${path} is of another program`;
+    const problem = record === undefined ? `there is no ${path}` : `${path} is of another program`;
     throw new UserError(
-      `${found}: name a run of deno task text with its denoiser by --checkpoint`,
+      `${problem}: name a run of deno task text with its denoiser by --checkpoint`,
     );
   }
-  checkSettings(record.config, TEXT_PROGRAM_FLAGS, path);
-  const lacking = ["dataset", "digits"].find((key) => record.config[key] === undefined);
-  if (lacking !== undefined) throw new UserError(`${path} lacks ${lacking}: was it edited?`);
-  return record as RunRecord & { readonly config: Recorded };
+  checkSettings(record.config, TEXT_FLAGS, path);
+  const { autoencoder = {}, ...others } = nestSettings(record.config);
+  const { dataset, digits } = autoencoder;
+  if (dataset === undefined || digits === undefined) {
+    const missing = dataset === undefined ? "dataset" : "digits";
+    throw new UserError(`${path} lacks ${missing}: was it edited?`);
+  }
+  return { ...others, autoencoder: { ...autoencoder, dataset, digits } };
 }
 
 /**
- * Draws texts, prints the first and writes all to `samples.jsonl`.
+ * Generates texts or answers, writes all to `samples.jsonl` and logs the first.
  *
  * @param given The flags.
- * @param checkpoint The folder of a run or of a released one.
- * @param defaultsOf The settings of a data set that neither the flags nor the run's record say.
+ * @param checkpoint The folder of a run or of a released checkpoint.
+ * @param defaultsOf The defaults of a data set, for settings that neither flags nor record contain.
  * @throws {UserError} If the folder or the flags are unsound.
  */
 export async function sampleTextsOnly(
   device: Device,
-  given: TextFlags & Partial<TextSamplingConfig>,
-  { checkpoint, defaultsOf }: {
+  given: TextFlags,
+  { checkpoint, defaultsOf, log, warn }: {
     readonly checkpoint: string;
-    readonly defaultsOf: (
-      recorded: Pick<TextConfig, "dataset" | "digits">,
-    ) => TextDiffusionConfig & TextSamplingConfig;
+    readonly defaultsOf: (data: Pick<TextConfig, "dataset" | "digits">) => TextSettings;
+    readonly log: (line: string) => void;
+    readonly warn: (line: string) => void;
   },
 ): Promise<void> {
-  const place = `${checkpoint}/diffusion`;
-  const { config: recorded } = await recordOf(place);
-  const { dataset } = recorded;
+  const folder = `${checkpoint}/diffusion`;
+  const recorded = await recordedSettings(folder);
+  const { dataset } = recorded.autoencoder;
   if (given.dataset !== undefined && given.dataset !== dataset) {
     throw usageError(`--dataset ${given.dataset}: the texts of ${checkpoint} are ${dataset}.`);
   }
-  const settings = resolveConfig({ ...defaultsOf(recorded), ...recorded }, given);
-  const config = diffusionSettingsOf(settings);
-  const vae = await openTextVae(given.vae ?? checkpoint);
-  const model = await openTextDenoiser(place, await weightsHash(vae.parameters));
+  const settings = withChanges(defaultsOf(recorded.autoencoder), recorded, nestSettings(given));
+  const { autoencoder, denoiser: config, sampling } = settings;
+  const vae = await openTextVae(given.vae ?? checkpoint, warn);
+  const model = await openTextDenoiser(folder, vae, warn);
   const { condition } = config;
   const data = condition === "none" || condition === "rating"
     ? noTexts(condition)
-    : await loadTextData(given, settings);
-  console.log(`model: ${checkpoint}, ${device.name} device, ${device.threads} threads`);
-  const folder = given.out ?? `runs/text-samples-${settings.seed}`;
+    : await loadTextData(given, autoencoder, { log: warn });
+  if (data.description !== "") log(data.description);
+  log(`model: ${checkpoint}, ${device.name} device, ${device.threads} threads`);
+  const out = given.out ?? `runs/text-samples-${autoencoder.seed}`;
   const { texts, figures } = await sampleOnce({
-    ...{ device, vae, model, data, dataset, config, sampling: samplingSettingsOf(settings) },
-    random: randomStream(settings.seed).stream("sampling"),
-    folder: `${folder}/samples`,
+    device,
+    vae,
+    model,
+    data,
+    dataset,
+    config,
+    sampling,
+    random: randomStream(autoencoder.seed).stream("sampling"),
+    folder: `${out}/samples`,
     now: () => performance.now(),
+    log,
   });
   for (const { prompt, text } of texts.slice(0, PRINTED)) {
-    console.log(prompt === undefined ? "" : `\n${printable(prompt)}`);
-    console.log(printable(text));
+    log(prompt === undefined ? "" : `\n${printable(prompt)}`);
+    log(printable(text));
   }
-  console.log("");
-  figures.forEach((figure) => console.log(figureLine(figure)));
-  console.log(`samples: ${folder}/samples/samples.jsonl`);
+  log("");
+  figures.forEach((figure) => log(figureLine(figure)));
+  log(`samples: ${out}/samples/samples.jsonl`);
 }

@@ -1,98 +1,100 @@
-/** What the ways of sampling of text.ts have in common: the task, what comes out, and every step as text. */
-import type { Device } from "../../engine/device.ts";
+/** What all kinds of sampling of text.ts have in common: the task, the results, and trajectories. */
 import { writeFileAtomic } from "../../base/files.ts";
+import type { Device } from "../../engine/device.ts";
 import type { HostArray } from "../../engine/tree.ts";
+import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
 import type { RandomStream } from "../../nn/random.ts";
-import type { LatentExample, TextData } from "../data.ts";
+import type { OpenedTextVae } from "../autoencoder/checkpoint.ts";
 import type { LatentBatches } from "../denoiser/batches.ts";
 import type { TextDenoiserModel } from "../denoiser/checkpoint.ts";
-import type { TextDiffusionConfig, TextSamplingConfig } from "../denoiser_flags.ts";
-import type { LoadedTextVae } from "../autoencoder/checkpoint.ts";
-import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
-import type { LatentSampler, SayingOptions } from "./latents.ts";
+import type { LatentExample, TextData } from "../examples.ts";
+import type { DenoiserConfig, SamplingConfig } from "../settings.ts";
+import type { LatentSampler, TextDecoding } from "./latents.ts";
 
 /** Samples whose every step is decoded. */
 export const TRAJECTORIES = 4;
 
-/** What is sampled. */
+/** The models, data and settings of sampling. */
 export interface TextSampleTask {
   /** Where tensors are computed. */
   readonly device: Device;
   /** The autoencoder. */
-  readonly vae: LoadedTextVae;
+  readonly vae: OpenedTextVae;
   /** The denoiser. */
   readonly model: TextDenoiserModel;
-  /** The data set, and its name. */
+  /** The data set. */
   readonly data: TextData;
-  /** The data set's name, which says how answers are written. */
+  /** The data set's name, which decides how answers are written. */
   readonly dataset: string;
-  /** What the denoiser was trained for. */
-  readonly config: TextDiffusionConfig;
-  /** How it is sampled. */
-  readonly sampling: TextSamplingConfig;
-  /** Everything random. */
+  /** The settings that the denoiser was trained with. */
+  readonly config: DenoiserConfig;
+  /** The settings of sampling. */
+  readonly sampling: SamplingConfig;
+  /** The random stream of everything. */
   readonly random: RandomStream;
-  /** The folder that files are written to; it is made. */
+  /** The folder that files are written to; it is created. */
   readonly folder: string;
-  /** Milliseconds from some moment on. */
+  /** Milliseconds since some moment. */
   readonly now: () => number;
+  /** Receives lines for the user. */
+  readonly log: (line: string) => void;
 }
 
-/** A text that was drawn. */
+/** A generated text. */
 export interface SampledText {
-  /** What it was made from, if anything. */
+  /** What it was generated from, if anything. */
   readonly prompt?: string;
-  /** The text; of several candidates, the first. */
+  /** The text; the first, if there are several candidates. */
   readonly text: string;
-  /** The class that it was made from, if any. */
+  /** The class that it was generated from, if any. */
   readonly label?: number;
-  /** All that was drawn from the same source, where that is more than one text. */
+  /** All texts that were generated from the same source, if there are several. */
   readonly candidates?: readonly string[];
-  /** What was to come out, where that is known. */
+  /** The true text, if known. */
   readonly reference?: string;
-  /** Whether a problem was answered rightly. */
+  /** Whether a problem was answered correctly. */
   readonly right?: boolean;
-  /** What a problem offered to choose from, and the denoising loss of each. */
+  /** The options of a problem, whose denoising losses are in `losses`. */
   readonly options?: readonly string[];
   /** See options. */
   readonly losses?: readonly number[];
 }
 
-/** What came out. */
+/** The result of sampling. */
 export interface TextSamples {
   /** The texts. */
   readonly texts: readonly SampledText[];
-  /** Figures, if any were measured. */
+  /** The figures. */
   readonly figures: readonly MeasuredFigure[];
 }
 
-/** What is sampled, and the parts that all kinds of sampling share. */
+/** A task with the compiled models, which all kinds of sampling use. */
 export interface SampleSession extends TextSampleTask {
   /** The denoiser, compiled. */
   readonly sampler: LatentSampler;
-  /** Lays conditions out. */
+  /** Builds conditions. */
   readonly batches: LatentBatches;
-  /** Encodes texts, normalised: [N, k, d]. */
+  /** Encodes texts into normalized latents [N, k, d]. */
   readonly encode: (texts: readonly string[]) => Promise<HostArray>;
-  /** Says normalised latents [B, blocks * k, d], block by block; the likeliest tokens by default. */
-  readonly say: (
+  /** Decodes normalized latents [B, blocks * k, d], block by block; greedily by default. */
+  readonly decode: (
     latents: HostArray,
-    request?: Omit<SayingOptions, "temperature">,
+    request?: Omit<TextDecoding, "temperature">,
   ) => Promise<string[][]>;
-  /** The latents of no text [k, d], flat. */
+  /** The latents of an empty text [k, d], flat. */
   readonly empty: Float32Array;
-  /** What texts are made from. */
+  /** The examples whose conditions texts are generated from. */
   readonly examples: readonly LatentExample[];
 }
 
-/** Writes every denoising step of some samples down, as text. */
+/** Records the predicted clean latents of every step of some samples, and writes them as texts. */
 export class TrajectoryLog {
   readonly #steps: { numbers: readonly number[]; pass: number; step: number; timestep: number }[] =
     [];
   readonly #predicted: HostArray[] = [];
   #pass = 0;
 
-  /** What a drawing is to tell its steps. @param numbers The samples'. */
+  /** A function that records the steps of one pass. @param numbers The numbers of the samples. */
   listener(numbers: readonly number[]): (predicted: HostArray, timestep: number) => void {
     const pass = ++this.#pass;
     let step = 0;
@@ -102,13 +104,13 @@ export class TrajectoryLog {
     };
   }
 
-  /** Says the steps, a line of `trajectory.jsonl` for each and for each sample. */
-  async write(folder: string, say: SampleSession["say"]): Promise<void> {
+  /** Decodes the steps and writes `trajectory.jsonl`, a line per step and sample. */
+  async write(folder: string, decode: SampleSession["decode"]): Promise<void> {
     const lines: string[] = [];
     for (const [i, { numbers, ...at }] of this.#steps.entries()) {
-      const said = await say(this.#predicted[i]!);
+      const decoded = await decode(this.#predicted[i]!);
       numbers.forEach((sample, row) => {
-        const text = said[row]!.filter((block) => block !== "").join(" ");
+        const text = decoded[row]!.filter((block) => block !== "").join(" ");
         lines.push(JSON.stringify({ sample, ...at, text }) + "\n");
       });
     }

@@ -1,8 +1,9 @@
 /** Stage `sample` of text.ts for texts of one block: with or without a source or a class. */
 import { Progress } from "../../cli/progress.ts";
-import type { LatentExample } from "../data.ts";
-import { wholeExample } from "../denoiser/batches.ts";
 import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
+import { sampleRounds } from "../answering.ts";
+import { wholeExample } from "../denoiser/layouts.ts";
+import type { LatentSampler } from "./latents.ts";
 import {
   type SampledText,
   type SampleSession,
@@ -10,98 +11,110 @@ import {
   TRAJECTORIES,
   TrajectoryLog,
 } from "./session.ts";
-import type { LatentSampler } from "./latents.ts";
+
+/** The time of a batch. */
+interface BatchTime {
+  readonly count: number;
+  readonly milliseconds: number;
+}
+
+/** Samples the latents of examples, given by their indices. */
+function sampleLatents(
+  { examples, batches, sampler, random }: SampleSession,
+  items: readonly number[],
+  numbers: readonly number[],
+  onStep?: Parameters<LatentSampler["sample"]>[1],
+) {
+  const part = items.map((item) => examples[item]!);
+  const condition = batches.conditionOf(
+    part.map((example) => wholeExample(example, 1)),
+    part.map(({ label }) => label),
+  );
+  return sampler.sample({ condition, numbers, random: random.stream("samples") }, onStep);
+}
 
 /**
- * Draws a text for each example, a few of them with every step. From a source, `votes` texts are drawn,
- * of which the first is the text and all are candidates.
+ * Samples a text for each example. With a source, `votes` texts are sampled: the first is the text, and
+ * all are candidates.
  */
-export async function drawTexts(session: SampleSession): Promise<TextSamples> {
-  const { examples, sampling, batches, sampler, say, folder, now } = session;
-  const { sampleBatchSize: size } = sampling;
+export async function sampleTexts(session: SampleSession): Promise<TextSamples> {
+  const { examples, sampling, decode, now } = session;
   const random = session.random.stream("samples");
-  const draw = (
-    part: readonly LatentExample[],
-    numbers: readonly number[],
-    onStep?: Parameters<LatentSampler["draw"]>[1],
-  ) =>
-    sampler.draw({
-      condition: batches.asked(
-        part.map((example) => wholeExample(example, 1)),
-        part.map(({ label }) => label),
-      ),
-      ...{ numbers, random },
-    }, onStep);
-  const drawAndSay = async (part: readonly LatentExample[], first: number) => {
-    const numbers = part.map((_, i) => first + i);
-    const said = await say(await draw(part, numbers), { numbers, random });
-    return said.map(([text = ""]) => text);
+  const sample = async (items: readonly number[], numbers: readonly number[]) => {
+    const latents = await sampleLatents(session, items, numbers);
+    return (await decode(latents, { numbers, random })).map(([text = ""]) => text);
+  };
+  const times: BatchTime[] = [];
+  const timed: typeof sample = async (items, numbers) => {
+    const began = now();
+    const texts = await sample(items, numbers);
+    times.push({ count: items.length, milliseconds: now() - began });
+    return texts;
   };
 
   const rounds = examples.some(({ source }) => source !== undefined) ? sampling.votes : 1;
-  const drawn: string[][] = examples.map(() => []);
-  const times: { count: number; milliseconds: number }[] = [];
   const total = rounds * examples.length;
   await using progress = new Progress({ total, label: "sampling", unit: "texts" });
-  for (let round = 0; round < rounds; round++) {
-    for (let start = 0; start < examples.length; start += size) {
-      const part = examples.slice(start, start + size);
-      const began = now();
-      const first = round * examples.length + start;
-      const said = await drawAndSay(part, first);
-      times.push({ count: part.length, milliseconds: now() - began });
-      progress.update(first + part.length);
-      said.forEach((text, i) => drawn[start + i]!.push(text));
-    }
-  }
+  const sampled = await sampleRounds(examples.length, {
+    rounds,
+    batchSize: sampling.sampleBatchSize,
+    onProgress: (done) => progress.update(done),
+  }, timed);
   await progress.stop();
-  // The first batch compiles graphs. Where there is no other, it is drawn again for its time.
+  // The first batch compiles graphs. If there is no other, it is sampled again to measure its time.
   if (times.length === 1) {
-    const began = now();
-    await drawAndSay(examples.slice(0, size), 0);
-    times.push({ count: times[0]!.count, milliseconds: now() - began });
+    const items = [...examples.keys()];
+    await timed(items, items);
   }
-  const timed = times.slice(1);
-  const count = timed.reduce((sum, { count }) => sum + count, 0);
-  const seconds = timed.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / 1000;
-
-  if (sampling.trajectory) {
-    const numbers = [...examples.slice(0, TRAJECTORIES).keys()];
-    const log = new TrajectoryLog();
-    const listen = log.listener(numbers);
-    let last = 0;
-    const drawn = await draw(examples.slice(0, TRAJECTORIES), numbers, (predicted, timestep) => {
-      listen(predicted, timestep);
-      last = timestep;
-    });
-    // Where noise is left, what the decoder hears is not the last step's clean sample.
-    if (sampling.finalSigma > 0) listen(drawn, last);
-    await log.write(folder, say);
-  }
-  const speed: MeasuredFigure = {
-    name: "Speed of sampling",
-    value: `${(count / seconds).toFixed(2)} texts/s`,
-    measured: count / seconds,
-    protocol: `${count} texts in batches of ${size} at most, ${sampling.sampler}, ` +
-      `${sampling.sampleSteps} steps, ` +
-      (sampling.finalSigma === 0
-        ? "all of them"
-        : `those until noise over data is ${sampling.finalSigma.toFixed(2)}`) +
-      " and the decoding of the text, " +
-      `${session.device.threads} threads`,
-  };
+  if (sampling.trajectory) await writeTrajectories(session);
   return {
     texts: examples.map(({ source, label, targets: [reference] }, i): SampledText => {
       const prompt = source ?? (label === undefined ? undefined : `rating ${label + 1}`);
-      const [text = ""] = drawn[i]!;
+      const [text = ""] = sampled[i]!;
       return {
         ...(prompt === undefined ? {} : { prompt }),
         text,
         ...(label === undefined ? {} : { label }),
-        ...(rounds === 1 ? {} : { candidates: drawn[i]! }),
+        ...(rounds === 1 ? {} : { candidates: sampled[i]! }),
         ...(reference === undefined ? {} : { reference }),
       };
     }),
-    figures: [speed],
+    figures: [speedFigure(session, times.slice(1))],
+  };
+}
+
+/** Samples the first examples again and writes every step. */
+async function writeTrajectories(session: SampleSession): Promise<void> {
+  const { examples, sampling, folder, decode } = session;
+  const items = [...examples.slice(0, TRAJECTORIES).keys()];
+  const log = new TrajectoryLog();
+  const listen = log.listener(items);
+  let last = 0;
+  const latents = await sampleLatents(session, items, items, (predicted, timestep) => {
+    listen(predicted, timestep);
+    last = timestep;
+  });
+  // If noise is left, the decoder is conditioned on it, not on the last step's clean latents.
+  if (sampling.finalSigma > 0) listen(latents, last);
+  await log.write(folder, decode);
+}
+
+function speedFigure(
+  { sampling, device }: SampleSession,
+  times: readonly BatchTime[],
+): MeasuredFigure {
+  const count = times.reduce((sum, { count }) => sum + count, 0);
+  const seconds = times.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / 1000;
+  const { sampler, sampleSteps, sampleBatchSize, finalSigma } = sampling;
+  return {
+    name: "Speed of sampling",
+    value: `${(count / seconds).toFixed(2)} texts/s`,
+    measured: count / seconds,
+    protocol: `${count} texts in batches of at most ${sampleBatchSize}, ${sampler}, ` +
+      `${sampleSteps} steps, ` +
+      (finalSigma === 0
+        ? "all of them"
+        : `up to a ratio of noise to data of ${finalSigma.toFixed(2)}`) +
+      ` and the decoding of the text, ${device.threads} threads`,
   };
 }

@@ -1,62 +1,70 @@
-/** Answering problems by Diffusion of Thought (Ye et al. 2024, arXiv:2402.07754). */
+/** Solving problems by Diffusion of Thought (Ye et al. 2024, arXiv:2402.07754). */
 import { ANSWER_MARK } from "../../datasets/thoughts.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import type { RandomStream } from "../../nn/random.ts";
-import { type Layout, nextThought, wholeExample } from "../denoiser/batches.ts";
-import type { DrawLatentsRequest } from "./latents.ts";
+import { type Layout, nextThought, wholeExample } from "../denoiser/layouts.ts";
+import type { LatentRequest } from "./latents.ts";
 
-/** What draws blocks of latents and says them; blocks are normalised latents [k, d], flat. */
+/** A model that samples and decodes blocks of latents. A block is normalized latents [k, d]. */
 export interface ThoughtModel {
-  /** Draws what layouts leave open. @param given The given blocks [B, k, d]. @returns [B, blocks k, d] */
-  draw(
+  /**
+   * Samples the blocks of layouts that are not given.
+   *
+   * @param request.given The given blocks [B, k, d].
+   * @returns [B, blocks k, d]
+   */
+  sample(
     layouts: readonly Layout[],
-    request: Pick<DrawLatentsRequest, "numbers" | "random"> & { readonly given?: HostArray },
+    request: Pick<LatentRequest, "numbers" | "random" | "given">,
   ): Promise<HostArray>;
-  /** Says blocks of the samples of those numbers. @returns Of each sample its blocks' texts. */
-  say(
+  /** Decodes the blocks of samples. @returns The texts of each sample's blocks. */
+  decode(
     latents: HostArray,
-    request: Pick<DrawLatentsRequest, "numbers" | "random">,
+    request: Pick<LatentRequest, "numbers" | "random">,
   ): Promise<string[][]>;
-  /** The latents of no text [k, d], flat. */
+  /** The latents of an empty text [k, d], flat. */
   readonly empty: Float32Array;
   /** The shape of a block, k and d. */
   readonly block: readonly [number, number];
 }
 
-/** A problem's thoughts as they were drawn. */
+/** The thoughts that were sampled for a problem. */
 export interface Thoughts {
-  /** The texts, in order, the answer being in the last. */
+  /** The texts, in order; the answer is in the last. */
   readonly texts: readonly string[];
-  /** How often the denoiser was run from noise to text. */
+  /** The number of passes of the sampler. */
   readonly passes: number;
 }
 
-/** What is drawn. */
+/** The problems to solve. */
 export interface ThoughtRequest {
   /** The questions [B]. */
   readonly questions: readonly string[];
-  /** The samples' numbers [B]: each depends on the stream and on its own number alone. */
+  /** The numbers of the samples [B]: each sample depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
   /** The stream. */
   readonly random: RandomStream;
-  /** Thoughts of a problem at most. */
+  /** The maximum number of thoughts of a problem. */
   readonly maxThoughts: number;
 }
 
-/** All thoughts in one pass: a block each. Blocks that say nothing are left out. */
+/** Samples all thoughts in one pass, a block each. Empty blocks are left out. */
 export async function thinkTogether(
   model: ThoughtModel,
   { questions, numbers, random, maxThoughts }: ThoughtRequest,
 ): Promise<Thoughts[]> {
   const layouts = questions.map((source) => wholeExample({ targets: [], source }, maxThoughts));
   const request = { numbers, random };
-  const said = await model.say(await model.draw(layouts, request), request);
-  return said.map((texts) => ({ texts: texts.filter((text) => text.trim() !== ""), passes: 1 }));
+  const decoded = await model.decode(await model.sample(layouts, request), request);
+  return decoded.map((texts) => ({
+    texts: texts.filter((text) => text.trim() !== ""),
+    passes: 1,
+  }));
 }
 
 /**
- * Thought by thought, each given the question and the thoughts so far, until one holds the end mark,
- * `####` in front of the answer, or says nothing, or the limit is reached.
+ * Samples one thought after the other, each given the question and the previous thoughts, until one has
+ * the mark `####` in front of the answer, or is empty, or the limit is reached.
  */
 export async function thinkInTurn(
   model: ThoughtModel,
@@ -72,20 +80,21 @@ export async function thinkInTurn(
     const given = new Float32Array(open.length * size);
     open.forEach((row, i) => given.set(last[row]!, i * size));
     const request = { numbers: open.map((row) => numbers[row]!), random: random.at(pass) };
-    const drawn = await model.draw(open.map((row) => nextThought(questions[row]!, texts[row]!)), {
+    const layouts = open.map((row) => nextThought(questions[row]!, texts[row]!));
+    const sampled = await model.sample(layouts, {
       ...request,
       given: float32(given, [open.length, k, width]),
     });
-    const said = await model.say(drawn, request);
+    const decoded = await model.decode(sampled, request);
     const finished = new Set<number>();
     open.forEach((row, i) => {
-      const [text = ""] = said[i]!;
+      const [text = ""] = decoded[i]!;
       passes[row]!++;
-      last[row] = drawn.data.slice(i * size, (i + 1) * size) as Float32Array;
+      last[row] = sampled.data.slice(i * size, (i + 1) * size) as Float32Array;
       if (text.trim() !== "") texts[row]!.push(text);
       if (text.trim() === "" || text.includes(ANSWER_MARK)) finished.add(row);
     });
     open = open.filter((row) => !finished.has(row));
   }
-  return texts.map((of, row) => ({ texts: of, passes: passes[row]! }));
+  return questions.map((_, row) => ({ texts: texts[row]!, passes: passes[row]! }));
 }

@@ -2,18 +2,18 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { openDevice } from "../../../engine/device.ts";
 import { initParameters } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
-import { PRESETS } from "../../../text.ts";
+import { PRESETS } from "../../../text/presets.ts";
 import { compileTrainStep } from "../../../training/step.ts";
 import type { TextBatch } from "../../../text/autoencoder/batch_parts.ts";
 import { textVaeConfigOf } from "../../../text/config.ts";
-import { noiseLoudness, textVaeBatches } from "../../../text/autoencoder/batches.ts";
+import { noiseFactor, textVaeBatches } from "../../../text/autoencoder/batches.ts";
 import { prepareTexts } from "../../../text/autoencoder/start.ts";
 import { textVaeSpecs } from "../../../vae/text_vae.ts";
 import { type TextVaeBatch, textVaeLoss } from "../../../vae/text_vae_loss.ts";
 import { deviceWorks } from "../../devices.ts";
 
 const config = {
-  ...PRESETS.smoke,
+  ...PRESETS.smoke.autoencoder,
   copySteps: 3,
   randomTexts: 0,
   corruption: "substitute" as const,
@@ -33,47 +33,47 @@ const texts = prepareTexts(
 const model = textVaeConfigOf(config, texts.tokenizer.vocabSize);
 const { batchAt } = textVaeBatches({ ...texts, model, config, random: randomStream(0) });
 
-/** The texts' tokens in a step's arrays: read by the encoder, said by the decoder, and to be said. */
+/** The tokens of a step: of the encoder, of the decoder's input, and of the labels. */
 function tokensAt(step: number) {
   const { inputIds, attentionMask, decoderInputIds, labels, noise } = batchAt(step).batch;
   const [rows, length] = labels.shape as [number, number];
-  const tokens = { read: [] as number[], told: [] as number[], wanted: [] as number[] };
+  const tokens = { read: [] as number[], input: [] as number[], labels: [] as number[] };
   for (let row = 0; row < rows; row++) {
     const at = row * length;
     const count = attentionMask.data.subarray(at, at + length).indexOf(0);
     const size = (count < 0 ? length : count) - 2; // without [CLS] and [SEP]
     tokens.read.push(...inputIds.data.subarray(at + 1, at + 1 + size));
-    tokens.told.push(...decoderInputIds.data.subarray(at + 1, at + 1 + size));
-    tokens.wanted.push(...labels.data.subarray(at, at + size));
+    tokens.input.push(...decoderInputIds.data.subarray(at + 1, at + 1 + size));
+    tokens.labels.push(...labels.data.subarray(at, at + size));
   }
   return { ...tokens, noise: noise.data as Float32Array };
 }
 const shareAlike = (a: readonly number[], b: readonly number[]) =>
   a.filter((value, i) => value === b[i]).length / a.length;
 
-Deno.test("textVaeBatches() practises copying alone in the first copySteps steps", () => {
+Deno.test("textVaeBatches() only trains copying in the first copySteps steps", () => {
   for (const step of [0, 1, 2]) {
-    const { read, told, wanted, noise } = tokensAt(step);
-    assertEquals(read, wanted, "the encoder reads what the decoder is to say");
-    const alike = shareAlike(told, wanted);
-    assert(alike > 0.3 && alike < 0.7, `half of what the decoder is told is wrong: ${alike}`);
+    const { read, input, labels, noise } = tokensAt(step);
+    assertEquals(read, labels, "the encoder's input is the labels");
+    const alike = shareAlike(input, labels);
+    assert(alike > 0.3 && alike < 0.7, `half of the decoder's input is wrong: ${alike}`);
     assert(noise.every((value) => value === 0));
   }
 });
 
-Deno.test("textVaeBatches() does as its settings say after copySteps steps", () => {
+Deno.test("textVaeBatches() follows the settings after copySteps steps", () => {
   for (const step of [3, 4]) {
-    const { read, told, wanted, noise } = tokensAt(step);
-    assert(shareAlike(read, wanted) < 0.1, "every token the encoder reads is replaced");
-    assertEquals(told, wanted, "the decoder is told the text");
+    const { read, input, labels, noise } = tokensAt(step);
+    assert(shareAlike(read, labels) < 0.1, "every token the encoder reads is replaced");
+    assertEquals(input, labels, "the decoder's input is the text");
     const power = noise.reduce((sum, value) => sum + value ** 2, 0) / noise.length;
     // None of it at step 3, a third of it at step 4.
     assert(Math.abs(Math.sqrt(power) - (step - 3) / 3) < 0.02, `${power} at ${step}`);
   }
-  assertNotEquals(tokensAt(3).wanted, tokensAt(4).wanted);
+  assertNotEquals(tokensAt(3).labels, tokensAt(4).labels);
 });
 
-Deno.test("textVaeBatches() draws a deviation for each text with noisePerText uniform", () => {
+Deno.test("textVaeBatches() samples a deviation for each text with noisePerText uniform", () => {
   const settings = { ...config, batchSize: 512, copySteps: 0, noisePerText: "uniform" as const };
   const { batchAt } = textVaeBatches({
     ...texts,
@@ -93,15 +93,15 @@ Deno.test("textVaeBatches() draws a deviation for each text with noisePerText un
   assertEquals(batchAt(0).batch.noise.data, noise, "the same step, the same noise");
 });
 
-Deno.test("noiseLoudness() rises once copying was practised, or is 1 from the start", () => {
-  const at = (steps: number[], copySteps: number) => steps.map((s) => noiseLoudness(s, copySteps));
+Deno.test("noiseFactor() rises after the copy steps, or is 1 from the start", () => {
+  const at = (steps: number[], copySteps: number) => steps.map((s) => noiseFactor(s, copySteps));
   assertEquals(at([0, 100, 150, 200, 1000], 100), [0, 0, 0.5, 1, 1]);
   assertEquals(at([0, 5], 0), [1, 1]);
 });
 
 Deno.test({
   name:
-    "text VAE's training traces one graph a bucket, at most six, and none after the first epoch",
+    "the training of a text VAE traces a graph per bucket, at most six, none after the first epoch",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
     const lengths = [2, 4, 6, 8, 9, 11, 12, 14, 16, 20, 22, 24, 28, 30];

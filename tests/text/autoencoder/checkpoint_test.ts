@@ -40,7 +40,7 @@ function withPart(folder: string, changed: Partial<Component>): LoadedCheckpoint
   return { ...sound, components: { ...sound.components, [folder]: component } };
 }
 
-Deno.test("loadTextVae() names file and tensor where a shape does not fit, or a tensor is missing", () => {
+Deno.test("loadTextVae() names the file and the tensor if a shape is wrong or a tensor is missing", () => {
   const tensors: readonly (readonly [folder: string, name: string])[] = [
     ["encoder", "encoder.layer.0.output.dense.weight"],
     ["decoder", "transformer.h.1.mlp.c_fc.weight"],
@@ -69,7 +69,7 @@ Deno.test("loadTextVae() names file and tensor where a shape does not fit, or a 
   }
 });
 
-Deno.test("loadTextVae() refuses halves that do not fit each other, and tokens without special ones", () => {
+Deno.test("loadTextVae() refuses halves of different models, and tokenizers without special tokens", () => {
   const { config } = checkpointOf(300).components["vae"]!;
   const refuses = (checkpoint: LoadedCheckpoint, message: string) => {
     const error = assertThrows(() => loadTextVae(checkpoint), UserError);
@@ -100,12 +100,12 @@ Deno.test("loadTextVae() refuses halves that do not fit each other, and tokens w
   );
 });
 
-Deno.test("loadTextVae() gives back both tokenizers of a checkpoint that has two", () => {
+Deno.test("loadTextVae() returns both tokenizers of a checkpoint with two", () => {
   const trained = (text: string) => {
     const { tokenizer, config } = trainBpe([text], { vocabSize: 300, splitDigits: false });
     return new TextTokenizer(tokenizer, config);
   };
-  const [said, read] = [trained("a b c"), trained("hotel hotel hotel room room")];
+  const [decoderTokens, encoderTokens] = [trained("a b c"), trained("hotel hotel hotel room room")];
   const tiny = tinyTextVae();
   const model = {
     ...tiny,
@@ -113,11 +113,11 @@ Deno.test("loadTextVae() gives back both tokenizers of a checkpoint that has two
     decoder: { ...tiny.decoder, vocabSize: 300 },
   };
   const parameters = initParameters(textVaeSpecs(model), randomStream(0));
-  const parts = textVaeComponents(model, said, parameters, read);
+  const parts = textVaeComponents(model, decoderTokens, parameters, encoderTokens);
   const loaded = loadTextVae({ ...parts, directory: "x", verified: true });
-  assertEquals(loaded.tokenizer.json, said.json);
-  assertEquals(loaded.encoderTokenizer.json, read.json);
-  // One tokenizer is one object, by which encodeTexts() knows that it need not encode twice.
+  assertEquals(loaded.tokenizer.json, decoderTokens.json);
+  assertEquals(loaded.encoderTokenizer.json, encoderTokens.json);
+  // One tokenizer is one object: encodeTexts() then encodes only once.
   const one = loadTextVae(checkpointOf(300));
   assertStrictEquals(one.encoderTokenizer, one.tokenizer);
 });

@@ -11,7 +11,7 @@ const tokenizer = new TextTokenizer(files.tokenizer, files.config);
 const maxTokens = 6;
 const vae = { tokenizer, encoderTokenizer: tokenizer, config: { maxTokens } as TextVaeConfig };
 
-Deno.test("textPieces() is all of a text, none of its pieces longer than the autoencoder says", () => {
+Deno.test("textPieces() splits a text into pieces of at most maxTokens tokens", () => {
   const pieces = textPieces([LONG, "", SHORT], vae);
   assertEquals(pieces.at(-1), SHORT);
   const ofLong = pieces.slice(0, -1);
@@ -24,7 +24,7 @@ Deno.test("textPieces() is all of a text, none of its pieces longer than the aut
   assert(LONG.length - ofLong.join("").length < 12, ofLong.join("|"));
 });
 
-Deno.test("cutTexts() is the first piece of each text, an empty one where there is none", () => {
+Deno.test("cutTexts() has the first piece of each text, and empty texts", () => {
   const [long, ...others] = cutTexts([LONG, "", SHORT], vae);
   assertEquals(others, ["", SHORT]);
   assertEquals(long, textPieces([LONG], vae)[0]);

@@ -24,7 +24,9 @@ Deno.test("measureTextVae() measures clean texts, substituted ones and noise on 
   const files = trainBpe(texts, { vocabSize: 300 });
   const tokenizer = new TextTokenizer(files.tokenizer, files.config);
   const { examples } = encodeTexts(texts, {
-    ...{ encoder: tokenizer, decoder: tokenizer, maxTokens: 64 },
+    encoder: tokenizer,
+    decoder: tokenizer,
+    maxTokens: 64,
   });
   // Latents are the encoder's ids, tenths of them: noise of 0.1 moves an id by 1.
   const codec: TextCodec = {
@@ -41,8 +43,11 @@ Deno.test("measureTextVae() measures clean texts, substituted ones and noise on 
     dispose: () => Promise.resolve(),
   };
   const quality = await measureTextVae(codec, tokenizer, examples, {
-    ...{ batchSize: 2, buckets: [66], random: randomStream(0) },
-    ...{ padId: tokenizer.id("pad"), endId: tokenizer.id("eos") },
+    batchSize: 2,
+    buckets: [66],
+    random: randomStream(0),
+    padId: tokenizer.id("pad"),
+    endId: tokenizer.id("eos"),
   });
   assertAlmostEquals(quality.clean.bleu, 100, 1e-9);
   assertEquals(quality.clean.exact, 1);

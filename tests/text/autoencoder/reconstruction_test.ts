@@ -24,7 +24,7 @@ const options = {
   random: randomStream(0),
 };
 
-/** A codec whose latents are the encoder's ids, [B, L, 1], and which says them, changed. */
+/** A codec whose latents are the encoder's ids [B, L, 1], which it decodes with a change. */
 function echo(change: (tokens: number[]) => number[]): TextCodec {
   return {
     encode: ({ inputIds }) =>
@@ -41,7 +41,7 @@ function echo(change: (tokens: number[]) => number[]): TextCodec {
   };
 }
 
-Deno.test("measureReconstruction() gives full marks when every text comes back", async () => {
+Deno.test("measureReconstruction() is perfect when every text is reconstructed", async () => {
   const result = await measureReconstruction(echo((t) => t), tokenizer, examples, options);
   assertAlmostEquals(result.bleu, 100, 1e-9);
   assertEquals([result.tokenAccuracy, result.exact], [1, 1]);
@@ -65,7 +65,9 @@ Deno.test("measureReconstruction() counts tokens at their place when one is lost
 
 Deno.test("measureReconstruction() compares with the clean text when the encoder's is corrupted", async () => {
   const corrupt = inputCorruption({
-    ...{ kind: "substitute", ratio: 0.3, ratioPerText: "fixed" },
+    kind: "substitute",
+    ratio: 0.3,
+    ratioPerText: "fixed",
     vocabSize: tokenizer.vocabSize,
     specialIds: tokenizer.specialIds,
   });

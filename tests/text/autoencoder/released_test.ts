@@ -15,7 +15,7 @@ const CHECKPOINT = decodeURIComponent(
 );
 
 Deno.test({
-  name: "checkpoints/text-vae says the bundled reviews again, which it was not trained on",
+  name: "checkpoints/text-vae reconstructs bundled reviews that it was not trained on",
   ignore: !permitted({ name: "read" }) || !deviceWorks("onnx"),
   fn: async () => {
     const checkpoint = await loadCheckpoint(CHECKPOINT, { state: false });
@@ -24,7 +24,9 @@ Deno.test({
     const { config, tokenizer } = model;
     const { validation } = await loadHotelReviews({ sampleOnly: true });
     const { examples } = encodeTexts(validation.slice(0, 8).map(({ text }) => text), {
-      ...{ encoder: tokenizer, decoder: tokenizer, maxTokens: config.maxTokens },
+      encoder: tokenizer,
+      decoder: tokenizer,
+      maxTokens: config.maxTokens,
     });
     const codec = compileTextCodec(
       await openDevice("onnx", { threads: 1 }),
@@ -32,8 +34,11 @@ Deno.test({
       tokenizer.id("eos"),
     );
     const { bleu, tokenAccuracy } = await measureReconstruction(codec, tokenizer, examples, {
-      ...{ batchSize: 8, buckets: [config.maxTokens + 2], random: randomStream(0) },
-      ...{ padId: tokenizer.id("pad"), endId: tokenizer.id("eos") },
+      batchSize: 8,
+      buckets: [config.maxTokens + 2],
+      random: randomStream(0),
+      padId: tokenizer.id("pad"),
+      endId: tokenizer.id("eos"),
     });
     await codec.dispose();
     // These have capitals and stop words, which the training's reviews lack.

@@ -1,10 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UserError } from "../../../base/errors.ts";
 import { prepareTexts } from "../../../text/autoencoder/start.ts";
-import { PRESETS } from "../../../text.ts";
+import { PRESETS } from "../../../text/presets.ts";
 
-Deno.test("prepareTexts() refuses a multiplication's answer that would be cut, and cuts reviews", () => {
-  const config = { ...PRESETS.smoke, vocabSize: 300, maxTokens: 13, windows: false };
+Deno.test("prepareTexts() refuses to cut answers of multiplications, and cuts reviews", () => {
+  const config = { ...PRESETS.smoke.autoencoder, vocabSize: 300, maxTokens: 13, windows: false };
   const texts = ["0 0 0 0", "0 6 9 1 #### 0 6 9 1"]; // 4 and 11 tokens, 7 and 19 with spaces apart
   const data = { train: texts, validation: texts };
   const notes: string[] = [];
@@ -15,13 +15,13 @@ Deno.test("prepareTexts() refuses a multiplication's answer that would be cut, a
   assertThrows(
     () => prepare({ dataset: "multiplication", splitDigits: true }),
     UserError,
-    "1 of 2 steps are longer than --max-tokens, 13, and would be cut, answers among them: give more, " +
+    "1 of 2 steps are longer than --max-tokens 13, and would be cut with their answers: raise it, " +
       "or leave out --split-digits",
   );
   assertThrows(
     () => prepare({ dataset: "multiplication", maxTokens: 8 }),
     UserError,
-    "answers among them: give more",
+    "with their answers: raise it",
   );
   assertEquals(notes, []);
   prepare({ maxTokens: 8 });

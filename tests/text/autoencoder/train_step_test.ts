@@ -113,7 +113,9 @@ for (const [freeze, names] of Object.entries(FROZEN) as [keyof typeof FROZEN, Re
 
 Deno.test("compileTrainStep() moves the encoder by its own learning rate", async () => {
   const rateOf = rateOfParameter({
-    ...{ freeze: "none", learningRate: 0.01, encoderLearningRate: 0.0025 },
+    freeze: "none",
+    learningRate: 0.01,
+    encoderLearningRate: 0.0025,
   });
   const [own, one] = [await trained(textBatch(), { rateOf }), await trained(textBatch())];
   // A first step is proportional to the rate: AdamW's update and its decay are.
@@ -144,5 +146,5 @@ Deno.test("restore() copies a state, and steps continue from it", async () => {
 });
 
 Deno.test("textBatchParts() throws when the parts would not be of one size", () => {
-  assertThrows(() => textBatchParts(textBatch(), 3), RangeError, "16 rows are no multiple of 3");
+  assertThrows(() => textBatchParts(textBatch(), 3), RangeError, "16 rows are not a multiple of 3");
 });

@@ -3,20 +3,32 @@ import { latentNoiseSchedule } from "../../../text/denoiser/schedules.ts";
 import { UserError } from "../../../base/errors.ts";
 import { float32 } from "../../../engine/tree.ts";
 import { randomStream } from "../../../nn/random.ts";
-import type { LatentExample } from "../../../text/data.ts";
+import type { LatentExample } from "../../../text/examples.ts";
 import { ConditionTokens } from "../../../text/condition_tokens.ts";
-import { LatentBatches, latentTexts, nextThought } from "../../../text/denoiser/batches.ts";
-import type { TextDiffusionConfig } from "../../../text/denoiser_flags.ts";
+import { LatentBatches } from "../../../text/denoiser/batches.ts";
+import { latentTexts, nextThought } from "../../../text/denoiser/layouts.ts";
+import type { DenoiserConfig } from "../../../text/settings.ts";
 import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 
 const CONFIG = {
-  ...{ condition: "question", conditionReader: "new", conditionDropout: 0 },
-  ...{ thoughtPasses: "multi", maxThoughts: 3, randomCut: true },
-  ...{ scheduledSampling: 0, coupledSampling: 0 },
-  ...{ objective: "diffusion", minSnrGamma: 0, p2Gamma: 0, p2K: 1 },
-  ...{ timestepSampling: "uniform", selfConditioning: 0 },
-  ...{ diffusionBatchSize: 64, diffusionSteps: 100, diffusionValidationSize: 10 },
+  condition: "question",
+  conditionReader: "new",
+  conditionDropout: 0,
+  thoughtPasses: "multi",
+  maxThoughts: 3,
+  randomCut: true,
+  scheduledSampling: 0,
+  coupledSampling: 0,
+  objective: "diffusion",
+  minSnrGamma: 0,
+  p2Gamma: 0,
+  p2K: 1,
+  timestepSampling: "uniform",
+  selfConditioning: 0,
+  batchSize: 64,
+  steps: 100,
+  validationSize: 10,
 } as const;
 
 const PROBLEMS: LatentExample[] = [
@@ -24,7 +36,7 @@ const PROBLEMS: LatentExample[] = [
   { source: "r", targets: ["d"], answer: "2" },
 ];
 
-/** The latents [2, 1] of the text in place i are i and -i. */
+/** The latents [2, 1] of text i are i and -i. */
 const TEXTS = ["", "a", "b", "c", "d"];
 const LATENTS = {
   texts: TEXTS,
@@ -39,8 +51,8 @@ function tokenizer(): TextTokenizer {
   return new TextTokenizer(tokenizer, config);
 }
 
-function batchesOf(changes: Partial<TextDiffusionConfig> = {}, classes: number | null = null) {
-  const config = { ...CONFIG, ...changes } as TextDiffusionConfig;
+function batchesOf(changes: Partial<DenoiserConfig> = {}, classes: number | null = null) {
+  const config = { ...CONFIG, ...changes } as DenoiserConfig;
   return new LatentBatches({
     config,
     schedule: latentNoiseSchedule("cosine", { numTrainTimesteps: 10 }),
@@ -61,7 +73,7 @@ function blocksOf({ data, shape }: { data: ArrayLike<number>; shape: readonly nu
   );
 }
 
-Deno.test("LatentBatches pairs each thought with the one before, which is given, at random cuts", () => {
+Deno.test("LatentBatches.training() pairs a random thought with the previous one, which is given", () => {
   const at = batchesOf().training(PROBLEMS, randomStream(0));
   const pairs = [0, 1, 2, 3].flatMap((step) => {
     const { batch } = at(step);
@@ -71,14 +83,14 @@ Deno.test("LatentBatches pairs each thought with the one before, which is given,
     return blocksOf(batch.x0).map(String);
   });
   const count = (pair: string) => pairs.filter((other) => other === pair).length;
-  // Of 256, half are of each problem, and each cut of the first is as likely: 43, give or take 24.
+  // Of 256, half are of each problem; each of the three cuts of the first is expected 43 times.
   assertEquals(count("0,4"), 128);
   const cuts = ["0,1", "1,2", "2,3"].map(count);
   assertEquals(cuts.reduce((a, b) => a + b), 128);
   for (const of of cuts) assert(Math.abs(of - 128 / 3) < 24, String(cuts));
 });
 
-Deno.test("LatentBatches learns every thought of every problem equally often without random cuts", () => {
+Deno.test("LatentBatches.training() visits every thought equally often without random cuts", () => {
   const at = batchesOf({ randomCut: false }).training(PROBLEMS, randomStream(0));
   const pairs = blocksOf(at(0).batch.x0).map(String);
   for (const pair of ["0,1", "1,2", "2,3", "0,4"]) {
@@ -86,30 +98,30 @@ Deno.test("LatentBatches learns every thought of every problem equally often wit
   }
 });
 
-Deno.test("LatentBatches noises the previous thought, too, in coupled sampling", () => {
+Deno.test("LatentBatches.training() noises the previous thought, too, in coupled sampling", () => {
   const { batch } = batchesOf({ coupledSampling: 1 }).training(PROBLEMS, randomStream(0))(0);
   const given = blocksOf(batch.condition["given"]!);
   blocksOf(batch.x0).forEach(([previous], i) => {
-    // There is nothing to noise in front of a first thought.
+    // A first thought has none before it.
     assertEquals(given[i], previous === 0 ? [1, 0] : [0, 0]);
   });
 });
 
-Deno.test("LatentBatches hears the question and earlier thoughts, each as latents of its own", () => {
-  const batches = batchesOf({ conditionReader: "latents", maxThoughts: 4 }).knowing({
+Deno.test("LatentBatches.training() has the latents of question and earlier thoughts as condition", () => {
+  const batches = batchesOf({ conditionReader: "latents", maxThoughts: 4 }).withLatents({
     ...LATENTS,
     texts: ["", "a", "b", "c", "q"],
   });
-  assertEquals([batches.knows(["q", ""]), batches.knows(["q", "r"])], [true, false]);
+  assertEquals([batches.hasLatentsOf(["q", ""]), batches.hasLatentsOf(["q", "r"])], [true, false]);
   const { batch } = batches.training([PROBLEMS[0]!], randomStream(0))(0);
   assertEquals(batch.condition["sourceIds"], undefined);
-  const heard = blocksOf(batch.condition["sourceLatents"]!);
-  const found = blocksOf(batch.x0).map((pair, i) => `${heard[i]} | ${pair}`);
-  // Places of texts: q, what came before the block that is given, and nothing for the fourth thought's.
+  const sources = blocksOf(batch.condition["sourceLatents"]!);
+  const found = blocksOf(batch.x0).map((pair, i) => `${sources[i]} | ${pair}`);
+  // Indices of texts: q, the thoughts before the given block, and the empty text.
   assertEquals([...new Set(found)].sort(), ["4,0,0 | 0,1", "4,0,0 | 1,2", "4,1,0 | 2,3"]);
 });
 
-Deno.test("LatentBatches puts all thoughts side by side in a single pass, empty ones at the end", () => {
+Deno.test("LatentBatches.training() has all thoughts as blocks in a single pass, empty ones at the end", () => {
   const batches = batchesOf({ thoughtPasses: "single" });
   const { batch } = batches.training(PROBLEMS, randomStream(0))(0);
   assertEquals(batch.condition["given"], undefined);
@@ -117,7 +129,7 @@ Deno.test("LatentBatches puts all thoughts side by side in a single pass, empty 
   assertEquals([...blocks].sort(), ["1,2,3", "4,0,0"]);
 });
 
-Deno.test("LatentBatches is a function of the step, and rolls out more often as training goes on", () => {
+Deno.test("LatentBatches.training() is a function of the step, and rolls out more often in later steps", () => {
   const at = batchesOf({ scheduledSampling: 1 }).training(PROBLEMS, randomStream(0));
   const later = at(40);
   at(3);
@@ -129,7 +141,7 @@ Deno.test("LatentBatches is a function of the step, and rolls out more often as 
   assert(rolled(0) < rolled(70)); // 4.4 of 30 against 25.4 on average
 });
 
-Deno.test("LatentBatches drops as many conditions as it is told, classes to the null class", () => {
+Deno.test("LatentBatches.training() drops the given share of conditions, classes to the null class", () => {
   const changes = { condition: "rating", conditionDropout: 0.25 } as const;
   const at = batchesOf(changes, 5).training([{ targets: ["a"], label: 3 }], randomStream(0));
   const labels = [0, 1, 2, 3].flatMap((step) => [...at(step).batch.condition["classLabels"]!.data]);
@@ -138,14 +150,14 @@ Deno.test("LatentBatches drops as many conditions as it is told, classes to the 
   assert(Math.abs(dropped - 64) < 28, String(dropped)); // four standard deviations
 });
 
-Deno.test("LatentBatches validates on the same noise in every run, and shows no estimates", () => {
+Deno.test("LatentBatches.validation() has the same noise in every run, without self-conditioning", () => {
   const [first, second] = [batchesOf({ selfConditioning: 1 }), batchesOf()]
     .map((batches) => batches.validation(PROBLEMS));
   assertEquals(first, second);
   assertNotEquals(first![0]!.timesteps.length, 0);
 });
 
-Deno.test("LatentBatches measures other texts at the noise and time steps of the stream alone", () => {
+Deno.test("LatentBatches.measuring() has noise and time steps that do not depend on the texts", () => {
   const batches = batchesOf({ thoughtPasses: "single", maxThoughts: 1 });
   const measured = (target: string, seed: number) =>
     batches.measuring(
@@ -163,12 +175,12 @@ Deno.test("LatentBatches measures other texts at the noise and time steps of the
   });
 });
 
-Deno.test("latentTexts() has each text once, and conditions that are to be latents", () => {
+Deno.test("latentTexts() has each text once, with conditions that are latents", () => {
   assertEquals(latentTexts([PROBLEMS], { conditionReader: "new" }), TEXTS);
   assertEquals(latentTexts([PROBLEMS], { conditionReader: "latents" }), [...TEXTS, "q", "r"]);
 });
 
-Deno.test("nextThought() gives the last thought as a block and those before it as text", () => {
+Deno.test("nextThought() has the last thought as a given block and those before it as sources", () => {
   assertEquals(nextThought("q", []), { blocks: ["", ""], given: 1, sources: ["q"] });
   assertEquals(nextThought("q", ["a", "b", "c"], "d"), {
     blocks: ["c", "d"],
@@ -177,7 +189,7 @@ Deno.test("nextThought() gives the last thought as a block and those before it a
   });
 });
 
-Deno.test("ConditionTokens refuses a question that is too long, and cuts what a model made", () => {
+Deno.test("ConditionTokens refuses a question that is too long, and cutting() cuts it", () => {
   const tokens = new ConditionTokens(tokenizer(), 3, "question");
   assertEquals(tokens.encode("abc").length, 5); // three letters between [CLS] and [SEP]
   const error = assertThrows(() => tokens.encode("abcd"), UserError);

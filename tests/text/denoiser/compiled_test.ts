@@ -21,13 +21,19 @@ import { compute } from "../../nn/on_device.ts";
 
 const SIZES = { latents: 2, latentWidth: 3, layers: 1, width: 8, heads: 2 } as const;
 const ENCODER = {
-  ...{ vocabSize: 11, hiddenSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 },
-  ...{ intermediateSize: 16, maxPositionEmbeddings: 7, typeVocabSize: 1 },
-  ...{ layerNormEps: 1e-12, initializerRange: 0.5 },
+  vocabSize: 11,
+  hiddenSize: 8,
+  numHiddenLayers: 1,
+  numAttentionHeads: 2,
+  intermediateSize: 16,
+  maxPositionEmbeddings: 7,
+  typeVocabSize: 1,
+  layerNormEps: 1e-12,
+  initializerRange: 0.5,
 };
 const SCHEDULE = latentNoiseSchedule("cosine", { numTrainTimesteps: 100 });
 
-/** Weights of which none is zero. */
+/** Random weights, without zeros. */
 function weightsOf(config: TextDenoiserConfig): HostParameters {
   const specs = { ...latentDenoiserSpecs(config), ...conditionEncoderSpecs(config) };
   return Object.fromEntries(
@@ -40,7 +46,7 @@ function weightsOf(config: TextDenoiserConfig): HostParameters {
 
 const random = (name: string, size: number) => randomStream(1).stream(name).normal(size);
 
-/** What the network gives, asked directly. */
+/** The output of the network without compiling. */
 async function direct(
   weights: HostParameters,
   config: TextDenoiserConfig,
@@ -53,7 +59,7 @@ async function direct(
   return output!.data as Float32Array;
 }
 
-Deno.test("compileTextDenoiser() guides between a condition and none, and is shown its guided estimate", async () => {
+Deno.test("compileTextDenoiser() applies guidance, and self-conditions on the guided estimate", async () => {
   const config = textDenoiserConfig({ ...SIZES, encoder: ENCODER });
   const weights = weightsOf(config);
   const ids = int32([1, 5, 2, 1, 2, 0], [2, 3]);
@@ -68,7 +74,7 @@ Deno.test("compileTextDenoiser() guides between a condition and none, and is sho
   const found = [await denoise(first, 90), await denoise(second, 40)];
   await compiled.dispose();
 
-  const ask = (x: Float32Array, timestep: number, drop: number, estimate: Float32Array) =>
+  const outputOf = (x: Float32Array, timestep: number, drop: number, estimate: Float32Array) =>
     direct(weights, config, (parameters) => ({
       x: tf.tensor3d(x, [2, 2, 3]),
       timesteps: tf.fill([2], timestep) as tf.Tensor1D,
@@ -83,15 +89,15 @@ Deno.test("compileTextDenoiser() guides between a condition and none, and is sho
     }));
   let estimate = new Float32Array(12);
   for (const [i, [x, timestep]] of ([[first, 90], [second, 40]] as const).entries()) {
-    const asked = await ask(x, timestep, 0, estimate);
-    const none = await ask(x, timestep, 1, estimate);
-    const guided = asked.map((value, j) => none[j]! + 2.5 * (value - none[j]!));
+    const conditional = await outputOf(x, timestep, 0, estimate);
+    const none = await outputOf(x, timestep, 1, estimate);
+    const guided = conditional.map((value, j) => none[j]! + 2.5 * (value - none[j]!));
     assertAllClose(found[i]!, guided, { atol: 1e-4, rtol: 1e-4 });
     estimate = Float32Array.from(guided); // the model predicts clean samples
   }
 });
 
-Deno.test("compileTextDenoiser() puts given blocks in front and gives back the others", async () => {
+Deno.test("compileTextDenoiser() puts given blocks in front and returns the others", async () => {
   const sizes = { ...SIZES, blocks: 2, conditionBlocks: 1, selfConditioning: false };
   const config = textDenoiserConfig(sizes);
   const weights = weightsOf(config);
@@ -121,12 +127,12 @@ Deno.test("compileTextDenoiser() puts given blocks in front and gives back the o
   assertAllClose(found, whole.slice(6), { atol: 1e-5, rtol: 1e-5 });
 });
 
-Deno.test("compileTextDenoiser() refuses to guide without a condition", async () => {
+Deno.test("compileTextDenoiser() refuses guidance without a condition", async () => {
   const config = textDenoiserConfig(SIZES);
   const compiled = compileTextDenoiser(await openDevice("cpu"), weightsOf(config), config);
-  const asked = { condition: {}, guidanceScale: 3, x0Source: SCHEDULE };
-  await assertRejects(() => compiled.condition(asked), UserError, "--guidance 3");
-  const denoise = await compiled.condition({ ...asked, guidanceScale: 1 });
+  const request = { condition: {}, guidanceScale: 3, x0Source: SCHEDULE };
+  await assertRejects(() => compiled.condition(request), UserError, "--guidance 3");
+  const denoise = await compiled.condition({ ...request, guidanceScale: 1 });
   assertEquals((await denoise(random("x", 12), 5)).length, 12); // two samples
   await compiled.dispose();
 });

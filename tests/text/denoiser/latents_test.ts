@@ -13,7 +13,7 @@ import {
 import { assertAllClose } from "../../assert_close.ts";
 import { permitted } from "../../permissions.ts";
 
-Deno.test("latentScale() has each feature's mean and deviation, and 1 for one that is constant", () => {
+Deno.test("latentScale() has the mean and deviation of each feature, and deviation 1 for a constant one", () => {
   // Two texts of two vectors of three features.
   const latents = float32([1, 5, 7, 3, 9, 7, 5, 5, 7, 7, 9, 7], [2, 2, 3]);
   const { mean, deviation } = latentScale(latents);
@@ -21,9 +21,11 @@ Deno.test("latentScale() has each feature's mean and deviation, and 1 for one th
   assertAllClose(deviation, [Math.sqrt(5), 2, 1], { atol: 1e-7 });
 });
 
-Deno.test("normalizeLatents() gives mean 0 and deviation 1, and denormalizeLatents() undoes it", () => {
+Deno.test("normalizeLatents() has mean 0 and deviation 1, and denormalizeLatents() is its inverse", () => {
   const raw = float32(randomStream(0).normal(6000).map((z, i) => (1 + i % 3) * z + i % 3), [
-    ...[1000, 2, 3],
+    1000,
+    2,
+    3,
   ]);
   const scale = latentScale(raw);
   const normal = normalizeLatents(raw, scale);
@@ -35,7 +37,7 @@ Deno.test("normalizeLatents() gives mean 0 and deviation 1, and denormalizeLaten
   assertAlmostEquals(scale.range, 2.807, 0.15);
 });
 
-Deno.test("numberOfRank() is what sorting finds at that place, equal and zero numbers among others", () => {
+Deno.test("numberOfRank() is the number at that rank after sorting, with equal numbers and zeros", () => {
   const numbers = randomStream(0).normal(5000).map((z, i) =>
     i % 3 === 0 ? 0 : Math.abs(z) * 10 ** (i % 7)
   );
@@ -46,7 +48,7 @@ Deno.test("numberOfRank() is what sorting finds at that place, equal and zero nu
   }
 });
 
-Deno.test("latents are scaled without a list of their numbers, for which there may be too many", () => {
+Deno.test("latentScale() does not copy latents into an array, whose length is limited", () => {
   const latents = float32([1, 5, 7, 3, 9, 7], [1, 2, 3]);
   Object.defineProperty(latents.data, Symbol.iterator, {
     value: () => {
@@ -59,7 +61,7 @@ Deno.test("latents are scaled without a list of their numbers, for which there m
 });
 
 Deno.test({
-  name: "loadLatents() gives back what saveLatents() wrote, and refuses what belongs to others",
+  name: "loadLatents() returns what saveLatents() wrote, and refuses other keys and damaged files",
   ignore: !permitted({ name: "read" }, { name: "write" }),
   fn: async () => {
     const folder = await Deno.makeTempDir();
@@ -87,7 +89,10 @@ Deno.test({
       const saved = { latents, mean, deviation, range: 3 };
       for (
         const [changes, message] of [
-          [{ latents: float32([1, 2, 3, NaN], [2, 1, 2]) }, "holds latents that are no numbers"],
+          [
+            { latents: float32([1, 2, 3, NaN], [2, 1, 2]) },
+            "contains latents that are not numbers",
+          ],
           [{ mean: Float32Array.of(0.5, Infinity) }, "has a mean of latents that is not 2 numbers"],
           [{ deviation: Float32Array.of(1, 0) }, "not above 0"],
           [{ range: NaN }, "not above 0"],

@@ -86,10 +86,13 @@ for (const device of DEVICES) {
             dropCondition: drop as tf.Tensor1D,
             x0Estimate: estimate,
           }, config);
-        // x_t is x0 and the target is the noise: what is noised is not tested here.
+        // x_t is x0 and the target is the noise: noising is not tested here.
         const factors = tf.tile(tf.tensor2d([[1], [0], [0], [1], [1]]), [1, 3]);
         const batch = {
-          ...{ x0: x!, noise: target, timesteps: t!, factors },
+          x0: x!,
+          noise: target,
+          timesteps: t!,
+          factors,
           condition: { given: given! },
         };
         const losses = (weights: Parameters) => latentLosses(denoise, weights, batch);
@@ -124,7 +127,7 @@ for (const device of DEVICES) {
   });
 }
 
-/** Weights of which none is zero. */
+/** Random weights, without zeros. */
 function randomWeights(specs: ParameterSpecs): HostParameters {
   return Object.fromEntries(
     Object.entries(specs).map(([name, { shape }]) => {
@@ -134,7 +137,7 @@ function randomWeights(specs: ParameterSpecs): HostParameters {
   );
 }
 
-Deno.test("trainableDenoiser() shows the model its own estimate, made without one", async () => {
+Deno.test("trainableDenoiser() self-conditions the model with an estimate made without one", async () => {
   const config = textDenoiserConfig({ ...SIZES, classes: 2 });
   const weights = randomWeights(latentDenoiserSpecs(config));
   const x = float32(randomStream(1).normal(24), [2, 4, 3]);
@@ -163,7 +166,7 @@ Deno.test("trainableDenoiser() shows the model its own estimate, made without on
   assertAllClose(found!.data, expected!.data, { atol: 1e-6, rtol: 1e-6 });
 });
 
-Deno.test("latentLosses() noises the model's own answer and takes no gradient through it", async () => {
+Deno.test("latentLosses() noises the model's own prediction, without a gradient through it", async () => {
   const schedule = latentNoiseSchedule("cosine", { numTrainTimesteps: 100 });
   const shape = [2, 2, 1];
   const x0 = [.5, -1, 2, 1.5];
@@ -186,8 +189,8 @@ Deno.test("latentLosses() noises the model's own answer and takes no gradient th
     // A denoiser that multiplies by a.
     const denoise: DenoiserFunction = ({ a }, { x }) => tf.mul(x, a!);
     const { x0, noise, timesteps, factors, a, ...condition } = tensors;
-    const asked = { x0, noise, timesteps, factors, condition } as BatchTensors;
-    const loss = (a: tf.Tensor) => latentLosses(denoise, { a }, asked).plain;
+    const batch = { x0, noise, timesteps, factors, condition } as BatchTensors;
+    const loss = (a: tf.Tensor) => latentLosses(denoise, { a }, batch).plain;
     const total = tf.grad((a: tf.Tensor) => tf.sum(loss(a)));
     return { losses: loss(a!), gradient: total(a!) };
   });
@@ -214,19 +217,19 @@ Deno.test("latentLosses() noises the model's own answer and takes no gradient th
   assertAlmostEquals(gradient!.data[0]!, expectedGradient, 1e-4);
 });
 
-Deno.test("rolloutCondition() draws every time step from the batch's own to the last", () => {
+Deno.test("rolloutCondition() samples time steps from the batch's own to the last", () => {
   const schedule = latentNoiseSchedule("linear", { numTrainTimesteps: 10 });
   const timesteps = new Int32Array(400).fill(7);
-  const drawn = rolloutCondition(schedule, timesteps, [400, 1, 1], randomStream(0));
+  const rollout = rolloutCondition(schedule, timesteps, [400, 1, 1], randomStream(0));
   const counts = [7, 8, 9].map((t) =>
-    drawn["rolloutTimesteps"]!.data.filter((other) => other === t).length
+    rollout["rolloutTimesteps"]!.data.filter((other) => other === t).length
   );
   assertEquals(counts.reduce((sum, count) => sum + count, 0), 400);
   // 400 draws of probability 1/3: four standard deviations are 38.
   for (const count of counts) assert(Math.abs(count - 400 / 3) < 38, String(counts));
 });
 
-Deno.test("text denoisers refuse what cannot be", () => {
+Deno.test("textDenoiserConfig(), readCondition() and rolloutCondition() refuse unsound inputs", () => {
   const velocity = latentNoiseSchedule("cosine", { predictionType: "v_prediction" });
   const steps = Int32Array.of(1);
   assertThrows(

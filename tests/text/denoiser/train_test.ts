@@ -11,36 +11,36 @@ import { checkTextSampling } from "../../../text/sampling/sample.ts";
 import { textSamplerOptions } from "../../../text/sampling/latents.ts";
 import { initParameters, ravel } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
-import { PRESETS } from "../../../text.ts";
+import { PRESETS } from "../../../text/presets.ts";
 import { loadCheckpoint, writeCheckpoint } from "../../../training/checkpoint/checkpoint.ts";
 import { loadTextData } from "../../../text/data.ts";
-import { checkDiffusion } from "../../../text/denoiser/train.ts";
+import { checkDenoiser } from "../../../text/denoiser/config.ts";
 import { loadTextDenoiser, textDiffusionCheckpoint } from "../../../text/denoiser/checkpoint.ts";
-import type { TextDiffusionConfig, TextSamplingConfig } from "../../../text/denoiser_flags.ts";
+import type { DenoiserConfig, SamplingConfig } from "../../../text/settings.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { permitted } from "../../permissions.ts";
 import { stateFrom } from "../../training/states.ts";
 
-const NANO = PRESETS.nano;
+const { denoiser: DENOISER, sampling: SAMPLING } = PRESETS.nano;
 
-Deno.test("checkDiffusion() refuses settings that do not go together, naming the flags", () => {
-  checkDiffusion(NANO);
-  const refusals: [Partial<TextDiffusionConfig>, string][] = [
-    [{ denoiserWidth: 9, denoiserHeads: 2 }, "--denoiser-width 9 must be a multiple of"],
-    [{ diffusionEvalEvery: 3, diffusionLogEvery: 2 }, "--diffusion-eval-every 3"],
+Deno.test("checkDenoiser() refuses contradicting settings, naming the flags", () => {
+  checkDenoiser(DENOISER);
+  const refusals: [Partial<DenoiserConfig>, string][] = [
+    [{ width: 9, heads: 2 }, "--denoiser-width 9 must be a multiple of"],
+    [{ evalEvery: 3, logEvery: 2 }, "--diffusion-eval-every 3"],
     [{ coupledSampling: 0.1 }, "--coupled-sampling 0.1 is for --thought-passes multi"],
     [{ scheduledSampling: 0.1, prediction: "epsilon" }, "--prediction sample"],
     [{ objective: "flow_matching", minSnrGamma: 5 }, "--min-snr-gamma"],
     [{ minSnrGamma: 5, p2Gamma: 1 }, "leave one of them out"],
   ];
   for (const [changes, message] of refusals) {
-    assertThrows(() => checkDiffusion({ ...NANO, ...changes }), UserError, message);
+    assertThrows(() => checkDenoiser({ ...DENOISER, ...changes }), UserError, message);
   }
 });
 
-Deno.test("checkTextSampling() refuses a sampler of another kind, too many steps, vain guidance, thoughts with noise, vain ratings", () => {
-  checkTextSampling(NANO, NANO);
-  const refusals: [Partial<TextSamplingConfig & TextDiffusionConfig>, string][] = [
+Deno.test("checkTextSampling() refuses settings that the denoiser would ignore or cannot use", () => {
+  checkTextSampling(SAMPLING, DENOISER);
+  const refusals: [Partial<SamplingConfig & DenoiserConfig>, string][] = [
     [{ sampler: "flow_euler" }, "--sampler flow_euler is for --objective flow_matching"],
     [{ objective: "flow_matching" }, "use --sampler flow_euler"],
     [{ sampleSteps: 1001 }, "--sample-steps 1001 is more than the 1000 --timesteps"],
@@ -50,21 +50,22 @@ Deno.test("checkTextSampling() refuses a sampler of another kind, too many steps
     [{ rating: 3, condition: "summary" }, "--rating 3 is for --condition rating, not summary"],
   ];
   for (const [changes, message] of refusals) {
-    const config = { ...NANO, ...changes };
-    assertThrows(() => checkTextSampling(config, config), UserError, message);
+    const sampling = { ...SAMPLING, ...changes };
+    const denoiser = { ...DENOISER, ...changes };
+    assertThrows(() => checkTextSampling(sampling, denoiser), UserError, message);
   }
 });
 
 Deno.test("textSamplerOptions() thresholds latents in units of their range", () => {
-  const sampling = { ...NANO, dynamicThreshold: 1 };
+  const sampling = { ...SAMPLING, dynamicThreshold: 1 };
   const { constrainX0 } = textSamplerOptions(sampling, { range: 2 }, 3);
-  // Within the range: as it is. Beyond: divided by its largest magnitude in units of the range.
+  // Samples within the range stay; others are divided by their largest magnitude in units of the range.
   assertAllClose(constrainX0!(Float32Array.of(1, -2, 0.5)), [1, -2, 0.5]);
   assertAllClose(constrainX0!(Float32Array.of(4, -2, 1)), [2, -1, 0.5]);
-  assertEquals(textSamplerOptions(NANO, { range: 2 }, 3).constrainX0, undefined);
+  assertEquals(textSamplerOptions(SAMPLING, { range: 2 }, 3).constrainX0, undefined);
 });
 
-Deno.test("loadTextData() gives problems their thoughts, and refuses conditions they do not have", async () => {
+Deno.test("loadTextData() has problems with thoughts, and refuses conditions they do not have", async () => {
   const settings = { dataset: "multiplication", digits: "2x1", validationSize: 5 } as const;
   const data = await loadTextData({}, settings);
   assertEquals(data.validation.length, 5);
@@ -99,20 +100,27 @@ Deno.test("loadTextData() gives problems their thoughts, and refuses conditions 
 });
 
 Deno.test({
-  name: "loadTextDenoiser() gives back what textDiffusionCheckpoint() was made of",
+  name: "loadTextDenoiser() returns the model of textDiffusionCheckpoint()",
   ignore: !permitted({ name: "read" }, { name: "write" }),
   fn: async () => {
     const encoder = {
-      ...{ vocabSize: 11, hiddenSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 },
-      ...{ intermediateSize: 16, maxPositionEmbeddings: 7, typeVocabSize: 1 },
-      ...{ layerNormEps: 1e-12, initializerRange: 0.5 },
+      vocabSize: 11,
+      hiddenSize: 8,
+      numHiddenLayers: 1,
+      numAttentionHeads: 2,
+      intermediateSize: 16,
+      maxPositionEmbeddings: 7,
+      typeVocabSize: 1,
+      layerNormEps: 1e-12,
+      initializerRange: 0.5,
     };
     const sizes = { latents: 2, latentWidth: 3, layers: 1, width: 8, heads: 2 };
     const config = textDenoiserConfig({ ...sizes, encoder, classes: 5 });
     const specs = { ...latentDenoiserSpecs(config), ...conditionEncoderSpecs(config) };
     const parameters = initParameters(specs, randomStream(0));
     const schedule = latentNoiseSchedule("tan_d", {
-      ...{ numTrainTimesteps: 50, predictionType: "v_prediction" },
+      numTrainTimesteps: 50,
+      predictionType: "v_prediction",
     });
     const scale = {
       mean: Float32Array.of(1, 2, 3),

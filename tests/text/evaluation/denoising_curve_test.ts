@@ -11,14 +11,14 @@ import {
 import type { SampleSession } from "../../../text/sampling/session.ts";
 import { initParameters } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
-import { PRESETS } from "../../../text.ts";
+import { PRESETS } from "../../../text/presets.ts";
 import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
 import { assertAllClose } from "../../assert_close.ts";
 
 const PREDICTIONS = ["sample", "epsilon", "v_prediction"] as const;
 
-Deno.test("noisePlace() finds the level, and its factors take x0 out of the right output", () => {
+Deno.test("noisePlace() has the time step of the level, and the coefficients of x0", () => {
   const [x0, noise] = [0.7, -1.3];
   for (const predictionType of PREDICTIONS) {
     const schedule = latentNoiseSchedule("cosine", { numTrainTimesteps: 1000, predictionType });
@@ -36,36 +36,37 @@ Deno.test("noisePlace() finds the level, and its factors take x0 out of the righ
   assertAlmostEquals(p * (noise - x0) + q * (s * x0 + n * noise), x0, 1e-12);
 });
 
-Deno.test("denoisingCurve() says clean latents at 1, and what the denoiser restores below", async () => {
-  const said = ["one two three four five", "five four three two"];
-  // The first text is longer than the autoencoder can say, which must not count against the denoiser.
-  const texts = [`${said[0]} eleven twelve thirteen`, said[1]!];
+Deno.test("denoisingCurve() decodes clean latents at 1, and restored ones below", async () => {
+  const shortTexts = ["one two three four five", "five four three two"];
+  // The first text is too long for the autoencoder, which must not count against the denoiser.
+  const texts = [`${shortTexts[0]} eleven twelve thirteen`, shortTexts[1]!];
   const files = trainBpe(texts, { vocabSize: 400 });
   const tokenizer = new TextTokenizer(files.tokenizer, files.config);
-  const maxTokens = tokenizer.encode(said[0]!, { splitSpecialTokens: true }).length;
+  const maxTokens = tokenizer.encode(shortTexts[0]!, { splitSpecialTokens: true }).length;
   const config = textDenoiserConfig({ latents: 1, latentWidth: 2, layers: 1, width: 8, heads: 2 });
   const device = await openDevice("cpu");
-  // A new transformer says zero, which it takes for x0.
+  // A new transformer predicts an x0 of zero.
   const parameters = initParameters(latentDenoiserSpecs(config), randomStream(0));
   const schedule = latentNoiseSchedule("cosine", {
-    ...{ numTrainTimesteps: 100, predictionType: "sample" },
+    numTrainTimesteps: 100,
+    predictionType: "sample",
   });
-  const heard: number[][] = [];
+  const decoded: number[][] = [];
   const session = {
     device,
     vae: { tokenizer, encoderTokenizer: tokenizer, config: { maxTokens } },
     model: { config, parameters, schedule, isFlow: false },
-    config: { ...PRESETS.smoke, condition: "none" },
-    sampling: { ...PRESETS.smoke, sampleBatchSize: 2 },
-    batches: { asked: () => ({}) },
-    encode: (of: readonly string[]) =>
+    config: { ...PRESETS.smoke.denoiser, condition: "none" },
+    sampling: { ...PRESETS.smoke.sampling, sampleBatchSize: 2 },
+    batches: { conditionOf: () => ({}) },
+    encode: (texts: readonly string[]) =>
       Promise.resolve(
-        float32(of.flatMap((text) => [said.indexOf(text) + 1, 5]), [of.length, 1, 2]),
+        float32(texts.flatMap((text) => [shortTexts.indexOf(text) + 1, 5]), [texts.length, 1, 2]),
       ),
-    say: ({ data, shape }: { data: ArrayLike<number>; shape: readonly number[] }) => {
-      heard.push(Array.from(data));
+    decode: ({ data, shape }: { data: ArrayLike<number>; shape: readonly number[] }) => {
+      decoded.push(Array.from(data));
       return Promise.resolve(
-        Array.from({ length: shape[0]! }, (_, i) => [said[data[2 * i]! - 1] ?? "nothing"]),
+        Array.from({ length: shape[0]! }, (_, i) => [shortTexts[data[2 * i]! - 1] ?? "nothing"]),
       );
     },
   } as unknown as SampleSession;
@@ -85,8 +86,8 @@ Deno.test("denoisingCurve() says clean latents at 1, and what the denoiser resto
   ]);
   assertAlmostEquals(points[0]!.bleu, 100, 1e-9);
   assert(points.slice(1).every(({ bleu }) => bleu === 0));
-  assertEquals(heard[0], [1, 5, 2, 5]);
-  assertAllClose(heard[5]!, [0, 0, 0, 0], { atol: 1e-6 });
+  assertEquals(decoded[0], [1, 5, 2, 5]);
+  assertAllClose(decoded[5]!, [0, 0, 0, 0], { atol: 1e-6 });
   const [half, area] = curveFigures(points, 2);
   assertEquals(half!.measured, 0);
   assertAlmostEquals(area!.measured, 0.1 * 100 / 2, 1e-9); // the triangle from 0.9 to 1

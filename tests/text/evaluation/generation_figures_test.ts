@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import {
-  judgeFigures,
+  perplexityFigures,
   ratingFigures,
   referenceFigures,
   varietyFigures,
@@ -11,14 +11,14 @@ import { textEvaluationCsv } from "../../../text/evaluation/evaluate.ts";
 const byName = (figures: readonly MeasuredFigure[]) =>
   Object.fromEntries(figures.map((figure) => [figure.name, figure]));
 
-Deno.test("varietyFigures() measures drawn texts beside real ones, in the same way", () => {
+Deno.test("varietyFigures() measures generated and real texts", () => {
   const real = ["a b c d e", "f g h i j"]; // ten words, four 4-grams, all different
   const samples = ["a b c d e", "a b c d x"]; // 6 of 10 words, 3 of 4 4-grams are different
   const figures = byName(varietyFigures({ samples, real, training: ["y a b c d e"] }));
   const both = (name: string) => [figures[name]!.measured, figures[name]!.real?.measured];
   assertEquals(both("Distinct-1"), [0.6, 1]);
   assertEquals(both("Distinct-4"), [0.75, 1]);
-  assertEquals(figures["Distinct-4, by real texts'"]!.measured, 0.75);
+  assertEquals(figures["Distinct-4, relative to real texts"]!.measured, 0.75);
   assertEquals(both("Repetition"), [0.25, 0]);
   // a b c d twice and b c d e once of four; of real texts two of four.
   assertEquals(both("Memorised 4-grams"), [0.75, 0.5]);
@@ -27,10 +27,10 @@ Deno.test("varietyFigures() measures drawn texts beside real ones, in the same w
   assertStringIncludes(figures["Distinct-1"]!.protocol, "2 texts; beside it 2 held-out texts");
   // Where real texts have no 4-grams, there is no ratio.
   const short = byName(varietyFigures({ samples, real: ["a", "b"], training: [] }));
-  assertEquals(short["Distinct-4, by real texts'"], undefined);
+  assertEquals(short["Distinct-4, relative to real texts"], undefined);
 });
 
-Deno.test("referenceFigures() has BLEU and ROUGE, and those of the candidate like the others", () => {
+Deno.test("referenceFigures() has BLEU and ROUGE, also of minimum-Bayes-risk candidates", () => {
   const reference = "the cat sat on the mat today";
   assertEquals(referenceFigures([{ text: reference }]), []);
   const figures = byName(referenceFigures([{
@@ -47,9 +47,9 @@ Deno.test("referenceFigures() has BLEU and ROUGE, and those of the candidate lik
   assertEquals(alone["BLEU, minimum Bayes risk"], undefined);
 });
 
-Deno.test("judgeFigures() has the perplexity of both sets, and MAUVE 1 of equal ones", async () => {
-  // A judge to which every token costs as many nats as the text has letters.
-  const judge = {
+Deno.test("perplexityFigures() has the perplexity of both sets, and MAUVE 1 for equal sets", async () => {
+  // A reader for which each token has as many nats as the text has letters.
+  const reader = {
     read: (examples: readonly { ids: Int32Array }[]) =>
       Promise.resolve({
         nats: Float64Array.from(examples, ({ ids }) => ids[0]! * 2),
@@ -61,20 +61,20 @@ Deno.test("judgeFigures() has the perplexity of both sets, and MAUVE 1 of equal 
       }),
   };
   const options = {
-    judge: "a judge",
+    name: "a small GPT-2",
     sequence: (text: string) => ({ ids: Int32Array.of(text.length), given: 0 }),
   };
   const texts = ["a", "bb", "ccc", "dddd"];
-  const figures = byName(await judgeFigures(judge, { samples: texts, real: texts }, options));
+  const figures = byName(await perplexityFigures(reader, { samples: texts, real: texts }, options));
   assertAlmostEquals(figures["Perplexity"]!.measured, Math.exp(2.5), 1e-9);
   assertAlmostEquals(figures["Perplexity"]!.real!.measured, Math.exp(2.5), 1e-9);
   assertAlmostEquals(figures["MAUVE"]!.measured, 1, 1e-9);
-  assertStringIncludes(figures["Perplexity"]!.protocol, "under a judge");
-  const one = await judgeFigures(judge, { samples: ["a"], real: ["bb"] }, options);
+  assertStringIncludes(figures["Perplexity"]!.protocol, "under a small GPT-2");
+  const one = await perplexityFigures(reader, { samples: ["a"], real: ["bb"] }, options);
   assertEquals(one.map(({ name }) => name), ["Perplexity"]);
 });
 
-Deno.test("ratingFigures() counts real and asked-for ratings apart, exact and within one star", () => {
+Deno.test("ratingFigures() has ratings of real and of generated texts, exact and within one star", () => {
   const classifier = {
     classify: Number,
     probabilities: () => new Float64Array(5),
@@ -85,20 +85,20 @@ Deno.test("ratingFigures() counts real and asked-for ratings apart, exact and wi
   const real = labelled(["0", 0], ["1", 0], ["4", 0], ["3", 3]);
   const samples = labelled(["2", 3], ["2", 4]);
   const figures = byName(ratingFigures(classifier, samples, real, { trained: 9 }));
-  assertEquals(figures["Rating of real reviews seen, exact"]!.measured, 0.5);
-  assertEquals(figures["Rating of real reviews seen, within one star"]!.measured, 0.75);
-  assertEquals(figures["Rating asked for seen, exact"]!.measured, 0);
-  assertEquals(figures["Rating asked for seen, within one star"]!.measured, 0.5);
-  const { protocol } = figures["Rating asked for seen, exact"]!;
-  assertStringIncludes(protocol, "2 drawn texts of the ratings 4, 5 in turn; ");
+  assertEquals(figures["Rating of real reviews predicted, exact"]!.measured, 0.5);
+  assertEquals(figures["Rating of real reviews predicted, within one star"]!.measured, 0.75);
+  assertEquals(figures["Requested rating predicted, exact"]!.measured, 0);
+  assertEquals(figures["Requested rating predicted, within one star"]!.measured, 0.5);
+  const { protocol } = figures["Requested rating predicted, exact"]!;
+  assertStringIncludes(protocol, "2 generated texts of the ratings 4, 5 in turn; ");
   const same = byName(ratingFigures(classifier, samples.slice(1), real, { trained: 9 }));
   assertStringIncludes(
-    same["Rating asked for seen, exact"]!.protocol,
-    "1 drawn texts of rating 5; ",
+    same["Requested rating predicted, exact"]!.protocol,
+    "1 generated texts of rating 5; ",
   );
 });
 
-Deno.test("textEvaluationCsv() has numbers, their interval and the protocol, quoted", () => {
+Deno.test("textEvaluationCsv() has numbers, intervals and quoted protocols", () => {
   const figures: MeasuredFigure[] = [
     { name: "A", value: "50 %", measured: 0.5, interval: [0.25, 0.75], protocol: 'one, "two"' },
     { name: "B", value: "2", measured: 2, real: { value: "3", measured: 3 }, protocol: "p" },

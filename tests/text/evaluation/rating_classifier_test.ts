@@ -17,29 +17,33 @@ import { permitted } from "../../permissions.ts";
 
 const hasSample = permitted({ name: "read", path: fileURLToPath(HOTEL_REVIEWS.sample.folder) });
 
-Deno.test("wordsAndPairs() has words in lower case and neighbours, each once", () => {
+Deno.test("wordsAndPairs() has lower-case words and pairs of neighbours, each once", () => {
   assertEquals([...wordsAndPairs("Not good, not GOOD!")], ["not", "good", "not good", "good not"]);
   assertEquals(wordsAndPairs("...").size, 0);
 });
 
-Deno.test("trainRatingClassifier() tells by pairs what words alone do not, each class weighing alike", () => {
+Deno.test("trainRatingClassifier() uses pairs of words, and gives classes equal weight", () => {
   const texts: LabeledText[] = [
     ...Array.from({ length: 40 }, () => ({ text: "the room was good", label: 1 })),
     ...Array.from({ length: 4 }, () => ({ text: "the room was not good", label: 0 })),
   ];
   const classifier = trainRatingClassifier(texts, {
-    ...{ classes: 3, random: randomStream(0), learningRate: 0.5 },
+    classes: 3,
+    random: randomStream(0),
+    learningRate: 0.5,
   });
   assertEquals(classifier.classify("not good"), 0);
   assertEquals(classifier.classify("was good"), 1);
-  // Of words that say nothing, the ten times as frequent class is no likelier by much.
+  // Uninformative words hardly favour the class that is ten times as frequent.
   const [rare, frequent, never] = classifier.probabilities("unheard of");
   assert(
     Math.abs(Math.log(frequent! / rare!)) < Math.log(3) && never! < Math.min(rare!, frequent!),
   );
   assertAlmostEquals(rare! + frequent! + never!, 1, 1e-12);
   const again = trainRatingClassifier(texts, {
-    ...{ classes: 3, random: randomStream(0), learningRate: 0.5 },
+    classes: 3,
+    random: randomStream(0),
+    learningRate: 0.5,
   });
   assertEquals(again.probabilities("room"), classifier.probabilities("room"));
   assertThrows(
@@ -49,7 +53,7 @@ Deno.test("trainRatingClassifier() tells by pairs what words alone do not, each 
   );
 });
 
-Deno.test("ratingAgreement() counts what is met and what is missed by one", () => {
+Deno.test("ratingAgreement() compares exactly, and within one star", () => {
   const texts = ["0", "1", "2", "4"].map((text) => ({ text, label: 2 }));
   const { exact, withinOne } = ratingAgreement({ classify: Number }, texts);
   assertEquals(exact, [false, false, true, false]);
@@ -62,7 +66,8 @@ async function sharesOf(options: Parameters<typeof loadHotelReviews>[0]) {
   const labelled = (reviews: readonly HotelReview[]) =>
     reviews.map(({ text, rating }) => ({ text, label: rating - 1 }));
   const classifier = trainRatingClassifier(labelled(train), {
-    ...{ classes: 5, random: randomStream(0) },
+    classes: 5,
+    random: randomStream(0),
   });
   const { exact, withinOne } = ratingAgreement(classifier, labelled(validation));
   return [exact, withinOne].map((of) => of.filter(Boolean).length / of.length);

@@ -11,11 +11,16 @@ import { gpt2ConfigFromJson } from "../../../vae/gpt2_config.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../../fixtures.ts";
 
 const CONFIG = {
-  ...{ vocabSize: 7, nPositions: 8, nEmbd: 4, nLayer: 1, nHead: 2 },
-  ...{ layerNormEpsilon: 1e-5, initializerRange: 0.02 },
+  vocabSize: 7,
+  nPositions: 8,
+  nEmbd: 4,
+  nLayer: 1,
+  nHead: 2,
+  layerNormEpsilon: 1e-5,
+  initializerRange: 0.02,
 };
 
-Deno.test("compileLanguageReader() gives a model that knows nothing the vocabulary's perplexity", async () => {
+Deno.test("compileLanguageReader() has the vocabulary as the perplexity of a model of zeros", async () => {
   const specs = gpt2Specs(CONFIG);
   const parameters = initParameters(specs, randomStream(0));
   // Without a table of tokens, all logits are zero.
@@ -36,7 +41,7 @@ Deno.test("compileLanguageReader() gives a model that knows nothing the vocabula
 });
 
 Deno.test({
-  name: "compileLanguageReader() gives transformers' loss, whatever is beside a text",
+  name: "compileLanguageReader() has transformers' loss, whatever else is in the batch",
   ignore: !hasFixtureBytes,
   fn: async () => {
     const file = "gpt2/model.safetensors";
@@ -50,7 +55,7 @@ Deno.test({
       config,
       parameters,
     });
-    // Padding, of which nothing is asked, is at the end.
+    // Padding at the end has no labels.
     const rows = (ids as number[][]).map((row, i) => {
       const length = (labels as number[][])[i]!.filter((label) => label !== IGNORED_LABEL).length;
       return { ids: Int32Array.from(row.slice(0, length)), given: 1 };

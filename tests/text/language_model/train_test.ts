@@ -22,13 +22,14 @@ const LETTERS = ["a", "b", "c", "d", "e", "f"];
 
 function tokenizerOf(): TextTokenizer {
   const { tokenizer, config } = trainBpe([LETTERS.join(" ")], {
-    ...{ vocabSize: 300, splitDigits: false },
+    vocabSize: 300,
+    splitDigits: false,
   });
   return new TextTokenizer(tokenizer, config);
 }
 
 Deno.test({
-  name: "trainLanguageModel() learns to answer, resumes to the same bits, and opens again",
+  name: "trainLanguageModel() learns to answer, resumes to the same bits, and is saved",
   ignore: !permitted({ name: "read" }, { name: "write" }) || !deviceWorks("onnx"),
   fn: async () => {
     const tokenizer = tokenizerOf();
@@ -37,21 +38,41 @@ Deno.test({
     const answer = (i: number) => LETTERS[(i + 1) % LETTERS.length]!.repeat(2);
     const examples = LETTERS.map((letter, i) => answerSequence(letter, answer(i), tokenizer));
     const model = {
-      ...{ vocabSize: tokenizer.vocabSize, nPositions: 8, nEmbd: 32, nLayer: 1, nHead: 2 },
-      ...{ layerNormEpsilon: 1e-5, initializerRange: 0.05 },
+      vocabSize: tokenizer.vocabSize,
+      nPositions: 8,
+      nEmbd: 32,
+      nLayer: 1,
+      nHead: 2,
+      layerNormEpsilon: 1e-5,
+      initializerRange: 0.05,
     };
     const config = {
-      ...{ steps: 80, batchSize: 6, learningRate: 0.01, lrSchedule: "constant" as const },
-      ...{ warmupSteps: 5, emaDecay: 0.9, logEvery: 20, evalEvery: 40, checkpointEvery: 100 },
-      ...{ weightDecay: 0, maxGradNorm: 1 },
+      steps: 80,
+      batchSize: 6,
+      learningRate: 0.01,
+      lrSchedule: "constant" as const,
+      warmupSteps: 5,
+      emaDecay: 0.9,
+      logEvery: 20,
+      evalEvery: 40,
+      checkpointEvery: 100,
+      weightDecay: 0,
+      maxGradNorm: 1,
     };
     const place = await Deno.makeTempDir();
     const train = (name: string, steps: number) => {
       const record = { config: {}, configHash: "hash", seed: 3, data: [] } as unknown as RunRecord;
       return trainLanguageModel({
-        ...{ device, model, tokenizer, train: examples, validation: examples, seed: 3 },
-        ...{ name: "test", run: { directory: `${place}/${name}`, record } },
+        device,
+        model,
+        tokenizer,
+        train: examples,
+        validation: examples,
+        seed: 3,
+        name: "test",
+        run: { directory: `${place}/${name}`, record },
         config: { ...config, steps },
+        log: () => {},
       });
     };
     try {
@@ -74,16 +95,19 @@ Deno.test({
       assertEquals(ravel(opened.parameters, specs), ravel(straight.model.parameters, specs));
       const decoder = compileGpt2Decoder(device, opened.parameters, opened.config, 8);
       const questions = LETTERS.map((letter) => questionTokens(letter, opened.tokenizer));
-      const said = await continueQuestions(decoder, questions, {
-        ...{ endId: tokenizer.id("eos"), maxTokens: 4, temperature: 0 },
-        ...{ random: randomStream(0), numbers: [...LETTERS.keys()] },
+      const answers = await continueQuestions(decoder, questions, {
+        endId: tokenizer.id("eos"),
+        maxTokens: 4,
+        temperature: 0,
+        random: randomStream(0),
+        numbers: [...LETTERS.keys()],
       });
       assertEquals(
-        said.map((ids) => opened.tokenizer.decode(ids)),
+        answers.map((ids) => opened.tokenizer.decode(ids)),
         LETTERS.map((_, i) => answer(i)),
       );
       await decoder.dispose();
-      // What it was asked to say is all that its loss, and so its perplexity, is of.
+      // The loss, and the perplexity, are those of the answers alone.
       const reader = compileLanguageReader(device, opened);
       assert(perplexityOf(await reader.read(examples)) < Math.exp(0.1));
       await reader.dispose();

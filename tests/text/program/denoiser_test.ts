@@ -25,7 +25,7 @@ async function succeed(...args: readonly string[]): Promise<string> {
 }
 
 Deno.test({
-  name: "text goes through all stages, shows every step, and passes over what is there",
+  name: "text runs all stages, writes every step, and passes over existing results",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
@@ -36,9 +36,12 @@ Deno.test({
     const step = "diffusion/checkpoints/step-000010";
     for (
       const file of [
-        ...["latents/latents.safetensors", "diffusion/metrics.csv", "diffusion/report.html"],
-        ...["denoiser/config.json", "scheduler/scheduler_config.json", "latents/model.safetensors"]
-          .map((file) => `${step}/${file}`),
+        "latents/latents.safetensors",
+        "diffusion/metrics.csv",
+        "diffusion/report.html",
+        `${step}/denoiser/config.json`,
+        `${step}/scheduler/scheduler_config.json`,
+        `${step}/latents/model.safetensors`,
       ]
     ) assert(files.includes(file), `${file} in ${files}`);
     const samples = await lines(`${out}/diffusion/samples/samples.jsonl`);
@@ -59,10 +62,10 @@ Deno.test({
     // Two of the three steps take noise from 5e4 to 1.7 and 0.6 times the data: one leads below 1.
     const early = `${out}-early`;
     await succeed(...settings, `--vae=${out}`, "--final-sigma=1", "--out", early);
-    const drawn = (await lines(`${early}/diffusion/samples/samples.jsonl`))
+    const sampled = (await lines(`${early}/diffusion/samples/samples.jsonl`))
       .map(({ text }) => text);
     const shown = await lines(`${early}/diffusion/samples/trajectory.jsonl`);
-    assertEquals(shown.slice(-4).map(({ text }) => text), drawn);
+    assertEquals(shown.slice(-4).map(({ text }) => text), sampled);
     assertEquals(shown.map(({ step }) => step), [1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]);
     assertEquals(shown.slice(0, 4), steps.slice(0, 4));
     assertEquals(shown.slice(4, 8), steps.slice(4, 8));
@@ -77,7 +80,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --stage diffusion --resume ends with the bits of a run that was longer at once",
+  name: "text --stage diffusion --resume has the bits of a run without interruption",
   ignore,
   fn: async () => {
     const out = await temporaryFolder();
@@ -102,7 +105,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text refuses what is missing or of another autoencoder, and says what to do",
+  name: "text refuses missing results and another autoencoder, with a remedy",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
@@ -120,7 +123,7 @@ Deno.test({
     assertEquals([refused.code, refused.stderr.trimEnd().split("\n").length], [1, 1]);
     assertStringIncludes(refused.stderr, "made by another autoencoder: run --stage encode again");
     const encoded = await withOther("encode");
-    assertStringIncludes(encoded.stdout, "they are made anew");
+    assertStringIncludes(encoded.stdout, "are replaced");
     const trained = await withOther("diffusion");
     assertEquals(trained.code, 1);
     assertStringIncludes(trained.stderr, "autoencoder");
@@ -128,17 +131,24 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text answers multiplications thought by thought, and votes",
+  name: "text answers multiplications thought by thought, with votes",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
     const stdout = await succeed(
       ...tinyDenoiser(
-        ...["--dataset=multiplication", "--thought-passes=multi", "--coupled-sampling=0.5"],
-        ...["--sampler=dpmpp_multistep", "--temperature=0.8", "--votes=2", "--trajectory"],
-        ...["--max-tokens=12", "--latents=6"], // what the format takes
+        "--dataset=multiplication",
+        "--thought-passes=multi",
+        "--coupled-sampling=0.5",
+        "--sampler=dpmpp_multistep",
+        "--temperature=0.8",
+        "--votes=2",
+        "--trajectory",
+        "--max-tokens=12", // what the format takes
+        "--latents=6",
       ),
-      ...["--out", out],
+      "--out",
+      out,
     );
     assertStringIncludes(stdout, "Accuracy, 2 votes");
     assertStringIncludes(stdout, "thoughts/s");
@@ -155,13 +165,14 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text answers Winograd schemas by the lower loss and by what it says, beside chance",
+  name: "text answers Winograd schemas by the lower loss and by generation",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
     const stdout = await succeed(
       ...tinyDenoiser("--dataset=commonsense", "--max-tokens=12", "--samples=10"),
-      ...["--out", out],
+      "--out",
+      out,
     );
     assertStringIncludes(stdout, "of 10; 95 % interval");
     assertStringIncludes(stdout, "chance 50.0 %");
@@ -189,7 +200,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text refuses a stage before its time and settings that do not go together, in one line",
+  name: "text refuses a stage without its inputs, and contradicting settings, in one line",
   ignore,
   fn: async () => {
     const place = await temporaryFolder();

@@ -35,7 +35,7 @@ async function tableOf(out: string): Promise<Table> {
 }
 
 Deno.test({
-  name: "text --stage evaluate measures reviews in a table with each figure's protocol, once",
+  name: "text --stage evaluate writes a table of reviews with protocols, once",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
@@ -44,9 +44,17 @@ Deno.test({
     const table = await tableOf(out);
     const names = table.figures.map(({ name }) => name);
     const expected = [
-      ...["Speed of sampling", "Distinct-1", "Distinct-4", "Self-BLEU", "Memorised 4-grams"],
-      ...["Perplexity", "MAUVE", "Rating of real reviews seen, within one star"],
-      ...["Rating asked for seen, exact", "BLEU, half-noised, one step", "AuBLEU"],
+      "Speed of sampling",
+      "Distinct-1",
+      "Distinct-4",
+      "Self-BLEU",
+      "Memorised 4-grams",
+      "Perplexity",
+      "MAUVE",
+      "Rating of real reviews predicted, within one star",
+      "Requested rating predicted, exact",
+      "BLEU, half-noised, one step",
+      "AuBLEU",
     ];
     for (const name of expected) assert(names.includes(name), `${name} in ${names}`);
     for (const { measured, protocol } of table.figures) {
@@ -57,7 +65,7 @@ Deno.test({
     assertEquals(csv.trimEnd().split("\n").length, table.figures.length + 1);
     const report = await Deno.readTextFile(`${out}/diffusion/report.html`);
     assertStringIncludes(report, "<h2>Evaluation</h2>");
-    assertStringIncludes(report, "Rating asked for seen, exact");
+    assertStringIncludes(report, "Requested rating predicted, exact");
 
     const before = await hashFolder(out);
     const again = await succeed(...flags, "--stage=evaluate");
@@ -67,7 +75,7 @@ Deno.test({
       assertEquals(after[name], before[name]);
     }
 
-    // The judge that was trained is a GPT-2 that can be named, and then says the same.
+    // With the trained GPT-2 as --judge, the table is the same.
     const judge = `${out}/judge/checkpoints/step-000004/language_model`;
     const named = await succeed(...flags, "--stage=evaluate", `--judge=${judge}`);
     assertStringIncludes(named, "evaluate: the table of the same samples is in");
@@ -75,7 +83,8 @@ Deno.test({
     assertEquals([none.code, none.stderr.trimEnd().split("\n").length], [1, 1], none.stderr);
     const early = await runText(
       ...tinyDenoiser("--stage=evaluate", "--seed=1"),
-      ...["--out", `${out}-none`],
+      "--out",
+      `${out}-none`,
     );
     assertEquals(early.code, 1);
     assertStringIncludes(early.stderr, "run --stage vae first");
@@ -83,7 +92,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --condition summary measures BLEU and ROUGE, and of the candidates that are chosen",
+  name: "text --condition summary measures BLEU and ROUGE, also of chosen candidates",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
@@ -102,13 +111,16 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --baseline trains GPT-2 of the denoiser's size both ways, all in one table",
+  name: "text --baseline trains GPT-2 of the denoiser's size in both ways, in one table",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/run`;
     const flags = [
       ...tinyDenoiser("--dataset=multiplication", "--max-tokens=12", "--latents=6", "--votes=2"),
-      ...["--decoding-temperature=0.5", "--thought-passes=single", "--out", out],
+      "--decoding-temperature=0.5",
+      "--thought-passes=single",
+      "--out",
+      out,
     ];
     const direct = await succeed(...flags, "--baseline=direct");
     assertStringIncludes(direct, "baseline direct: ");
@@ -117,9 +129,12 @@ Deno.test({
     const { figures, curve } = await tableOf(out);
     const accuracies = figures.map(({ name }) => name).filter((name) => /accuracy/i.test(name));
     assertEquals(accuracies, [
-      ...["Accuracy, one sample", "Accuracy, 2 votes"],
-      ...["GPT-2, direct: accuracy, one sample", "GPT-2, direct: accuracy, 2 votes"],
-      ...["GPT-2, with steps: accuracy, one sample", "GPT-2, with steps: accuracy, 2 votes"],
+      "Accuracy, one sample",
+      "Accuracy, 2 votes",
+      "GPT-2, direct: accuracy, one sample",
+      "GPT-2, direct: accuracy, 2 votes",
+      "GPT-2, with steps: accuracy, one sample",
+      "GPT-2, with steps: accuracy, 2 votes",
     ]);
     assertEquals(curve.length, 10);
     // Denoiser and baselines have about as many parameters.
@@ -142,7 +157,7 @@ Deno.test({
     assertEquals((await hashFolder(`${out}-alone`))[samples], (await hashFolder(out))[samples]);
     const unnamed = await runText(...alone, "--stage=baseline");
     assertEquals(unnamed.code, 2);
-    assertStringIncludes(unnamed.stderr, "trains what --baseline names: give that too");
+    assertStringIncludes(unnamed.stderr, "--stage baseline needs --baseline: give that too");
     const refused = await runText(...tinyDenoiser("--baseline=cot"), "--out", `${out}-none`);
     assertEquals(refused.code, 2);
     assertStringIncludes(refused.stderr, "--baseline cot is for --dataset multiplication or math");

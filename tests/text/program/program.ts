@@ -8,16 +8,20 @@ import {
 
 /** The smoke preset with a model so small that a run takes a second. */
 export const TINY_TEXT: readonly string[] = [
-  ...[
-    "--stage=vae",
-    "--preset=smoke",
-    "--threads=1",
-    "--vocab-size=300",
-    "--max-tokens=8",
-    "--latents=4",
-  ],
-  ...["--latent-width=4", "--encoder-width=8", "--decoder-width=8", "--batch-size=4"],
-  ...["--validation-size=6", "--log-every=2", "--eval-every=4", "--checkpoint-every=8"],
+  "--stage=vae",
+  "--preset=smoke",
+  "--threads=1",
+  "--vocab-size=300",
+  "--max-tokens=8",
+  "--latents=4",
+  "--latent-width=4",
+  "--encoder-width=8",
+  "--decoder-width=8",
+  "--batch-size=4",
+  "--validation-size=6",
+  "--log-every=2",
+  "--eval-every=4",
+  "--checkpoint-every=8",
 ];
 
 /** Starts it. */
@@ -32,9 +36,16 @@ export function runText(...args: readonly string[]): Promise<Ended> {
 
 /** A denoiser so small that a run takes a second. */
 const TINY_DENOISER: readonly string[] = [
-  ...["--steps=5", "--denoiser-width=8", "--diffusion-steps=10", "--diffusion-batch-size=4"],
-  ...["--diffusion-log-every=2", "--diffusion-eval-every=4", "--diffusion-checkpoint-every=4"],
-  ...["--diffusion-validation-size=6", "--sample-steps=3", "--samples=4"],
+  "--steps=5",
+  "--denoiser-width=8",
+  "--diffusion-steps=10",
+  "--diffusion-batch-size=4",
+  "--diffusion-log-every=2",
+  "--diffusion-eval-every=4",
+  "--diffusion-checkpoint-every=4",
+  "--diffusion-validation-size=6",
+  "--sample-steps=3",
+  "--samples=4",
 ];
 
 /**

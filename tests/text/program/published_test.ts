@@ -9,18 +9,25 @@ import { runText, startText, TINY_TEXT, tinyDenoiser } from "./program.ts";
 
 const ignore = !imageRuns;
 
-/** Flags of a run that begins with the two models in a folder. */
+/** Flags of a run that starts with the two models in a folder. */
 function fromHalves(folder: string, flags: readonly string[] = TINY_TEXT): string[] {
   return [
     ...flags.filter((flag) => !/^--(en|de)coder-width=|^--vocab-size=/.test(flag)),
-    ...["--encoder-from", `${folder}/bert`, "--decoder-from", `${folder}/gpt2`],
-    ...["--initialization=random", "--random-texts=0", "--copy-steps=0"],
-    ...["--decoder-corruption=0.2", "--latent-source=first", "--encoder-heads=2"],
+    "--encoder-from",
+    `${folder}/bert`,
+    "--decoder-from",
+    `${folder}/gpt2`,
+    "--initialization=random",
+    "--random-texts=0",
+    "--copy-steps=0",
+    "--decoder-corruption=0.2",
+    "--latent-source=first",
+    "--encoder-heads=2",
   ];
 }
 
 Deno.test({
-  name: "text --encoder-from, --decoder-from begin with published halves and their two tokenizers",
+  name: "text --encoder-from --decoder-from starts with published halves and their tokenizers",
   ignore,
   fn: async () => {
     await using folder = await folderWith(halfFiles());
@@ -54,12 +61,16 @@ Deno.test({
       [HALF_BERT.hiddenSize, HALF_GPT2.nEmbd, tokenizer.vocabSize],
     );
     assertEquals(record.data.map(({ name }: { name: string }) => name), [
-      ...["hotel_reviews, train", "starting weights of the encoder"],
+      "hotel_reviews, train",
+      "starting weights of the encoder",
       "starting weights of the decoder",
     ]);
 
     const longer = await runText(...flags, ...[
-      ...["--steps=4", "--learning-rate=1e-9", "--ema-decay=0", "--resume"],
+      "--steps=4",
+      "--learning-rate=1e-9",
+      "--ema-decay=0",
+      "--resume",
     ]);
     assertEquals(longer.code, 0, longer.stderr);
     assertStringIncludes(longer.stdout, "going on at step 2");
@@ -68,7 +79,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text draws texts and reads conditions with an autoencoder of two tokenizers",
+  name: "text generates texts and encodes conditions with an autoencoder of two tokenizers",
   ignore,
   fn: async () => {
     await using folder = await folderWith(halfFiles());
@@ -83,14 +94,19 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text with one published half learns the other's tokens",
+  name: "text --decoder-from alone trains a tokenizer for the encoder",
   ignore,
   fn: async () => {
     await using folder = await folderWith(halfFiles());
     const flags = fromHalves(folder.path).map((flag) => flag.endsWith("/gpt2") ? "none" : flag);
     const out = `${folder.path}/run`;
     const { code, stderr } = await runText(
-      ...[...flags, "--vocab-size=310", "--decoder-width=8", "--steps=1", "--out", out],
+      ...flags,
+      "--vocab-size=310",
+      "--decoder-width=8",
+      "--steps=1",
+      "--out",
+      out,
     );
     assertEquals(code, 0, stderr);
     const { config, tokenizer, encoderTokenizer } = await openTextVae(out);
@@ -100,7 +116,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text refuses what published halves rule out, and models that are none, in one line",
+  name: "text refuses settings that published halves rule out, and unsound models, in one line",
   ignore,
   fn: async () => {
     const files = halfFiles();
@@ -173,7 +189,7 @@ function serveHub(files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>) {
 }
 
 Deno.test({
-  name: "text takes published halves from a hub that HF_ENDPOINT names, and says what is denied",
+  name: "text loads published halves from the hub of HF_ENDPOINT, and reports denied permissions",
   ignore: ignore || !hasServer,
   fn: async () => {
     await using folder = await folderWith();
@@ -184,7 +200,7 @@ Deno.test({
       startText([...flags, "--steps=1", "--out", out], { env, task }).ended;
     const flags = fromHalves("ours");
 
-    // The permission set knows the public hub alone, and the task adds what the environment names.
+    // The permission set allows only the public hub; the task adds the one in the environment.
     const denied = await run(flags, { HF_ENDPOINT: hub.address }, false);
     const { host } = new URL(hub.address);
     const message = `no permission to reach ${host} (--allow-net=${host})`;

@@ -15,7 +15,7 @@ async function textsOf(folder: string): Promise<string[]> {
 }
 
 Deno.test({
-  name: "text --sample-only draws a run's own samples again, and from what was released of it",
+  name: "text --sample-only has the samples of the run, also from a released checkpoint",
   ignore,
   fn: async () => {
     const out = await Deno.makeTempDir({ prefix: "sample only test " });
@@ -25,7 +25,11 @@ Deno.test({
       assertEquals(trained.code, 0, trained.stderr);
       const again = await runText(
         ...SAMPLING,
-        ...["--samples=4", "--checkpoint", run, "--out", `${out}/again`],
+        "--samples=4",
+        "--checkpoint",
+        run,
+        "--out",
+        `${out}/again`,
       );
       assertEquals(again.code, 0, again.stderr);
       const expected = await textsOf(`${run}/diffusion/samples`);
@@ -35,8 +39,13 @@ Deno.test({
 
       // Each sample depends on its number and its rating alone: the third one was of three stars before.
       const three = await runText(
-        ...[...SAMPLING, "--samples=4", "--rating=3"],
-        ...["--checkpoint", run, "--out", `${out}/three`],
+        ...SAMPLING,
+        "--samples=4",
+        "--rating=3",
+        "--checkpoint",
+        run,
+        "--out",
+        `${out}/three`,
       );
       assertEquals(three.code, 0, three.stderr);
       assertEquals(three.stdout.match(/^rating \d$/gm), Array(4).fill("rating 3"));
@@ -50,7 +59,11 @@ Deno.test({
       assertFalse(JSON.stringify(record).includes(out));
       const half = await runText(
         ...SAMPLING,
-        ...["--samples=7", "--checkpoint", released, "--out", `${out}/half`],
+        "--samples=7",
+        "--checkpoint",
+        released,
+        "--out",
+        `${out}/half`,
       );
       assertEquals(half.code, 0, half.stderr);
       assertEquals((await textsOf(`${out}/half/samples`)).length, 7);
@@ -61,7 +74,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --sample-only asks the held-out problems that the run was asked",
+  name: "text --sample-only answers the held-out problems of the run",
   ignore,
   fn: async () => {
     const out = await Deno.makeTempDir();
@@ -71,8 +84,12 @@ Deno.test({
       const trained = await runText(...tinyDenoiser(...digits), "--out", run);
       assertEquals(trained.code, 0, trained.stderr);
       const again = await runText(
-        ...[...SAMPLING, "--samples=4"],
-        ...["--checkpoint", run, "--out", `${out}/again`],
+        ...SAMPLING,
+        "--samples=4",
+        "--checkpoint",
+        run,
+        "--out",
+        `${out}/again`,
       );
       assertEquals(again.code, 0, again.stderr);
       assertStringIncludes(again.stdout, "Accuracy, one sample: ");
@@ -80,13 +97,17 @@ Deno.test({
       assertEquals(expected.trimEnd().split("\n").length, 4);
       assertEquals(await Deno.readTextFile(`${out}/again/samples/samples.jsonl`), expected);
 
-      // A damaged newest checkpoint is passed over, and that is said.
+      // A damaged newest checkpoint is skipped, with a warning.
       const [newest, older] = await listCheckpoints(`${run}/diffusion`);
       assert(older !== undefined);
       await Deno.truncate(`${newest!.directory}/latents/model.safetensors`, 100);
       const past = await runText(
-        ...[...SAMPLING, "--samples=4"],
-        ...["--checkpoint", run, "--out", `${out}/past`],
+        ...SAMPLING,
+        "--samples=4",
+        "--checkpoint",
+        run,
+        "--out",
+        `${out}/past`,
       );
       assertEquals(past.code, 0, past.stderr);
       assertStringIncludes(past.stderr, `passing over ${newest!.directory}: `);
@@ -97,18 +118,22 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "text --sample-only draws praise of five stars from the released weights, and little of one",
+  name: "text --sample-only praises with five stars and the released weights, and hardly with one",
   ignore,
   fn: async () => {
     const out = await Deno.makeTempDir();
     try {
       const praiseOf = async (stars: number) => {
-        const drawn = await runText(
-          ...["--sample-only", "--threads=1", "--samples=10", `--rating=${stars}`],
-          ...["--sample-steps=20", "--out", `${out}/${stars}`],
+        const sampled = await runText(
+          "--sample-only",
+          "--threads=1",
+          "--samples=10",
+          `--rating=${stars}`,
+          "--sample-steps=20",
+          "--out",
+          `${out}/${stars}`,
         );
-        assertEquals(drawn.code, 0, drawn.stderr);
+        assertEquals(sampled.code, 0, sampled.stderr);
         const texts = await textsOf(`${out}/${stars}/samples`);
         assertEquals(texts.length, 10);
         const words = texts.join(" ").match(/\p{L}+/gu)!;
@@ -141,7 +166,7 @@ Deno.test({
         formatRecord({ ...record, config, configHash: await configHash(config) }),
       );
       const cases: readonly [readonly string[], number, string][] = [
-        [["--checkpoint", run], 2, "--checkpoint DIR is what --sample-only draws from"],
+        [["--checkpoint", run], 2, "--checkpoint DIR is for --sample-only"],
         [["--sample-only", "--steps=5"], 2, "--sample-only trains nothing: leave --steps out"],
         [["--sample-only", "--stage=vae"], 2, "--sample-only trains nothing: leave --stage out"],
         [[...SAMPLING, "--dataset=math", "--checkpoint", run], 2, `${run} are hotel_reviews`],

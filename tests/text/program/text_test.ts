@@ -35,7 +35,7 @@ function straightRun(): Promise<string> {
 }
 
 Deno.test({
-  name: "text leaves a run's folder: configuration, metrics, checkpoints, report",
+  name: "text writes configuration, metrics, checkpoints and report into the folder of a run",
   ignore,
   fn: async () => {
     const out = await straightRun();
@@ -43,7 +43,9 @@ Deno.test({
     const model = ["config.json", "model.safetensors"];
     const expected = [
       ...["decoder", "encoder", "vae"].flatMap((part) => model.map((file) => `${part}/${file}`)),
-      ...["tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "model_index.json"],
+      "tokenizer/tokenizer.json",
+      "tokenizer/tokenizer_config.json",
+      "model_index.json",
     ];
     for (const file of expected) {
       assert(files.includes(`checkpoints/step-000020/${file}`), `${file} in ${files}`);
@@ -69,8 +71,8 @@ Deno.test({
     const report = await Deno.readTextFile(`${out}/report.html`);
     assertStringIncludes(report, "ONLY THE BUNDLED SAMPLE");
     assertStringIncludes(report, "Token accuracy");
-    assertStringIncludes(report, "Originals, and what came back from their latents");
-    assertStringIncludes(report, "From one text to another, 2");
+    assertStringIncludes(report, "Held-out texts and their reconstructions");
+    assertStringIncludes(report, "Interpolation between two texts, 2");
     const evaluation = JSON.parse(await Deno.readTextFile(`${out}/evaluation.json`));
     assertStringIncludes(evaluation.protocol, "6 held-out texts, cut to 8 tokens");
     assert(evaluation.clean.bleu >= 0 && evaluation.clean.bleu <= 100);
@@ -81,11 +83,11 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --resume prolongs a run to the bits of one that was longer from the start",
+  name: "text --resume with more steps has the bits of a run that was longer from the start",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/resumed`;
-    // Two schedules of one length: the learning rate is constant, so the first half knows no end.
+    // With a constant learning rate, the first half does not depend on the number of steps.
     const run = (...flags: string[]) =>
       runText(...TINY_TEXT, "--lr-schedule=constant", "--out", out, ...flags);
     const first = await run("--steps=11"); // on no beat
@@ -95,7 +97,11 @@ Deno.test({
     assertStringIncludes(second.stdout, "going on at step 11");
     const other = `${await temporaryFolder()}/straight`;
     const whole = await runText(
-      ...[...TINY_TEXT, "--lr-schedule=constant", `--steps=${STEPS}`, "--out", other],
+      ...TINY_TEXT,
+      "--lr-schedule=constant",
+      `--steps=${STEPS}`,
+      "--out",
+      other,
     );
     assertEquals(whole.code, 0, whole.stderr);
     const expected = await resultOf(other);
@@ -108,7 +114,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text saves when it is interrupted, and the same command goes on from there",
+  name: "text saves when it is interrupted, and the same command continues",
   ignore: ignore || Deno.build.os === "windows",
   fn: async () => {
     const out = `${await temporaryFolder()}/interrupted`;
@@ -132,7 +138,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text refuses settings that do not fit each other, with exit code 2 and one line",
+  name: "text refuses contradicting settings with exit code 2 and one line",
   ignore,
   fn: async () => {
     const refusals: [string[], string][] = [
@@ -163,7 +169,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --start-from begins with a run's averaged weights and tokens, of its sizes",
+  name: "text --start-from starts with the averaged weights, tokens and sizes of a run",
   ignore,
   fn: async () => {
     const from = await straightRun();
@@ -190,7 +196,8 @@ Deno.test({
     assertStringIncludes(other.stderr, "--latents 2: the model of --start-from");
     const more = await runText(
       ...start.map((flag) => flag.replace("-size=6", "-size=9")),
-      ...["--steps=1", "--overwrite"],
+      "--steps=1",
+      "--overwrite",
     );
     assertEquals(more.code, 2);
     assertStringIncludes(more.stderr, "3 of 9 held-out reviews are among those that the starting");
@@ -201,7 +208,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --accumulate computes a batch in parts, --freeze leaves a half as it began",
+  name: "text --accumulate computes a batch in parts, --freeze leaves a half unchanged",
   ignore,
   fn: async () => {
     const place = await temporaryFolder();
@@ -226,7 +233,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --optimizer adamax keeps its largest gradients, and --resume goes on with them",
+  name: "text --optimizer adamax saves its largest gradients for --resume",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/adamax`;
@@ -244,7 +251,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text writes nothing where its texts or the model to begin with are unsound, and says why",
+  name:
+    "text writes nothing and reports the problem if its texts or its starting model are unsound",
   ignore,
   fn: async () => {
     const place = await temporaryFolder();

@@ -12,11 +12,12 @@ import {
 } from "../../../text/sampling/option_answers.ts";
 import { initParameters } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
-import type { LatentExample } from "../../../text/data.ts";
+import type { LatentExample } from "../../../text/examples.ts";
 import { assertAllClose } from "../../assert_close.ts";
 
 const SCHEDULE = latentNoiseSchedule("cosine", {
-  ...{ numTrainTimesteps: 10, predictionType: "sample" },
+  numTrainTimesteps: 10,
+  predictionType: "sample",
 });
 
 /** A batch of one number an example, which is the length of its target. */
@@ -26,7 +27,7 @@ function lengthsBatch(examples: readonly LatentExample[], timesteps: Int32Array)
   return { batch: diffusionBatch(SCHEDULE, { x0, noise, timesteps }), timesteps };
 }
 
-Deno.test("optionLosses() averages each option's losses over draws, at the same places for both", async () => {
+Deno.test("optionLosses() averages the losses over draws, at the same time steps for both options", async () => {
   const target = (text: string): LatentExample => ({ targets: [text] });
   const options = [[target("a"), target("bbb"), target("c")], [
     target("aa"),
@@ -60,9 +61,8 @@ Deno.test("optionLosses() averages each option's losses over draws, at the same 
   });
 });
 
-Deno.test("compileExampleLosses() gives the mean square of what a new denoiser does not say", async () => {
+Deno.test("compileExampleLosses() has the mean squares of x0 for a new denoiser, whose output is 0", async () => {
   const config = textDenoiserConfig({ latents: 2, latentWidth: 2, layers: 1, width: 8, heads: 2 });
-  // A new transformer says zero, which is to be x0.
   const parameters = initParameters(latentDenoiserSpecs(config), randomStream(0));
   const { lossesOf, dispose } = compileExampleLosses(await openDevice("cpu"), {
     config,
@@ -70,13 +70,15 @@ Deno.test("compileExampleLosses() gives the mean square of what a new denoiser d
   });
   const x0 = float32([1, 2, 3, 4, 0, 0, 0, 2], [2, 2, 2]);
   const batch = diffusionBatch(SCHEDULE, {
-    ...{ x0, noise: randomStream(1).normal(8), timesteps: Int32Array.of(3, 8) },
+    x0,
+    noise: randomStream(1).normal(8),
+    timesteps: Int32Array.of(3, 8),
   });
   assertAllClose(await lossesOf(batch), [30 / 4, 1], { rtol: 1e-5 });
   await dispose();
 });
 
-Deno.test("namedOption() takes the option that a text begins with, the longest, whole words only", () => {
+Deno.test("namedOption() is the longest option that a text begins with, in whole words", () => {
   const names = ["bag", "bag of rice", "Ann"];
   const cases: [string, number | undefined][] = [
     ["bag was full", 0],
@@ -90,7 +92,7 @@ Deno.test("namedOption() takes the option that a text begins with, the longest, 
   for (const [text, expected] of cases) assertEquals(namedOption(text, names), expected, text);
 });
 
-Deno.test("firstOfSets() takes so many of each set, in order", () => {
+Deno.test("firstOfSets() has the first examples of each set, in order", () => {
   const of = (set: string, source: string): LatentExample => ({ targets: [], source, set });
   const examples = [of("a", "1"), of("b", "2"), of("a", "3"), of("a", "4"), of("b", "5")];
   assertEquals(firstOfSets(examples, 2).map(({ source }) => source), ["1", "2", "3", "5"]);

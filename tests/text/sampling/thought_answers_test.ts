@@ -6,31 +6,31 @@ import {
   type ThoughtModel,
 } from "../../../text/sampling/thought_answers.ts";
 import { randomStream } from "../../../nn/random.ts";
-import type { Layout } from "../../../text/denoiser/batches.ts";
+import type { Layout } from "../../../text/denoiser/layouts.ts";
 
-/** What the scripted model was asked. */
-interface Asked {
+/** A call of the scripted model. */
+interface Call {
   readonly layouts: readonly Layout[];
   readonly numbers: readonly number[];
   readonly given: readonly number[] | undefined;
 }
 
 /**
- * A model that says what a script says to a question and the thoughts so far; its latents [1, 1] of a
- * block are the place in the list of all that it has said, from 1.
+ * A model that answers a question and the thoughts so far by a script. The latents [1, 1] of a block are
+ * its index in the list of all texts so far, from 1.
  */
-function scripted(say: (source: string, blocks: readonly string[]) => string[]) {
-  const asked: Asked[] = [];
-  const said: string[] = [""];
+function scripted(answer: (source: string, blocks: readonly string[]) => string[]) {
+  const calls: Call[] = [];
+  const known: string[] = [""];
   const model: ThoughtModel = {
-    draw: (layouts, { numbers, given }) => {
-      asked.push({ layouts, numbers, given: given && [...given.data] });
-      const texts = layouts.map(({ sources, blocks }) => say(sources.join(" "), blocks));
-      const places = texts.flat().map((text) => said.push(text) - 1);
+    sample: (layouts, { numbers, given }) => {
+      calls.push({ layouts, numbers, given: given && [...given.data] });
+      const texts = layouts.map(({ sources, blocks }) => answer(sources.join(" "), blocks));
+      const places = texts.flat().map((text) => known.push(text) - 1);
       return Promise.resolve(float32(places, [layouts.length, texts[0]!.length, 1]));
     },
-    say: ({ data, shape }) => {
-      const texts = Array.from(data, (place) => said[place]!);
+    decode: ({ data, shape }) => {
+      const texts = Array.from(data, (place) => known[place]!);
       const blocks = shape[1]!;
       return Promise.resolve(
         Array.from({ length: shape[0]! }, (_, i) => texts.slice(i * blocks, (i + 1) * blocks)),
@@ -39,7 +39,7 @@ function scripted(say: (source: string, blocks: readonly string[]) => string[]) 
     empty: Float32Array.of(0),
     block: [1, 1],
   };
-  return { model, asked };
+  return { model, calls };
 }
 
 const request = (questions: string[], maxThoughts: number) => ({
@@ -49,21 +49,21 @@ const request = (questions: string[], maxThoughts: number) => ({
   maxThoughts,
 });
 
-Deno.test("thinkInTurn() gives each thought those before it, until the end mark", async () => {
+Deno.test("thinkInTurn() conditions each thought on those before it, until the answer mark", async () => {
   const script: Record<string, string> = { "q|": "t1", "q|t1": "t2", "q t1|t2": "t3 #### 7" };
   script["r|"] = "#### 1";
-  const { model, asked } = scripted((source, [last]) => [script[`${source}|${last}`]!]);
+  const { model, calls } = scripted((source, [last]) => [script[`${source}|${last}`]!]);
   const thoughts = await thinkInTurn(model, request(["q", "r"], 9));
   assertEquals(thoughts, [
     { texts: ["t1", "t2", "t3 #### 7"], passes: 3 },
     { texts: ["#### 1"], passes: 1 },
   ]);
-  // What is finished is not asked again; the last thought's own latents are given.
-  assertEquals(asked.map(({ numbers }) => numbers), [[10, 11], [10], [10]]);
-  assertEquals(asked.map(({ given }) => given), [[0, 0], [1], [3]]);
+  // Finished problems are left out; the latents of the last thought are given.
+  assertEquals(calls.map(({ numbers }) => numbers), [[10, 11], [10], [10]]);
+  assertEquals(calls.map(({ given }) => given), [[0, 0], [1], [3]]);
 });
 
-Deno.test("thinkInTurn() ends at the limit, and where nothing is said", async () => {
+Deno.test("thinkInTurn() ends at the limit, and at an empty thought", async () => {
   const endless = scripted(() => ["more"]);
   const [limited] = await thinkInTurn(endless.model, request(["q"], 4));
   assertEquals(limited, { texts: ["more", "more", "more", "more"], passes: 4 });
@@ -72,15 +72,16 @@ Deno.test("thinkInTurn() ends at the limit, and where nothing is said", async ()
   assertEquals(ended, { texts: ["first"], passes: 2 });
 });
 
-Deno.test("thinkTogether() asks for all thoughts at once and leaves silent blocks out", async () => {
-  const { model, asked } = scripted((source) => [`${source}1`, "", `${source}2 #### 3`]);
+Deno.test("thinkTogether() samples all thoughts at once and leaves empty blocks out", async () => {
+  const { model, calls } = scripted((source) => [`${source}1`, "", `${source}2 #### 3`]);
   const thoughts = await thinkTogether(model, request(["q", "r"], 3));
   assertEquals(thoughts, [
     { texts: ["q1", "q2 #### 3"], passes: 1 },
     { texts: ["r1", "r2 #### 3"], passes: 1 },
   ]);
-  assertEquals(asked.length, 1);
-  assertEquals(asked[0]!.layouts.map(({ blocks, given }) => [blocks.length, given]), [
-    ...[[3, 0], [3, 0]],
+  assertEquals(calls.length, 1);
+  assertEquals(calls[0]!.layouts.map(({ blocks, given }) => [blocks.length, given]), [
+    [3, 0],
+    [3, 0],
   ]);
 });

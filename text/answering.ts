@@ -1,0 +1,118 @@
+/** Answering problems in batches, scoring the answers, and timing: common to denoisers and baselines. */
+import { csv } from "../base/csv.ts";
+import {
+  type Accuracy,
+  accuracyByVotes,
+  exactMatch,
+  extractDigits,
+  extractNumber,
+} from "../metrics/answers.ts";
+import type { LatentExample } from "./examples.ts";
+
+/** Problems that the speed at batch size 1 is measured with. */
+const TIMED_PROBLEMS = 10;
+
+/** Options of {@linkcode sampleRounds}. */
+export interface RoundsOptions {
+  /** Samples per item. */
+  readonly rounds: number;
+  /** Items per batch. */
+  readonly batchSize: number;
+  /** The order of the items. @default ascending */
+  readonly order?: readonly number[];
+  /** Receives the number of samples so far. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/**
+ * Samples each item several times, in batches.
+ *
+ * @param count The number of items.
+ * @param sample Samples a batch: the items, from 0, and the numbers of the samples, which are unique.
+ * @returns The samples of each item [count][rounds].
+ */
+export async function sampleRounds<T>(
+  count: number,
+  { rounds, batchSize, order = [...Array(count).keys()], onProgress }: RoundsOptions,
+  sample: (items: readonly number[], numbers: readonly number[]) => Promise<readonly T[]>,
+): Promise<T[][]> {
+  const results: T[][] = Array.from({ length: count }, () => []);
+  for (let round = 0; round < rounds; round++) {
+    for (let start = 0; start < count; start += batchSize) {
+      const items = order.slice(start, start + batchSize);
+      const sampled = await sample(items, items.map((item) => round * count + item));
+      items.forEach((item, i) => results[item]!.push(sampled[i]!));
+      onProgress?.(round * count + start + items.length);
+    }
+  }
+  return results;
+}
+
+/**
+ * Answers the first problems one by one, after one that compiles graphs.
+ *
+ * @param now Milliseconds since some moment.
+ */
+export async function timeSingleProblems<T>(
+  count: number,
+  answer: (item: number) => Promise<T>,
+  now: () => number,
+): Promise<{ readonly answers: readonly T[]; readonly seconds: number }> {
+  await answer(0);
+  const started = now();
+  const answers: T[] = [];
+  for (let item = 0; item < Math.min(count, TIMED_PROBLEMS); item++) {
+    answers.push(await answer(item));
+  }
+  return { answers, seconds: (now() - started) / 1000 };
+}
+
+/** Scored answers. */
+export interface Scores {
+  /** The right answers, without spaces. */
+  readonly expected: readonly string[];
+  /** Accuracy of majority votes over the first 1, 2, ... samples. */
+  readonly byVotes: readonly Accuracy[];
+  /** Whether a solution of a problem is right. */
+  readonly isRight: (item: number, solution: string) => boolean;
+}
+
+/**
+ * Scores solutions by exact match of the answers in them.
+ *
+ * @param dataset The data set's name, which decides how answers are written.
+ * @param solutions The texts of each problem's samples.
+ */
+export function scoreSolutions(
+  dataset: string,
+  examples: readonly LatentExample[],
+  solutions: readonly (readonly string[])[],
+): Scores {
+  const answerOf = dataset === "multiplication" ? extractDigits : extractNumber;
+  const expected = examples.map(({ answer }) => answer!.replace(/\s+/g, ""));
+  return {
+    expected,
+    byVotes: accuracyByVotes(solutions.map((texts) => texts.map(answerOf)), expected),
+    isRight: (item, solution) => exactMatch(answerOf(solution), expected[item]!),
+  };
+}
+
+/** Accuracy by the number of votes, as CSV. */
+export function accuracyCsv(byVotes: readonly Accuracy[]): string {
+  return csv([
+    ["votes", "correct", "count", "accuracy", "low", "high"],
+    ...byVotes.map(({ correct, count, accuracy, interval: [low, high] }, i) => [
+      i + 1,
+      correct,
+      count,
+      accuracy,
+      low,
+      high,
+    ]),
+  ]);
+}
+
+/** The decoding method, for protocols. */
+export function decodingProtocol(temperature: number): string {
+  return temperature === 0 ? "greedy decoding" : `decoding at temperature ${temperature}`;
+}

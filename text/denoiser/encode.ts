@@ -1,0 +1,97 @@
+/** Stage `encode` of text.ts: the texts of a data set as latents. */
+import { UserError } from "../../base/errors.ts";
+import { Progress } from "../../cli/progress.ts";
+import type { Device } from "../../engine/device.ts";
+import { compileTextCodec } from "../../vae/text_codec.ts";
+import type { OpenedTextVae } from "../autoencoder/checkpoint.ts";
+import type { TextData } from "../examples.ts";
+import type { DenoiserConfig } from "../settings.ts";
+import { latentTexts } from "./layouts.ts";
+import {
+  encodeToLatents,
+  latentScale,
+  type LatentsKey,
+  latentsKey,
+  loadLatents,
+  normalizeLatents,
+  saveLatents,
+  type TextLatents,
+} from "./latents.ts";
+
+/** The texts to encode, and where their latents are. */
+export interface EncodingTask {
+  /** Where tensors are computed. */
+  readonly device: Device;
+  /** The autoencoder. */
+  readonly vae: OpenedTextVae;
+  /** The data set. */
+  readonly data: TextData;
+  /** The denoiser's settings. */
+  readonly config: DenoiserConfig;
+  /** The folder of the latents. */
+  readonly folder: string;
+}
+
+/** The texts that need latents, and their key. */
+async function textsToEncode(
+  { vae, data, config }: EncodingTask,
+): Promise<{ texts: string[]; key: LatentsKey }> {
+  const { train, validation } = data.examples(config);
+  const texts = latentTexts([train, validation], config);
+  return { texts, key: await latentsKey(vae, texts) };
+}
+
+/** The existing latents of these texts; undefined if there are none, or if they are to be replaced. */
+async function findLatents(
+  folder: string,
+  texts: readonly string[],
+  key: LatentsKey,
+  log: (line: string) => void,
+): Promise<TextLatents | undefined> {
+  try {
+    return await loadLatents(folder, texts, key);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    log(`encode: the latents in ${folder} are replaced (${error.message})`);
+    return undefined;
+  }
+}
+
+/**
+ * Encodes the texts of a data set, unless the folder holds their latents. Latents of another autoencoder
+ * or of other texts are replaced.
+ *
+ * @param log Receives a line on what was done.
+ */
+export async function encodeDataset(
+  task: EncodingTask,
+  log: (line: string) => void,
+): Promise<void> {
+  const { device, vae, folder } = task;
+  const { texts, key } = await textsToEncode(task);
+  if (await findLatents(folder, texts, key, log) !== undefined) {
+    log(`encode: the latents of ${texts.length} texts are in ${folder} already`);
+    return;
+  }
+  const codec = compileTextCodec(device, vae, vae.tokenizer.id("eos"));
+  await using progress = new Progress({ total: texts.length, label: "encoding", unit: "texts" });
+  const raw = await encodeToLatents(texts, { codec, ...vae }, (done) => progress.update(done));
+  await progress.stop();
+  await codec.dispose();
+  const scale = latentScale(raw);
+  await saveLatents(folder, { latents: normalizeLatents(raw, scale), ...scale }, key);
+  const [count, latents, width] = raw.shape;
+  log(`encode: ${count} texts as ${latents} latents of ${width} numbers, in ${folder}`);
+}
+
+/**
+ * The latents that {@linkcode encodeDataset} saved.
+ *
+ * @throws {UserError} If there are none, or they are of another autoencoder or of other texts.
+ */
+export async function requireLatents(task: EncodingTask): Promise<TextLatents> {
+  const { texts, key } = await textsToEncode(task);
+  const latents = await loadLatents(task.folder, texts, key);
+  if (latents !== undefined) return latents;
+  throw new UserError(`there are no latents in ${task.folder}`);
+}

@@ -1,0 +1,68 @@
+/** How examples become blocks of latents and conditions. */
+import type { LatentExample } from "../examples.ts";
+import type { DenoiserConfig } from "../settings.ts";
+
+/** The blocks of an example, of which some are given, and its condition. */
+export interface Layout {
+  /** The texts of the blocks, in order; empty for a missing block. */
+  readonly blocks: readonly string[];
+  /** The number of blocks, at the start, that are given. */
+  readonly given: number;
+  /** The texts of the condition: a question and the thoughts before the blocks. */
+  readonly sources: readonly string[];
+}
+
+/** The number of blocks: one per thought, or in multiple passes the previous one and the next. */
+export function blockCount(
+  { condition, thoughtPasses, maxThoughts }: DenoiserConfig,
+): number {
+  return condition !== "question" ? 1 : thoughtPasses === "multi" ? 2 : maxThoughts;
+}
+
+/** The maximum number of texts of a condition: the question, and thoughts before the blocks. */
+export function sourceCount(
+  { condition, thoughtPasses, maxThoughts }: DenoiserConfig,
+): number {
+  return condition === "question" && thoughtPasses === "multi" ? Math.max(1, maxThoughts - 1) : 1;
+}
+
+/**
+ * The layout of the next thought, in multiple passes: the previous thought is a given block, and the
+ * thoughts before it are part of the condition.
+ *
+ * @param thoughts The thoughts so far.
+ * @param next The next thought; empty if it is to be sampled.
+ */
+export function nextThought(
+  question: string,
+  thoughts: readonly string[],
+  next = "",
+): Layout {
+  return {
+    blocks: [thoughts.at(-1) ?? "", next],
+    given: 1,
+    sources: [question, ...thoughts.slice(0, -1)],
+  };
+}
+
+/** The layout of a whole example, to be denoised at once. */
+export function wholeExample({ targets, source }: LatentExample, blocks: number): Layout {
+  return {
+    blocks: Array.from({ length: blocks }, (_, i) => targets[i] ?? ""),
+    given: 0,
+    sources: source === undefined ? [] : [source],
+  };
+}
+
+/** All texts that need latents, each once: those of blocks, and of conditions that are latents. */
+export function latentTexts(
+  examples: readonly (readonly LatentExample[])[],
+  { conditionReader }: Pick<DenoiserConfig, "conditionReader">,
+): string[] {
+  const all = examples.flat();
+  const texts = new Set(["", ...all.flatMap(({ targets }) => targets)]);
+  if (conditionReader === "latents") {
+    for (const { source } of all) if (source !== undefined) texts.add(source);
+  }
+  return [...texts];
+}

@@ -1,0 +1,238 @@
+/** A run of text.ts: its settings, its folder, and the models that its stages share. */
+import { fileExists } from "../base/files.ts";
+import type { Replay } from "../cli/replay.ts";
+import { openRunFolder, type RunFolder, type RunFolderOptions } from "../cli/run_folder.ts";
+import { BUNDLED, type DataOrigin, type RunSession } from "../cli/run_record.ts";
+import { describeSession } from "../cli/session.ts";
+import type { TrainingResult } from "../cli/training.ts";
+import type { Device } from "../engine/device.ts";
+import { type OpenedTextVae, openTextVae } from "./autoencoder/checkpoint.ts";
+import { openTextDenoiser, type TextDenoiserModel } from "./denoiser/checkpoint.ts";
+import type { TextEvaluation } from "./evaluation/evaluate.ts";
+import type { TextData } from "./examples.ts";
+import { defaultsOf, PRESETS } from "./presets.ts";
+import type { TextSamples } from "./sampling/session.ts";
+import {
+  AUTOENCODER_EXTENDABLE,
+  DENOISER_EXTENDABLE,
+  flatSettings,
+  nestSettings,
+  type SettingsGroup,
+  type TextFlags,
+  type TextSettings,
+  withChanges,
+} from "./settings.ts";
+import type { TextStart } from "./start.ts";
+
+/** Where messages of the library go. */
+export interface Messages {
+  /** Receives a line for the user. */
+  readonly log: (line: string) => void;
+  /** Receives a line that the user must not miss. */
+  readonly warn: (line: string) => void;
+}
+
+/** A run, while its stages work on it. */
+export interface TextRun extends Messages, Disposable {
+  /** Where tensors are computed. */
+  readonly device: Device;
+  /** The flags. */
+  readonly given: TextFlags;
+  /** The settings. */
+  readonly settings: TextSettings;
+  /** The starting model of the autoencoder's training. */
+  readonly start: TextStart;
+  /** The data set. */
+  readonly data: TextData;
+  /** The folder of the run. */
+  readonly root: string;
+  /** The opened folder; undefined where `--vae` names an autoencoder, so that none is trained here. */
+  readonly folder: RunFolder | undefined;
+  /** Opens the autoencoder, once. */
+  readonly vae: () => Promise<OpenedTextVae>;
+  /** Opens the trained denoiser, once. */
+  readonly denoiser: () => Promise<TextDenoiserModel>;
+  /** Opens the folder of the denoiser's run, once. */
+  readonly denoiserFolder: () => Promise<RunFolder>;
+  /** The common parts of the records of all stages after the autoencoder. */
+  readonly shared: () => Promise<Pick<RunFolderOptions, "session" | "seed" | "data">>;
+  /** The results of this start of the program, for the report. */
+  readonly results: {
+    training?: TrainingResult & { readonly done: number };
+    samples?: TextSamples;
+    evaluation?: TextEvaluation;
+  };
+}
+
+/**
+ * Resolves the settings: flags over the replayed run's settings, or over the preset's and the data set's.
+ */
+export function resolveSettings(
+  given: TextFlags,
+  replay: Replay | undefined,
+): TextSettings {
+  const { preset = "nano" } = given;
+  const flags = nestSettings(given);
+  const defaults = replay === undefined
+    ? defaultsOf(preset, withChanges(PRESETS[preset], flags).autoencoder)
+    : withChanges(PRESETS.small, nestSettings(replay.settings));
+  return withChanges(defaults, flags);
+}
+
+/** A function that computes its result at its first call only. */
+function once<T>(compute: () => T): () => T {
+  let result: { readonly value: T } | undefined;
+  return () => (result ??= { value: compute() }).value;
+}
+
+/** Options of {@linkcode openTextRun}. */
+export interface TextRunOptions extends Messages {
+  /** The flags. */
+  readonly given: TextFlags;
+  /** The run that is repeated. */
+  readonly replay: Replay | undefined;
+  /** The settings, those of the starting model included. */
+  readonly settings: TextSettings;
+  /** The groups of settings that the stages of this start use. */
+  readonly groups: ReadonlySet<SettingsGroup>;
+  /** The starting model of the autoencoder's training. */
+  readonly start: TextStart;
+  /** The data set. */
+  readonly data: TextData;
+  /** The folder of the code. */
+  readonly code: string;
+}
+
+/**
+ * Opens the folder of a run, and prints what the user should know about it.
+ *
+ * @throws {UserError} As openRunFolder, and if a replayed run had other data.
+ */
+export async function openTextRun(device: Device, options: TextRunOptions): Promise<TextRun> {
+  const { given, replay, settings, start, data, log, warn } = options;
+  const origins = originsOf(options);
+  const session = await sessionOf(device, options);
+  replay?.check(origins, session).forEach((note) => log(note));
+  using opened = new DisposableStack();
+  const folder = given.vae !== undefined
+    ? undefined
+    : opened.use(await openAutoencoderFolder(options, { origins, session }));
+  folder?.notes.forEach((note) => log(note));
+  const root = folder?.directory ?? directoryOf(options);
+
+  const vae = once(() => openTextVae(given.vae ?? root, warn));
+  const shared = once(async () => {
+    const autoencoder = {
+      name: "autoencoder",
+      origin: given.vae ?? "this run",
+      sha256: { vae: (await vae()).hash },
+    };
+    const all = [...origins, autoencoder];
+    replay?.check(all, session);
+    return { session, seed: settings.autoencoder.seed, data: all };
+  });
+  const denoiserRoot = `${root}/diffusion`;
+  const folders = opened.move();
+  return {
+    device,
+    given,
+    settings,
+    start,
+    data,
+    root,
+    folder,
+    vae,
+    denoiser: once(async () => openTextDenoiser(denoiserRoot, await vae(), warn)),
+    denoiserFolder: once(async () => {
+      return folders.use(await openDenoiserFolder(denoiserRoot, options, await shared()));
+    }),
+    shared,
+    results: {},
+    log,
+    warn,
+    [Symbol.dispose]: () => folders.dispose(),
+  };
+}
+
+/** The data of the run, and the weights that it starts with. */
+function originsOf({ settings, data, start }: TextRunOptions): readonly DataOrigin[] {
+  return [{
+    name: `${settings.autoencoder.dataset}, train`,
+    origin: data.origin === "sample" ? BUNDLED : data.origin,
+    sha256: data.sha256,
+    rows: data.rows,
+  }, ...start.origins];
+}
+
+/** This start of the program. It records the settings that are not in the run's own configuration. */
+async function sessionOf(
+  device: Device,
+  { settings, groups, code }: TextRunOptions,
+): Promise<RunSession> {
+  const later = Object.entries(settings)
+    .filter(([group]) => group !== "autoencoder" && groups.has(group as SettingsGroup));
+  return await describeSession(["text", ...Deno.args], device, {
+    root: code,
+    now: Date.now(),
+    settings: flatSettings(Object.fromEntries(later)),
+  });
+}
+
+function directoryOf({ given, replay, settings }: TextRunOptions): string {
+  const { dataset, seed } = settings.autoencoder;
+  return given.out ?? replay?.directory ??
+    `runs/text-${dataset}-${given.preset ?? "nano"}-${seed}`;
+}
+
+async function openAutoencoderFolder(
+  options: TextRunOptions,
+  { origins, session }: { origins: readonly DataOrigin[]; session: RunSession },
+): Promise<RunFolder> {
+  const { given, settings: { autoencoder } } = options;
+  const { stage = "all", resume = false, overwrite = false } = given;
+  return await openRunFolder({
+    directory: directoryOf(options),
+    automatic: given.out === undefined,
+    program: "text",
+    seed: autoencoder.seed,
+    config: flatSettings({ autoencoder }),
+    data: origins,
+    session,
+    resume,
+    overwrite: overwrite && (stage === "all" || stage === "vae"), // a later stage removes its own result
+    results: [
+      "report.html",
+      "evaluation.json",
+      "latents",
+      "diffusion",
+      "baseline-direct",
+      "baseline-cot",
+      "judge",
+    ],
+    extendable: AUTOENCODER_EXTENDABLE,
+    steps: autoencoder.steps,
+  });
+}
+
+async function openDenoiserFolder(
+  directory: string,
+  options: TextRunOptions,
+  shared: Pick<RunFolderOptions, "session" | "seed" | "data">,
+): Promise<RunFolder> {
+  const { given, settings: { autoencoder, denoiser } } = options;
+  const { dataset, digits, trainSize, seed, validationSize } = autoencoder; // they define the texts
+  return await openRunFolder({
+    ...shared,
+    directory,
+    program: "text-diffusion",
+    config: {
+      ...flatSettings({ autoencoder: { dataset, digits, trainSize, seed, validationSize } }),
+      ...flatSettings({ denoiser }),
+    },
+    resume: given.resume === true && await fileExists(`${directory}/config.json`),
+    overwrite: given.overwrite === true && given.stage === "diffusion",
+    results: ["report.html", "samples", "evaluation"],
+    extendable: DENOISER_EXTENDABLE,
+    steps: denoiser.steps,
+  });
+}
