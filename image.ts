@@ -1,41 +1,42 @@
 /**
- * Trains a diffusion model on FashionMNIST, samples from it and writes a report.
+ * Trains a diffusion model on FashionMNIST, generates images and writes a report.
  *
- *     deno task image                                    # nano: a few minutes on two cores
- *     deno task image --preset smoke                     # seconds, on the bundled sample
- *     deno task image --preset small --seed 1            # hours; Ctrl-C saves, the same command goes on
- *     deno task image --resume --steps 6000              # train the same run on
- *     deno task image --config runs/image-nano-0/config.json  # the same run again, in another folder
+ *     deno task image                                    # preset nano: a few minutes on two cores
+ *     deno task image --preset smoke                     # seconds, on the bundled sample of the data
+ *     deno task image --preset small --seed 1            # hours; Ctrl-C saves, the same command continues
+ *     deno task image --resume --steps 6000              # continue a run with more steps
+ *     deno task image --config runs/image-nano-0/config.json  # repeat a run in another folder
  *     deno task image --preset small --start-from checkpoints/fashion-mnist  # start from trained weights
  *     deno task image --sample-only                      # sample from the released weights
  *     deno task image --sample-only --checkpoint runs/image-nano-0 --class Sneaker --guidance 3
  *     deno task image --sample-only --inpaint half       # inpaint the right half of test images
  *     deno task image --sample-only --interpolate Sneaker,Bag --encode
  *     deno task image --sample-only --evaluate           # FID and other figures: minutes to an hour
- *     deno task image --study ddim                       # FID against steps and eta: hours
- *     deno task image --help                             # every setting, with ranges and defaults
+ *     deno task image --study ddim                       # FID for several steps and etas: hours
+ *     deno task image --help                             # all flags, with ranges and defaults
  *
  * The folder of a run holds config.json, metrics.csv, checkpoints/ (in diffusers' layout), samples/
  * (grid.png, trajectory.gif) and report.html.
  */
 import { EXIT } from "./base/errors.ts";
+import { runDetails } from "./cli/compare_runs.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { helpText, wantsHelp } from "./cli/help.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay } from "./cli/replay.ts";
-import { runDetails } from "./cli/compare_runs.ts";
 import type { RunFolder } from "./cli/run_folder.ts";
 import { openTraining, resumeRun, type TrainingResult } from "./cli/training.ts";
 import { trainingSummary } from "./cli/training_summary.ts";
 import type { FashionMnist } from "./datasets/fashion_mnist.ts";
 import { trainableNetwork } from "./diffusion/networks/image_network.ts";
 import { type Device, openDevice } from "./engine/device.ts";
-import { checkTools } from "./image/check_sampling.ts";
+import { checkModes } from "./image/check_modes.ts";
 import { imageCheckpoint } from "./image/checkpoint.ts";
-import { classIndex } from "./image/config.ts";
-import { loadImages } from "./image/data.ts";
-import { prepareEvaluation } from "./image/evaluation/tool.ts";
-import { EXTENDABLE, IMAGE_EXAMPLES, IMAGE_FLAGS, type ImageFlags } from "./image/flags.ts";
+import { type ImageRun, resolveRun } from "./image/config.ts";
+import { classIndex, loadImages } from "./image/data.ts";
+import { prepareEvaluation, runEvaluation } from "./image/evaluation/run.ts";
+import { EXTENDABLE, IMAGE_EXAMPLES, IMAGE_FLAGS } from "./image/flags.ts";
+import { openImageFolder } from "./image/folder.ts";
 import { LossAwareMemory, MEMORY_VECTORS } from "./image/loss_aware_memory.ts";
 import {
   imageLosses,
@@ -43,10 +44,9 @@ import {
   imageValidationBatches,
   validatedNetwork,
 } from "./image/objective.ts";
-import { NANO, PRESETS, RELEASED_SAMPLING } from "./image/presets.ts";
-import { IMAGE_METRICS } from "./image/report.ts";
-import { type ImageRun, openImageFolder, resolveRun } from "./image/run.ts";
-import { sampleAndReport } from "./image/sample_and_report.ts";
+import { NANO, PRESETS } from "./image/presets.ts";
+import { IMAGE_METRICS, reportRun } from "./image/report.ts";
+import { sampleGrid } from "./image/sampling/grid.ts";
 import { sampleOnly } from "./image/sampling/sample_only.ts";
 import { loadStartWeights } from "./image/start_weights.ts";
 import { countParameters, type HostParameters, initParameters, unravel } from "./nn/parameters.ts";
@@ -56,9 +56,6 @@ import { denoiserLoss } from "./training/denoiser_loss.ts";
 import { compileTrainStep } from "./training/step.ts";
 import { compileValidationLoss, validationColumns } from "./training/validation_loss.ts";
 import { MeanWindow } from "./training/windows.ts";
-
-const OTHER_VECTORS = Object.values(MEMORY_VECTORS);
-const ROOT = import.meta.dirname ?? ".";
 
 /** Runs the program. @returns Its exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -74,8 +71,8 @@ export async function main(args: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   const given = parseFlags(args, IMAGE_FLAGS);
+  checkModes(given);
   const only = given.class === undefined ? undefined : classIndex(given.class);
-  checkTools(given);
   const replay = await openReplay(given.config, {
     programs: ["image"],
     flags: IMAGE_FLAGS,
@@ -83,52 +80,39 @@ export async function main(args: readonly string[]): Promise<number> {
     defaults: NANO,
   });
   const { device: name = replay?.device ?? "onnx", threads = replay?.threads } = given;
-  const device = await openDevice(name, threads === undefined ? {} : { threads });
+  const device = await openDevice(name, { threads });
   if (given.sampleOnly || given.study !== undefined) {
-    await sampleOnly(device, given, { ...sampledModel(given), args });
+    await sampleOnly(device, given, args);
     return EXIT.done;
   }
 
-  // Settings, data, and the folder.
+  // Settings, data, and the folder of the run.
   const run = resolveRun(given, replay);
+  const { config, network, schedule } = run;
   const data = await loadImages(given, replay?.sampleOnly);
   const evaluation = given.evaluate ? await prepareEvaluation(given, data, args) : undefined;
-  const start = await loadStartWeights(run.config.startFrom, run.network.config);
-  using folder = await openImageFolder(run, {
-    args,
-    given,
-    replay,
-    device,
-    data,
-    start,
-    root: ROOT,
-  });
+  const start = await loadStartWeights(config.startFrom, network.config);
+  using folder = await openImageFolder(run, { args, given, replay, device, data, start });
+  const { directory } = folder;
 
+  // Train, sample, evaluate, report.
   const trained = await trainImages(device, run, { data, folder, start: start?.parameters });
   if (trained.interrupted) return EXIT.interrupted;
-  await sampleAndReport(device, {
-    run,
-    folder,
-    parameters: trained.parameters,
+  const model = { parameters: trained.parameters, config: network.config, schedule };
+  const samples = await sampleGrid(device, model, config, {
+    path: `${directory}/samples/grid.png`,
+    animation: `${directory}/samples/trajectory.gif`,
     only,
-    data,
-    evaluation,
-    summary: trainingSummary({ ...trained, config: run.config, device, unit: "images" }),
   });
+  const evaluated = evaluation === undefined
+    ? undefined
+    : await runEvaluation(device, { ...evaluation, model, config, source: directory }, directory);
+  const summary = trainingSummary({ ...trained, config, device, unit: "images" });
+  await reportRun(folder, config, { data, summary, samples, evaluated });
   return EXIT.done;
 }
 
-/** The weights that `--sample-only` and `--study` use, and their default settings. */
-function sampledModel({ preset = "nano", checkpoint }: ImageFlags) {
-  return checkpoint === undefined
-    ? {
-      preset: { ...PRESETS[preset], ...RELEASED_SAMPLING },
-      checkpoint: `${ROOT}/checkpoints/fashion-mnist`,
-    }
-    : { preset: PRESETS[preset], checkpoint };
-}
-
-/** Trains, from the run's last checkpoint if there is one. */
+/** Trains, from the last checkpoint of the run if there is one. */
 async function trainImages(
   device: Device,
   { config, network, specs, schedule }: ImageRun,
@@ -151,9 +135,9 @@ async function trainImages(
   const checkpoint = await resumeRun(folder, EXTENDABLE);
   const state = checkpoint === undefined
     ? trainStep.start(start ?? initParameters(specs, random.stream("weights")))
-    : trainStep.restore(loadTrainState(checkpoint, specs, { others: OTHER_VECTORS }));
+    : trainStep.restore(loadTrainState(checkpoint, specs, { others: MEMORY_VECTORS }));
 
-  // Batches, and what is measured.
+  // Batches, and the loss on held-out images.
   const memory = config.timestepSampling === "loss_aware"
     ? new LossAwareMemory(timesteps, checkpoint)
     : undefined;
@@ -188,8 +172,10 @@ async function trainImages(
   const { done } = training;
   console.log(
     `${countParameters(specs).toLocaleString("en")} parameters, ${device.name} device, ` +
-      `${device.threads} threads, ${directory}${done > 0 ? `, going on at step ${done}` : ""}`,
+      `${device.threads} threads, ${directory}${done > 0 ? `, continuing after step ${done}` : ""}`,
   );
+
+  // One step of AdamW at a time, and what is due after it.
   for await (const step of training.steps({ trainStep, batchAt, state })) {
     const { losses, weighted } = step.figures;
     window.addStep(step);
@@ -203,8 +189,11 @@ async function trainImages(
   }
   await trainStep.dispose();
   await validationLoss.dispose();
-  const parameters = unravel(state.ema, specs);
-  return { ...training.result(), steps: config.steps - done, parameters };
+  return {
+    ...training.result(),
+    steps: config.steps - done,
+    parameters: unravel(state.ema, specs),
+  };
 }
 
 if (import.meta.main) await runProgram(() => main(Deno.args));

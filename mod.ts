@@ -105,7 +105,7 @@ export {
 } from "./engine/device.ts";
 export { float32, type HostArray, int32, scalar } from "./engine/tree.ts";
 export { imageCheckpoint, type LoadedImageModel, loadImageModel } from "./image/checkpoint.ts";
-export { type DrawOptions, drawSamples } from "./image/sampling/samples.ts";
+export { drawSamples, type SamplingOptions } from "./image/sampling/samples.ts";
 export { gelu, silu } from "./nn/activations.ts";
 export { type AdamWOptions, adamWStep } from "./nn/adamw.ts";
 export { attention } from "./nn/attention.ts";

@@ -34,7 +34,7 @@ export {
   type FlowTimeDensity,
   type FlowTimeOptions,
 } from "./diffusion/flow_matching.ts";
-export type { GuidanceOptions, GuidanceRescaleOptions } from "./diffusion/guidance.ts";
+export type { Guidance, GuidanceOptions, GuidanceRescaleOptions } from "./diffusion/guidance.ts";
 export type { HybridBatch, HybridBatchOptions, HybridLosses } from "./diffusion/hybrid_loss.ts";
 export type { ImageTask, InpaintTask } from "./diffusion/inpaint.ts";
 export type { DiscretizedGaussianOptions } from "./diffusion/likelihood.ts";
@@ -112,7 +112,7 @@ export type { AdamMemory, AdamNumbers, AdamRange, AdamRule } from "./engine/fuse
 export type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "./engine/tf.ts";
 export type { ArrayTree, DType, Tree } from "./engine/tree.ts";
 export type { ImageCheckpointOptions, SavedSettings } from "./image/checkpoint.ts";
-export type { SampledStep } from "./image/sampling/samples.ts";
+export type { SampledStep, SampleRequest } from "./image/sampling/samples.ts";
 export { ADAM_RULES, type AdamWSettings } from "./nn/adamw.ts";
 export type { AttentionOptions } from "./nn/attention.ts";
 export type { EmaOptions } from "./nn/ema.ts";

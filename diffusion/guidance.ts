@@ -5,21 +5,12 @@ import { joinLearnedVariance, splitLearnedVariance } from "./learned_variance.ts
 import type { Denoiser } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
-/** Settings of {@linkcode classifierFreeGuidance}. */
-export interface GuidanceOptions {
-  /** The denoiser with its condition, such as class labels, filled in. */
-  conditional: Denoiser;
-  /** The same denoiser with the null condition that it was trained with. */
-  unconditional: Denoiser;
+/** How a denoiser is guided towards its condition. */
+export interface Guidance {
   /** 0 is unconditional, 1 conditional, above 1 guided; any finite number. */
   guidanceScale: number;
-  /**
-   * The share of the added contrast that is removed, in [0, 1]: see rescaleGuidance. Needs `sampleSize`.
-   * @default {0}
-   */
+  /** The share of the added contrast that is removed, in [0, 1]: see rescaleGuidance. @default {0} */
   guidanceRescale?: number | undefined;
-  /** The number of elements of a sample, for `guidanceRescale`. */
-  sampleSize?: number | undefined;
   /**
    * The lowest and the highest timestep with guidance, both included; at all others the conditional
    * output is used. Guidance helps in the middle: at high noise levels it makes samples alike, at low
@@ -27,6 +18,16 @@ export interface GuidanceOptions {
    * guidanceInterval gives the timesteps of the paper's sigmas. @default all timesteps
    */
   interval?: readonly [low: number, high: number] | undefined;
+}
+
+/** Settings of {@linkcode classifierFreeGuidance}. */
+export interface GuidanceOptions extends Guidance {
+  /** The denoiser with its condition, such as class labels, filled in. */
+  conditional: Denoiser;
+  /** The same denoiser with the null condition that it was trained with. */
+  unconditional: Denoiser;
+  /** The number of elements of a sample, for `guidanceRescale`. */
+  sampleSize?: number | undefined;
   /**
    * C, the samples' channels, for denoisers that return 2 C channels: predictions and variances. Only the
    * predictions are guided; the variances are those of the conditional denoiser.

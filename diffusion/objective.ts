@@ -55,7 +55,7 @@ export interface TimedBatch {
   /** Timesteps [B]. */
   readonly timesteps: Int32Array;
   /** The examples' own loss weights [B], if there are any. */
-  readonly exampleWeights?: Float64Array;
+  readonly exampleWeights?: Float64Array | undefined;
 }
 
 /** The losses of a batch's examples. */

@@ -1,26 +1,30 @@
-/** Batches of images with noise, for training and for validation. */
+/** Batches of noised images for training and for the held-out loss. */
 import { batcher, gatherImages, type LabelledImages } from "../datasets/batches.ts";
 import { toModelRange } from "../datasets/pixels.ts";
 import type { TimedBatch } from "../diffusion/objective.ts";
 import { float32, int32 } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
-import { noisedBatch, type NoisySampleOptions } from "../training/noised_batch.ts";
+import { noisedBatch, type NoisedBatchOptions } from "../training/noised_batch.ts";
 
 /** Options of {@linkcode imageBatch}. */
-export interface NoisyBatchOptions extends NoisySampleOptions {
-  /** The label that stands for none. */
+export interface ImageBatchOptions extends NoisedBatchOptions {
+  /** The label of no class. */
   readonly nullClass: number;
-  /** The share of labels that is replaced by it. @default 0 */
-  readonly classDropout?: number;
+  /** The share of labels that are replaced by `nullClass`. @default {0} */
+  readonly classDropout?: number | undefined;
   /** Height and width. */
   readonly size: readonly [number, number];
 }
 
-/** Puts a batch together. Noise, time steps and dropped labels come from `random` alone. */
+/**
+ * Makes a batch of images. Noise, timesteps and dropped labels are functions of `random`.
+ *
+ * @returns x0 [B, H, W, 1] in [-1, 1] with noise, timesteps and class labels.
+ */
 export function imageBatch(
   { images, labels }: LabelledImages,
   random: RandomStream,
-  options: NoisyBatchOptions,
+  options: ImageBatchOptions,
 ): TimedBatch {
   const { nullClass, classDropout = 0, size: [height, width] } = options;
   const dropped = random.stream("class dropout").uniform(labels.length);
@@ -32,16 +36,16 @@ export function imageBatch(
 }
 
 /** Options of {@linkcode trainingBatches}. */
-export interface TrainingBatchOptions extends NoisyBatchOptions {
-  /** Images a batch. */
+export interface TrainingBatchOptions extends ImageBatchOptions {
+  /** Images per batch. */
   readonly batchSize: number;
-  /** Is asked at every batch for its `probabilities`. */
+  /** Returns the current probability of each timestep [T], for loss-aware sampling. */
   readonly probabilitiesNow?: (() => Float64Array) | undefined;
 }
 
 /**
- * The batches of training: a pure function of the step, and of the probabilities if there are any, so
- * that a resumed run sees the same.
+ * The batches of training: a pure function of the step, and of the probabilities if there are any. A resumed
+ * run gets the same batches as one that was not interrupted.
  */
 export function trainingBatches(
   examples: LabelledImages,
@@ -53,27 +57,26 @@ export function trainingBatches(
     batchSize,
     random: random.stream("data order"),
   });
-  const draws = random.stream("training");
+  const noise = random.stream("training");
   return (step) =>
-    imageBatch(gatherImages(examples, indicesAt(step)), draws.at(step), {
+    imageBatch(gatherImages(examples, indicesAt(step)), noise.at(step), {
       ...options,
       probabilities: probabilitiesNow?.() ?? options.probabilities,
     });
 }
 
-/** Images in one batch of the validation loss. */
+/** Images per batch of the held-out loss. */
 const VALIDATION_BATCH = 64;
 
 /**
- * The batches of the validation loss: the first `count` examples, with the same noise and time steps
- * in every run, so that runs can be compared.
+ * The batches of the held-out loss: the first `count` examples with fixed noise and timesteps.
  *
- * @param random A stream that does not depend on the run's seed.
+ * @param random The same stream in all runs, so that their losses can be compared.
  */
 export function validationBatches(
   examples: LabelledImages,
   random: RandomStream,
-  options: NoisyBatchOptions & { readonly count: number },
+  options: ImageBatchOptions & { readonly count: number },
 ): TimedBatch[] {
   const count = Math.min(options.count, examples.labels.length);
   const batches: TimedBatch[] = [];

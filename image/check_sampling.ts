@@ -1,4 +1,7 @@
-/** What is wrong with image.ts's sampling settings together, and with its tools' flags. */
+/** Sampling settings: one check against flags and model, and their translation for the library. */
+import { usageError, UserError } from "../base/errors.ts";
+import { kebabCase } from "../cli/flags.ts";
+import { dynamicThreshold } from "../diffusion/dynamic_threshold.ts";
 import { guidanceInterval } from "../diffusion/guidance.ts";
 import {
   type FlowSamplerName,
@@ -9,17 +12,16 @@ import {
   type SamplerOption,
   samplerOptions,
 } from "../diffusion/samplers/registry.ts";
+import type { SchedulerOptions } from "../diffusion/scheduler_config.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import {
   inferenceTimesteps,
   quadraticTimesteps,
   respacedTimesteps,
 } from "../diffusion/timesteps.ts";
-import { usageError, UserError } from "../base/errors.ts";
-import { checkEvaluation, TOOL_FLAGS } from "./check_evaluation.ts";
-import { kebabCase } from "../cli/flags.ts";
-import { classIndex } from "./config.ts";
+import { nullClassOf, PIXELS } from "./data.ts";
 import type { ImageConfig, ImageFlags } from "./flags.ts";
+import type { SamplingOptions } from "./sampling/samples.ts";
 
 type AnySampler = SamplerName | FlowSamplerName;
 
@@ -42,10 +44,10 @@ function samplersWith(option: SamplerOption): AnySampler[] {
   );
 }
 
-/** The settings that say which steps are taken, in the order in which they win. */
+/** The settings that choose the timesteps, in the order of precedence. */
 const STEP_FLAGS = ["sampleTimesteps", "respacing", "sampleSteps", "timestepSpacing"] as const;
 
-/** Calls a function whose errors are about a flag, and says so. */
+/** Calls a function and reports its errors as errors of a flag. */
 function asUsageError<T>(flag: string, fn: () => T): T {
   try {
     return fn();
@@ -55,10 +57,10 @@ function asUsageError<T>(flag: string, fn: () => T): T {
 }
 
 /**
- * The timesteps that the settings name themselves, if they do.
+ * The timesteps that `--sample-timesteps` or `--respacing` set.
  *
  * @param numTrainTimesteps T.
- * @returns Strictly falling, each in [0, T).
+ * @returns Strictly decreasing, each in [0, T); undefined if neither was given.
  * @throws {UserError} With exit code 2, naming the flag.
  */
 export function timestepsOf(
@@ -83,7 +85,7 @@ export function timestepsOf(
 }
 
 /**
- * The timesteps that are guided, both included, if not all are.
+ * The lowest and the highest timestep that are guided; undefined for all timesteps.
  *
  * @throws {UserError} With exit code 2, naming the flags.
  */
@@ -100,7 +102,7 @@ export function guidanceIntervalOf(
   );
 }
 
-/** The same for a flow, in which sigma is time / (1 - time) and a timestep time T. */
+/** The same for a flow, where sigma is time / (1 - time) and a timestep is time T. */
 function flowInterval(
   low: number,
   high: number,
@@ -114,85 +116,103 @@ function flowInterval(
   return [T * low / (1 + low), high === 0 ? T : T * high / (1 + high)];
 }
 
-/** What resolveSampling needs to know of a model. */
-export interface SampledKind {
-  /** Its schedule. */
+/** The properties of a model that limit how it can be sampled. */
+export interface ModelTraits {
+  /** The schedule that it was trained with. */
   readonly schedule: NoiseSchedule;
   /** Whether it has a null class. */
   readonly hasNullClass: boolean;
-  /** Whether it gives variances. @default false */
-  readonly learnedVariance?: boolean;
+  /** Whether it predicts variances. @default {false} */
+  readonly learnedVariance?: boolean | undefined;
 }
 
 /**
- * Refuses sampling settings that are sound by themselves and not together, or not with the model.
+ * Refuses sampling settings that contradict each other or the model. Settings of a preset that the sampler
+ * does not take are ignored; flags that it does not take are refused.
  *
- * @param given The flags: of what a preset says, a sampler ignores what it does not take; what is asked
- * for and cannot be done is refused.
- * @param model What it is. `config.objective` says whether it is a flow.
- * @returns The settings, with the number of steps that the timesteps make.
+ * @param config All settings; `objective` is that of the model.
+ * @param given The flags.
+ * @returns The settings, with `sampleSteps` equal to the number of timesteps.
  * @throws {UserError} With exit code 2, naming the flags.
  */
 export function resolveSampling(
   config: ImageConfig,
   given: ImageFlags,
-  { schedule, hasNullClass, learnedVariance = false }: SampledKind,
+  { schedule, hasNullClass, learnedVariance = false }: ModelTraits,
 ): ImageConfig {
-  const T = schedule.numTrainTimesteps;
   checkObjective(config);
+  const sampleSteps = countSteps(config, given, schedule.numTrainTimesteps);
+  checkSamplerOptions(config, given, learnedVariance);
+  checkStart(config, schedule);
+  checkGuidance(config, given, { schedule, hasNullClass });
+  return { ...config, sampleSteps };
+}
+
+/** The number of steps, after checks of the flags that choose them. */
+function countSteps(config: ImageConfig, given: ImageFlags, T: number): number {
   const [first, second] = STEP_FLAGS.filter((key) => given[key] !== undefined);
   if ((first === "sampleTimesteps" || first === "respacing") && second !== undefined) {
     throw usageError(
-      `--${kebabCase(first)} says which steps are taken: leave --${kebabCase(second)} out.`,
+      `--${kebabCase(first)} sets the timesteps: leave --${kebabCase(second)} out.`,
     );
   }
   const timesteps = timestepsOf(config, T);
   if (timesteps !== undefined && config.sigmaSpacing !== "timesteps") {
     throw usageError(
-      `--sigma-spacing ${config.sigmaSpacing} chooses the steps itself: leave ` +
+      `--sigma-spacing ${config.sigmaSpacing} sets the noise levels itself: leave ` +
         `--${kebabCase(first ?? STEP_FLAGS[0])} out.`,
     );
   }
   const sampleSteps = timesteps?.length ?? config.sampleSteps;
   if (sampleSteps > T) {
     throw usageError(
-      `--sample-steps ${sampleSteps} is more than the ${T} --timesteps there are: lower it.`,
+      `--sample-steps ${sampleSteps}: the model has ${T} timesteps; give at most ${T}.`,
     );
   }
+  return sampleSteps;
+}
+
+/** Refuses flags that the sampler does not take, and variances that the model does not predict. */
+function checkSamplerOptions(
+  config: ImageConfig,
+  given: ImageFlags,
+  learnedVariance: boolean,
+): void {
   for (const [key, option] of Object.entries(OPTIONS_OF_SAMPLER)) {
     if (given[key as keyof ImageFlags] === undefined) continue;
     if (samplerOptions(config.sampler).includes(option)) continue;
     throw usageError(
       `--${kebabCase(key)} is for --sampler ${
         samplersWith(option).join(", ")
-      }: ${config.sampler} has no use for it.`,
+      }: ${config.sampler} does not take it.`,
     );
   }
-  const predictsNoise = !isFlowSampler(config.sampler) && schedule.predictionType === "epsilon";
-  if (predictsNoise && schedule.alphasCumprod[T - 1] === 0) {
-    throw usageError(
-      "the model predicts noise and its schedule ends in pure noise, which tells it nothing of the " +
-        "image: no sampler can start there. Use another checkpoint.",
-    );
-  }
-  checkGuidance(config, given, { schedule, hasNullClass });
   if (config.sampler === "ddpm" && config.varianceType === "learned_range" && !learnedVariance) {
     throw usageError(
-      "--variance-type learned_range needs a model that gives variances: use another, or train with " +
-        "--learned-variance.",
+      "--variance-type learned_range needs a model that predicts variances: use another type, or " +
+        "train with --learned-variance.",
     );
   }
-  return { ...config, sampleSteps };
 }
 
-/** A flow has a sampler of its own. */
+/** Refuses to start from pure noise with a model that predicts noise: x0 does not follow from it. */
+function checkStart({ sampler }: ImageConfig, schedule: NoiseSchedule): void {
+  if (isFlowSampler(sampler) || schedule.predictionType !== "epsilon") return;
+  if (schedule.alphasCumprod.at(-1) !== 0) return;
+  throw usageError(
+    "the model predicts noise and its schedule ends in pure noise, from which no x0 follows: no " +
+      "sampler can start there. Use another checkpoint.",
+  );
+}
+
+/** Refuses samplers of the other objective. */
 function checkObjective({ objective, sampler }: ImageConfig): void {
   const isFlow = objective === "flow_matching";
   if (isFlow === isFlowSampler(sampler)) return;
   throw usageError(
     isFlow
-      ? `--sampler ${sampler}: the model was trained by flow matching: use --sampler flow_euler.`
-      : `--sampler ${sampler} is for models that were trained with --objective flow_matching: use ` +
+      ? `--sampler ${sampler}: the model was trained with flow matching: use --sampler flow_euler.`
+      : `--sampler ${sampler} is for models trained with --objective flow_matching: use ` +
         `one of ${samplerNames.join(", ")}.`,
   );
 }
@@ -200,7 +220,7 @@ function checkObjective({ objective, sampler }: ImageConfig): void {
 function checkGuidance(
   config: ImageConfig,
   given: ImageFlags,
-  { schedule, hasNullClass }: SampledKind,
+  { schedule, hasNullClass }: ModelTraits,
 ): void {
   const { guidance } = config;
   if (guidance !== 1 && !hasNullClass) {
@@ -212,80 +232,59 @@ function checkGuidance(
   for (const key of ["guidanceRescale", "guidanceLow", "guidanceHigh"] as const) {
     if (guidance !== 1 || !given[key]) continue;
     throw usageError(
-      `--${kebabCase(key)} ${
-        given[key]
-      } changes nothing without guidance: give --guidance above 1.`,
+      `--${kebabCase(key)} ${given[key]} has no effect without guidance: give --guidance above 1.`,
     );
   }
   guidanceIntervalOf(config, schedule, config.sampler);
 }
 
-/**
- * Refuses flags of `--sample-only` that do not go together, as far as no model is needed to know.
- *
- * @throws {UserError} With exit code 2, naming the flags.
- */
-export function checkTools(given: ImageFlags): void {
-  checkEvaluation(given);
-  if (!given.sampleOnly && given.study === undefined) {
-    if (given.checkpoint !== undefined) {
-      throw usageError(
-        "--checkpoint DIR is what --sample-only and --study draw from: give one of them too.",
-      );
-    }
-    const tool = [...TOOL_FLAGS, "encode" as const].find((key) => given[key]);
-    if (tool === undefined && given.fromStep === undefined) return;
-    throw usageError(
-      `--${
-        kebabCase(tool ?? "fromStep")
-      } is for --sample-only: give that too, and the weights with ` +
-        "--checkpoint.",
-    );
-  }
-  if (given.interpolate !== undefined) {
-    classPair(given.interpolate);
-    if (given.class !== undefined) {
-      throw usageError(`--interpolate ${given.interpolate} names the classes: leave --class out.`);
-    }
-  }
-  if (given.encode) checkEncoding(given);
-  if (given.inpaint !== undefined && given.dynamicThreshold) {
-    throw usageError(
-      "--dynamic-threshold and --inpaint both say what x0 is to be: leave one of them out.",
-    );
-  }
-}
-
-/** What is encoded comes back by the same steps alone: ddim's, without noise, guidance or clipping. */
-function checkEncoding(given: ImageFlags): void {
-  if (given.interpolate === undefined) {
-    throw usageError("--encode is for --interpolate A,B: give that too.");
-  }
-  const { sampler = "ddim", eta = 0, guidance = 1, dynamicThreshold = 0 } = given;
-  const [wrong] = [
-    ...sampler === "ddim" ? [] : [`--sampler ${sampler}`],
-    ...eta === 0 ? [] : [`--eta ${eta}`],
-    ...guidance === 1 ? [] : [`--guidance ${guidance}`],
-    ...dynamicThreshold === 0 ? [] : [`--dynamic-threshold ${dynamicThreshold}`],
-  ];
-  if (wrong === undefined) return;
-  throw usageError(
-    `--encode goes back and forth by ddim with eta 0 and without guidance: leave ${wrong} out.`,
-  );
+/** A model that images are sampled from. */
+export interface SampledModel extends Pick<SamplingOptions, "parameters" | "config" | "schedule"> {
+  /** The sampler's options in its checkpoint. */
+  readonly samplerOptions?: SchedulerOptions | undefined;
 }
 
 /**
- * The classes that `--interpolate A,B` names.
+ * The settings as the library takes them.
  *
- * @throws {UserError} With exit code 2 if it does not name two.
+ * @param config Settings that {@linkcode resolveSampling} returned.
  */
-export function classPair(text: string): [from: number, to: number] {
-  const names = text.split(",").map((name) => name.trim());
-  if (names.length !== 2) {
-    throw usageError(
-      `--interpolate ${text}: must be two classes with a comma between them, such as Sneaker,Bag.`,
-    );
-  }
-  const [from, to] = names.map((name) => classIndex(name, "--interpolate"));
-  return [from!, to!];
+export function samplingOptionsOf(model: SampledModel, config: ImageConfig): SamplingOptions {
+  const { schedule } = model;
+  const { sampler, sampleSteps, timestepSpacing, dynamicThreshold: quantile } = config;
+  const { eta, varianceType, solverOrder, flowShift, sigmaSpacing } = config;
+  const timesteps = timestepsOf(config, schedule.numTrainTimesteps);
+  return {
+    parameters: model.parameters,
+    config: model.config,
+    channels: 1,
+    schedule,
+    sampler,
+    samplerOptions: {
+      ...model.samplerOptions,
+      ...(timesteps === undefined
+        ? { numInferenceSteps: sampleSteps, timestepSpacing }
+        : { timesteps }),
+      eta,
+      varianceType,
+      solverOrder,
+      flowShift,
+      channels: 1, // grey images
+      useKarrasSigmas: sigmaSpacing === "karras",
+      useExponentialSigmas: sigmaSpacing === "exponential",
+      previousTimestep: "next",
+      useClippedModelOutput: true, // without it guidance acts backwards
+      ...(quantile === 0 ? {} : {
+        clipSample: false, // clipping comes first and would leave nothing to scale
+        constrainX0: (x0) =>
+          dynamicThreshold(x0, { sampleSize: PIXELS, dynamicThresholdingRatio: quantile }),
+      }),
+    },
+    nullClass: nullClassOf(model.config),
+    guidance: {
+      guidanceScale: config.guidance,
+      guidanceRescale: config.guidanceRescale,
+      interval: guidanceIntervalOf(config, schedule, sampler),
+    },
+  };
 }

@@ -1,9 +1,5 @@
-/** An image run as a checkpoint in diffusers' layout, and back. */
-import {
-  fromSchedulerConfig,
-  schedulerConfig,
-  type SchedulerOptions,
-} from "../diffusion/scheduler_config.ts";
+/** Checkpoints of image runs in the layout of diffusers. */
+import type { JsonObject } from "../base/json.ts";
 import {
   ditConfigFromJson,
   ditConfigToJson,
@@ -15,20 +11,24 @@ import {
   isDit,
   networkSpecs,
 } from "../diffusion/networks/image_network.ts";
+import { unetConfigFromJson, unetConfigToJson } from "../diffusion/networks/unet_config.ts";
 import {
   type FlowSamplerName,
   isFlowSampler,
   type SamplerName,
 } from "../diffusion/samplers/registry.ts";
+import {
+  fromSchedulerConfig,
+  schedulerConfig,
+  type SchedulerOptions,
+} from "../diffusion/scheduler_config.ts";
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
-import { unetConfigFromJson, unetConfigToJson } from "../diffusion/networks/unet_config.ts";
-import type { JsonObject } from "../base/json.ts";
 import type { NamedTensors } from "../nn/host_tensor.ts";
 import { type HostParameters, unravel } from "../nn/parameters.ts";
 import { checkWeights, requireComponent } from "../training/checkpoint/check_model.ts";
 import type { Checkpoint, Component, LoadedCheckpoint } from "../training/checkpoint/checkpoint.ts";
-import type { TrainState } from "../training/step.ts";
 import { stateTensors, toParameters, toTensors } from "../training/checkpoint/state_tensors.ts";
+import type { TrainState } from "../training/step.ts";
 
 /** The settings that a checkpoint records. */
 export interface SavedSettings
@@ -41,26 +41,24 @@ export interface SavedSettings
   readonly learnedVariance: boolean;
 }
 
-/** What goes into a checkpoint of an image run. */
+/** The content of a checkpoint of an image run. */
 export interface ImageCheckpointOptions {
   /** The network's configuration. */
   readonly network: ImageNetworkConfig;
-  /** The schedule that it is trained with. */
+  /** The noise schedule. */
   readonly schedule: NoiseSchedule;
-  /** The settings of the run: its seed, and how it is sampled. */
+  /** The seed, and the sampling settings. */
   readonly config: SavedSettings;
-  /** The state to go on from. */
+  /** The state of the training. */
   readonly state: TrainState;
-  /** Steps done. */
+  /** Steps done so far. */
   readonly step: number;
   /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Whatever else is to be kept. */
+  /** Further values to keep. */
   readonly details?: JsonObject;
-  /** Further vectors of the training state by name. */
+  /** Further vectors of the training state, by name. */
   readonly vectors?: NamedTensors | undefined;
-  /** The model card. */
-  readonly card?: string;
 }
 
 /** The network's folder, and its class in model_index.json. */
@@ -74,13 +72,13 @@ function networkComponent(
     const component = { config, weights: toTensors(averaged), metadata };
     return { folder: "unet", library: ["diffusers", "UNet2DModel"], component };
   }
-  // diffusers has an embedding in each block: equal copies of the shared one are the same model.
+  // diffusers has an embedding in each block: equal copies of a shared one give the same model.
   const separate = separateEmbeddings(averaged, network);
-  const known = isDiffusersDit(separate.config);
-  const { parameters, config } = known ? separate : { parameters: averaged, config: network };
+  const isStandard = isDiffusersDit(separate.config);
+  const { parameters, config } = isStandard ? separate : { parameters: averaged, config: network };
   return {
     folder: "transformer",
-    library: known ? ["diffusers", "DiTTransformer2DModel"] : ["nanodiffusion", "DiT"],
+    library: isStandard ? ["diffusers", "DiTTransformer2DModel"] : ["nanodiffusion", "DiT"],
     component: {
       config: ditConfigToJson(config) as JsonObject,
       weights: toTensors(parameters),
@@ -89,27 +87,27 @@ function networkComponent(
   };
 }
 
-/** Puts a checkpoint together. The weights that are published are the moving average. */
+/** Makes a checkpoint. Its components hold the moving average of the weights, its state the weights too. */
 export function imageCheckpoint(
-  { network, config, schedule, state, card, vectors, ...run }: ImageCheckpointOptions,
+  { network, config, schedule, state, vectors, ...run }: ImageCheckpointOptions,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
   const averaged = unravel(state.ema, networkSpecs(network));
   const { folder, library, component } = networkComponent(network, averaged);
   const { seed, sampler, timestepSpacing, flowShift, learnedVariance } = config;
   const varianceType = learnedVariance ? "learned_range" : config.varianceType;
-  // diffusers' pipelines for images drive these schedulers alone; the others need no training of
-  // their own, so nothing is lost. Learned variances are ddpm's.
-  const learned = varianceType === "learned_range";
-  const driven = isFlowSampler(sampler) ? sampler : sampler === "ddpm" || learned ? "ddpm" : "ddim";
+  // The image pipelines of diffusers support these schedulers only. Other samplers need no training of their
+  // own, so they can still be chosen when sampling. Learned variances are for ddpm.
+  const usesDdpm = sampler === "ddpm" || varianceType === "learned_range";
+  const saved = isFlowSampler(sampler) ? sampler : usesDdpm ? "ddpm" : "ddim";
   const scheduler = schedulerConfig(schedule, {
     timestepSpacing,
     varianceType,
     flowShift,
-    sampler: driven,
+    sampler: saved,
   }) as JsonObject;
   const pipeline = isDit(network)
     ? "DiTPipeline"
-    : driven === "ddim"
+    : saved === "ddim"
     ? "DDIMPipeline"
     : "DDPMPipeline";
   return {
@@ -118,7 +116,7 @@ export function imageCheckpoint(
       _diffusers_version: scheduler["_diffusers_version"]!,
       scheduler: ["diffusers", scheduler["_class_name"]!],
       [folder]: library,
-      ...(isDit(network) ? { vae: [null, null] } : {}), // images are their own latents
+      ...(isDit(network) ? { vae: [null, null] } : {}), // without a VAE
     },
     components: {
       [folder]: component,
@@ -132,28 +130,27 @@ export function imageCheckpoint(
         ...vectors ?? [],
       ]),
     },
-    ...(card === undefined ? {} : { card }),
   };
 }
 
-/** A network from a checkpoint, to sample from. */
+/** A model from a checkpoint. */
 export interface LoadedImageModel {
-  /** Its configuration. */
+  /** The configuration of the network. */
   readonly config: ImageNetworkConfig;
-  /** Its weights: of our checkpoints, the moving average. */
+  /** The weights; in checkpoints of this project they are the moving average. */
   readonly parameters: HostParameters;
-  /** The schedule that it was trained with; of a flow, only its T counts. */
+  /** The schedule that it was trained with; a flow uses only its T. */
   readonly schedule: NoiseSchedule;
-  /** The sampler that the checkpoint names, if it names one; flow_euler for a flow, and only there. */
+  /** The sampler in the checkpoint, if there is one; flow_euler if the model is a flow. */
   readonly sampler: SamplerName | FlowSamplerName | undefined;
-  /** The sampler's options that the checkpoint names. */
+  /** The sampler's options in the checkpoint. */
   readonly samplerOptions: Required<SchedulerOptions>;
 }
 
 /**
- * Takes the UNet or the diffusion transformer out of a checkpoint, ours or diffusers'.
+ * The UNet or diffusion transformer of a checkpoint of this project or of diffusers.
  *
- * @throws {UserError} If it has none, or its tensors do not fit its configuration.
+ * @throws {UserError} If there is none, or its tensors do not fit its configuration.
  */
 export function loadImageModel(checkpoint: LoadedCheckpoint): LoadedImageModel {
   const { directory } = checkpoint;

@@ -1,39 +1,77 @@
-/** What follows from image.ts's settings, and what is wrong with them together. */
-import { FASHION_MNIST_CLASSES } from "../datasets/fashion_mnist.ts";
+/** The settings of an image run: resolved from flags and presets, checked, and turned into a model. */
+import { usageError, UserError } from "../base/errors.ts";
+import { kebabCase, resolveConfig } from "../cli/flags.ts";
+import type { Replay } from "../cli/replay.ts";
 import { checkDitConfig, DIT_DEFAULTS, type DitConfig } from "../diffusion/networks/dit_config.ts";
-import { type ImageNetworkConfig, isDit } from "../diffusion/networks/image_network.ts";
-import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
+import {
+  describeNetwork,
+  type ImageNetwork,
+  type ImageNetworkConfig,
+  networkSpecs,
+} from "../diffusion/networks/image_network.ts";
 import {
   checkUNetConfig,
   UNET_DEFAULTS,
   type UNetConfig,
 } from "../diffusion/networks/unet_config.ts";
-import { usageError, UserError } from "../base/errors.ts";
-import { quote } from "../base/quote.ts";
-import { kebabCase } from "../cli/flags.ts";
-import type { ImageConfig, ImageFlags } from "./flags.ts";
+import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
+import type { ParameterSpecs } from "../nn/parameters.ts";
+import { resolveSampling } from "./check_sampling.ts";
+import { CLASSES, nullClassOf, SIDE } from "./data.ts";
+import { type ImageConfig, type ImageFlags, settingsOf } from "./flags.ts";
+import { PRESETS } from "./presets.ts";
 
-/** The number of classes. */
-export const CLASSES = FASHION_MNIST_CLASSES.length;
+/** The settings of a run, and the model that follows from them. */
+export interface ImageRun {
+  /** Every setting. */
+  readonly config: ImageConfig;
+  /** The network. */
+  readonly network: ImageNetwork;
+  /** The names, shapes and initial values of its parameters. */
+  readonly specs: ParameterSpecs;
+  /** The noise schedule. */
+  readonly schedule: NoiseSchedule;
+}
 
-/** Height and width of the images. */
-export const SIDE = 28;
+/**
+ * Resolves the settings of a run: flags take precedence over those of the replayed run or of the preset.
+ *
+ * @throws {UserError} With exit code 2 if settings contradict each other.
+ */
+export function resolveRun(given: ImageFlags, replay: Replay<ImageConfig> | undefined): ImageRun {
+  const defaults = replay?.settings ?? PRESETS[given.preset ?? "nano"];
+  const resolved = completeSettings(resolveConfig(defaults, settingsOf(given)), given);
+  checkConsistency(resolved, given);
+  const network = describeNetwork(networkOf(resolved), 1);
+  const schedule = scheduleOf(resolved);
+  const config = resolveSampling(resolved, given, {
+    schedule,
+    hasNullClass: nullClassOf(network.config) !== undefined,
+    learnedVariance: network.learnedVariance,
+  });
+  return { config, network, specs: networkSpecs(network.config), schedule };
+}
 
-/** Flags that one network alone takes. */
+/** Flags that only one network takes. */
 const OF_NETWORK = {
   unet: ["channels", "layersPerBlock", "attentionLevels", "attentionHeadDim", "normNumGroups"],
   dit: ["patchSize", "depth", "width", "heads"],
 } as const;
 
-/** Flags that have no use where a flow is trained: it has no noise schedule. */
+/** Flags that do not apply to flow matching, which has no noise schedule. */
 const OF_DIFFUSION = [
-  ...["betaSchedule", "predictionType", "zeroTerminalSnr", "minSnrGamma", "p2Gamma"] as const,
-  ...["timestepSampling", "learnedVariance"] as const,
+  "betaSchedule",
+  "predictionType",
+  "zeroTerminalSnr",
+  "minSnrGamma",
+  "p2Gamma",
+  "timestepSampling",
+  "learnedVariance",
 ] as const;
 
 /**
- * Settings with those that follow from others where they were not given: a flow's sampler is
- * flow_euler, and ddpm uses the variances that are learned.
+ * Sets what follows from other settings, unless a flag sets it: flow matching is sampled with flow_euler, and
+ * ddpm uses learned variances.
  */
 export function completeSettings(config: ImageConfig, given: ImageFlags): ImageConfig {
   const { objective, learnedVariance, sampler } = config;
@@ -46,27 +84,27 @@ export function completeSettings(config: ImageConfig, given: ImageFlags): ImageC
   return config;
 }
 
-/** Refuses flags of another network or objective than the chosen one. */
+/** Refuses flags of the other network or objective. */
 function checkChoices(config: ImageConfig, given: ImageFlags): void {
   const { denoiser, objective } = config;
   const other = denoiser === "unet" ? "dit" : "unet";
   const foreign = OF_NETWORK[other].find((key) => given[key] !== undefined);
   if (foreign !== undefined) {
     throw usageError(
-      `--${kebabCase(foreign)} is for --denoiser ${other}: ${denoiser} has no use for it.`,
+      `--${kebabCase(foreign)} is for --denoiser ${other}: ${denoiser} does not take it.`,
     );
   }
   if (denoiser === "dit" && config.classDropout === 0) {
     throw usageError(
-      "--class-dropout 0: the diffusion transformer's layout has a null class, which would never be " +
-        "trained: give a number above 0.",
+      "--class-dropout 0: the diffusion transformer has a null class, which would not be trained: " +
+        "give a number above 0.",
     );
   }
   if (objective === "flow_matching") {
     const unused = OF_DIFFUSION.find((key) => given[key]);
     if (unused === undefined) return;
     throw usageError(
-      `--${kebabCase(unused)} is for --objective diffusion: a flow has no use for it.`,
+      `--${kebabCase(unused)} is for --objective diffusion: flow_matching does not take it.`,
     );
   }
   if (given.flowTimes !== undefined) {
@@ -82,7 +120,7 @@ function checkChoices(config: ImageConfig, given: ImageFlags): void {
 }
 
 /**
- * Refuses settings that are sound by themselves and not together.
+ * Refuses settings that contradict each other.
  *
  * @throws {UserError} With exit code 2, naming the flags.
  */
@@ -104,13 +142,13 @@ export function checkConsistency(config: ImageConfig, given: ImageFlags = {}): v
   const { predictionType, zeroTerminalSnr, minSnrGamma, p2Gamma, loss } = diffusion;
   if (zeroTerminalSnr && predictionType === "epsilon") {
     throw usageError(
-      "--zero-terminal-snr ends in pure noise, where --prediction-type epsilon says nothing of the " +
-        "image: use v_prediction or sample.",
+      "--zero-terminal-snr ends in pure noise, where --prediction-type epsilon does not determine " +
+        "the image: use v_prediction or sample.",
     );
   }
   if (minSnrGamma > 0 && p2Gamma > 0) {
     throw usageError(
-      `--min-snr-gamma ${minSnrGamma} and --p2-gamma ${p2Gamma} both weigh the loss: set one to 0.`,
+      `--min-snr-gamma ${minSnrGamma} and --p2-gamma ${p2Gamma} both weight the loss: set one to 0.`,
     );
   }
   if (given.p2K !== undefined && p2Gamma === 0) {
@@ -122,22 +160,21 @@ export function checkConsistency(config: ImageConfig, given: ImageFlags = {}): v
 }
 
 /**
- * The noise schedule that a configuration asks for.
+ * The noise schedule of a configuration. For flow matching only its T is used, as the unit of time.
  *
- * @throws {UserError} With exit code 2 if there can be no such schedule.
+ * @throws {UserError} With exit code 2 if the settings allow no schedule.
  */
 export function scheduleOf(config: ImageConfig): NoiseSchedule {
   const { timesteps: numTrainTimesteps, betaSchedule, predictionType, objective } = config;
-  // A flow has none: its T is what its times are counted in.
   if (objective === "flow_matching") return noiseSchedule({ numTrainTimesteps });
   const rescaleBetasZeroSnr = config.zeroTerminalSnr;
   return noiseSchedule({ numTrainTimesteps, betaSchedule, predictionType, rescaleBetasZeroSnr });
 }
 
 /**
- * The UNet that a configuration asks for.
+ * The UNet of a configuration.
  *
- * @throws {UserError} With exit code 2 if there can be no such network.
+ * @throws {UserError} With exit code 2 if the settings allow no such network.
  */
 export function unetConfigOf(config: ImageConfig): UNetConfig {
   const levels = config.channels.length;
@@ -145,8 +182,8 @@ export function unetConfigOf(config: ImageConfig): UNetConfig {
   const unetConfig: UNetConfig = {
     ...UNET_DEFAULTS,
     sampleSize: SIDE,
-    inChannels: config.selfConditioning ? 2 : 1, // the estimate is the second
-    outChannels: config.learnedVariance ? 2 : 1, // the variances are the second
+    inChannels: config.selfConditioning ? 2 : 1, // the image, and the last estimate of it
+    outChannels: config.learnedVariance ? 2 : 1, // the prediction, and the variances
     blockOutChannels: config.channels,
     layersPerBlock: config.layersPerBlock,
     downBlockTypes: config.channels.map((_, i) => attends(i) ? "AttnDownBlock2D" : "DownBlock2D"),
@@ -155,27 +192,27 @@ export function unetConfigOf(config: ImageConfig): UNetConfig {
     ),
     attentionHeadDim: config.attentionHeadDim,
     normNumGroups: config.normNumGroups,
-    // The last is the null class of classifier-free guidance, if it is ever seen.
+    // The null class of classifier-free guidance is the last, if dropout trains it.
     numClassEmbeds: config.classDropout > 0 ? CLASSES + 1 : CLASSES,
   };
   try {
     return checkUNetConfig(unetConfig, "The network");
   } catch (error) {
-    throw error instanceof UserError ? usageError(error.message) : error; // the flags are wrong
+    throw error instanceof UserError ? usageError(error.message) : error;
   }
 }
 
 /**
- * The diffusion transformer that a configuration asks for.
+ * The diffusion transformer of a configuration.
  *
- * @throws {UserError} With exit code 2 if there can be no such network.
+ * @throws {UserError} With exit code 2 if the settings allow no such network.
  */
 export function ditConfigOf(config: ImageConfig): DitConfig {
   const { patchSize, depth, width, heads, learnedVariance, selfConditioning } = config;
   if (SIDE % patchSize !== 0) {
     throw usageError(
-      `--patch-size ${patchSize}: images of ${SIDE} pixels do not divide into such patches: use 1, ` +
-        "2, 4, 7, 14 or 28.",
+      `--patch-size ${patchSize}: the side of the images, ${SIDE}, is not a multiple of it: use 1, 2, ` +
+        "4, 7, 14 or 28.",
     );
   }
   if (width % heads !== 0 || width % 4 !== 0) {
@@ -190,35 +227,16 @@ export function ditConfigOf(config: ImageConfig): DitConfig {
     numLayers: depth,
     numAttentionHeads: heads,
     attentionHeadDim: width / heads,
-    numEmbedsAdaNorm: CLASSES, // a null class is added to them
+    numEmbedsAdaNorm: CLASSES, // the network adds a null class
     selfConditioning,
   });
 }
 
 /**
- * The network that a configuration asks for.
+ * The network of a configuration.
  *
- * @throws {UserError} With exit code 2 if there can be no such network.
+ * @throws {UserError} With exit code 2 if the settings allow no such network.
  */
 export function networkOf(config: ImageConfig): ImageNetworkConfig {
   return config.denoiser === "dit" ? ditConfigOf(config) : unetConfigOf(config);
-}
-
-/** The label that stands for no class, if a network was trained with one. */
-export function nullClassOf(config: ImageNetworkConfig): number | undefined {
-  if (isDit(config)) return config.numEmbedsAdaNorm === CLASSES ? CLASSES : undefined;
-  const { numClassEmbeds } = config;
-  return numClassEmbeds !== null && numClassEmbeds > CLASSES ? CLASSES : undefined;
-}
-
-/**
- * The index of a class by its name, written in any case.
- *
- * @param flag The flag that names it, for the message.
- * @throws {UserError} With exit code 2 if there is no such class.
- */
-export function classIndex(name: string, flag = "--class"): number {
-  const index = FASHION_MNIST_CLASSES.findIndex((c) => c.toLowerCase() === name.toLowerCase());
-  if (index >= 0) return index;
-  throw usageError(`${flag} ${quote(name)}: must be one of ${FASHION_MNIST_CLASSES.join(", ")}.`);
 }

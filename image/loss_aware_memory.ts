@@ -1,4 +1,4 @@
-/** `--timestep-sampling loss_aware`: the memory of losses of a run, saved with its checkpoints. */
+/** `--timestep-sampling loss_aware`: the last losses at each timestep, saved with checkpoints. */
 import {
   initLossHistory,
   type LossHistory,
@@ -10,22 +10,24 @@ import type { NamedTensors } from "../nn/host_tensor.ts";
 import { checkWeights } from "../training/checkpoint/check_model.ts";
 import type { LoadedCheckpoint } from "../training/checkpoint/checkpoint.ts";
 
-/** Losses that are remembered of each time step (Nichol and Dhariwal 2021). */
+/** Losses to keep for each timestep (Nichol and Dhariwal 2021). */
 const REMEMBERED = 10;
 
-/** The names that it has in a checkpoint's training state. */
-export const MEMORY_VECTORS = { losses: "timestep_losses", counts: "timestep_counts" } as const;
+const [LOSSES, COUNTS] = ["timestep_losses", "timestep_counts"] as const;
 
-/** The last losses at each time step, and the probabilities that follow from them. */
+/** The names of the vectors in the training state of a checkpoint. */
+export const MEMORY_VECTORS: readonly string[] = [LOSSES, COUNTS];
+
+/** The last losses at each timestep, and the sampling probabilities that follow from them. */
 export class LossAwareMemory {
   #history: LossHistory;
 
   /**
-   * An empty memory, or one that goes on where another stopped.
+   * Starts empty, or with the memory of a checkpoint.
    *
    * @param numTrainTimesteps T.
    * @param checkpoint A checkpoint with the result of {@linkcode LossAwareMemory.vectors}.
-   * @throws {UserError} If it holds no such memory of T time steps.
+   * @throws {UserError} If the checkpoint has no memory of T timesteps.
    */
   constructor(
     numTrainTimesteps: number,
@@ -34,30 +36,29 @@ export class LossAwareMemory {
     this.#history = initLossHistory(numTrainTimesteps, REMEMBERED);
     if (checkpoint?.state === undefined) return;
     const { directory: source, state: { vectors: saved } } = checkpoint;
-    const { losses, counts } = MEMORY_VECTORS;
     const shapes = new Map([
-      [losses, [numTrainTimesteps, REMEMBERED]],
-      [counts, [numTrainTimesteps]],
+      [LOSSES, [numTrainTimesteps, REMEMBERED]],
+      [COUNTS, [numTrainTimesteps]],
     ]);
     const vectors = checkWeights(saved, shapes, source, { allowOthers: true });
     this.#history = {
       size: REMEMBERED,
-      losses: Float64Array.from(vectors.get(losses)!.data, Number),
-      counts: Int32Array.from(vectors.get(counts)!.data, Number),
+      losses: Float64Array.from(vectors.get(LOSSES)!.data, Number),
+      counts: Int32Array.from(vectors.get(COUNTS)!.data, Number),
     };
     if (this.#history.counts.some((count) => count < 0)) {
       throw new UserError(
-        `${source}: ${counts} is below 0 somewhere: it is damaged`,
+        `${source}: ${COUNTS} has a negative number: the file is damaged`,
       );
     }
   }
 
-  /** The probability of each time step [T]. */
+  /** The probability of each timestep [T]. */
   probabilities(): Float64Array {
     return timestepProbabilities(this.#history);
   }
 
-  /** Remembers what a step's examples lost, without the weights that even their numbers out. */
+  /** Adds the losses of a step, without the weights that correct for the sampling probabilities. */
   add(
     { timesteps, weighted, exampleWeights }: {
       readonly timesteps: Int32Array;
@@ -69,12 +70,12 @@ export class LossAwareMemory {
     this.#history = recordLosses(this.#history, timesteps, losses);
   }
 
-  /** What a checkpoint keeps. */
+  /** The memory as vectors for a checkpoint. */
   vectors(): NamedTensors {
     const { losses, counts, size } = this.#history;
     return new Map([
-      [MEMORY_VECTORS.losses, { dtype: "F64", shape: [counts.length, size], data: losses }],
-      [MEMORY_VECTORS.counts, { dtype: "I32", shape: [counts.length], data: counts }],
+      [LOSSES, { dtype: "F64", shape: [counts.length, size], data: losses }],
+      [COUNTS, { dtype: "I32", shape: [counts.length], data: counts }],
     ]);
   }
 }

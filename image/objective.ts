@@ -1,4 +1,4 @@
-/** What image.ts minimises, and the batches that it does so on. */
+/** The loss of image.ts, and the batches for training and validation. */
 import type { LabelledImages } from "../datasets/batches.ts";
 import { hybridLosses, predictionsAlone } from "../diffusion/hybrid_loss.ts";
 import { type ImageNetwork, trainableNetwork } from "../diffusion/networks/image_network.ts";
@@ -12,34 +12,34 @@ import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import { type RandomStream, randomStream } from "../nn/random.ts";
 import { trainingBatches, validationBatches } from "./batches.ts";
 import { lossWeightsOf } from "../diffusion/loss.ts";
-import { CLASSES, SIDE } from "./config.ts";
+import { CLASSES, SIDE } from "./data.ts";
 import type { ImageConfig } from "./flags.ts";
 import type { LossAwareMemory } from "./loss_aware_memory.ts";
 
-/** How probable it is that a batch is shown estimates (Chen et al. 2023). */
-const ESTIMATES_SHOWN = 0.5;
+/** The share of batches with self-conditioning (Chen et al. 2023). */
+const SELF_CONDITIONED = 0.5;
 
-/** The distance, and the variational bound beside it where variances are learned. */
+/** The loss: the distance to the target, plus the variational bound if variances are learned. */
 export function imageLosses({ loss, huberDelta, learnedVariance }: ImageConfig): LossFunction {
   const losses = learnedVariance ? hybridLosses : diffusionLosses;
   return (denoise, parameters, batch) =>
     losses(denoise, parameters, batch, { lossType: loss, huberDelta });
 }
 
-/** A network as the validation loss wants it: predictions that hold no variances. */
+/** The network without learned variances, as the validation loss takes it. */
 export function validatedNetwork(network: ImageNetwork): DenoiserFunction {
   const denoise = trainableNetwork(network);
   return network.learnedVariance ? predictionsAlone(denoise) : denoise;
 }
 
-/** What training batches and validation batches have in common. */
+/** Options that training and validation share. */
 const commonOf = (schedule: NoiseSchedule) =>
   ({ schedule, nullClass: CLASSES, size: [SIDE, SIDE] }) as const;
 
 /**
- * The batches that a configuration trains on, by the step.
+ * The batches of training, as a function of the step.
  *
- * @param memory The memory of losses, for loss-aware time steps.
+ * @param options.memory The memory of losses, for loss-aware timesteps.
  */
 export function imageTrainingBatches(
   examples: LabelledImages,
@@ -60,15 +60,15 @@ export function imageTrainingBatches(
     draw: timestepSampling === "loss_aware" ? undefined : timestepSampling,
     probabilitiesNow: memory === undefined ? undefined : () => memory.probabilities(),
     flow: isFlow ? { density: flowTimes } : undefined,
-    // One time step stands for all T terms of the bound.
+    // T times the term of a random timestep is an estimate of the bound.
     boundWeight: learnedVariance ? boundWeight * schedule.numTrainTimesteps : undefined,
-    selfConditioning: config.selfConditioning ? ESTIMATES_SHOWN : 0,
+    selfConditioning: config.selfConditioning ? SELF_CONDITIONED : 0,
   });
 }
 
 /**
- * The batches that a configuration is validated on: noise levels drawn uniformly, whatever training
- * draws, nothing weighed, no estimates shown; the same in every run.
+ * The batches of the validation loss, the same in all runs: uniform timesteps, no weights and no
+ * self-conditioning, whatever the training uses.
  */
 export function imageValidationBatches(
   examples: LabelledImages,

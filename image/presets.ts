@@ -1,70 +1,70 @@
-/** The presets of image.ts: every setting with the reason for its value. */
+/** The presets of image.ts: every setting, with the reason for its value. */
 import type { ImageConfig } from "./flags.ts";
 
 /** The default: one epoch, a few minutes on two cores. */
 export const NANO: ImageConfig = {
   seed: 0,
   // Training
-  steps: 900, // about one epoch: garments are clear, and two cores need minutes
-  batchSize: 64, // fewer, noisier steps would be as fast; more, smoother ones learn less an hour
+  steps: 900, // about one epoch: garments are recognizable after minutes on two cores
+  batchSize: 64, // smaller batches are no faster per image; larger ones learn less per hour
   learningRate: 2e-3, // high, because the run is short; clipping and warm-up keep it stable
-  lrSchedule: "constant", // so that a run can be prolonged as if it had been longer from the start
-  warmupSteps: 100, // Adam's variances are guesses until then
+  lrSchedule: "constant", // so that a longer run has the same first steps
+  warmupSteps: 100, // Adam's variance estimates are unreliable in the first steps
   weightDecay: 0.01, // PyTorch's default for AdamW
   maxGradNorm: 1, // as Ho et al. 2020
-  emaDecay: 0.999, // an upper bound: it starts low and grows, see nn/ema.ts
-  classDropout: 0.1, // Ho and Salimans 2022: 10 to 20 % is enough for guidance
+  emaDecay: 0.999, // an upper bound: the decay grows towards it, see nn/ema.ts
+  classDropout: 0.1, // Ho and Salimans 2022: 0.1 to 0.2
   logEvery: 20,
   evalEvery: 100,
   checkpointEvery: 300,
   validationSize: 512,
   // Diffusion
   objective: "diffusion",
-  flowTimes: "logit_normal", // Esser et al. 2024: the middle is the hardest
+  flowTimes: "logit_normal", // Esser et al. 2024: intermediate times are the hardest
   timesteps: 1000, // Ho et al. 2020
   betaSchedule: "squaredcos_cap_v2", // linear destroys small images too early (Nichol, Dhariwal 2021)
-  predictionType: "v_prediction", // as good early and late, and stable at few sampling steps
-  zeroTerminalSnr: false, // the cosine schedule's last signal is 1e-9 of the variance anyway
-  loss: "mse", // the variational bound's
-  huberDelta: 1, // errors beyond a deviation of the noise count as outliers
-  minSnrGamma: 0, // with v, gamma 5 neglects the noisiest steps: 11 % more loss there, wrong classes
-  p2Gamma: 0, // Choi et al. 2022 have 1, for large images
-  p2K: 1, // as they
+  predictionType: "v_prediction", // accurate at all noise levels, and stable with few sampling steps
+  zeroTerminalSnr: false, // the cosine schedule ends at a signal of 1e-9 of the variance
+  loss: "mse", // as in the variational bound
+  huberDelta: 1, // errors above one standard deviation of the noise are outliers
+  minSnrGamma: 0, // with v_prediction, 5 gives 11 % more loss at the noisiest steps, and wrong classes
+  p2Gamma: 0, // Choi et al. 2022 use 1, for large images
+  p2K: 1, // as Choi et al. 2022
   timestepSampling: "uniform",
-  learnedVariance: false, // for better likelihoods; samples of few steps gain nothing
-  boundWeight: 0.001, // Nichol and Dhariwal 2021's lambda
-  selfConditioning: false, // half as slow again
+  learnedVariance: false, // improves the likelihood, but not samples of few steps
+  boundWeight: 0.001, // lambda of Nichol and Dhariwal 2021
+  selfConditioning: false, // takes 1.5 times as long
   // Network
   denoiser: "unet",
-  patchSize: 4, // 49 tokens; 2 is better and takes five times as long
+  patchSize: 4, // 49 tokens; 2 is better, but takes five times as long
   depth: 6,
   width: 128,
   heads: 4,
-  channels: [32, 32, 64], // at 28, 14 and 7 pixels; in the same time, [16, 32, 64] has a higher loss
+  channels: [32, 32, 64], // at 28, 14 and 7 pixels; [16, 32, 64] has a higher loss after the same time
   layersPerBlock: 1,
   attentionLevels: [2], // 49 tokens at 7x7: cheap, and garments are symmetric
   attentionHeadDim: 32,
   normNumGroups: 8,
   // Sampling
   sampler: "ddim",
-  sampleSteps: 100, // as the literature; fewer are enough with --eta 0
-  timestepSpacing: "trailing", // starts at T, where the training's last noise level is
-  sigmaSpacing: "timesteps", // as trained on; karras is for very few steps
-  solverOrder: 2, // stable with guidance, where 3 is not (Lu et al. 2022)
-  eta: 1, // adds noise, which corrects the mistakes of a short training; 0 shows them
-  varianceType: "fixed_large", // used by ddpm only
-  flowShift: 1, // used by flow_euler only; above 1 is for large images
-  guidance: 1.5, // the asked-for class more often than 1, still varied
-  guidanceRescale: 0, // for strong guidance; 0.7 is usual then
-  guidanceLow: 0, // no bounds
+  sampleSteps: 100, // as in the literature; fewer are enough with --eta 0
+  timestepSpacing: "trailing", // starts at the last timestep of training, pure noise
+  sigmaSpacing: "timesteps", // the noise levels of training; karras is for very few steps
+  solverOrder: 2, // stable with guidance, unlike 3 (Lu et al. 2022)
+  eta: 1, // noise corrects errors of a short training, which eta 0 shows
+  varianceType: "fixed_large", // for ddpm only
+  flowShift: 1, // for flow_euler only; above 1 is for large images
+  guidance: 1.5, // the right class more often than with 1, with variety
+  guidanceRescale: 0, // 0.7 is usual with strong guidance
+  guidanceLow: 0, // no limits
   guidanceHigh: 0,
-  dynamicThreshold: 0, // clipping does for weak guidance
-  samples: 80, // eight of each class
+  dynamicThreshold: 0, // clipping is enough with weak guidance
+  samples: 80, // eight per class
 };
 
 /** The presets of `--preset`. */
 export const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> = {
-  // Seconds: every part runs, nothing is learned well. What tests use.
+  // Seconds: runs every part, learns almost nothing. Used by tests.
   smoke: {
     ...NANO,
     steps: 30,
@@ -85,7 +85,7 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> 
     samples: 20,
   },
   nano: NANO,
-  // Hours on two cores: what a released checkpoint is trained with.
+  // Hours on two cores: as the released checkpoint.
   small: {
     ...NANO,
     steps: 40_000,
@@ -104,7 +104,7 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> 
     width: 192,
     heads: 6,
   },
-  // The network of Ho et al. 2020 in proportion to the images; days on two cores.
+  // Days on two cores: the network of Ho et al. 2020, scaled to 28x28 images.
   paper: {
     ...NANO,
     steps: 200_000,
@@ -128,9 +128,9 @@ export const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> 
   },
 };
 
-/** The default sampling of checkpoints/fashion-mnist: that of its published figures. */
+/** How checkpoints/fashion-mnist is sampled by default, and was for its published figures. */
 export const RELEASED_SAMPLING = {
   sampleSteps: 20, // seconds for a grid
-  eta: 0, // FID 1.03, and 1.39 with 1, at 50 steps and 1,024 samples without guidance
-  guidance: 1.25, // the asked-for class more often than 1 (91.4 and 89.5 % of 256), FID the same
+  eta: 0, // FID 1.03, with eta 1 1.39 (50 steps, 1,024 samples, no guidance)
+  guidance: 1.25, // class agreement 91.4 %, with 1 89.5 % (256 samples); the same FID
 };

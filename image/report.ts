@@ -1,7 +1,16 @@
-/** What image.ts measures, and how its report shows it. */
+/** The report of an image run: columns of metrics.csv, charts, figures and captions. */
+import type { RunFolder } from "../cli/run_folder.ts";
+import type { FashionMnist } from "../datasets/fashion_mnist.ts";
+import {
+  figureLine,
+  type KeyFigure,
+  type MetricsChart,
+  type Report,
+  writeReport,
+} from "../report/report.ts";
+import type { ReportPicture } from "../report/sections.ts";
+import { type MetricsRow, readMetrics } from "../training/metrics.ts";
 import type { ImageConfig } from "./flags.ts";
-import type { MetricsRow } from "../training/metrics.ts";
-import type { KeyFigure, MetricsChart } from "../report/report.ts";
 
 /** Columns of metrics.csv. Q0 to Q3 are quarters of the timesteps, from clean to noisy. */
 export const IMAGE_METRICS = [
@@ -26,63 +35,115 @@ export const IMAGE_CHARTS: MetricsChart[] = [
   {
     title: "Loss",
     xLabel: "step",
-    columns: { loss: "training (weighted)", valLoss: "validation (mean squared, average)" },
+    columns: {
+      loss: "training (weighted)",
+      valLoss: "held-out images (unweighted, averaged weights)",
+    },
     yLabel: "loss",
     yScale: "log",
   },
   {
-    title: "Validation loss by quarter of the time steps",
+    title: "Held-out loss by quarter of the timesteps",
     xLabel: "step",
     columns: {
-      valLossQ0: "cleanest",
-      valLossQ1: "second",
-      valLossQ2: "third",
-      valLossQ3: "noisiest",
+      valLossQ0: "least noise",
+      valLossQ1: "second quarter",
+      valLossQ2: "third quarter",
+      valLossQ3: "most noise",
     },
     yLabel: "mean squared error",
     yScale: "log",
   },
-  { title: "Norm of the gradients", xLabel: "step", yLabel: "norm", columns: { gradNorm: "norm" } },
+  { title: "Gradient norm", xLabel: "step", yLabel: "norm", columns: { gradNorm: "norm" } },
 ];
 
-/** How samples are drawn, in words: all that decides them but their number and the seed. */
+/** The sampling settings in words, except for the number of samples and the seed. */
 export function samplingSettings(config: ImageConfig): string {
   const { sampler, sampleSteps, respacing, sampleTimesteps, guidance } = config;
   const { guidanceRescale, guidanceLow, guidanceHigh, dynamicThreshold } = config;
-  const solver = sampler.startsWith("dpmpp") || sampler === "unipc";
+  const isSolver = sampler.startsWith("dpmpp") || sampler === "unipc";
   return [
     sampler,
-    ...solver ? [`order ${config.solverOrder}`] : [],
+    isSolver && `order ${config.solverOrder}`,
     `${sampleSteps} steps`,
-    ...sampleTimesteps === undefined ? [] : [`timesteps ${sampleTimesteps.join(" ")}`],
-    ...respacing === undefined ? [] : [`respacing ${respacing}`],
-    ...config.sigmaSpacing === "timesteps" ? [] : [`${config.sigmaSpacing} sigmas`],
-    ...sampler === "ddim" ? [`eta ${config.eta}`] : [],
-    ...sampler === "ddpm" ? [`variance ${config.varianceType}`] : [],
-    ...sampler === "flow_euler" && config.flowShift !== 1 ? [`shift ${config.flowShift}`] : [],
+    sampleTimesteps !== undefined && `timesteps ${sampleTimesteps.join(" ")}`,
+    respacing !== undefined && `respacing ${respacing}`,
+    config.sigmaSpacing !== "timesteps" && `${config.sigmaSpacing} sigmas`,
+    sampler === "ddim" && `eta ${config.eta}`,
+    sampler === "ddpm" && `variance ${config.varianceType}`,
+    sampler === "flow_euler" && config.flowShift !== 1 && `shift ${config.flowShift}`,
     `guidance ${guidance}`,
-    ...guidanceRescale === 0 ? [] : [`rescaled by ${guidanceRescale}`],
-    ...guidanceLow === 0 ? [] : [`above sigma ${guidanceLow}`],
-    ...guidanceHigh === 0 ? [] : [`up to sigma ${guidanceHigh}`],
-    ...dynamicThreshold === 0 ? [] : [`dynamic threshold ${dynamicThreshold}`],
+    guidanceRescale > 0 && `rescaled by ${guidanceRescale}`,
+    guidanceLow > 0 && `above sigma ${guidanceLow}`,
+    guidanceHigh > 0 && `up to sigma ${guidanceHigh}`,
+    dynamicThreshold > 0 && `dynamic threshold ${dynamicThreshold}`,
     "averaged weights",
-  ].join(", ");
+  ].filter((part) => part !== false).join(", ");
 }
 
-/** How the samples were drawn, in words. */
+/** The caption of a grid: everything that decides the samples. */
 export function samplingProtocol(config: ImageConfig): string {
-  return `${config.samples} samples by ${samplingSettings(config)}, seed ${config.seed}`;
+  return `${config.samples} samples with ${samplingSettings(config)}, seed ${config.seed}`;
 }
 
-/** The figures of a report, from the last row that has them. */
+/** The key figures of a training, from the last row of the metrics that has a validation loss. */
 export function keyFigures(rows: readonly MetricsRow[], config: ImageConfig): KeyFigure[] {
   const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
   if (last === undefined) return [];
-  const predicted = config.objective === "flow_matching" ? "the velocity" : config.predictionType;
+  const target = config.objective === "flow_matching" ? "the velocity" : config.predictionType;
   return [{
     name: "Validation loss",
     value: last["valLoss"]!.toFixed(4),
-    protocol: `mean squared error of ${predicted}, unweighted, on ` +
-      `${config.validationSize} held-out images, averaged weights, step ${last.step}, fixed noise`,
+    protocol: `unweighted mean squared error of ${target} on ${config.validationSize} held-out ` +
+      `images, averaged weights, step ${last.step}, the same noise in all runs`,
   }];
+}
+
+/** A warning if the data is only the bundled sample. */
+export function dataWarnings(data: FashionMnist): string[] {
+  return data.origin === "sample" ? [data.description] : [];
+}
+
+/** The parts of a report about an evaluation. */
+export type EvaluationReport = Required<Pick<Report, "figures" | "sections" | "warnings">>;
+
+/** What {@linkcode reportRun} reports besides the training's metrics. */
+export interface RunResults {
+  /** The data set. */
+  readonly data: FashionMnist;
+  /** The training in one sentence. */
+  readonly summary: string;
+  /** The grid of samples, and the animation of their trajectories. */
+  readonly samples: { readonly png: Uint8Array; readonly gif?: Uint8Array | undefined };
+  /** The evaluation, if there is one. */
+  readonly evaluated: EvaluationReport | undefined;
+}
+
+/** Writes report.html into the folder of a run, and prints the figures. */
+export async function reportRun(
+  { directory, record }: Pick<RunFolder, "directory" | "record">,
+  config: ImageConfig,
+  { data, summary, samples: { png, gif }, evaluated }: RunResults,
+): Promise<void> {
+  const metrics = await readMetrics(`${directory}/metrics.csv`);
+  const figures = [...keyFigures(metrics, config), ...evaluated?.figures ?? []];
+  const pictures: ReportPicture[] = [{ caption: samplingProtocol(config), png }];
+  if (gif !== undefined) {
+    pictures.push({ caption: "A sample of each class, from noise to image", gif });
+  }
+  const report = await writeReport(directory, {
+    title: directory.slice(directory.lastIndexOf("/") + 1),
+    summary,
+    warnings: [...dataWarnings(data), ...evaluated?.warnings ?? []],
+    figures,
+    pictures,
+    metrics,
+    charts: IMAGE_CHARTS,
+    sections: evaluated?.sections ?? [],
+    config,
+    origin: record,
+  });
+  console.log(summary);
+  figures.forEach((figure) => console.log(figureLine(figure)));
+  console.log(`report: ${report}`);
 }

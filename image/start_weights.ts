@@ -1,4 +1,4 @@
-/** `--start-from`: training that begins with the weights of a checkpoint. */
+/** `--start-from`: training starts with the weights of a checkpoint. */
 import { ditConfigToJson, isDiffusersDit } from "../diffusion/networks/dit_config.ts";
 import {
   type ImageNetworkConfig,
@@ -15,21 +15,21 @@ import type { DataOrigin } from "../cli/run_record.ts";
 import { loadImageModel } from "./checkpoint.ts";
 import { weightsOrigin } from "../training/checkpoint/weights_identity.ts";
 
-/** Weights to begin with, and what the run's record says of them. */
+/** Initial weights, and their entry in the record of the run. */
 export interface StartWeights {
-  /** The parameters: of our checkpoints, the moving average. */
+  /** The parameters; in checkpoints of this project they are the moving average. */
   readonly parameters: HostParameters;
-  /** Where they came from, with their hash: a run is repeated with the same or not at all. */
+  /** Where they were loaded from, and their hash. */
   readonly origin: DataOrigin;
 }
 
 /**
- * Loads the weights of a checkpoint or of a run, for a network of the same configuration. Its schedule
- * and what it predicts may be others: training gets used to them.
+ * Loads the weights of a checkpoint or of a run. The network must have the same configuration; schedule and
+ * prediction type may differ, since training adapts the weights.
  *
- * @param directory The folder of a checkpoint or of a run; undefined to start from random weights.
- * @param expected The network that is to be trained.
- * @throws {UserError} If it holds no such network: the message names the first setting that differs.
+ * @param directory The folder of a checkpoint or of a run; undefined for random weights.
+ * @param expected The network to train.
+ * @throws {UserError} If the network is another one; the message names the first setting that differs.
  */
 export async function loadStartWeights(
   directory: string | undefined,
@@ -41,15 +41,15 @@ export async function loadStartWeights(
   const folder = isDit(config) ? "transformer" : "unet";
   checkSameModel(configJson(config), configJson(expected), `--start-from: ${found}/${folder}`);
   return {
-    // Of equal copies of an embedding, one is enough where blocks share it.
+    // If the blocks share an embedding, its other copies are left out.
     parameters: Object.fromEntries(
       Object.keys(networkSpecs(expected)).map((key) => [key, parameters[key]!]),
     ),
-    origin: await weightsOrigin("starting weights", directory, parameters, folder),
+    origin: weightsOrigin("starting weights", directory, parameters, folder),
   };
 }
 
-/** A configuration as its file has it; of a DiT with equal copies of a shared embedding. */
+/** A configuration as in its file, where a shared embedding of a DiT is written as separate copies. */
 function configJson(config: ImageNetworkConfig): JsonObject {
   if (!isDit(config)) return unetConfigToJson(config) as JsonObject;
   const separate = isDiffusersDit({ ...config, sharedEmbedding: false })

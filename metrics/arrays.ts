@@ -50,3 +50,10 @@ export function areaUnder(points: readonly (readonly [x: number, y: number])[]):
     return sum + (x - xBefore) * (y + yBefore) / 2;
   }, 0);
 }
+
+/** The median of some numbers, at least one: of an even number of them, the mean of the middle two. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}

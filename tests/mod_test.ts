@@ -10,7 +10,7 @@ const NAMES: Readonly<Record<string, string>> = {
     compileImageDenoiser compileTextCodec compileTrainStep compileValidationLoss constants
     conv2d conv2dSpecs countParameters ddim ddpm Denoiser DenoiserFunction denoiserLoss
     describeNetwork Device DeviceOptions DiffusionBatch diffusionBatch diffusionLosses dit
-    DIT_DEFAULTS DitConfig ditSpecs drawFlowTimes drawGrid DrawOptions drawSamples drawTimesteps
+    DIT_DEFAULTS DitConfig ditSpecs drawFlowTimes drawGrid drawSamples drawTimesteps
     dynamicThreshold emaDecayAt embedding embeddingSpecs encode encodePng FASHION_MNIST_CLASSES
     FashionMnist float32 flowBatch fromSchedulerConfig gatherImages gelu generateMultiplication
     gpt2 GPT2_SMALL Gpt2Config Gpt2Decoder gpt2Loss gpt2Specs groupNorm guidanceInterval holdOut
@@ -22,7 +22,7 @@ const NAMES: Readonly<Record<string, string>> = {
     minSnrWeights NoiseSchedule noiseSchedule normSpecs OnDevice openDevice openModelFiles
     openTextVae p2Weights Parameters ParameterSpec ParameterSpecs parseIdx posterior
     PredictionType qSample RandomStream randomStream ravel rescaleGuidance SamplerOptions
-    SamplerStep saveCheckpoint scalar ScheduleConfig schedulerConfig silu slerp TextCodec
+    SamplerStep SamplingOptions saveCheckpoint scalar ScheduleConfig schedulerConfig silu slerp TextCodec
     TextTokenizer TextVaeConfig textVaeLoss textVaeSpecs timestepEmbedding toModelRange toPixels
     train trainableNetwork trainBpe TrainingConfig TrainState TrainStep unet UNET_DEFAULTS
     UNetConfig unetConfigFromJson unetConfigToJson unetSpecs unravel UserError variationalBound

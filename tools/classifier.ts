@@ -21,7 +21,7 @@ import {
 } from "../image/classifier/network.ts";
 import { classifierCard, type ClassifierMetrics } from "../image/classifier/card.ts";
 import { type Classifier, roundToHalf, saveClassifier } from "../image/classifier/checkpoint.ts";
-import { classifierBatches, classifierLoss } from "../image/classifier/step.ts";
+import { classifierBatches, classifierLoss } from "../image/classifier/training.ts";
 import { classAgreement, compileClassifier } from "../image/classifier/classify.ts";
 import { countParameters, unravel } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";

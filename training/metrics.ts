@@ -1,30 +1,25 @@
-/** metrics.csv: what was measured during a run, a row for every step at which something was. */
-import { parse, stringify } from "@std/csv";
+/** metrics.csv: the measurements of a run, a row per logged step. */
+import { csv, parseCsv } from "../base/csv.ts";
 import { UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
 import { writeFileAtomic } from "../base/files.ts";
 import { quote } from "../base/quote.ts";
 
-/** What was measured at a step, by column. What was not measured then is absent. */
+/** The measurements at a step, by column. Columns that were not measured are absent. */
 export interface MetricsRow {
   /** Steps done so far. */
   step: number;
-  /** A measured value, which may be NaN or infinite. */
+  /** A measurement, which may be NaN or infinite. */
   [column: string]: number | undefined;
 }
 
 /** Options of {@linkcode MetricsLog.open}. */
 export interface MetricsLogOptions {
   /**
-   * The step of the checkpoint from which a run goes on: rows up to it are kept, later ones dropped.
-   * Without it the log begins anew.
+   * The step of the checkpoint from which a run continues: rows up to it are kept, later ones are removed.
+   * Without it the log starts empty.
    */
   resumeStep?: number | undefined;
-}
-
-/** Rows as lines that end in a line feed alone, as tools that read line by line expect. */
-function writeRows(rows: readonly (readonly unknown[])[]): string {
-  return stringify(rows.map((row) => [...row])).replaceAll("\r\n", "\n"); // no cell has a line end
 }
 
 function readCell(cell: string, column: string, where: string): number | undefined {
@@ -32,31 +27,24 @@ function readCell(cell: string, column: string, where: string): number | undefin
   const value = Number(cell);
   if (Number.isNaN(value) && cell !== "NaN") {
     throw new UserError(
-      `${where}: ${quote(cell)} under ${quote(column)} is no number: mend that line, or move the ` +
-        "file away",
+      `${where}: ${quote(cell)} in the column ${
+        quote(column)
+      } is not a number: correct that line, ` +
+        "or move the file away",
     );
   }
   return value;
 }
 
 /**
- * Reads the text of a log. A last line without its end was cut off by a crash, or is being written at
- * this moment: it is left out.
+ * Parses a log. A last line without a line feed is left out: a crash cut it off, or it is being written at
+ * this moment.
  */
 function readText(text: string, path: string): { columns: string[]; rows: MetricsRow[] } {
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
-  let lines: string[][];
-  try {
-    lines = parse(whole, { fieldsPerRecord: 0 });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${path}: ${reason}: mend that line, or move the file away`, {
-      cause: error,
-    });
-  }
-  const [columns = [], ...records] = lines;
+  const [columns = [], ...records] = parseCsv(whole, path);
   if (columns.length > 0 && columns[0] !== "step") {
-    throw new UserError(`${path}: its first column is ${quote(columns[0])}, but must be "step"`);
+    throw new UserError(`${path}: the first column is ${quote(columns[0])}, but must be "step"`);
   }
   const rows = records.map((cells, i) => {
     const where = `${path} line ${i + 2}`;
@@ -79,18 +67,18 @@ async function readFile(path: string): Promise<string> {
 }
 
 /**
- * Reads a log, also one that is being written.
+ * Reads a log, even while it is being written.
  *
- * @returns Its rows in order. Columns that have no value in a row are absent there.
- * @throws {UserError} When the file cannot be read or a line in it is no row of numbers, with the line.
+ * @returns The rows in order. Columns without a value in a row are absent from it.
+ * @throws {UserError} If the file cannot be read, or a line is not a row of numbers; names the line.
  */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
   return readText(await readFile(path), path).rows;
 }
 
 /**
- * A log that rows are added to. However a run ends, the file holds whole rows and, at the most, the
- * beginning of one more, which {@linkcode readMetrics} leaves out and a resumed run takes away.
+ * A log to which rows are appended. If a run is killed, the file holds complete rows and at most the
+ * beginning of another, which {@linkcode readMetrics} ignores and a resumed run removes.
  *
  * @example
  * ```ts ignore
@@ -115,9 +103,9 @@ export class MetricsLog<C extends string> implements Disposable {
   /**
    * Opens a log, in a folder that exists.
    *
-   * @param columns What is measured; the column of the step comes in front of it.
-   * @throws {UserError} When the file cannot be written, or a run that is resumed has a log with other
-   * columns or with lines that are no rows of numbers.
+   * @param columns The columns after that of the step.
+   * @throws {UserError} If the file cannot be written, or the log of a resumed run has other columns or
+   * lines that are not rows of numbers.
    */
   static async open<const C extends string>(
     path: string,
@@ -128,7 +116,7 @@ export class MetricsLog<C extends string> implements Disposable {
     const kept = resumeStep === undefined ? [] : await readUpTo(path, header, resumeStep);
     const cells = kept.map((row) => header.map((column) => row[column]));
     try {
-      await writeFileAtomic(path, writeRows([header, ...cells]));
+      await writeFileAtomic(path, csv([header, ...cells]));
       const file = await Deno.open(path, { append: true });
       return new MetricsLog<C>(path, header, file, kept.at(-1)?.step ?? -Infinity);
     } catch (error) {
@@ -137,10 +125,10 @@ export class MetricsLog<C extends string> implements Disposable {
   }
 
   /**
-   * Adds a row.
+   * Appends a row.
    *
-   * @param row The step, which must be greater than the last, and what was measured at it.
-   * @throws {UserError} When it cannot be written.
+   * @param row The step, which must be greater than the last one, and its measurements.
+   * @throws {UserError} If the file cannot be written.
    */
   async append(row: { step: number } & { [K in C]?: number | undefined }): Promise<void> {
     if (!(row.step > this.#lastStep)) {
@@ -148,7 +136,7 @@ export class MetricsLog<C extends string> implements Disposable {
     }
     this.#lastStep = row.step;
     const values: Readonly<Record<string, number | undefined>> = row;
-    const line = writeRows([this.#columns.map((column) => values[column])]);
+    const line = csv([this.#columns.map((column) => values[column])]);
     await this.#attempt(async () => {
       const bytes = new TextEncoder().encode(line);
       for (let written = 0; written < bytes.length;) {
@@ -157,7 +145,7 @@ export class MetricsLog<C extends string> implements Disposable {
     });
   }
 
-  /** Waits until all rows are on the disk: before a checkpoint, which is never to be ahead of them. */
+  /** Waits until all rows are on disk. A checkpoint must not be ahead of them. */
   async sync(): Promise<void> {
     await this.#attempt(() => this.#file.sync());
   }
@@ -182,7 +170,7 @@ export class MetricsLog<C extends string> implements Disposable {
   }
 }
 
-/** The rows of a log up to a step; none if there is no log yet. */
+/** The rows of a log up to a step; none if there is no log. */
 async function readUpTo(path: string, header: string[], step: number): Promise<MetricsRow[]> {
   let text: string;
   try {
@@ -194,8 +182,8 @@ async function readUpTo(path: string, header: string[], step: number): Promise<M
   const { columns, rows } = readText(text, path);
   if (columns.length > 0 && columns.join() !== header.join()) {
     throw new UserError(
-      `${path}: its columns are ${quote(columns.join())}, but this run measures ` +
-        `${quote(header.join())}: move the file away to begin a new one`,
+      `${path}: the columns are ${quote(columns.join())}, but this run has ` +
+        `${quote(header.join())}: move the file away to start a new one`,
     );
   }
   return rows.filter((row) => row.step <= step);

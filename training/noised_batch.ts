@@ -1,4 +1,4 @@
-/** Examples with their noise: what a batch of any kind of samples has beside them. */
+/** Batches of clean samples with noise and timesteps, for images and for latents. */
 import {
   drawFlowTimes,
   flowBatch,
@@ -19,33 +19,37 @@ import type { HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
 
 /** Options of {@linkcode noisedBatch}. */
-export interface NoisySampleOptions {
-  /** The noise schedule; of a flow, only its T counts. */
+export interface NoisedBatchOptions {
+  /** The noise schedule; a flow uses only its T. */
   readonly schedule: NoiseSchedule;
-  /** The loss's weight at each time step [T]. @default 1 for all */
+  /** The weight of the loss at each timestep [T]. @default 1 for all */
   readonly weights?: ArrayLike<number> | undefined;
-  /** How time steps are drawn. @default {"uniform"} */
+  /** How timesteps are sampled. @default {"uniform"} */
   readonly draw?: TimestepDraw | undefined;
-  /** The probability of each time step [T], in the place of `draw`; examples are weighed against it. */
+  /** The probability of each timestep [T], instead of `draw`; weights of the examples correct for it. */
   readonly probabilities?: Float64Array | undefined;
-  /** Makes batches of a flow, at times drawn so. */
+  /** How the times of a flow are sampled: makes batches for flow matching. */
   readonly flow?: FlowTimeOptions | undefined;
-  /** Makes batches for hybridLosses; the weight of the bound as there. */
+  /** The weight of the variational bound: makes batches for hybridLosses. */
   readonly boundWeight?: number | undefined;
-  /** How probable it is that the network is shown its estimates of a whole batch. @default 0 */
-  readonly selfConditioning?: number;
+  /** The probability that a whole batch uses self-conditioning. @default {0} */
+  readonly selfConditioning?: number | undefined;
 }
 
-/** Where examples are on their way to noise. */
-interface Places {
-  /** Time steps [B], or times of a flow, which are in [0, 1]. */
+/** The noise levels of the examples. */
+interface NoiseLevels {
+  /** Timesteps [B], or times of a flow in [0, 1]. */
   readonly times: Int32Array | Float32Array;
-  /** Weights of the examples [B]. */
-  readonly exampleWeights?: Float64Array;
+  /** Weights of the examples [B], if the timesteps are not sampled uniformly. */
+  readonly exampleWeights?: Float64Array | undefined;
 }
 
-/** Draws time steps or times. */
-function drawPlaces(count: number, random: RandomStream, options: NoisySampleOptions): Places {
+/** Samples timesteps or times. */
+function drawNoiseLevels(
+  count: number,
+  random: RandomStream,
+  options: NoisedBatchOptions,
+): NoiseLevels {
   const { schedule: { numTrainTimesteps: T }, draw, probabilities, flow } = options;
   if (flow !== undefined) return { times: drawFlowTimes(random, count, flow) };
   if (probabilities === undefined) return { times: drawTimesteps(random, count, T, draw) };
@@ -54,44 +58,44 @@ function drawPlaces(count: number, random: RandomStream, options: NoisySampleOpt
 }
 
 /**
- * Puts samples together with noise and time steps, which come from `random` alone.
+ * Makes a batch of clean samples. Noise and timesteps are functions of `random`.
  *
  * @param x0 Clean samples [B, ...].
- * @param conditionAt The condition by name, given the time steps [B] where there are any.
+ * @param conditionAt Returns the condition by name, for the timesteps [B] unless the batch is for a flow.
  */
 export function noisedBatch(
   x0: HostArray,
   random: RandomStream,
-  options: NoisySampleOptions,
+  options: NoisedBatchOptions,
   conditionAt: (timesteps: Int32Array | undefined) => Record<string, HostArray>,
 ): TimedBatch {
   const { schedule, weights, flow, boundWeight, selfConditioning = 0 } = options;
   const T = schedule.numTrainTimesteps;
   const count = x0.shape[0]!;
-  const { times, exampleWeights } = drawPlaces(count, random.stream("timesteps"), options);
+  const { times, exampleWeights } = drawNoiseLevels(count, random.stream("timesteps"), options);
   const condition = { ...conditionAt(flow === undefined ? times as Int32Array : undefined) };
-  // Whole batches are shown estimates or none, since those that are not take one pass in place of two.
-  const shown = random.stream("self-conditioning");
-  if (selfConditioning > 0 && shown.next() < selfConditioning) {
+  // All or none of a batch uses self-conditioning: a batch without it takes one forward pass, not two.
+  const chance = random.stream("self-conditioning");
+  if (selfConditioning > 0 && chance.next() < selfConditioning) {
     const source: X0Source = flow === undefined ? schedule : flowX0Coefficients(T);
-    const asked = flow === undefined ? times : times.map((time) => time * T);
-    condition[SELF_CONDITIONING] = selfConditioningFactors(source, asked, shown, 1);
+    const timesteps = flow === undefined ? times : times.map((time) => time * T);
+    condition[SELF_CONDITIONING] = selfConditioningFactors(source, timesteps, chance, 1);
   }
   const given = {
     x0,
     noise: random.stream("noise").normal(x0.data.length),
     condition,
-    ...(exampleWeights === undefined ? {} : { exampleWeights }),
+    exampleWeights,
   };
   if (flow !== undefined) {
-    // For records by noise level: the time step below.
+    // The timesteps below the times, by which losses are recorded.
     const timesteps = Int32Array.from(times, (time) => Math.min(T - 1, Math.floor(time * T)));
     return { batch: flowBatch({ ...given, times, numTrainTimesteps: T }), timesteps };
   }
   const timesteps = times as Int32Array;
-  const all = { ...given, timesteps, ...(weights === undefined ? {} : { weights }) };
+  const all = { ...given, timesteps, weights };
   const batch = boundWeight === undefined
     ? diffusionBatch(schedule, all)
     : hybridBatch(schedule, { ...all, boundWeight });
-  return { batch, timesteps, ...(exampleWeights === undefined ? {} : { exampleWeights }) };
+  return { batch, timesteps, exampleWeights };
 }

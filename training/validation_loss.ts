@@ -1,4 +1,4 @@
-/** The loss on held-out examples, by quartile of the time step. */
+/** The loss on held-out examples, by quarter of the timesteps. */
 import { timestepQuartile } from "../diffusion/loss.ts";
 import type { Device } from "../engine/device.ts";
 import type { HostArray } from "../engine/tree.ts";
@@ -14,9 +14,9 @@ import {
 
 /** Mean losses. */
 export interface ValidationLoss {
-  /** Over all examples. */
+  /** Of all examples. */
   readonly loss: number;
-  /** Over those in each quarter of the time steps; NaN for a quarter without any. */
+  /** Of the examples in each quarter of the timesteps, from clean to noisy; NaN for an empty quarter. */
   readonly quartiles: readonly [number, number, number, number];
 }
 
@@ -30,21 +30,20 @@ export function validationColumns(measured: ValidationLoss | undefined): Record<
   };
 }
 
-/** A compiled measure of the loss. */
+/** A compiled loss. */
 export interface ValidationLossFunction {
-  /** Measures it. @param parameters All parameters as one vector. */
+  /** Measures the loss. @param parameters All parameters as one vector. */
   (parameters: HostArray, batches: readonly TimedBatch[]): Promise<ValidationLoss>;
   /** Releases its graphs. */
   dispose(): Promise<void>;
 }
 
 /**
- * Compiles the mean squared error of a denoiser, without weights and without training it. Noise and
- * time steps are in the batches: given the same ones each time, the losses of different steps and runs
- * can be compared without the noise of drawing them anew.
+ * Compiles the unweighted mean squared error of a denoiser. With the same batches, which contain noise and
+ * timesteps, the losses of different steps and runs can be compared.
  *
- * @param options.numTrainTimesteps T, for the quartiles.
- * @param options.lossFunction What is measured without its weights: diffusionLosses by default.
+ * @param options.numTrainTimesteps T, for the quarters.
+ * @param options.lossFunction The loss, whose weights are ignored. diffusionLosses by default.
  */
 export function compileValidationLoss(
   device: Device,
@@ -52,7 +51,7 @@ export function compileValidationLoss(
     denoise: DenoiserFunction;
     specs: ParameterSpecs;
     numTrainTimesteps: number;
-    lossFunction?: LossFunction;
+    lossFunction?: LossFunction | undefined;
   },
 ): ValidationLossFunction {
   type Inputs = { parameters: HostArray; batch: DiffusionBatch };

@@ -4,20 +4,20 @@ import type { Device } from "../../engine/device.ts";
 import type * as tf from "../../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { constants, type HostParameters } from "../../nn/parameters.ts";
-import { classifierFreeGuidance, type GuidanceOptions } from "../guidance.ts";
+import { classifierFreeGuidance, type Guidance } from "../guidance.ts";
 import { applyNetwork, ESTIMATE_RANGE, type ImageNetwork } from "./image_network.ts";
 import { withoutLearnedVariance } from "../learned_variance.ts";
 import type { Denoiser } from "../samplers/types.ts";
 import { selfConditioningDenoiser, type X0Source } from "../self_conditioning.ts";
 
 /** The condition of a denoiser. */
-export interface Conditioning extends Pick<GuidanceOptions, "guidanceRescale" | "interval"> {
+export interface Conditioning {
   /** The class of each sample, for a class-conditional model. */
   readonly classLabels?: Int32Array | undefined;
   /** The null class, if the model was trained with one. */
   readonly nullClass?: number | undefined;
-  /** The scale of classifier-free guidance; 1 for none. @default 1 */
-  readonly guidanceScale?: number | undefined;
+  /** Classifier-free guidance towards the classes. @default none */
+  readonly guidance?: Guidance | undefined;
   /** The relation of x0 to the model's output, for self-conditioning. */
   readonly x0Source?: X0Source | undefined;
   /** Whether predicted variances are kept, for ddpm with "learned_range". @default false */
@@ -93,26 +93,23 @@ type RunNetwork = (
 function conditionNetwork(
   run: RunNetwork,
   { height, width, channels, selfConditioning, learnedVariance }: ImageNetwork,
-  { classLabels, nullClass, guidanceScale = 1, x0Source, keepVariance = false, ...guidance }:
-    Conditioning,
+  { classLabels, nullClass, guidance, x0Source, keepVariance = false }: Conditioning,
 ): Denoiser {
   const learnedVarianceChannels = learnedVariance ? channels : undefined;
   let estimate: Float32Array | undefined; // the same for both denoisers of guidance
   const withLabels = (labels: Int32Array | undefined): Denoiser => (x, timestep) =>
     run(x, timestep, labels, estimate);
   let denoise = withLabels(classLabels);
-  if (classLabels !== undefined && guidanceScale !== 1) {
+  if (classLabels !== undefined && guidance !== undefined && guidance.guidanceScale !== 1) {
     if (nullClass === undefined) {
       throw usageError(
-        `guidance with scale ${guidanceScale} needs a model that was trained with a null class: use ` +
-          "scale 1",
+        `guidance with scale ${guidance.guidanceScale} needs a model that was trained with a null class`,
       );
     }
     denoise = classifierFreeGuidance({
+      ...guidance,
       conditional: denoise,
       unconditional: withLabels(new Int32Array(classLabels.length).fill(nullClass)),
-      guidanceScale,
-      ...guidance,
       sampleSize: height * width * channels,
       learnedVarianceChannels,
     });

@@ -1,11 +1,11 @@
 /** The classifier's model card. */
 import type { ClassifierConfig } from "./network.ts";
 
-/** What is recorded about a trained classifier, in metrics.json. */
+/** The record of a trained classifier, in metrics.json. */
 export interface ClassifierMetrics {
-  /** The share of test images whose class it finds. */
+  /** The accuracy on the test images, from 0 to 1. */
   readonly testAccuracy: number;
-  /** How that was measured. */
+  /** How the accuracy was measured. */
   readonly protocol: string;
   /** The command that trained it. */
   readonly command: string;
@@ -13,21 +13,21 @@ export interface ClassifierMetrics {
   readonly seed: number;
   /** Passes over the training images. */
   readonly epochs: number;
-  /** Images a step. */
+  /** Images per step. */
   readonly batchSize: number;
-  /** The highest learning rate. */
+  /** The learning rate after the warm-up. */
   readonly learningRate: number;
-  /** Steps over which it rises. */
+  /** Steps over which the learning rate rises. */
   readonly warmupSteps: number;
   /** Decoupled weight decay. */
   readonly weightDecay: number;
-  /** Of the moving average that is saved. */
+  /** The decay of the moving average, which is saved. */
   readonly emaDecay: number;
   /** The largest shift of an image, in pixels. */
   readonly maxShift: number;
-  /** Trained numbers. */
+  /** The number of parameters. */
   readonly parameters: number;
-  /** SHA-256 of the data's files by name. */
+  /** The SHA-256 of each data file, by name. */
   readonly data: Readonly<Record<string, string>>;
 }
 
@@ -38,21 +38,23 @@ export function classifierCard(config: ClassifierConfig, metrics: ClassifierMetr
   return `# FashionMNIST classifier
 
 FID, KID, precision, recall and class agreement of this project are measured on the ${config.features}
-features before its last layer. Figures that were measured with other features, or with another
-training of these, cannot be compared with them.
+features before the last layer. They cannot be compared with figures on the features of another network or
+of another training run.
 
 - Test accuracy: ${(100 * testAccuracy).toFixed(2)} % (${protocol}).
-- Network: convolutions of 3x3 with ${
+- Network: 3x3 convolutions with ${
     config.channels.join(", ")
-  } channels at 28, 14, 7 and 4 pixels, at
-  each resolution one of stride 2 and a residual one, with group normalization and SiLU; the mean over
-  the image, ${config.features} features, ${config.classes} classes.
-  ${metrics.parameters.toLocaleString("en")} parameters in float16, with PyTorch's names and shapes.
+  } channels at 28, 14, 7 and 4 pixels: at
+  each resolution one with stride 2 and a residual one, with group normalization and SiLU; then the mean
+  over the image, ${config.features} features and ${config.classes} classes.
+  ${
+    metrics.parameters.toLocaleString("en")
+  } parameters in float16, with the names and shapes of PyTorch.
 - Input: [B, 28, 28, 1] in [-1, 1].
-- Training: ${epochs} epochs of AdamW in batches of ${batchSize}, learning rate ${learningRate} after
-  ${warmupSteps} steps of warm-up and falling along a cosine, weight decay ${weightDecay}, moving average
-  of the weights (${emaDecay}), mirrored images and shifts of up to ${maxShift} pixels, seed ${seed}.
+- Training: ${epochs} epochs of AdamW with batches of ${batchSize}, learning rate ${learningRate} after
+  ${warmupSteps} warm-up steps with cosine decay, weight decay ${weightDecay}, moving average of the
+  weights (${emaDecay}), mirrored images and shifts of up to ${maxShift} pixels, seed ${seed}.
 - Command: \`${command}\`
-- Data: FashionMNIST (Zalando SE, MIT licence); the files' hashes are in metrics.json.
+- Data: FashionMNIST (Zalando SE, MIT licence); the hashes of its files are in metrics.json.
 `;
 }

@@ -1,4 +1,4 @@
-/** The classifier's files: config.json and model.safetensors. */
+/** The files of the classifier: config.json and model.safetensors. */
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
@@ -13,13 +13,13 @@ import { type ClassifierConfig, classifierSpecs } from "./network.ts";
 
 /** A classifier with its weights. */
 export interface Classifier {
-  /** Its sizes. */
+  /** The sizes of the network. */
   readonly config: ClassifierConfig;
-  /** Its weights. */
+  /** The weights. */
   readonly parameters: HostParameters;
 }
 
-/** Where the classifier that figures are measured with is. */
+/** The folder of the released classifier, which all figures are measured with. */
 export const CLASSIFIER_FOLDER: URL = new URL(
   "../../checkpoints/fashion-mnist-classifier/",
   import.meta.url,
@@ -29,7 +29,7 @@ const CONFIG_NAME = "config.json";
 const WEIGHTS_NAME = "model.safetensors";
 const CLASS_NAME = "FashionMnistClassifier";
 
-/** The configuration as config.json has it. */
+/** The content of config.json. */
 function configToJson(
   { channels, normNumGroups, features, classes }: ClassifierConfig,
 ): JsonObject {
@@ -75,7 +75,7 @@ function configFromJson(json: JsonObject, source: string): ClassifierConfig {
   return config;
 }
 
-/** Weights as a float16 file has them: rounded to the nearest, and widened again. */
+/** Rounds weights to float16, as in a saved file. */
 export function roundToHalf(parameters: HostParameters): HostParameters {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, { data, shape }]) =>
@@ -85,9 +85,9 @@ export function roundToHalf(parameters: HostParameters): HostParameters {
 }
 
 /**
- * Writes a classifier, its weights in float16.
+ * Writes a classifier with its weights in float16.
  *
- * @param directory The folder; it is made if it is not there.
+ * @param directory The folder; it is created if it does not exist.
  * @throws {UserError} If it cannot be written.
  */
 export async function saveClassifier(
@@ -97,12 +97,12 @@ export async function saveClassifier(
   await makeFolder(directory);
   const json = JSON.stringify(configToJson(config), null, 2);
   await writeFileAtomic(`${directory}/${CONFIG_NAME}`, `${json}\n`);
-  const tensors = Object.entries(parameters).map((
-    [name, { data, shape }],
-  ): [string, HostTensor] => [
-    name,
-    { dtype: "F16", shape, data: data as Float32Array },
-  ]);
+  const tensors = Object.entries(parameters).map(
+    ([name, { data, shape }]): [string, HostTensor] => [
+      name,
+      { dtype: "F16", shape, data: data as Float32Array },
+    ],
+  );
   await writeSafetensors(`${directory}/${WEIGHTS_NAME}`, new Map(tensors), {
     metadata: { format: "pt", weights: "ema" },
   });
@@ -112,7 +112,7 @@ export async function saveClassifier(
  * Reads a classifier. Needs the permission to read its folder.
  *
  * @param directory The folder. @default {@linkcode CLASSIFIER_FOLDER}
- * @throws {UserError} If a file is missing or unsound, or the weights are another model's.
+ * @throws {UserError} If a file is missing or unsound, or the weights are of another model.
  */
 export async function loadClassifier(directory?: string): Promise<Classifier> {
   const folder = directory === undefined ? CLASSIFIER_FOLDER.pathname : `${directory}/`;

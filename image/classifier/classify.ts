@@ -1,4 +1,4 @@
-/** What a classifier makes of many images: their features and their classes. */
+/** Classifies many images: their features and their classes. */
 import type { Device } from "../../engine/device.ts";
 import type * as tf from "../../engine/tf.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
@@ -9,7 +9,7 @@ import { applyClassifier } from "./network.ts";
 import type { Classifier } from "./checkpoint.ts";
 import type { FeatureRows } from "../../metrics/feature_statistics.ts";
 
-/** What the classifier says of each image. */
+/** The output of a classifier for each image. */
 export interface Classified {
   /** The features, [N, features]. */
   readonly features: FeatureRows;
@@ -20,17 +20,17 @@ export interface Classified {
 /** A compiled classifier. */
 export interface CompiledClassifier {
   /**
-   * Looks at images.
+   * Classifies images.
    *
    * @param images [N, side, side, 1] in [-1, 1], flat.
-   * @throws {UserError} If they are not whole images, or one has a value that is no finite number.
+   * @throws {UserError} If the length is not that of whole images, or a value is not finite.
    */
   (images: Float32Array): Promise<Classified>;
   /** Releases its graph. */
   dispose(): Promise<void>;
 }
 
-/** Images that are looked at together: enough for all cores, few enough for any memory. */
+/** Images per batch: enough to use all cores, few enough for any memory. */
 const BATCH = 200;
 
 /**
@@ -51,20 +51,20 @@ export function compileClassifier(
   const classify = async (images: Float32Array): Promise<Classified> => {
     const count = images.length / size;
     if (!Number.isInteger(count)) {
-      throw new UserError(`${images.length} values do not make whole images of ${side}x${side}`);
+      throw new UserError(`${images.length} values are not whole images of ${side}x${side}`);
     }
     const bad = images.findIndex((value) => !Number.isFinite(value));
     if (bad >= 0) {
       throw new UserError(
-        `image ${Math.floor(bad / size)} of ${count} has the value ${images[bad]}, which is no ` +
-          "finite number: the model that drew it has diverged",
+        `image ${Math.floor(bad / size)} of ${count} has the value ${images[bad]}, which is not ` +
+          "finite: the model that generated it has diverged",
       );
     }
     const features = new Float32Array(count * config.features);
     const classes = new Int32Array(count);
     for (let start = 0; start < count; start += BATCH) {
       const part = images.subarray(start * size, (start + BATCH) * size);
-      // The last batch is filled up with grey images: another size would be another graph.
+      // The last batch is padded with grey images, since another size would need another graph.
       const batch = new Float32Array(BATCH * size);
       batch.set(part);
       const found = await compiled({ images: float32(batch, [BATCH, side, side, 1]) });
@@ -83,17 +83,17 @@ export function compileClassifier(
 }
 
 /**
- * The share of images whose class is the expected one: a classifier's accuracy on labelled images, and
- * the class agreement of samples that were drawn for a class.
+ * The share of images whose predicted class is the expected one: the accuracy on labelled images, or the
+ * class agreement of samples.
  *
- * @param found [N], as the classifier sees them.
- * @param expected [N]
+ * @param found The predicted classes [N].
+ * @param expected The expected classes [N].
  * @returns A number in [0, 1].
  * @throws {RangeError} If the lengths differ or are 0.
  */
 export function classAgreement(found: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (found.length !== expected.length || found.length === 0) {
-    throw new RangeError(`${found.length} classes were found, ${expected.length} expected`);
+    throw new RangeError(`${found.length} predicted classes, but ${expected.length} expected ones`);
   }
   let agreeing = 0;
   for (let i = 0; i < found.length; i++) if (found[i] === expected[i]) agreeing++;

@@ -1,7 +1,7 @@
 /**
- * The classifier of FashionMNIST whose features image quality is measured on: a small residual
- * network (He et al. 2016, arXiv:1512.03385) with group normalization. Inception's features were learned
- * on colour photographs of 299x299 pixels and say little about grey garments of 28x28.
+ * The FashionMNIST classifier on whose features image quality is measured: a small residual network
+ * (He et al. 2016, arXiv:1512.03385) with group normalization. The usual Inception network was trained on
+ * colour photographs of 299x299 pixels, and its features do not suit grey images of 28x28.
  */
 import * as tf from "../../engine/tf.ts";
 import { silu } from "../../nn/activations.ts";
@@ -15,11 +15,11 @@ import {
 } from "../../nn/parameters.ts";
 import type { RandomStream } from "../../nn/random.ts";
 
-/** A classifier's sizes. */
+/** The sizes of a classifier. */
 export interface ClassifierConfig {
   /** Channels at full resolution, then after each halving. */
   readonly channels: readonly number[];
-  /** Groups of the normalizations; they divide all channels. */
+  /** Groups of the normalizations; all channels are multiples. */
   readonly normNumGroups: number;
   /** Length of the feature vector. */
   readonly features: number;
@@ -27,11 +27,11 @@ export interface ClassifierConfig {
   readonly classes: number;
 }
 
-/** What the classifier says of images. */
+/** The output of a classifier. */
 export interface ClassifierOutputs {
-  /** The layer before the last, [B, features]. */
+  /** The output of the layer before the last [B, features]. */
   readonly features: tf.Tensor2D;
-  /** One score a class, [B, classes]; their softmax gives probabilities. */
+  /** Logits of the classes [B, classes]. */
   readonly logits: tf.Tensor2D;
 }
 
@@ -39,7 +39,7 @@ export interface ClassifierOutputs {
 export function classifierSpecs(config: ClassifierConfig): ParameterSpecs {
   const { channels, features, classes } = config;
   const convolution = (name: string, from: number, to: number): ParameterSpecs => ({
-    ...conv2dSpecs(`${name}.conv`, from, to, 3, { bias: false }), // the normalization has one
+    ...conv2dSpecs(`${name}.conv`, from, to, 3, { bias: false }), // the normalization has a bias
     ...normSpecs(`${name}.norm`, to),
   });
   return Object.assign(
@@ -53,13 +53,13 @@ export function classifierSpecs(config: ClassifierConfig): ParameterSpecs {
   );
 }
 
-/** Draws the initial parameters of a classifier. */
+/** The initial parameters of a classifier. */
 export function initClassifier(config: ClassifierConfig, random: RandomStream): HostParameters {
   return initParameters(classifierSpecs(config), random);
 }
 
 /**
- * The classifier: at each resolution a convolution of stride 2 and a residual one, then the mean over
+ * Applies a classifier: at each resolution a convolution with stride 2 and a residual one, then the mean over
  * the image, the features and the classes.
  *
  * @param images [B, H, W, 1] in [-1, 1]

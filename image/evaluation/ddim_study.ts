@@ -1,36 +1,36 @@
 /**
- * `--study ddim`: FID against the number of steps and eta, as table 1 of Song et al. 2021
+ * `--study ddim`: FID for several numbers of steps and etas, as table 1 of Song et al. 2021
  * (arXiv:2010.02502), with DDPM's larger variance as the last row.
  */
+import { canonicalJson, type JsonObject, sha256 } from "../../base/json.ts";
+import { formatDuration } from "../../cli/progress.ts";
 import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import type { Device } from "../../engine/device.ts";
-import { canonicalJson, type JsonObject, sha256 } from "../../base/json.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 import type { ImageConfig } from "../flags.ts";
-import { formatDuration } from "../../cli/progress.ts";
-import type { EvaluationTask } from "./evaluate.ts";
 import { drawEvaluationSet } from "../sampling/evaluation_set.ts";
+import type { EvaluationTask } from "./evaluate.ts";
 import type { Quality } from "./quality.ts";
 import { openQualityMeter } from "./quality_meter.ts";
-import { STUDY_STEPS, type StudyLog, type StudyRow } from "./study_log.ts";
-import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
+import type { StudyLog, StudyRow, StudySetting } from "./study_log.ts";
 
-/** The etas of the table. */
+/** The numbers of steps in the table, besides T. */
+const STEPS = [10, 20, 50, 100] as const;
+
+/** The etas in the table. */
 const ETAS = [0, 0.2, 0.5, 1] as const;
 
-/** One setting of the study. */
-export type StudySetting = Pick<StudyRow, "sampler" | "eta" | "steps">;
+/** What a study measures: a model, the number of samples, the classifier and the data. */
+export type StudyTask = Omit<EvaluationTask, "source" | "command" | "seeds">;
 
 /**
- * The settings, the quickest first.
+ * The settings in the order of their cost.
  *
  * @param steps Numbers of steps S, each at most T. @default 10, 20, 50, 100 and T
  */
 export function studySettings(
   numTrainTimesteps: number,
-  steps: readonly number[] = [
-    ...STUDY_STEPS.filter((s) => s < numTrainTimesteps),
-    numTrainTimesteps,
-  ],
+  steps: readonly number[] = [...STEPS.filter((s) => s < numTrainTimesteps), numTrainTimesteps],
 ): StudySetting[] {
   return steps.toSorted((a, b) => a - b).flatMap((steps) => [
     ...ETAS.map((eta) => ({ sampler: "ddim" as const, eta, steps })),
@@ -38,18 +38,19 @@ export function studySettings(
   ]);
 }
 
-/** What the rows of a study have in common, and by which they are known again. */
+/** A hash of what all rows of a study have in common, which identifies them. */
 export async function studyKey(
-  { model, config, samples, classifier, data }: Omit<
-    EvaluationTask,
-    "source" | "command" | "seeds"
-  >,
+  { model, config, samples, classifier, data }: StudyTask,
 ): Promise<string> {
   const { sampler: _sampler, eta: _eta, sampleSteps: _steps, samples: _grid, ...settings } = config;
   const content = {
-    ...{ settings, samples, schedule: model.schedule.config, options: model.samplerOptions ?? {} },
-    ...{ model: await weightsHash(model.parameters) },
-    ...{ classifier: await weightsHash(classifier.parameters), data: data.sha256 },
+    settings,
+    samples,
+    schedule: model.schedule.config,
+    options: model.samplerOptions ?? {},
+    model: weightsHash(model.parameters),
+    classifier: weightsHash(classifier.parameters),
+    data: data.sha256,
   };
   const hash = await sha256(canonicalJson(JSON.parse(JSON.stringify(content)) as JsonObject));
   return hash.slice(0, 12);
@@ -59,55 +60,58 @@ export async function studyKey(
 function configOf(config: ImageConfig, { sampler, eta, steps }: StudySetting): ImageConfig {
   return {
     ...config,
-    ...{ sampler, sampleSteps: steps, varianceType: "fixed_large" as const },
-    eta: eta ?? config.eta, // ddpm has no use for it
+    sampler,
+    sampleSteps: steps,
+    varianceType: "fixed_large",
+    eta: eta ?? config.eta, // ddpm ignores it
   };
 }
 
+/** A setting in words: "ddim, eta 0.2, 10 steps". */
+function describeSetting({ sampler, eta, steps }: StudySetting): string {
+  return `${sampler}${eta === undefined ? "" : `, eta ${eta}`}, ${steps} steps`;
+}
+
 /**
- * Measures the settings that a log lacks, and adds each to it as soon as it is known.
+ * Measures the settings that the log lacks, and adds each to it as soon as it is measured.
  *
- * @returns The rows of all settings, and of real images.
+ * @returns The rows of all settings, and the quality of real images.
  * @throws {UserError} If the model gives numbers that are not finite, or the log cannot be written.
  */
 export async function runStudy(
   device: Device,
-  task: Omit<EvaluationTask, "source" | "command" | "seeds">,
+  task: StudyTask,
   { settings, log }: { settings: readonly StudySetting[]; log: StudyLog },
 ): Promise<{ rows: StudyRow[]; real: Quality }> {
-  const { config, samples } = task;
+  const { config: { seed, guidance }, samples } = task;
   const key = await studyKey(task);
-  const conditional = describeNetwork(task.model.config, 1).numClassEmbeds !== null;
+  const hasClasses = describeNetwork(task.model.config, 1).numClassEmbeds !== null;
   await using meter = await openQualityMeter(device, task.classifier, task.data);
   const real = await meter.measureReal(samples);
   const rows: StudyRow[] = [];
-  let perStep = NaN; // seconds
+  let secondsPerStep = NaN; // unknown before the first setting
   const missing = settings.filter((setting) => log.find(key, setting) === undefined);
-  let left = missing.reduce((sum, { steps }) => sum + steps, 0);
+  let stepsLeft = missing.reduce((sum, { steps }) => sum + steps, 0);
   for (const setting of settings) {
     const known = log.find(key, setting);
     if (known !== undefined) {
       rows.push(known);
       continue;
     }
+    const left = Number.isNaN(secondsPerStep)
+      ? ""
+      : `; time left for the study: ${formatDuration(secondsPerStep * stepsLeft)}`;
+    console.error(describeSetting(setting) + left);
     const started = performance.now();
-    console.error(
-      `${setting.sampler}${setting.eta === undefined ? "" : `, eta ${setting.eta}`}, ` +
-        `${setting.steps} steps` +
-        (Number.isNaN(perStep) ? "" : `; ${formatDuration(perStep * left)} left in all`),
-    );
-    const drawn = await drawEvaluationSet(
-      device,
-      { ...task, config: configOf(config, setting) },
-      config.seed,
-    );
-    const quality = await meter.measure(drawn.pixels, conditional ? drawn.labels : undefined);
+    const config = configOf(task.config, setting);
+    const { pixels, labels } = await drawEvaluationSet(device, { ...task, config }, seed);
+    const quality = await meter.measure(pixels, hasClasses ? labels : undefined);
     const seconds = (performance.now() - started) / 1000;
-    perStep = seconds / setting.steps;
-    left -= setting.steps;
-    const row = { key, ...setting, samples, seed: config.seed, guidance: config.guidance };
-    rows.push({ ...row, ...quality, seconds });
-    await log.append(rows.at(-1)!);
+    secondsPerStep = seconds / setting.steps;
+    stepsLeft -= setting.steps;
+    const row = { key, ...setting, samples, seed, guidance, ...quality, seconds };
+    rows.push(row);
+    await log.append(row);
   }
   return { rows, real };
 }

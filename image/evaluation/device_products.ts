@@ -1,4 +1,4 @@
-/** Inner products of feature vectors on a device. */
+/** Inner products of feature vectors, computed on a device. */
 import type { InnerProducts } from "../../metrics/inner_products.ts";
 import type { Device } from "../../engine/device.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";

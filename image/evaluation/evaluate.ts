@@ -1,76 +1,128 @@
-/** `--evaluate`: how good a model's samples are, and how likely it finds held-out images. */
+/** `--evaluate`: the quality of a model's samples, and the likelihood of held-out images. */
+import { csv } from "../../base/csv.ts";
+import { makeFolder, writeFileAtomic } from "../../base/files.ts";
+import { Progress } from "../../cli/progress.ts";
 import type { FashionMnist } from "../../datasets/fashion_mnist.ts";
 import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
 import type { BoundVarianceType } from "../../diffusion/variational_bound.ts";
 import type { Device } from "../../engine/device.ts";
-import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import { randomStream } from "../../nn/random.ts";
-import { samplingSettings } from "../report.ts";
 import { encodePng } from "../../report/png.ts";
-import type { ImageConfig } from "../flags.ts";
-import { Progress } from "../../cli/progress.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
+import { type SampledModel, samplingOptionsOf } from "../check_sampling.ts";
 import type { Classifier } from "../classifier/checkpoint.ts";
+import type { ImageConfig } from "../flags.ts";
+import { samplingSettings } from "../report.ts";
 import { drawEvaluationSet } from "../sampling/evaluation_set.ts";
-import { type SampledModel, samplingOptionsOf } from "../sampling/options.ts";
-import { csv } from "../../base/csv.ts";
+import { openSampling } from "../sampling/samples.ts";
+import { nearestTraining } from "./neighbour_picture.ts";
+import { checkSampleCount, openQualityMeter } from "./quality_meter.ts";
 import {
   type Evaluation,
   evaluationCsv,
   formatEvaluation,
   type SeedQuality,
 } from "./result_file.ts";
-import { nearestTraining } from "./neighbour_picture.ts";
-import { checkSampleCount, openQualityMeter } from "./quality_meter.ts";
-import { openSampling } from "../sampling/session.ts";
 import { measureTimesteps, type TimestepLosses } from "./timestep_losses.ts";
-import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
-/** What is evaluated, and with what. */
+/** What is evaluated, and how. */
 export interface EvaluationTask {
   /** The model. */
   readonly model: SampledModel;
   /** How it is sampled. */
   readonly config: ImageConfig;
-  /** Samples a seed. */
+  /** Samples per seed. */
   readonly samples: number;
-  /** Seeds, from the configuration's on. */
+  /** The number of seeds, from that of the configuration on. */
   readonly seeds: number;
   /** The classifier whose features are compared. */
   readonly classifier: Classifier;
-  /** The images that samples are compared with. */
+  /** The real images. */
   readonly data: FashionMnist;
-  /** Where the model is from. */
+  /** Where the model was loaded from. */
   readonly source: string;
-  /** The command, for the record. */
+  /** The command line, for the record. */
   readonly command: string;
 }
 
-/** What comes of an evaluation. */
+/** The results of an evaluation. */
 export interface Evaluated {
   /** The figures. */
   readonly evaluation: Evaluation;
-  /** Timestep by timestep; undefined for a flow. */
+  /** The bound and the loss by timestep; undefined for flow matching. */
   readonly timesteps: TimestepLosses | undefined;
-  /** Samples beside the training images nearest to them, as a PNG file's bytes. */
+  /** Samples beside their nearest training images: the bytes of a PNG file. */
   readonly neighbours: Uint8Array;
-  /** What readers must know first. */
+  /** Warnings about the figures. */
   readonly warnings: readonly string[];
 }
 
-/** The bound and the loss of the test images; a flow has no bound. */
+/**
+ * Measures a model. The same task gives the same figures on the same device.
+ *
+ * @throws {UserError} If there are more samples than training images, or the model gives numbers that
+ * are not finite.
+ */
+export async function evaluateImages(device: Device, task: EvaluationTask): Promise<Evaluated> {
+  const { model, config, samples, classifier, data } = task;
+  checkSampleCount(samples, data);
+  const hasClasses = describeNetwork(model.config, 1).numClassEmbeds !== null;
+  const warnings = checkCovariance(samples, classifier.config.features);
+  warnings.forEach((line) => console.error(`warning: ${line}`));
+
+  await using meter = await openQualityMeter(device, classifier, data);
+  const real = await meter.measureReal(samples);
+  const subsetFid = await meter.measureSubset(samples);
+  const seeds: SeedQuality[] = [];
+  let first: Uint8Array | undefined;
+  for (let seed = config.seed; seed < config.seed + task.seeds; seed++) {
+    const { pixels, labels } = await drawEvaluationSet(device, task, seed);
+    first ??= pixels;
+    seeds.push({ seed, ...await meter.measure(pixels, hasClasses ? labels : undefined) });
+  }
+  const timesteps = await measureBound(device, task);
+  const nearest = await nearestTraining(device, first!, data, hasClasses);
+  const evaluation: Evaluation = {
+    samples,
+    seeds,
+    real,
+    subsetFid,
+    classifierAccuracy: meter.testAccuracy,
+    bitsPerDimension: timesteps?.bitsPerDimension,
+    loss: timesteps?.loss,
+    nearestToSamples: nearest.samples,
+    nearestToTestImages: nearest.testImages,
+    protocol: protocolOf(task, timesteps, nearest.measured),
+    model: { source: task.source, weights: weightsHash(model.parameters) },
+    classifier: weightsHash(classifier.parameters),
+    command: task.command,
+  };
+  return { evaluation, timesteps, neighbours: encodePng(nearest.picture), warnings };
+}
+
+/** Warns of a covariance that is singular because there are too few samples. */
+function checkCovariance(samples: number, features: number): string[] {
+  if (samples > features) return [];
+  return [
+    `the covariance of ${features} features is singular with ${samples} samples: FID is far too high. ` +
+    "2,048 samples are usual",
+  ];
+}
+
+/** The variational bound and the loss on the test images; flow matching has no bound. */
 async function measureBound(
   device: Device,
   { model, config, data }: Pick<EvaluationTask, "model" | "config" | "data">,
 ): Promise<TimestepLosses | undefined> {
   if (isFlowSampler(config.sampler)) return undefined;
-  const settings = samplingOptionsOf(model, config);
+  const options = samplingOptionsOf(model, config);
   const varianceType = boundVariance(model);
   await using session = openSampling(device, {
-    ...settings,
-    guidanceScale: 1,
-    sampler: "ddpm", // whose steps the bound is of
-    samplerOptions: { ...settings.samplerOptions, varianceType },
+    ...options,
+    guidance: undefined,
+    sampler: "ddpm", // the bound is about its steps
+    samplerOptions: { ...options.samplerOptions, varianceType },
   });
   let progress: Progress | undefined;
   try {
@@ -89,115 +141,59 @@ async function measureBound(
   }
 }
 
-/**
- * The variance of the steps that the bound is of: the model's own, or the larger of the two fixed ones,
- * whatever it is sampled with.
- */
-function boundVariance({ config }: Pick<EvaluationTask["model"], "config">): BoundVarianceType {
+/** The variance of the bound's steps: learned if the model has it, else the larger of the fixed ones. */
+function boundVariance({ config }: SampledModel): BoundVarianceType {
   return describeNetwork(config, 1).learnedVariance ? "learned_range" : "fixed_large";
 }
 
-/**
- * Measures a model. The same task gives the same figures on the same device.
- *
- * @throws {UserError} If there are more samples than training images, or the model gives numbers that
- * are not finite.
- */
-export async function evaluateImages(device: Device, task: EvaluationTask): Promise<Evaluated> {
-  const { model, config, samples, classifier, data } = task;
-  checkSampleCount(samples, data);
-  const conditional = describeNetwork(model.config, 1).numClassEmbeds !== null;
-  const warnings = tooFewFor(samples, classifier.config.features);
-  warnings.forEach((line) => console.error(`warning: ${line}`));
-
-  await using meter = await openQualityMeter(device, classifier, data);
-  const real = await meter.measureReal(samples);
-  const partFid = await meter.measurePart(samples);
-  const seeds: SeedQuality[] = [];
-  let first: Uint8Array | undefined;
-  for (let seed = config.seed; seed < config.seed + task.seeds; seed++) {
-    const { pixels, labels } = await drawEvaluationSet(device, task, seed);
-    first ??= pixels;
-    seeds.push({ seed, ...await meter.measure(pixels, conditional ? labels : undefined) });
-  }
-  const timesteps = await measureBound(device, task);
-  const nearest = await nearestTraining(device, first!, data, conditional);
-  const evaluation: Evaluation = {
-    ...{ samples, seeds, real, partFid, classifierAccuracy: meter.testAccuracy },
-    bitsPerDimension: timesteps?.bitsPerDimension,
-    loss: timesteps?.loss,
-    nearestToSamples: nearest.samples,
-    nearestToTestImages: nearest.testImages,
-    protocol: protocolOf(task, timesteps, nearest.measured),
-    model: { source: task.source, weights: await weightsHash(model.parameters) },
-    classifier: await weightsHash(classifier.parameters),
-    command: task.command,
-  };
-  return { evaluation, timesteps, neighbours: encodePng(nearest.picture), warnings };
-}
-
-/** What is wrong with a covariance of too few samples. */
-function tooFewFor(samples: number, features: number): string[] {
-  if (samples > features) return [];
-  return [
-    `${samples} samples cannot fill a covariance of ${features} features, which is singular: their ` +
-    "FID is far too high, and tells nothing but that the program runs. 2,048 are usual",
-  ];
-}
-
-/** How each figure is measured, by its name in files. */
+/** The protocol of each figure, by the figure's name in files. */
 function protocolOf(
   { model, config, samples, seeds, classifier, data }: EvaluationTask,
   timesteps: TimestepLosses | undefined,
   measured: number,
 ): Record<string, string> {
   const n = (count: number) => count.toLocaleString("en");
-  const test = `the ${n(data.test.labels.length)} test images` +
-    (data.origin === "sample" ? " of the bundled sample" : "");
-  const compared = Math.min(samples, data.test.labels.length);
-  const conditional = describeNetwork(model.config, 1).numClassEmbeds !== null;
+  const bundled = data.origin === "sample" ? " of the bundled sample" : "";
+  const test = `the ${n(data.test.labels.length)} test images${bundled}`;
+  const compared = n(Math.min(samples, data.test.labels.length));
+  const { numClassEmbeds } = describeNetwork(model.config, 1);
+  const hasClasses = numClassEmbeds !== null;
   const { features } = classifier.config;
-  const drawn = `${n(samples)} samples by ${samplingSettings(config)}, ` +
-    (conditional ? "as many of each class" : "without classes") +
-    (seeds === 1
-      ? `, seed ${config.seed}`
-      : `, each of the seeds ${config.seed} to ${config.seed + seeds - 1}; the mean of these`);
-  const given = conditional ? ", class given" : "";
+  const lastSeed = config.seed + seeds - 1;
   return {
-    samples: drawn,
-    fid: `Frechet distance of ${features} features of this project's FashionMNIST classifier, ` +
-      `between the samples and ${test}; float64`,
-    kid: `unbiased kernel distance with (x.y / ${features} + 1)^3 on the same features, over all ` +
-      `pairs of samples and ${test}`,
-    ...(conditional
-      ? { class_agreement: "share of samples that the classifier takes for the class asked for" }
+    samples: `${n(samples)} samples with ${samplingSettings(config)}, ` +
+      (hasClasses ? "equally many of each class, " : "without classes, ") +
+      (seeds === 1 ? `seed ${config.seed}` : `mean over the seeds ${config.seed} to ${lastSeed}`),
+    fid: `Frechet distance between the samples and ${test}, on ${features} features of this ` +
+      "project's FashionMNIST classifier, in float64",
+    kid: `unbiased kernel distance with the kernel (x.y / ${features} + 1)^3 between the samples ` +
+      `and ${test}, on the same features`,
+    ...(hasClasses
+      ? { class_agreement: "share of samples that the classifier assigns to their class" }
       : {}),
-    precision: `share of ${n(compared)} samples within a 3-nearest-neighbour sphere of ${
-      n(compared)
-    } test images, on the same features`,
-    recall: `share of ${n(compared)} test images within such a sphere of ${n(compared)} samples`,
-    real_images:
-      `${n(samples)} training images, as many of each class, in the samples' place; the ` +
-      "classifier was trained on them too",
+    precision:
+      `share of ${compared} samples within the 3-nearest-neighbour sphere of at least one ` +
+      `of ${compared} test images, on the same features`,
+    recall: `share of ${compared} test images within the 3-nearest-neighbour sphere of at least ` +
+      `one of ${compared} samples, on the same features`,
+    real_images: `${n(samples)} training images instead of samples, equally many of each class; ` +
+      "the classifier was trained on the training images",
     ...(timesteps === undefined ? {} : {
-      bits_per_dimension:
-        `variational bound of ${n(timesteps.images)} test images${given}, each at ` +
-        `timestep 0 and at a few others, so that each of the ${
-          n(model.schedule.numTrainTimesteps)
-        } is seen on ${timesteps.imagesAtATimestep}; variance ${boundVariance(model)}`,
-      loss:
-        `mean squared error of ${model.schedule.predictionType} on the same, unweighted, mean ` +
-        "over all timesteps",
+      bits_per_dimension: `variational bound of ${n(timesteps.images)} test images` +
+        `${hasClasses ? " given their classes" : ""}, variance ${boundVariance(model)}; timestep ` +
+        `0 is measured on all of them, each other one of the ` +
+        `${n(model.schedule.numTrainTimesteps)} on ${timesteps.imagesAtATimestep}`,
+      loss: `mean squared error of ${model.schedule.predictionType} on the same images, ` +
+        "unweighted, mean over all timesteps",
     }),
     nearest:
-      `median over ${n(measured)} of the root of the mean squared difference to the nearest ` +
-      `of ${n(data.train.labels.length)} training images, of 255 grey levels`,
+      `median over ${n(measured)} samples of the root mean squared difference to the nearest ` +
+      `of ${n(data.train.labels.length)} training images, in grey levels from 0 to 255`,
   };
 }
 
 /**
- * Writes what was found into a folder: evaluation.json, evaluation.csv, timesteps.csv and
- * neighbours.png.
+ * Writes the results into a folder: evaluation.json, evaluation.csv, timesteps.csv and neighbours.png.
  *
  * @throws {UserError} If a file cannot be written.
  */
@@ -206,16 +202,15 @@ export async function saveEvaluation(
   { evaluation, timesteps, neighbours }: Evaluated,
 ): Promise<void> {
   await makeFolder(directory);
-  const curve = Array.from(timesteps?.bits ?? [], (bits, timestep) => [
-    ...[timestep, bits, timesteps?.losses[timestep]],
-  ]);
-  const files: (readonly [string, string | Uint8Array])[] = [
+  const files: [name: string, content: string | Uint8Array][] = [
     ["evaluation.csv", evaluationCsv(evaluation)],
-    ...(timesteps === undefined ? [] : [
-      ["timesteps.csv", csv([["timestep", "bits_per_dimension", "loss"], ...curve])] as const,
-    ]),
     ["neighbours.png", neighbours],
     ["evaluation.json", formatEvaluation(evaluation)],
   ];
+  if (timesteps !== undefined) {
+    const { bits, losses } = timesteps;
+    const rows = Array.from(bits, (value, timestep) => [timestep, value, losses[timestep]]);
+    files.unshift(["timesteps.csv", csv([["timestep", "bits_per_dimension", "loss"], ...rows])]);
+  }
   for (const [name, content] of files) await writeFileAtomic(`${directory}/${name}`, content);
 }

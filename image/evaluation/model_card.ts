@@ -1,11 +1,11 @@
-/** What a model card says of an evaluation.json. */
+/** The section of a model card about an evaluation. */
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { QUALITY_FIGURES, QUALITY_KEYS } from "./result_file.ts";
 
-/** The heading of the part. */
+/** The heading of the section. */
 export const CARD_HEADING = "## Measured quality";
 
-/** A part of a JSON object by its name; an empty one if there is none. */
+/** A nested object; an empty one if there is none. */
 function part(json: JsonObject, name: string): JsonObject {
   const value = json[name];
   return isJsonObject(value) ? value : {};
@@ -16,27 +16,31 @@ function show(value: JsonValue | undefined, format: (value: number) => string): 
 }
 
 /**
- * Writes the part of a model card about an evaluation, in Markdown.
+ * Writes the section in Markdown.
  *
- * @param json What readEvaluation gives.
+ * @param json The content of an evaluation.json: see readEvaluation.
  */
 export function evaluationMarkdown(json: JsonObject): string {
-  const [protocol, range, real] = ["protocol", "range", "real_images"].map((n) => part(json, n));
+  const protocol = part(json, "protocol");
+  const range = part(json, "range");
+  const real = part(json, "real_images");
   const several = Array.isArray(json["seeds"]) && json["seeds"].length > 1;
   const rows = QUALITY_KEYS.flatMap((key) => {
     const { column, name, format } = QUALITY_FIGURES[key];
     if (typeof json[column] !== "number") return [];
-    const ends = range![column];
+    const ends = range[column];
     const apart = several && Array.isArray(ends)
       ? ` (${ends.map((end) => show(end, format)).join(" to ")})`
       : "";
     return [[
-      ...[name, show(json[column], format) + apart, show(real![column], format)],
-      String(protocol![column] ?? ""),
+      name,
+      show(json[column], format) + apart,
+      show(real[column], format),
+      String(protocol[column] ?? ""),
     ]];
   });
   if (typeof json["bits_per_dimension"] === "number") {
-    const how = String(protocol!["bits_per_dimension"] ?? "");
+    const how = String(protocol["bits_per_dimension"] ?? "");
     rows.push(["bits per dimension", json["bits_per_dimension"].toFixed(3), "", how]);
   }
   const line = (cells: readonly string[]) =>
@@ -45,17 +49,17 @@ export function evaluationMarkdown(json: JsonObject): string {
   return [
     CARD_HEADING,
     "",
-    line(["figure", "samples", "real images", "how"]),
+    line(["figure", "samples", "real images", "protocol"]),
     line(["---", "---", "---", "---"]),
     ...rows.map(line),
     "",
-    `Samples: ${protocol!["samples"]}.`,
-    `Real images: ${protocol!["real_images"]}.`,
+    `Samples: ${protocol["samples"]}.`,
+    `Real images: ${protocol["real_images"]}.`,
     ...(typeof json["fid_of_test_images"] === "number"
-      ? [`FID of as many of the test images themselves: ${json["fid_of_test_images"].toFixed(2)}.`]
+      ? [`FID of equally many test images: ${json["fid_of_test_images"].toFixed(2)}.`]
       : []),
-    `The classifier finds the class of ${accuracy} of the test images. Figures measured with another`,
-    "classifier cannot be compared with these. Measured by",
+    `The accuracy of the classifier on the test images is ${accuracy}. Figures of other classifiers`,
+    "cannot be compared with these. Command:",
     "",
     "```",
     String(json["command"]),
@@ -65,10 +69,10 @@ export function evaluationMarkdown(json: JsonObject): string {
 }
 
 /**
- * Puts the part into a card: in the place of the one that is there, or at the end.
+ * Puts the section into a card. It replaces an older one, or becomes the end.
  *
  * @param card The card, in Markdown.
- * @param section What {@linkcode evaluationMarkdown} wrote.
+ * @param section The result of {@linkcode evaluationMarkdown}.
  */
 export function withEvaluation(card: string, section: string): string {
   const lines = card.split("\n");

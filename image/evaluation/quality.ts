@@ -1,4 +1,4 @@
-/** The figures that a set of images is judged by, on a classifier's features. */
+/** FID, KID, class agreement, precision and recall of images, on the features of a classifier. */
 import {
   countRows,
   type FeatureRows,
@@ -12,40 +12,40 @@ import { kernelDistance } from "../../metrics/kernel_distance.ts";
 import { precisionRecall } from "../../metrics/precision_recall.ts";
 import { evenIndices } from "../../metrics/arrays.ts";
 
-/** The figures. */
+/** The quality of a set of images. */
 export interface Quality {
-  /** The Frechet distance to the real images: 0 where the features' first two moments are theirs. */
+  /** The Frechet distance to the real images: 0 if mean and covariance of the features are equal. */
   readonly fid: number;
-  /** The kernel distance to the real images; a little below 0 by chance where there is none. */
+  /** The kernel distance to the real images; its estimate may be slightly negative. */
   readonly kid: number;
-  /** The share of images in which the classifier sees the class that was asked for, if one was. */
+  /** The share of images that the classifier assigns to their intended class; undefined without classes. */
   readonly classAgreement: number | undefined;
-  /** The share of images that look real. */
+  /** The share of images that lie among the real images. */
   readonly precision: number;
-  /** The share of what is real that they cover. */
+  /** The share of the real images that lie among the images. */
   readonly recall: number;
 }
 
-/** What a classifier sees in a set of images. */
-export interface SeenImages {
-  /** Its features [N, D]. */
+/** The classifier's output for a set of images. */
+export interface ClassifiedImages {
+  /** The features [N, D]. */
   readonly features: FeatureRows;
-  /** The classes that it takes them for [N]. */
+  /** The predicted classes [N]. */
   readonly classes: Int32Array;
-  /** The classes that they are meant to have [N]; undefined if none were asked for. */
+  /** The intended classes [N], if there are any. */
   readonly labels: ArrayLike<number> | undefined;
 }
 
-/** Real images that others are compared with. */
+/** Real images to compare with. */
 export interface RealFeatures {
-  /** Their features [M, D]. */
+  /** The features [M, D]. */
   readonly rows: FeatureRows;
-  /** The mean and the covariance of those. */
+  /** Their mean and covariance. */
   readonly statistics: FeatureStatistics;
 }
 
-/** A few vectors of a set, see {@linkcode evenIndices}. @returns [count, D], or all if there are no more. */
-function spreadRows(rows: FeatureRows, count: number): FeatureRows {
+/** Evenly spaced vectors of a set: see {@linkcode evenIndices}. @returns [min(count, N), D] */
+function evenRows(rows: FeatureRows, count: number): FeatureRows {
   const { data, width } = rows;
   const chosen = new Float32Array(count * width);
   evenIndices(countRows(rows), count).forEach((row, i) =>
@@ -55,23 +55,23 @@ function spreadRows(rows: FeatureRows, count: number): FeatureRows {
 }
 
 /**
- * Measures a set of images. FID and KID compare all of it with all real images; precision and recall,
- * which depend on the numbers of both, as many of either as there are of the fewer.
+ * Measures a set of images. FID and KID compare all images with all real images. Precision and recall depend
+ * on the sizes of the sets, so both are reduced to the size of the smaller one.
  *
  * @param products How inner products are computed. @default float64 on the host
- * @throws {UserError} For fewer than four images, features of another length, or a feature that is no
- * finite number.
+ * @throws {UserError} For fewer than four images, features of another length, or a feature that is not
+ * finite.
  */
 export async function measureQuality(
-  { features, classes, labels }: SeenImages,
+  { features, classes, labels }: ClassifiedImages,
   { rows, statistics }: RealFeatures,
   products?: InnerProducts,
 ): Promise<Quality> {
   const count = Math.min(countRows(features), countRows(rows));
   const neighbourhoods = await precisionRecall(
-    spreadRows(rows, count),
-    spreadRows(features, count),
-    products === undefined ? {} : { products },
+    evenRows(rows, count),
+    evenRows(features, count),
+    { products },
   );
   return {
     fid: frechetDistance(statistics, featureStatistics(features)),

@@ -1,4 +1,4 @@
-/** The classifier and the real images that samples are judged by. */
+/** Measures the quality of images with the classifier, against real images. */
 import type { LabelledImages } from "../../datasets/batches.ts";
 import type { FashionMnist } from "../../datasets/fashion_mnist.ts";
 import { toModelRange } from "../../datasets/pixels.ts";
@@ -9,39 +9,34 @@ import { classAgreement, compileClassifier } from "../classifier/classify.ts";
 import type { Classifier } from "../classifier/checkpoint.ts";
 import { frechetDistance } from "../../metrics/frechet_distance.ts";
 import { featureStatistics } from "../../metrics/feature_statistics.ts";
-import { pickImages } from "../sampling/tool.ts";
+import { labelsOf, pickImages } from "../sampling/pictures.ts";
 import { compileProducts } from "./device_products.ts";
 import { measureQuality, type Quality } from "./quality.ts";
-import { labelsOf } from "../sampling/grid.ts";
 
-/** Judges images; disposing of it releases its graphs. */
+/** Measures images; disposing of it releases its graphs. */
 export interface QualityMeter extends AsyncDisposable {
-  /** The share of test images whose class the classifier finds. */
+  /** The accuracy of the classifier on the test images. */
   readonly testAccuracy: number;
   /**
    * Measures images against the test images.
    *
    * @param pixels [N, 28, 28], 0 to 255.
-   * @param labels The classes that were asked for [N], if any were.
+   * @param labels The classes that the images should have [N], if there are any.
    */
   measure(pixels: Uint8Array, labels: Int32Array | undefined): Promise<Quality>;
-  /**
-   * What real images score: training images, as many of each class as samples have.
-   *
-   * @param count How many.
-   */
+  /** Measures training images, with the same number of each class as samples have. */
   measureReal(count: number): Promise<Quality>;
   /**
-   * FID of as many of the test images themselves, which others take for the floor: it is not 0, since a
-   * part is not the whole.
+   * FID of a subset of the test images, often quoted as the lowest reachable FID. It is not 0, since a subset
+   * has other statistics than the whole set.
    *
-   * @returns undefined if there are no more test images than that.
+   * @returns undefined unless there are more than `count` test images.
    */
-  measurePart(count: number): Promise<number | undefined>;
+  measureSubset(count: number): Promise<number | undefined>;
 }
 
 /**
- * Refuses more samples than there are training images to measure the floor with.
+ * Refuses more samples than there are training images, which are measured in the same number.
  *
  * @throws {UserError} With exit code 2.
  */
@@ -49,12 +44,12 @@ export function checkSampleCount(samples: number, { train }: Pick<FashionMnist, 
   const count = train.labels.length;
   if (samples <= count) return;
   throw usageError(
-    `--evaluate-samples ${samples}: there are only ${count} training images to compare as many of: ` +
-      "lower it.",
+    `--evaluate-samples ${samples}: equally many training images are measured, and there are only ` +
+      `${count}: lower it.`,
   );
 }
 
-/** Looks at the test images, and is ready to measure others. */
+/** Classifies the test images and prepares to measure others. */
 export async function openQualityMeter(
   device: Device,
   classifier: Classifier,
@@ -75,12 +70,12 @@ export async function openQualityMeter(
       testAccuracy: classAgreement(test.classes, data.test.labels),
       measure,
       measureReal: async (count) => {
-        const { images, labels } = pickReal(data.train, count);
+        const { images, labels } = pickSubset(data.train, count);
         return await measure(images, labels);
       },
-      measurePart: async (count) => {
+      measureSubset: async (count) => {
         if (count >= data.test.labels.length) return undefined;
-        const { images } = pickReal(data.test, count);
+        const { images } = pickSubset(data.test, count);
         const { features } = await classify(toModelRange(images));
         return frechetDistance(real.statistics, featureStatistics(features));
       },
@@ -92,7 +87,7 @@ export async function openQualityMeter(
   }
 }
 
-/** Images with the classes that as many samples have; always the same ones. */
-function pickReal(set: LabelledImages, count: number): LabelledImages {
+/** Images with the same number of each class as samples have; the choice is always the same. */
+function pickSubset(set: LabelledImages, count: number): LabelledImages {
   return pickImages(set, labelsOf(count, undefined), randomStream(0).stream("real images"));
 }

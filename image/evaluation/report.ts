@@ -1,20 +1,20 @@
-/** How a report shows what `--evaluate` found. */
+/** The results of `--evaluate` in a report. */
+import type { LinePlot } from "../../report/plot.ts";
+import type { KeyFigure } from "../../report/report.ts";
+import type { ReportSection, ReportTable } from "../../report/sections.ts";
+import type { Evaluated } from "./evaluate.ts";
 import {
   type Evaluation,
   evaluationRows,
   QUALITY_FIGURES,
   QUALITY_KEYS,
-  spreadOf,
+  rangeOf,
 } from "./result_file.ts";
-import type { Evaluated } from "./evaluate.ts";
 import type { TimestepLosses } from "./timestep_losses.ts";
-import type { LinePlot } from "../../report/plot.ts";
-import type { KeyFigure } from "../../report/report.ts";
-import type { ReportSection, ReportTable } from "../../report/sections.ts";
 
 /** The table of an evaluation. */
 export function evaluationTable(evaluation: Pick<Evaluation, "seeds" | "real">): ReportTable {
-  const measured = QUALITY_KEYS.filter((key) => spreadOf(evaluation.seeds, key) !== undefined);
+  const measured = QUALITY_KEYS.filter((key) => rangeOf(evaluation.seeds, key) !== undefined);
   return {
     columns: ["images", ...measured.map((key) => QUALITY_FIGURES[key].name)],
     rows: evaluationRows(evaluation).map(({ name, values }) => [
@@ -27,26 +27,24 @@ export function evaluationTable(evaluation: Pick<Evaluation, "seeds" | "real">):
   };
 }
 
-/** The figures of an evaluation, each with its protocol. */
+/** The key figures of an evaluation. Their protocols give ranges, and the same figures of real images. */
 export function evaluationFigures(evaluation: Evaluation): KeyFigure[] {
   const { seeds, real, protocol } = evaluation;
   const ofSamples = QUALITY_KEYS.flatMap((key): KeyFigure[] => {
     const { name, column, format } = QUALITY_FIGURES[key];
-    const found = spreadOf(seeds, key);
+    const found = rangeOf(seeds, key);
     if (found === undefined) return [];
     const range = seeds.length === 1 ? [] : [`${format(found.low)} to ${format(found.high)}`];
-    const floor = key === "classAgreement"
-      ? `the classifier finds the class of ${
-        format(evaluation.classifierAccuracy)
-      } of the test images`
+    const reference = key === "classAgreement"
+      ? `accuracy of the classifier on test images: ${format(evaluation.classifierAccuracy)}`
       : `real images: ${format(real[key]!)}`;
-    const part = key === "fid" && evaluation.partFid !== undefined
-      ? [`as many of the test images themselves: ${format(evaluation.partFid)}`]
+    const subset = key === "fid" && evaluation.subsetFid !== undefined
+      ? [`equally many test images: ${format(evaluation.subsetFid)}`]
       : [];
     return [{
       name,
       value: format(found.mean),
-      protocol: [...range, protocol[column], floor, ...part, protocol["samples"]].join("; "),
+      protocol: [...range, protocol[column], reference, ...subset, protocol["samples"]].join("; "),
     }];
   });
   return [
@@ -59,31 +57,35 @@ export function evaluationFigures(evaluation: Evaluation): KeyFigure[] {
     {
       name: "Nearest training image",
       value: evaluation.nearestToSamples.toFixed(1),
-      protocol: `${protocol["nearest"]}; of test images: ${
+      protocol: `${protocol["nearest"]}; for test images: ${
         evaluation.nearestToTestImages.toFixed(1)
       }`,
     },
   ];
 }
 
-/** The charts of the loss and the bound, timestep by timestep. */
+/** Charts of the loss and of the bound over the timesteps. */
 function timestepPlots({ bits, losses, bitsPerDimension }: TimestepLosses): LinePlot[] {
   const x = Float64Array.from(bits, (_, timestep) => timestep);
-  const axes = { xLabel: "timestep", yScale: "log" } as const;
   return [
     {
-      ...{ ...axes, title: "Loss by timestep, test images", yLabel: "mean squared error" },
+      title: "Loss by timestep, test images",
+      xLabel: "timestep",
+      yLabel: "mean squared error",
+      yScale: "log",
       series: [{ name: "unweighted", x, y: losses }],
     },
     {
-      ...{ ...axes, title: "Variational bound by timestep, test images" },
+      title: "Variational bound by timestep, test images",
+      xLabel: "timestep",
       yLabel: "bits per dimension",
-      series: [{ name: `${bitsPerDimension.toFixed(3)} in all, with the prior's`, x, y: bits }],
+      yScale: "log",
+      series: [{ name: `sum with the prior: ${bitsPerDimension.toFixed(3)}`, x, y: bits }],
     },
   ];
 }
 
-/** The part of the page about an evaluation. */
+/** The section of a report about an evaluation. */
 export function evaluationSection({ evaluation, timesteps, neighbours }: Evaluated): ReportSection {
   const { protocol } = evaluation;
   return {
@@ -96,8 +98,8 @@ export function evaluationSection({ evaluation, timesteps, neighbours }: Evaluat
     plots: timesteps === undefined ? [] : timestepPlots(timesteps),
     pictures: [{
       caption:
-        "Samples and the training images nearest to them, with the root of the mean squared " +
-        "difference in grey levels below",
+        "Samples and their nearest training images; the numbers are root mean squared differences " +
+        "in grey levels",
       png: neighbours,
     }],
   };

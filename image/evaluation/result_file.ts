@@ -1,22 +1,21 @@
-/** What `--evaluate` finds, as the files evaluation.json and evaluation.csv have it. */
+/** The results of `--evaluate`: their types, and the files evaluation.json and evaluation.csv. */
 import { csv } from "../../base/csv.ts";
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
+import { percent } from "../../metrics/measured_figure.ts";
 import type { Quality } from "./quality.ts";
 
-/** A figure of samples: how files and tables name it, and how many digits are worth printing. */
+/** How a figure is named and printed. */
 export interface Figure {
   /** Its name in files. */
   readonly column: string;
-  /** Its name for people. */
+  /** Its name in tables. */
   readonly name: string;
-  /** As it is printed. */
+  /** Its value with the digits that are significant. */
   readonly format: (value: number) => string;
 }
-
-const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
 /** The figures of samples. */
 export const QUALITY_FIGURES: Readonly<Record<keyof Quality, Figure>> = {
@@ -30,14 +29,14 @@ export const QUALITY_FIGURES: Readonly<Record<keyof Quality, Figure>> = {
 /** The names of {@linkcode QUALITY_FIGURES}. */
 export const QUALITY_KEYS = Object.keys(QUALITY_FIGURES) as (keyof Quality)[];
 
-/** Figures of samples that were drawn with one seed. */
+/** The figures of the samples of one seed. */
 export interface SeedQuality extends Quality {
   /** The seed. */
   readonly seed: number;
 }
 
-/** The mean of a figure over seeds, and how far they are apart. */
-export interface Spread {
+/** The mean and the range of a figure over seeds. */
+export interface FigureRange {
   /** The mean. */
   readonly mean: number;
   /** The lowest. */
@@ -46,49 +45,49 @@ export interface Spread {
   readonly high: number;
 }
 
-/** A figure of a model rather than of its samples. */
+/** The figures that are not measured once per seed. */
 export interface ModelFigures {
-  /** The variational bound; undefined for a flow, which has none. */
+  /** The variational bound; undefined for flow matching, which has none. */
   readonly bitsPerDimension: number | undefined;
-  /** The unweighted loss over all timesteps; undefined with it. */
+  /** The unweighted loss over all timesteps; undefined for flow matching. */
   readonly loss: number | undefined;
   /** The median distance of samples to their nearest training image, in grey levels. */
   readonly nearestToSamples: number;
-  /** The same of test images. */
+  /** The same for test images. */
   readonly nearestToTestImages: number;
 }
 
-/** What was found, and how. */
+/** The results of an evaluation, and how they were measured. */
 export interface Evaluation extends ModelFigures {
-  /** Samples a seed. */
+  /** Samples per seed. */
   readonly samples: number;
-  /** The figures of each seed's samples. */
+  /** The figures of the samples, seed by seed. */
   readonly seeds: readonly SeedQuality[];
-  /** The figures of as many real images. */
+  /** The figures of equally many training images. */
   readonly real: Quality;
-  /** FID of as many of the test images themselves; undefined if there are no more than that. */
-  readonly partFid: number | undefined;
-  /** The classifier's accuracy on the test images: what class agreement is to be compared with. */
+  /** FID of equally many test images; undefined if there are not more of them. */
+  readonly subsetFid: number | undefined;
+  /** The classifier's accuracy on the test images, an upper limit for class agreement in practice. */
   readonly classifierAccuracy: number;
   /** How each figure was measured, by its name in files. */
   readonly protocol: Readonly<Record<string, string>>;
-  /** The model: where it is from, and its weightsHash. */
+  /** Where the model was loaded from, and its weightsHash. */
   readonly model: { readonly source: string; readonly weights: string };
-  /** The classifier's weightsHash: figures of different ones cannot be compared. */
+  /** The classifier's weightsHash. Figures of different classifiers cannot be compared. */
   readonly classifier: string;
-  /** The command that measured. */
+  /** The command line of the evaluation. */
   readonly command: string;
 }
 
-/** The spread of a figure; undefined if it was not measured. */
-export function spreadOf(seeds: readonly Quality[], key: keyof Quality): Spread | undefined {
+/** The mean and the range of a figure; undefined if it was not measured. */
+export function rangeOf(seeds: readonly Quality[], key: keyof Quality): FigureRange | undefined {
   const values = seeds.map((seed) => seed[key]).filter((value) => value !== undefined);
   if (values.length === 0) return undefined;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return { mean, low: Math.min(...values), high: Math.max(...values) };
 }
 
-/** A figure of each kind, by its name in files. */
+/** An object with a value for each figure, by its name in files; figures without one are left out. */
 function byColumn<T>(of: (key: keyof Quality) => T | undefined): Record<string, T> {
   return Object.fromEntries(
     QUALITY_KEYS.flatMap((key) => {
@@ -101,33 +100,35 @@ function byColumn<T>(of: (key: keyof Quality) => T | undefined): Record<string, 
 /** The text of evaluation.json. */
 export function formatEvaluation(evaluation: Evaluation): string {
   const { seeds, real, samples, protocol, model, classifier, command } = evaluation;
-  const spreads = byColumn((key) => spreadOf(seeds, key));
+  const ranges = byColumn((key) => rangeOf(seeds, key));
   const json = {
     format: "nanodiffusion-evaluation",
     version: 1,
-    ...Object.fromEntries(Object.entries(spreads).map(([name, { mean }]) => [name, mean])),
+    ...Object.fromEntries(Object.entries(ranges).map(([name, { mean }]) => [name, mean])),
     bits_per_dimension: evaluation.bitsPerDimension,
     loss: evaluation.loss,
     samples,
     range: Object.fromEntries(
-      Object.entries(spreads).map(([name, { low, high }]) => [name, [low, high]]),
+      Object.entries(ranges).map(([name, { low, high }]) => [name, [low, high]]),
     ),
     seeds: seeds.map((one) => ({ seed: one.seed, ...byColumn((key) => one[key]) })),
     real_images: byColumn((key) => real[key]),
-    fid_of_test_images: evaluation.partFid,
+    fid_of_test_images: evaluation.subsetFid,
     classifier_accuracy: evaluation.classifierAccuracy,
     nearest_to_samples: evaluation.nearestToSamples,
     nearest_to_test_images: evaluation.nearestToTestImages,
-    ...{ protocol, model, classifier, command },
+    protocol,
+    model,
+    classifier,
+    command,
   };
   return JSON.stringify(json, null, 2) + "\n";
 }
 
 /**
- * Reads an evaluation.json.
+ * Reads an evaluation.json, which {@linkcode formatEvaluation} wrote.
  *
- * @returns Its content: what {@linkcode formatEvaluation} wrote.
- * @throws {UserError} If it cannot be read, or is something else.
+ * @throws {UserError} If it cannot be read, or is another file.
  */
 export async function readEvaluation(path: string): Promise<JsonObject> {
   let text: string;
@@ -138,20 +139,22 @@ export async function readEvaluation(path: string): Promise<JsonObject> {
   }
   const json = parseJsonObject(text, path);
   if (json["format"] !== "nanodiffusion-evaluation" || !isJsonObject(json["model"])) {
-    throw new UserError(`${path} is no evaluation.json, which --evaluate writes`);
+    throw new UserError(`${path} is not an evaluation.json that deno task image --evaluate wrote`);
   }
   if (json["version"] !== 1) {
-    throw new UserError(`${path} is of version ${quote(json["version"])}: measure anew`);
+    throw new UserError(
+      `${path} has the version ${quote(json["version"])}, expected 1: evaluate again`,
+    );
   }
   return json;
 }
 
-/** The rows of the table: each seed, their mean and ends if there are several, and real images. */
+/** The rows of the table: each seed, the mean and the range if there are several, and real images. */
 export function evaluationRows(
   { seeds, real }: Pick<Evaluation, "seeds" | "real">,
 ): { readonly name: string; readonly values: Partial<Quality> }[] {
-  const of = (part: keyof Spread) =>
-    Object.fromEntries(QUALITY_KEYS.map((key) => [key, spreadOf(seeds, key)?.[part]]));
+  const of = (part: keyof FigureRange) =>
+    Object.fromEntries(QUALITY_KEYS.map((key) => [key, rangeOf(seeds, key)?.[part]]));
   return [
     ...seeds.map(({ seed, ...values }) => ({ name: `seed ${seed}`, values })),
     ...(seeds.length < 2 ? [] : [
@@ -163,7 +166,7 @@ export function evaluationRows(
   ];
 }
 
-/** The text of evaluation.csv: the table, in full precision. */
+/** The text of evaluation.csv: the table with all digits. */
 export function evaluationCsv(evaluation: Pick<Evaluation, "seeds" | "real">): string {
   const columns = QUALITY_KEYS.map((key) => QUALITY_FIGURES[key].column);
   const rows = evaluationRows(evaluation).map(({ name, values }) => [

@@ -1,90 +1,100 @@
-/** The CSV file of a study: a row a setting, written as soon as it is measured. */
-import { parse } from "@std/csv";
+/** ddim.csv: the rows of a study, each written as soon as it is measured. */
+import { csv, parseCsv } from "../../base/csv.ts";
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
-import { printable } from "../../base/quote.ts";
 import { writeFileAtomic } from "../../base/files.ts";
-import { csv } from "../../base/csv.ts";
-import { QUALITY_FIGURES, QUALITY_KEYS } from "./result_file.ts";
 import type { Quality } from "./quality.ts";
+import { QUALITY_FIGURES, QUALITY_KEYS } from "./result_file.ts";
 
-/** Numbers of steps that a study goes through besides T. */
-export const STUDY_STEPS = [10, 20, 50, 100] as const;
-
-/** A row. */
-export interface StudyRow extends Quality {
-  /** What it has in common with others of one study: model, classifier, data, settings. */
-  readonly key: string;
-  /** "ddpm" is with the larger variance. */
+/** A setting of the study. */
+export interface StudySetting {
+  /** "ddpm" uses the larger variance. */
   readonly sampler: "ddim" | "ddpm";
-  /** DDIM's eta. */
+  /** The eta of DDIM; undefined for ddpm. */
   readonly eta: number | undefined;
-  /** S. */
+  /** The number of steps S. */
   readonly steps: number;
-  /** How many samples were measured. */
+}
+
+/** A row: a setting and its figures. */
+export interface StudyRow extends StudySetting, Quality {
+  /** A hash of the study: model, classifier, data and settings. */
+  readonly key: string;
+  /** The number of samples. */
   readonly samples: number;
-  /** The seed that they were drawn with. */
+  /** The seed of the samples. */
   readonly seed: number;
-  /** Classifier-free guidance. */
+  /** The scale of classifier-free guidance. */
   readonly guidance: number;
-  /** How long drawing and measuring took. */
+  /** The time that sampling and evaluation took. */
   readonly seconds: number;
 }
 
 const COLUMNS = [
-  ...["key", "sampler", "eta", "steps", "samples", "seed", "guidance"] as const,
+  "key",
+  "sampler",
+  "eta",
+  "steps",
+  "samples",
+  "seed",
+  "guidance",
   ...QUALITY_KEYS.map((key) => QUALITY_FIGURES[key].column),
   "seconds",
 ];
 
 function toCells(row: StudyRow): (string | number | undefined)[] {
   const { key, sampler, eta, steps, samples, seed, guidance, seconds } = row;
+  const figures = QUALITY_KEYS.map((figure) => row[figure]);
   return [
-    ...[key, sampler, eta, steps, samples, seed, guidance],
-    ...QUALITY_KEYS.map((figure) => row[figure]),
+    key,
+    sampler,
+    eta,
+    steps,
+    samples,
+    seed,
+    guidance,
+    ...figures,
     Number(seconds.toFixed(1)),
   ];
 }
 
 function fromCells(cells: readonly string[], where: string): StudyRow {
-  const value = new Map(COLUMNS.map((column, i) => [column, cells[i]!]));
+  const refuse = (column: string, problem: string) =>
+    new UserError(
+      `${where}: ${column} ${problem}: correct that line, or move the file away`,
+    );
+  const text = (column: string) => cells[COLUMNS.indexOf(column)]!;
   const optional = (column: string) => {
-    const text = value.get(column)!;
-    if (text === "") return undefined;
-    if (Number.isFinite(Number(text))) return Number(text);
-    throw new UserError(`${where}: ${column} is no number: mend that line, or move the file away`);
+    if (text(column) === "") return undefined;
+    const value = Number(text(column));
+    if (Number.isFinite(value)) return value;
+    throw refuse(column, "is not a number");
   };
   const number = (column: string) => {
-    const found = optional(column);
-    if (found !== undefined) return found;
-    throw new UserError(`${where}: ${column} is missing: mend that line, or move the file away`);
+    const value = optional(column);
+    if (value !== undefined) return value;
+    throw refuse(column, "is missing");
   };
-  const sampler = value.get("sampler");
-  if (sampler !== "ddim" && sampler !== "ddpm") {
-    throw new UserError(
-      `${where}: there is no such sampler: mend that line, or move the file away`,
-    );
-  }
+  const sampler = text("sampler");
+  if (sampler !== "ddim" && sampler !== "ddpm") throw refuse("sampler", "is neither ddim nor ddpm");
   return {
-    ...{ key: value.get("key")!, sampler, eta: optional("eta"), steps: number("steps") },
-    ...{ samples: number("samples"), seed: number("seed"), guidance: number("guidance") },
-    ...{ fid: number("fid"), kid: number("kid"), classAgreement: optional("class_agreement") },
-    ...{ precision: number("precision"), recall: number("recall"), seconds: number("seconds") },
+    key: text("key"),
+    sampler,
+    eta: optional("eta"),
+    steps: number("steps"),
+    samples: number("samples"),
+    seed: number("seed"),
+    guidance: number("guidance"),
+    fid: number("fid"),
+    kid: number("kid"),
+    classAgreement: optional("class_agreement"),
+    precision: number("precision"),
+    recall: number("recall"),
+    seconds: number("seconds"),
   };
 }
 
-function parsed(text: string, path: string): string[][] {
-  try {
-    return parse(text);
-  } catch (error) {
-    const reason = printable((error as Error).message);
-    throw new UserError(`${path}: ${reason}: mend that line, or move the file away`, {
-      cause: error,
-    });
-  }
-}
-
-/** A study's file. Rows of other models and settings stay in it. */
+/** The file of a study. It may also hold rows of other models and settings, which are kept. */
 export class StudyLog {
   readonly #path: string;
   readonly #rows: StudyRow[];
@@ -95,10 +105,10 @@ export class StudyLog {
   }
 
   /**
-   * Opens a file, or begins one.
+   * Reads a file, or starts an empty one.
    *
-   * @param path In a folder that exists.
-   * @throws {UserError} If it cannot be read, or holds something else.
+   * @param path The file, in a folder that exists.
+   * @throws {UserError} If it cannot be read, or is not the file of a study.
    */
   static async open(path: string): Promise<StudyLog> {
     let text: string;
@@ -108,25 +118,22 @@ export class StudyLog {
       if (error instanceof Deno.errors.NotFound) return new StudyLog(path, []);
       throw fileError(error, `read ${path}`);
     }
-    const [header, ...lines] = parsed(text, path);
+    const [header, ...lines] = parseCsv(text, path);
     if (header?.join() !== COLUMNS.join()) {
-      throw new UserError(`${path} is no file of a study: move it away`);
+      throw new UserError(`${path} is not the file of a study: move it away`);
     }
     const rows = lines.map((cells, i) => fromCells(cells, `${path} line ${i + 2}`));
     return new StudyLog(path, rows);
   }
 
   /** The row of a setting, if it was measured. */
-  find(
-    key: string,
-    { sampler, eta, steps }: Pick<StudyRow, "sampler" | "eta" | "steps">,
-  ): StudyRow | undefined {
+  find(key: string, { sampler, eta, steps }: StudySetting): StudyRow | undefined {
     return this.#rows.find((row) =>
       row.key === key && row.sampler === sampler && row.eta === eta && row.steps === steps
     );
   }
 
-  /** Adds a row; the file holds all of them or, after a crash, all before. */
+  /** Adds a row. If the program is stopped meanwhile, the file holds all rows before it. */
   async append(row: StudyRow): Promise<void> {
     this.#rows.push(row);
     await writeFileAtomic(this.#path, csv([COLUMNS, ...this.#rows.map(toCells)]));

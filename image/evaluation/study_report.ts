@@ -1,22 +1,22 @@
-/** How a report shows what `--study ddim` found. */
-import { QUALITY_FIGURES } from "./result_file.ts";
-import type { Quality } from "./quality.ts";
-import type { StudyRow } from "./study_log.ts";
-import type { ImageConfig } from "../flags.ts";
+/** The results of `--study ddim` in a report. */
 import type { LinePlot } from "../../report/plot.ts";
 import type { ReportSection, ReportTable } from "../../report/sections.ts";
+import type { ImageConfig } from "../flags.ts";
+import type { Quality } from "./quality.ts";
+import { QUALITY_FIGURES } from "./result_file.ts";
+import type { StudyRow } from "./study_log.ts";
 
-/** What a line of the table and of the chart is called. */
+/** The name of a row of the table and of a line of the chart. */
 function nameOf({ eta }: Pick<StudyRow, "eta">): string {
   return eta === undefined ? "ddpm, larger variance" : `ddim, eta ${eta}`;
 }
 
-/** The rows by their names, in the order in which they come. */
+/** The rows grouped by name, in the order of their first occurrence. */
 function byName(rows: readonly StudyRow[]): [string, StudyRow[]][] {
   return [...Map.groupBy(rows, nameOf)];
 }
 
-/** A figure against steps, a row an eta. */
+/** A table of a figure: a row per eta, a column per number of steps. */
 export function studyTable(rows: readonly StudyRow[], figure: keyof Quality): ReportTable {
   const steps = [...new Set(rows.map((row) => row.steps))].sort((a, b) => a - b);
   const { name, format } = QUALITY_FIGURES[figure];
@@ -32,10 +32,14 @@ export function studyTable(rows: readonly StudyRow[], figure: keyof Quality): Re
   };
 }
 
-/** FID against steps, a line an eta. */
+/** A chart of FID over the number of steps: a line per eta. */
 export function studyPlot(rows: readonly StudyRow[]): LinePlot {
   return {
-    ...{ title: "FID by steps", xLabel: "steps", yLabel: "FID", xScale: "log", yScale: "log" },
+    title: "FID by number of steps",
+    xLabel: "steps",
+    yLabel: "FID",
+    xScale: "log",
+    yScale: "log",
     series: byName(rows).map(([name, of]) => {
       const rising = of.toSorted((a, b) => a.steps - b.steps);
       return { name, x: rising.map(({ steps }) => steps), y: rising.map(({ fid }) => fid) };
@@ -43,7 +47,7 @@ export function studyPlot(rows: readonly StudyRow[]): LinePlot {
   };
 }
 
-/** The part of the page about a study. */
+/** The section of a report about a study. */
 export function studySection(
   rows: readonly StudyRow[],
   real: Quality,
@@ -59,12 +63,14 @@ export function studySection(
       rows: agrees ? [...fid.rows, agreement.columns, ...agreement.rows] : fid.rows,
     },
     notes: [
-      `FID of ${samples.toLocaleString("en")} samples a row against the test images, on the ` +
-      `features of this project's classifier; ${timestepSpacing} steps, guidance ${guidance}, ` +
-      `averaged weights, seed ${seed}. As many training images score ${real.fid.toFixed(2)}.`,
-      `Drawing and measuring took ${
+      `FID of ${samples.toLocaleString("en")} samples per entry against the test images, on the ` +
+      `features of this project's classifier; ${timestepSpacing} timesteps, guidance ${guidance}, ` +
+      `averaged weights, seed ${seed}. FID of equally many training images: ${
+        real.fid.toFixed(2)
+      }.`,
+      `Sampling and evaluation took ${
         (rows.reduce((sum, { seconds }) => sum + seconds, 0) / 60).toFixed(0)
-      } minutes in all.`,
+      } minutes in total.`,
     ],
     plots: [studyPlot(rows)],
   };

@@ -1,4 +1,4 @@
-/** Bits per dimension and the loss, timestep by timestep, on held-out images. */
+/** Bits per dimension and the loss of held-out images, timestep by timestep. */
 import { gatherImages, type LabelledImages } from "../../datasets/batches.ts";
 import { toModelRange } from "../../datasets/pixels.ts";
 import { bitsPerDimension } from "../../diffusion/bits_per_dimension.ts";
@@ -9,24 +9,24 @@ import type { NoiseSchedule } from "../../diffusion/schedules.ts";
 import type { BoundOptions } from "../../diffusion/variational_bound.ts";
 import { noiseOf, type RandomStream } from "../../nn/random.ts";
 
-/** Images that visit timesteps together, and so how many each timestep is measured on. */
+/** Images per group, and so per timestep. */
 export const TIMESTEP_BATCH = 25;
 
-/** What is measured. */
+/** The bound and the loss, in total and by timestep. */
 export interface TimestepLosses {
-  /** How many images. */
+  /** The number of images. */
   readonly images: number;
-  /** How many of them each timestep but 0 is measured on; 0 is on all. */
+  /** The number of images at each timestep from 1 on; timestep 0 is measured on all. */
   readonly imagesAtATimestep: number;
   /** The variational bound in bits per dimension. */
   readonly bitsPerDimension: number;
-  /** Its part that no model changes: L_T. */
+  /** The term L_T of the bound, which does not depend on the model. */
   readonly prior: number;
-  /** The mean of `losses`: the unweighted loss at timesteps drawn uniformly. */
+  /** The mean of `losses`. */
   readonly loss: number;
-  /** Each timestep's part of the bound, from the cleanest to the noisiest [T]. */
+  /** The term of the bound at each timestep [T]. */
   readonly bits: Float64Array;
-  /** The mean squared error of what the model predicts at each timestep [T]. */
+  /** The mean squared error of the prediction at each timestep [T]. */
   readonly losses: Float64Array;
 }
 
@@ -36,21 +36,21 @@ export interface TimestepOptions {
   readonly images: LabelledImages;
   /** The schedule that the model was trained with. */
   readonly schedule: NoiseSchedule;
-  /** How the model's steps are to be understood. */
-  readonly bound?: BoundOptions;
-  /** The images' channels, for a model of variances. @default 1 */
-  readonly channels?: number;
-  /** The noise on an image at a timestep depends on this and on the two alone. */
+  /** The variance of the model's steps. */
+  readonly bound?: BoundOptions | undefined;
+  /** The images' channels, for a model with learned variances. @default {1} */
+  readonly channels?: number | undefined;
+  /** The noise is a function of this stream, the image and the timestep. */
   readonly random: RandomStream;
-  /** Is told how many of how many evaluations of the network are done. */
-  readonly onProgress?: (done: number, total: number) => void;
+  /** Called after each evaluation of the network. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
- * Groups of images and the timesteps that each visits: 0, and others equally far apart, so that
- * all timesteps are visited and as many images take part as can.
+ * Groups of images with the timesteps at which each is measured: 0, and others at equal distances. Every
+ * timestep from 1 on belongs to one group, and as many images as possible are used.
  *
- * @returns For G groups: [G] lists of image numbers, all of one length, and [G] lists of timesteps.
+ * @returns For each group the indices of its images, equally many in all groups, and its timesteps.
  */
 export function timestepGroups(
   count: number,
@@ -70,13 +70,13 @@ export function timestepGroups(
 }
 
 /**
- * Measures the variational bound (Ho et al. 2020, section 4.3) and the loss at every timestep. A whole
- * test set at each of a thousand timesteps would take hours: here each image is seen at timestep 0,
- * whose term is the largest, and at a few of the others, such that every timestep is seen on as many
- * images. The bound is the sum of the timesteps' means, which leaves its expectation what it is.
+ * Measures the variational bound (Ho et al. 2020, section 4.3) and the loss at every timestep. All test
+ * images at each of a thousand timesteps would take hours. Instead, each image is measured at timestep 0,
+ * whose term is the largest, and at a few others; each timestep is measured on equally many images. The sum
+ * of the timesteps' means has the same expectation as the bound.
  *
- * @param denoiser The model for samples of these classes [B], without guidance; with learned variances
- * it gives them too.
+ * @param denoiser Returns the model for images of these classes [B], without guidance; with learned
+ * variances if the model has them.
  * @throws {UserError} As bitsPerDimension.
  */
 export async function measureTimesteps(
@@ -95,11 +95,11 @@ export async function measureTimesteps(
     const noiseAt = noiseOf(random, [...indices], size);
     const labels = Int32Array.from(batch.labels);
     let noise: Float32Array;
-    // Timestep 0 is seen by all groups: it is their mean.
+    // Timestep 0 is the mean over all groups.
     const share = (timestep: number) => timestep === 0 ? 1 / groups.length : 1;
     const found = await bitsPerDimension(
       async (xt, timestep) => {
-        // A new one each time: estimates that a model is shown are of the step before, not of another.
+        // A new denoiser each time: with self-conditioning, it would use the estimate of another timestep.
         const output = await denoiser(labels)(xt, timestep);
         const prediction = output.length === x0.length
           ? output
@@ -113,7 +113,8 @@ export async function measureTimesteps(
       schedule,
       {
         ...bound,
-        ...{ batchSize: indices.length, channels },
+        batchSize: indices.length,
+        channels,
         noise: (_length, timestep) => noise = noiseAt(timestep),
         timesteps,
       },

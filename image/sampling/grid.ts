@@ -1,89 +1,75 @@
-/** Samples as a labelled grid. */
+/** Samples as a labelled grid, and their trajectories as an animation. */
+import { Progress } from "../../cli/progress.ts";
 import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
 import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import type { Device } from "../../engine/device.ts";
-import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import { randomStream } from "../../nn/random.ts";
-import { drawGrid } from "../../report/grid.ts";
-import type { Picture } from "../../report/picture.ts";
-import { encodePng } from "../../report/png.ts";
-import { CLASSES, SIDE } from "../config.ts";
+import { type SampledModel, samplingOptionsOf } from "../check_sampling.ts";
+import { CLASSES } from "../data.ts";
 import type { ImageConfig } from "../flags.ts";
-import { Progress } from "../../cli/progress.ts";
 import { drawAnimation, TrajectoryRecorder } from "./animation.ts";
-import { drawSamples } from "./samples.ts";
-import { type SampledModel, samplingOptionsOf } from "./options.ts";
-import { evaluationsOf } from "./session.ts";
+import {
+  drawImages,
+  labelsOf,
+  makeFolderOf,
+  namesOf,
+  SAMPLE_BATCH,
+  writeBytes,
+  writePicture,
+} from "./pictures.ts";
+import { drawSamples, evaluationsOf } from "./samples.ts";
 
-/** Samples that are drawn together: enough for all cores, few enough for any memory. */
-export const SAMPLE_BATCH = 80;
-
-/**
- * The class of each sample: the classes in turn, or the only one.
- *
- * @returns [count]
- */
-export function labelsOf(count: number, only: number | undefined): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => only ?? Math.floor(i * CLASSES / count));
-}
-
-/** Writes a picture as a PNG file and says where. @returns The file's bytes. */
-export async function writePicture(path: string, picture: Picture): Promise<Uint8Array> {
-  const png = encodePng(picture);
-  await writeBytes(path, png);
-  return png;
-}
-
-/** Writes a picture's file and says where. */
-export async function writeBytes(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-  await writeFileAtomic(path, bytes);
-  console.log(`samples: ${path}`);
+/** Options of {@linkcode sampleGrid}. */
+export interface GridTask {
+  /** The PNG file to write. */
+  readonly path: string;
+  /** The class to sample, if not all. */
+  readonly only: number | undefined;
+  /** A GIF file to write: a sample of each class from noise to image. @default none */
+  readonly animation?: string | undefined;
 }
 
 /**
- * Draws samples and writes them as a grid: a row a class, or as many as asked for of one class.
+ * Generates images and writes them as a grid: one row per class, or a square of a single class.
  *
- * @param target `path`: the PNG file. `only`: the class to draw, if not all. `animation`: a GIF file that
- * shows a sample of each class on its way from noise, if one is wanted.
- * @returns The PNG file's bytes.
+ * @returns The bytes of the PNG file, and of the GIF file if there is one.
  */
 export async function sampleGrid(
   device: Device,
   model: SampledModel,
   config: ImageConfig,
-  { path, only, animation }: { path: string; only: number | undefined; animation?: string },
-): Promise<Uint8Array> {
+  { path, only, animation }: GridTask,
+): Promise<{ png: Uint8Array; gif: Uint8Array | undefined }> {
   const { samples: count, sampler, sampleSteps } = config;
-  const conditional = describeNetwork(model.config, 1).numClassEmbeds !== null;
-  const byClass = conditional && only === undefined && count % CLASSES === 0;
   const labels = labelsOf(count, only);
-  await makeFolder(path.slice(0, path.lastIndexOf("/"))); // known to fail before the work is done
+  await makeFolderOf(path);
   const evaluations = evaluationsOf(sampler, sampleSteps);
   await using progress = new Progress({
     total: Math.ceil(count / SAMPLE_BATCH) * evaluations,
     itemsPerStep: Math.min(count, SAMPLE_BATCH) / evaluations,
     label: "sampling",
   });
-  const emergence = animation === undefined ? undefined : new TrajectoryRecorder(labels);
-  const data = await drawSamples(device, {
-    ...samplingOptionsOf(model, config),
+  const recorder = animation === undefined ? undefined : new TrajectoryRecorder(labels);
+  const images = await drawSamples(device, samplingOptionsOf(model, config), {
     labels,
-    ...(emergence === undefined ? {} : { onStep: (step) => emergence.add(step) }),
     random: randomStream(config.seed).stream("samples"),
     batchSize: SAMPLE_BATCH,
     onProgress: (done) => progress.update(done),
+    onStep: recorder === undefined ? undefined : (step) => recorder.add(step),
   });
-  const grid = drawGrid({ width: SIDE, height: SIDE, channels: 1, data }, {
+
+  const hasClasses = describeNetwork(model.config, 1).numClassEmbeds !== null;
+  const byClass = hasClasses && only === undefined && count % CLASSES === 0;
+  const grid = drawImages(images, {
     columns: byClass ? count / CLASSES : Math.ceil(Math.sqrt(count)),
-    ...(byClass
-      ? { rowLabels: [...FASHION_MNIST_CLASSES] }
-      : conditional
-      ? { labels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) }
-      : {}),
+    rowLabels: byClass ? FASHION_MNIST_CLASSES : undefined,
+    labels: hasClasses && !byClass ? namesOf(labels) : undefined,
   });
-  if (animation !== undefined && emergence !== undefined) {
-    const chosen = conditional ? emergence.chosen.map((number) => labels[number]!) : undefined;
-    await writeBytes(animation, drawAnimation(emergence.frames, chosen));
+  let gif: Uint8Array<ArrayBuffer> | undefined;
+  if (animation !== undefined && recorder !== undefined) {
+    const classes = recorder.chosen.map((sample) => labels[sample]!);
+    gif = drawAnimation(recorder.frames, hasClasses ? classes : undefined);
+    await writeBytes(animation, gif);
   }
-  return await writePicture(path, grid);
+  return { png: await writePicture(path, grid), gif };
 }

@@ -1,29 +1,35 @@
-/** `--inpaint` and `--from-step`: test images of which a part, or all in a measure, is drawn anew. */
+/** `--inpaint` and `--from-step`: test images that are regenerated in part, or from an intermediate noise level. */
 import { decode, type DecodedPng } from "fast-png";
-import type { LabelledImages } from "../../datasets/batches.ts";
-import { toModelRange, toPixels } from "../../datasets/pixels.ts";
-import { imageToImage, inpaint } from "../../diffusion/inpaint.ts";
-import { lastSample } from "../../diffusion/samplers/types.ts";
-import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { usageError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { quote } from "../../base/quote.ts";
+import type { LabelledImages } from "../../datasets/batches.ts";
+import { toModelRange, toPixels } from "../../datasets/pixels.ts";
+import { imageToImage, inpaint } from "../../diffusion/inpaint.ts";
+import { samplerOf } from "../../diffusion/samplers/registry.ts";
+import { lastSample } from "../../diffusion/samplers/types.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
-import { drawGrid } from "../../report/grid.ts";
-import { SIDE } from "../config.ts";
-import { openTool, pickImages, PIXELS, type ToolTask } from "./tool.ts";
-import { labelsOf, SAMPLE_BATCH, writePicture } from "./grid.ts";
-import { evaluationsOf } from "./session.ts";
+import { PIXELS, SIDE } from "../data.ts";
+import {
+  drawImages,
+  labelsOf,
+  openPicture,
+  pickImages,
+  type PictureTask,
+  SAMPLE_BATCH,
+  writePicture,
+} from "./pictures.ts";
+import { evaluationsOf } from "./samples.ts";
 
-/** Bytes of a mask's file at most: few, since packed data can unpack to a thousand times as many. */
+/** The most bytes of a mask's file: compressed data can be a thousand times as large when decoded. */
 const MOST_BYTES = 65_536;
 
 /**
  * Reads the mask of `--inpaint`.
  *
- * @param mask "half" for the right half, or a PNG file that is white where images are drawn anew.
- * @returns [28, 28]: 1 keeps a pixel, 0 draws it anew.
- * @throws {UserError} If the file cannot be read or is no such picture.
+ * @param mask "half" for the right half, or a PNG file that is white where images are regenerated.
+ * @returns [28, 28]: 1 keeps a pixel, 0 regenerates it.
+ * @throws {UserError} If the file cannot be read or is not such a picture.
  */
 export async function readMask(mask: string): Promise<Float32Array> {
   if (mask === "half") {
@@ -31,17 +37,17 @@ export async function readMask(mask: string): Promise<Float32Array> {
   }
   const refuse = (what: string) =>
     usageError(
-      `--inpaint ${mask} has ${what}: it must have ${SIDE}x${SIDE} of 8 or 16 bits, grey or RGB.`,
+      `--inpaint ${mask} has ${what}: it must have ${SIDE}x${SIDE} pixels of 8 or 16 bits, grey or RGB.`,
     );
   let bytes: Uint8Array<ArrayBuffer>;
   try {
     const { size } = await Deno.stat(mask);
-    if (size > MOST_BYTES) throw refuse(`${size} bytes, more than such a picture takes`);
+    if (size > MOST_BYTES) throw refuse(`${size} bytes, more than such a picture needs`);
     bytes = await Deno.readFile(mask);
   } catch (error) {
     throw fileError(error, `read the mask ${mask}`);
   }
-  // Before it is decoded, since that allocates as much as the header asks for (PNG, section 11.2.2).
+  // The decoder allocates as much as the header declares, so the header is checked first (PNG, 11.2.2).
   if (bytes.length >= 24 && new TextDecoder().decode(bytes.subarray(1, 4)) === "PNG") {
     const header = new DataView(bytes.buffer, bytes.byteOffset);
     const [width, height] = [header.getUint32(16), header.getUint32(20)];
@@ -51,31 +57,31 @@ export async function readMask(mask: string): Promise<Float32Array> {
   try {
     png = decode(bytes);
   } catch (error) {
-    throw usageError(`--inpaint ${mask} is no PNG file: ${quote((error as Error).message)}.`);
+    throw usageError(`--inpaint ${mask} is not a PNG file: ${quote((error as Error).message)}.`);
   }
   const { channels, depth, data, palette } = png;
   if (palette !== undefined || depth < 8) {
     throw refuse(`pixels of ${palette ? "a palette" : `${depth} bits`}`);
   }
-  const colors = channels > 2 ? 3 : 1; // the others are opacity
-  const known = Float32Array.from({ length: PIXELS }, (_, i) => {
+  const colors = channels > 2 ? 3 : 1; // the rest is opacity
+  const kept = Float32Array.from({ length: PIXELS }, (_, i) => {
     const sum = [...data.subarray(i * channels, i * channels + colors)].reduce((a, b) => a + b);
     return 1 - sum / colors / (2 ** depth - 1);
   });
-  if (known.some((value) => value < 1)) return known;
-  throw usageError(`--inpaint ${mask} is black all over: make white what is to be drawn anew.`);
+  if (kept.some((value) => value < 1)) return kept;
+  throw usageError(`--inpaint ${mask} is all black: make the pixels to regenerate white.`);
 }
 
 /**
- * Draws and writes pairs: a test image, and what was made of it.
+ * Draws and writes pairs of a test image and its regenerated version.
  *
- * @param what `images`: where test images are taken from. `only`: their class, if not all. `mask`: which
- * pixels are kept [28, 28], if any are. `fromStep`: steps that are left out, in [0, S).
- * @returns The PNG file's bytes.
+ * @param options `images`: the test images. `only`: their class, if not all. `mask`: the pixels to keep
+ * [28, 28], if any. `fromStep`: the number of steps to skip, in [0, S).
+ * @returns The bytes of the PNG file.
  * @throws {UserError} With exit code 2 if no step is left, or there are too few images.
  */
 export async function drawInpainting(
-  task: ToolTask,
+  task: PictureTask,
   { images, only, mask, fromStep = 0 }: {
     images: LabelledImages;
     only: number | undefined;
@@ -87,51 +93,48 @@ export async function drawInpainting(
   const { sampler, samples: count, sampleSteps, seed } = config;
   if (fromStep >= sampleSteps) {
     throw usageError(
-      `--from-step ${fromStep} leaves none of the ${sampleSteps} --sample-steps: lower it to ` +
-        `${sampleSteps - 1} at most.`,
+      `--from-step ${fromStep} leaves none of the ${sampleSteps} --sample-steps: give at most ` +
+        `${sampleSteps - 1}.`,
     );
   }
   const labels = labelsOf(count, only);
   const random = randomStream(seed).stream("inpainting");
   const originals = pickImages(images, labels, random).images;
   const batches = Math.ceil(count / SAMPLE_BATCH);
-  await using tool = await openTool(task, {
+  await using session = await openPicture(task, {
     evaluations: batches * evaluationsOf(sampler, sampleSteps - fromStep),
     images: count,
-    label: "redrawing",
+    label: "inpainting",
   });
-  // In pairs, [count, 2, 28, 28].
-  const data = new Uint8Array(2 * count * PIXELS);
+  // The share of the steps to take is rounded down later: half a step more is safe from rounding errors.
+  const strength = Math.min(1, (sampleSteps - fromStep + 0.5) / sampleSteps);
+  const data = new Uint8Array(2 * count * PIXELS); // pairs [count, 2, 28, 28]
   for (let start = 0; start < count; start += SAMPLE_BATCH) {
-    const part = labels.slice(start, start + SAMPLE_BATCH);
-    const old = originals.subarray(start * PIXELS, (start + part.length) * PIXELS);
-    const noiseAt = noiseOf(random, Array.from(part, (_, i) => start + i), PIXELS);
-    const whole = {
+    const batch = labels.slice(start, start + SAMPLE_BATCH);
+    const original = originals.subarray(start * PIXELS, (start + batch.length) * PIXELS);
+    const noiseAt = noiseOf(random, Array.from(batch, (_, i) => start + i), PIXELS);
+    const options = {
       sampler: samplerOf(sampler),
-      denoise: tool.denoiser(part),
+      denoise: session.denoiser(batch),
       noise: noiseAt(0),
       schedule,
-      image: toModelRange(old),
-      // As a share of the steps that is rounded down: half a step more is safe from rounding errors.
-      strength: Math.min(1, (sampleSteps - fromStep + 0.5) / sampleSteps),
+      image: toModelRange(original),
+      strength,
       options: {
-        ...tool.settings.samplerOptions,
+        ...session.options.samplerOptions,
         noise: (_length: number, step: number) => noiseAt(step + 1),
       },
     };
     const trajectory = mask === undefined
-      ? imageToImage(whole)
-      : inpaint({ ...whole, mask: whole.image.map((_, i) => mask[i % PIXELS]!) });
-    const redrawn = toPixels(await lastSample(trajectory));
-    part.forEach((_, i) => {
+      ? imageToImage(options)
+      : inpaint({ ...options, mask: options.image.map((_, i) => mask[i % PIXELS]!) });
+    const regenerated = toPixels(await lastSample(trajectory));
+    batch.forEach((_, i) => {
       const image = (of: Uint8Array) => of.subarray(i * PIXELS, (i + 1) * PIXELS);
-      data.set(image(old), 2 * (start + i) * PIXELS);
-      data.set(image(redrawn), (2 * (start + i) + 1) * PIXELS);
+      data.set(image(original), 2 * (start + i) * PIXELS);
+      data.set(image(regenerated), (2 * (start + i) + 1) * PIXELS);
     });
   }
-  const columns = 2 * Math.max(1, Math.min(8, Math.ceil(count / 10))); // no pair is torn apart
-  return await writePicture(
-    task.path,
-    drawGrid({ width: SIDE, height: SIDE, channels: 1, data }, { columns }),
-  );
+  const columns = 2 * Math.max(1, Math.min(8, Math.ceil(count / 10))); // even, so that pairs stay together
+  return await writePicture(task.path, drawImages(data, { columns }));
 }

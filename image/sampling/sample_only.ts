@@ -1,28 +1,33 @@
-/** `--sample-only`: what image.ts draws from a checkpoint. */
+/** `--sample-only` and `--study`: what image.ts makes with a checkpoint, without training. */
+import { usageError, UserError } from "../../base/errors.ts";
+import { resolveConfig } from "../../cli/flags.ts";
 import {
   describeNetwork,
   type ImageNetworkConfig,
 } from "../../diffusion/networks/image_network.ts";
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
 import type { Device } from "../../engine/device.ts";
-import { usageError, UserError } from "../../base/errors.ts";
 import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
-import { resolveConfig } from "../../cli/flags.ts";
-import { CLASSES, classIndex, nullClassOf, SIDE } from "../config.ts";
-import { loadImages } from "../data.ts";
-import { type ImageConfig, type ImageFlags, settingsOf } from "../flags.ts";
-import { classPair, resolveSampling } from "../check_sampling.ts";
+import { classPair } from "../check_modes.ts";
+import { resolveSampling } from "../check_sampling.ts";
 import { type LoadedImageModel, loadImageModel } from "../checkpoint.ts";
-import { evaluateCheckpoint } from "../evaluation/tool.ts";
+import { CLASSES, classIndex, loadImages, nullClassOf, SIDE } from "../data.ts";
+import { evaluateCheckpoint, studyCheckpoint } from "../evaluation/run.ts";
+import { type ImageConfig, type ImageFlags, settingsOf } from "../flags.ts";
+import { PRESETS, RELEASED_SAMPLING } from "../presets.ts";
+import { sampleGrid } from "./grid.ts";
 import { drawInpainting, readMask } from "./inpainting.ts";
 import { drawInterpolation } from "./interpolation.ts";
-import { sampleGrid } from "./grid.ts";
-import { studyCheckpoint } from "../evaluation/study_tool.ts";
 import { drawTrajectory } from "./trajectory.ts";
 
-/** What images a network draws, in words; undefined for those of something else. */
-function imagesOf(config: ImageNetworkConfig): string | undefined {
+/** The released checkpoint. */
+const RELEASED = decodeURIComponent(
+  new URL("../../checkpoints/fashion-mnist", import.meta.url).pathname,
+);
+
+/** Why a network is not one of 28x28 grey images; undefined if it is. */
+function otherImages(config: ImageNetworkConfig): string | undefined {
   try {
     const { height, width } = describeNetwork(config, 1);
     return height === SIDE && width === SIDE ? undefined : `${width}x${height} grey images`;
@@ -32,22 +37,21 @@ function imagesOf(config: ImageNetworkConfig): string | undefined {
   }
 }
 
-/** Refuses models of something else, and classes of models that know none. */
+/** Refuses models of other images, and flags that the model does not allow. */
 function checkModel(directory: string, config: ImageNetworkConfig, given: ImageFlags): void {
-  const others = imagesOf(config);
+  const others = otherImages(config);
   if (others !== undefined) {
-    throw usageError(`${directory} is no model of ${SIDE}x${SIDE} grey images (${others}).`);
+    throw usageError(`${directory} is not a model of ${SIDE}x${SIDE} grey images (${others}).`);
   }
   const { numClassEmbeds, selfConditioning } = describeNetwork(config, 1);
   if (given.encode && selfConditioning) {
     throw usageError(
-      `${directory} is shown its last estimate of the image, which there is none of on the way to ` +
-        "noise: leave --encode out.",
+      `${directory} uses self-conditioning, which encoding does not support: leave --encode out.`,
     );
   }
   if (numClassEmbeds !== null && numClassEmbeds < CLASSES) {
     throw usageError(
-      `${directory} knows ${numClassEmbeds} classes, not FashionMNIST's ${CLASSES}.`,
+      `${directory} has ${numClassEmbeds} classes, but FashionMNIST has ${CLASSES}.`,
     );
   }
   if (numClassEmbeds !== null) return;
@@ -57,85 +61,100 @@ function checkModel(directory: string, config: ImageNetworkConfig, given: ImageF
   if (given.interpolate !== undefined && !given.encode) {
     throw usageError(
       `${directory} was trained without classes: --interpolate needs --encode, which takes test ` +
-        "images of them.",
+        "images of the classes.",
     );
   }
 }
 
-/** What the checkpoint says about sampling goes before the preset, what the tool needs before both. */
-function defaultsOf(model: LoadedImageModel, preset: ImageConfig, given: ImageFlags): ImageConfig {
+/** The settings without flags: those that a mode needs, of the checkpoint, and of the preset. */
+function defaultsOf(model: LoadedImageModel, given: ImageFlags): ImageConfig {
+  const { checkpoint, encode, interpolate, study } = given;
   const isFlow = model.sampler !== undefined && isFlowSampler(model.sampler);
-  const diffusions = given.encode ? "--encode" : given.study ? `--study ${given.study}` : undefined;
-  if (isFlow && diffusions !== undefined) {
-    throw usageError(`${diffusions} is ddim's, and the model is a flow: leave it out.`);
+  const mode = encode ? "--encode" : study === undefined ? undefined : `--study ${study}`;
+  if (isFlow && mode !== undefined) {
+    throw usageError(`${mode} uses ddim, but the model was trained with flow matching.`);
   }
-  const guided = nullClassOf(model.config) !== undefined && !given.encode &&
-    given.study === undefined; // the paper's table is without
+  const preset = PRESETS[given.preset ?? "nano"];
+  const { guidance, eta, sampleSteps } = checkpoint === undefined ? RELEASED_SAMPLING : preset;
+  // The table of Song et al. 2021 is without guidance, and encoding cannot invert it.
+  const isGuided = nullClassOf(model.config) !== undefined && mode === undefined;
   return {
     ...preset,
     objective: isFlow ? "flow_matching" : "diffusion",
-    sampler: given.encode ? "ddim" : model.sampler ?? preset.sampler,
+    sampler: encode ? "ddim" : model.sampler ?? preset.sampler,
     flowShift: model.samplerOptions.flowShift,
     timestepSpacing: model.samplerOptions.timestepSpacing,
     varianceType: model.samplerOptions.varianceType,
-    sampleSteps: Math.min(preset.sampleSteps, model.schedule.numTrainTimesteps),
-    guidance: guided ? preset.guidance : 1,
-    ...(given.interpolate === undefined ? {} : { eta: 0 }), // noise on the way would hide the arc
+    sampleSteps: Math.min(sampleSteps, model.schedule.numTrainTimesteps),
+    guidance: isGuided ? guidance : 1,
+    eta: interpolate === undefined ? eta : 0, // noise would hide the interpolation
   };
 }
 
 /**
- * Draws what the flags ask for: the tools' pictures, or samples if there is none.
+ * Makes what the flags name from a checkpoint: pictures, an evaluation, a study, or a grid of samples.
  *
- * @param given The flags, checked by checkTools.
- * @param preset The settings that neither they nor the checkpoint say.
- * @param checkpoint The folder of a checkpoint or of a run.
- * @throws {UserError} If the checkpoint or the flags are unsound.
+ * @param given The flags, checked by checkModes.
+ * @param args The command line, for the record.
+ * @throws {UserError} If the checkpoint is unsound, or a flag does not fit it.
  */
 export async function sampleOnly(
   device: Device,
   given: ImageFlags,
-  { preset, checkpoint, args }: {
-    preset: ImageConfig;
-    checkpoint: string;
-    args: readonly string[];
-  },
+  args: readonly string[],
 ): Promise<void> {
+  const { checkpoint = RELEASED } = given;
   const directory = await resolveCheckpoint(checkpoint, (line) => console.error(line));
   const model = loadImageModel(await loadCheckpoint(directory, { state: false }));
   checkModel(directory, model.config, given);
-  const resolved = resolveConfig(defaultsOf(model, preset, given), settingsOf(given));
-  const config = resolveSampling(resolved, given, {
-    schedule: model.schedule,
-    hasNullClass: nullClassOf(model.config) !== undefined,
-    learnedVariance: describeNetwork(model.config, 1).learnedVariance,
-  });
+  const config = resolveSampling(
+    resolveConfig(defaultsOf(model, given), settingsOf(given)),
+    given,
+    {
+      schedule: model.schedule,
+      hasNullClass: nullClassOf(model.config) !== undefined,
+      learnedVariance: describeNetwork(model.config, 1).learnedVariance,
+    },
+  );
   console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
   const name = given.study === undefined ? "samples" : `study-${given.study}`;
   const folder = given.out ?? `runs/image-${name}-${config.seed}`;
-  const only = given.class === undefined ? undefined : classIndex(given.class);
-  const task = (name: string) => ({ device, model, config, path: `${folder}/${name}.png` });
+  if (await drawPictures(device, given, { model, config, folder })) return;
+  const task = { device, model, config, source: directory, folder, given, args };
+  if (given.study !== undefined) await studyCheckpoint(task);
+  else if (given.evaluate) await evaluateCheckpoint(task);
+  else {
+    const only = given.class === undefined ? undefined : classIndex(given.class);
+    await sampleGrid(device, model, config, { path: `${folder}/grid.png`, only });
+  }
+}
 
-  const { interpolate, inpaint, fromStep, trajectory } = given;
-  const redraws = inpaint !== undefined || fromStep !== undefined;
+/** Draws the pictures that flags name, other than a grid of samples. @returns Whether there are any. */
+async function drawPictures(
+  device: Device,
+  given: ImageFlags,
+  { model, config, folder }: { model: LoadedImageModel; config: ImageConfig; folder: string },
+): Promise<boolean> {
+  const { interpolate, inpaint, fromStep, trajectory, encode } = given;
+  const task = (name: string) => ({ device, model, config, path: `${folder}/${name}.png` });
+  const only = given.class === undefined ? undefined : classIndex(given.class);
+  const regenerates = inpaint !== undefined || fromStep !== undefined;
   const mask = inpaint === undefined ? undefined : await readMask(inpaint);
-  const images = redraws || given.encode ? (await loadImages(given)).test : undefined;
+  const images = regenerates || encode ? (await loadImages(given)).test : undefined;
   if (interpolate !== undefined) {
-    const classes = classPair(interpolate);
     await drawInterpolation(task("interpolation"), {
-      classes,
-      images: given.encode ? images : undefined,
+      classes: classPair(interpolate),
+      images: encode ? images : undefined,
     });
   }
-  if (redraws) {
-    const name = mask === undefined ? "image_to_image" : "inpainting";
-    await drawInpainting(task(name), { images: images!, only, mask, fromStep });
+  if (regenerates) {
+    await drawInpainting(task(mask === undefined ? "image_to_image" : "inpainting"), {
+      images: images!,
+      only,
+      mask,
+      fromStep,
+    });
   }
   if (trajectory) await drawTrajectory(task("trajectory"), only);
-  if (interpolate !== undefined || redraws || trajectory) return;
-  if (given.study !== undefined) {
-    await studyCheckpoint({ device, model, config, source: directory, folder, given, args });
-  } else if (given.evaluate) {
-    await evaluateCheckpoint({ device, model, config, source: directory, folder, given, args });
-  } else await sampleGrid(device, model, config, { path: `${folder}/grid.png`, only });
+  return interpolate !== undefined || regenerates || trajectory === true;
 }

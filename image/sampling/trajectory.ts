@@ -1,35 +1,41 @@
-/** `--trajectory`: how samples emerge from noise. */
-import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
+/** `--trajectory`: the intermediate steps of sampling. */
 import { toPixels } from "../../datasets/pixels.ts";
 import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
-import { drawGrid } from "../../report/grid.ts";
-import { CLASSES, SIDE } from "../config.ts";
+import { CLASSES, PIXELS } from "../data.ts";
 import { chooseFrames, drawAnimation } from "./animation.ts";
-import { openTool, PIXELS, type ToolTask } from "./tool.ts";
-import { labelsOf, writeBytes, writePicture } from "./grid.ts";
-import { evaluationsOf } from "./session.ts";
+import {
+  drawImages,
+  labelsOf,
+  namesOf,
+  openPicture,
+  type PictureTask,
+  writeBytes,
+  writePicture,
+} from "./pictures.ts";
+import { evaluationsOf } from "./samples.ts";
 
-/** Pictures of a row at the most. */
+/** The most images in a row. */
 const FRAMES = 11;
 
 /**
- * Draws a sample of each class, or as many of one, and writes a row for each: the noise at its left, the
- * sample at its right, steps between them, their numbers above; and beside it, all steps as an animation.
+ * Generates a sample of each class, or up to ten of one class. A PNG file shows a row for each: noise on the
+ * left, the sample on the right, and intermediate steps with their numbers between. A GIF file of the same
+ * name shows all steps as an animation.
  *
  * @param only The class, if not all.
- * @returns The PNG file's bytes.
+ * @returns The bytes of the PNG file.
  */
 export async function drawTrajectory(
-  task: ToolTask,
+  task: PictureTask,
   only: number | undefined,
 ): Promise<Uint8Array> {
   const { config, model } = task;
   const { sampler, sampleSteps, seed } = config;
   const count = Math.min(config.samples, CLASSES);
   const labels = labelsOf(count, only);
-  await using tool = await openTool(task, {
+  await using session = await openPicture(task, {
     evaluations: evaluationsOf(sampler, sampleSteps),
     images: count,
     label: "sampling",
@@ -37,14 +43,14 @@ export async function drawTrajectory(
   const random = randomStream(seed).stream("samples");
   const noiseAt = noiseOf(random, [...labels.keys()], PIXELS);
   const frames = [toPixels(noiseAt(0))]; // each [count, 28, 28]
-  const trajectory = samplerOf(sampler)(tool.denoiser(labels), noiseAt(0), model.schedule, {
-    ...tool.settings.samplerOptions,
+  const trajectory = samplerOf(sampler)(session.denoiser(labels), noiseAt(0), model.schedule, {
+    ...session.options.samplerOptions,
     noise: (_length, step) => noiseAt(step + 1),
   });
   for await (const { sample } of trajectory) frames.push(toPixels(sample));
 
-  const known = describeNetwork(model.config, 1).numClassEmbeds !== null;
-  const animation = drawAnimation(frames, known ? labels : undefined);
+  const hasClasses = describeNetwork(model.config, 1).numClassEmbeds !== null;
+  const animation = drawAnimation(frames, hasClasses ? labels : undefined);
   await writeBytes(task.path.replace(/\.png$/, ".gif"), animation);
   const chosen = chooseFrames(frames.length, FRAMES);
   const data = new Uint8Array(count * chosen.length * PIXELS);
@@ -54,10 +60,10 @@ export async function drawTrajectory(
       data.set(image, (row * chosen.length + column) * PIXELS);
     }
   });
-  const grid = drawGrid({ width: SIDE, height: SIDE, channels: 1, data }, {
+  const grid = drawImages(data, {
     columns: chosen.length,
     columnLabels: chosen.map(String),
-    ...(known ? { rowLabels: Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!) } : {}),
+    rowLabels: hasClasses ? namesOf(labels) : undefined,
   });
   return await writePicture(task.path, grid);
 }

@@ -6,16 +6,16 @@ import { SELF_CONDITIONING } from "../../diffusion/self_conditioning.ts";
 import { randomStream } from "../../nn/random.ts";
 import {
   imageBatch,
-  type NoisyBatchOptions,
+  type ImageBatchOptions,
   trainingBatches,
   validationBatches,
 } from "../../image/batches.ts";
 
 const schedule = noiseSchedule({ numTrainTimesteps: 100, predictionType: "sample" });
 const NULL_CLASS = 200;
-const options: NoisyBatchOptions = { schedule, nullClass: NULL_CLASS, size: [2, 3] };
+const options: ImageBatchOptions = { schedule, nullClass: NULL_CLASS, size: [2, 3] };
 
-/** Images of which each has one brightness, which is its number, and whose label it is, too. */
+/** Images of a single brightness, which is their index and their label. */
 function numbered(count: number): LabelledImages {
   return {
     images: Uint8Array.from({ length: count * 6 }, (_, i) => Math.floor(i / 6)),
@@ -23,13 +23,13 @@ function numbered(count: number): LabelledImages {
   };
 }
 
-/** The images of a batch by their numbers. */
+/** The indices of the images in a batch. */
 function numbersOf({ batch }: ReturnType<typeof imageBatch>): number[] {
   const pixels = Array.from(batch.x0.data, (value) => Math.round((value + 1) * 127.5));
   return pixels.filter((_, i) => i % 6 === 0);
 }
 
-Deno.test("imageBatch() gives pixels in [-1, 1] and, without dropout, their labels", () => {
+Deno.test("imageBatch() gives pixels in [-1, 1] and, without dropout, all labels", () => {
   const images = Uint8Array.of(0, 255, 51, 204, 102, 153, 1, 2, 3, 4, 5, 6);
   const { batch, timesteps } = imageBatch(
     { images, labels: Uint8Array.of(9, 3) },
@@ -45,7 +45,7 @@ Deno.test("imageBatch() gives pixels in [-1, 1] and, without dropout, their labe
   assertEquals(batch.noise.shape, batch.x0.shape);
 });
 
-Deno.test("imageBatch() drops labels as often as it is told, and noise is standard normal", () => {
+Deno.test("imageBatch() drops the share classDropout of the labels, and its noise is standard normal", () => {
   const count = 4000;
   const data = { images: new Uint8Array(count * 6), labels: new Uint8Array(count) };
   const { batch, timesteps } = imageBatch(data, randomStream(1), { ...options, classDropout: 0.2 });
@@ -58,7 +58,7 @@ Deno.test("imageBatch() drops labels as often as it is told, and noise is standa
   const moment = (power: number) => noise.reduce((sum, z) => sum + z ** power, 0) / noise.length;
   assertAlmostEquals(moment(1), 0, 4 / Math.sqrt(noise.length));
   assertAlmostEquals(moment(2), 1, 4 * Math.sqrt(2 / noise.length));
-  // Time steps are uniform in [0, 100): the mean is 49.5, the variance (100^2 - 1) / 12.
+  // Timesteps are uniform in [0, 100): the mean is 49.5, the variance (100^2 - 1) / 12.
   const mean = timesteps.reduce((sum, t) => sum + t, 0) / count;
   assertAlmostEquals(mean, 49.5, 4 * Math.sqrt((100 ** 2 - 1) / 12 / count));
   assertEquals(new Set(timesteps).size, 100);
@@ -73,7 +73,7 @@ for (const [classDropout, expected] of [[0, 7], [1, NULL_CLASS]] as const) {
   });
 }
 
-Deno.test("imageBatch() looks the weight of each time step up", () => {
+Deno.test("imageBatch() uses the weight of each timestep", () => {
   const weights = minSnrWeights(schedule, { gamma: 5 });
   const { batch, timesteps } = imageBatch(numbered(50), randomStream(3), { ...options, weights });
   const found = batch.factors.data.slice(4 * 50);
@@ -83,7 +83,7 @@ Deno.test("imageBatch() looks the weight of each time step up", () => {
   });
 });
 
-Deno.test("imageBatch() makes batches of a flow, at times in the place of time steps", () => {
+Deno.test("imageBatch() makes batches for a flow with times instead of timesteps", () => {
   const flow = { density: "uniform" } as const;
   const { batch, timesteps } = imageBatch(numbered(200), randomStream(3), { ...options, flow });
   const rows = [0, 1, 2, 3].map((row) => batch.factors.data.slice(200 * row, 200 * (row + 1)));
@@ -99,7 +99,7 @@ Deno.test("imageBatch() makes batches of a flow, at times in the place of time s
   assertAlmostEquals(mean, 0.5, 4 / Math.sqrt(12 * 200));
 });
 
-Deno.test("imageBatch() weighs examples against the probabilities of their time steps", () => {
+Deno.test("imageBatch() weights examples by the inverse probabilities of their timesteps", () => {
   const probabilities = new Float64Array(100).fill(0.5 / 99);
   probabilities[7] = 0.5;
   const { batch, timesteps, exampleWeights } = imageBatch(
@@ -116,7 +116,7 @@ Deno.test("imageBatch() weighs examples against the probabilities of their time 
   });
 });
 
-Deno.test("imageBatch() draws mirrored time steps, and hybrid batches, when told to", () => {
+Deno.test("imageBatch() makes antithetic timesteps with draw, and hybrid batches with boundWeight", () => {
   const mirrored = imageBatch(numbered(10), randomStream(3), { ...options, draw: "antithetic" });
   for (let i = 0; i < 5; i++) {
     assertEquals(mirrored.timesteps[i]! + mirrored.timesteps[i + 5]!, 99);
@@ -126,20 +126,22 @@ Deno.test("imageBatch() draws mirrored time steps, and hybrid batches, when told
   assertEquals(variance.shape, [5, 10]);
 });
 
-Deno.test("trainingBatches() shows estimates of whole batches, about as many as it is told", () => {
+Deno.test("trainingBatches() uses self-conditioning for whole batches, with the given probability", () => {
   const batchAt = trainingBatches(numbered(10), randomStream(4), {
-    ...{ ...options, batchSize: 2, selfConditioning: 0.5 },
+    ...options,
+    batchSize: 2,
+    selfConditioning: 0.5,
   });
   const shown = Array.from({ length: 200 }, (_, step) => batchAt(step).batch.condition)
     .filter((condition) => SELF_CONDITIONING in condition);
   assertAlmostEquals(shown.length / 200, 0.5, 4 * Math.sqrt(0.25 / 200));
   for (const condition of shown) {
-    // Of a prediction of x0: the output itself.
+    // A prediction of x0 is the output itself.
     assertEquals([...condition[SELF_CONDITIONING]!.data], [1, 1, 0, 0]);
   }
 });
 
-Deno.test("trainingBatches() is a function of the step alone", () => {
+Deno.test("trainingBatches() is a function of the step only", () => {
   const batches = () =>
     trainingBatches(numbered(10), randomStream(4), { ...options, batchSize: 4 });
   const inOrder = batches();
@@ -150,7 +152,7 @@ Deno.test("trainingBatches() is a function of the step alone", () => {
   assertEquals(draws.size, 5);
 });
 
-Deno.test("trainingBatches() shows every image once an epoch, under its own label", () => {
+Deno.test("trainingBatches() yields every image once per epoch, with its label", () => {
   const batchAt = trainingBatches(numbered(12), randomStream(5), { ...options, batchSize: 4 });
   const epochs = [0, 1].map((epoch) =>
     [0, 1, 2].flatMap((i) => {
@@ -166,7 +168,7 @@ Deno.test("trainingBatches() shows every image once an epoch, under its own labe
   assertNotEquals(epochs[0], epochs[1]);
 });
 
-Deno.test("trainingBatches() keeps order, noise and dropout apart: one does not change another", () => {
+Deno.test("trainingBatches() has independent streams for order, noise and dropout", () => {
   const at = (changes: object) =>
     trainingBatches(numbered(12), randomStream(6), { ...options, batchSize: 4, ...changes })(2);
   const dropped = at({ classDropout: 0.5 });
@@ -182,14 +184,14 @@ Deno.test("validationBatches() takes the first images in order, with the same no
   assertEquals(batches.map(({ timesteps }) => timesteps.length), [64, 64, 2]);
   assertEquals(batches.flatMap(numbersOf), Array.from({ length: 130 }, (_, i) => i));
   assertEquals(validationBatches(numbered(150), random(), { ...options, count: 130 }), batches);
-  // Fewer of them are the same ones, so that runs with other settings can be compared.
+  // A smaller count gives the first of the same batches, so that runs can be compared.
   const fewer = validationBatches(numbered(150), random(), { ...options, count: 64 });
   assertEquals(fewer, batches.slice(0, 1));
   const drawn = batches.map(({ batch }) => batch.noise.data[0]);
   assertEquals(new Set(drawn).size, 3);
 });
 
-Deno.test("validationBatches() takes what there is where more is asked for", () => {
+Deno.test("validationBatches() takes all images when count is larger", () => {
   const batches = validationBatches(numbered(5), randomStream(0), { ...options, count: 1000 });
   assertEquals(batches.flatMap(numbersOf), [0, 1, 2, 3, 4]);
 });

@@ -1,17 +1,12 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
-import { PRESETS } from "../../image/presets.ts";
 import { lossWeightsOf } from "../../diffusion/loss.ts";
+import { noiseSchedule } from "../../diffusion/schedules.ts";
+import { checkModes, classPair } from "../../image/check_modes.ts";
+import { guidanceIntervalOf, resolveSampling, timestepsOf } from "../../image/check_sampling.ts";
 import { checkConsistency, scheduleOf } from "../../image/config.ts";
 import type { ImageConfig, ImageFlags } from "../../image/flags.ts";
-import {
-  checkTools,
-  classPair,
-  guidanceIntervalOf,
-  resolveSampling,
-  timestepsOf,
-} from "../../image/check_sampling.ts";
+import { PRESETS } from "../../image/presets.ts";
 
 const schedule = noiseSchedule({ numTrainTimesteps: 100, predictionType: "v_prediction" });
 
@@ -27,7 +22,7 @@ function refusal(fn: () => unknown): string {
   return error.message;
 }
 
-Deno.test("timestepsOf() gives the timesteps that are named, and none where none are", () => {
+Deno.test("timestepsOf() gives the timesteps of the flags, and none without flags", () => {
   assertEquals(timestepsOf({}, 100), undefined);
   assertEquals(timestepsOf({ sampleTimesteps: [99, 3, 0] }, 100), [99, 3, 0]);
   assertEquals(timestepsOf({ respacing: "ddim4" }, 100), [75, 50, 25, 0]);
@@ -35,7 +30,7 @@ Deno.test("timestepsOf() gives the timesteps that are named, and none where none
   assertEquals(timestepsOf({ respacing: "quad3" }, 100), [80, 20, 0]); // squares of 0, sqrt(80)/2, ...
 });
 
-Deno.test("timestepsOf() names the flag and what is wrong with it", () => {
+Deno.test("timestepsOf() names the flag when the timesteps are invalid", () => {
   for (
     const [settings, message] of [
       [{ sampleTimesteps: [3, 3] }, /^--sample-timesteps 3,3: timesteps must fall/],
@@ -48,7 +43,7 @@ Deno.test("timestepsOf() names the flag and what is wrong with it", () => {
   ) assertEquals(message.test(refusal(() => timestepsOf(settings, 100))), true, String(message));
 });
 
-Deno.test("guidanceIntervalOf() gives the timesteps whose sigma lies between the bounds", () => {
+Deno.test("guidanceIntervalOf() gives the timesteps with a sigma between the bounds", () => {
   assertEquals(guidanceIntervalOf({ guidanceLow: 0, guidanceHigh: 0 }, schedule), undefined);
   const [low, high] = guidanceIntervalOf({ guidanceLow: 0.2, guidanceHigh: 0.9 }, schedule)!;
   const sigma = (t: number) => Math.sqrt(1 / schedule.alphasCumprod[t]! - 1);
@@ -58,17 +53,17 @@ Deno.test("guidanceIntervalOf() gives the timesteps whose sigma lies between the
   assertEquals(open, [low, 99]);
 });
 
-Deno.test("resolveSampling() counts the steps, and takes S from 1 to T", () => {
+Deno.test("resolveSampling() counts the steps, and accepts S from 1 to T", () => {
   assertEquals(resolve({ sampleTimesteps: [50, 7] }).sampleSteps, 2);
   assertEquals(resolve({ sampleSteps: 1 }).sampleSteps, 1);
   assertEquals(resolve({ sampleSteps: 100 }).sampleSteps, 100);
   assertEquals(
     refusal(() => resolve({ sampleSteps: 101 })),
-    "--sample-steps 101 is more than the 100 --timesteps there are: lower it.",
+    "--sample-steps 101: the model has 100 timesteps; give at most 100.",
   );
 });
 
-Deno.test("resolveSampling() leaves presets' settings alone that the sampler does not take", () => {
+Deno.test("resolveSampling() keeps settings of presets that the sampler does not take", () => {
   for (const preset of Object.values(PRESETS)) {
     const model = { schedule: scheduleOf(preset), hasNullClass: true };
     assertEquals(resolveSampling(preset, {}, model), preset);
@@ -77,23 +72,23 @@ Deno.test("resolveSampling() leaves presets' settings alone that the sampler doe
 
 for (
   const [given, message] of [
-    [{ eta: 0.5, sampler: "euler" }, "--eta is for --sampler ddim: euler has no use for it."],
+    [{ eta: 0.5, sampler: "euler" }, "--eta is for --sampler ddim: euler does not take it."],
     [
       { sigmaSpacing: "karras" },
       "--sigma-spacing is for --sampler dpmpp_multistep, dpmpp_sde, dpmpp_singlestep, unipc, heun, " +
-      "euler, euler_ancestral: ddim has no use for it.",
+      "euler, euler_ancestral: ddim does not take it.",
     ],
     [
       { sigmaSpacing: "karras", sampler: "heun", respacing: "5" },
-      "--sigma-spacing karras chooses the steps itself: leave --respacing out.",
+      "--sigma-spacing karras sets the noise levels itself: leave --respacing out.",
     ],
     [
       { sampleTimesteps: [5], respacing: "5" },
-      "--sample-timesteps says which steps are taken: leave --respacing out.",
+      "--sample-timesteps sets the timesteps: leave --respacing out.",
     ],
     [
       { guidance: 1, guidanceHigh: 4 },
-      "--guidance-high 4 changes nothing without guidance: give --guidance above 1.",
+      "--guidance-high 4 has no effect without guidance: give --guidance above 1.",
     ],
   ] as const satisfies readonly (readonly [ImageFlags, string])[]
 ) {
@@ -102,7 +97,7 @@ for (
   });
 }
 
-Deno.test("resolveSampling() refuses guidance of a model without a null class", () => {
+Deno.test("resolveSampling() refuses guidance for a model without a null class", () => {
   const model = { schedule, hasNullClass: false };
   assertEquals(resolve({ guidance: 1 }, model).guidance, 1);
   for (const guidance of [0, 2]) {
@@ -121,15 +116,15 @@ Deno.test("resolveSampling() refuses a model that cannot start from pure noise",
   assertEquals(message.startsWith("the model predicts noise and its schedule ends in pure"), true);
 });
 
-Deno.test("checkTools() lets through what goes together", () => {
-  checkTools({});
-  checkTools({ sampleOnly: false, encode: false, trajectory: false });
-  checkTools({ sampleOnly: true, checkpoint: "x", interpolate: "Bag,bag", encode: true });
-  checkTools({ sampleOnly: true, interpolate: "Bag,Coat", encode: true, eta: 0, guidance: 1 });
-  checkTools({ sampleOnly: true, inpaint: "half", fromStep: 0, trajectory: true, class: "Bag" });
+Deno.test("checkModes() accepts flags that fit together", () => {
+  checkModes({});
+  checkModes({ sampleOnly: false, encode: false, trajectory: false });
+  checkModes({ sampleOnly: true, checkpoint: "x", interpolate: "Bag,bag", encode: true });
+  checkModes({ sampleOnly: true, interpolate: "Bag,Coat", encode: true, eta: 0, guidance: 1 });
+  checkModes({ sampleOnly: true, inpaint: "half", fromStep: 0, trajectory: true, class: "Bag" });
 });
 
-Deno.test("checkTools() refuses to encode with what cannot be undone", () => {
+Deno.test("checkModes() refuses --encode with settings that cannot be inverted", () => {
   const tool = { sampleOnly: true, interpolate: "Bag,Coat", encode: true };
   for (
     const [flags, named] of [
@@ -139,52 +134,56 @@ Deno.test("checkTools() refuses to encode with what cannot be undone", () => {
       [{ dynamicThreshold: 0.9 }, "--dynamic-threshold 0.9"],
     ] as [ImageFlags, string][]
   ) {
-    const message = refusal(() => checkTools({ ...tool, ...flags }));
-    assertEquals(message.endsWith(`leave ${named} out.`), true, message);
+    const message = refusal(() => checkModes({ ...tool, ...flags }));
+    assertEquals(
+      message.startsWith(`${named} is not for --encode, which uses ddim`),
+      true,
+      message,
+    );
   }
 });
 
-Deno.test("checkTools() refuses what is not measured, and what a study goes through by itself", () => {
-  checkTools({ evaluate: true, evaluateSamples: 50, evaluateSeeds: 2 });
-  checkTools({ sampleOnly: true, evaluate: true, checkpoint: "x", trajectory: false });
-  checkTools({ study: "ddim", checkpoint: "x", studySteps: [2], guidance: 2, evaluateSamples: 50 });
+Deno.test("checkModes() refuses flags that --evaluate does not use, and settings that a study varies", () => {
+  checkModes({ evaluate: true, evaluateSamples: 50, evaluateSeeds: 2 });
+  checkModes({ sampleOnly: true, evaluate: true, checkpoint: "x", trajectory: false });
+  checkModes({ study: "ddim", checkpoint: "x", studySteps: [2], guidance: 2, evaluateSamples: 50 });
   for (
     const [flags, message] of [
       [{ evaluateSamples: 30 }, "--evaluate-samples 30 is for --evaluate: give that too."],
       [{ studySteps: [3, 4] }, "--study-steps 3,4 is for --study ddim: give that too."],
       [
         { study: "ddim", eta: 0 },
-        "--eta 0 is what --study ddim goes through by itself: leave it out.",
+        "--eta 0 is varied by --study ddim: leave it out.",
       ],
       [{ study: "ddim", evaluate: true }, "--evaluate is not for --study ddim: leave it out."],
       [
         { sampleOnly: true, evaluate: true, fromStep: 0 },
-        "--from-step 0 is not measured by --evaluate: leave one of them out.",
+        "--from-step 0 is not for --evaluate, which measures samples: leave one of them out.",
       ],
     ] as [ImageFlags, string][]
   ) {
-    assertEquals(refusal(() => checkTools(flags)), message);
+    assertEquals(refusal(() => checkModes(flags)), message);
   }
 });
 
-Deno.test("classPair() reads two classes in any case", () => {
+Deno.test("classPair() reads two classes in upper or lower case", () => {
   assertEquals(classPair("t-shirt/top, ANKLE BOOT"), [0, 9]);
   for (const text of ["Bag", "Bag,Coat,Dress"]) {
     assertEquals(
       refusal(() => classPair(text)),
-      `--interpolate ${text}: must be two classes with a comma between them, such as Sneaker,Bag.`,
+      `--interpolate ${text}: must be two classes separated by a comma, such as Sneaker,Bag.`,
     );
   }
 });
 
-Deno.test("scheduleOf() ends in pure noise when asked to", () => {
+Deno.test("scheduleOf() ends in pure noise with zeroTerminalSnr", () => {
   const config = { ...PRESETS.smoke, zeroTerminalSnr: true };
   assertEquals(scheduleOf(config).alphasCumprod.at(-1), 0);
   assertEquals(scheduleOf(PRESETS.smoke).config.betaSchedule, "squaredcos_cap_v2");
   assertEquals(scheduleOf(PRESETS.smoke).alphasCumprod.at(-1)! > 0, true);
 });
 
-Deno.test("lossWeightsOf() gives none, min-SNR's or P2's as published", () => {
+Deno.test("lossWeightsOf() gives no weights, or those of min-SNR or P2 as published", () => {
   const config: ImageConfig = { ...PRESETS.smoke, predictionType: "epsilon" };
   const schedule = scheduleOf(config);
   assertEquals(lossWeightsOf(config, schedule), undefined);
@@ -198,7 +197,7 @@ Deno.test("lossWeightsOf() gives none, min-SNR's or P2's as published", () => {
   }
 });
 
-Deno.test("checkConsistency() lets the presets through", () => {
+Deno.test("checkConsistency() accepts the presets", () => {
   for (const preset of Object.values(PRESETS)) checkConsistency(preset);
   checkConsistency({ ...PRESETS.smoke, loss: "huber" }, { huberDelta: 2 });
   assertThrows(() => checkConsistency(PRESETS.smoke, { p2K: 2 }), UserError, "--p2-gamma");

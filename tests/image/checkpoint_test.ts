@@ -65,12 +65,12 @@ function tinyCheckpoint(sampler: "ddim" | "ddpm" = "ddim", state: TrainState = S
   });
 }
 
-/** A checkpoint as if it had been read, with parts replaced. */
+/** A loaded checkpoint with some parts replaced. */
 function loaded(changes: Partial<Checkpoint> = {}): LoadedCheckpoint {
   return { ...tinyCheckpoint(), ...changes, directory: "run/step-000012", verified: true };
 }
 
-Deno.test("imageCheckpoint() writes the pipeline that diffusers knows", () => {
+Deno.test("imageCheckpoint() writes a pipeline of diffusers", () => {
   const { modelIndex, components, state } = tinyCheckpoint();
   const version = modelIndex["_diffusers_version"];
   assertEquals(modelIndex, {
@@ -101,7 +101,7 @@ Deno.test("imageCheckpoint() names the pipeline and the variance of ddpm", () =>
   assertEquals(components["scheduler"]!.config["variance_type"], "fixed_large");
 });
 
-Deno.test("loadImageModel() gives the averaged weights, the schedule and the sampler back", () => {
+Deno.test("loadImageModel() returns the averaged weights, the schedule and the sampler", () => {
   const { config, parameters, schedule, sampler, samplerOptions } = loadImageModel(loaded());
   assertEquals(config, TINY_UNET);
   assertEquals(parameters, randomParameters());
@@ -110,12 +110,12 @@ Deno.test("loadImageModel() gives the averaged weights, the schedule and the sam
   assertEquals(samplerOptions.timestepSpacing, "trailing");
 });
 
-Deno.test("loadTrainState() gives every vector back", () => {
+Deno.test("loadTrainState() returns every vector", () => {
   assertEquals(loadTrainState(loaded(), TINY_SPECS), STATE);
 });
 
 Deno.test({
-  name: "loadTrainState() gives every bit back after a file, subnormal numbers and -0 included",
+  name: "loadTrainState() returns every bit after saving, including subnormal numbers and -0",
   ignore: !permitted({ name: "read" }, { name: "write" }),
   fn: async () => {
     const folder = await Deno.makeTempDir();
@@ -152,14 +152,14 @@ Deno.test("loadImageModel() refuses a checkpoint of another kind of model", () =
   );
 });
 
-Deno.test("loadImageModel() refuses weights that are not those of its configuration", () => {
+Deno.test("loadImageModel() refuses weights that do not fit the configuration", () => {
   const { components } = tinyCheckpoint();
   const unet = components["unet"]!;
   const refused = (weights: typeof unet.weights, message: string) => {
     const changed = { ...components, unet: { config: unet.config, ...(weights && { weights }) } };
     assertThrows(() => loadImageModel(loaded({ components: changed })), UserError, message);
   };
-  refused(undefined, "run/step-000012/unet holds no weights");
+  refused(undefined, "run/step-000012/unet has no weights");
   const missing = new Map(unet.weights);
   missing.delete("conv_out.bias");
   refused(missing, 'the tensor "conv_out.bias" is missing');
@@ -168,11 +168,11 @@ Deno.test("loadImageModel() refuses weights that are not those of its configurat
   refused(reshaped, '"conv_in.weight" has the shape [36], expected [4, 1, 3, 3]');
   const more = new Map(unet.weights);
   more.set("lora", { dtype: "F32", shape: [1], data: new Float32Array(1) });
-  refused(more, 'a tensor "lora", which this model does not know');
+  refused(more, 'a tensor "lora", which this model does not have');
   for (const [dtype, data] of [["F32", Float32Array.of(NaN)], ["F64", Float64Array.of(1e300)]]) {
     const broken = new Map(unet.weights);
     broken.set("conv_out.bias", { dtype, shape: [1], data } as unknown as HostTensor);
-    refused(broken, `the tensor "conv_out.bias" holds ${(data as Float32Array)[0]} at element 0`);
+    refused(broken, `element 0 of the tensor "conv_out.bias" is ${(data as Float32Array)[0]}`);
   }
 });
 
@@ -196,7 +196,7 @@ Deno.test("loadTrainState() refuses a checkpoint that can only be sampled from",
   assertThrows(
     () => loadTrainState(stateless, TINY_SPECS),
     UserError,
-    "no training state to go on from",
+    "no training state to continue from",
   );
 });
 
@@ -213,7 +213,9 @@ for (const name of ["unet_plain", "unet_class"]) {
       };
       const scheduler = { config: { _class_name: "DDPMScheduler", beta_schedule: "linear" } };
       const { parameters, schedule, sampler } = loadImageModel({
-        ...{ directory: "there", verified: false, modelIndex: {} },
+        directory: "there",
+        verified: false,
+        modelIndex: {},
         components: { unet, scheduler },
       });
       assertEquals(Object.keys(parameters).sort(), [...tensors.keys()].sort());
@@ -223,7 +225,7 @@ for (const name of ["unet_plain", "unet_class"]) {
   });
 }
 
-Deno.test("imageCheckpoint() names ddim where diffusers' pipelines cannot drive the sampler", () => {
+Deno.test("imageCheckpoint() names ddim when the pipelines of diffusers do not support the sampler", () => {
   const { modelIndex } = imageCheckpoint({
     network: TINY_UNET,
     schedule: SCHEDULE,
@@ -238,11 +240,17 @@ Deno.test("imageCheckpoint() names ddim where diffusers' pipelines cannot drive 
 
 const TINY_DIT: DitConfig = {
   ...DIT_DEFAULTS,
-  ...{ sampleSize: 4, patchSize: 2, inChannels: 1, outChannels: 2, numLayers: 2 },
-  ...{ numAttentionHeads: 2, attentionHeadDim: 4, numEmbedsAdaNorm: 2 },
+  sampleSize: 4,
+  patchSize: 2,
+  inChannels: 1,
+  outChannels: 2,
+  numLayers: 2,
+  numAttentionHeads: 2,
+  attentionHeadDim: 4,
+  numEmbedsAdaNorm: 2,
 };
 
-/** A checkpoint of a DiT whose parameters are random, as if it had been read; and what it answers. */
+/** A loaded checkpoint of a DiT with random parameters, and its output. */
 async function ditCheckpoint(network: DitConfig, sampler: "ddpm" | "flow_euler") {
   const specs = ditSpecs(network);
   const ema = float32(randomStream(6).normal(countParameters(specs)).map((z) => .3 * z));
@@ -274,7 +282,7 @@ async function ditCheckpoint(network: DitConfig, sampler: "ddpm" | "flow_euler")
   return { saved, loaded };
 }
 
-Deno.test("imageCheckpoint() writes a DiT as diffusers' class, which is the same model", async () => {
+Deno.test("imageCheckpoint() writes a DiT as the equivalent class of diffusers", async () => {
   const { saved, loaded } = await ditCheckpoint(TINY_DIT, "ddpm");
   assertEquals(saved.modelIndex["_class_name"], "DiTPipeline");
   assertEquals(saved.modelIndex["transformer"], ["diffusers", "DiTTransformer2DModel"]);
@@ -285,7 +293,7 @@ Deno.test("imageCheckpoint() writes a DiT as diffusers' class, which is the same
   assertEquals(loaded.sampler, "ddpm");
 });
 
-Deno.test("imageCheckpoint() writes a DiT that diffusers does not know by a name of its own, and flows", async () => {
+Deno.test("imageCheckpoint() gives a DiT that diffusers lacks its own class name, and writes flows", async () => {
   const { saved, loaded } = await ditCheckpoint(
     { ...TINY_DIT, selfConditioning: true },
     "flow_euler",
@@ -296,7 +304,7 @@ Deno.test("imageCheckpoint() writes a DiT that diffusers does not know by a name
   assertEquals(loaded.schedule.numTrainTimesteps, 50);
 });
 
-Deno.test("imageCheckpoint() keeps further vectors, which loadTrainState() passes over when told", () => {
+Deno.test("imageCheckpoint() keeps further vectors, which loadTrainState() ignores by name", () => {
   const memory = new LossAwareMemory(50);
   memory.add({
     weighted: Float32Array.of(6, 1),
@@ -315,7 +323,7 @@ Deno.test("imageCheckpoint() keeps further vectors, which loadTrainState() passe
       vectors: memory.vectors(),
     }),
   };
-  const others = Object.values(MEMORY_VECTORS);
+  const others = MEMORY_VECTORS;
   assertEquals(loadTrainState(saved, TINY_SPECS, { others }), STATE);
   assertThrows(() => loadTrainState(saved, TINY_SPECS), UserError, "timestep_losses");
   const again = new LossAwareMemory(50, saved).vectors();

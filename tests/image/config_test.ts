@@ -3,17 +3,12 @@ import { isDit } from "../../diffusion/networks/image_network.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { PRESETS } from "../../image/presets.ts";
 import { parseFlags, resolveConfig } from "../../cli/flags.ts";
-import {
-  checkConsistency,
-  completeSettings,
-  networkOf,
-  nullClassOf,
-  scheduleOf,
-} from "../../image/config.ts";
+import { checkConsistency, completeSettings, networkOf, scheduleOf } from "../../image/config.ts";
+import { nullClassOf } from "../../image/data.ts";
 import { IMAGE_FLAGS, type ImageConfig, settingsOf } from "../../image/flags.ts";
 import { resolveSampling } from "../../image/check_sampling.ts";
 
-/** The settings that image.ts makes of flags on top of the smoke preset. */
+/** The settings of image.ts for flags and the preset smoke. */
 function settings(...args: string[]): ImageConfig {
   const given = parseFlags(args, IMAGE_FLAGS);
   const resolved = completeSettings(resolveConfig(PRESETS.smoke, settingsOf(given)), given);
@@ -21,11 +16,13 @@ function settings(...args: string[]): ImageConfig {
   networkOf(resolved);
   const { learnedVariance, classDropout } = resolved;
   return resolveSampling(resolved, given, {
-    ...{ schedule: scheduleOf(resolved), hasNullClass: classDropout > 0, learnedVariance },
+    schedule: scheduleOf(resolved),
+    hasNullClass: classDropout > 0,
+    learnedVariance,
   });
 }
 
-Deno.test("completeSettings() follows the objective where nothing else was asked for", () => {
+Deno.test("completeSettings() follows the objective unless a flag sets the sampler or the variance", () => {
   assertEquals(settings("--objective", "flow_matching").sampler, "flow_euler");
   assertEquals(settings().sampler, "ddim");
   const learned = settings("--learned-variance", "--sampler", "ddpm");
@@ -34,7 +31,7 @@ Deno.test("completeSettings() follows the objective where nothing else was asked
   assertEquals(settings(...fixed).varianceType, "fixed_small");
 });
 
-Deno.test("networkOf() makes room for variances and estimates, and for a null class if it is seen", () => {
+Deno.test("networkOf() adds channels for variances and estimates, and a null class if dropout trains it", () => {
   const channels = (...args: string[]) => {
     const network = networkOf(settings("--guidance", "1", ...args));
     return [network.inChannels, network.outChannels, nullClassOf(network)];
@@ -46,22 +43,24 @@ Deno.test("networkOf() makes room for variances and estimates, and for a null cl
   assertEquals(channels("--denoiser", "dit", "--learned-variance"), [1, 2, 10]);
   const dit = networkOf(settings("--denoiser", "dit", "--self-conditioning", "--width", "64"));
   assertEquals(isDit(dit) && [dit.selfConditioning, dit.attentionHeadDim, dit.inChannels], [
-    ...[true, 32, 1],
+    true,
+    32,
+    1,
   ]);
 });
 
 const REFUSED: readonly { args: string[]; message: RegExp }[] = [
   {
     args: ["--depth", "2"],
-    message: /--depth is for --denoiser dit: unet has no use for it/,
+    message: /--depth is for --denoiser dit: unet does not take it/,
   },
   {
     args: ["--denoiser", "dit", "--channels", "8,8"],
-    message: /--channels is for --denoiser unet: dit has no use for it/,
+    message: /--channels is for --denoiser unet: dit does not take it/,
   },
   {
     args: ["--denoiser", "dit", "--patch-size", "5"],
-    message: /--patch-size 5: images of 28 pixels do not divide into such patches: use 1, 2, 4/,
+    message: /--patch-size 5: the side of the images, 28, is not a multiple of it: use 1, 2, 4/,
   },
   {
     args: ["--denoiser", "dit", "--width", "36", "--heads", "8"],
@@ -69,38 +68,41 @@ const REFUSED: readonly { args: string[]; message: RegExp }[] = [
   },
   {
     args: ["--denoiser", "dit", "--class-dropout", "0", "--guidance", "1"],
-    message: /--class-dropout 0: .+ null class, which would never be trained/,
+    message: /--class-dropout 0: .+ null class, which would not be trained/,
   },
   {
     args: ["--sampler", "flow_euler"],
-    message: /--sampler flow_euler is for models .+ trained with --objective flow_matching/,
+    message: /--sampler flow_euler is for models trained with --objective flow_matching/,
   },
   {
     args: ["--objective", "flow_matching", "--sampler", "ddim"],
-    message: /--sampler ddim: the model was trained by flow matching: use --sampler flow_euler/,
+    message: /--sampler ddim: the model was trained with flow matching: use --sampler flow_euler/,
   },
   {
     args: ["--objective", "flow_matching", "--prediction-type", "epsilon"],
-    message: /--prediction-type is for --objective diffusion: a flow has no use for it/,
+    message: /--prediction-type is for --objective diffusion: flow_matching does not take it/,
   },
   {
     args: ["--objective", "flow_matching", "--eta", "1"],
-    message: /--eta is for --sampler ddim: flow_euler has no use for it/,
+    message: /--eta is for --sampler ddim: flow_euler does not take it/,
   },
   {
     args: ["--objective", "flow_matching", "--guidance-low", "3", "--guidance-high", "2"],
     message: /--guidance-low 3 --guidance-high 2: give the lower one first/,
   },
   { args: ["--flow-times", "uniform"], message: /--flow-times uniform is for --objective flow_/ },
-  { args: ["--flow-shift", "3"], message: /--flow-shift is for --sampler flow_euler: ddim has no/ },
+  {
+    args: ["--flow-shift", "3"],
+    message: /--flow-shift is for --sampler flow_euler: ddim does not/,
+  },
   { args: ["--bound-weight", "1"], message: /--bound-weight 1 needs --learned-variance/ },
   {
     args: ["--sampler", "ddpm", "--variance-type", "learned_range"],
-    message: /--variance-type learned_range needs a model that gives variances/,
+    message: /--variance-type learned_range needs a model that predicts variances/,
   },
 ];
 
-Deno.test("settings that do not go together are refused, naming the flags", () => {
+Deno.test("settings that contradict each other are refused, naming the flags", () => {
   for (const { args, message } of REFUSED) {
     const error = assertThrows(() => settings(...args), UserError);
     assertMatch(error.message, message);

@@ -18,37 +18,42 @@ Deno.test("keyFigures() gives the last validation loss, with its step", () => {
   }
 });
 
-Deno.test("keyFigures() gives none where nothing was validated", () => {
+Deno.test("keyFigures() gives none without a validation loss", () => {
   assertEquals(keyFigures([], config), []);
   assertEquals(keyFigures([{ step: 1, loss: 2 }], config), []);
 });
 
-Deno.test("samplingProtocol() says all that decides the samples", () => {
+Deno.test("samplingProtocol() names everything that decides the samples", () => {
   assertEquals(
     samplingProtocol(config),
-    "20 samples by ddim, 10 steps, eta 0, guidance 2, averaged weights, seed 3",
+    "20 samples with ddim, 10 steps, eta 0, guidance 2, averaged weights, seed 3",
   );
   // ddpm has no eta.
   assertEquals(
     samplingProtocol({ ...config, sampler: "ddpm", eta: 1 }),
-    "20 samples by ddpm, 10 steps, variance fixed_large, guidance 2, averaged weights, seed 3",
+    "20 samples with ddpm, 10 steps, variance fixed_large, guidance 2, averaged weights, seed 3",
   );
   const more = {
-    ...{ sampler: "unipc", solverOrder: 3, sigmaSpacing: "karras", guidanceRescale: 0.7 } as const,
-    ...{ guidanceLow: 0.3, guidanceHigh: 5, dynamicThreshold: 0.99 },
-  };
+    sampler: "unipc",
+    solverOrder: 3,
+    sigmaSpacing: "karras",
+    guidanceRescale: 0.7,
+    guidanceLow: 0.3,
+    guidanceHigh: 5,
+    dynamicThreshold: 0.99,
+  } as const;
   assertEquals(
     samplingProtocol({ ...config, ...more }),
-    "20 samples by unipc, order 3, 10 steps, karras sigmas, guidance 2, rescaled by 0.7, above sigma " +
+    "20 samples with unipc, order 3, 10 steps, karras sigmas, guidance 2, rescaled by 0.7, above sigma " +
       "0.3, up to sigma 5, dynamic threshold 0.99, averaged weights, seed 3",
   );
   assertEquals(
     samplingProtocol({ ...config, sampleTimesteps: [9, 1], sampleSteps: 2 }),
-    "20 samples by ddim, 2 steps, timesteps 9 1, eta 0, guidance 2, averaged weights, seed 3",
+    "20 samples with ddim, 2 steps, timesteps 9 1, eta 0, guidance 2, averaged weights, seed 3",
   );
 });
 
-Deno.test("IMAGE_CHARTS draw columns that are measured", () => {
+Deno.test("IMAGE_CHARTS draw columns of IMAGE_METRICS", () => {
   const drawn = IMAGE_CHARTS.flatMap(({ columns }) => Object.keys(columns));
   assert(drawn.length > 0);
   for (const column of drawn) assert((IMAGE_METRICS as readonly string[]).includes(column), column);

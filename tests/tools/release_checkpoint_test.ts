@@ -114,7 +114,7 @@ Deno.test({
         "# Card\n\n## Measured quality\n\n| figure |",
         "\n| FID | 4.00 (3.00 to 5.50) | 1.50 | how it is measured |\n",
         "\n| class agreement | 90.0 % (90.0 % to 90.0 %) | 90.0 % |  |\n",
-        "\nSamples: how they are drawn.\n",
+        "\nSamples: how they are sampled.\n",
         "\n```\n\n## Licence\n\nMIT\n",
       ];
       for (const text of expected) assertStringIncludes(released.card!, text);

@@ -48,29 +48,32 @@ withLog("readMetrics() reads back every number as it was", async (path) => {
   assertEquals(await readMetrics(path), rows);
 });
 
-withLog("MetricsLog.open() begins anew when no run is resumed", async (path) => {
+withLog("MetricsLog.open() starts an empty log when no run is resumed", async (path) => {
   await Deno.writeTextFile(path, "something else\n");
   (await MetricsLog.open(path, COLUMNS)).close();
   assertEquals(await Deno.readTextFile(path), "step,loss,validationLoss\n");
 });
 
-withLog("MetricsLog.open() drops rows beyond the step that is resumed", async (path, folder) => {
-  {
-    using log = await MetricsLog.open(path, COLUMNS);
-    for (const step of [10, 20, 30, 40]) await log.append({ step, loss: step / 10 });
-  }
-  using log = await MetricsLog.open(path, COLUMNS, { resumeStep: 20 });
-  await log.append({ step: 30, loss: 33 });
-  assertEquals(await readMetrics(path), [
-    { step: 10, loss: 1 },
-    { step: 20, loss: 2 },
-    { step: 30, loss: 33 },
-  ]);
-  const files = (await Array.fromAsync(Deno.readDir(folder))).map((entry) => entry.name);
-  assertEquals(files, ["metrics.csv"]);
-});
+withLog(
+  "MetricsLog.open() removes rows after the step from which a run is resumed",
+  async (path, folder) => {
+    {
+      using log = await MetricsLog.open(path, COLUMNS);
+      for (const step of [10, 20, 30, 40]) await log.append({ step, loss: step / 10 });
+    }
+    using log = await MetricsLog.open(path, COLUMNS, { resumeStep: 20 });
+    await log.append({ step: 30, loss: 33 });
+    assertEquals(await readMetrics(path), [
+      { step: 10, loss: 1 },
+      { step: 20, loss: 2 },
+      { step: 30, loss: 33 },
+    ]);
+    const files = (await Array.fromAsync(Deno.readDir(folder))).map((entry) => entry.name);
+    assertEquals(files, ["metrics.csv"]);
+  },
+);
 
-withLog("MetricsLog.open() takes away a last line that is half written", async (path) => {
+withLog("MetricsLog.open() removes an incomplete last line", async (path) => {
   const whole = "step,loss,validationLoss\n10,0.5,\n20,0.25,0.5\n";
   for (const half of ["3", "30,0.1", "30,0.125,0.", '30,"0', "\0\0\0\0"]) {
     await Deno.writeTextFile(path, whole + half);
@@ -82,33 +85,42 @@ withLog("MetricsLog.open() takes away a last line that is half written", async (
   }
 });
 
-withLog("MetricsLog.open() writes a header when the log to resume is not there", async (path) => {
-  (await MetricsLog.open(path, COLUMNS, { resumeStep: 7 })).close();
-  assertEquals(await readMetrics(path), []);
-  await Deno.writeTextFile(path, "step,lo");
-  (await MetricsLog.open(path, COLUMNS, { resumeStep: 7 })).close();
-  assertEquals(await Deno.readTextFile(path), "step,loss,validationLoss\n");
-});
+withLog(
+  "MetricsLog.open() writes a header when the log of a resumed run is missing",
+  async (path) => {
+    (await MetricsLog.open(path, COLUMNS, { resumeStep: 7 })).close();
+    assertEquals(await readMetrics(path), []);
+    await Deno.writeTextFile(path, "step,lo");
+    (await MetricsLog.open(path, COLUMNS, { resumeStep: 7 })).close();
+    assertEquals(await Deno.readTextFile(path), "step,loss,validationLoss\n");
+  },
+);
 
-withLog("MetricsLog.open() rejects when the log to resume has other columns", async (path) => {
-  const text = "step,loss\n1,2\n";
-  await Deno.writeTextFile(path, text);
-  await assertRejects(
-    () => MetricsLog.open(path, COLUMNS, { resumeStep: 1 }),
-    UserError,
-    'its columns are "step,loss", but this run measures "step,loss,validationLoss"',
-  );
-  assertEquals(await Deno.readTextFile(path), text);
-});
+withLog(
+  "MetricsLog.open() rejects when the log of a resumed run has other columns",
+  async (path) => {
+    const text = "step,loss\n1,2\n";
+    await Deno.writeTextFile(path, text);
+    await assertRejects(
+      () => MetricsLog.open(path, COLUMNS, { resumeStep: 1 }),
+      UserError,
+      'the columns are "step,loss", but this run has "step,loss,validationLoss"',
+    );
+    assertEquals(await Deno.readTextFile(path), text);
+  },
+);
 
-withLog("readMetrics() names the line when it is no row of numbers", async (path) => {
+withLog("readMetrics() names the line when it is not a row of numbers", async (path) => {
   for (
     const [text, message] of [
-      ["step,loss\n1,2\n2,high\n", 'metrics.csv line 3: "high" under "loss" is no number'],
+      [
+        "step,loss\n1,2\n2,high\n",
+        'metrics.csv line 3: "high" in the column "loss" is not a number',
+      ],
       ["step,loss\n1,2\n,3\n", "metrics.csv line 3: the row has no step"],
       ["step,loss\n1,2\n2,3,4\n", "Syntax error on line 3"],
       ['step,loss\n1,2\n2,"3\n', "Syntax error on line"],
-      ["loss,step\n1,2\n", 'its first column is "loss", but must be "step"'],
+      ["loss,step\n1,2\n", 'the first column is "loss", but must be "step"'],
     ] as const
   ) {
     await Deno.writeTextFile(path, text);

@@ -10,7 +10,7 @@ import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { type RandomStream, randomStream } from "../../nn/random.ts";
 import type { ConditionTokens } from "../condition_tokens.ts";
 import { lossWeightsOf } from "../../diffusion/loss.ts";
-import { noisedBatch, type NoisySampleOptions } from "../../training/noised_batch.ts";
+import { noisedBatch, type NoisedBatchOptions } from "../../training/noised_batch.ts";
 import type { LatentExample } from "../examples.ts";
 import { blockCount, type Layout, nextThought, sourceCount, wholeExample } from "./layouts.ts";
 import type { DenoiserConfig } from "../settings.ts";
@@ -199,7 +199,7 @@ export class LatentBatches {
     } = {},
   ): TimedBatch[] {
     const { flow, ...noise } = this.#noiseOptions(0);
-    const options: NoisySampleOptions = {
+    const options: NoisedBatchOptions = {
       ...noise,
       weights: undefined,
       draw,
@@ -217,7 +217,7 @@ export class LatentBatches {
     });
   }
 
-  #noiseOptions(selfConditioning: number): NoisySampleOptions {
+  #noiseOptions(selfConditioning: number): NoisedBatchOptions {
     const { config, schedule } = this.#source;
     const flow = config.objective === "flow_matching";
     return {

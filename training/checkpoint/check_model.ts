@@ -1,4 +1,4 @@
-/** Whether weights and configurations are those of the model they are meant for. */
+/** Checks that weights and configurations belong to a model. */
 import { UserError } from "../../base/errors.ts";
 import { jsonDifferences, type JsonObject } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
@@ -8,7 +8,7 @@ import type { Component, LoadedCheckpoint } from "./checkpoint.ts";
 /**
  * The component in a folder of a checkpoint.
  *
- * @throws {UserError} If the checkpoint lacks it, as one of another program does.
+ * @throws {UserError} If the checkpoint has no such folder.
  */
 export function requireComponent(checkpoint: LoadedCheckpoint, folder: string): Component {
   if (Object.hasOwn(checkpoint.components, folder)) return checkpoint.components[folder]!;
@@ -19,24 +19,23 @@ export function requireComponent(checkpoint: LoadedCheckpoint, folder: string): 
 }
 
 /**
- * Holds the names and shapes of weights against those that a model has.
+ * Compares the names and shapes of weights with those of a model.
  *
- * @param weights The weights that were read.
  * @param expected The model's shapes by name.
- * @param source What messages call the weights: the folder.
- * @param options `allowOthers`: whether tensors that the model does not have are passed over, as
- * those of a pretraining head. @default false
- * @returns The weights, in the order of `expected`.
- * @throws {UserError} On the first tensor that is missing, has another shape, holds what is no finite
- * float32, or is not the model's.
+ * @param source The folder or file of the weights, for messages.
+ * @param options `allowOthers`: whether to ignore tensors that the model does not have, such as those of a
+ * pretraining head. @default {false}
+ * @returns The weights in the order of `expected`.
+ * @throws {UserError} For the first tensor that is missing, has another shape, has a value that is not a
+ * finite float32, or does not belong to the model.
  */
 export function checkWeights(
   weights: NamedTensors | undefined,
   expected: ReadonlyMap<string, readonly number[]>,
   source: string,
-  { allowOthers = false }: { allowOthers?: boolean } = {},
+  { allowOthers = false }: { allowOthers?: boolean | undefined } = {},
 ): NamedTensors {
-  if (weights === undefined) throw new UserError(`${source} holds no weights`);
+  if (weights === undefined) throw new UserError(`${source} has no weights`);
   const fail = (what: string): never => {
     throw new UserError(`${source} is of another model: ${what}`);
   };
@@ -52,9 +51,9 @@ export function checkWeights(
     const at = notFinite(tensor.data);
     if (at >= 0) {
       throw new UserError(
-        `${source}: the tensor ${quote(name)} holds ${
+        `${source}: element ${at} of the tensor ${quote(name)} is ${
           tensor.data[at]
-        } at element ${at}: the file is ` +
+        }: the file is ` +
           "damaged, or its training had failed. Use another checkpoint",
       );
     }
@@ -62,19 +61,18 @@ export function checkWeights(
   }));
   for (const name of weights.keys()) {
     if (!allowOthers && !expected.has(name)) {
-      fail(`it has a tensor ${quote(name)}, which this model does not know`);
+      fail(`it has a tensor ${quote(name)}, which this model does not have`);
     }
   }
   return checked;
 }
 
 /**
- * Holds a configuration that was read against the one that is wanted.
+ * Compares a configuration with the expected one.
  *
- * @param found What was read.
- * @param expected What is wanted. Keys that it lacks may have any value.
- * @param source What messages call the configuration: its path.
- * @throws {UserError} On the first key that differs, with both values.
+ * @param expected The expected values; keys that are not in it may have any value.
+ * @param source The path of the configuration, for messages.
+ * @throws {UserError} For the first key that differs, with both values.
  */
 export function checkSameModel(found: JsonObject, expected: JsonObject, source: string): void {
   const differences = jsonDifferences(found, expected);

@@ -1,18 +1,18 @@
 /**
- * Checkpoints: folders in the layout of diffusers' pipelines, which Python opens
- * (`DDPMPipeline.from_pretrained(folder)`), with what training needs to go on beside it:
+ * Checkpoints: folders in the layout of diffusers' pipelines, which Python can open
+ * (`DDPMPipeline.from_pretrained(folder)`), plus the training state:
  *
  *     step-000123/
- *       model_index.json                     which library's class each folder belongs to
- *       README.md                            the model card, where there is one
- *       unet/config.json                     one folder a component
+ *       model_index.json                     the library and the class of each folder
+ *       README.md                            the model card, if there is one
+ *       unet/config.json                     one folder per component
  *       unet/diffusion_pytorch_model.safetensors
  *       scheduler/scheduler_config.json      a component without weights
- *       training_state.json                  step, seed, the run's configuration as a hash
+ *       training_state.json                  step, seed, hash of the run's configuration
  *       training_state.safetensors           raw weights, optimizer moments, averages
  *       manifest.json                        size and SHA-256 of every file above
  *
- * Random numbers need no state beside the step: see nn/random.ts.
+ * Random numbers need no state besides the step: see nn/random.ts.
  */
 import { UserError } from "../../base/errors.ts";
 import { type JsonObject, parseJsonObject, sha256OfParts } from "../../base/json.ts";
@@ -31,79 +31,81 @@ import {
   readVerified,
 } from "./manifest.ts";
 
-/** One part of a model, in a folder of its own: a denoiser, an encoder, a scheduler. */
+/** A part of a model in a folder of its own: a denoiser, an encoder, a scheduler. */
 export interface Component {
-  /** What the library that knows the component writes as its configuration. */
+  /** The configuration, as the library of the component writes it. */
   readonly config: JsonObject;
   /** The configuration's file name. @default "config.json" */
   readonly configName?: string;
-  /** Tensors by the standard checkpoint's names. A scheduler has none. */
+  /** The tensors by their standard names. A scheduler has none. */
   readonly weights?: NamedTensors;
   /**
-   * The weights' file name; `model.safetensors` for the models of transformers.
+   * The file name of the weights; `model.safetensors` for models of transformers.
    * @default "diffusion_pytorch_model.safetensors"
    */
   readonly weightsName?: string;
-  /** Strings for the weights' header, such as `weights: "ema"`; `format: "pt"` is added. */
+  /** Strings for the header of the weights, such as `weights: "ema"`; `format: "pt"` is added. */
   readonly metadata?: Readonly<Record<string, string>>;
   /** Further files by name, such as tokenizer.json. */
   readonly files?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
 }
 
-/** What training needs to continue, beyond the weights that are published. */
+/** The state that training needs to continue, besides the components. */
 export interface TrainingState {
-  /** Steps done. The next step's number, and so every random stream's position. */
+  /** Steps done so far, which is also the position of all random streams. */
   readonly step: number;
   /** The run's seed. */
   readonly seed: number;
-  /** The run's configuration: see `configHash` in run_record.ts. */
+  /** The hash of the run's configuration: see run_record.ts. */
   readonly configHash: string;
-  /** Whatever else is to be kept. @default {} */
+  /** Further values to keep. @default {{}} */
   readonly details?: JsonObject;
   /** Raw weights, averages and optimizer moments by name. */
   readonly vectors: NamedTensors;
 }
 
-/** All that a checkpoint holds. */
+/** The content of a checkpoint. */
 export interface Checkpoint {
-  /** diffusers' model_index.json: `_class_name`, and for each folder its library and class. */
+  /** model_index.json of diffusers: `_class_name`, and the library and class of each folder. */
   readonly modelIndex: JsonObject;
   /** The components by folder. */
   readonly components: Readonly<Record<string, Component>>;
-  /** Missing in checkpoints that were only made to sample from. */
+  /** The training state; checkpoints that are only for sampling have none. */
   readonly state?: TrainingState;
   /** The model card, in Markdown, saved as README.md. */
   readonly card?: string;
 }
 
-/** A checkpoint as it was found on disk. */
+/** A checkpoint that was read from disk. */
 export interface LoadedCheckpoint extends Checkpoint {
   /** The folder it was read from. */
   readonly directory: string;
-  /** Whether a manifest vouched for the files. Checkpoints of other programs have none. */
+  /** Whether the files were checked against a manifest. Checkpoints of other programs have none. */
   readonly verified: boolean;
 }
 
 /**
- * Writes a checkpoint's folder, whole or not at all. Use `saveCheckpoint` of checkpoint_folders.ts to
- * save one of a run's; this writes to any place. Equal checkpoints give equal files.
+ * Writes a checkpoint into a folder, completely or not at all. Equal checkpoints give equal files.
+ * `saveCheckpoint` of folders.ts writes a checkpoint of a run.
  *
- * @throws {UserError} If it cannot be written: the message names the file and what to do.
+ * @throws {UserError} If it cannot be written; names the file and the remedy.
  */
 export async function writeCheckpoint(directory: string, checkpoint: Checkpoint): Promise<void> {
   await writeFolderAtomic(directory, withManifest(checkpointFiles(checkpoint)));
 }
 
-/** Passes files on, and their manifest after the last. */
+/** Yields files, and after the last one their manifest. */
 async function* withManifest(
   files: Iterable<FolderFile>,
 ): AsyncGenerator<FolderFile> {
   const manifest = new Map<string, ManifestEntry>();
   for (const [path, parts] of files) {
     if (!isSafePath(path)) {
-      throw new RangeError(`${quote(path)} is no name for a checkpoint's file`);
+      throw new RangeError(`${quote(path)} is not a valid path for a file of a checkpoint`);
     }
-    if (manifest.has(path)) throw new RangeError(`the checkpoint has two files called ${path}`);
+    if (manifest.has(path)) {
+      throw new RangeError(`the checkpoint has two files with the path ${path}`);
+    }
     manifest.set(path, { bytes: sizeOf(parts), sha256: sha256OfParts(parts) });
     yield [path, parts];
   }
@@ -141,14 +143,12 @@ function encodeJson(value: JsonObject): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Reads a checkpoint's folder: one that `writeCheckpoint` wrote, every file of which is held against
- * the manifest, or one in diffusers' layout from elsewhere.
+ * Reads a checkpoint that `writeCheckpoint` wrote, or one of another program in the layout of diffusers. If
+ * there is a manifest, every file is checked against it.
  *
- * @param directory The folder.
- * @param options `state`: whether the training state must be there, which is what resuming needs.
- * Without it the state is not read, and sampling works from any checkpoint.
- * @throws {UserError} If the folder is missing or no checkpoint, or a file of it is missing,
- * truncated, altered or unsound.
+ * @param options `state`: whether to read the training state, which resuming needs. Sampling does not.
+ * @throws {UserError} If the folder is missing or not a checkpoint, or if a file is missing, truncated,
+ * altered or unsound.
  */
 export async function loadCheckpoint(
   directory: string,
@@ -160,7 +160,8 @@ export async function loadCheckpoint(
     : [...manifest.keys()].sort();
   if (!files.includes("model_index.json")) {
     throw new UserError(
-      `${directory} is not a checkpoint: it has no model_index.json. Name a step's folder or a run's`,
+      `${directory} is not a checkpoint: it has no model_index.json. Name the folder of a run or of one ` +
+        "of its checkpoints",
     );
   }
   const read = (path: string) => readVerified(directory, path, manifest?.get(path));
@@ -182,7 +183,7 @@ export async function loadCheckpoint(
   if (!state) return loaded;
   if (!manifest?.has("training_state.json") || !manifest.has("training_state.safetensors")) {
     throw new UserError(
-      `${directory} holds weights but no training state: it can be sampled from, not resumed`,
+      `${directory} has weights but no training state: it can be sampled from, but not resumed`,
     );
   }
   const record = await readJson("training_state.json");
@@ -194,19 +195,19 @@ export async function loadCheckpoint(
 }
 
 /**
- * Reads one folder of a model, such as a UNet2DModel saved by itself: its config and its weights.
+ * Reads the configuration and the weights of a single model, such as a UNet2DModel, from its folder.
  *
- * @throws {UserError} If the folder is missing or holds no configuration, or its weights are unsound.
+ * @throws {UserError} If the folder is missing or has no configuration, or its weights are unsound.
  */
 export async function loadComponent(directory: string): Promise<Component> {
   const path = directory.replace(/(?<=[^/])\/+$/, "");
   const files = (await listCheckpointFiles(path)).filter((file) => !file.includes("/"));
   const component = await readComponent(path, "", files, undefined);
-  if (component === undefined) throw new UserError(`${path} holds no config.json: it is no model`);
+  if (component === undefined) throw new UserError(`${path} is not a model: it has no config.json`);
   return component;
 }
 
-/** Reads the component in a folder of a checkpoint, or in the checkpoint's root where `folder` is "". */
+/** Reads the component in a folder of a checkpoint; the folder "" is the checkpoint itself. */
 async function readComponent(
   directory: string,
   folder: string,
@@ -223,7 +224,7 @@ async function readComponent(
   const source = (name: string) => `${directory}/${prefix}${name}`;
 
   const rest = new Map<string, Uint8Array<ArrayBuffer>>();
-  // Only what a manifest lists is read: a stranger's folder may hold anything, of any size.
+  // Further files are read only if a manifest lists them: an untrusted folder may have files of any size.
   for (const name of manifest === undefined ? [] : names) {
     if (name !== configName && name !== weightsName) rest.set(name, await read(name));
   }
@@ -248,7 +249,9 @@ function parseJson(bytes: Uint8Array, source: string): JsonObject {
 function parseState(record: JsonObject, vectors: NamedTensors, source: string): TrainingState {
   const { version, step, seed, configHash, details = {} } = record;
   if (version !== 1) {
-    throw new UserError(`${source} is of version ${quote(version)}: update this program`);
+    throw new UserError(
+      `${source} has the version ${quote(version)}, expected 1: update this program`,
+    );
   }
   const isCount = (value: unknown): value is number =>
     Number.isSafeInteger(value) && Number(value) >= 0;
@@ -256,7 +259,7 @@ function parseState(record: JsonObject, vectors: NamedTensors, source: string): 
     !isCount(step) || !isCount(seed) || typeof configHash !== "string" ||
     typeof details !== "object" || details === null || Array.isArray(details)
   ) {
-    throw new UserError(`${source} does not hold a training state`);
+    throw new UserError(`${source} is not a training state`);
   }
   return { step, seed, configHash, details: details as JsonObject, vectors };
 }

@@ -1,13 +1,13 @@
-/** Which of the files in a folder are a model's, by the names that diffusers and transformers use. */
+/** Finds the files of a model in a folder by the names that diffusers and transformers use. */
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { isSafePath } from "./manifest.ts";
 
-/** More files than this are no checkpoint, whatever they are. */
+/** A folder with more files is not a checkpoint. */
 const MAX_FILES = 10_000;
 
 /**
- * The files in a folder and in its folders, one level deep, sorted.
+ * The files in a folder and in its direct subfolders, sorted.
  *
  * @returns Paths relative to the folder, with "/" between levels.
  * @throws {UserError} If the folder is missing, is a file, or holds too many files.
@@ -17,7 +17,7 @@ export async function listCheckpointFiles(directory: string): Promise<string[]> 
   const list = async (prefix: string) => {
     for await (const { name, isDirectory } of Deno.readDir(`${directory}/${prefix}`)) {
       const path = prefix + name;
-      // Links stay: the hub's cache is made of them.
+      // Symbolic links are included: the cache of the hub consists of them.
       if (isDirectory) prefix === "" && !name.startsWith(".") && await list(`${name}/`);
       else if (isSafePath(path)) files.push(path);
       if (files.length > MAX_FILES) {
@@ -33,18 +33,18 @@ export async function listCheckpointFiles(directory: string): Promise<string[]> 
   return files.sort();
 }
 
-/** The configuration among the files of one folder: config.json, or a scheduler's. */
+/** The configuration among the files of a folder: config.json, or that of a scheduler. */
 export function pickConfigFile(names: readonly string[]): string | undefined {
   return ["config.json", "scheduler_config.json"].find((name) => names.includes(name)) ??
     names.find((name) => /^\w+_config\.json$/.test(name) && name !== "generation_config.json");
 }
 
 /**
- * The weights among the files of one folder. Of several, the one without a variant in its name.
+ * The weights among the files of a folder. Of several, the file without a variant in its name.
  *
- * @param source What messages call the folder.
- * @returns undefined where there are none, as in a scheduler's folder.
- * @throws {UserError} If the weights are in a form that is not read here.
+ * @param source The folder, for messages.
+ * @returns undefined if there are none, as in the folder of a scheduler.
+ * @throws {UserError} If the weights are in a format that is not supported.
  */
 export function pickWeightsFile(names: readonly string[], source: string): string | undefined {
   const found = names.filter((name) => name.endsWith(".safetensors"));
@@ -52,14 +52,16 @@ export function pickWeightsFile(names: readonly string[], source: string): strin
   const whole = standard.find((name) => found.includes(name));
   if (whole !== undefined) return whole;
   if (found.some((name) => /-\d+-of-\d+\.safetensors$/.test(name))) {
-    throw new UserError(`${source} holds weights in several files: save them again as one`);
+    throw new UserError(`${source} has weights in several files: save them as one file`);
   }
   if (found.length > 1) {
-    throw new UserError(`${source} holds several weights (${found.join(", ")}): keep one of them`);
+    throw new UserError(
+      `${source} has several files of weights (${found.join(", ")}): keep one of them`,
+    );
   }
   if (found.length === 0 && names.some((name) => /\.(bin|pt|pth|ckpt|msgpack|h5)$/.test(name))) {
     throw new UserError(
-      `${source} holds weights in a format that can run code when it is opened: save them as ` +
+      `${source} has weights in a format that can run code when it is opened: save them as ` +
         "safetensors (save_pretrained does)",
     );
   }

@@ -1,47 +1,47 @@
-/** The checkpoints of a run: `checkpoints/step-000123/`, of which the last few are kept. */
+/** The checkpoints of a run: `checkpoints/step-000123/`. Only the last few are kept. */
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { fileExists, ignoreMissing, syncFolder } from "../../base/files.ts";
 import { type Checkpoint, writeCheckpoint } from "./checkpoint.ts";
 import { MANIFEST_NAME, verifyManifest } from "./manifest.ts";
 
-/** The end of a name under which something is written, or on its way out. */
+/** The end of a temporary name, used while something is written or removed. */
 const TEMPORARY = /\.tmp-[\w-]*$/;
 
-/** A checkpoint's place in a run. */
+/** A checkpoint of a run. */
 export interface CheckpointFolder {
   /** The folder. */
   readonly directory: string;
-  /** Steps done. */
+  /** Its step. */
   readonly step: number;
 }
 
-/** What {@linkcode findCheckpoint} found. */
+/** The result of {@linkcode findCheckpoint}. */
 export interface FoundCheckpoint extends CheckpointFolder {
-  /** Newer checkpoints that were passed over, with what is wrong with them: tell the user. */
+  /** Newer checkpoints that are damaged, and how. */
   readonly damaged: readonly (CheckpointFolder & { readonly error: UserError })[];
 }
 
-/** Where the checkpoint of a step lies within a run's folder. */
+/** The folder of the checkpoint of a step. */
 export function checkpointDirectory(runDirectory: string, step: number): string {
   return `${runDirectory}/checkpoints/step-${String(step).padStart(6, "0")}`;
 }
 
 /**
- * Saves a checkpoint of a run: writes it beside the others, syncs it, renames it into place, and only
- * then removes older ones. Whatever happens on the way, the checkpoints that were there stay whole.
- * Needs the run's lock: see run_lock.ts.
+ * Saves a checkpoint of a run: writes it under a temporary name, syncs it, renames it, and only then removes
+ * older ones. If this fails at any point, the existing checkpoints are intact. Needs the run's lock: see
+ * run_lock.ts.
  *
- * @param runDirectory The run's folder.
- * @param checkpoint Its `state.step` names the folder.
- * @param options `keep`: how many checkpoints to keep, this one included. @default 2
- * @returns The checkpoint's folder.
- * @throws {UserError} If it cannot be written, such as to a full disk.
+ * @param runDirectory The folder of the run.
+ * @param checkpoint Its `state.step` determines the name of the folder.
+ * @param options `keep`: the number of checkpoints to keep, including this one. @default {2}
+ * @returns The folder of the checkpoint.
+ * @throws {UserError} If it cannot be written, for example because the disk is full.
  */
 export async function saveCheckpoint(
   runDirectory: string,
   checkpoint: Checkpoint & Required<Pick<Checkpoint, "state">>,
-  { keep = 2 }: { keep?: number } = {},
+  { keep = 2 }: { keep?: number | undefined } = {},
 ): Promise<string> {
   if (!(keep >= 1)) throw new RangeError(`keep must be at least 1, not ${keep}`);
   const { step } = checkpoint.state;
@@ -52,13 +52,13 @@ export async function saveCheckpoint(
     throw fileError(error, `write ${runDirectory}/checkpoints`);
   }
   await writeCheckpoint(directory, checkpoint);
-  // Steps beyond this one are of a time before the run went back to an older checkpoint.
+  // Later steps were saved before the run was resumed from an older checkpoint.
   const older = (await listCheckpoints(runDirectory)).filter((other) => other.step <= step);
   for (const { directory } of older.slice(keep)) await removeCheckpoint(directory);
   return directory;
 }
 
-/** Removes a checkpoint so that a crash halfway leaves none that looks whole. */
+/** Removes a checkpoint. If this is interrupted, the rest of it does not look complete. */
 async function removeCheckpoint(directory: string): Promise<void> {
   const doomed = `${directory}.tmp-removed`;
   try {
@@ -70,7 +70,7 @@ async function removeCheckpoint(directory: string): Promise<void> {
   }
 }
 
-/** The checkpoints of a run by their names, newest first. Damaged ones are among them. */
+/** The checkpoints of a run, newest first, including damaged ones. */
 export async function listCheckpoints(runDirectory: string): Promise<CheckpointFolder[]> {
   const folder = `${runDirectory}/checkpoints`;
   const found: CheckpointFolder[] = [];
@@ -88,11 +88,11 @@ export async function listCheckpoints(runDirectory: string): Promise<CheckpointF
 }
 
 /**
- * The newest checkpoint of a run whose files are all as they were saved. What is newest is read from
- * the folders alone: no pointer can be out of date.
+ * The newest checkpoint of a run whose files are all as they were saved. The steps are read from the names
+ * of the folders; there is no pointer that could be out of date.
  *
- * @returns undefined where the run has no checkpoint.
- * @throws {UserError} If it has some, and all are damaged.
+ * @returns undefined if the run has no checkpoint.
+ * @throws {UserError} If all of its checkpoints are damaged.
  */
 export async function findCheckpoint(runDirectory: string): Promise<FoundCheckpoint | undefined> {
   const damaged: (CheckpointFolder & { error: UserError })[] = [];
@@ -108,27 +108,27 @@ export async function findCheckpoint(runDirectory: string): Promise<FoundCheckpo
   const newest = damaged[0];
   if (newest === undefined) return undefined;
   throw new UserError(
-    `no checkpoint of ${runDirectory} is whole (${newest.error.message}): put a copy of it back, ` +
-      "or start again with --overwrite",
+    `all checkpoints of ${runDirectory} are damaged (${newest.error.message}): restore one from a ` +
+      "copy, or start again with --overwrite",
   );
 }
 
-/** What was passed over, in words, for the user. */
+/** A message for each damaged checkpoint that was skipped. */
 export function describeDamage(found: FoundCheckpoint | undefined): string[] {
   return (found?.damaged ?? [])
-    .map(({ directory, error }) => `passing over ${directory}: ${error.message}`);
+    .map(({ directory, error }) => `skipping ${directory}: ${error.message}`);
 }
 
 /**
- * What a user means by the path of a checkpoint: the folder itself, or a run's folder, which stands for
- * its newest whole checkpoint.
+ * The folder of a checkpoint, given that folder, or given the folder of a run, which stands for its newest
+ * intact checkpoint.
  *
- * @param tell Is told, in words, of each newer checkpoint of the run that is damaged.
- * @throws {UserError} If there is no such folder, or the run has no whole checkpoint.
+ * @param report Called with a message for each newer checkpoint that is damaged.
+ * @throws {UserError} If there is no such folder, or all checkpoints of the run are damaged.
  */
 export async function resolveCheckpoint(
   path: string,
-  tell: (line: string) => void = () => {},
+  report: (line: string) => void = () => {},
 ): Promise<string> {
   const directory = path.replace(/(?<=[^/])\/+$/, "");
   try {
@@ -139,15 +139,15 @@ export async function resolveCheckpoint(
     throw fileError(error, `open the checkpoint ${directory}`);
   }
   const found = await findCheckpoint(directory);
-  describeDamage(found).forEach(tell);
+  describeDamage(found).forEach(report);
   return found?.directory ?? directory;
 }
 
 /**
- * Clears up after a run that was cut off: removes half-written folders and files under temporary
- * names, and gives a checkpoint that only its last rename was missing its name. Needs the run's lock.
+ * Cleans up after a run that was killed: removes incomplete folders and files with temporary names, and
+ * renames a checkpoint that was complete except for its name. Needs the run's lock.
  *
- * @returns What was done, in words, for the log.
+ * @returns A message for each change.
  */
 export async function clearLeftovers(runDirectory: string): Promise<string[]> {
   const log: string[] = [];
@@ -164,7 +164,7 @@ export async function clearLeftovers(runDirectory: string): Promise<string[]> {
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) {
-      throw fileError(error, `clear up ${runDirectory}`);
+      throw fileError(error, `clean up ${runDirectory}`);
     }
   }
   return log;
@@ -173,7 +173,7 @@ export async function clearLeftovers(runDirectory: string): Promise<string[]> {
 async function clearLeftover(directory: string, name: string): Promise<string> {
   const path = `${directory}/${name}`;
   const target = `${directory}/${name.replace(TEMPORARY, "")}`;
-  // `.tmp-removed` was whole and on its way out; bringing it back would do no harm, and no good.
+  // A checkpoint that ends in `.tmp-removed` was being removed.
   if (/^step-\d{6,15}\.tmp-(?!removed)/.test(name) && !await fileExists(target)) {
     try {
       await verifyManifest(path);
@@ -185,5 +185,5 @@ async function clearLeftover(directory: string, name: string): Promise<string> {
     }
   }
   await Deno.remove(path, { recursive: true });
-  return `removed ${path}, left by a run that was cut off`;
+  return `removed ${path}, which an interrupted run left behind`;
 }

@@ -1,43 +1,42 @@
-/** The manifest of a checkpoint: which files belong to it, and their hashes. */
+/** The manifest of a checkpoint: its files with their sizes and hashes. */
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { isJsonObject, parseJsonObject, sha256OfParts } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
 
-/** The name of the manifest in a checkpoint's folder. */
+/** The file name of the manifest. */
 export const MANIFEST_NAME = "manifest.json";
 
-/** Size and hash of one file. */
+/** Size and hash of a file. */
 export interface ManifestEntry {
-  /** The file's size in bytes. */
+  /** The size in bytes. */
   readonly bytes: number;
-  /** The file's SHA-256, in hexadecimal. */
+  /** The SHA-256 in hexadecimal. */
   readonly sha256: string;
 }
 
-/** The files of a checkpoint by their path inside it, with "/" between levels. */
+/** The files of a checkpoint by their relative path, with "/" between levels. */
 export type Manifest = ReadonlyMap<string, ManifestEntry>;
 
-/** What a file in a checkpoint may be called: at most one folder deep, and nowhere else. */
+/** Paths that are allowed in a checkpoint: at most one folder deep. */
 const SAFE_PATH = /^(?:[A-Za-z0-9][\w.-]*\/)?[A-Za-z0-9][\w.-]*$/;
 
-/** Whether a path stays inside the folder it is relative to, and is one that checkpoints use. */
+/** Whether a relative path is allowed in a checkpoint; it cannot leave the folder. */
 export function isSafePath(path: string): boolean {
   return path.length <= 200 && SAFE_PATH.test(path);
 }
 
-/** The text of a manifest file: the same for the same files in any order. */
+/** The text of a manifest; it does not depend on the order of the files. */
 export function formatManifest(manifest: Manifest): string {
   const files = Object.fromEntries([...manifest].sort(([a], [b]) => a < b ? -1 : 1));
   return JSON.stringify({ format: "nanodiffusion-checkpoint", version: 1, files }, null, 2) + "\n";
 }
 
 /**
- * Reads a checkpoint's manifest.
+ * Reads the manifest in the folder of a checkpoint.
  *
- * @param directory The checkpoint's folder.
- * @returns undefined where there is no manifest.
- * @throws {UserError} If it is there and unsound.
+ * @returns undefined if there is none.
+ * @throws {UserError} If it is unsound.
  */
 export async function readManifest(directory: string): Promise<Manifest | undefined> {
   const source = `${directory}/${MANIFEST_NAME}`;
@@ -49,27 +48,29 @@ export async function readManifest(directory: string): Promise<Manifest | undefi
   }
 }
 
-/** Parses a manifest. @param source What messages call it. @throws {UserError} If it is unsound. */
+/** Parses a manifest. @param source The file, for messages. @throws {UserError} If it is unsound. */
 export function parseManifest(text: string, source: string): Manifest {
   const { format, version, files } = parseJsonObject(text, source);
   if (format !== "nanodiffusion-checkpoint" || !isJsonObject(files)) {
     throw new UserError(`${source} is not the manifest of a checkpoint`);
   }
   if (version !== 1) {
-    throw new UserError(`${source} is of version ${quote(version)}: update this program`);
+    throw new UserError(
+      `${source} has the version ${quote(version)}, expected 1: update this program`,
+    );
   }
   const manifest = new Map<string, ManifestEntry>();
   for (const [path, entry] of Object.entries(files)) {
     const sound = isSafePath(path) && isJsonObject(entry) && Number.isSafeInteger(entry.bytes) &&
       typeof entry.sha256 === "string" && /^[0-9a-f]{64}$/.test(entry.sha256);
-    if (!sound) throw new UserError(`${source}: the entry ${quote(path)} is unsound`);
+    if (!sound) throw new UserError(`${source}: the entry ${quote(path)} is not valid`);
     manifest.set(path, { bytes: entry.bytes as number, sha256: entry.sha256 as string });
   }
   return manifest;
 }
 
 /**
- * Reads a file of a checkpoint and holds it against the manifest.
+ * Reads a file of a checkpoint and checks it against its entry in the manifest, if there is one.
  *
  * @throws {UserError} If it is missing, truncated or altered.
  */
@@ -80,17 +81,17 @@ export async function readVerified(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const name = `${directory}/${path}`;
   try {
-    // The size first: a file that has become huge shall not be read into memory.
+    // The size is checked first, so that a huge file is not read into memory.
     const { size } = await Deno.stat(name);
     if (expected !== undefined && size !== expected.bytes) {
       const what = size < expected.bytes ? "truncated" : "altered";
       throw new UserError(
-        `${name} is ${what}: it has ${size} bytes, ${expected.bytes} when it was saved`,
+        `${name} is ${what}: it has ${size} bytes, but had ${expected.bytes} when it was saved`,
       );
     }
     const bytes = await Deno.readFile(name);
     if (expected !== undefined && sha256OfParts([bytes]) !== expected.sha256) {
-      throw new UserError(`${name} is altered: its SHA-256 is not the one it was saved with`);
+      throw new UserError(`${name} is altered: its SHA-256 differs from that in the manifest`);
     }
     return bytes;
   } catch (error) {
@@ -99,7 +100,7 @@ export async function readVerified(
 }
 
 /**
- * Reads every file of a checkpoint's manifest once and checks its size and hash.
+ * Checks the size and the hash of every file in a checkpoint's manifest.
  *
  * @throws {UserError} If there is no manifest, or a file is missing, truncated or altered.
  */

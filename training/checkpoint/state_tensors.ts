@@ -1,4 +1,4 @@
-/** The state of a training as tensors of a file, and back. */
+/** The state of a training as tensors in a file. */
 import { UserError } from "../../base/errors.ts";
 import { float32, type HostArray } from "../../engine/tree.ts";
 import type { HostTensor, NamedTensors } from "../../nn/host_tensor.ts";
@@ -8,7 +8,7 @@ import { checkWeights } from "./check_model.ts";
 import type { LoadedCheckpoint } from "./checkpoint.ts";
 import type { TrainState } from "../step.ts";
 
-/** Parameters as a file has them. */
+/** Parameters as tensors of a file. */
 export function toTensors(parameters: HostParameters): NamedTensors {
   return new Map(
     Object.entries(parameters).map(([name, { data, shape }]) =>
@@ -17,7 +17,7 @@ export function toTensors(parameters: HostParameters): NamedTensors {
   );
 }
 
-/** A file's tensors as parameters. */
+/** Tensors of a file as parameters. */
 export function toParameters(tensors: NamedTensors): HostParameters {
   return Object.fromEntries([...tensors].map(([name, tensor]) => [name, toFloat32(tensor)]));
 }
@@ -26,17 +26,17 @@ function toFloat32({ data, shape }: HostTensor): HostArray {
   return float32(data instanceof Float32Array ? data : Float32Array.from(data, Number), shape);
 }
 
-/** A state's vectors by name. */
+/** The vectors of a state by name. */
 export function stateTensors({ parameters, ema, optimizer }: TrainState): NamedTensors {
   return toTensors({ parameters, ema, ...optimizer });
 }
 
 /**
- * Takes the training state out of a checkpoint.
+ * The training state of a checkpoint.
  *
  * @param options.slots The names of the optimizer's vectors. @default AdamW's
- * @param options.others Names of vectors that are not the optimizer's.
- * @throws {UserError} If it holds no state, or one of another model or optimizer.
+ * @param options.others Names of further vectors, which are ignored.
+ * @throws {UserError} If there is no state, or it is of another model or optimizer.
  */
 export function loadTrainState(
   checkpoint: LoadedCheckpoint,
@@ -49,7 +49,7 @@ export function loadTrainState(
   const { state, directory } = checkpoint;
   if (state === undefined) {
     throw new UserError(
-      `${directory} has weights to sample from, but no training state to go on from; start anew`,
+      `${directory} has weights to sample from, but no training state to continue from: start again`,
     );
   }
   const count = countParameters(specs);

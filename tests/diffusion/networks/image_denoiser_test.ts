@@ -67,8 +67,8 @@ for (const guidanceScale of [0, 1, 3]) {
     const denoiser = await compiled("cpu");
     const guided = await denoiser.condition({
       classLabels,
-      guidanceScale,
       nullClass: NULL_CLASS,
+      guidance: { guidanceScale },
     })(x, 40);
     const withClass = await direct(40, classLabels);
     const without = await direct(40, new Int32Array(2).fill(NULL_CLASS));
@@ -101,10 +101,10 @@ Deno.test("compileImageDenoiser() does not change its input and its weights", as
   await denoiser.dispose();
 });
 
-Deno.test("condition() throws when a model without a null class is guided", async () => {
+Deno.test("condition() refuses guidance for a model without a null class", async () => {
   const denoiser = await compiled("cpu");
   const error = assertThrows(
-    () => denoiser.condition({ classLabels, guidanceScale: 2 }),
+    () => denoiser.condition({ classLabels, guidance: { guidanceScale: 2 } }),
     UserError,
     "guidance with scale 2 needs a model that was trained with a null class",
   );

@@ -78,7 +78,8 @@ Deno.test("compileImageDenoiser() passes the last guided estimate to both denois
     parameters,
     describeNetwork(config, 1),
   );
-  const condition = { classLabels: labels, nullClass, guidanceScale, x0Source: schedule };
+  const guidance = { guidanceScale };
+  const condition = { classLabels: labels, nullClass, guidance, x0Source: schedule };
   const denoise = denoiser.condition({ ...condition, keepVariance: true });
   const predict = denoiser.condition(condition);
   const x = randomStream(1).normal(32);

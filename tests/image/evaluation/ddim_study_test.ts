@@ -11,13 +11,19 @@ import { randomParameters, TINY_UNET } from "../../tiny_unet.ts";
 import { quality } from "./example_evaluation.ts";
 
 const row = (changes: Partial<StudyRow> = {}): StudyRow => ({
-  ...{ key: "abc", sampler: "ddim", eta: 0.2, steps: 10, samples: 2048, seed: 0, guidance: 1 },
+  key: "abc",
+  sampler: "ddim",
+  eta: 0.2,
+  steps: 10,
+  samples: 2048,
+  seed: 0,
+  guidance: 1,
   ...quality(12.5),
   seconds: 3.5,
   ...changes,
 });
 
-Deno.test("studySettings() is DDIM's table: every eta and the larger variance at 10, 20, 50, 100, T", () => {
+Deno.test("studySettings() is the table of DDIM: every eta and ddpm at 10, 20, 50, 100 and T steps", () => {
   const settings = studySettings(1000);
   assertEquals(settings.length, 25);
   assertEquals([...new Set(settings.map(({ steps }) => steps))], [10, 20, 50, 100, 1000]);
@@ -29,9 +35,10 @@ Deno.test("studySettings() is DDIM's table: every eta and the larger variance at
   assertEquals(studySettings(1000, [50, 5]).map(({ steps }) => steps).slice(4, 6), [5, 50]);
 });
 
-Deno.test("studyKey() is the same for the settings that the study goes through, and no others", async () => {
+Deno.test("studyKey() is independent of the settings that the study varies, and of no others", async () => {
   const task = {
-    ...{ config: PRESETS.smoke, samples: 20 },
+    config: PRESETS.smoke,
+    samples: 20,
     model: {
       parameters: randomParameters(),
       config: TINY_UNET,
@@ -57,7 +64,7 @@ Deno.test("studyKey() is the same for the settings that the study goes through, 
 });
 
 Deno.test({
-  name: "StudyLog keeps rows over restarts, and finds those of the same study alone",
+  name: "StudyLog keeps rows over restarts, and finds only those of the same study",
   ignore: !permitted({ name: "read" }) || !permitted({ name: "write" }),
   fn: async () => {
     const folder = await Deno.makeTempDir();
@@ -74,9 +81,9 @@ Deno.test({
       assertEquals((await Deno.readTextFile(path)).split("\n").length, 5);
 
       await Deno.writeTextFile(path, (await Deno.readTextFile(path)).replace("12.5", "many"));
-      await assertRejects(() => StudyLog.open(path), UserError, "line 2: fid is no number");
+      await assertRejects(() => StudyLog.open(path), UserError, "line 2: fid is not a number");
       await Deno.writeTextFile(path, "step,loss\n1,2\n");
-      await assertRejects(() => StudyLog.open(path), UserError, "is no file of a study");
+      await assertRejects(() => StudyLog.open(path), UserError, "is not the file of a study");
       await Deno.writeTextFile(path, 'a"b,c\n');
       await assertRejects(() => StudyLog.open(path), UserError, `${path}: Syntax error on line 1`);
     } finally {
@@ -85,7 +92,7 @@ Deno.test({
   },
 });
 
-Deno.test("studyTable() has a row an eta and a column a number of steps, with gaps", () => {
+Deno.test("studyTable() has a row per eta and a column per number of steps, with gaps", () => {
   const rows = [
     row({ steps: 20, fid: 7 }),
     row(),

@@ -11,18 +11,18 @@ export const quality = (fid: number): Quality => ({
   recall: 0.75,
 });
 
-/** Three seeds' samples. */
+/** The evaluation of three seeds. */
 export const EVALUATION: Evaluation = {
   samples: 2048,
   seeds: [{ seed: 4, ...quality(3) }, { seed: 5, ...quality(5.5) }, { seed: 6, ...quality(3.5) }],
   real: quality(1.5),
-  partFid: 1.25,
+  subsetFid: 1.25,
   classifierAccuracy: 0.93,
   bitsPerDimension: 3.21,
   loss: 0.125,
   nearestToSamples: 30,
   nearestToTestImages: 31,
-  protocol: { samples: "how they are drawn", fid: "how it is measured", nearest: "of what" },
+  protocol: { samples: "how they are sampled", fid: "how it is measured", nearest: "of what" },
   model: { source: "runs/a", weights: "ab" },
   classifier: "cd",
   command: "deno task image --evaluate",

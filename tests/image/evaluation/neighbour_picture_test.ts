@@ -6,7 +6,7 @@ import { assertAllClose } from "../../assert_close.ts";
 import { encodePng } from "../../../report/png.ts";
 import { tilesOf } from "../../png_tiles.ts";
 
-Deno.test("nearestImages() finds the nearest in whichever part of many they are", async () => {
+Deno.test("nearestImages() finds the nearest images in all parts", async () => {
   const candidates = new Uint8Array(2 * 9000).fill(250);
   candidates.set([10, 20], 2 * 10);
   candidates.set([10, 24], 2 * 4500);
@@ -17,7 +17,7 @@ Deno.test("nearestImages() finds the nearest in whichever part of many they are"
   assertAllClose(found!.distances, [0, 3 / Math.SQRT2, 4 / Math.SQRT2], { rtol: 1e-12 });
 });
 
-Deno.test("nearestTraining() shows a copied training image beside the sample, at a distance of 0", async () => {
+Deno.test("nearestTraining() shows a copied training image beside the sample with the distance 0", async () => {
   const random = randomStream(2);
   const pixels = (count: number) => Uint8Array.from(random.integers(count * 784, 0, 256));
   const train = { images: pixels(40), labels: new Uint8Array(40) };

@@ -6,7 +6,7 @@ import { measureQuality } from "../../../image/evaluation/quality.ts";
 import { evenIndices } from "../../../metrics/arrays.ts";
 import { weightsHash } from "../../../training/checkpoint/weights_identity.ts";
 
-/** Features that NumPy makes too: s sin(1.7 i^2 (j + 1) + s j) + s. */
+/** The features s sin(1.7 i^2 (j + 1) + s j) + s, which NumPy can compute too. */
 function features(count: number, s: number): FeatureRows {
   const data = Float64Array.from({ length: count * 3 }, (_, at) => {
     const [i, j] = [Math.floor(at / 3), at % 3];
@@ -33,7 +33,7 @@ Deno.test("measureQuality() gives the values of NumPy and SciPy", async () => {
   assertEquals(found.classAgreement, 4 / 12); // i = 0, 1, 6 and 7
 });
 
-Deno.test("measureQuality() has no class agreement where no classes were asked for", async () => {
+Deno.test("measureQuality() has no class agreement without labels", async () => {
   const seen = { features: features(5, 0.9), classes: new Int32Array(5), labels: undefined };
   assertEquals((await measureQuality(seen, real)).classAgreement, undefined);
 });
@@ -43,14 +43,14 @@ Deno.test("measureQuality() refuses fewer images than a neighbourhood has", asyn
   await assertRejects(() => measureQuality(seen, real), UserError, "at least 4 samples");
 });
 
-Deno.test("evenIndices() takes one of each class of a list in the order of its classes", () => {
+Deno.test("evenIndices() takes one of each class from a list that is sorted by class", () => {
   const classOf = (index: number) => Math.floor(index * 10 / 2048);
   assertEquals([...evenIndices(2048, 10)].map(classOf), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   assertEquals([...evenIndices(30, 12)], [1, 3, 6, 8, 11, 13, 16, 18, 21, 23, 26, 28]); // NumPy's
   assertEquals([...evenIndices(3, 5)], [0, 1, 2]);
 });
 
-Deno.test("weightsHash() is hashlib's of names and float16 values, whatever their order", async () => {
+Deno.test("weightsHash() equals hashlib's hash of names and float16 values, in any order of parameters", async () => {
   const weights = {
     b: float32(Float32Array.of(1, -2.5, 3.14159)),
     "a.x": float32(Float32Array.of(0.1)),

@@ -3,22 +3,22 @@ import { UserError } from "../../../base/errors.ts";
 import {
   evaluationCsv,
   formatEvaluation,
+  rangeOf,
   readEvaluation,
-  spreadOf,
 } from "../../../image/evaluation/result_file.ts";
 import { evaluationFigures, evaluationTable } from "../../../image/evaluation/report.ts";
 import { permitted } from "../../permissions.ts";
 import { EVALUATION, quality } from "./example_evaluation.ts";
 
-Deno.test("spreadOf() gives the mean and the ends, and nothing of what was not measured", () => {
-  assertEquals(spreadOf(EVALUATION.seeds, "fid"), { mean: 4, low: 3, high: 5.5 });
+Deno.test("rangeOf() gives mean, lowest and highest, and undefined for a figure that was not measured", () => {
+  assertEquals(rangeOf(EVALUATION.seeds, "fid"), { mean: 4, low: 3, high: 5.5 });
   assertEquals(
-    spreadOf([{ ...quality(1), classAgreement: undefined }], "classAgreement"),
+    rangeOf([{ ...quality(1), classAgreement: undefined }], "classAgreement"),
     undefined,
   );
 });
 
-Deno.test("evaluationCsv() has a row a seed, their mean and ends, and real images", () => {
+Deno.test("evaluationCsv() has a row per seed, their mean and range, and real images", () => {
   assertEquals(evaluationCsv(EVALUATION).split("\n"), [
     "images,fid,kid,class_agreement,precision,recall",
     "seed 4,3,0.003,0.9,0.8,0.75",
@@ -36,7 +36,7 @@ Deno.test("evaluationCsv() has a row a seed, their mean and ends, and real image
   assertEquals(evaluationCsv(single).split("\n").length, 4);
 });
 
-Deno.test("evaluationTable() rounds for people and leaves out what was not measured", () => {
+Deno.test("evaluationTable() rounds, and leaves out figures that were not measured", () => {
   const seeds = [{ seed: 0, ...quality(3.14159), classAgreement: undefined }];
   assertEquals(evaluationTable({ seeds, real: quality(1.5) }), {
     columns: ["images", "FID", "KID x 1000", "precision", "recall"],
@@ -47,17 +47,18 @@ Deno.test("evaluationTable() rounds for people and leaves out what was not measu
   });
 });
 
-Deno.test("evaluationFigures() gives each figure with its range, its protocol and the floor", () => {
+Deno.test("evaluationFigures() gives each figure with its range, its protocol and that of real images", () => {
   const [fid] = evaluationFigures(EVALUATION);
   assertEquals(fid, {
     name: "FID",
     value: "4.00",
-    protocol: "3.00 to 5.50; how it is measured; real images: 1.50; as many of the test images " +
-      "themselves: 1.25; how they are drawn",
+    protocol:
+      "3.00 to 5.50; how it is measured; real images: 1.50; equally many test images: 1.25; " +
+      "how they are sampled",
   });
 });
 
-Deno.test("evaluationFigures() and formatEvaluation() leave out the bound of a flow, which has none", () => {
+Deno.test("evaluationFigures() and formatEvaluation() leave out the bound if there is none", () => {
   const flow = { ...EVALUATION, bitsPerDimension: undefined, loss: undefined };
   const names = evaluationFigures(flow).map(({ name }) => name);
   assertEquals(names.includes("Bits per dimension"), false);
@@ -75,13 +76,16 @@ Deno.test({
       const json = await readEvaluation(path);
       assertEquals(json["fid"], 4);
       assertEquals(json["range"], {
-        ...{ fid: [3, 5.5], kid: [0.003, 0.0055], class_agreement: [0.9, 0.9] },
-        ...{ precision: [0.8, 0.8], recall: [0.75, 0.75] },
+        fid: [3, 5.5],
+        kid: [0.003, 0.0055],
+        class_agreement: [0.9, 0.9],
+        precision: [0.8, 0.8],
+        recall: [0.75, 0.75],
       });
       assertEquals(json["bits_per_dimension"], 3.21);
       assertEquals(json["model"], { source: "runs/a", weights: "ab" });
       await Deno.writeTextFile(path, '{"fid": 1}');
-      await assertRejects(() => readEvaluation(path), UserError, "is no evaluation.json");
+      await assertRejects(() => readEvaluation(path), UserError, "is not an evaluation.json");
       await Deno.remove(path);
       await assertRejects(() => readEvaluation(path), UserError, "no such file");
     } finally {

@@ -26,10 +26,10 @@ function imagesOf(count: number, pixel: (image: number, i: number) => number) {
   };
 }
 
-/** A model that takes everything for the same image. */
+/** A model with a constant prediction. */
 const constant = (value: number): Denoiser => (x) => Promise.resolve(x.map(() => value));
 
-Deno.test("timestepGroups() shows every timestep once, the first to all, on groups of one size", () => {
+Deno.test("timestepGroups() gives timestep 0 to all groups and every other one to one, in groups of one size", () => {
   for (const [count, T] of [[1000, 100], [60, 7], [3, 20], [10_000, 1000], [300, 4]] as const) {
     const groups = timestepGroups(count, T);
     const visits = groups.flatMap(({ timesteps }) => timesteps);
@@ -42,7 +42,7 @@ Deno.test("timestepGroups() shows every timestep once, the first to all, on grou
   }
 });
 
-Deno.test("measureTimesteps() of a few images is bitsPerDimension() of all timesteps", async () => {
+Deno.test("measureTimesteps() equals bitsPerDimension() over all timesteps for a few images", async () => {
   const images = imagesOf(5, (image, i) => 40 * image + 13 * i);
   const found = await measureTimesteps(() => constant(0.2), { images, schedule, random });
   const expected = await bitsPerDimension(constant(0.2), toModelRange(images.images), schedule, {
@@ -55,8 +55,8 @@ Deno.test("measureTimesteps() of a few images is bitsPerDimension() of all times
   assertEquals([found.images, found.imagesAtATimestep], [5, 5]);
 });
 
-Deno.test("measureTimesteps() gives the same bound for equal images however they are grouped", async () => {
-  // Both means have the same share of x_t, so that a constant answer's bound does not hang on noise.
+Deno.test("measureTimesteps() gives the same bound for equal images in any number of groups", async () => {
+  // Both means have the same share of x_t, so the bound of a constant prediction is independent of the noise.
   const measure = (count: number) =>
     measureTimesteps(() => constant(0.2), {
       images: imagesOf(count, (_, i) => 50 * i),
@@ -69,7 +69,7 @@ Deno.test("measureTimesteps() gives the same bound for equal images however they
   assertAllClose(many.bits, one.bits, { atol: 1e-9 });
 });
 
-Deno.test("measureTimesteps() measures the loss of what the model predicts", async () => {
+Deno.test("measureTimesteps() measures the mean squared error of the prediction", async () => {
   const images = imagesOf(7, () => 255); // 1 in the model's range
   const found = await measureTimesteps(() => constant(0.5), { images, schedule, random });
   assertAllClose(found.losses, new Float64Array(12).fill(0.25), { atol: 1e-7 });
@@ -82,7 +82,7 @@ Deno.test("measureTimesteps() measures the loss of what the model predicts", asy
   assertAlmostEquals(epsilon.losses[3]!, meanSquare(3), 1e-5);
 });
 
-Deno.test("measureTimesteps() asks about the images' classes and says how far it is", async () => {
+Deno.test("measureTimesteps() passes the classes of the images and reports its progress", async () => {
   const images = { ...imagesOf(4, () => 9), labels: Uint8Array.of(3, 1, 2, 0) };
   const [asked, told]: [number[][], string[]] = [[], []];
   await measureTimesteps((labels) => {

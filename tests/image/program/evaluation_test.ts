@@ -25,11 +25,17 @@ Deno.test({
     const out = `${await folder()}/out`;
     const { stdout, stderr } = await evaluate(
       runImage,
-      ...["--sample-only", `--checkpoint=${run}`, `--out=${out}`, "--evaluate-seeds=2"],
+      "--sample-only",
+      `--checkpoint=${run}`,
+      `--out=${out}`,
+      "--evaluate-seeds=2",
     );
     const files = Object.keys(await hashFolder(out)).sort();
     assertEquals(files, [...FILES, "grid.png", "report.html"].sort());
-    assertStringIncludes(stderr, "warning: 20 samples cannot fill a covariance of 512 features");
+    assertStringIncludes(
+      stderr,
+      "warning: the covariance of 512 features is singular with 20 samples",
+    );
 
     const [trained, json] = await Promise.all(
       [run, out].map(async (path) =>
@@ -45,9 +51,9 @@ Deno.test({
     assertEquals(trained.model.weights, json.model.weights);
     assert(first.fid !== second.fid);
     assertEquals(json.fid, (first.fid + second.fid) / 2);
-    // Eight steps teach nothing: what such a model draws is far from garments, which real ones are not.
+    // After eight steps the samples are far from garments; real images are not.
     assert(json.fid > 3 * json.real_images.fid, `${json.fid} and ${json.real_images.fid}`);
-    // Twenty of a thousand images are not the thousand, but nearer than what was never seen.
+    // The FID of a subset is above 0, and similar to that of training images.
     assert(json.fid_of_test_images > 0 && json.fid_of_test_images < 2 * json.real_images.fid);
     assert(json.class_agreement < 0.5 && json.real_images.class_agreement > 0.7);
     assert(json.classifier_accuracy > 0.9, "on the bundled sample's test images");
@@ -56,7 +62,7 @@ Deno.test({
       assert(json.protocol[figure].length > 20, figure);
     }
     assertStringIncludes(json.protocol.fid, "the 1,000 test images of the bundled sample");
-    assertStringIncludes(json.protocol.samples, "each of the seeds 0 to 1");
+    assertStringIncludes(json.protocol.samples, "mean over the seeds 0 to 1");
 
     const curve = (await Deno.readTextFile(`${out}/timesteps.csv`)).trim().split("\n");
     assertEquals(curve.length, 101); // T, and the names
@@ -75,19 +81,20 @@ Deno.test({
 for (
   const [name, args, message] of [
     [
-      "settings of what is not measured",
+      "settings of an evaluation without --evaluate",
       ["--evaluate-seeds=3"],
       "--evaluate-seeds 3 is for --evaluate: give that too.",
     ],
     [
-      "to measure one class",
+      "--evaluate with one class",
       ["--evaluate", "--class=Bag"],
-      "--evaluate compares samples of all classes with the test images: leave --class Bag out.",
+      "--class Bag is not for --evaluate, which compares samples of all classes with the test images: " +
+      "leave it out.",
     ],
     [
-      "to measure a tool's pictures",
+      "--evaluate with another picture",
       ["--evaluate", "--sample-only", "--trajectory"],
-      "--trajectory is not measured by --evaluate: leave one of them out.",
+      "--trajectory is not for --evaluate, which measures samples: leave one of them out.",
     ],
     [
       "too few samples",
@@ -97,7 +104,8 @@ for (
     [
       "more samples than images",
       ["--evaluate", "--evaluate-samples=6000"],
-      "--evaluate-samples 6000: there are only 5500 training images to compare as many of: lower it.",
+      "--evaluate-samples 6000: equally many training images are measured, and there are only 5500: " +
+      "lower it.",
     ],
   ] as const
 ) {
@@ -115,7 +123,7 @@ for (
 }
 
 Deno.test({
-  name: "image --study ddim measures steps and etas, and what was measured not again",
+  name: "image --study ddim measures steps and etas, and does not repeat finished rows",
   ignore,
   fn: async () => {
     const out = `${await folder()}/study`;
@@ -132,10 +140,13 @@ Deno.test({
     const csv = await Deno.readTextFile(`${out}/ddim.csv`);
     const rows = csv.trim().split("\n").slice(1).map((line) => line.split(","));
     assertEquals(rows.map(([, sampler, eta, steps]) => [sampler, eta, steps]), [
-      ...[["ddim", "0", "1"], ["ddim", "0.2", "1"], ["ddim", "0.5", "1"], ["ddim", "1", "1"]],
+      ["ddim", "0", "1"],
+      ["ddim", "0.2", "1"],
+      ["ddim", "0.5", "1"],
+      ["ddim", "1", "1"],
       ["ddpm", "", "1"],
     ]);
-    // A single step goes to the end, where eta adds nothing: the same samples, the same FID.
+    // The last step adds no noise whatever eta is, so one step gives the same samples and FID.
     assertEquals(new Set(rows.slice(0, 4).map((cells) => cells[7])).size, 1);
     assertMatch(first.stdout, /^FID, steps +1\nddim, eta 0 +[\d.]+$/m);
     assertEquals(Object.keys(await hashFolder(out)).sort(), [
@@ -144,7 +155,7 @@ Deno.test({
       "report.html",
     ]);
 
-    // What is there is taken from the file, whatever it says.
+    // Finished rows are read from the file.
     await Deno.writeTextFile(`${out}/ddim.csv`, csv.replace(rows[0]![7]!, "77.5"));
     const { stdout, stderr } = await study("--study-steps=1");
     assertStringIncludes(stdout, "77.50");
@@ -154,7 +165,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --study ddim refuses more steps than there are",
+  name: "image --study ddim refuses more steps than T",
   ignore,
   fn: async () => {
     const out = `${await folder()}/study`;
@@ -162,7 +173,7 @@ Deno.test({
     const ended = await runImage("--study=ddim", checkpoint, "--study-steps=101", `--out=${out}`);
     assertMatch(
       ended.stderr,
-      /^error: --study-steps 101 is more than the 100 timesteps there are/m,
+      /^error: --study-steps 101: the model has 100 timesteps; give at most 100/m,
     );
     assertEquals(ended.code, 2);
   },

@@ -15,7 +15,7 @@ import { onSmallDisk, smallDisks } from "../../soak/small_disk.ts";
 const { folder, straightRun } = workplace(8);
 
 Deno.test({
-  name: "image keeps the last checkpoint on a full disk, says what to free, and goes on elsewhere",
+  name: "image keeps the last checkpoint on a full disk, names the remedy, and continues elsewhere",
   ignore: !imageRuns || !smallDisks,
   fn: async () => {
     const place = await folder();
@@ -26,7 +26,7 @@ Deno.test({
     assertEquals(ended.code, 1, ended.stderr);
     assertMatch(
       ended.stderr,
-      /error: cannot write [^\n]+ MB\): the disk is full: free some space on it, such as runs [^\n]+\n$/,
+      /error: cannot write [^\n]+ MB\): the disk is full: free some space, such as runs [^\n]+\n$/,
     );
     const { step, damaged } = (await findCheckpoint(`${place}/saved`))!;
     assert(step >= 8 && damaged.length === 0);
@@ -45,7 +45,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image leaves a folder that can only be read as it is, and says so",
+  name: "image does not change a read-only folder, and reports it",
   ignore: !imageRuns || !smallDisks,
   fn: async () => {
     const place = await folder();
@@ -65,14 +65,14 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image says how many files may be open where that is too few, and loses nothing",
+  name: "image reports the limit of open files when it is too low, and loses nothing",
   ignore: !imageRuns || Deno.build.os !== "linux",
   fn: async () => {
     const out = `${await folder()}/run`;
     await copyFolder(await straightRun(), out);
     const before = await hashFolder(`${out}/checkpoints`);
     const outcomes = new Set<string>();
-    // Fewer than 14 or so do not start Deno; with 24, all is well.
+    // Deno does not start with fewer than about 14; 24 are enough.
     for (const files of [14, 16, 18, 24]) {
       const { code, stderr } = await startImage([...TINY, "--steps=8", "--out", out], {
         shell: `ulimit -n ${files}; exec "$0" "$@"`,

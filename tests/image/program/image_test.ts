@@ -26,26 +26,39 @@ const STEPS = 24;
 const { folder: temporaryFolder, straightRun } = workplace(STEPS);
 
 Deno.test({
-  name: "image leaves a run's folder: configuration, metrics, checkpoints, samples, report",
+  name: "image writes the folder of a run: configuration, metrics, checkpoints, samples, report",
   ignore,
   fn: async () => {
     const out = await straightRun();
     const files = Object.keys(await hashFolder(out)).sort();
     const checkpoint = (step: number) =>
       [
-        ...["manifest.json", "model_index.json", "scheduler/scheduler_config.json"],
-        ...["training_state.json", "training_state.safetensors", "unet/config.json"],
+        "manifest.json",
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        "training_state.json",
+        "training_state.safetensors",
+        "unet/config.json",
         "unet/diffusion_pytorch_model.safetensors",
       ].map((file) => `checkpoints/step-0000${step}/${file}`);
     assertEquals(files, [
-      ...[...checkpoint(16), ...checkpoint(24), "config.json", "metrics.csv"],
-      ...["report.html", "run.lock", "samples/grid.png", "samples/trajectory.gif"],
+      ...checkpoint(16),
+      ...checkpoint(24),
+      "config.json",
+      "metrics.csv",
+      "report.html",
+      "run.lock",
+      "samples/grid.png",
+      "samples/trajectory.gif",
     ]);
 
     const record = JSON.parse(await Deno.readTextFile(`${out}/config.json`));
     const { steps, channels, learningRate, batchSize } = record.config;
     assertEquals({ steps, channels, learningRate, batchSize }, {
-      ...{ steps: STEPS, channels: [8, 8], learningRate: 2e-3, batchSize: 4 },
+      steps: STEPS,
+      channels: [8, 8],
+      learningRate: 2e-3,
+      batchSize: 4,
     });
     assertEquals([record.program, record.seed, record.sessions.length], ["image", 0, 1]);
     assertEquals([record.sessions[0].device, record.sessions[0].threads], ["onnx", 1]);
@@ -72,7 +85,9 @@ Deno.test({
     }
     // Warm-up: step 0 at rate 0, then a hundredth of the rate more each step.
     assertEquals(table.map((row) => Number(row["learningRate"]).toFixed(9)).slice(0, 3), [
-      ...["0.000020000", "0.000060000", "0.000100000"],
+      "0.000020000",
+      "0.000060000",
+      "0.000100000",
     ]);
 
     const png = decode(await Deno.readFile(`${out}/samples/grid.png`));
@@ -82,7 +97,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image writes a report that loads nothing and says where the data came from",
+  name: "image writes a report that loads nothing and names the origin of the data",
   ignore,
   fn: async () => {
     const report = await Deno.readTextFile(`${await straightRun()}/report.html`);
@@ -95,7 +110,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image gives the same bits in another process, and others with another seed",
+  name: "image gives the same bits in another process, and other bits with another seed",
   ignore,
   fn: async () => {
     const folder = await temporaryFolder();
@@ -112,17 +127,18 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --resume prolongs a run to the bits of one that was longer from the start",
+  name:
+    "image --resume with more steps gives the bits of a run with that many steps from the start",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/resumed`;
-    // 11 is on no beat: neither a row, nor a validation, nor a checkpoint would be due there.
+    // Nothing is due at step 11: no row, no validation and no checkpoint.
     const first = await runImage(...TINY, "--steps=11", "--out", `${out}/`);
     assertEquals(first.code, 0, first.stderr);
     const early = await metricsOf(out);
     const second = await runImage(...TINY, `--steps=${STEPS}`, "--out", out, "--resume");
     assertEquals(second.code, 0, second.stderr);
-    assertStringIncludes(second.stdout, "going on at step 11");
+    assertStringIncludes(second.stdout, "continuing after step 11");
 
     const { metrics, ...files } = await resultOf(out);
     const { metrics: expected, ...others } = await resultOf(await straightRun());
@@ -136,7 +152,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image goes on after kill -9, Ctrl-C and SIGTERM to the bits of an undisturbed run",
+  name: "image continues after kill -9, Ctrl-C and SIGTERM to the bits of an uninterrupted run",
   ignore: ignore || Deno.build.os === "windows",
   fn: async () => {
     const out = `${await temporaryFolder()}/disturbed`;
@@ -167,7 +183,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image refuses a second run in the folder of one that is under way, and names it",
+  name: "image refuses a second run in the folder of one that is running, and names it",
   ignore: ignore || Deno.build.os === "windows",
   fn: async () => {
     const out = `${await temporaryFolder()}/busy`;
@@ -194,7 +210,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image passes over a checkpoint that was damaged, and does its steps again",
+  name: "image skips a damaged checkpoint, and repeats its steps",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/damaged`;
@@ -205,14 +221,14 @@ Deno.test({
     await Deno.writeFile(weights, bytes);
     const { code, stdout, stderr } = await runImage(...TINY, `--steps=${STEPS}`, "--out", out);
     assertEquals(code, 0, stderr);
-    assertMatch(stderr, /^passing over .+\/step-000024: /m);
-    assertStringIncludes(stdout, "going on at step 16");
+    assertMatch(stderr, /^skipping .+\/step-000024: /m);
+    assertStringIncludes(stdout, "continuing after step 16");
     assertEquals(await resultOf(out), await resultOf(await straightRun()));
   },
 });
 
 Deno.test({
-  name: "image samples again, and changes nothing else, when its command is given twice",
+  name: "image samples again, and changes nothing else, when a finished run is started again",
   ignore,
   fn: async () => {
     const out = `${await temporaryFolder()}/twice`;
@@ -226,7 +242,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --help lists every preset and flag on the standard output",
+  name: "image --help prints every preset and flag to the standard output",
   ignore,
   fn: async () => {
     const { code, stdout, stderr } = await runImageProcess("--help");

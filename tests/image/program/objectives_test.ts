@@ -1,4 +1,4 @@
-/** What image.ts can train besides a UNet by a noise schedule: each resumes, and draws samples. */
+/** Trains each objective and network other than a UNet with a noise schedule, resumes it and samples. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { decode } from "fast-png";
 import { decodeSafetensors } from "../../../nn/safetensors.ts";
@@ -9,9 +9,16 @@ const { folder } = workplace(1);
 
 /** The smoke preset, shorter. */
 const BASE = [
-  ...["--preset=smoke", "--threads=1", "--batch-size=32", "--validation-size=20", "--samples=10"],
-  ...["--log-every=2", "--eval-every=4", "--checkpoint-every=6", "--warmup-steps=2"],
-  ...["--sample-steps=3"],
+  "--preset=smoke",
+  "--threads=1",
+  "--batch-size=32",
+  "--validation-size=20",
+  "--samples=10",
+  "--log-every=2",
+  "--eval-every=4",
+  "--checkpoint-every=6",
+  "--warmup-steps=2",
+  "--sample-steps=3",
 ];
 
 async function run(...args: string[]): Promise<string> {
@@ -20,14 +27,14 @@ async function run(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** The same in a process of its own, for what has to be equal in another. */
+/** The same in a process of its own. */
 async function runProcess(...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await runImageProcess(...BASE, ...args);
   assertEquals(code, 0, stderr);
   return stdout;
 }
 
-/** Samples from a run's checkpoint and gives the picture. */
+/** Samples from the checkpoint of a run. @returns The picture. */
 async function sampleFrom(checkpoint: string, out: string, ...flags: string[]) {
   await run("--sample-only", `--checkpoint=${checkpoint}`, `--out=${out}`, ...flags);
   return decode(await Deno.readFile(`${out}/grid.png`)).data;
@@ -38,10 +45,13 @@ const gridOf = async (run: string) => decode(await Deno.readFile(`${run}/samples
 const indexOf = async (checkpoint: string) =>
   JSON.parse(await Deno.readTextFile(`${checkpoint}/model_index.json`));
 
-/** Expects of `--sample-only` one line that says what is wrong. */
+/** Expects an error of `--sample-only` in one line. */
 async function refuse(checkpoint: string, flags: readonly string[], message: RegExp) {
   const { code, stderr } = await runImage(
-    ...[...BASE, "--sample-only", `--checkpoint=${checkpoint}`, `--out=${checkpoint}-none`],
+    ...BASE,
+    "--sample-only",
+    `--checkpoint=${checkpoint}`,
+    `--out=${checkpoint}-none`,
     ...flags,
   );
   assertMatch(stderr, message);
@@ -50,14 +60,18 @@ async function refuse(checkpoint: string, flags: readonly string[], message: Reg
 }
 
 Deno.test({
-  name: "image resumes a DiT that learns variances, is shown its estimates, and draws by losses",
+  name: "image resumes a DiT with learned variances, self-conditioning and loss-aware timesteps",
   ignore,
   fn: async () => {
     const place = await folder();
     const [straight, parts] = [`${place}/straight`, `${place}/parts`];
     const args = [
-      ...["--denoiser=dit", "--learned-variance", "--self-conditioning", "--sampler=ddpm"],
-      ...["--timestep-sampling=loss_aware", "--timesteps=10"],
+      "--denoiser=dit",
+      "--learned-variance",
+      "--self-conditioning",
+      "--sampler=ddpm",
+      "--timestep-sampling=loss_aware",
+      "--timesteps=10",
     ];
     await runProcess(...args, "--steps=12", `--out=${straight}`);
     await run(...args, "--steps=7", `--out=${parts}`);
@@ -65,7 +79,7 @@ Deno.test({
     const [whole, resumed] = [await resultOf(straight), await resultOf(parts)];
     assertEquals(Object.keys(resumed), Object.keys(whole));
     for (const [path, hash] of Object.entries(whole)) {
-      // A row of metrics is written where a run ends, and its means are part of the state.
+      // The last step of a run writes a row of metrics, and its means are part of the state.
       if (!/manifest\.json|training_state\.json|metrics/.test(path)) {
         assertEquals(resumed[path], hash, path);
       }
@@ -88,7 +102,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image trains a DiT by flow matching in diffusers' layout, and shows how samples emerge",
+  name: "image trains a DiT with flow matching in the layout of diffusers, and draws trajectories",
   ignore,
   fn: async () => {
     const place = await folder();
@@ -108,24 +122,33 @@ Deno.test({
     assertEquals(new TextDecoder().decode(gif.subarray(0, 6)), "GIF89a");
     const report = await Deno.readTextFile(`${out}/report.html`);
     assertStringIncludes(report, `data:image/gif;base64,${gif.toBase64()}`);
-    await refuse(out, ["--sampler=ddim"], /--sampler ddim: the model was trained by flow matching/);
+    await refuse(
+      out,
+      ["--sampler=ddim"],
+      /--sampler ddim: the model was trained with flow matching/,
+    );
     await refuse(
       out,
       ["--interpolate=Bag,Coat", "--encode"],
-      /--encode is ddim's, and the model is a flow/,
+      /--encode uses ddim, but the model was trained with flow matching/,
     );
   },
 });
 
 Deno.test({
-  name: "image trains a UNet that learns variances and is shown its estimates, and samples by ddim",
+  name: "image trains a UNet with learned variances and self-conditioning, and samples with ddim",
   ignore,
   fn: async () => {
     const place = await folder();
     const out = `${place}/run`;
     await runProcess(
-      ...["--channels=8,8", "--attention-head-dim=8", "--learned-variance", "--self-conditioning"],
-      ...["--timestep-sampling=antithetic", "--steps=4", `--out=${out}`],
+      "--channels=8,8",
+      "--attention-head-dim=8",
+      "--learned-variance",
+      "--self-conditioning",
+      "--timestep-sampling=antithetic",
+      "--steps=4",
+      `--out=${out}`,
     );
     const { _diffusers_version: _, ...index } = await indexOf(`${out}/checkpoints/step-000004`);
     assertEquals(index, {
@@ -135,7 +158,11 @@ Deno.test({
     });
     const drawn = await sampleFrom(out, `${place}/drawn`, "--sampler=ddim");
     assertEquals(drawn, await gridOf(out));
-    await refuse(out, ["--interpolate=Bag,Coat", "--encode"], /is shown its last estimate of the/);
+    await refuse(
+      out,
+      ["--interpolate=Bag,Coat", "--encode"],
+      /uses self-conditioning, which encoding does not/,
+    );
   },
 });
 
@@ -152,12 +179,12 @@ async function finiteState(out: string): Promise<number> {
 }
 
 Deno.test({
-  name: "image skips steps whose gradients overflow, counts them, and keeps their batches",
+  name: "image skips steps when gradients overflow, counts them, and keeps their batches",
   ignore,
   fn: async () => {
     const out = `${await folder()}/run`;
-    // Weights of 1 / SNR^5, which no gradient survives where hardly any signal is left: at the last
-    // of the 100 time steps, which a batch of four seldom meets.
+    // With weights of 1 / SNR^5 the gradients overflow where almost no signal is left: at the last
+    // of the 100 timesteps, which is rare in a batch of four.
     const wild = ["--p2-gamma=6", "--p2-k=1e-30", "--batch-size=4", "--steps=60"];
     const base = BASE.filter((flag) => !/batch-size|checkpoint-every/.test(flag));
     const { code, stderr } = await runImage(...base, "--denoiser=dit", ...wild, `--out=${out}`);
@@ -177,12 +204,11 @@ Deno.test({
 });
 
 Deno.test({
-  name:
-    "image stops where the loss is no number, says at which step, and keeps the last checkpoint",
+  name: "image stops when the loss is not finite, names the step, and keeps the last checkpoint",
   ignore,
   fn: async () => {
     const out = `${await folder()}/run`;
-    // As above, and the weight at the last time step is itself beyond float32.
+    // As above, but the weight at the last timestep itself exceeds float32.
     const wild = [
       "--denoiser=dit",
       "--p2-gamma=9",

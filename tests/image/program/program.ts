@@ -1,4 +1,4 @@
-/** image.ts in this process, and as a user runs it: in one of its own, with its permission set and no more. */
+/** Runs image.ts in this process, or like a user: in a process of its own with its permission set. */
 import deno from "../../../deno.json" with { type: "json" };
 import { main } from "../../../image.ts";
 import { denoArguments } from "../../../tools/task.ts";
@@ -12,27 +12,37 @@ export const imageRuns: boolean = permitted({ name: "read" }, { name: "write" },
 
 /** The smoke preset with a network so small that a run takes a second. */
 export const TINY: readonly string[] = [
-  ...["--preset=smoke", "--threads=1", "--channels=8,8", "--attention-head-dim=8"],
-  ...["--timesteps=100", "--learning-rate=0.002", "--warmup-steps=100"],
-  ...["--batch-size=4", "--validation-size=20", "--log-every=2", "--eval-every=4"],
-  ...["--checkpoint-every=8", "--samples=10", "--sample-steps=3"],
+  "--preset=smoke",
+  "--threads=1",
+  "--channels=8,8",
+  "--attention-head-dim=8",
+  "--timesteps=100",
+  "--learning-rate=0.002",
+  "--warmup-steps=100",
+  "--batch-size=4",
+  "--validation-size=20",
+  "--log-every=2",
+  "--eval-every=4",
+  "--checkpoint-every=8",
+  "--samples=10",
+  "--sample-steps=3",
 ];
 
-/** {@linkcode TINY} with flags more, which take the place of those of the same name. */
+/** {@linkcode TINY} with further flags, which replace those of the same name. */
 export function tiny(...flags: readonly string[]): string[] {
   const name = (flag: string) => flag.split("=")[0];
   return [...TINY.filter((flag) => !flags.some((other) => name(other) === name(flag))), ...flags];
 }
 
-/** A run under way. */
+/** A running process. */
 export interface Running {
-  /** Its process number. */
+  /** The process id. */
   readonly pid: number;
-  /** Resolves when it has taken its first step, or has ended before. */
+  /** Resolves after the first training step, or when the process ends. */
   readonly training: Promise<void>;
-  /** What it did in the end. */
+  /** Resolves when the process ends. */
   readonly ended: Promise<Ended>;
-  /** Sends it a signal, if it has not ended. */
+  /** Sends a signal, unless the process has ended. */
   kill(signal: Deno.Signal): void;
 }
 
@@ -43,17 +53,17 @@ export function startImage(args: readonly string[], options: StartOptions = {}):
 
 /** Options of {@linkcode startProgram}. */
 export interface StartOptions {
-  /** Whether by way of tools/task.ts, as the deno tasks do. */
+  /** Whether to start it with tools/task.ts, as the deno tasks do. */
   readonly task?: boolean;
-  /** A script that gets the command as its arguments, "$0" first. */
+  /** A shell script that receives the command as "$0" "$@". */
   readonly shell?: string;
-  /** Further variables of the environment. */
+  /** Further environment variables. */
   readonly env?: Readonly<Record<string, string>>;
-  /** A module that is run before the program. */
+  /** A module to run before the program. */
   readonly preload?: string;
 }
 
-/** What tools/task.ts may read, as in deno.json. */
+/** The environment that tools/task.ts may read, as in deno.json. */
 const ENVIRONMENT = "--allow-env=NANODIFFUSION_CACHE,HF_ENDPOINT";
 
 /** Starts a program. */
@@ -74,7 +84,9 @@ export function startProgram(
     args: rest,
     cwd: new URL("../../..", import.meta.url),
     env: { NO_COLOR: "1", ...env },
-    ...{ stdin: "null", stdout: "piped", stderr: "piped" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
   }).spawn();
   const training = Promise.withResolvers<void>();
   const readStderr = async () => {
@@ -88,33 +100,37 @@ export function startProgram(
   };
   const ended = (async () => {
     const [{ code }, stdout, stderr] = await Promise.all([
-      ...[child.status, new Response(child.stdout).text(), readStderr()] as const,
+      child.status,
+      new Response(child.stdout).text(),
+      readStderr(),
     ]);
     return { code, stdout, stderr };
   })();
   return {
-    ...{ pid: child.pid, training: training.promise, ended },
+    pid: child.pid,
+    training: training.promise,
+    ended,
     kill: (signal) => {
       try {
         child.kill(signal);
       } catch {
-        // It has ended by itself.
+        // The process has ended.
       }
     },
   };
 }
 
-/** Runs it to its end in a process of its own. */
+/** Runs image.ts to its end in a process of its own. */
 export function runImageProcess(...args: readonly string[]): Promise<Ended> {
   return startImage(args).ended;
 }
 
-/** Runs it to its end in this process, without the permission set: for all that is not about processes. */
+/** Runs image.ts to its end in this process, without the permission set: for tests that are not about processes. */
 export function runImage(...args: readonly string[]): Promise<Ended> {
   return runHere(() => main(args));
 }
 
-/** Every file in a folder by its path, as hexadecimal SHA-256. */
+/** The SHA-256 of every file in a folder, by path. */
 export async function hashFolder(directory: string): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {};
   for await (const { name, isDirectory } of Deno.readDir(directory)) {
@@ -149,7 +165,7 @@ export async function resultOf(directory: string): Promise<Record<string, unknow
   };
 }
 
-/** A file of results, without how fast they were made, and hashes of files that say how fast. */
+/** The content of a result file without speeds and without hashes that depend on speeds. */
 export async function withoutSpeeds(path: string): Promise<unknown> {
   const text = await Deno.readTextFile(path);
   if (!path.endsWith(".json")) return text.split("\n").filter((line) => !/^speed/i.test(line));
@@ -168,7 +184,7 @@ export async function metricsOf(directory: string): Promise<string[]> {
   return text.trimEnd().split("\n").map((row) => row.replace(/,[^,]*$/, ""));
 }
 
-/** Copies a folder with all that is in it. */
+/** Copies a folder and its content. */
 export async function copyFolder(from: string, to: string): Promise<void> {
   await Deno.mkdir(to);
   for await (const { name, isDirectory } of Deno.readDir(from)) {
@@ -177,7 +193,7 @@ export async function copyFolder(from: string, to: string): Promise<void> {
   }
 }
 
-/** Folders for the tests of a file, and a run that a process makes when it is first asked for. */
+/** Temporary folders, and a run that a process makes on first use. */
 export interface Workplace {
   /** A new folder. */
   folder(): Promise<string>;

@@ -13,7 +13,7 @@ import {
 const ignore = !imageRuns;
 const { folder, straightRun } = workplace(8);
 
-/** Runs it and expects one line that says what is wrong. */
+/** Runs image.ts and expects an error in one line. */
 async function refuse(
   args: readonly string[],
   { code, message }: { code: number; message: RegExp },
@@ -25,7 +25,7 @@ async function refuse(
 }
 
 Deno.test({
-  name: "image takes --no-sample-only for the training that it does anyway",
+  name: "image trains with --no-sample-only",
   ignore,
   fn: async () => {
     const out = `${await folder()}/out`;
@@ -35,7 +35,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image refuses folders that cannot be written, and leaves those of others alone",
+  name:
+    "image refuses folders that cannot be written or are not of a run, and does not change them",
   ignore,
   fn: async () => {
     const place = await folder();
@@ -60,13 +61,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image keeps the last checkpoint, and names the file, where there is no room for the next",
+  name: "image keeps the last checkpoint, and names the file, when there is no space for the next",
   ignore: ignore || Deno.build.os !== "linux",
   fn: async () => {
     const out = `${await folder()}/out`;
     await copyFolder(await straightRun(), out);
     const before = await hashFolder(`${out}/checkpoints`);
-    // 160 kB a file: metrics fit, weights do not. A full disk fails in the same call.
+    // A limit of 160 kB per file: metrics fit, weights do not. A full disk fails in the same call.
     const ended = await startImage([...TINY, "--steps=12", "--out", out, "--resume"], {
       shell: 'trap "" XFSZ; ulimit -f 320; exec "$0" "$@"',
     }).ended;
@@ -82,7 +83,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image refuses to go on with a run of other settings, and names the first",
+  name: "image refuses to continue a run with other settings, and names the first one",
   ignore,
   fn: async () => {
     const out = `${await folder()}/run`;
@@ -111,7 +112,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image refuses to go on from the checkpoint of another network",
+  name: "image refuses to continue from the checkpoint of another network",
   ignore,
   fn: async () => {
     const out = `${await folder()}/run`;
@@ -129,7 +130,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --overwrite starts anew where another run was",
+  name: "image --overwrite replaces another run",
   ignore,
   fn: async () => {
     const out = `${await folder()}/run`;
@@ -185,7 +186,7 @@ for (
 }
 
 Deno.test({
-  name: "image refuses a --data-dir without the files",
+  name: "image refuses a --data-dir without the files of the data set",
   ignore,
   fn: async () =>
     await refuse([...TINY, "--data-dir", await folder()], {
@@ -194,7 +195,7 @@ Deno.test({
     }),
 });
 
-/** Hashes of a run's files, but for the lock, which holds the number of the last process. */
+/** The hashes of a run's files, except for the lock, which has the id of the last process. */
 async function resultHashes(directory: string): Promise<Record<string, string>> {
   const { "run.lock": _, ...files } = await hashFolder(directory);
   return files;

@@ -10,7 +10,7 @@ async function recordOf(directory: string): Promise<Record<string, unknown>> {
 }
 
 Deno.test({
-  name: "image --config gives the same weights, metrics and samples as the run of that file",
+  name: "image --config gives the same weights, metrics and samples as the replayed run",
   ignore,
   fn: async () => {
     const from = await straightRun();
@@ -27,7 +27,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --config is changed by flags, and refuses those that say something else",
+  name: "image --config accepts flags for settings, and refuses flags that contradict it",
   ignore,
   fn: async () => {
     const from = `${await straightRun()}/config.json`;
@@ -47,7 +47,7 @@ Deno.test({
     await refuse([`--config=${from}`, "--sample-only"], 2, /leave --sample-only out/);
     await refuse([`--config=${out}/none.json`], 1, /there is no .+none\.json/);
 
-    // Values that no flag would allow, under a hash that fits them.
+    // Values that no flag allows, with a hash that matches them.
     const edited = `${await folder()}/config.json`;
     const record = await recordOf(await straightRun());
     const text = JSON.stringify({ ...record, config: { ...config, batchSize: -1 } });
@@ -59,7 +59,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --config refuses other data than the run's, and names the file",
+  name: "image --config refuses other data than that of the replayed run, and names the file",
   ignore,
   fn: async () => {
     const record = await recordOf(await straightRun());
@@ -78,7 +78,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image refuses a checkpoint of another seed or of other data, however well its shapes fit",
+  name: "image refuses a checkpoint of another seed or of other data, even if its shapes fit",
   ignore,
   fn: async () => {
     const place = await folder();
@@ -103,7 +103,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --config gives the same models, metrics and texts as the run of that file",
+  name: "text --config gives the same models, metrics and texts as the replayed run",
   ignore,
   fn: async () => {
     const place = await folder();
@@ -121,7 +121,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text --config of an autoencoder alone trains one, and names what a denoiser's lacks",
+  name: "text --config of an autoencoder trains one, and names settings that a denoiser needs",
   ignore,
   fn: async () => {
     const place = await folder();

@@ -33,8 +33,8 @@ const SCHEDULER = {
 };
 
 /**
- * A pipeline's folder as diffusers leaves it, without a manifest: with a UNet that diffusers saved, told
- * to draw 28x28 pixels, which no weight depends on.
+ * The folder of a pipeline as diffusers writes it, without a manifest. The size of its images is changed to
+ * 28x28 pixels, which no weight depends on.
  */
 async function foreignFolder(
   name: "unet_plain" | "unet_class",
@@ -60,7 +60,7 @@ async function foreignFolder(
 }
 
 Deno.test({
-  name: "image --sample-only draws from a run what the run drew itself, and writes nothing else",
+  name: "image --sample-only gives the same samples as the run itself, and writes nothing else",
   ignore,
   fn: async () => {
     const run = await straightRun();
@@ -85,7 +85,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --sample-only says which newer checkpoint it passes over because it is damaged",
+  name: "image --sample-only reports a newer checkpoint that is damaged",
   ignore,
   fn: async () => {
     const run = `${await folder()}/run`;
@@ -97,17 +97,17 @@ Deno.test({
     );
     const { code, stdout, stderr } = await sample(run, `${await folder()}/out`);
     assertEquals(code, 0, stderr);
-    assertMatch(stderr, /^passing over .+\/step-000009: .+diffusion_pytorch_model\.safetensors/);
+    assertMatch(stderr, /^skipping .+\/step-000009: .+diffusion_pytorch_model\.safetensors/);
     assertStringIncludes(stdout, "step-000008");
   },
 });
 
 Deno.test({
-  name: "image --sample-only draws from a folder of diffusers, as its scheduler says",
+  name: "image --sample-only samples from a folder of diffusers with the settings of its scheduler",
   ignore,
   fn: async () => {
     const [checkpoint, out] = [await foreignFolder("unet_plain"), `${await folder()}/out`];
-    // Neither the preset's sampler nor its guidance fit such a model; nobody has to say so.
+    // The sampler and the guidance of the preset do not fit this model and are replaced.
     const { code, stderr } = await sample(checkpoint, out, "--samples=5");
     assertEquals(code, 0, stderr);
 
@@ -124,21 +124,20 @@ Deno.test({
       schedule: noiseSchedule({ numTrainTimesteps: 50, betaSchedule: "scaled_linear" }),
       sampler: "ddpm",
       samplerOptions: {
-        ...{ numInferenceSteps: 3, timestepSpacing: "leading", varianceType: "fixed_small" },
+        numInferenceSteps: 3,
+        timestepSpacing: "leading",
+        varianceType: "fixed_small",
         clipSampleRange: 0.5,
       },
-      labels: new Int32Array(5),
-      ...{ nullClass: undefined, guidanceScale: 1 },
-      random: randomStream(0).stream("samples"),
-    });
-    // No names of classes: the model knows none.
+    }, { labels: new Int32Array(5), random: randomStream(0).stream("samples") });
+    // The model has no classes, so the grid has no names.
     const grid = drawGrid({ width: 28, height: 28, channels: 1, data }, { columns: 3 });
     assertEquals(await Deno.readFile(`${out}/grid.png`), encodePng(grid));
   },
 });
 
 Deno.test({
-  name: "image --sample-only draws from a model with classes and no null class, without guidance",
+  name: "image --sample-only samples without guidance from a model without a null class",
   ignore,
   fn: async () => {
     const [checkpoint, out] = [await foreignFolder("unet_class"), await folder()];
@@ -154,67 +153,67 @@ Deno.test({
 for (
   const { name, given, args, code, message } of [
     {
-      name: "a class of a model without classes",
+      name: "--class for a model without classes",
       given: () => foreignFolder("unet_plain"),
       args: ["--class=Bag"],
       code: 2,
       message: /was trained without classes: leave --class out/,
     },
     {
-      name: "guidance of a model without classes",
+      name: "guidance for a model without classes",
       given: () => foreignFolder("unet_plain"),
       args: ["--guidance=2"],
       code: 2,
       message: /--guidance 2 needs a model trained with a null class/,
     },
     {
-      name: "noises between classes of a model without classes",
+      name: "--interpolate for a model without classes",
       given: () => foreignFolder("unet_plain"),
       args: ["--interpolate=Bag,Coat"],
       code: 2,
       message: /was trained without classes: --interpolate needs --encode/,
     },
     {
-      name: "to leave all steps out",
+      name: "to skip all steps",
       given: () => foreignFolder("unet_plain"),
       args: ["--from-step=3"],
       code: 2,
-      message: /--from-step 3 leaves none of the 3 --sample-steps: lower it to 2 at most/,
+      message: /--from-step 3 leaves none of the 3 --sample-steps: give at most 2/,
     },
     {
-      name: "a mask that is not there",
+      name: "a missing mask",
       given: () => foreignFolder("unet_plain"),
       args: ["--inpaint=tests/none.png"],
       code: 1,
       message: /cannot read the mask tests\/none\.png: no such file or folder/,
     },
     {
-      name: "a mask that is no picture",
+      name: "a mask that is not a picture",
       given: () => foreignFolder("unet_plain"),
       args: ["--inpaint=deno.json"],
       code: 2,
-      message: /--inpaint deno\.json is no PNG file/,
+      message: /--inpaint deno\.json is not a PNG file/,
     },
     {
-      name: "a model of other pictures",
+      name: "a model of larger images",
       given: () => foreignFolder("unet_plain", { sample_size: 32 }),
       code: 2,
-      message: /is no model of 28x28 grey images/,
+      message: /is not a model of 28x28 grey images/,
     },
     {
-      name: "a model of pictures that are not square",
+      name: "a model of images that are not square",
       given: () => foreignFolder("unet_plain", { sample_size: [28, 20] }),
       code: 2,
-      message: /is no model of 28x28 grey images \(20x28 grey images\)/,
+      message: /is not a model of 28x28 grey images \(20x28 grey images\)/,
     },
     {
-      name: "weights that are not of the configuration",
+      name: "weights that do not fit the configuration",
       given: () => foreignFolder("unet_plain", { layers_per_block: 2 }),
       code: 1,
       message: /unet is of another model: the tensor "[\w.]+" is missing/,
     },
     {
-      name: "a configuration that is no JSON",
+      name: "a configuration that is not JSON",
       given: async () => {
         const path = await foreignFolder("unet_plain");
         await Deno.writeTextFile(`${path}/unet/config.json`, '{"_class_name": "UNet2DMo');
@@ -224,7 +223,7 @@ for (
       message: /unet\/config\.json/,
     },
     {
-      name: "weights that are cut short",
+      name: "truncated weights",
       given: async () => {
         const path = await foreignFolder("unet_plain");
         await Deno.truncate(`${path}/unet/diffusion_pytorch_model.safetensors`, 5000);
@@ -234,11 +233,11 @@ for (
       message: /diffusion_pytorch_model\.safetensors/,
     },
     {
-      name: "more steps than the model was trained on",
+      name: "more steps than the model has timesteps",
       given: () => foreignFolder("unet_plain"),
       args: ["--sample-steps=51"],
       code: 2,
-      message: /--sample-steps 51 is more than the 50 --timesteps there are: lower it/,
+      message: /--sample-steps 51: the model has 50 timesteps; give at most 50/,
     },
     {
       name: "a folder without a checkpoint",
@@ -247,7 +246,7 @@ for (
       message: /is not a checkpoint: it has no model_index\.json/,
     },
     {
-      name: "a folder that is not there",
+      name: "a missing folder",
       given: async () => `${await folder()}/none`,
       code: 1,
       message: /cannot open the checkpoint .+: no such file or folder/,
@@ -275,7 +274,7 @@ for (
 }
 
 Deno.test({
-  name: "image --sample-only refuses a folder that cannot be made before it draws anything",
+  name: "image --sample-only refuses a folder that cannot be made before it samples",
   ignore,
   fn: async () => {
     const file = `${await folder()}/file`;
@@ -300,7 +299,7 @@ Deno.test({
     );
     assertMatch(
       stderr,
-      /^error: --inpaint .+ has 20x28 pixels: it must have 28x28 of 8 or 16 bits, grey or RGB\./,
+      /^error: --inpaint .+ has 20x28 pixels: it must have 28x28 pixels of 8 or 16 bits, grey or RGB\./,
     );
     assertMatch(stderr, /^error: [^\n]+\n$/);
     assertEquals(code, 2);

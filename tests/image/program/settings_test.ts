@@ -8,7 +8,7 @@ import { copyFolder, hashFolder, imageRuns, runImage, TINY, tiny, workplace } fr
 const ignore = !imageRuns;
 const { folder, straightRun } = workplace(8);
 
-/** Trains for a few steps and gives the run's folder and configuration. */
+/** Trains for a few steps. @returns The folder and the configuration of the run. */
 async function run(...args: string[]): Promise<{ out: string; config: Record<string, unknown> }> {
   const out = `${await folder()}/run`;
   const ended = await runImage(...tiny("--steps=4", ...args), "--out", out);
@@ -20,7 +20,7 @@ async function run(...args: string[]): Promise<{ out: string; config: Record<str
 /** The samples of a run. */
 const gridOf = (out: string) => Deno.readFile(`${out}/samples/grid.png`);
 
-Deno.test("PRESETS say every setting, within the ranges of the flags", () => {
+Deno.test("PRESETS have every setting, within the ranges of the flags", () => {
   const flags = Object.values(IMAGE_FLAGS).flatMap((group) => Object.keys(group));
   const settings = Object.keys(settingsOf(Object.fromEntries(flags.map((key) => [key, 0]))))
     .filter((key) => !["sampleTimesteps", "respacing", "startFrom"].includes(key)); // not always there
@@ -45,19 +45,34 @@ Deno.test("the help of image has the range, the choices and the default of every
 });
 
 Deno.test({
-  name: "image trains with another loss, weights and schedule, and samples in another way",
+  name: "image trains with another loss, weights and schedule, and samples with another sampler",
   ignore,
   fn: async () => {
     const { out, config } = await run(
-      ...["--loss=huber", "--huber-delta=0.5", "--p2-gamma=1", "--p2-k=2", "--zero-terminal-snr"],
-      ...["--beta-schedule=cosine_continuous", "--sampler=dpmpp_multistep", "--solver-order=3"],
-      ...["--sigma-spacing=karras", "--guidance=3", "--guidance-rescale=0.7"],
-      ...["--guidance-low=0.1", "--guidance-high=10", "--dynamic-threshold=0.995"],
+      "--loss=huber",
+      "--huber-delta=0.5",
+      "--p2-gamma=1",
+      "--p2-k=2",
+      "--zero-terminal-snr",
+      "--beta-schedule=cosine_continuous",
+      "--sampler=dpmpp_multistep",
+      "--solver-order=3",
+      "--sigma-spacing=karras",
+      "--guidance=3",
+      "--guidance-rescale=0.7",
+      "--guidance-low=0.1",
+      "--guidance-high=10",
+      "--dynamic-threshold=0.995",
     );
     const { loss, huberDelta, p2Gamma, p2K, zeroTerminalSnr, solverOrder, guidanceHigh } = config;
     assertEquals({ loss, huberDelta, p2Gamma, p2K, zeroTerminalSnr, solverOrder, guidanceHigh }, {
-      ...{ loss: "huber", huberDelta: 0.5, p2Gamma: 1, p2K: 2, zeroTerminalSnr: true },
-      ...{ solverOrder: 3, guidanceHigh: 10 },
+      loss: "huber",
+      huberDelta: 0.5,
+      p2Gamma: 1,
+      p2K: 2,
+      zeroTerminalSnr: true,
+      solverOrder: 3,
+      guidanceHigh: 10,
     });
     const scheduler = JSON.parse(
       await Deno.readTextFile(`${out}/checkpoints/step-000004/scheduler/scheduler_config.json`),
@@ -69,8 +84,8 @@ Deno.test({
   },
 });
 
-// The project's own checkpoint: a model that hardly learned anything says the same with and without a
-// class, and nothing beyond [-1, 1].
+// With the released checkpoint: the output of a model without training hardly depends on the class and stays
+// within [-1, 1].
 for (
   const args of [
     ["--guidance-rescale=1"],
@@ -86,14 +101,19 @@ for (
   ]
 ) {
   Deno.test({
-    name: `image --sample-only ${args.join(" ")} draws something else than without`,
+    name: `image --sample-only ${args.join(" ")} gives other samples than without`,
     ignore,
     fn: async () => {
       const draw = async (...more: string[]) => {
         const out = await folder();
         const ended = await runImage(
-          ...["--preset=smoke", "--threads=1", "--sample-only", `--out=${out}`],
-          ...["--guidance=4", "--samples=2", ...more],
+          "--preset=smoke",
+          "--threads=1",
+          "--sample-only",
+          `--out=${out}`,
+          "--guidance=4",
+          "--samples=2",
+          ...more,
         );
         assertEquals(ended.code, 0, ended.stderr);
         return (await Deno.readFile(`${out}/grid.png`)).toHex();
@@ -130,7 +150,7 @@ Deno.test({
     assertEquals([custom.sampleSteps, custom.sampleTimesteps, custom.respacing], [
       ...[1, [99], undefined],
     ]);
-    // One step of "trailing" is that from the last time step.
+    // The only step of "trailing" is that from the last timestep.
     assertEquals(await gridOf(out), one);
     assertEquals(await hashFolder(`${out}/checkpoints`), before, "sampling trains nothing");
   },

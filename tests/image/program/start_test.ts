@@ -5,7 +5,7 @@ import { imageRuns, runImage, tiny, workplace } from "./program.ts";
 const ignore = !imageRuns;
 const { folder, straightRun } = workplace(8);
 
-/** The averaged weights that a run's checkpoint holds. */
+/** The averaged weights in the checkpoint of a run. */
 async function weightsOf(run: string, step: number) {
   const path = `${run}/checkpoints/step-${String(step).padStart(6, "0")}/unet`;
   const name = `${path}/diffusion_pytorch_model.safetensors`;
@@ -13,12 +13,12 @@ async function weightsOf(run: string, step: number) {
 }
 
 Deno.test({
-  name: "image.ts begins with a run's averaged weights when --start-from names it",
+  name: "image --start-from starts with the averaged weights of a run",
   ignore,
   fn: async () => {
     const from = await straightRun();
     const out = `${await folder()}/run`;
-    // So small a rate that the first step leaves the weights where they were, to seven digits.
+    // The learning rate is so small that a step does not change the first seven digits.
     const { code, stderr } = await runImage(
       ...tiny(`--start-from=${from}`, `--out=${out}`, "--steps=1", "--learning-rate=1e-9"),
     );
@@ -37,7 +37,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image.ts names the setting that differs when --start-from is of another network",
+  name: "image --start-from names the first setting that differs in another network",
   ignore,
   fn: async () => {
     const from = await straightRun();

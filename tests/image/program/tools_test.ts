@@ -10,7 +10,7 @@ import { plainSize, tilesOf } from "../../png_tiles.ts";
 const ignore = !imageRuns;
 const { folder, straightRun } = workplace(8);
 
-/** Runs a tool on the tiny run and gives the picture that it wrote. */
+/** Draws a picture with the tiny run. @returns The PNG file. */
 async function draw(file: string, ...args: string[]): Promise<Uint8Array> {
   const out = await folder();
   const checkpoint = `--checkpoint=${await straightRun()}`;
@@ -43,8 +43,7 @@ async function classFinder(): Promise<(image: Uint8Array) => number | undefined>
 }
 
 Deno.test({
-  name:
-    "image --inpaint half keeps test images' left halves to the pixel and redraws the right ones",
+  name: "image --inpaint half keeps the left halves of test images and regenerates the right ones",
   ignore,
   fn: async () => {
     const layout = { columns: 4, rows: 10 };
@@ -64,7 +63,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --inpaint FILE redraws where the mask is white, from a later step too",
+  name: "image --inpaint FILE regenerates the white pixels of the mask, also with --from-step",
   ignore,
   fn: async () => {
     const mask = new Uint8Array(784).map((_, i) => i < 10 * 28 ? 255 : 0); // the ten upper rows
@@ -74,8 +73,13 @@ Deno.test({
     const layout = { columns: 2, rows: 3 };
     for (const from of [[], ["--from-step=2"]]) {
       const ended = await runImage(...tiny(
-        ...["--sample-only", `--checkpoint=${await straightRun()}`, `--out=${out}`],
-        ...[`--inpaint=${path}`, "--class=bag", "--samples=3", ...from],
+        "--sample-only",
+        `--checkpoint=${await straightRun()}`,
+        `--out=${out}`,
+        `--inpaint=${path}`,
+        "--class=bag",
+        "--samples=3",
+        ...from,
       ));
       assertEquals(ended.code, 0, ended.stderr);
       const tiles = tilesOf(await Deno.readFile(`${out}/inpainting.png`), layout);
@@ -89,14 +93,17 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --from-step starts from test images: the later, the more of them is left",
+  name: "image --from-step starts from test images, which later steps change less",
   ignore,
   fn: async () => {
     const changes: number[] = [];
     for (const step of [0, 8, 9]) {
       const png = await draw(
         "image_to_image.png",
-        ...[`--from-step=${step}`, "--sample-steps=10", "--samples=10", "--eta=0"],
+        `--from-step=${step}`,
+        "--sample-steps=10",
+        "--samples=10",
+        "--eta=0",
       );
       const tiles = tilesOf(png, { columns: 2, rows: 10 });
       const rows = Array.from({ length: 10 }, (_, row) => row);
@@ -109,7 +116,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --trajectory goes from the noise to the samples of the grid",
+  name: "image --trajectory shows the noise first and the samples of the grid last",
   ignore,
   fn: async () => {
     const layout = { columns: 4, rows: 10 }; // the start and three steps
@@ -125,7 +132,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --interpolate walks between two samples in steps smaller than the whole way",
+  name: "image --interpolate draws intermediate images that differ less than the ends",
   ignore,
   fn: async () => {
     const layout = { columns: 10, rows: 2 };
@@ -148,14 +155,20 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --interpolate --encode gives test images of the two classes back at its ends",
+  name: "image --interpolate --encode reproduces test images of the two classes at the ends",
   ignore,
   fn: async () => {
-    // A model that was trained is needed here; the project's own draws a row in a second or two.
+    // This needs a trained model: the released one draws a row in a second or two.
     const out = await folder();
     const ended = await runImage(
-      ...["--preset=smoke", "--threads=1", "--sample-only", `--out=${out}`, "--samples=10"],
-      ...["--interpolate=ankle boot,Dress", "--encode", "--sample-steps=20"],
+      "--preset=smoke",
+      "--threads=1",
+      "--sample-only",
+      `--out=${out}`,
+      "--samples=10",
+      "--interpolate=ankle boot,Dress",
+      "--encode",
+      "--sample-steps=20",
     );
     assertEquals(ended.code, 0, ended.stderr);
     const layout = { columns: 12, rows: 1 };
@@ -173,14 +186,18 @@ Deno.test({
 });
 
 Deno.test({
-  name: "image --sample-only draws several tools' pictures at once, and again the same",
+  name: "image --sample-only draws several pictures at once, and the same ones again",
   ignore,
   fn: async () => {
     const run = async (start: typeof runImage) => {
       const out = await folder();
       const ended = await start(...tiny(
-        ...["--sample-only", `--checkpoint=${await straightRun()}`, `--out=${out}`],
-        ...["--trajectory", "--inpaint=half", "--interpolate=Bag,Coat"],
+        "--sample-only",
+        `--checkpoint=${await straightRun()}`,
+        `--out=${out}`,
+        "--trajectory",
+        "--inpaint=half",
+        "--interpolate=Bag,Coat",
       ));
       assertEquals(ended.code, 0, ended.stderr);
       const names = ["inpainting.png", "interpolation.png", "trajectory.gif", "trajectory.png"];

@@ -13,7 +13,7 @@ import { runText, startText, tinyDenoiser } from "../../text/program/program.ts"
 const ignore = !imageRuns;
 const { folder, straightRun } = workplace(24);
 
-/** Asserts that of runs at once in one folder some did it, and that the others were refused by name. */
+/** Asserts that at least one of several runs in a folder succeeded, and that the others were refused. */
 function checkRefusals(ended: readonly Ended[], out: string): void {
   const refused = ended.filter(({ code }) => code !== 0);
   assert(refused.length < ended.length, refused.map(({ stderr }) => stderr).join("\n"));
@@ -29,7 +29,7 @@ function checkRefusals(ended: readonly Ended[], out: string): void {
 }
 
 Deno.test({
-  name: "image runs that are started in one folder at once leave the run of one of them",
+  name: "image runs that start in one folder at once leave one complete run",
   ignore,
   fn: async () => {
     const out = `${await folder()}/run`;
@@ -42,7 +42,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "text runs that are started in one folder at once leave the run of one of them",
+  name: "text runs that start in one folder at once leave one complete run",
   ignore,
   fn: async () => {
     const place = await folder();

@@ -20,11 +20,11 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   { args: ["--out="], message: /--out needs a value/ },
   {
     args: ["--checkpoint", "x"],
-    message: /--checkpoint DIR is what --sample-only and --study draw from/,
+    message: /--checkpoint x is for --sample-only and --study: give one of them too/,
   },
   {
     args: ["--sample-steps", "101", "--timesteps", "100"],
-    message: /--sample-steps 101 is more than the 100 --timesteps/,
+    message: /--sample-steps 101: the model has 100 timesteps; give at most 100/,
   },
   {
     args: ["--class-dropout", "0", "--guidance", "3"],
@@ -37,15 +37,15 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   { args: ["--solver-order", "4"], message: /--solver-order 4: must be an integer from 1 to 3/ },
   {
     args: ["--solver-order", "3"],
-    message: /--solver-order is for --sampler dpmpp_multistep, .+: ddim has no use for it/,
+    message: /--solver-order is for --sampler dpmpp_multistep, .+: ddim does not take it/,
   },
   {
     args: ["--sampler", "ddpm", "--eta", "0.5"],
-    message: /--eta is for --sampler ddim: ddpm has no use for it/,
+    message: /--eta is for --sampler ddim: ddpm does not take it/,
   },
   {
     args: ["--respacing", "ddim10", "--sample-steps", "10"],
-    message: /--respacing says which steps are taken: leave --sample-steps out/,
+    message: /--respacing sets the timesteps: leave --sample-steps out/,
   },
   {
     args: ["--sample-timesteps", "50,60"],
@@ -57,7 +57,7 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   },
   {
     args: ["--guidance", "1", "--guidance-rescale", "0.7"],
-    message: /--guidance-rescale 0\.7 changes nothing without guidance/,
+    message: /--guidance-rescale 0\.7 has no effect without guidance/,
   },
   {
     args: ["--guidance-low", "3", "--guidance-high", "2"],
@@ -69,11 +69,11 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   { args: ["--p2-k", "2"], message: /--p2-k 2 needs --p2-gamma above 0/ },
   {
     args: ["--p2-gamma", "1", "--min-snr-gamma", "5"],
-    message: /--min-snr-gamma 5 and --p2-gamma 1 both weigh the loss: set one to 0/,
+    message: /--min-snr-gamma 5 and --p2-gamma 1 both weight the loss: set one to 0/,
   },
   {
     args: ["--zero-terminal-snr", "--prediction-type", "epsilon"],
-    message: /--zero-terminal-snr ends in pure noise, where --prediction-type epsilon says nothing/,
+    message: /--zero-terminal-snr ends in pure noise, where --prediction-type epsilon does not/,
   },
   {
     args: ["--beta-schedule", "linear_scaled_to_t", "--timesteps", "10"],
@@ -81,18 +81,18 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   },
   {
     args: ["--denoiser", "dit", "--channels", "8,8"],
-    message: /--channels is for --denoiser unet: dit has no use for it/,
+    message: /--channels is for --denoiser unet: dit does not take it/,
   },
   { args: ["--timestep-sampling", "sobol"], message: /--timestep-sampling sobol: must be one of/ },
   { args: ["--trajectory"], message: /--trajectory is for --sample-only: give that too/ },
-  { args: ["--from-step", "0"], message: /--from-step is for --sample-only: give that too/ },
+  { args: ["--from-step", "0"], message: /--from-step 0 is for --sample-only: give that too/ },
   {
     args: ["--sample-only", "--encode"],
     message: /--encode is for --interpolate A,B: give that too/,
   },
   {
     args: ["--sample-only", "--interpolate", "Bag"],
-    message: /--interpolate Bag: must be two classes with a comma between them/,
+    message: /--interpolate Bag: must be two classes separated by a comma/,
   },
   {
     args: ["--sample-only", "--interpolate", "Bag,Hat"],
@@ -100,15 +100,15 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   },
   {
     args: ["--sample-only", "--interpolate", "Bag,Coat", "--class", "Bag"],
-    message: /--interpolate Bag,Coat names the classes: leave --class out/,
+    message: /--class Bag contradicts --interpolate Bag,Coat: leave it out/,
   },
   {
     args: ["--sample-only", "--interpolate", "Bag,Coat", "--encode", "--guidance", "2"],
-    message: /--encode goes back and forth by ddim .+: leave --guidance 2 out/,
+    message: /--guidance 2 is not for --encode, which uses ddim .+: leave it out/,
   },
   {
     args: ["--sample-only", "--inpaint", "half", "--dynamic-threshold", "0.9"],
-    message: /--dynamic-threshold and --inpaint both say what x0 is to be/,
+    message: /--dynamic-threshold and --inpaint both change the predicted x0/,
   },
   {
     args: ["--log-every", "3", "--eval-every", "4"],
@@ -127,7 +127,7 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
 ];
 
 Deno.test({
-  name: "image refuses what is no command line with exit code 2, before it writes anything",
+  name: "image refuses invalid command lines with exit code 2, before it writes anything",
   ignore,
   fn: async () => {
     const place = await folder();

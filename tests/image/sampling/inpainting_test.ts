@@ -1,14 +1,14 @@
 import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { encode } from "fast-png";
 import { UserError } from "../../../base/errors.ts";
-import { pickImages } from "../../../image/sampling/tool.ts";
 import { readMask } from "../../../image/sampling/inpainting.ts";
+import { pickImages } from "../../../image/sampling/pictures.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { permitted } from "../../permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
 
-/** Reads a mask from a PNG file of this content. */
+/** Reads a mask from a PNG file with this content. */
 async function maskOf(bytes: Uint8Array): Promise<Float32Array> {
   const path = await Deno.makeTempFile({ suffix: ".png" });
   try {
@@ -29,13 +29,13 @@ Deno.test("readMask() keeps the left half for half", async () => {
 });
 
 Deno.test({
-  name: "readMask() draws anew where a PNG file is white, whatever its format",
+  name: "readMask() regenerates the white pixels of a PNG file of any format",
   ignore,
   fn: async () => {
     const levels = [0, 51, 255]; // black, a fifth, white
     const at = (i: number) => levels[i % 3]!;
     for (const channels of [1, 2, 3, 4]) {
-      // Opacity, the last of an even number of channels, does not count.
+      // Opacity, the last of an even number of channels, is ignored.
       const data = Uint8Array.from({ length: 784 * channels }, (_, i) => {
         const opacity = channels % 2 === 0 && i % channels === channels - 1;
         return opacity ? 77 : at(Math.floor(i / channels));
@@ -50,13 +50,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: "readMask() refuses what is no mask",
+  name: "readMask() refuses files that are not masks",
   ignore,
   fn: async () => {
     const refuses = (bytes: Uint8Array, message: string) =>
       assertRejects(() => maskOf(bytes), UserError, message);
-    await refuses(new Uint8Array(0), "is no PNG file");
-    await refuses(new TextEncoder().encode("P5 28 28 255"), "is no PNG file");
+    await refuses(new Uint8Array(0), "is not a PNG file");
+    await refuses(new TextEncoder().encode("P5 28 28 255"), "is not a PNG file");
     const small = encode({
       width: 14,
       height: 28,
@@ -65,16 +65,16 @@ Deno.test({
       depth: 8,
     });
     await refuses(small, "has 14x28 pixels: it must have 28x28");
-    await refuses(picture(new Uint8Array(784), 1), "is black all over");
-    // Either would take memory that no mask is worth.
+    await refuses(picture(new Uint8Array(784), 1), "is all black");
+    // Decoding either would take too much memory.
     const vast = picture(new Uint8Array(784).fill(255), 1).slice();
     new DataView(vast.buffer).setUint32(16, 2 ** 30);
     await refuses(vast, "has 1073741824x28 pixels");
-    await refuses(new Uint8Array(70_000), "has 70000 bytes, more than such a picture takes");
+    await refuses(new Uint8Array(70_000), "has 70000 bytes, more than such a picture needs");
   },
 });
 
-Deno.test("pickImages() takes an image of each class asked for, none twice", () => {
+Deno.test("pickImages() picks an image for each label, and none twice", () => {
   const labels = Uint8Array.from({ length: 40 }, (_, i) => i % 10);
   const images = Uint8Array.from({ length: 40 * 784 }, (_, i) => Math.floor(i / 784));
   const asked = Int32Array.of(3, 3, 7, 3, 3);
@@ -85,7 +85,7 @@ Deno.test("pickImages() takes an image of each class asked for, none twice", () 
   assertEquals(numbers.map((number) => number % 10), [...asked]);
   assertEquals(new Set(numbers).size, 5);
   assertEquals(pick(1), picked);
-  const message = "there are 4 test images of the class Sandal: lower --samples";
+  const message = "there are 4 images of the class Sandal: lower --samples";
   assertThrows(
     () => pickImages({ images, labels }, new Int32Array(5).fill(5), randomStream(1)),
     UserError,

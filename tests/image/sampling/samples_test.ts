@@ -2,28 +2,39 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ddim } from "../../../diffusion/samplers/ddim.ts";
 import { lastSample } from "../../../diffusion/samplers/types.ts";
 import { noiseSchedule, type PredictionType } from "../../../diffusion/schedules.ts";
-import { openDevice } from "../../../engine/device.ts";
+import { type Device, openDevice } from "../../../engine/device.ts";
 import { UserError } from "../../../base/errors.ts";
-import { type DrawOptions, drawSamples } from "../../../image/sampling/samples.ts";
+import {
+  drawSamples,
+  type SampleRequest,
+  type SamplingOptions,
+} from "../../../image/sampling/samples.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { deviceWorks } from "../../devices.ts";
 import { randomParameters, TINY_UNET, untrained } from "../../tiny_unet.ts";
 
 const DEVICES = ["onnx", "wasm", "cpu"] as const;
 
-function options(changes: Partial<DrawOptions> = {}): DrawOptions {
-  return {
+/** Samples from a tiny UNet with random weights. */
+async function sample(
+  changes: Partial<SamplingOptions> = {},
+  request: Partial<SampleRequest> = {},
+  device?: Device,
+): Promise<Uint8Array> {
+  const options: SamplingOptions = {
     parameters: randomParameters(),
     config: TINY_UNET,
     schedule: scheduleOf("v_prediction"),
     sampler: "ddim",
     samplerOptions: { numInferenceSteps: 4, timestepSpacing: "trailing", previousTimestep: "next" },
-    labels: Int32Array.of(0, 1, 0, 1, 1),
     nullClass: 2,
-    guidanceScale: 1,
-    random: randomStream(4),
     ...changes,
   };
+  return await drawSamples(device ?? await openDevice("cpu"), options, {
+    labels: Int32Array.of(0, 1, 0, 1, 1),
+    random: randomStream(4),
+    ...request,
+  });
 }
 
 function scheduleOf(predictionType: PredictionType) {
@@ -34,7 +45,6 @@ function scheduleOf(predictionType: PredictionType) {
   });
 }
 
-const cpu = () => openDevice("cpu");
 const isClose = (a: number, b: number) => Math.abs(a - b) <= 1;
 
 /** A number in [-1, 1] as a pixel. */
@@ -43,7 +53,7 @@ const pixelOf = (value: number) => Math.round((Math.max(-1, Math.min(1, value)) 
 /** The noise that sample i starts from. */
 const startOf = (i: number) => [...randomStream(4).at(i).at(0).normal(16)];
 
-// An untrained UNet's output is 0, which makes one step from the last time step a closed form.
+// The output of an untrained UNet is 0, so one step from the last timestep has a closed form.
 for (
   const [predictionType, x0Of] of [
     ["sample", () => 0],
@@ -51,32 +61,26 @@ for (
     ["v_prediction", (x: number, alpha: number) => x * Math.sqrt(alpha)],
   ] as const
 ) {
-  Deno.test(`drawSamples() takes an output of 0 for no ${predictionType}`, async () => {
+  Deno.test(`drawSamples() gives the closed form when the ${predictionType} is 0`, async () => {
     const schedule = scheduleOf(predictionType);
-    const pixels = await drawSamples(
-      await cpu(),
-      options({
-        schedule,
-        parameters: untrained(),
-        samplerOptions: { numInferenceSteps: 1, timestepSpacing: "trailing" },
-      }),
-    );
+    const pixels = await sample({
+      schedule,
+      parameters: untrained(),
+      samplerOptions: { numInferenceSteps: 1, timestepSpacing: "trailing" },
+    });
     const alpha = schedule.alphasCumprod[19]!;
     const expected = [0, 1, 2, 3, 4].flatMap((i) => startOf(i).map((x) => pixelOf(x0Of(x, alpha))));
     assertEquals(pixels.length, expected.length);
-    // float32 may round a half to the other side.
+    // Rounding of halves may differ in float32.
     assert(pixels.every((pixel, i) => isClose(pixel, expected[i]!)));
   });
 }
 
-Deno.test("drawSamples() gives a sample the same pixels however many are drawn with it", async () => {
+Deno.test("drawSamples() gives a sample the same pixels in batches of any size", async () => {
   for (const sampler of ["ddim", "ddpm"] as const) {
-    const together = await drawSamples(await cpu(), options({ sampler }));
-    const apart = await drawSamples(await cpu(), options({ sampler, batchSize: 2 }));
-    const first = await drawSamples(
-      await cpu(),
-      options({ sampler, labels: Int32Array.of(0, 1, 0), batchSize: 1 }),
-    );
+    const together = await sample({ sampler });
+    const apart = await sample({ sampler }, { batchSize: 2 });
+    const first = await sample({ sampler }, { labels: Int32Array.of(0, 1, 0), batchSize: 1 });
     assert(together.every((pixel, i) => isClose(pixel, apart[i]!)), sampler);
     assert(first.every((pixel, i) => isClose(pixel, together[i]!)), sampler);
     const shapes = new Set([0, 1, 2, 3, 4].map((i) => together.slice(16 * i, 16 * i + 16).join()));
@@ -84,7 +88,7 @@ Deno.test("drawSamples() gives a sample the same pixels however many are drawn w
   }
 });
 
-Deno.test("drawSamples() draws fresh noise at each step of ddpm", async () => {
+Deno.test("drawSamples() uses new noise at each step of ddpm", async () => {
   const seen: string[] = [];
   const random = randomStream(4);
   const spying = Object.assign(Object.create(random), {
@@ -95,90 +99,72 @@ Deno.test("drawSamples() draws fresh noise at each step of ddpm", async () => {
       },
     }),
   });
-  const pixels = await drawSamples(
-    await cpu(),
-    options({ sampler: "ddpm", random: spying, labels: Int32Array.of(0, 1) }),
-  );
+  const labels = Int32Array.of(0, 1);
+  const pixels = await sample({ sampler: "ddpm" }, { random: spying, labels });
   assertEquals(seen, ["0.0", "1.0", "0.1", "1.1", "0.2", "1.2", "0.3", "1.3"]);
-  assertEquals(
-    pixels,
-    await drawSamples(
-      await cpu(),
-      options({ sampler: "ddpm", labels: Int32Array.of(0, 1) }),
-    ),
-  );
+  assertEquals(pixels, await sample({ sampler: "ddpm" }, { labels }));
 });
 
-Deno.test("drawSamples() draws what the class and the guidance ask for", async () => {
-  const draw = async (changes: Partial<DrawOptions>) =>
-    (await drawSamples(await cpu(), options(changes))).join();
-  const zeros = new Int32Array(5);
-  const plain = await draw({ labels: zeros });
-  assert(plain !== await draw({ labels: zeros.map(() => 1) }), "the class");
-  assert(plain !== await draw({ labels: zeros, guidanceScale: 4 }), "guidance");
-  // Without guidance nothing is asked of the null class; with a scale of 0, nothing of the class.
-  assertEquals(plain, await draw({ labels: zeros, nullClass: undefined }));
-  assertEquals(
-    await draw({ labels: zeros, guidanceScale: 0 }),
-    await draw({ labels: zeros.map(() => 2) }),
-  );
+Deno.test("drawSamples() depends on the class and on the guidance", async () => {
+  const ofClass = async (label: number, changes: Partial<SamplingOptions> = {}) =>
+    (await sample(changes, { labels: new Int32Array(5).fill(label) })).join();
+  const plain = await ofClass(0);
+  assert(plain !== await ofClass(1), "the class");
+  assert(plain !== await ofClass(0, { guidance: { guidanceScale: 4 } }), "guidance");
+  // Without guidance the null class is not used; with the scale 0 the class is not.
+  assertEquals(plain, await ofClass(0, { nullClass: undefined }));
+  assertEquals(plain, await ofClass(0, { guidance: { guidanceScale: 1 } }));
+  assertEquals(await ofClass(0, { guidance: { guidanceScale: 0 } }), await ofClass(2));
 });
 
-Deno.test("drawSamples() passes the sampler's options on", async () => {
+Deno.test("drawSamples() passes the options to the sampler", async () => {
   const schedule = scheduleOf("v_prediction");
   const samplerOptions = {
-    ...{ numInferenceSteps: 5, timestepSpacing: "leading", eta: 0.5 } as const,
-    ...{ clipSample: true, clipSampleRange: 0.25 },
-  };
-  const parameters = untrained(); // which answer 0
+    numInferenceSteps: 5,
+    timestepSpacing: "leading",
+    eta: 0.5,
+    clipSample: true,
+    clipSampleRange: 0.25,
+  } as const;
+  const parameters = untrained(); // the output is 0
   const labels = Int32Array.of(1);
-  const pixels = await drawSamples(await cpu(), options({ parameters, labels, samplerOptions }));
+  const pixels = await sample({ parameters, samplerOptions }, { labels });
   const noise = (step: number) => randomStream(4).at(0).at(step).normal(16);
-  const sample = await lastSample(
+  const expected = await lastSample(
     ddim((x) => Promise.resolve(new Float32Array(x.length)), noise(0), schedule, {
       ...samplerOptions,
       noise: (_length, step) => noise(step + 1),
     }),
   );
-  assertEquals([...pixels], Array.from(sample, pixelOf));
-  // Another range gives another picture: the options did get there.
+  assertEquals([...pixels], Array.from(expected, pixelOf));
   const other = { ...samplerOptions, clipSampleRange: 1 };
-  const unclipped = await drawSamples(
-    await cpu(),
-    options({ parameters, labels, samplerOptions: other }),
-  );
+  const unclipped = await sample({ parameters, samplerOptions: other }, { labels });
   assert(pixels.join() !== unclipped.join());
 });
 
-Deno.test("drawSamples() tells how far it is, once an evaluation", async () => {
-  const told: [number, number][] = [];
-  await drawSamples(
-    await cpu(),
-    options({ batchSize: 2, onProgress: (done, total) => told.push([done, total]) }),
-  );
-  assertEquals(told, Array.from({ length: 12 }, (_, i) => [i + 1, 12])); // 3 batches of 4 steps
+Deno.test("drawSamples() reports its progress after each evaluation", async () => {
+  const reported: [number, number][] = [];
+  await sample({}, { batchSize: 2, onProgress: (done, total) => reported.push([done, total]) });
+  assertEquals(reported, Array.from({ length: 12 }, (_, i) => [i + 1, 12])); // 3 batches of 4 steps
 });
 
-Deno.test("drawSamples() draws from a model without classes", async () => {
+Deno.test("drawSamples() samples from a model without classes", async () => {
   const config = { ...TINY_UNET, numClassEmbeds: null };
-  const pixels = await drawSamples(
-    await cpu(),
-    options({ config, parameters: randomParameters(config), guidanceScale: 3 }),
-  );
+  const parameters = randomParameters(config);
+  const pixels = await sample({ config, parameters, guidance: { guidanceScale: 3 } });
   assertEquals(pixels.length, 5 * 16);
 });
 
-Deno.test("drawSamples() refuses guidance of a model without a null class, and NaN", async () => {
-  const device = await cpu();
+Deno.test("drawSamples() refuses guidance without a null class, and outputs of NaN", async () => {
   await assertRejects(
-    () => drawSamples(device, options({ nullClass: undefined, guidanceScale: 2 })),
+    () => sample({ nullClass: undefined, guidance: { guidanceScale: 2 } }),
     UserError,
     "null class",
   );
   const parameters = randomParameters();
   parameters["conv_out.bias"]!.data.fill(NaN);
   await assertRejects(
-    () => drawSamples(device, options({ parameters })),
+    () => sample({ parameters }),
     UserError,
     "the denoiser returned NaN at step 1 of 4",
   );
@@ -186,12 +172,13 @@ Deno.test("drawSamples() refuses guidance of a model without a null class, and N
 
 for (const device of DEVICES.slice(0, 2)) {
   Deno.test({
-    name: `drawSamples() draws the same on ${device} as on cpu, to a grey level`,
+    name: `drawSamples() gives the same pixels on ${device} as on cpu, within a grey level`,
     ignore: !deviceWorks(device),
     fn: async () => {
-      const guided = options({ guidanceScale: 2, batchSize: 3 });
-      const expected = await drawSamples(await cpu(), guided);
-      const found = await drawSamples(await openDevice(device, { threads: 1 }), guided);
+      const on = (device: Device) =>
+        sample({ guidance: { guidanceScale: 2 } }, { batchSize: 3 }, device);
+      const expected = await on(await openDevice("cpu"));
+      const found = await on(await openDevice(device, { threads: 1 }));
       assert(found.every((pixel, i) => isClose(pixel, expected[i]!)));
     },
   });

@@ -110,7 +110,7 @@ Deno.test({
         `${out}/past`,
       );
       assertEquals(past.code, 0, past.stderr);
-      assertStringIncludes(past.stderr, `passing over ${newest!.directory}: `);
+      assertStringIncludes(past.stderr, `skipping ${newest!.directory}: `);
     } finally {
       await Deno.remove(out, { recursive: true });
     }

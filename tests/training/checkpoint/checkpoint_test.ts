@@ -75,7 +75,8 @@ async function inFolder(test: (directory: string) => Promise<void>): Promise<voi
 }
 
 Deno.test({
-  name: "writeCheckpoint() lays files out as diffusers does, with a manifest of their hashes",
+  name:
+    "writeCheckpoint() writes files in the layout of diffusers, with a manifest of their hashes",
   ignore,
   fn: () =>
     inFolder(async (root) => {
@@ -106,7 +107,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "writeCheckpoint() gives the same bytes when it writes the same checkpoint twice",
+  name: "writeCheckpoint() writes the same bytes for the same checkpoint",
   ignore,
   fn: () =>
     inFolder(async (root) => {
@@ -131,7 +132,11 @@ Deno.test({
       const { unet } = example().components;
       for (const folder of ["../unet", "a/b", ".unet", ""]) {
         const bad = { ...example(8), components: { unet: unet!, [folder]: unet! } };
-        await assertRejects(() => writeCheckpoint(`${root}/c`, bad), Error, "no name for a check");
+        await assertRejects(
+          () => writeCheckpoint(`${root}/c`, bad),
+          Error,
+          "not a valid path for a file",
+        );
       }
       assertEquals(await Deno.readTextFile(`${root}/c/manifest.json`), before);
       assertEquals((await Array.fromAsync(Deno.readDir(root))).length, 1);
@@ -144,7 +149,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "loadCheckpoint() gives back what writeCheckpoint() wrote",
+  name: "loadCheckpoint() returns what writeCheckpoint() wrote",
   ignore,
   fn: () =>
     inFolder(async (root) => {
@@ -191,19 +196,19 @@ const DAMAGE: [string, (directory: string) => Promise<void>, RegExp][] = [
     /cannot read .*config.json: no/,
   ],
   [
-    "the manifest is cut",
+    "the manifest is truncated",
     (c) => Deno.truncate(`${c}/manifest.json`, 50),
     /manifest.json is not JSON/,
   ],
   [
-    "the manifest leads elsewhere",
+    "the manifest has a path to another folder",
     (c) => manifest(c, { "../../secret": { bytes: 1, sha256: "0".repeat(64) } }),
-    /the entry "\.\.\/\.\.\/secret" is unsound/,
+    /the entry "\.\.\/\.\.\/secret" is not valid/,
   ],
   [
     "the manifest has an absolute path",
     (c) => manifest(c, { "/etc/passwd": { bytes: 1, sha256: "0".repeat(64) } }),
-    /unsound/,
+    /is not valid/,
   ],
   ["the manifest is empty", (c) => manifest(c, {}), /no model_index.json/],
   [
@@ -213,14 +218,14 @@ const DAMAGE: [string, (directory: string) => Promise<void>, RegExp][] = [
         `${c}/manifest.json`,
         '{"format":"nanodiffusion-checkpoint","version":2,"files":{}}',
       ),
-    /version 2: update/,
+    /version 2, expected 1: update/,
   ],
   [
     "the manifest is another file",
     (c) => Deno.writeTextFile(`${c}/manifest.json`, "{}"),
     /not the manifest of a checkpoint/,
   ],
-  ["the manifest is gone", (c) => Deno.remove(`${c}/manifest.json`), /no training state/],
+  ["the manifest is missing", (c) => Deno.remove(`${c}/manifest.json`), /no training state/],
 ];
 
 async function manifest(directory: string, files: Record<string, unknown>): Promise<void> {
@@ -230,7 +235,7 @@ async function manifest(directory: string, files: Record<string, unknown>): Prom
 
 for (const [what, damage, message] of DAMAGE) {
   Deno.test({
-    name: `loadCheckpoint() says what is wrong when ${what}`,
+    name: `loadCheckpoint() names the problem when ${what}`,
     ignore,
     fn: () =>
       inFolder(async (root) => {
@@ -244,7 +249,7 @@ for (const [what, damage, message] of DAMAGE) {
 }
 
 Deno.test({
-  name: "loadCheckpoint() names the folder when it is no checkpoint, or not there",
+  name: "loadCheckpoint() names the folder when it is not a checkpoint, or missing",
   ignore,
   fn: () =>
     inFolder(async (root) => {
@@ -260,7 +265,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "loadCheckpoint() reads a pipeline of another program, for sampling only",
+  name: "loadCheckpoint() reads a pipeline of another program, but no training state",
   ignore: ignore || !hasFixtureBytes,
   fn: () =>
     inFolder(async (root) => {
@@ -276,15 +281,15 @@ Deno.test({
       assertEquals(Object.keys(components).sort(), ["scheduler", "unet"]);
       assertEquals(components.unet?.config._class_name, "UNet2DModel");
       assert(components.unet!.weights!.has("conv_in.weight"));
-      await assertRejects(() => loadCheckpoint(root), UserError, "sampled from, not resumed");
+      await assertRejects(() => loadCheckpoint(root), UserError, "sampled from, but not resumed");
       const alone = await loadComponent(`${root}/unet/`);
       assertEquals(alone.config, components.unet!.config);
       assertEquals(alone.weights?.size, components.unet!.weights!.size);
-      await assertRejects(() => loadComponent(root), UserError, "it is no model");
+      await assertRejects(() => loadComponent(root), UserError, "is not a model");
     }),
 });
 
-Deno.test("pickWeightsFile() takes the plain name when there are variants", () => {
+Deno.test("pickWeightsFile() prefers the name without a variant", () => {
   const names = ["config.json", "model.fp16.safetensors", "model.safetensors"];
   assertEquals(pickWeightsFile(names, "x"), "model.safetensors");
   assertEquals(pickWeightsFile(["config.json", "model.fp16.safetensors"], "x"), names[1]!);
@@ -331,7 +336,7 @@ const component = (weights: Component["weights"]): Component => ({
   ...(weights ? { weights } : {}),
 });
 
-Deno.test("checkWeights() names the tensor and both shapes when a checkpoint is another model's", () => {
+Deno.test("checkWeights() names the tensor and both shapes when the weights are of another model", () => {
   const weights = new Map([["a", tensor(1, 2)], ["b", tensor(3)]]);
   const expected = new Map([["b", [1]], ["a", [2]]]);
   assertEquals([...checkWeights(weights, expected, "run/unet").keys()], ["b", "a"]);
@@ -347,7 +352,7 @@ Deno.test("checkWeights() names the tensor and both shapes when a checkpoint is 
   assertThrows(
     () => checkWeights(component(undefined).weights, expected, "run/unet"),
     UserError,
-    "run/unet holds no weights",
+    "run/unet has no weights",
   );
 });
 
@@ -367,7 +372,7 @@ Deno.test("checkSameModel() names the key and both values when a configuration d
   assert(other.message.endsWith('class_embed_type is not set, expected "none"'));
 });
 
-Deno.test("requireComponent() says what there is when a component is missing", () => {
+Deno.test("requireComponent() lists the components when one is missing", () => {
   const { modelIndex, components } = example();
   const checkpoint = { modelIndex, components, directory: "run", verified: true };
   assertEquals(requireComponent(checkpoint, "unet"), components.unet!);

@@ -58,7 +58,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "saveCheckpoint() removes no newer checkpoint when a run went back",
+  name: "saveCheckpoint() keeps newer checkpoints when a run was resumed from an older one",
   ignore,
   fn: () =>
     inRun(async (run) => {
@@ -100,7 +100,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "findCheckpoint() falls back to the newest whole checkpoint, and says what it passed over",
+  name: "findCheckpoint() returns the newest intact checkpoint, and lists damaged ones",
   ignore,
   fn: () =>
     inRun(async (run) => {
@@ -114,12 +114,12 @@ Deno.test({
       assert(found!.damaged[0]!.error.message.includes("no manifest.json"));
       assert(found!.damaged[1]!.error.message.includes("training_state.json is truncated"));
       await Deno.remove(`${run}/checkpoints/step-000001/unet`, { recursive: true });
-      await assertRejects(() => findCheckpoint(run), UserError, "no checkpoint of");
+      await assertRejects(() => findCheckpoint(run), UserError, "all checkpoints of");
     }),
 });
 
 Deno.test({
-  name: "listCheckpoints() passes over what is no checkpoint's name",
+  name: "listCheckpoints() ignores names that are not those of checkpoints",
   ignore,
   fn: () =>
     inRun(async (run) => {
@@ -135,7 +135,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "resolveCheckpoint() takes a run's folder or a checkpoint's",
+  name: "resolveCheckpoint() accepts the folder of a run or of a checkpoint",
   ignore,
   fn: () =>
     inRun(async (run) => {
@@ -150,7 +150,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "clearLeftovers() removes what a run left that was killed while it saved",
+  name: "clearLeftovers() removes temporary files of a run that was killed while saving",
   ignore,
   fn: () =>
     inRun(async (run) => {
@@ -172,7 +172,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "clearLeftovers() gives a checkpoint its name when only the last rename was missing",
+  name: "clearLeftovers() renames a checkpoint that was complete except for its name",
   ignore,
   fn: () =>
     inRun(async (run) => {
@@ -194,7 +194,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "clearLeftovers() does not bring back a checkpoint that was being removed",
+  name: "clearLeftovers() does not restore a checkpoint that was being removed",
   ignore,
   fn: () =>
     inRun(async (run) => {
@@ -206,7 +206,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "saveCheckpoint() says that the disk is full, and keeps what is there",
+  name: "saveCheckpoint() reports a full disk, and keeps the existing checkpoints",
   // A file system of fixed size has to be mounted, which takes root and Linux.
   ignore: ignore || !permitted({ name: "run" }, { name: "sys" }) || Deno.build.os !== "linux" ||
     Deno.uid() !== 0,

@@ -1,0 +1,97 @@
+/** Checks of the flags of --sample-only, --evaluate and --study, as far as they need no model. */
+import { usageError } from "../base/errors.ts";
+import { kebabCase } from "../cli/flags.ts";
+import { classIndex } from "./data.ts";
+import type { ImageFlags } from "./flags.ts";
+
+/** Flags that make other pictures than a grid of samples. */
+const PICTURES = ["interpolate", "inpaint", "fromStep", "trajectory"] as const;
+
+/** Settings that a study varies. */
+const VARIED = [
+  "sampler",
+  "eta",
+  "varianceType",
+  "sampleTimesteps",
+  "respacing",
+  "sampleSteps",
+] as const;
+
+/**
+ * Refuses flags of --sample-only, --evaluate and --study that contradict each other or have no effect.
+ *
+ * @throws {UserError} With exit code 2, naming the flags.
+ */
+export function checkModes(given: ImageFlags): void {
+  if (given.study !== undefined) {
+    checkStudy(given, `--study ${given.study}`);
+  } else {
+    refuse(given, ["studySteps"], "is for --study ddim: give that too");
+    checkEvaluation(given);
+    if (!given.sampleOnly) {
+      refuse(given, ["checkpoint"], "is for --sample-only and --study: give one of them too");
+      refuse(given, [...PICTURES, "encode"], "is for --sample-only: give that too");
+    }
+  }
+  if (given.interpolate !== undefined) {
+    classPair(given.interpolate);
+    refuse(given, ["class"], `contradicts --interpolate ${given.interpolate}: leave it out`);
+  }
+  if (given.encode) checkEncoding(given);
+  if (given.inpaint !== undefined && given.dynamicThreshold) {
+    throw usageError(
+      "--dynamic-threshold and --inpaint both change the predicted x0: leave one of them out.",
+    );
+  }
+}
+
+function checkStudy(given: ImageFlags, study: string): void {
+  refuse(given, VARIED, `is varied by ${study}: leave it out`);
+  refuse(given, PICTURES, `is not for ${study}: leave it out`);
+  refuse(given, ["evaluate", "evaluateSeeds", "class"], `is not for ${study}: leave it out`);
+}
+
+function checkEvaluation(given: ImageFlags): void {
+  if (!given.evaluate) {
+    refuse(given, ["evaluateSamples", "evaluateSeeds"], "is for --evaluate: give that too");
+    return;
+  }
+  const why = "is not for --evaluate, which compares samples of all classes with the test images";
+  refuse(given, ["class"], `${why}: leave it out`);
+  refuse(given, PICTURES, "is not for --evaluate, which measures samples: leave one of them out");
+}
+
+/** Encoding is undone by the same steps only: those of ddim without noise, guidance or thresholding. */
+function checkEncoding(given: ImageFlags): void {
+  if (given.interpolate === undefined) {
+    throw usageError("--encode is for --interpolate A,B: give that too.");
+  }
+  const why = "is not for --encode, which uses ddim with eta 0 and without guidance: leave it out";
+  if (given.sampler !== "ddim") refuse(given, ["sampler"], why);
+  if (given.eta !== 0) refuse(given, ["eta"], why);
+  if (given.guidance !== 1) refuse(given, ["guidance"], why);
+  if (given.dynamicThreshold !== 0) refuse(given, ["dynamicThreshold"], why);
+}
+
+/** Refuses the first of some flags that was given. */
+function refuse(given: ImageFlags, keys: readonly (keyof ImageFlags)[], why: string): void {
+  const key = keys.find((key) => given[key] !== undefined && given[key] !== false);
+  if (key === undefined) return;
+  const value = given[key] === true ? "" : ` ${given[key]}`;
+  throw usageError(`--${kebabCase(key)}${value} ${why}.`);
+}
+
+/**
+ * The classes that `--interpolate A,B` names.
+ *
+ * @throws {UserError} With exit code 2 unless these are two classes.
+ */
+export function classPair(text: string): [from: number, to: number] {
+  const [from, to, ...others] = text.split(",").map((name) => name.trim());
+  if (from === undefined || to === undefined || others.length > 0) {
+    throw usageError(
+      `--interpolate ${text}: must be two classes separated by a comma, such as Sneaker,Bag.`,
+    );
+  }
+  return [classIndex(from, "--interpolate"), classIndex(to, "--interpolate")];
+}

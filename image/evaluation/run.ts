@@ -1,0 +1,137 @@
+/** `--evaluate` and `--study`: from flags to files and reports. */
+import { usageError } from "../../base/errors.ts";
+import { makeFolder, writeFileAtomic } from "../../base/files.ts";
+import type { FashionMnist } from "../../datasets/fashion_mnist.ts";
+import type { Device } from "../../engine/device.ts";
+import { drawPlot } from "../../report/plot.ts";
+import { figureLine, writeReport } from "../../report/report.ts";
+import { tableLines } from "../../report/sections.ts";
+import { loadClassifier } from "../classifier/checkpoint.ts";
+import { loadImages } from "../data.ts";
+import type { ImageFlags } from "../flags.ts";
+import { dataWarnings, type EvaluationReport, samplingProtocol } from "../report.ts";
+import { sampleGrid } from "../sampling/grid.ts";
+import { runStudy, studySettings } from "./ddim_study.ts";
+import { evaluateImages, type EvaluationTask, saveEvaluation } from "./evaluate.ts";
+import { checkSampleCount } from "./quality_meter.ts";
+import { evaluationFigures, evaluationSection, evaluationTable } from "./report.ts";
+import { StudyLog } from "./study_log.ts";
+import { studyPlot, studySection, studyTable } from "./study_report.ts";
+
+/** The default number of samples, as in the literature. */
+const SAMPLES = 2048;
+
+/** The folder of this project. */
+const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
+
+/** What an evaluation needs besides the model. */
+export type PreparedEvaluation = Omit<EvaluationTask, "model" | "config" | "source">;
+
+/**
+ * Loads what an evaluation needs, so that errors are found before training.
+ *
+ * @param args The command line, for the record.
+ * @throws {UserError} If the classifier is missing, or there are too few images.
+ */
+export async function prepareEvaluation(
+  given: ImageFlags,
+  data: FashionMnist,
+  args: readonly string[],
+): Promise<PreparedEvaluation> {
+  const { evaluateSamples: samples = SAMPLES, evaluateSeeds: seeds = 1 } = given;
+  checkSampleCount(samples, data);
+  const classifier = await loadClassifier();
+  return { samples, seeds, classifier, data, command: ["deno task image", ...args].join(" ") };
+}
+
+/**
+ * Measures a model, writes the results and prints the table.
+ *
+ * @param directory The folder to write to.
+ */
+export async function runEvaluation(
+  device: Device,
+  task: EvaluationTask,
+  directory: string,
+): Promise<EvaluationReport> {
+  const { source } = task;
+  const evaluated = await evaluateImages(device, {
+    ...task,
+    source: source.startsWith(ROOT) ? source.slice(ROOT.length) : source, // the same on all machines
+  });
+  await saveEvaluation(directory, evaluated);
+  tableLines(evaluationTable(evaluated.evaluation)).forEach((line) => console.log(line));
+  return {
+    figures: evaluationFigures(evaluated.evaluation),
+    sections: [evaluationSection(evaluated)],
+    warnings: evaluated.warnings,
+  };
+}
+
+/** A checkpoint to evaluate. */
+export interface CheckpointTask extends Pick<EvaluationTask, "model" | "config" | "source"> {
+  /** Where tensors are computed. */
+  readonly device: Device;
+  /** The folder to write to. */
+  readonly folder: string;
+  /** The flags. */
+  readonly given: ImageFlags;
+  /** The command line, for the record. */
+  readonly args: readonly string[];
+}
+
+/** Draws a grid of samples, measures the model and writes a report. */
+export async function evaluateCheckpoint(
+  { device, folder, given, args, ...task }: CheckpointTask,
+): Promise<void> {
+  const data = await loadImages(given);
+  const prepared = await prepareEvaluation(given, data, args);
+  const { model, config, source } = task;
+  const path = `${folder}/grid.png`;
+  const { png } = await sampleGrid(device, model, config, { path, only: undefined });
+  const evaluated = await runEvaluation(device, { ...prepared, ...task }, folder);
+  const report = await writeReport(folder, {
+    title: folder.slice(folder.lastIndexOf("/") + 1),
+    summary: `Evaluation of ${source}.`,
+    ...evaluated,
+    warnings: [...dataWarnings(data), ...evaluated.warnings],
+    pictures: [{ caption: samplingProtocol(config), png }],
+    config,
+  });
+  evaluated.figures.forEach((figure) => console.log(figureLine(figure)));
+  console.log(`report: ${report}`);
+}
+
+/**
+ * Runs the study, writes ddim.csv, ddim.svg and report.html, and prints the table.
+ *
+ * @throws {UserError} With exit code 2 if a number of steps is above T.
+ */
+export async function studyCheckpoint(
+  { device, folder, given, args, ...task }: CheckpointTask,
+): Promise<void> {
+  const T = task.model.schedule.numTrainTimesteps;
+  const excess = given.studySteps?.find((steps) => steps > T);
+  if (excess !== undefined) {
+    throw usageError(`--study-steps ${excess}: the model has ${T} timesteps; give at most ${T}.`);
+  }
+  const settings = studySettings(T, given.studySteps);
+  const data = await loadImages(given);
+  const { samples, classifier } = await prepareEvaluation(given, data, args);
+  await makeFolder(folder);
+  const log = await StudyLog.open(`${folder}/ddim.csv`);
+  const { rows, real } = await runStudy(device, { ...task, samples, classifier, data }, {
+    settings,
+    log,
+  });
+  await writeFileAtomic(`${folder}/ddim.svg`, drawPlot(studyPlot(rows)).toString());
+  const report = await writeReport(folder, {
+    title: folder.slice(folder.lastIndexOf("/") + 1),
+    summary: `DDIM with several numbers of steps and etas, and DDPM: ${task.source}.`,
+    warnings: dataWarnings(data),
+    sections: [studySection(rows, real, task.config)],
+    config: task.config,
+  });
+  tableLines(studyTable(rows, "fid")).forEach((line) => console.log(line));
+  console.log(`FID of real images: ${real.fid.toFixed(2)}\nreport: ${report}`);
+}

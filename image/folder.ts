@@ -1,0 +1,68 @@
+/** The folder of an image run. */
+import type { Replay } from "../cli/replay.ts";
+import { openRunFolder, type RunFolder } from "../cli/run_folder.ts";
+import { BUNDLED, type DataOrigin } from "../cli/run_record.ts";
+import { describeSession } from "../cli/session.ts";
+import type { FashionMnist } from "../datasets/fashion_mnist.ts";
+import type { Device } from "../engine/device.ts";
+import type { ImageRun } from "./config.ts";
+import { EXTENDABLE, type ImageFlags } from "./flags.ts";
+import type { StartWeights } from "./start_weights.ts";
+
+/** The folder of this project, whose commit the record names. */
+const ROOT = `${import.meta.dirname}/..`;
+
+/**
+ * Opens the folder of a run and prints notes about it.
+ *
+ * @param options.args The command line, for the record.
+ * @param options.start The initial weights, if they are not random.
+ * @throws {UserError} As openRunFolder, and if the data differ from those of the replayed run.
+ */
+export async function openImageFolder(
+  { config }: ImageRun,
+  { args, given, replay, device, data, start }: {
+    readonly args: readonly string[];
+    readonly given: ImageFlags;
+    readonly replay: Replay | undefined;
+    readonly device: Device;
+    readonly data: FashionMnist;
+    readonly start: StartWeights | undefined;
+  },
+): Promise<RunFolder> {
+  const origins: DataOrigin[] = [{
+    name: "fashion-mnist, train",
+    origin: data.origin === "sample" ? BUNDLED : data.origin,
+    sha256: data.sha256,
+    rows: data.train.labels.length + data.validation.labels.length,
+  }, ...(start === undefined ? [] : [start.origin])];
+  const session = await describeSession(["image", ...args], device, {
+    root: ROOT,
+    now: Date.now(),
+  });
+  replay?.check(origins, session).forEach((note) => console.log(note));
+  const name = `image-${given.preset ?? "nano"}-${config.seed}`;
+  const folder = await openRunFolder({
+    directory: given.out ?? replay?.directory ?? `runs/${name}`,
+    automatic: given.out === undefined,
+    program: "image",
+    seed: config.seed,
+    config,
+    data: origins,
+    session,
+    resume: given.resume,
+    overwrite: given.overwrite,
+    results: [
+      "samples",
+      "report.html",
+      "evaluation.json",
+      "evaluation.csv",
+      "timesteps.csv",
+      "neighbours.png",
+    ],
+    extendable: EXTENDABLE,
+    steps: config.steps,
+  });
+  folder.notes.forEach((note) => console.log(note));
+  return folder;
+}

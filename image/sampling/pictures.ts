@@ -1,0 +1,128 @@
+/** What the pictures of image.ts share: samplers with a progress line, test images, grids and files. */
+import { usageError } from "../../base/errors.ts";
+import { makeFolder, writeFileAtomic } from "../../base/files.ts";
+import { Progress } from "../../cli/progress.ts";
+import { gatherImages, type LabelledImages } from "../../datasets/batches.ts";
+import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
+import type { Device } from "../../engine/device.ts";
+import type { RandomStream } from "../../nn/random.ts";
+import { drawGrid, type GridOptions } from "../../report/grid.ts";
+import type { Picture } from "../../report/picture.ts";
+import { encodePng } from "../../report/png.ts";
+import { type SampledModel, samplingOptionsOf } from "../check_sampling.ts";
+import { CLASSES, SIDE } from "../data.ts";
+import type { ImageConfig } from "../flags.ts";
+import { openSampling, type SamplingOptions, type SamplingSession } from "./samples.ts";
+
+/** Samples per batch: enough to use all cores, few enough for any memory. */
+export const SAMPLE_BATCH = 80;
+
+/** A picture to make of a model's samples. */
+export interface PictureTask {
+  /** Where tensors are computed. */
+  readonly device: Device;
+  /** The model. */
+  readonly model: SampledModel;
+  /** The settings, resolved. */
+  readonly config: ImageConfig;
+  /** The PNG file to write. */
+  readonly path: string;
+}
+
+/** A compiled model with a progress line. */
+export interface PictureSession extends SamplingSession {
+  /** How images are sampled. */
+  readonly options: SamplingOptions;
+}
+
+/**
+ * Makes the folder of a picture, compiles the model and starts a progress line.
+ *
+ * @param evaluations The number of calls of the session's denoisers.
+ * @param images The number of images.
+ * @throws {UserError} If the folder cannot be made.
+ */
+export async function openPicture(
+  { device, model, config, path }: PictureTask,
+  { evaluations, images, label }: { evaluations: number; images: number; label: string },
+): Promise<PictureSession> {
+  await makeFolderOf(path);
+  const options = samplingOptionsOf(model, config);
+  const progress = new Progress({ total: evaluations, itemsPerStep: images / evaluations, label });
+  let done = 0;
+  const session = openSampling(device, options, () => progress.update(++done));
+  return {
+    options,
+    denoiser: (labels) => session.denoiser(labels),
+    async [Symbol.asyncDispose]() {
+      await progress.stop();
+      await session[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Makes the folder of a file, before the work that the file is made of. */
+export async function makeFolderOf(path: string): Promise<void> {
+  await makeFolder(path.slice(0, path.lastIndexOf("/")));
+}
+
+/**
+ * The class of each sample: equal shares of all classes in their order, or a single class.
+ *
+ * @param only The single class.
+ * @returns [count]
+ */
+export function labelsOf(count: number, only: number | undefined): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => only ?? Math.floor(i * CLASSES / count));
+}
+
+/** The names of classes. */
+export function namesOf(labels: ArrayLike<number>): string[] {
+  return Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!);
+}
+
+/**
+ * An image for each label; no image is picked twice.
+ *
+ * @param labels The classes [B].
+ * @param random The stream that decides which images.
+ * @returns The images [B, 28, 28] and their labels.
+ * @throws {UserError} With exit code 2 if there are too few.
+ */
+export function pickImages(
+  images: LabelledImages,
+  labels: Int32Array,
+  random: RandomStream,
+): LabelledImages {
+  const order = [...random.permutation(images.labels.length)];
+  const ofClass = Map.groupBy(order, (index) => images.labels[index]!);
+  const picked = new Map<number, number>();
+  const indices = Uint32Array.from(labels, (label) => {
+    const count = picked.get(label) ?? 0;
+    picked.set(label, count + 1);
+    const index = ofClass.get(label)?.[count];
+    if (index !== undefined) return index;
+    throw usageError(
+      `there are ${count} images of the class ${FASHION_MNIST_CLASSES[label]}: lower --samples.`,
+    );
+  });
+  return gatherImages(images, indices);
+}
+
+/** Draws images [N, 28, 28] as a grid. */
+export function drawImages(data: Uint8Array, options: GridOptions): Picture {
+  return drawGrid({ width: SIDE, height: SIDE, channels: 1, data }, options);
+}
+
+/** Writes a picture as a PNG file and prints the path. @returns The bytes of the file. */
+export async function writePicture(path: string, picture: Picture): Promise<Uint8Array> {
+  const png = encodePng(picture);
+  await writeBytes(path, png);
+  return png;
+}
+
+/** Writes the file of a picture and prints the path. */
+export async function writeBytes(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  await writeFileAtomic(path, bytes);
+  console.log(`samples: ${path}`);
+}
