@@ -1,5 +1,6 @@
 /** The model that the autoencoder's settings describe, and checks of these settings. */
 import { usageError } from "../base/errors.ts";
+import { MAKES_LATENTS } from "./autoencoder/checkpoint.ts";
 import { checkTextVaeConfig, foldOf, type TextVaeConfig } from "../vae/text_vae_config.ts";
 import type { TextConfig, TextFlags } from "./settings.ts";
 
@@ -56,12 +57,12 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
   only("corruption-ratio", given.corruptionRatio, corruption !== "none", "--corruption not none");
 }
 
-/** The frozen parameters. Latents depend on all but those of the decoder and its adapter. */
+/** The frozen parameters. */
 const FROZEN: Readonly<Record<TextConfig["freeze"], RegExp>> = {
   none: /^$/,
   encoder: /^encoder\./,
   decoder: /^decoder\./,
-  latents: /^(?!decoder\.|vae\.adapter\.)/,
+  latents: MAKES_LATENTS,
 };
 
 /** The factor of the learning rate of a parameter; 0 freezes it. */

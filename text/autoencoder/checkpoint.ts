@@ -137,6 +137,21 @@ export interface LoadedTextVae {
 export interface OpenedTextVae extends LoadedTextVae {
   /** SHA-256 of the weights, which identifies the autoencoder: see {@linkcode weightsHash}. */
   readonly hash: string;
+  /** SHA-256 of the weights that make latents; it does not depend on the decoder. */
+  readonly latentsHash: string;
+}
+
+/** The parameters that latents depend on: all but those of the decoder and of its input layer. */
+export const MAKES_LATENTS = /^(?!decoder\.|vae\.adapter\.)/;
+
+/** A text VAE with its hashes. */
+export async function withHashes(vae: LoadedTextVae): Promise<OpenedTextVae> {
+  const making = Object.entries(vae.parameters).filter(([name]) => MAKES_LATENTS.test(name));
+  return {
+    ...vae,
+    hash: await weightsHash(vae.parameters),
+    latentsHash: await weightsHash(Object.fromEntries(making)),
+  };
 }
 
 /** The tokenizer of a checkpoint's component. */
@@ -226,6 +241,5 @@ export async function openTextVae(
   if (!await fileExists(`${found}/model_index.json`)) {
     throw new UserError(`there is no autoencoder in ${found}`);
   }
-  const vae = loadTextVae(await loadCheckpoint(found, { state: false }));
-  return { ...vae, hash: await weightsHash(vae.parameters) };
+  return await withHashes(loadTextVae(await loadCheckpoint(found, { state: false })));
 }

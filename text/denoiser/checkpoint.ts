@@ -23,6 +23,7 @@ import type { HostParameters, ParameterSpecs } from "../../nn/parameters.ts";
 import { zeroPooler } from "../../vae/bert.ts";
 import { bertConfigFromJson, bertConfigToJson } from "../../vae/bert_config.ts";
 import { partOf, underPrefix } from "../../vae/text_vae.ts";
+import type { OpenedTextVae } from "../autoencoder/checkpoint.ts";
 import { checkWeights, requireComponent } from "../../training/checkpoint/check_model.ts";
 import {
   type Checkpoint,
@@ -46,8 +47,10 @@ export interface TextDenoiserModel {
   readonly isFlow: boolean;
   /** The normalization of its latents. */
   readonly scale: LatentScale;
-  /** SHA-256 of the autoencoder whose latents it denoises. */
+  /** SHA-256 of the autoencoder that it was trained with. */
   readonly vae: string;
+  /** SHA-256 of the weights that make its latents; unknown in older checkpoints. */
+  readonly latentsHash?: string | undefined;
 }
 
 /** The content of a checkpoint. */
@@ -68,7 +71,7 @@ const weightsName = "model.safetensors";
 
 /** Builds a checkpoint. @param options.parameters The moving average of the weights. */
 export function textDiffusionCheckpoint(
-  { config, parameters, schedule, isFlow, scale, vae, state, ...run }:
+  { config, parameters, schedule, isFlow, scale, vae, latentsHash, state, ...run }:
     TextDiffusionCheckpointOptions,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
   const scheduler = schedulerConfig(schedule, {
@@ -102,7 +105,11 @@ export function textDiffusionCheckpoint(
       }),
       scheduler: { config: scheduler, configName: "scheduler_config.json" },
       latents: {
-        config: { vae_sha256: vae, range: scale.range },
+        config: {
+          vae_sha256: vae,
+          ...(latentsHash === undefined ? {} : { encoder_sha256: latentsHash }),
+          range: scale.range,
+        },
         weightsName,
         weights: toTensors({ mean: float32(scale.mean), deviation: float32(scale.deviation) }),
       },
@@ -144,9 +151,12 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
     `${where("scheduler")}/scheduler_config.json`,
   );
   const latents = requireComponent(checkpoint, "latents");
-  const { vae_sha256: vae, range } = latents.config;
+  const { vae_sha256: vae, encoder_sha256: latentsHash, range } = latents.config;
   const [mean, deviation] = ["mean", "deviation"].map((name) => latents.weights?.get(name));
-  if (typeof vae !== "string" || typeof range !== "number") {
+  if (
+    typeof vae !== "string" || typeof range !== "number" ||
+    latentsHash !== undefined && typeof latentsHash !== "string"
+  ) {
     throw new UserError(`${where("latents")} lacks a part of the normalization of latents`);
   }
   const scale = checkedScale(
@@ -169,6 +179,7 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
     isFlow: isFlowSampler(scheduler.sampler ?? samplerNames[0]),
     scale,
     vae,
+    latentsHash,
   };
 }
 
@@ -176,13 +187,13 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
  * Opens the denoiser of a run or of a checkpoint.
  *
  * @param folder The folder of the run or of the checkpoint.
- * @param vae The autoencoder whose latents it must denoise.
+ * @param vae The autoencoder whose latents it must denoise. Its decoder may differ from that of training.
  * @param warn Receives a line about each damaged checkpoint that is skipped.
  * @throws {UserError} If there is none, or it is unsound or of another autoencoder.
  */
 export async function openTextDenoiser(
   folder: string,
-  { hash: vae }: { readonly hash: string },
+  vae: Pick<OpenedTextVae, "hash" | "latentsHash">,
   warn: (line: string) => void = () => {},
 ): Promise<TextDenoiserModel> {
   const directory = await fileExists(folder) ? await resolveCheckpoint(folder, warn) : folder;
@@ -190,7 +201,10 @@ export async function openTextDenoiser(
     throw new UserError(`there is no denoiser in ${folder}`);
   }
   const model = loadTextDenoiser(await loadCheckpoint(directory, { state: false }));
-  if (model.vae !== vae) {
+  const isSame = model.latentsHash === undefined
+    ? model.vae === vae.hash
+    : model.latentsHash === vae.latentsHash;
+  if (!isSame) {
     throw new UserError(
       `the denoiser in ${directory} was trained with the latents of another autoencoder: train it ` +
         "again with --stage diffusion --overwrite",

@@ -127,6 +127,7 @@ export async function trainDenoiser(
       schedule,
       scale: latents,
       vae: vae.hash,
+      latentsHash: vae.latentsHash,
       state,
       step,
       seed,

@@ -8,11 +8,9 @@ import { type HostParameters, unravel } from "../../nn/parameters.ts";
 import { type Gpt2Config, gpt2Specs } from "../../vae/gpt2.ts";
 import { gpt2ConfigToJson } from "../../vae/gpt2_config.ts";
 import { loadGpt2, type ModelFiles } from "../../vae/pretrained.ts";
-import { openModelFiles } from "../../datasets/download/hub.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { loadTokenizer } from "../../vae/tokenizer/files.ts";
 import type { Checkpoint } from "../../training/checkpoint/checkpoint.ts";
-import { findCheckpoint } from "../../training/checkpoint/folders.ts";
 import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toTensors } from "../../training/checkpoint/state_tensors.ts";
 
@@ -79,11 +77,4 @@ export async function loadLanguageModel(files: ModelFiles): Promise<LanguageMode
     );
   }
   return { ...model, tokenizer };
-}
-
-/** The newest model of a run that trained one. @throws {UserError} If there is none. */
-export async function openTrainedLanguageModel(run: string): Promise<LanguageModel> {
-  const newest = await findCheckpoint(run);
-  if (newest === undefined) throw new UserError(`there is no trained GPT-2 in ${run}`);
-  return await loadLanguageModel(await openModelFiles(`${newest.directory}/${FOLDER}`));
 }

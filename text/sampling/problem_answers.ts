@@ -14,14 +14,14 @@ import {
 import type { LatentBatches } from "../denoiser/batches.ts";
 import type { Layout } from "../denoiser/layouts.ts";
 import { type SampleSession, type TextSamples, TRAJECTORIES, TrajectoryLog } from "./session.ts";
-import { thinkInTurn, thinkTogether, type ThoughtModel, type Thoughts } from "./thought_answers.ts";
+import { thinkInTurn, thinkTogether, type ThoughtModel } from "./thought_answers.ts";
 
-/** Solves problems, given by their indices; the numbers of the samples choose their random streams. */
+/** Samples the thoughts of problems, given by their indices; the numbers choose the random streams. */
 type Solve = (
   items: readonly number[],
   numbers: readonly number[],
   log?: TrajectoryLog,
-) => Promise<Thoughts[]>;
+) => Promise<string[][]>;
 
 /** Batches with the latents of the layouts' sources: those of generated thoughts are not known before. */
 async function batchesOf(
@@ -58,8 +58,6 @@ function solverOf(session: SampleSession): Solve {
   };
 }
 
-const solutionOf = ({ texts }: Thoughts) => texts.join(" ");
-
 /** Answers problems, takes votes, and measures the speed at batch size 1. */
 export async function answerProblems(session: SampleSession): Promise<TextSamples> {
   const { examples, sampling, dataset, folder } = session;
@@ -74,7 +72,7 @@ export async function answerProblems(session: SampleSession): Promise<TextSample
     onProgress: (done) => progress.update(done),
   }, solve);
   await progress.stop();
-  const solutions = solved.map((samples) => samples.map(solutionOf));
+  const solutions = solved.map((samples) => samples.map((thoughts) => thoughts.join(" ")));
   const scores = scoreSolutions(dataset, examples, solutions);
 
   if (sampling.trajectory) {
@@ -120,7 +118,7 @@ async function speedFigure(
 ): Promise<MeasuredFigure> {
   const solveOne = async (item: number) => (await solve([item], [item]))[0]!;
   const { answers, seconds } = await timeSingleProblems(examples.length, solveOne, now);
-  const thoughts = answers.reduce((sum, { texts }) => sum + texts.length, 0);
+  const thoughts = answers.reduce((sum, { length }) => sum + length, 0);
   const perSecond = answers.length / seconds;
   return {
     name: "Speed at batch 1",

@@ -60,11 +60,11 @@ function effectiveSampling({ vae, model, sampling }: TextSampleTask): SamplingCo
 
 /** Generates texts, or answers problems, unless the folder holds the result of the same settings. */
 export async function sampleOnce(task: TextSampleTask): Promise<TextSamples> {
-  const { folder, model, config, data, log } = task;
+  const { folder, vae, model, config, data, log } = task;
   const from = {
     sampling: flatSettings({ sampling: effectiveSampling(task) }),
     config: flatSettings({ denoiser: config }),
-    vae: model.vae,
+    vae: vae.hash,
     data: data.sha256,
     weights: await weightsHash(model.parameters),
   };

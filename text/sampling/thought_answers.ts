@@ -28,14 +28,6 @@ export interface ThoughtModel {
   readonly block: readonly [number, number];
 }
 
-/** The thoughts that were sampled for a problem. */
-export interface Thoughts {
-  /** The texts, in order; the answer is in the last. */
-  readonly texts: readonly string[];
-  /** The number of passes of the sampler. */
-  readonly passes: number;
-}
-
 /** The problems to solve. */
 export interface ThoughtRequest {
   /** The questions [B]. */
@@ -48,33 +40,35 @@ export interface ThoughtRequest {
   readonly maxThoughts: number;
 }
 
-/** Samples all thoughts in one pass, a block each. Empty blocks are left out. */
+/**
+ * Samples all thoughts in one pass, a block each. Empty blocks are left out.
+ *
+ * @returns The texts of each problem's thoughts; the answer is in the last.
+ */
 export async function thinkTogether(
   model: ThoughtModel,
   { questions, numbers, random, maxThoughts }: ThoughtRequest,
-): Promise<Thoughts[]> {
+): Promise<string[][]> {
   const layouts = questions.map((source) => wholeExample({ targets: [], source }, maxThoughts));
   const request = { numbers, random };
   const decoded = await model.decode(await model.sample(layouts, request), request);
-  return decoded.map((texts) => ({
-    texts: texts.filter((text) => text.trim() !== ""),
-    passes: 1,
-  }));
+  return decoded.map((texts) => texts.filter((text) => text.trim() !== ""));
 }
 
 /**
  * Samples one thought after the other, each given the question and the previous thoughts, until one has
  * the mark `####` in front of the answer, or is empty, or the limit is reached.
+ *
+ * @returns The texts of each problem's thoughts; the answer is in the last.
  */
 export async function thinkInTurn(
   model: ThoughtModel,
   { questions, numbers, random, maxThoughts }: ThoughtRequest,
-): Promise<Thoughts[]> {
+): Promise<string[][]> {
   const [k, width] = model.block;
   const size = k * width;
   const texts: string[][] = questions.map(() => []);
   const last = questions.map(() => model.empty);
-  const passes = questions.map(() => 0);
   let open = questions.map((_, i) => i);
   for (let pass = 0; pass < maxThoughts && open.length > 0; pass++) {
     const given = new Float32Array(open.length * size);
@@ -89,12 +83,11 @@ export async function thinkInTurn(
     const finished = new Set<number>();
     open.forEach((row, i) => {
       const [text = ""] = decoded[i]!;
-      passes[row]!++;
       last[row] = sampled.data.slice(i * size, (i + 1) * size) as Float32Array;
       if (text.trim() !== "") texts[row]!.push(text);
       if (text.trim() === "" || text.includes(ANSWER_MARK)) finished.add(row);
     });
     open = open.filter((row) => !finished.has(row));
   }
-  return questions.map((_, row) => ({ texts: texts[row]!, passes: passes[row]! }));
+  return texts;
 }

@@ -1,9 +1,14 @@
 import { assertEquals, assertStrictEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { UserError } from "../../../base/errors.ts";
+import { float32 } from "../../../engine/tree.ts";
 import { initParameters } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
 import type { Component, LoadedCheckpoint } from "../../../training/checkpoint/checkpoint.ts";
-import { loadTextVae, textVaeComponents } from "../../../text/autoencoder/checkpoint.ts";
+import {
+  loadTextVae,
+  textVaeComponents,
+  withHashes,
+} from "../../../text/autoencoder/checkpoint.ts";
 import { trainBpe } from "../../../vae/tokenizer/bpe.ts";
 import { textVaeSpecs } from "../../../vae/text_vae.ts";
 import { TextTokenizer } from "../../../vae/tokenizer/tokenizer.ts";
@@ -120,4 +125,20 @@ Deno.test("loadTextVae() returns both tokenizers of a checkpoint with two", () =
   // One tokenizer is one object: encodeTexts() then encodes only once.
   const one = loadTextVae(checkpointOf(300));
   assertStrictEquals(one.encoderTokenizer, one.tokenizer);
+});
+
+Deno.test("withHashes() has a hash of what makes latents that does not depend on the decoder", async () => {
+  const vae = loadTextVae(checkpointOf(300));
+  const { hash, latentsHash } = await withHashes(vae);
+  const changed = async (name: string) => {
+    const { data, shape } = vae.parameters[name]!;
+    const other = float32(new Float32Array(data.length).fill(0.25), shape);
+    return await withHashes({ ...vae, parameters: { ...vae.parameters, [name]: other } });
+  };
+  for (const name of ["decoder.transformer.h.1.mlp.c_fc.weight", "vae.adapter.weight"]) {
+    const found = await changed(name);
+    assertEquals([found.hash === hash, found.latentsHash === latentsHash], [false, true]);
+  }
+  const found = await changed("encoder.encoder.layer.0.output.dense.weight");
+  assertEquals([found.hash === hash, found.latentsHash === latentsHash], [false, false]);
 });

@@ -15,7 +15,11 @@ import { PRESETS } from "../../../text/presets.ts";
 import { loadCheckpoint, writeCheckpoint } from "../../../training/checkpoint/checkpoint.ts";
 import { loadTextData } from "../../../text/data.ts";
 import { checkDenoiser } from "../../../text/denoiser/config.ts";
-import { loadTextDenoiser, textDiffusionCheckpoint } from "../../../text/denoiser/checkpoint.ts";
+import {
+  loadTextDenoiser,
+  openTextDenoiser,
+  textDiffusionCheckpoint,
+} from "../../../text/denoiser/checkpoint.ts";
 import type { DenoiserConfig, SamplingConfig } from "../../../text/settings.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { permitted } from "../../permissions.ts";
@@ -127,7 +131,8 @@ Deno.test({
       deviation: Float32Array.of(4, 5, 6),
       range: 2.75,
     };
-    const model = { config, parameters, schedule, isFlow: false, scale, vae: "abc" };
+    const hashes = { vae: "abc", latentsHash: "def" };
+    const model = { config, parameters, schedule, isFlow: false, scale, ...hashes };
     const folder = await Deno.makeTempDir();
     try {
       await writeCheckpoint(
@@ -147,6 +152,29 @@ Deno.test({
       assertEquals(loaded.schedule.predictionType, "v_prediction");
       assertAllClose(loaded.schedule.alphasCumprod, schedule.alphasCumprod, { rtol: 1e-12 });
       assertEquals(float32(loaded.scale.mean).shape, [3]);
+
+      // The decoder may be another one; what makes latents may not.
+      const place = `${folder}/step`;
+      const opened = await openTextDenoiser(place, { hash: "other", latentsHash: "def" });
+      assertEquals([opened.vae, opened.latentsHash], ["abc", "def"]);
+      await assertRejects(
+        () => openTextDenoiser(place, { hash: "abc", latentsHash: "other" }),
+        UserError,
+        "the latents of another autoencoder",
+      );
+      // An older checkpoint only has the hash of the whole autoencoder.
+      const { latentsHash: _, ...older } = model;
+      const state = stateFrom(parameters, specs);
+      await writeCheckpoint(
+        `${folder}/older`,
+        textDiffusionCheckpoint({ ...older, state, step: 3, seed: 1, configHash: "hash" }),
+      );
+      await openTextDenoiser(`${folder}/older`, { hash: "abc", latentsHash: "other" });
+      await assertRejects(
+        () => openTextDenoiser(`${folder}/older`, { hash: "other", latentsHash: "def" }),
+        UserError,
+        "the latents of another autoencoder",
+      );
     } finally {
       await Deno.remove(folder, { recursive: true });
     }
