@@ -1,13 +1,11 @@
 /** A row of the benchmark. */
 import type { Device } from "../engine/device.ts";
 
-/** A step that can be repeated. */
 export interface Prepared {
   run(): Promise<unknown>;
   dispose(): Promise<void>;
 }
 
-/** A step to measure. */
 export interface Row {
   /** The name, equal to that of the row in bench/pytorch. */
   readonly name: string;

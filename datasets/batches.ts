@@ -64,13 +64,8 @@ export function batcher(
 }
 
 /**
- * Picks examples out of a flat array of them.
- *
- * @param values [N, ...shape], flat.
- * @param indices [B], each below N.
- * @param exampleSize Elements per example: the product of `shape`; 1 for labels.
- * @returns [B, ...shape], flat.
- * @throws {RangeError} If an index is not below N.
+ * Picks examples [B, ...shape] out of an array [N, ...shape], both flat. An example has `exampleSize`
+ * elements.
  */
 export function gather(
   values: Uint8Array,

@@ -38,7 +38,6 @@ const NAMES = {
   testLabels: "t10k-labels-idx1-ubyte.gz",
 } as const;
 
-/** The pins of the four files, from their hashes and the sizes of the training and the test set. */
 function pins(hashes: Readonly<Record<keyof typeof NAMES, string>>, rows: [number, number]) {
   const images = (count: number) => ({ rows: count, size: 16 + count * SIDE * SIDE });
   const labels = (count: number) => ({ rows: count, size: 8 + count });
@@ -50,7 +49,6 @@ function pins(hashes: Readonly<Record<keyof typeof NAMES, string>>, rows: [numbe
   ];
 }
 
-/** FashionMNIST's files, with hashes and addresses. */
 export const FASHION_MNIST: Dataset = {
   title: "FashionMNIST",
   id: "fashion-mnist",

@@ -17,7 +17,6 @@ function remote(name: string, sha256: string, size: number, rows: number): Remot
   return { name: `${name}.gz`, sha256, size, rows, addresses: [MIRROR + name] };
 }
 
-/** GSM8K's files, with hashes and addresses. */
 export const GSM8K: Dataset = {
   title: "GSM8K",
   id: "gsm8k",
@@ -76,14 +75,7 @@ export interface Gsm8k extends Provenance {
   readonly test: readonly ThoughtProblem[];
 }
 
-/**
- * Reads JSON lines with `question` and `answer`. An answer consists of steps and ends with `#### 72`.
- *
- * @param bytes The file, UTF-8.
- * @param name Its name in messages.
- * @param thoughts The form of thoughts.
- * @throws {UserError} If a row lacks a question or an answer. The message names the file and the line.
- */
+/** Reads JSON lines with `question` and `answer`. An answer consists of steps and ends with `#### 72`. */
 export function parseGsm8k(
   bytes: Uint8Array<ArrayBuffer>,
   name: string,

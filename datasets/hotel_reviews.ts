@@ -38,7 +38,6 @@ const SAMPLE = "hotel_reviews.csv";
 /** The whole set, which a data folder may contain. */
 const WHOLE = { name: "tripadvisor_hotel_reviews.csv", rows: 20_491, maxBytes: 64e6 } as const;
 
-/** The reviews' files, with hashes and addresses. */
 export const HOTEL_REVIEWS: Dataset = {
   title: "Hotel reviews",
   id: "hotel-reviews",
@@ -79,14 +78,7 @@ export interface HotelReviews extends Provenance {
   readonly validation: readonly HotelReview[];
 }
 
-/**
- * Reads a CSV with the columns Review and Rating. White space around a review is removed.
- *
- * @param bytes The file, UTF-8.
- * @param name Its name, for messages.
- * @throws {UserError} If a column is missing, a quote is broken, a review is empty, a rating is not 1 to
- * 5, bytes are not UTF-8, or there are no reviews. The message names the file and the line.
- */
+/** Reads a CSV with the columns Review and Rating. White space around a review is removed. */
 export function parseHotelReviews(bytes: Uint8Array<ArrayBuffer>, name: string): HotelReview[] {
   const reviews = csvRecords(bytes, name, ["Review", "Rating"]).map(({ value, where }) => {
     const text = value.Review.trim();
@@ -124,7 +116,6 @@ const fingerprint = (reviews: readonly HotelReview[]) =>
     new TextEncoder().encode(JSON.stringify(reviews.map(({ text, rating }) => [text, rating]))),
   );
 
-/** The hash of the first 2,000 reviews. */
 const FIRST_FINGERPRINT = "0c44922f9bfea54b07018cee2653c4273131dfe5a3786c37f53ff0aabc87742b";
 
 /** The whole set from a data folder, or undefined if it does not contain it. */
@@ -176,14 +167,10 @@ export async function loadHotelReviews(options: HotelReviewsOptions = {}): Promi
   return { train: kept, validation: heldOut, ...provenanceOf(HOTEL_REVIEWS, opened) };
 }
 
-/** The name of the stream of random numbers that chooses the held-out reviews. */
 const VALIDATION = "hotel reviews validation";
 
-/** The size of a held-out part. */
 export interface HeldOut {
-  /** All reviews. */
   readonly rows: number;
-  /** The held-out reviews. */
   readonly validationSize: number;
 }
 
@@ -206,10 +193,8 @@ const countWords = (text: string) => text.split(/\s+/).length;
 
 /**
  * Splits a review after its first sentence, or after its first clause if the sentence has more than 30
- * words (the public set has lost many full stops). The first part has at least three words, so that
- * "Great stay!" includes the next sentence.
- *
- * @returns Both parts, or undefined if the review is one sentence.
+ * words (the public set has lost many full stops). The first part has at least three words, so that "Great
+ * stay!" includes the next sentence. Undefined if the review is one sentence.
  */
 export function splitLead(text: string): { lead: string; rest: string } | undefined {
   const cuts = [/[.!?…]+["')\]]*\s+/g, /[,;]\s+/g].map((end) =>

@@ -87,11 +87,7 @@ export function parseIdx(
   return { shape, data: bytes.subarray(start) };
 }
 
-/**
- * Writes an IDX file of unsigned bytes: the inverse of {@linkcode parseIdx}.
- *
- * @throws {RangeError} If the shape does not fit the elements or the format.
- */
+/** Writes an IDX file of unsigned bytes: the inverse of {@linkcode parseIdx}. */
 export function formatIdx({ shape, data }: IdxArray): Uint8Array<ArrayBuffer> {
   if (shape.length < 1 || shape.length > 255) {
     throw new RangeError(`an IDX file has 1 to 255 dimensions, not ${shape.length}`);

@@ -42,13 +42,7 @@ function reversed(value: number, width: number): string {
   return [...String(value).padStart(width, "0")].reverse().join(" ");
 }
 
-/**
- * The problem of multiplying two numbers.
- *
- * @param operands Both numbers.
- * @param digits The number of digits that each is written with.
- * @throws {RangeError} If a number is not a whole number of at most that many digits.
- */
+/** The problem of multiplying two numbers, written with the given number of digits. */
 export function multiplicationProblem(
   [a, b]: Operands,
   [n, m]: readonly [number, number],
@@ -116,7 +110,6 @@ function* pairs([n, m]: readonly [number, number], random: RandomStream): Genera
   }
 }
 
-/** The number of pairs of numbers. */
 const pairCount = (digits: readonly number[]) =>
   digits.reduce((product, width) => product * (width === 1 ? 10 : 9 * 10 ** (width - 1)), 1);
 

@@ -29,7 +29,6 @@ export interface SourceOptions extends DownloadOptions {
   readonly systemFolder?: string | null | undefined;
 }
 
-/** Files of a data set, unpacked and checked. */
 export interface OpenedDataset extends FoundFiles {
   /** SHA-256 of the unpacked contents by file name, for the run's record. */
   readonly sha256: Readonly<Record<string, string>>;
@@ -88,7 +87,6 @@ async function fromDataDir(
   );
 }
 
-/** Advice about a bad file of the sample. */
 const SAMPLE_REMEDY = "restore it with `git checkout`";
 
 async function fromSample({ sample }: Dataset): Promise<FoundFiles> {
@@ -164,12 +162,7 @@ export async function openDataset(
   return { ...found, sha256 };
 }
 
-/**
- * One line for people about the origin of data, in capitals if it is the sample.
- *
- * @param dataset The data set that was opened.
- * @param opened Its files.
- */
+/** One line for people about the origin of data, in capitals if it is the sample. */
 export function describeSource(
   { title, sample }: Dataset,
   { origin, place, passedOver }: Pick<OpenedDataset, "origin" | "place" | "passedOver">,
@@ -192,7 +185,6 @@ export function describeSource(
   }
 }
 
-/** The origin of opened data. */
 export function provenanceOf(dataset: Dataset, opened: OpenedDataset): Provenance {
   const { origin, place, sha256 } = opened;
   return { origin, place, sha256, description: describeSource(dataset, opened) };

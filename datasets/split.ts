@@ -2,13 +2,8 @@
 import { type RandomStream, randomStream } from "../nn/random.ts";
 
 /**
- * Splits examples into two parts; the held-out part has the same number of each class, so that a small
- * validation set has the class weights of a balanced data set.
- *
- * @param labels [N], each below `classes`.
- * @param options The number of examples to hold out, a multiple of `classes`; the stream that chooses.
- * @returns Indices of both parts, each ascending.
- * @throws {RangeError} If a class has too few examples, or the number is not a multiple of `classes`.
+ * Splits examples into two parts, as indices. The held-out part has the same number of each class, so that
+ * a small validation set has the class weights of a balanced data set.
  */
 export function balancedSplit(
   labels: Uint8Array,

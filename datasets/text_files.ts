@@ -5,25 +5,17 @@ import { printable, quote } from "../base/quote.ts";
 
 /** An example of conditional generation. */
 export interface TextPair {
-  /** The given text. */
   readonly condition: string;
-  /** The text to generate. */
   readonly target: string;
 }
 
-/** A record of a file, and its position. */
 export interface FileRecord<T> {
-  /** Its content. */
   readonly value: T;
   /** The file's name and the line where the record begins, from 1, such as "a.csv:7". */
   readonly where: string;
 }
 
-/**
- * Decodes a file of UTF-8, with or without a byte-order mark.
- *
- * @throws {UserError} If bytes are not UTF-8. The message names the file and the line.
- */
+/** Decodes a file of UTF-8, with or without a byte-order mark. */
 export function decodeUtf8(bytes: Uint8Array<ArrayBuffer>, name: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
@@ -53,14 +45,7 @@ export function textLines(bytes: Uint8Array<ArrayBuffer>, name: string): FileRec
     .filter(({ value }) => value.trim() !== "");
 }
 
-/**
- * Reads a file with a JSON object on each line.
- *
- * @param bytes The file.
- * @param name Its name in messages.
- * @param keys The keys that every object must have, with strings that are not blank.
- * @throws {UserError} If a line is not such an object. The message names the file and the line.
- */
+/** Reads a file with a JSON object on each line, which must have non-blank strings under `keys`. */
 export function jsonLines<K extends string>(
   bytes: Uint8Array<ArrayBuffer>,
   name: string,
@@ -96,15 +81,7 @@ function csvLines(text: string): { lines: number[]; open: boolean } {
   return { lines, open };
 }
 
-/**
- * Reads a CSV whose first record names the columns.
- *
- * @param bytes The file.
- * @param name Its name in messages.
- * @param columns The columns that it must have; there may be others.
- * @throws {UserError} If a column is missing, a quote is broken, or a record has too few or too many
- * fields. The message names the file and the line.
- */
+/** Reads a CSV whose first record names the columns. It must have `columns`, and may have others. */
 export function csvRecords<C extends string>(
   bytes: Uint8Array<ArrayBuffer>,
   name: string,

@@ -13,14 +13,11 @@ export interface ThoughtProblem {
   readonly answer: string;
 }
 
-/** The mark before an answer. */
 export const ANSWER_MARK = "####";
 
 /**
  * The targets of several passes: a thought each, the last one together with the answer, whose mark also
  * marks the end.
- *
- * @returns A text for each pass; only the answer if there are no thoughts.
  */
 export function thoughtTargets({ thoughts, answer }: Omit<ThoughtProblem, "question">): string[] {
   const last = `${thoughts.at(-1) ?? ""} ${ANSWER_MARK} ${answer}`.trim();

@@ -18,15 +18,7 @@ export interface WinogradProblem {
   readonly answer: 0 | 1;
 }
 
-/**
- * Reads problems with their answers.
- *
- * @param bytes The file, UTF-8.
- * @param name Its name in messages.
- * @throws {UserError} If a row lacks a key, a sentence does not have exactly one blank, the options are
- * equal, or an answer is not "1" or "2" (WinoGrande's test file has none). The message names the file and
- * the line.
- */
+/** Reads problems with their answers. WinoGrande's test file has none. */
 export function parseWinograd(bytes: Uint8Array<ArrayBuffer>, name: string): WinogradProblem[] {
   const keys = ["qID", "sentence", "option1", "option2", "answer"] as const;
   return jsonLines(bytes, name, keys).map(({ value, where }) => {

@@ -7,7 +7,6 @@ import type { Dataset } from "./dataset.ts";
 import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
 import { parseWinograd, type WinogradProblem } from "./winograd.ts";
 
-/** WSC273's file, with its hash and address. */
 export const WSC273: Dataset = {
   title: "WSC273",
   id: "wsc273",

@@ -21,7 +21,7 @@ const GLYPHS = `
   1s201g201s 24180g1824 1sa0a07s 342k2k2c 081m21 fv 211m08 1g080g100o
 `.trim().split(/\s+/).map((glyph) => glyph.match(/../g)!.map((column) => parseInt(column, 32)));
 
-/** The glyphs of a text, as columns. Accents are dropped, and other characters become "?". */
+/** Accents are dropped, and other characters become "?". */
 function glyphsOf(text: string): (readonly number[])[] {
   const characters = Array.from(text.normalize("NFKD").replace(/\p{M}/gu, ""));
   const glyph = (character: string) => GLYPHS[character.codePointAt(0)! - 32];
@@ -44,12 +44,8 @@ export function fitText(text: string, width: number, scale = 1): string {
 }
 
 /**
- * Draws a line of text into a picture, clipped to the picture.
- *
- * @param left The first column of the text.
- * @param top The first of its {@linkcode FONT_HEIGHT} times `scale` rows.
- * @param color A number from 0 to 255 for each channel of the picture.
- * @param scale The width and height of a font pixel in pixels of the picture.
+ * Draws a line of text of {@linkcode FONT_HEIGHT} times `scale` rows into a picture, clipped to the
+ * picture.
  */
 export function drawText(
   picture: Picture,

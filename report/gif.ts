@@ -19,7 +19,6 @@ interface GifLibrary {
 /** Shades of grey in the palette of 256 colors. The rest is left for labels and frames. */
 const GREYS = 248;
 
-/** Options of {@linkcode encodeGif}. */
 export interface GifOptions {
   /** Milliseconds that a frame is shown. GIF counts in hundredths of a second. @default 80 */
   delay?: number | undefined;
@@ -28,11 +27,8 @@ export interface GifOptions {
 }
 
 /**
- * The bytes of an animated GIF file that repeats forever. Equal frames give equal bytes.
- *
- * @param frames At least one picture, all of one size. Greys are rounded to 248 shades; eight other
- * colors are possible.
- * @throws {RangeError} If there is no frame, if their sizes differ, or if there are more colors.
+ * An animated GIF file that repeats forever. Equal frames give equal bytes. Greys are rounded to 248
+ * shades; eight other colors are possible.
  */
 export function encodeGif(
   frames: readonly Picture[],

@@ -9,7 +9,6 @@ export class Markup {
     this.#text = text;
   }
 
-  /** The markup. */
   toString(): string {
     return this.#text;
   }
@@ -49,16 +48,8 @@ export function escapeHtml(text: string): string {
 }
 
 /**
- * An element of HTML or SVG.
- *
- * @param name The element's name. Like the names of attributes, it must not come from data.
- * @param attributes Their values are escaped.
- * @param content Texts in it are escaped.
- *
- * @example
- * ```ts
- * element("p", { class: "quiet" }, "a < b").toString(); // '<p class="quiet">a &lt; b</p>\n'
- * ```
+ * An element of HTML or SVG. Attribute values and texts are escaped; the names of the element and of
+ * attributes are not, so they must not come from data.
  */
 export function element(name: string, attributes: Attributes, ...content: Content[]): Markup {
   const pairs = Object.entries(attributes)

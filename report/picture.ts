@@ -18,7 +18,6 @@ export interface Pictures extends Omit<Picture, "data"> {
   readonly data: Uint8Array;
 }
 
-/** The number of pictures. @throws {RangeError} If the length of the data fits no whole number. */
 export function countPictures({ width, height, channels, data }: Pictures): number {
   const count = data.length / (width * height * channels);
   if (!Number.isInteger(count)) {

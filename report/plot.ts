@@ -4,19 +4,15 @@ import { lineStyle, PLOT_STYLE } from "./plot_style.ts";
 import { movingAverage, thin } from "./series.ts";
 import { linearTicks, logTicks, type Tick } from "./ticks.ts";
 
-/** A line of a chart. */
 export interface Series {
-  /** The name in the legend. */
   readonly name: string;
-  /** Positions in ascending order. */
   readonly x: ArrayLike<number>;
-  /** A value for each position. The line has a gap where a value is not finite. */
+  /** The line has a gap where a value is not finite. */
   readonly y: ArrayLike<number>;
   /** The window of a moving average, in points. The values become a faint line. @default 1 */
   readonly smooth?: number | undefined;
 }
 
-/** A line chart. */
 export interface LinePlot {
   readonly title: string;
   readonly xLabel: string;
@@ -35,17 +31,14 @@ export interface LinePlot {
 /** The approximate width of a label's letter. SVG cannot measure text before it is shown. */
 const LETTER = 6.6;
 
-/** An axis: its marks, and the position of a value in pixels. */
 interface Axis {
   readonly ticks: readonly Tick[];
   readonly at: (value: number) => number;
 }
 
 /**
- * Draws a line chart. Its colors follow the reader's preference for light or dark. Of the points in
- * one column of pixels, only the first, lowest, highest and last are drawn.
- *
- * @returns An `<svg>` element, which is also a complete SVG file.
+ * Draws a line chart as an `<svg>` element, which is also a complete SVG file. Its colors follow the
+ * reader's preference for light or dark.
  */
 export function drawPlot(plot: LinePlot): Markup {
   const { title, xLabel, yLabel, yScale = "linear", width = 720, height = 320 } = plot;
@@ -111,7 +104,7 @@ export function drawPlot(plot: LinePlot): Markup {
   );
 }
 
-/** A point of a line. NaN as y is a gap. */
+/** NaN as y is a gap. */
 type Point = readonly [x: number, y: number];
 
 /** A line's points, with gaps for those that cannot be drawn, and their moving average. */
@@ -172,7 +165,6 @@ function pathData(
   return data;
 }
 
-/** An entry of the legend for line `index`. */
 interface LegendEntry {
   readonly index: number;
   readonly name: string;
@@ -208,7 +200,6 @@ function n(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** Attributes with rounded coordinates. */
 function round(attributes: Attributes): Attributes {
   return Object.fromEntries(
     Object.entries(attributes).map((

@@ -17,7 +17,6 @@ const COLORS = [
 /** Strokes. Lines after the sixth repeat the colors with the next stroke. */
 const DASHES = [undefined, "7 4", "2 4"] as const;
 
-/** The attributes of line `index` of a chart. */
 export function lineStyle(
   index: number,
 ): { class: string; "stroke-dasharray": string | undefined } {

@@ -12,17 +12,13 @@ import {
 } from "./sections.ts";
 import { STYLE } from "./style.ts";
 
-/** A measured number, as it is shown. */
 export interface KeyFigure {
-  /** What was measured: "FID". */
   readonly name: string;
-  /** The number, with its unit: "12.3". */
   readonly value: string;
   /** How it was measured. Figures with different protocols cannot be compared. */
   readonly protocol: string;
 }
 
-/** A figure as one line of text, with the figure of real texts where that is known. */
 export function figureLine(
   { name, value, protocol, real }: KeyFigure & { readonly real?: { readonly value: string } },
 ): string {
@@ -30,9 +26,7 @@ export function figureLine(
   return `${name}: ${value}${ofRealTexts} (${protocol})`;
 }
 
-/** A list of texts, each with the prompt that it answers or continues, if there is one. */
 export interface ReportTexts {
-  /** The heading of the list. */
   readonly caption: string;
   readonly texts: readonly { readonly prompt?: string | undefined; readonly text: string }[];
 }
@@ -40,9 +34,7 @@ export interface ReportTexts {
 /** A row of metrics: numbers by column. A number that was not measured is missing or NaN. */
 export type MetricsRow = Readonly<Record<string, number | undefined>>;
 
-/** A chart of columns of the metrics. */
 export interface MetricsChart extends Omit<LinePlot, "series"> {
-  /** The column on the horizontal axis. @default "step" */
   readonly x?: string | undefined;
   /** The columns to draw, with their names in the legend. Columns without values are left out. */
   readonly columns: Readonly<Record<string, string>>;
@@ -53,7 +45,6 @@ export interface MetricsChart extends Omit<LinePlot, "series"> {
 /** The content of a page, from top to bottom. Parts without content are left out. */
 export interface Report {
   readonly title: string;
-  /** One sentence under the title. */
   readonly summary?: string | undefined;
   /** Warnings, above everything else. */
   readonly warnings?: readonly string[];
@@ -64,7 +55,6 @@ export interface Report {
   /** The numbers that `charts` draw. */
   readonly metrics?: readonly MetricsRow[] | undefined;
   readonly charts?: readonly MetricsChart[] | undefined;
-  /** Settings: a table of keys and values. */
   readonly config: object;
   /** Where the results come from, such as device, versions and data: a table of keys and values. */
   readonly origin?: object | undefined;
@@ -74,7 +64,6 @@ export interface Report {
 const POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; " +
   "form-action 'none'";
 
-/** The report as HTML. Every text in it is escaped. */
 export function renderReport(report: Report): string {
   const { title, summary, warnings = [], figures = [], pictures = [], texts = [] } = report;
   const { sections = [], metrics = [], charts = [] } = report;
@@ -110,12 +99,7 @@ export function renderReport(report: Report): string {
   return `<!DOCTYPE html>\n${element("html", { lang: "en" }, head, element("body", {}, main))}`;
 }
 
-/**
- * Writes report.html into a folder, completely or not at all.
- *
- * @returns The file's path.
- * @throws {UserError} If it cannot be written.
- */
+/** Writes report.html into a folder, and returns its path. */
 export async function writeReport(folder: string, report: Report): Promise<string> {
   const path = `${folder}/report.html`;
   try {
@@ -126,11 +110,7 @@ export async function writeReport(folder: string, report: Report): Promise<strin
   return path;
 }
 
-/**
- * The chart of some columns of the metrics.
- *
- * @returns undefined if no row has a value in any of them.
- */
+/** The chart of some columns of the metrics; undefined if no row has a value in any of them. */
 export function metricsPlot(
   { x = "step", columns, smooth = 1, ...plot }: MetricsChart,
   metrics: readonly MetricsRow[],
@@ -154,7 +134,6 @@ function renderChart(chart: MetricsChart, metrics: readonly MetricsRow[]): Marku
   return plot === undefined ? [] : [element("figure", { class: "chart" }, drawPlot(plot))];
 }
 
-/** A section of the page; nothing if it has no content. */
 function section(heading: string, content: Markup | false | readonly Markup[]): Content {
   if (content === false || Array.isArray(content) && content.length === 0) return undefined;
   return element("section", {}, element("h2", {}, heading), content);

@@ -2,15 +2,12 @@
 import { element, type Markup } from "./html.ts";
 import { drawPlot, type LinePlot } from "./plot.ts";
 
-/** A table with a header row. */
 export interface ReportTable {
-  /** The header row. */
   readonly columns: readonly string[];
-  /** The rows. The first cell of each is its name. */
+  /** The first cell of each is its name. */
   readonly rows: readonly (readonly string[])[];
 }
 
-/** A picture, as the bytes of a PNG file or of a GIF file. */
 export type ReportPicture = {
   /** The text under the picture: what it shows and how it was made. */
   readonly caption: string;
@@ -25,7 +22,6 @@ export interface ReportSection {
   readonly pictures?: readonly ReportPicture[];
 }
 
-/** A picture with its caption as HTML. The page holds the picture's bytes. */
 export function renderPicture({ caption, ...picture }: ReportPicture): Markup {
   const src = "png" in picture
     ? `data:image/png;base64,${picture.png.toBase64()}`
@@ -55,7 +51,6 @@ function renderColumns({ columns, rows }: ReportTable): Markup {
   );
 }
 
-/** A section's content as HTML, without its heading. */
 export function renderSection(
   { table, notes = [], plots = [], pictures = [] }: ReportSection,
 ): Markup[] {

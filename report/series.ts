@@ -2,10 +2,8 @@
 
 /**
  * The mean over a window around each value. At the start, where losses fall fast, the window stays
- * symmetric and is smaller. At the end, where they change little, only its right side is cut.
- * Values that are not finite are not averaged, and stay in the result.
- *
- * @param window The number of values in the window.
+ * symmetric and is smaller. At the end, where they change little, only its right side is cut. Values that
+ * are not finite are not averaged, and stay in the result.
  */
 export function movingAverage(values: ArrayLike<number>, window: number): Float64Array {
   const sums = new Float64Array(values.length + 1);
@@ -25,11 +23,8 @@ export function movingAverage(values: ArrayLike<number>, window: number): Float6
 }
 
 /**
- * Drops points that cannot be seen. Of the points in one column of pixels, the first, lowest,
- * highest and last remain, in their order. Gaps (NaN) remain.
- *
- * @param points Pairs of position and value, in ascending order of positions.
- * @param column Maps a position to pixels.
+ * Drops points that cannot be seen: of those in one column of pixels, the first, lowest, highest and last
+ * remain, and gaps (NaN). Positions are ascending.
  */
 export function thin(
   points: readonly (readonly [number, number])[],

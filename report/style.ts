@@ -1,7 +1,6 @@
 /** The style sheet of a page, for wide and narrow screens, for paper, in light and in dark. */
 import { Markup } from "./html.ts";
 
-/** The style sheet of report.html. */
 export const STYLE: Markup = new Markup(`
 :root {
   color-scheme: light dark;

@@ -3,19 +3,13 @@
  * of 1, 2, 5, which leaves long stretches without a label.
  */
 
-/** A mark on an axis. */
 export interface Tick {
   readonly value: number;
   /** Empty for the minor marks of a logarithmic axis. */
   readonly label: string;
 }
 
-/**
- * Marks within a range, at multiples of 1, 2 or 5 times a power of ten.
- *
- * @param high The end of the range, above `low`.
- * @param count The approximate number of marks. @default 5
- */
+/** About `count` marks within a range, at multiples of 1, 2 or 5 times a power of ten. */
 export function linearTicks(low: number, high: number, count = 5): Tick[] {
   const rough = (high - low) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -30,12 +24,9 @@ export function linearTicks(low: number, high: number, count = 5): Tick[] {
 }
 
 /**
- * Marks for a logarithmic axis, with minor marks between them: at powers of ten, or at 1, 2 and 5
- * times these if the range is shorter than three powers of ten. A range shorter than half a power
- * of ten has linear marks.
- *
- * @param low The start of the range, above 0.
- * @param high The end of the range, above `low`.
+ * Marks for a logarithmic axis, with minor marks between them: at powers of ten, or at 1, 2 and 5 times
+ * these if the range is shorter than three powers of ten. A range shorter than half a power of ten has
+ * linear marks.
  */
 export function logTicks(low: number, high: number): Tick[] {
   const [first, last] = [Math.log10(low), Math.log10(high)];
@@ -56,10 +47,8 @@ export function logTicks(low: number, high: number): Tick[] {
 }
 
 /**
- * A number for an axis: "0.05", "1,200", "20k", "1.5M", "1e-5".
- *
- * @param options `step`: the distance between marks, which determines the digits. `largest`: the
- * largest number on the axis, which determines the unit. The defaults are the value itself.
+ * A number for an axis: "0.05", "1,200", "20k", "1.5M", "1e-5". The distance between marks determines the
+ * digits, the largest number on the axis the unit.
  */
 export function formatTick(
   value: number,

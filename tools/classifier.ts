@@ -67,7 +67,7 @@ const FLAGS = {
 type Settings = typeof DEFAULTS;
 type Data = Awaited<ReturnType<typeof loadFashionMnist>>;
 
-/** Trains, and returns the classifier with the moving average's weights in float16. */
+/** Returns the moving average's weights in float16. */
 async function trainClassifier(
   device: Device,
   data: Data,
@@ -107,7 +107,6 @@ async function trainClassifier(
   return { config: NETWORK, parameters: roundToHalf(unravel(state.ema, specs)) };
 }
 
-/** Measures the accuracy on all test images. */
 async function measure(
   device: Device,
   data: Data,

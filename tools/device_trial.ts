@@ -26,7 +26,6 @@ function step({ x, filter }: Record<string, tf.Tensor>): Record<string, tf.Tenso
   return { mean: value, dx: tf.sum(dx!), dFilter: tf.sum(dFilter!) };
 }
 
-/** The hardware that a device computes on, if the device reports it. */
 async function adapterOf(device: DeviceName): Promise<string | undefined> {
   if (device !== "webgpu") return undefined;
   return (await navigator.gpu.requestAdapter())?.info.description;

@@ -10,10 +10,8 @@ import config from "../deno.json" with { type: "json" };
 import { DEVICE_NAMES, type DeviceName } from "../engine/device_names.ts";
 import { denoArguments } from "./task.ts";
 
-/** Milliseconds after which a trial is stopped. */
 const TIMEOUT = 30_000;
 
-/** Descriptions of the devices. */
 const KINDS: Readonly<Record<DeviceName, string>> = {
   onnx: "ONNX Runtime, traced graphs",
   "onnx-cuda": "ONNX Runtime on a GPU, traced graphs",
@@ -24,22 +22,18 @@ const KINDS: Readonly<Record<DeviceName, string>> = {
   "tensorflow-gpu": "libtensorflow with CUDA",
 };
 
-/** The result of trying a device. */
 export interface Trial {
   readonly device: DeviceName;
   /** Why the device does not work, and how to set it up. */
   readonly failure?: string;
-  /** Threads within one operation. */
   readonly threads?: number;
   /** Milliseconds of one step of the speed test. */
   readonly milliseconds?: number;
-  /** The hardware, if the device reports it. */
   readonly adapter?: string;
   /** Billions of floating-point operations per second in the speed test. */
   readonly gigaflops?: number;
 }
 
-/** Why the process of a trial printed no result. */
 function failureOf(code: number, stderr: string): string {
   if (code === 143) return `it took more than ${TIMEOUT / 1000} s`;
   const lines = stderr.trim().split("\n");
@@ -69,7 +63,6 @@ export async function tryDevice(device: DeviceName): Promise<Trial> {
     : { device, failure: failureOf(code, decoder.decode(stderr)) };
 }
 
-/** The line that is printed for a trial. */
 export function describeTrial({ device, failure, threads, gigaflops, adapter }: Trial): string {
   const head = `${device.padEnd(15)} ${failure === undefined ? "yes" : "no "}  `;
   if (failure !== undefined) return head + failure;

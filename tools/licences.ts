@@ -8,7 +8,6 @@
 import { markdownTable } from "../base/markdown.ts";
 import { UserError } from "../base/errors.ts";
 
-/** The file of the table. */
 export const LICENCE_TABLE: URL = new URL("../docs/licences.md", import.meta.url);
 
 /** Licences that permit use and distribution, if the licence text is distributed, too. */
@@ -24,7 +23,6 @@ const EXCEPTIONS: Readonly<Record<string, RegExp>> = {
   "LGPL-3.0-or-later": /^@img\/sharp-libvips-/,
 };
 
-/** An installed package. */
 export interface PackageLicence {
   readonly name: string;
   readonly version: string;
@@ -34,7 +32,6 @@ export interface PackageLicence {
   readonly hasScript: boolean;
 }
 
-/** Reads a package.json. */
 export function readPackage(text: string): PackageLicence {
   const { name, version, license, licenses, scripts } = JSON.parse(text);
   const named: unknown[] = [license ?? licenses ?? []].flat();
@@ -53,12 +50,10 @@ export function isPermissive(licence: string): boolean {
   return parts.every((part) => part.split(/\s+OR\s+/).some((one) => PERMISSIVE.has(one.trim())));
 }
 
-/** Whether a package may be used. */
 export function isAllowed({ name, licence }: PackageLicence): boolean {
   return isPermissive(licence) || (EXCEPTIONS[licence]?.test(name) ?? false);
 }
 
-/** The installed packages of the lockfile, sorted. Needs the permission to read them. */
 export async function installedPackages(): Promise<PackageLicence[]> {
   const lock = JSON.parse(await Deno.readTextFile(new URL("../deno.lock", import.meta.url)));
   const found = new Map<string, PackageLicence>();
@@ -91,7 +86,6 @@ project does not distribute it.
 project never needs.
 `;
 
-/** The text of docs/licences.md. */
 export function licenceTable(packages: readonly PackageLicence[]): string {
   const counts = new Map<string, number>();
   for (const { licence } of packages) counts.set(licence, (counts.get(licence) ?? 0) + 1);

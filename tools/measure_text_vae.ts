@@ -42,10 +42,8 @@ const FLAGS = {
 /** Texts decoded together. */
 const BATCH = 50;
 
-/** Reconstructions that are printed. */
 const SHOWN = 10;
 
-/** A measured checkpoint. */
 interface Measured {
   readonly quality: TextVaeQuality;
   /** The texts, and how they were encoded and compared. */
@@ -54,7 +52,6 @@ interface Measured {
   readonly parameters: number;
 }
 
-/** Measures the text VAE of a checkpoint's folder on held-out reviews. */
 async function measureCheckpoint(
   directory: string,
   { texts = 200, dataDir, sample, threads }: Partial<FlagValues<typeof FLAGS>>,
@@ -136,14 +133,7 @@ function toJson({ quality, protocol, data, parameters }: Measured, command?: str
   return `${JSON.stringify(metrics, null, 2)}\n`;
 }
 
-/**
- * Runs the tool.
- *
- * @param args The command line.
- * @param print Receives the output.
- * @returns The exit code.
- * @throws {UserError} If the checkpoint or the reviews cannot be read.
- */
+/** Runs the tool. Returns the exit code. */
 export async function measure(
   args: string[],
   print: (text: string) => void = console.log,

@@ -1,9 +1,7 @@
 /** Python packages that contain native libraries, for the tools that set up devices. */
 import { UserError } from "../base/errors.ts";
 
-/** Options of {@linkcode installWheels}. */
 export interface WheelOptions {
-  /** The folder that they are unpacked into. */
   readonly target: string;
   /** A version of Python with such wheels. The libraries do not depend on it. */
   readonly python: string;
@@ -12,11 +10,8 @@ export interface WheelOptions {
 }
 
 /**
- * Downloads the wheels of a list, verifies them with its hashes, and unpacks them. pip writes its
- * messages to this process's output.
- *
- * @param list A requirements file in this folder.
- * @throws {UserError} If pip fails.
+ * Downloads the wheels of a list, a requirements file in this folder, verifies them with its hashes, and
+ * unpacks them.
  */
 export async function installWheels(
   list: string,

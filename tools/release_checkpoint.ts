@@ -31,10 +31,8 @@ import type { NamedTensors } from "../nn/host_tensor.ts";
 import { runProgram } from "../cli/program.ts";
 import { formatRecord, readRecord, RECORD_NAME } from "../cli/run_record.ts";
 
-/** The file of the figures in a published checkpoint. */
 const METRICS_NAME = "metrics.json";
 
-/** The content of a JSON file; undefined if it does not exist. */
 async function readIfPresent(path: string): Promise<JsonObject | undefined> {
   try {
     return parseJsonObject(await Deno.readTextFile(path), path);
@@ -73,14 +71,8 @@ function figuresOf(evaluation: JsonObject, weights: string, path: string): JsonO
 }
 
 /**
- * Copies a checkpoint with its weights rounded to float16, which halves the file.
- *
- * @param run The folder of a run or a checkpoint.
- * @param target The new folder, which must not exist.
- * @param card The model card, in Markdown.
- * @param evaluation The evaluation.json of these weights, if they were measured.
- * @throws {UserError} If there is no checkpoint, a weight is too large for float16, the evaluation
- * is of other weights, or the target cannot be written.
+ * Copies a run's checkpoint into a new folder with its weights rounded to float16, which halves the file.
+ * `evaluation` is the path of these weights' evaluation.json.
  */
 export async function releaseCheckpoint(
   run: string,
@@ -120,7 +112,6 @@ export async function releaseCheckpoint(
   await writeFileAtomic(`${target}/${METRICS_NAME}`, `${JSON.stringify(metrics, null, 2)}\n`);
 }
 
-/** The same weights, to be written as float16. */
 function toHalf(weights: NamedTensors): NamedTensors {
   return new Map(
     [...weights].map(([name, { shape, data }]) => [

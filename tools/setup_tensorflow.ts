@@ -15,7 +15,6 @@ import { installWheels } from "./pip_wheels.ts";
 
 const LIBRARIES = ["libtensorflow_cc.so.2", "libtensorflow_framework.so.2"];
 
-/** Whether a program exists and succeeds. */
 async function succeeds(program: string, ...args: string[]): Promise<boolean> {
   try {
     const options = { args, stdout: "null", stderr: "null" } as const;
@@ -76,7 +75,6 @@ async function installLibraries(site: string, list: string): Promise<void> {
   await Deno.rename(partial, site);
 }
 
-/** Compiles the native part of the package in `folder`. */
 async function compileBinding(folder: string): Promise<void> {
   const library = `${folder}/deps/site/tensorflow`;
   const binding = `${folder}/${BINDING_FILE}`;

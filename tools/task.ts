@@ -8,7 +8,6 @@
 import config from "../deno.json" with { type: "json" };
 import { TENSORFLOW_DEFAULTS, TENSORFLOW_THREADS, usesTensorFlow } from "../engine/device_names.ts";
 
-/** What a program may do with a path. */
 export type Access = "read" | "write";
 
 const PROGRAMS = { image: config.permissions.image, text: config.permissions.text };
@@ -59,9 +58,7 @@ function namedVariables(args: readonly string[]): string[] {
 
 /** The places that environment variables name. The programs read the same variables. */
 export interface NamedPlaces {
-  /** NANODIFFUSION_CACHE, the folder of downloads. */
   readonly cache?: string | undefined;
-  /** HF_ENDPOINT, the address of a hub. */
   readonly hub?: string | undefined;
 }
 
@@ -83,14 +80,8 @@ function hostsOf(address: string | undefined): string[] {
 }
 
 /**
- * Deno's arguments for a program. `--allow-read=...` replaces the list of the permission set, so
- * the paths of the set are repeated; the same holds for the other permissions.
- *
- * @param program The name of the permission set in deno.json.
- * @param args The program's own arguments.
- * @param set The lists of the permission set.
- * @param places The places that the environment names.
- * @param script The file to run.
+ * Deno's arguments for a program. `--allow-read=...` replaces the list of the permission set, so the paths
+ * of the set are repeated; the same holds for the other permissions.
  */
 export function denoArguments(
   program: string,

@@ -28,7 +28,6 @@ const PREFIX_SCALE = 2;
 /** The standard deviation of the prefix with the weights of a fresh linear layer, and latents of tanh. */
 const FRESH_PREFIX = 0.29;
 
-/** The sizes of one half of the model. */
 interface Half {
   readonly width: number;
   readonly heads: number;
@@ -53,7 +52,6 @@ function positionalAttention({ width, heads, deviation, stretch }: Half) {
   const gain = Math.sqrt(SHARPNESS * Math.sqrt(size) / pairs) / normed;
   const mark = size - 1;
   return {
-    /** Features of a head. */
     size,
     /** The embedding of a position, which may be fractional; `side` is 1 for the side to attend to. */
     embedding(position: number, side: 1 | -1): Float32Array {
@@ -172,13 +170,10 @@ function alignEncoder(parameters: HostParameters, config: TextVaeConfig): HostPa
 }
 
 /**
- * Aligns fresh weights. Replaced are: positions, queries and keys of the decoder, and of the encoder for
- * the source `tokens`; the scale of the adapter; and, if the shapes are the same, the decoder's table of
- * tokens, which becomes a copy of the encoder's, so that copying needs no translation of each token.
- *
- * @param parameters Fresh ones of `textVaeSpecs(config)`. They are not changed.
- * @param config The model.
- * @throws {RangeError} If heads have fewer than 4 features.
+ * Aligns fresh weights of `textVaeSpecs(config)`. Replaced are: positions, queries and keys of the
+ * decoder, and of the encoder for the source `tokens`; the scale of the adapter; and, if the shapes are
+ * the same, the decoder's table of tokens, which becomes a copy of the encoder's, so that copying needs no
+ * translation of each token.
  */
 export function alignedStart(parameters: HostParameters, config: TextVaeConfig): HostParameters {
   const adapter = parameters["vae.adapter.weight"]!;

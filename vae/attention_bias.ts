@@ -4,11 +4,7 @@ import * as tf from "../engine/tf.ts";
 /** The number for positions that are hidden: softmax makes it 0. */
 export const MASKED: number = -1e9;
 
-/**
- * The mask with which each position attends to itself and to those before it.
- *
- * @returns [length, length]: 0 on and below the diagonal, {@linkcode MASKED} above it.
- */
+/** The mask [length, length] with which each position attends to itself and to those before it. */
 export function causalBias(length: number): tf.Tensor2D {
   const bias = new Float32Array(length * length);
   for (let row = 0; row < length; row++) {
@@ -17,12 +13,7 @@ export function causalBias(length: number): tf.Tensor2D {
   return tf.tensor2d(bias, [length, length]);
 }
 
-/**
- * The mask that hides padding.
- *
- * @param mask [B, K]: 1 for tokens, 0 for padding.
- * @returns [B, 1, 1, K]
- */
+/** The mask [B, 1, 1, K] that hides padding, from 1 for tokens and 0 for padding [B, K]. */
 export function paddingBias(mask: tf.Tensor2D): tf.Tensor4D {
   const hidden = tf.sub(1, tf.cast(mask, "float32"));
   return tf.reshape(tf.mul(hidden, MASKED), [mask.shape[0], 1, 1, mask.shape[1]]);

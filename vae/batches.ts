@@ -12,11 +12,9 @@ import type { Corruption } from "./corruption.ts";
 import type { Replacement } from "./random_texts.ts";
 import type { TextExample } from "./tokenizer/texts.ts";
 
-/** Options of training and evaluation batches. */
 export interface TextBatchOptions {
-  /** Texts a batch. */
   readonly batchSize: number;
-  /** Ascending lengths, at most {@linkcode MAX_BUCKETS}, from `bucketLengths`. */
+  /** Ascending, at most {@linkcode MAX_BUCKETS}, from `bucketLengths`. */
   readonly buckets: readonly number[];
   /** The id that pads the encoder's input. */
   readonly padId: number;
@@ -30,7 +28,7 @@ export interface TextBatch {
   readonly rows: readonly number[];
   /** The number of rows that count; the rest fill the batch. */
   readonly count: number;
-  /** The inputs of the model, int32 [B, L]. */
+  /** Int32 [B, L]. */
   readonly arrays: {
     /** The encoder's input, corrupted in training. */
     readonly inputIds: HostArray;
@@ -55,7 +53,6 @@ interface PlannedBatch {
   readonly length: number;
 }
 
-/** Splits an order of the examples into batches. */
 function planBatches(
   order: Iterable<number>,
   bucketOf: readonly number[],
@@ -84,7 +81,6 @@ function planBatches(
   return plan;
 }
 
-/** The bucket of each example. */
 function assignBuckets(
   examples: readonly TextExample[],
   { batchSize, buckets }: TextBatchOptions,
@@ -107,17 +103,12 @@ function assignBuckets(
   });
 }
 
-/** A text in one batch, with the lengths of the example. */
 interface VariedExample {
-  /** The encoder's ids. */
   readonly encoder: Int32Array;
-  /** The ids that the decoder predicts. */
   readonly decoder: Int32Array;
-  /** The decoder's input. @default decoder */
   readonly decoderInput?: Int32Array;
 }
 
-/** Fills the arrays of a batch. */
 function assemble(
   examples: readonly TextExample[],
   { rows, count, length }: PlannedBatch,
@@ -153,7 +144,6 @@ function assemble(
   };
 }
 
-/** The batches of training. */
 export interface TrainingTextBatches {
   /** Batches per epoch: examples / batch size, rounded up. */
   readonly stepsPerEpoch: number;
@@ -162,13 +152,8 @@ export interface TrainingTextBatches {
 }
 
 /**
- * The batches of training: a pure function of the step, so that a resumed run gets the same ones.
- *
- * @param examples The texts.
- * @param random The run's stream; epoch e is shuffled by one stream, step s is corrupted by another.
- * @param options Sizes; `replace`, which may replace a text by another one of the same length; `corrupt`,
- * the corruption of the encoder's input; `corruptDecoder`, that of the decoder's input. @default none
- * @throws {RangeError} If there are no examples, one fits no bucket, or an option is out of range.
+ * The batches of training. A text may be replaced by another one of the same length, and the inputs of
+ * both halves corrupted. Epoch e is shuffled by one stream of `random`, step s is corrupted by others.
  */
 export function trainingTextBatches(
   examples: readonly TextExample[],
@@ -223,11 +208,7 @@ export function trainingTextBatches(
 
 /**
  * The batches of an evaluation: every text once, in order within its bucket. In the last batch, rows from
- * `count` on only fill it, and their labels are ignored.
- *
- * @param examples The texts.
- * @param options Sizes, and the corruption of the encoder's input; text i is corrupted by `random.at(i)`.
- * @throws {RangeError} As {@linkcode trainingTextBatches}.
+ * `count` on only fill it, and their labels are ignored. Text i is corrupted by `random.at(i)`.
  */
 export function evaluationTextBatches(
   examples: readonly TextExample[],

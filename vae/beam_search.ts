@@ -18,7 +18,6 @@ export interface BeamOptions {
   readonly lengthPenalty?: number | undefined;
 }
 
-/** An unfinished text. */
 interface Beam {
   readonly tokens: readonly number[];
   readonly logProbability: number;
@@ -26,7 +25,6 @@ interface Beam {
   readonly row: number;
 }
 
-/** A finished text. */
 interface Finished {
   readonly tokens: readonly number[];
   readonly score: number;

@@ -3,9 +3,7 @@
 /** The most shapes that a training run may have. */
 export const MAX_BUCKETS = 6;
 
-/** Options of {@linkcode bucketLengths}. */
 export interface BucketOptions {
-  /** Buckets at most, 1 to {@linkcode MAX_BUCKETS}. @default {@linkcode MAX_BUCKETS} */
   readonly maxBuckets?: number | undefined;
   /** Lengths are multiples of this, except for `minimum` and `maximum`. @default 8 */
   readonly multiple?: number | undefined;
@@ -16,12 +14,8 @@ export interface BucketOptions {
 }
 
 /**
- * The bucket lengths that leave the least padding of all choices of at most `maxBuckets` multiples, found
- * by dynamic programming.
- *
- * @param lengths The lengths of the texts, in tokens.
- * @returns Ascending lengths; the last one holds the longest text.
- * @throws {RangeError} If there are no texts, or an option is not a whole number in its range.
+ * The ascending bucket lengths that leave the least padding of all choices of at most `maxBuckets`
+ * multiples, found by dynamic programming.
  */
 export function bucketLengths(lengths: readonly number[], options: BucketOptions = {}): number[] {
   const { maxBuckets = MAX_BUCKETS, multiple = 8, maximum = Number.MAX_SAFE_INTEGER } = options;

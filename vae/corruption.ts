@@ -89,9 +89,8 @@ function ordinaryIds(
 }
 
 /**
- * The positions that spans cover, exactly `share` of all positions on average.
- *
- * @param positions The positions of ordinary tokens, ascending. A span ends before a special token.
+ * The positions that spans cover, exactly `share` of all positions on average. Positions are those of
+ * ordinary tokens, ascending; a span ends before a special token.
  */
 function spanPositions(
   positions: readonly number[],

@@ -118,11 +118,8 @@ export function tokenTable(parameters: Parameters): tf.Tensor2D {
 }
 
 /**
- * The last hidden states of a GPT-2.
- *
- * @param tokens [B, N], int32.
- * @param prefix Embeddings [B, P, width] before those of the tokens.
- * @returns [B, P + N, width]
+ * The last hidden states [B, P + N, width], with a prefix of embeddings [B, P, width] before the tokens
+ * [B, N].
  */
 export function gpt2States(
   parameters: Parameters,

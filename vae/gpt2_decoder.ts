@@ -54,11 +54,9 @@ export interface Gpt2Decoder {
   dispose(): Promise<void>;
 }
 
-/** The inputs of the graph of one step. */
 type StepInputs = {
   /** The embeddings of the newest tokens [B, width], without positions. */
   start: HostArray;
-  /** The table of tokens [V, width]. */
   table: HostArray;
   /** The position of the newest tokens [1]. */
   position: HostArray;
@@ -275,8 +273,7 @@ function columns(
 }
 
 /**
- * Reorders texts, as beam search does: row i becomes a copy of row `rows[i]`. The new cache shares no
- * memory with the old one.
+ * Reorders texts: row i becomes a copy of row `rows[i]`. The new cache shares no memory with the old one.
  */
 export function reorderCache(cache: DecoderCache, rows: readonly number[]): DecoderCache {
   return {

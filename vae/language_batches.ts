@@ -3,9 +3,7 @@ import { type HostArray, int32 } from "../engine/tree.ts";
 import { IGNORED_LABEL } from "../nn/cross_entropy.ts";
 import type { TextTokenizer } from "./tokenizer/tokenizer.ts";
 
-/** A sequence of tokens. */
 export interface LanguageExample {
-  /** Its tokens, from the one that begins it to the one that ends it. */
   readonly ids: Int32Array;
   /** The number of tokens at the start that are given, at least 1; the rest is predicted. */
   readonly given: number;
@@ -41,7 +39,6 @@ export function answerSequence(
   return { ids: Int32Array.of(...given, ...predicted, tokenizer.id("eos")), given: given.length };
 }
 
-/** A batch of sequences. */
 export interface LanguageBatch {
   /** [B, L], int32. */
   readonly tokens: HostArray;
@@ -49,13 +46,7 @@ export interface LanguageBatch {
   readonly labels: HostArray;
 }
 
-/**
- * Pads sequences to the least of some lengths that holds them all.
- *
- * @param lengths Ascending: see buckets.ts.
- * @param padId The token of padding, which no prediction depends on.
- * @throws {RangeError} If a sequence is longer than the last length.
- */
+/** Pads sequences to the least of some ascending lengths that holds them all. */
 export function languageBatch(
   examples: readonly LanguageExample[],
   lengths: readonly number[],
@@ -74,12 +65,7 @@ export function languageBatch(
   return { tokens: int32(tokens, shape), labels: int32(labels, shape) };
 }
 
-/**
- * The batches of training, a function of the step.
- *
- * @param indicesAt The indices of each step's examples, such as `batcher` of datasets/batches.ts returns.
- * @param options `lengths` and `padId` of {@linkcode languageBatch}.
- */
+/** The batches of training, a function of the step. `indicesAt` returns the examples of each step. */
 export function languageBatches(
   examples: readonly LanguageExample[],
   indicesAt: (step: number) => Iterable<number>,

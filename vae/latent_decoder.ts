@@ -43,21 +43,15 @@ export interface BeamDecoding {
 /** How texts are decoded. */
 export type DecodingMethod = { readonly method: "greedy" } | SampleDecoding | BeamDecoding;
 
-/** A text VAE's decoder. */
 export interface LatentDecoder {
   /**
-   * Decodes latents. Each batch size compiles a graph of its own, so callers should use only one.
-   *
-   * @param latents [B, k, d]
-   * @param method @default greedy
-   * @returns The ids of each text, at most maxTokens, without the end token.
+   * Decodes latents [B, k, d] into the ids of each text, at most maxTokens, without the end token. Each
+   * batch size compiles a graph of its own, so callers should use only one.
    */
   decode(latents: HostArray, method?: DecodingMethod): Promise<number[][]>;
-  /** Releases its graphs. */
   dispose(): Promise<void>;
 }
 
-/** What decoding a text needs, besides its latents. */
 interface TextLimits {
   readonly endId: number;
   /** Tokens to generate at most, the end token included. */

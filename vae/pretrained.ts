@@ -24,8 +24,6 @@ export interface ModelFiles {
 /**
  * All tensors of a model: those of model.safetensors, or of the files that model.safetensors.index.json
  * names. 16-bit floats become 32-bit floats.
- *
- * @throws {UserError} If there are none, or a file is damaged or lacks a tensor of the index.
  */
 export async function readModelTensors({ name, read }: ModelFiles): Promise<HostParameters> {
   const tensorsOf = async (file: string) => {

@@ -5,26 +5,18 @@
 import type { RandomStream } from "../nn/random.ts";
 import type { TextExample } from "./tokenizer/texts.ts";
 
-/** Options of {@linkcode randomTexts}. */
 export interface RandomTextOptions {
-  /** The share of texts that are replaced, in [0, 1]. */
   readonly share: number;
   /** Half of the random texts have the token frequencies of these texts; the other half are uniform. */
   readonly examples: readonly TextExample[];
-  /** The size of the vocabulary: ids are below it. */
   readonly vocabSize: number;
-  /** Ids that are never sampled. */
   readonly specialIds: ReadonlySet<number>;
 }
 
 /** Replaces a text by a random one of the same length, or returns it unchanged. */
 export type Replacement = (example: TextExample, random: RandomStream) => TextExample;
 
-/**
- * Makes a replacement, for encoder and decoder with one vocabulary.
- *
- * @throws {RangeError} If the share is out of range.
- */
+/** Makes a replacement, for encoder and decoder with one vocabulary. */
 export function randomTexts(
   { share, examples, vocabSize, specialIds }: RandomTextOptions,
 ): Replacement {

@@ -12,13 +12,10 @@ import { linear, linearSpecs, normSpecs } from "../nn/layers.ts";
 import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
 import { paddingBias } from "./attention_bias.ts";
 
-/** Sizes of a resampler. */
 export interface ResamplerConfig {
-  /** k, the number of output vectors. */
   readonly latents: number;
   /** Features of the states, of the queries and of the output. */
   readonly width: number;
-  /** Heads; they divide the features. */
   readonly heads: number;
 }
 
@@ -39,13 +36,7 @@ export function resamplerSpecs(name: string, { latents, width }: ResamplerConfig
   };
 }
 
-/**
- * Applies a resampler.
- *
- * @param states The encoder's states [B, N, h].
- * @param mask 1 for tokens, 0 for padding, which is hidden [B, N].
- * @returns [B, k, h]
- */
+/** Applies a resampler to the encoder's states [B, N, h], without those of padding: [B, k, h]. */
 export function resample(
   parameters: Parameters,
   name: string,

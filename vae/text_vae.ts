@@ -59,14 +59,12 @@ export function textVaeSpecs(config: TextVaeConfig): ParameterSpecs {
   };
 }
 
-/** The resampler's prefix. */
 const RESAMPLER = "vae.resampler";
 
 function resamplerOf({ latents, encoder }: TextVaeConfig): ResamplerConfig {
   return { latents, width: encoder.hiddenSize, heads: encoder.numAttentionHeads };
 }
 
-/** The distribution of texts' latents. */
 export interface LatentDistribution {
   /** The mean [B, k, d]: within (-1, 1), or of length sqrt(d) for the kind `l2`. */
   readonly mean: tf.Tensor3D;
@@ -74,11 +72,8 @@ export interface LatentDistribution {
   readonly logVariance?: tf.Tensor3D;
 }
 
-/** The inputs of the encoder. */
 export interface EncoderInputs {
-  /** [CLS], the text, [SEP] and padding [B, N], int32. */
   readonly inputIds: tf.Tensor2D;
-  /** 1 for tokens, 0 for padding [B, N]. */
   readonly attentionMask: tf.Tensor2D;
 }
 
@@ -120,12 +115,9 @@ export function encodeLatents(
 }
 
 /**
- * Concatenates the states of each stretch of the text. States of padding are zero, and so are those
- * beyond the end of a shorter batch, so that a text's latents do not depend on the batch's length.
- *
- * @param states [B, N, h]; the first, of [CLS], is left out.
- * @param mask 1 for tokens, 0 for padding [B, N].
- * @returns [B, k, stretch * h]
+ * Concatenates the states [B, N, h] of each stretch of the text, without that of [CLS]: [B, k, stretch *
+ * h]. States of padding are zero, and so are those beyond the end of a shorter batch, so that a text's
+ * latents do not depend on the batch's length.
  */
 function foldStretches(
   states: tf.Tensor3D,
@@ -143,11 +135,8 @@ function foldStretches(
 }
 
 /**
- * The decoder's logits of each token given the latents and the tokens before it.
- *
- * @param latents [B, k, d]
- * @param tokens The end token, then the text [B, L], int32.
- * @returns [B, L, V]
+ * The decoder's logits [B, L, V] of each token, given the latents [B, k, d] and the tokens before it [B,
+ * L], which begin with the end token.
  */
 export function decodeLogits(
   parameters: Parameters,

@@ -79,18 +79,14 @@ export function encoderTokens(config: TextVaeConfig): number {
   return batchPositions(config).maximum - 2;
 }
 
-/** The names of sizes in messages: those of the settings by which a person chooses them. */
 export interface SizeNames {
-  /** The name of {@linkcode TextVaeConfig.latents}. @default {"latents"} */
   readonly latents?: string | undefined;
-  /** The name of {@linkcode TextVaeConfig.maxTokens}. @default {"maxTokens"} */
   readonly maxTokens?: string | undefined;
 }
 
 /**
- * Checks that the sizes are consistent.
- *
- * @throws {UserError} If they are not, with exit code 2. The message names them.
+ * Checks that the sizes are consistent. Messages contain the names of the settings by which a person
+ * chooses them.
  */
 export function checkTextVaeConfig(config: TextVaeConfig, names: SizeNames = {}): void {
   const { latents: latentsName = "latents", maxTokens: maxTokensName = "maxTokens" } = names;

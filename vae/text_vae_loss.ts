@@ -41,8 +41,6 @@ export interface TextVaeLossOptions {
 /**
  * The Kullback-Leibler divergence of the latents from the standard normal, summed over k and d, and
  * averaged over texts: 1/2 sum(mu^2 + sigma^2 - 1 - log sigma^2).
- *
- * @param freeBits The least value in nats that each of the k d numbers counts with, after the average.
  */
 export function latentDivergence(
   { mean, logVariance }: Required<LatentDistribution>,

@@ -20,11 +20,8 @@ export interface TokenChoice {
 }
 
 /**
- * The probabilities of tokens. The options are applied in transformers' order: temperature, top k, top p.
- *
- * @param logits [V]
- * @returns [V], 0 for tokens that are excluded.
- * @throws {RangeError} If an option is out of range.
+ * The probabilities of tokens [V]. The options are applied in transformers' order: temperature, top k, top
+ * p.
  */
 export function tokenProbabilities(
   logits: Float32Array,
@@ -63,12 +60,6 @@ function keepProbability(logits: Float32Array, id: number, choice: TokenChoice):
   return probabilities;
 }
 
-/**
- * Samples a token.
- *
- * @param logits [V]
- * @throws {RangeError} If an option is out of range.
- */
 export function sampleToken(
   logits: Float32Array,
   choice: TokenChoice,

@@ -3,11 +3,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { granted } from "../../base/permissions.ts";
 
-/** The environment of {@linkcode cacheDirectory}, by default that of the process. */
+/** The environment of {@linkcode cacheDirectory}; by default that of the process. */
 export interface CacheOptions {
-  /** Reads an environment variable; one that may not be read counts as unset. */
   readonly env?: ((name: string) => string | undefined) | undefined;
-  /** The operating system, as in `Deno.build.os`. */
   readonly os?: typeof Deno.build.os | undefined;
   /** Whether a folder may be both read and written. */
   readonly usable?: ((folder: string) => boolean) | undefined;
@@ -23,7 +21,6 @@ function permittedFolder(path: string): boolean {
   return granted({ name: "read", path }) && granted({ name: "write", path });
 }
 
-/** The platform's folder for caches, if the environment variables that determine it are set. */
 function platformCache(
   env: (name: string) => string | undefined,
   os: typeof Deno.build.os,
@@ -38,11 +35,8 @@ function platformCache(
 
 /**
  * The folder of downloads: `NANODIFFUSION_CACHE` if it is set; otherwise `nanodiffusion` in the platform's
- * cache folder (`$XDG_CACHE_HOME` or `~/.cache`, `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on
- * Windows); and `.cache` in this project's folder, which permission sets can name, if this process may not
- * use the platform's.
- *
- * @returns The folder, which may not exist yet, or undefined if none may be used.
+ * cache folder; and `.cache` in this project's folder, which permission sets can name, if this process may
+ * not use the platform's. Undefined if none may be used.
  */
 export function cacheDirectory(
   { env = permittedEnv, os = Deno.build.os, usable = permittedFolder }: CacheOptions = {},

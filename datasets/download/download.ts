@@ -29,11 +29,8 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A file that has been downloaded and checked. */
 export interface Downloaded {
-  /** The unpacked content. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The address that it was downloaded from. */
   readonly address: string;
 }
 
@@ -41,12 +38,9 @@ export interface Downloaded {
 export class DownloadError extends Error {}
 
 /**
- * Makes a function that downloads files. It remembers which hosts answer: a host that cannot be reached
- * is tried once, so that without a network all files together take at most `contactTimeout`.
- *
- * @returns A function of the file and of the path to write it to, as it was sent (packed). The caller
- * holds the lock of that folder. It throws {@linkcode DownloadError} if no mirror has the file; errors in
- * writing pass through.
+ * Makes a function that downloads a file, as it was sent (packed), to a path in a folder whose lock the
+ * caller holds. It remembers which hosts answer: a host that cannot be reached is tried once, so that
+ * without a network all files together take at most `contactTimeout`.
  */
 export function downloader(
   options: DownloadOptions = {},
@@ -57,7 +51,6 @@ export function downloader(
   const answering = new Set<string>();
   const dead = new Set<string>();
 
-  /** One attempt to download the whole file from one mirror. */
   async function attempt(
     file: RemoteFile,
     target: string,
@@ -93,7 +86,7 @@ export function downloader(
     return { problem, retryAfter: mayPass ? 0 : undefined };
   }
 
-  /** The whole file from one mirror, or a clause with the reason why it cannot be had. */
+  /** The file, or a clause with the reason why the mirror does not provide it. */
   async function fromMirror(
     file: RemoteFile,
     target: string,

@@ -5,15 +5,11 @@ import { fileError } from "../../base/file_errors.ts";
 import type { Contents } from "../dataset.ts";
 import { inspect, maxStoredBytes, type PinnedFile } from "./integrity.ts";
 
-/** The result of {@linkcode readFolder}. */
 export interface FolderContents {
-  /** The files that exist, unpacked and checked. */
   readonly contents: Contents;
-  /** The files that do not exist. */
   readonly missing: readonly PinnedFile[];
 }
 
-/** The file's bytes as they are stored, or undefined if there is no such file. */
 async function readStored(
   path: string,
   pin: PinnedFile,
@@ -36,12 +32,8 @@ async function readStored(
 }
 
 /**
- * Reads the files that exist in a folder, under their own names or, unpacked, without the ".gz".
- *
- * @param folder The folder, which need not exist.
- * @param pins The files to look for.
- * @param remedy Advice for the message about a bad file.
- * @throws {UserError} If a file cannot be read or has another content than its pin.
+ * Reads the files that exist in a folder, under their own names or, unpacked, without the ".gz". `remedy`
+ * is advice about a bad file, which is an error.
  */
 export async function readFolder(
   folder: string,

@@ -1,7 +1,6 @@
 /** Unpacks gzip data up to a bound, and packs data reproducibly. */
 import { gunzipSync, gzipSync } from "node:zlib";
 
-/** The result of {@linkcode gunzip}: the bytes, or a fault of the packed ones. */
 export type Gunzipped =
   | { readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly fault: "truncated" | "oversized" | "damaged"; readonly detail: string };
@@ -18,9 +17,6 @@ function plain(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
 /**
  * Unpacks gzip data and verifies their checksum. It stops at `maxBytes`, so that a few kilobytes that
  * would unpack to gigabytes take no more memory than valid data.
- *
- * @param packed The gzip data.
- * @param maxBytes The greatest number of unpacked bytes.
  */
 export function gunzip(packed: Uint8Array<ArrayBuffer>, maxBytes: number): Gunzipped {
   try {

@@ -33,17 +33,13 @@ export interface HubOptions {
   readonly log?: ((line: string) => void) | undefined;
 }
 
-/** A model on the hub, at one commit. */
 export interface HubModel {
-  /** Its name with the commit: "owner/name@0123abc". */
+  /** "owner/name@0123abc", with the commit. */
   readonly name: string;
-  /** The commit. */
   readonly commit: string;
-  /** Reads a file of the model: its bytes, or undefined if there is no such file. */
   read(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
-/** The size and hash of a file, as the hub lists them. */
 interface HubFile {
   readonly size: number | undefined;
   /** The hash of the content of a large file. */
@@ -52,10 +48,9 @@ interface HubFile {
   readonly blobId: string | undefined;
 }
 
-/** The greatest number of bytes of a file whose size is not listed. */
+/** For a file whose size is not listed. */
 const MAX_BYTES = 8e9;
 
-/** The greatest number of bytes of a listing. */
 const MAX_LISTING = 4e6;
 
 const NAME = /^(?:[\w-][\w.-]*\/)?[\w-][\w.-]*$/;
@@ -85,11 +80,8 @@ export async function openModelFiles(
 }
 
 /**
- * Opens a model on the hub.
- *
- * @param reference "owner/name" or "owner/name@revision": a branch, tag or commit, by default "main".
- * @throws {UserError} If the name is invalid, the hub refuses or cannot be reached, or the cache has no
- * such model while offline. The message contains advice.
+ * Opens a model on the hub: "owner/name", or "owner/name@revision" for another branch, tag or commit than
+ * "main".
  */
 export async function openHubModel(reference: string, options: HubOptions = {}): Promise<HubModel> {
   const [id = "", revision = "main", ...rest] = reference.split("@");
@@ -187,7 +179,6 @@ function parseListing(
   return { commit: sha, files };
 }
 
-/** A clause about a fault of a listing, or undefined. */
 function listingFault(bytes: Uint8Array<ArrayBuffer>): string | undefined {
   try {
     parseListing(bytes, "the answer");

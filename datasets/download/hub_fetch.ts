@@ -8,31 +8,22 @@ import { type Failure, type Network, systemNetwork, withRetries } from "./networ
 import { discardPartial, finishPartial, partialPath } from "./partial.ts";
 import { failureOf, transfer, TransferError } from "./transfer.ts";
 
-/** Options of {@linkcode hubFetcher}. */
 export interface HubFetchOptions {
-  /** Gives access to models that are not public. */
   readonly token: string | undefined;
-  /** The network and the clock. @default {systemNetwork} */
   readonly network?: Network | undefined;
-  /** Attempts per file, for temporary faults. @default {5} */
   readonly tries?: number | undefined;
-  /** Receives one line about each retry with its reason. */
   readonly log?: ((line: string) => void) | undefined;
 }
 
-/** A file to fetch. */
 export interface HubRequest {
-  /** Its address. */
   readonly address: string;
-  /** Its path in the cache. */
   readonly path: string;
   /** Its name in messages. */
   readonly what: string;
-  /** The greatest number of its bytes. */
   readonly maxBytes: number;
   /** Returns a clause about a fault of the bytes, or undefined. */
   readonly check: (bytes: Uint8Array<ArrayBuffer>) => Promise<string | undefined>;
-  /** Whether to fetch it even if it exists. @default {false} */
+  /** Whether to fetch it even if it exists. */
   readonly again?: boolean | undefined;
 }
 
@@ -42,11 +33,7 @@ const TIMEOUT = 30_000;
 /** The longest `Retry-After` to wait for, in milliseconds. */
 const LONGEST_WAIT = 60_000;
 
-/**
- * Makes a function that fetches a file to its path, one process at a time.
- *
- * @returns It throws {@linkcode UserError} with advice if the file cannot be had.
- */
+/** Makes a function that fetches a file to its path, one process at a time. */
 export function hubFetcher(
   { network = systemNetwork, tries = 5, token, log }: HubFetchOptions,
 ): (request: HubRequest) => Promise<void> {
@@ -107,7 +94,6 @@ export function hubFetcher(
   };
 }
 
-/** Advice about a fault. */
 function remedy(problem: string, hasToken: boolean): string {
   const forbidden = /^Requires net access to "([^"]*)"/.exec(problem)?.[1];
   if (forbidden !== undefined) {

@@ -1,7 +1,6 @@
 /** Checks files against the hashes of their content that they are pinned by. */
 import { gunzip, isGzip } from "./gzip.ts";
 
-/** A file with a known content. */
 export interface PinnedFile {
   /** The name, the same in every folder and mirror. */
   readonly name: string;
@@ -13,7 +12,6 @@ export interface PinnedFile {
   readonly rows: number;
 }
 
-/** The faults of a file. */
 export type Fault =
   | "empty"
   | "Git LFS pointer"
@@ -22,12 +20,10 @@ export type Fault =
   | "truncated"
   | "altered";
 
-/** The result of {@linkcode inspect}: the unpacked content, or a fault and one clause about it. */
 export type Inspection =
   | { readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly fault: Fault; readonly detail: string };
 
-/** SHA-256 in hexadecimal. */
 export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
 }
@@ -40,7 +36,6 @@ export function maxStoredBytes(pin: PinnedFile): number {
   return pin.size + Math.ceil(pin.size / 1024) + 4096;
 }
 
-/** Text files that often take the place of data. */
 function textInstead(bytes: Uint8Array): Inspection | undefined {
   const head = new TextDecoder().decode(bytes.subarray(0, 512)).trimStart().toLowerCase();
   if (head.startsWith("version https://git-lfs")) {
@@ -61,8 +56,6 @@ function textInstead(bytes: Uint8Array): Inspection | undefined {
 /**
  * Unpacks a file and compares it with its pin. The first bytes tell whether it is packed, since some
  * servers and people unpack the files that they pass on.
- *
- * @param stored The file as it is stored or was sent.
  */
 export async function inspect(
   stored: Uint8Array<ArrayBuffer>,

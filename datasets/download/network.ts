@@ -15,7 +15,6 @@ export interface Network {
   readonly mayReach: (url: string) => boolean;
 }
 
-/** Waits `milliseconds`, or throws `signal`'s reason as soon as it is aborted. */
 function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(signal.reason);
@@ -31,7 +30,6 @@ function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** The real network. `fetch` honours the proxies of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY). */
 export const systemNetwork: Network = {
   fetch: (url, init) => fetch(url, init),
   sleep: delay,
@@ -46,13 +44,8 @@ export function isTransientStatus(status: number): boolean {
 }
 
 /**
- * Exponential backoff with jitter: half of the delay is fixed and half is random, so that clients
- * that failed together do not retry together.
- *
- * @param attempt The number of failed attempts, from 1.
- * @param random A number in [0, 1).
- * @param options `base` and `cap` in milliseconds.
- * @returns Milliseconds, in [d / 2, d) for d = min(cap, base 2^(attempt - 1)).
+ * Exponential backoff from 1 to 30 s before retry `attempt`, from 1. Half of the delay is random, so that
+ * clients that failed together do not retry together.
  */
 export function backoff(
   attempt: number,
@@ -64,11 +57,7 @@ export function backoff(
 }
 
 /**
- * Reads a `Retry-After` header (RFC 9110, section 10.2.3), in seconds or as a date.
- *
- * @param value The header's value.
- * @param now The time in milliseconds since 1970.
- * @returns Milliseconds to wait, at least 0; undefined if the header is missing or malformed.
+ * The milliseconds to wait of a `Retry-After` header (RFC 9110, section 10.2.3), in seconds or as a date.
  */
 export function retryAfter(value: string | null, now: number): number | undefined {
   if (value === null) return undefined;
@@ -77,7 +66,6 @@ export function retryAfter(value: string | null, now: number): number | undefine
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-/** A failed attempt. */
 export interface Failure {
   /** One clause about the fault. */
   readonly problem: string;
@@ -85,24 +73,17 @@ export interface Failure {
   readonly retryAfter: number | undefined;
 }
 
-/** Options of {@linkcode withRetries}. */
 export interface RetryOptions {
-  /** What is attempted, for the log. */
   readonly name: string;
-  /** The greatest number of attempts. */
   readonly tries: number;
-  /** The clock and random numbers. */
   readonly network: Pick<Network, "random" | "sleep">;
-  /** Receives one line about each retry with its reason. */
   readonly log?: ((line: string) => void) | undefined;
-  /** Stops the wait for the next attempt. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Repeats an attempt, after growing pauses, until it succeeds or no retry may succeed.
- *
- * @returns The value, or a clause about the last failure.
+ * Repeats an attempt, after growing pauses, until it succeeds or no retry may. Returns the value, or a
+ * clause about the last failure.
  */
 export async function withRetries<T extends object>(
   attempt: () => Promise<T | Failure>,

@@ -4,9 +4,7 @@
  */
 import { ignoreMissing, writeFileAtomic } from "../../base/files.ts";
 
-/** The progress of a download. */
 export interface Progress {
-  /** The number of bytes so far. */
   readonly offset: number;
   /** A strong ETag, or a date, for `If-Range` (RFC 9110, section 13.1.5). */
   readonly validator: string;
@@ -15,20 +13,13 @@ export interface Progress {
 /** The values that a header can have: bytes without control characters (RFC 9110, section 5.5). */
 const HEADER_VALUE = /^[\x20-\x7e\x80-\xff]+$/;
 
-/** The path of the bytes so far of a download to `target`. */
 export function partialPath(target: string): string {
   return `${target}.part`;
 }
 
 const notesPath = (target: string) => `${partialPath(target)}.json`;
 
-/**
- * The progress of a download.
- *
- * @param target The path of the finished file.
- * @param address The address to resume from.
- * @returns Undefined if there is nothing to resume from this address.
- */
+/** The progress of a download to `target`; undefined if it cannot be resumed from this address. */
 export async function readProgress(target: string, address: string): Promise<Progress | undefined> {
   try {
     const notes: unknown = JSON.parse(await Deno.readTextFile(notesPath(target)));
@@ -44,11 +35,7 @@ export async function readProgress(target: string, address: string): Promise<Pro
   }
 }
 
-/**
- * Restarts a download: empties the file and writes the notes.
- *
- * @param validator Without one, the download cannot be resumed.
- */
+/** Restarts a download: empties the file and writes the notes. Without a validator it cannot be resumed. */
 export async function beginPartial(
   target: string,
   address: string,
@@ -59,14 +46,12 @@ export async function beginPartial(
   await writeFileAtomic(notesPath(target), JSON.stringify({ address, validator }));
 }
 
-/** Removes an unfinished download. */
 export async function discardPartial(target: string): Promise<void> {
   for (const path of [partialPath(target), notesPath(target)]) {
     await Deno.remove(path).catch(ignoreMissing);
   }
 }
 
-/** Gives a finished download its name. */
 export async function finishPartial(target: string): Promise<void> {
   await Deno.rename(partialPath(target), target);
   await discardPartial(target);

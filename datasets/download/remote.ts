@@ -9,7 +9,6 @@ import { withFileLock } from "../../base/file_lock.ts";
 import { systemNetwork } from "./network.ts";
 import { granted } from "../../base/permissions.ts";
 
-/** Advice about a bad file in the cache. */
 export const CACHE_REMEDY = "remove it, and it is downloaded again";
 
 function codeOf(error: unknown): string {
@@ -45,13 +44,8 @@ async function fillFolder(
 }
 
 /**
- * Downloads a data set's files into a folder of the cache, one process at a time.
- *
- * @param dataset The data set.
- * @param folder Its folder in the cache; undefined if there is none.
- * @param options As for {@linkcode downloader}.
- * @returns The files, or a clause with the reason why they cannot be had.
- * @throws {UserError} If the disk is full, a file in the cache is bad, or the lock is never released.
+ * Downloads a data set's files into its folder of the cache, one process at a time. Returns a clause with
+ * the reason if they cannot be had.
  */
 export async function fromNetwork(
   dataset: Dataset,

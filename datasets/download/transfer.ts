@@ -9,32 +9,24 @@ import {
   readProgress,
 } from "./partial.ts";
 
-/** Options of {@linkcode transfer}. */
 export interface TransferOptions {
-  /** The network and the clock. */
   readonly network: Network;
-  /** The most bytes that the file may have. */
   readonly maxBytes: number;
   /** Milliseconds within which the server must begin to answer. */
   readonly answerTimeout: number;
   /** Milliseconds within which 16 KiB must arrive, or the rest if it is less. */
   readonly stallTimeout: number;
-  /** Receives the number of bytes so far, and the total if the server announces it. */
   readonly onProgress?: ((received: number, total: number | undefined) => void) | undefined;
-  /** Stops the transfer; the next one resumes it. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A failed transfer, and whether a retry may succeed. */
 export class TransferError extends Error {
   /** "unreachable": no connection; "transient": a retry may succeed; "permanent": it will not. */
   readonly kind: "unreachable" | "transient" | "permanent";
-  /** Whether the server has answered. */
   readonly answered: boolean;
   /** Milliseconds that the server asks to wait before the next request. */
   readonly retryAfter: number | undefined;
 
-  /** Makes an error with one clause about the fault. */
   constructor(
     message: string,
     kind: TransferError["kind"],
@@ -49,10 +41,8 @@ export class TransferError extends Error {
 }
 
 /**
- * A failed transfer as a failed attempt.
- *
- * @param mayPass Whether a retry may succeed.
- * @param maxRetryAfter The longest wait that the server may ask for, in milliseconds.
+ * A failed transfer as a failed attempt. `maxRetryAfter`: the longest wait that the server may ask for, in
+ * milliseconds.
  */
 export function failureOf(
   { message, retryAfter = 0 }: TransferError,
@@ -109,12 +99,7 @@ async function request(
   }
 }
 
-/**
- * Reads the head of an answer, and prepares the partial file for its body.
- *
- * @returns The number of bytes so far, the total if it is known, and whether the file is complete.
- * @throws {TransferError} If the answer has no bytes of the file.
- */
+/** Reads the head of an answer, and prepares the partial file for its body. */
 async function accept(
   { status, headers }: Response,
   address: string,
@@ -149,8 +134,6 @@ async function accept(
 /**
  * Fetches a file into the partial file of `target` (see partial.ts) and syncs it to disk. It resumes at
  * the end of the partial file if the server agrees. The content is not checked.
- *
- * @throws {TransferError} If the network or the server fails.
  */
 export async function transfer(
   address: string,

@@ -15,13 +15,7 @@ import { formatIdx, parseIdx } from "../idx.ts";
 import { sha256Hex } from "../download/integrity.ts";
 import { openDataset } from "../sources.ts";
 
-/**
- * Chooses the first examples of each class.
- *
- * @param labels [N].
- * @param each Examples per class.
- * @returns Their indices, ascending.
- */
+/** The indices of the first `each` examples of each class, ascending. */
 export function firstOfEachClass(labels: Uint8Array, each: number): Uint32Array<ArrayBuffer> {
   const counts = new Map<number, number>();
   return Uint32Array.from(labels.keys()).filter((i) => {

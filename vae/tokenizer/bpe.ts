@@ -139,9 +139,7 @@ function countWords(texts: Iterable<string>, splitDigits: boolean): Map<string, 
 
 // Merges.
 
-/** A word as token ids, and how often it occurs in the corpus. */
 interface CountedWord {
-  /** Its tokens; learning merges them. */
   ids: number[];
   readonly count: number;
 }
@@ -154,7 +152,6 @@ function pairKey(left: number, right: number): number {
   return left * ID_LIMIT + right;
 }
 
-/** The inverse of {@linkcode pairKey}. */
 function pairIds(pair: number): [left: number, right: number] {
   return [Math.floor(pair / ID_LIMIT), pair % ID_LIMIT];
 }
@@ -188,7 +185,6 @@ class PairCounts {
     return pairs;
   }
 
-  /** Records that a pair occurs in a word. */
   addWord(pair: number, word: number): void {
     const words = this.#words.get(pair);
     if (words === undefined) this.#words.set(pair, [word]);
@@ -203,23 +199,18 @@ class PairCounts {
   }
 }
 
-/** A pair (see {@linkcode pairKey}), and its count when it was put into the queue. */
 interface CountedPair {
   readonly pair: number;
   readonly count: number;
 }
 
-/** Higher counts first; at equal counts the lower pair, whatever the order of insertion. */
 function comparePairs(a: CountedPair, b: CountedPair): number {
   return b.count - a.count || a.pair - b.pair;
 }
 
 /**
- * Learns merges: the same words give the same merges, in whatever order they come.
- *
- * @param words The words; their ids are merged in place.
- * @param options `tokens`, id to text, grows by the new tokens.
- * @returns The merges in order, as pairs of ids.
+ * Learns merges, as pairs of ids: the same words give the same ones, in whatever order they come. The
+ * words' ids are merged in place, and `tokens`, id to text, grows by the new ones.
  */
 function learnMerges(
   words: readonly CountedWord[],
@@ -292,17 +283,11 @@ export const BYTE_SYMBOLS: readonly string[] = (() => {
   });
 })();
 
-/** What differs between byte-level BPE tokenizers. */
 export interface BytePairParts {
-  /** Ids by token. */
   readonly vocab: JsonObject;
-  /** Pairs of tokens to merge, in order of priority. */
   readonly merges: readonly (readonly string[])[];
-  /** Entries of added_tokens. */
   readonly addedTokens: readonly JsonObject[];
-  /** The tokens around a text; see templateProcessor. */
   readonly postProcessor: JsonObject;
-  /** Whether every digit is a token of its own. @default {false} */
   readonly splitDigits?: boolean | undefined;
 }
 

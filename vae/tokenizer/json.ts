@@ -4,13 +4,10 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.t
 import { quote } from "../../base/quote.ts";
 import { BYTE_SYMBOLS } from "./bpe.ts";
 
-/** The tokens of a tokenizer.json by id, and which of them are special. */
 export interface Vocabulary {
-  /** The id of each token, including those in added_tokens. */
+  /** Including those in added_tokens. */
   readonly ids: ReadonlyMap<string, number>;
-  /** The special tokens among them. */
   readonly special: ReadonlySet<string>;
-  /** One more than the highest id: the number of rows of an embedding. */
   readonly size: number;
 }
 
@@ -18,12 +15,8 @@ export interface Vocabulary {
 const ID_LIMIT = 2 ** 25;
 
 /**
- * Reads and checks a tokenizer.json's vocabulary.
- *
- * @param json The content.
- * @param source The file's name in messages.
- * @throws {UserError} If the model is neither BPE nor WordPiece, an id is invalid or repeated, a merge
- * needs tokens that the vocabulary lacks, or some text could not be represented.
+ * Reads and checks a tokenizer.json's vocabulary. Unusable are other models than BPE and WordPiece,
+ * invalid or repeated ids, merges of unknown tokens, and vocabularies that could not represent some text.
  */
 export function readVocabulary(json: JsonObject, source: string): Vocabulary {
   const fail = (what: string): never => {

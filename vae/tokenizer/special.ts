@@ -24,9 +24,6 @@ export const USUAL_NAMES: Readonly<Record<SpecialRole, string>> = {
 /**
  * The token of each role: the config's, or the usual name if the config has no entry and the vocabulary
  * contains it. An entry of null means that there is none.
- *
- * @param config The content of tokenizer_config.json.
- * @param has Whether a token is in the vocabulary.
  */
 export function specialTokensOf(
   config: JsonObject,
@@ -42,12 +39,10 @@ export function specialTokensOf(
   return tokens;
 }
 
-/** The entries of a tokenizer_config.json that name the special tokens. */
 export function specialTokensConfig(tokens: SpecialTokens): JsonObject {
   return Object.fromEntries(SPECIAL_ROLES.map((role) => [`${role}_token`, tokens[role] ?? null]));
 }
 
-/** A special token as an entry of tokenizer.json's added_tokens. */
 export function addedToken(content: string, id: number): JsonObject {
   return {
     id,
@@ -63,8 +58,6 @@ export function addedToken(content: string, id: number): JsonObject {
 /**
  * A post-processor that puts [CLS] before a text and [SEP] after it, as BERT's does; it adds nothing if
  * the vocabulary lacks one of them.
- *
- * @param id Returns the id of a token, or undefined.
  */
 export function templateProcessor(
   { cls, sep }: SpecialTokens,

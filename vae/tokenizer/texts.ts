@@ -2,7 +2,6 @@
 import { UserError } from "../../base/errors.ts";
 import type { TextTokenizer } from "./tokenizer.ts";
 
-/** One text for training. */
 export interface TextExample {
   /** The encoder's ids: [CLS], the text, [SEP]. */
   readonly encoder: Int32Array;
@@ -10,23 +9,16 @@ export interface TextExample {
   readonly decoder: Int32Array;
 }
 
-/** The result of {@linkcode encodeTexts}. */
 export interface EncodedTexts {
-  /** The texts that are not empty, in order. */
   readonly examples: readonly TextExample[];
   /** The index of each example's text among all texts. */
   readonly rows: readonly number[];
-  /** The number of texts that were cut. */
   readonly truncated: number;
-  /** The number of texts that were empty and left out. */
   readonly empty: number;
 }
 
-/** Options of {@linkcode encodeTexts}. */
 export interface EncodeTextsOptions {
-  /** The encoder's tokenizer, with [CLS] and [SEP]. */
   readonly encoder: TextTokenizer;
-  /** The decoder's tokenizer, which may be the same. */
   readonly decoder: TextTokenizer;
   /** The greatest number of the decoder's tokens of a text, without special ones. */
   readonly maxTokens: number;
@@ -59,11 +51,6 @@ function windowsOf(ids: Int32Array, tokenizer: TextTokenizer, limit: number): In
  * Encodes texts. A text of more than `maxTokens` decoder tokens is cut there. If the tokenizers differ,
  * the encoder receives the text that is left, so that it never reads text that the decoder does not
  * reconstruct. A special token's name within a text is ordinary text.
- *
- * @param texts The texts.
- * @param options The tokenizers and the limits.
- * @throws {UserError} If every text is empty, or the encoder's tokenizer lacks [CLS] or [SEP].
- * @throws {RangeError} If `maxTokens` is not a whole number from 1.
  */
 export function encodeTexts(
   texts: readonly string[],
@@ -113,11 +100,7 @@ function cut(ids: Int32Array, tokenizer: TextTokenizer, limit: number): Int32Arr
   return ids.slice(0, limit);
 }
 
-/**
- * A note about texts that were cut or left out.
- *
- * @returns One or two sentences; undefined if every text is whole.
- */
+/** A note of one or two sentences about texts that were cut or left out. */
 export function encodingNote(
   { rows, truncated, empty }: EncodedTexts,
   maxTokens: number,

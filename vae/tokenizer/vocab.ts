@@ -5,14 +5,12 @@ import { quote } from "../../base/quote.ts";
 import { bytePairTokenizerJson } from "./bpe.ts";
 import { addedToken, specialTokensOf, templateProcessor } from "./special.ts";
 
-/** The lines of a file with line ends of Unix or Windows. */
 function linesOf(text: string): string[] {
   const lines = text.split("\n").map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
   if (lines.at(-1) === "") lines.pop();
   return lines;
 }
 
-/** Entries of added_tokens for the special tokens that are in the vocabulary. */
 function addedTokens(config: JsonObject, vocab: ReadonlyMap<string, number>): JsonObject[] {
   const named = new Set(Object.values(specialTokensOf(config, (token) => vocab.has(token))));
   return [...named].filter((token) => vocab.has(token))
@@ -20,15 +18,7 @@ function addedTokens(config: JsonObject, vocab: ReadonlyMap<string, number>): Js
     .sort((a, b) => Number(a["id"]) - Number(b["id"]));
 }
 
-/**
- * A WordPiece tokenizer from BERT's vocab.txt. Each line is a token, whose id is the line's number.
- *
- * @param text The content of vocab.txt.
- * @param config tokenizer_config.json, for `do_lower_case` (true by default), `strip_accents` and
- * `tokenize_chinese_chars`.
- * @param source The file's name in messages.
- * @throws {UserError} If a line is empty or repeats another one. The message names the lines.
- */
+/** A WordPiece tokenizer from BERT's vocab.txt. Each line is a token, whose id is the line's number. */
 export function wordPieceJson(text: string, config: JsonObject, source: string): JsonObject {
   const vocab = new Map<string, number>();
   linesOf(text).forEach((token, id) => {
@@ -68,13 +58,8 @@ export function wordPieceJson(text: string, config: JsonObject, source: string):
 }
 
 /**
- * A byte-level BPE tokenizer from GPT-2's vocab.json and merges.txt.
- *
- * @param vocab The content of vocab.json, parsed: token to id.
- * @param mergesText The content of merges.txt: a version line, then two tokens on each line.
- * @param config tokenizer_config.json.
- * @param source The name of merges.txt in messages.
- * @throws {UserError} If a line of the merges is not two tokens. The message names the line.
+ * A byte-level BPE tokenizer from GPT-2's vocab.json, token to id, and merges.txt: a version line, then
+ * two tokens on each line.
  */
 export function bytePairJson(
   vocab: JsonObject,
