@@ -128,6 +128,7 @@ export {
 export type { TimestepEmbeddingOptions } from "./nn/timestep_embedding.ts";
 export type { GridOptions } from "./report/grid.ts";
 export type { Picture, Pictures } from "./report/picture.ts";
+export type { OpenedTextVae } from "./text/autoencoder/checkpoint.ts";
 export type {
   Checkpoint,
   Component,

@@ -22,17 +22,18 @@ const NAMES: Readonly<Record<string, string>> = {
     minSnrWeights NoiseSchedule noiseSchedule normSpecs OnDevice openDevice openModelFiles
     openTextVae p2Weights Parameters ParameterSpec ParameterSpecs parseIdx posterior
     PredictionType qSample RandomStream randomStream ravel rescaleGuidance SamplerOptions
-    SamplerStep SamplingOptions saveCheckpoint scalar ScheduleConfig schedulerConfig silu slerp TextCodec
-    TextTokenizer TextVaeConfig textVaeLoss textVaeSpecs timestepEmbedding toModelRange toPixels
-    train trainableNetwork trainBpe TrainingConfig TrainState TrainStep unet UNET_DEFAULTS
-    UNetConfig unetConfigFromJson unetConfigToJson unetSpecs unravel UserError variationalBound
+    SamplerStep SamplingOptions saveCheckpoint scalar ScheduleConfig schedulerConfig silu slerp
+    TextCodec TextTokenizer TextVaeConfig textVaeLoss textVaeSpecs timestepEmbedding
+    toModelRange toPixels train trainableNetwork trainBpe TrainingConfig TrainState TrainStep
+    unet UNET_DEFAULTS UNetConfig unetConfigFromJson unetConfigToJson unetSpecs unravel
+    UserError variationalBound
   `,
   "diffusion/samplers/mod.ts": `
     ddim ddpm Denoiser dpmppMultistep dpmppSde dpmppSinglestep euler eulerAncestral
     exponentialSigmas flowEuler FlowSamplerName flowSamplerNames heun inferenceTimesteps
     isFlowSampler karrasSigmas lastSample NoiseLeft noiseLeft quadraticTimesteps
-    respacedTimesteps Sampler SamplerName samplerNames samplerOf SamplerOption samplerOptions SamplerOptions SamplerStep
-    stopAtSigma uniPC
+    respacedTimesteps Sampler SamplerName samplerNames samplerOf SamplerOption samplerOptions
+    SamplerOptions SamplerStep stopAtSigma uniPC
   `,
   "metrics/mod.ts": `
     Accuracy accuracyByVotes accuracyOf BleuOptions BleuScore BleuSmoothing corpusBleu distinctN
