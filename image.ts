@@ -189,11 +189,8 @@ async function trainImages(
   }
   await trainStep.dispose();
   await validationLoss.dispose();
-  return {
-    ...training.result(),
-    steps: config.steps - done,
-    parameters: unravel(state.ema, specs),
-  };
+  const parameters = unravel(state.ema, specs);
+  return { ...training.result(), steps: config.steps - done, parameters };
 }
 
 if (import.meta.main) await runProgram(() => main(Deno.args));
