@@ -4,7 +4,6 @@
  * every example exactly once, and a run needs only the step's number to resume.
  */
 import type { RandomStream } from "../nn/random.ts";
-import { groupByLength } from "./length_groups.ts";
 
 /** Options of {@linkcode batcher}. */
 export interface BatchOptions {
@@ -61,6 +60,37 @@ export function batcher(
     }
     return indices;
   };
+}
+
+/** Batches whose examples are sorted together: more give less padding, but also a less random order. */
+const POOL = 16;
+
+/**
+ * Rearranges the order of an epoch: examples are sorted by length within pools of 16 batches, and the
+ * batches of a pool are shuffled. `start` is the index where the first batch begins that is wholly in this
+ * epoch; examples before it and after the last whole batch keep their positions.
+ */
+export function groupByLength(
+  order: Uint32Array,
+  { lengthOf, batchSize, start, random }: {
+    readonly lengthOf: (index: number) => number;
+    readonly batchSize: number;
+    readonly start: number;
+    readonly random: RandomStream;
+  },
+): Uint32Array {
+  const grouped = order.slice();
+  const pool = POOL * batchSize;
+  for (let from = start; from < order.length; from += pool) {
+    const whole = Math.floor((Math.min(order.length, from + pool) - from) / batchSize);
+    const sorted = order.slice(from, from + whole * batchSize)
+      .sort((a, b) => lengthOf(a) - lengthOf(b));
+    random.at(from).permutation(whole).forEach((batch, i) => {
+      const rows = sorted.subarray(batch * batchSize, (batch + 1) * batchSize);
+      grouped.set(rows, from + i * batchSize);
+    });
+  }
+  return grouped;
 }
 
 /**

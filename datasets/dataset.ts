@@ -35,3 +35,17 @@ export interface FoundFiles {
   readonly place: string;
   readonly contents: Contents;
 }
+
+/** Files from a table with a line for each: SHA-256, bytes, rows, name. */
+export function pinnedFiles(table: string): PinnedFile[] {
+  return table.trim().split("\n").map((line) => {
+    const [sha256, size, rows, name] = line.trim().split(/ +/) as [string, string, string, string];
+    return { name, sha256, size: Number(size), rows: Number(rows) };
+  });
+}
+
+/** Files of {@linkcode pinnedFiles} that are downloaded from `mirror`, and kept with a ".gz". */
+export function remoteFiles(mirror: string, table: string): RemoteFile[] {
+  return pinnedFiles(table)
+    .map((pin) => ({ ...pin, name: `${pin.name}.gz`, addresses: [mirror + pin.name] }));
+}

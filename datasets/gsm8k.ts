@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { UserError } from "../base/errors.ts";
-import type { Dataset, RemoteFile } from "./dataset.ts";
+import { type Dataset, pinnedFiles, remoteFiles } from "./dataset.ts";
 import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
 import { holdOut } from "./split.ts";
 import { jsonLines } from "./text_files.ts";
@@ -13,40 +13,20 @@ import { ANSWER_MARK, type ThoughtProblem } from "./thoughts.ts";
 const MIRROR = "https://raw.githubusercontent.com/openai/grade-school-math/" +
   "3101c7d5072418e28b9008a6636bde82a006892c/grade_school_math/data/";
 
-function remote(name: string, sha256: string, size: number, rows: number): RemoteFile {
-  return { name: `${name}.gz`, sha256, size, rows, addresses: [MIRROR + name] };
-}
-
 export const GSM8K: Dataset = {
   title: "GSM8K",
   id: "gsm8k",
-  files: [
-    remote(
-      "train.jsonl",
-      "17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465",
-      4_166_206,
-      7_473,
-    ),
-    remote(
-      "test.jsonl",
-      "3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14",
-      749_738,
-      1_319,
-    ),
-  ],
+  files: remoteFiles(
+    MIRROR,
+    `
+    17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465 4166206 7473 train.jsonl
+    3730d312f6e3440559ace48831e51066acaca737f6eabec99bccb9e4b3c39d14 749738 1319 test.jsonl`,
+  ),
   sample: {
     folder: new URL("./samples/gsm8k/", import.meta.url),
-    files: [{
-      name: "train.jsonl",
-      sha256: "7e8aedb85e5d3408583181dd051b141809999b7c1ab6e6edc35a2c4ea8ad6db3",
-      size: 26_694,
-      rows: 90,
-    }, {
-      name: "test.jsonl",
-      sha256: "abed4a9e5e9f153b2601c55dadc3f3e1e30d4d567c630528beafc02243c52299",
-      size: 9_114,
-      rows: 30,
-    }],
+    files: pinnedFiles(`
+    7e8aedb85e5d3408583181dd051b141809999b7c1ab6e6edc35a2c4ea8ad6db3 26694 90 train.jsonl
+    abed4a9e5e9f153b2601c55dadc3f3e1e30d4d567c630528beafc02243c52299 9114 30 test.jsonl`),
     description: "120 word problems written for this project",
   },
 };

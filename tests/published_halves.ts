@@ -4,10 +4,9 @@ import { initParameters, type ParameterSpecs } from "../nn/parameters.ts";
 import { encodeSafetensors } from "../nn/safetensors.ts";
 import { toTensors } from "../training/checkpoint/state_tensors.ts";
 import { type BertConfig, bertSpecs } from "../vae/bert.ts";
-import { bertConfigToJson } from "../vae/bert_config.ts";
+import { bertConfigToJson, gpt2ConfigToJson } from "../vae/config_json.ts";
 import { trainBpe } from "../vae/tokenizer/bpe.ts";
 import { type Gpt2Config, gpt2Specs } from "../vae/gpt2.ts";
-import { gpt2ConfigToJson } from "../vae/gpt2_config.ts";
 import { TextTokenizer } from "../vae/tokenizer/tokenizer.ts";
 
 const LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-&$%/*+=_#@";

@@ -112,6 +112,14 @@ export function gpt2Layers(
   return layerNorm(parameters, "transformer.ln_f", h, options);
 }
 
+/** The logits [B, N, V] of last hidden states [B, N, width]; the head is the table of tokens. */
+export function tokenLogits(parameters: Parameters, states: tf.Tensor3D): tf.Tensor3D {
+  const [batch, length, width] = states.shape;
+  const table = tokenTable(parameters);
+  const logits = tf.matMul(tf.reshape(states, [batch * length, width]), table, false, true);
+  return tf.reshape(logits, [batch, length, table.shape[0]]);
+}
+
 /** The table of tokens [V, width]. */
 export function tokenTable(parameters: Parameters): tf.Tensor2D {
   return parameter(parameters, "transformer.wte.weight") as tf.Tensor2D;
@@ -157,11 +165,7 @@ export function gpt2(
   config: Gpt2Config,
   prefix?: tf.Tensor3D,
 ): tf.Tensor3D {
-  const h = gpt2States(parameters, tokens, config, prefix);
-  const [batch, length, width] = h.shape;
-  const table = tokenTable(parameters);
-  const logits = tf.matMul(tf.reshape(h, [batch * length, width]), table, false, true);
-  return tf.reshape(logits, [batch, length, config.vocabSize]);
+  return tokenLogits(parameters, gpt2States(parameters, tokens, config, prefix));
 }
 
 /**

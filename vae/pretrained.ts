@@ -8,10 +8,9 @@ import type { HostTensor } from "../nn/host_tensor.ts";
 import { checkParameters, type HostParameters, type ParameterSpecs } from "../nn/parameters.ts";
 import { decodeSafetensors } from "../nn/safetensors.ts";
 import { type BertConfig, bertEncoderSpecs } from "./bert.ts";
-import { bertConfigFromJson } from "./bert_config.ts";
+import { bertConfigFromJson, gpt2ConfigFromJson } from "./config_json.ts";
 import { type MaskedLmParameters, maskedLmSpecs } from "./bert_masked_lm.ts";
 import { type Gpt2Config, gpt2Specs } from "./gpt2.ts";
-import { gpt2ConfigFromJson } from "./gpt2_config.ts";
 
 /** The files of a model, such as `openModelFiles` of datasets/download/hub.ts finds. */
 export interface ModelFiles {

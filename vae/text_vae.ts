@@ -6,13 +6,10 @@
  * `decoder.`. Under `vae.` are the linear layers between them, and the resampler if there is one.
  */
 import * as tf from "../engine/tf.ts";
-import { attention } from "../nn/attention.ts";
 import { linear, linearSpecs } from "../nn/layers.ts";
-import { lookup } from "../nn/lookup.ts";
-import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
-import { causalBias } from "./attention_bias.ts";
+import type { Parameters, ParameterSpecs } from "../nn/parameters.ts";
 import { bertEncoderSpecs, bertStates } from "./bert.ts";
-import { gpt2Layers, gpt2Specs, tokenTable } from "./gpt2.ts";
+import { gpt2Specs, gpt2States, tokenLogits } from "./gpt2.ts";
 import { resample, type ResamplerConfig, resamplerSpecs } from "./resampler.ts";
 import { foldOf, prefixLength, type TextVaeConfig } from "./text_vae_config.ts";
 
@@ -144,34 +141,13 @@ export function decodeLogits(
   tokens: tf.Tensor2D,
   config: TextVaeConfig,
 ): tf.Tensor3D {
-  const { decoder } = config;
   const weights = partOf(parameters, "decoder.");
-  const table = tokenTable(weights);
   const prefix = latentPrefix(parameters, latents, config);
-  const embeddings = tf.concat([prefix, lookup(table, tokens) as tf.Tensor3D], 1);
-  const [batch, positions, width] = embeddings.shape;
-  const length = tokens.shape[1];
-  const places = tf.slice(
-    parameter(weights, "transformer.wpe.weight") as tf.Tensor2D,
-    [0, 0],
-    [positions, width],
-  );
-  const bias = causalBias(positions);
-  const h = gpt2Layers(
-    weights,
-    tf.add(embeddings, places),
-    decoder,
-    (q, k, v) => attention(q, k, v, { heads: decoder.nHead, bias }),
-  ) as tf.Tensor3D;
+  const states = gpt2States(weights, tokens, config.decoder, prefix);
   // The prefix predicts nothing, and its logits would cost as much time as the text's.
-  const read = tf.slice(h, [0, positions - length, 0], [batch, length, width]);
-  const logits = tf.matMul(
-    tf.reshape(read, [batch * length, width]) as tf.Tensor2D,
-    table,
-    false,
-    true,
-  );
-  return tf.reshape(logits, [batch, length, decoder.vocabSize]);
+  const [batch, length] = tokens.shape;
+  const [, positions, width] = prefix.shape;
+  return tokenLogits(weights, tf.slice(states, [0, positions, 0], [batch, length, width]));
 }
 
 /** The decoder's first embeddings [B, k * fold, width], from latents [B, k, d]. */

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { batcher } from "../../datasets/batches.ts";
-import { groupByLength } from "../../datasets/length_groups.ts";
+import { batcher, groupByLength } from "../../datasets/batches.ts";
 import { randomStream } from "../../nn/random.ts";
 
 /** Lengths 0 to 99 in random order: two neighbours differ by 33 on average. */

@@ -15,11 +15,16 @@ import { countParameters } from "../../nn/parameters.ts";
 import { formatManifest, isSafePath, parseManifest } from "../../training/checkpoint/manifest.ts";
 import { configHash, parseRecord } from "../../cli/run_record.ts";
 import { bertSpecs } from "../../vae/bert.ts";
-import { bertConfigFromJson, bertConfigToJson } from "../../vae/bert_config.ts";
+import {
+  bertConfigFromJson,
+  bertConfigToJson,
+  gpt2ConfigFromJson,
+  gpt2ConfigToJson,
+  textVaeFromJson,
+  textVaeToJson,
+} from "../../vae/config_json.ts";
 import { gpt2Specs } from "../../vae/gpt2.ts";
-import { gpt2ConfigFromJson, gpt2ConfigToJson } from "../../vae/gpt2_config.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
-import { textVaeFromJson, textVaeToJson } from "../../vae/text_vae_json.ts";
 import { TINY_UNET } from "../tiny_unet.ts";
 import { tinyTextVae } from "../vae/tiny_text_vae.ts";
 import { mutateJson } from "./mutate.ts";

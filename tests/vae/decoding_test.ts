@@ -11,7 +11,7 @@ import { type HostParameters, initParameters } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { decodeSafetensors } from "../../nn/safetensors.ts";
 import { beamSearch } from "../../vae/beam_search.ts";
-import { gpt2ConfigFromJson } from "../../vae/gpt2_config.ts";
+import { gpt2ConfigFromJson } from "../../vae/config_json.ts";
 import { compileGpt2Decoder, type DecoderCache, reorderCache } from "../../vae/gpt2_decoder.ts";
 import { compileLatentDecoder } from "../../vae/latent_decoder.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";

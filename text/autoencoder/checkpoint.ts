@@ -10,11 +10,16 @@ import { type JsonObject, parseJsonObject } from "../../base/json.ts";
 import type { NamedTensors } from "../../nn/host_tensor.ts";
 import { type HostParameters, unravel } from "../../nn/parameters.ts";
 import { zeroPooler } from "../../vae/bert.ts";
-import { bertConfigFromJson, bertConfigToJson } from "../../vae/bert_config.ts";
-import { gpt2ConfigFromJson, gpt2ConfigToJson } from "../../vae/gpt2_config.ts";
+import {
+  bertConfigFromJson,
+  bertConfigToJson,
+  gpt2ConfigFromJson,
+  gpt2ConfigToJson,
+  textVaeFromJson,
+  textVaeToJson,
+} from "../../vae/config_json.ts";
 import { partOf, textVaeSpecs, underPrefix } from "../../vae/text_vae.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
-import { textVaeFromJson, textVaeToJson } from "../../vae/text_vae_json.ts";
 import { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import type { SpecialRole } from "../../vae/tokenizer/special.ts";
 import { checkWeights, requireComponent } from "../../training/checkpoint/check_model.ts";

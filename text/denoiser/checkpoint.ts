@@ -21,7 +21,7 @@ import type { JsonObject } from "../../base/json.ts";
 import { float32 } from "../../engine/tree.ts";
 import type { HostParameters, ParameterSpecs } from "../../nn/parameters.ts";
 import { zeroPooler } from "../../vae/bert.ts";
-import { bertConfigFromJson, bertConfigToJson } from "../../vae/bert_config.ts";
+import { bertConfigFromJson, bertConfigToJson } from "../../vae/config_json.ts";
 import { partOf, underPrefix } from "../../vae/text_vae.ts";
 import type { OpenedTextVae } from "../autoencoder/checkpoint.ts";
 import { checkWeights, requireComponent } from "../../training/checkpoint/check_model.ts";

@@ -6,7 +6,7 @@ import { UserError } from "../../base/errors.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { type HostParameters, unravel } from "../../nn/parameters.ts";
 import { type Gpt2Config, gpt2Specs } from "../../vae/gpt2.ts";
-import { gpt2ConfigToJson } from "../../vae/gpt2_config.ts";
+import { gpt2ConfigToJson } from "../../vae/config_json.ts";
 import { loadGpt2, type ModelFiles } from "../../vae/pretrained.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { loadTokenizer } from "../../vae/tokenizer/files.ts";

@@ -7,7 +7,7 @@ import { randomStream } from "../../../nn/random.ts";
 import { float32 } from "../../../engine/tree.ts";
 import { decodeSafetensors } from "../../../nn/safetensors.ts";
 import { gpt2Specs } from "../../../vae/gpt2.ts";
-import { gpt2ConfigFromJson } from "../../../vae/gpt2_config.ts";
+import { gpt2ConfigFromJson } from "../../../vae/config_json.ts";
 import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../../fixtures.ts";
 
 const CONFIG = {
