@@ -35,27 +35,20 @@ import {
 } from "./run_record.ts";
 import { configDifference, dataDifference, sessionNotes } from "./compare_runs.ts";
 
-/** What training writes into a run's folder, besides the record. */
 const TRAINING_FILES = ["checkpoints", "metrics.csv", KEPT_BATCHES] as const;
 
 /** How many names the program tries if it may choose the name. */
 const MAX_NAMES = 1000;
 
-/** Options of {@linkcode openRunFolder}. */
 export interface RunFolderOptions {
-  /** The folder. */
   readonly directory: string;
   /** Whether the program chose the name, and may choose another. @default false */
   readonly automatic?: boolean | undefined;
-  /** The program, "image" or "text". */
   readonly program: string;
-  /** The run's seed. */
   readonly seed: number;
-  /** Every setting that decides what the run computes, as JSON. Device and threads are in `session`. */
+  /** Every setting that decides what the run computes. Device and threads are in `session`. */
   readonly config: object;
-  /** The data, with hashes. */
   readonly data: readonly DataOrigin[];
-  /** This start of the program. */
   readonly session: RunSession;
   /** Whether there must be a run to continue. @default false */
   readonly resume?: boolean | undefined;
@@ -63,9 +56,8 @@ export interface RunFolderOptions {
   readonly extendable?: readonly string[] | undefined;
   /** The steps of the whole run. A run that has done more steps is refused. */
   readonly steps?: number | undefined;
-  /** Whether to remove the run in the folder. @default false */
   readonly overwrite?: boolean | undefined;
-  /** Files and folders that the program writes besides those of training; `overwrite` removes them. @default [] */
+  /** What the program writes besides the files of training; `overwrite` removes it. @default [] */
   readonly results?: readonly string[] | undefined;
 }
 

@@ -78,10 +78,9 @@ export function tokenize13a(text: string): string[] {
   );
 }
 
-/** The n-gram counts of a text. */
+/** The n-gram counts of a text, for each order, starting with 1. */
 interface Segment {
   readonly length: number;
-  /** For each order, starting with 1. */
   readonly counts: readonly NgramCounts[];
 }
 
@@ -119,7 +118,6 @@ function largest(counts: readonly NgramCounts[]): NgramCounts {
   return most;
 }
 
-/** Adds one hypothesis and its references to the statistics. */
 function addSegment(
   statistics: Statistics,
   hypothesis: Segment,

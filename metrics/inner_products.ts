@@ -22,24 +22,20 @@ export function hostProducts(a: FeatureRows, b: FeatureRows): Float64Array {
   return products;
 }
 
-/** A block of the matrix of all products. */
-export interface ProductBlock {
-  /** The products, [rows, columns], flat. */
+/**
+ * A block of the matrix of all products: [rows, columns], flat, from vector `row` of a and `column` of b on.
+ */
+interface ProductBlock {
   readonly values: ArrayLike<number>;
-  /** The index of the first vector of `a`. */
   readonly row: number;
-  /** The number of vectors of `a`. */
   readonly rows: number;
-  /** The index of the first vector of `b`. */
   readonly column: number;
-  /** The number of vectors of `b`. */
   readonly columns: number;
 }
 
 /** The rows and columns of a block: 8 MB of products. */
 const BLOCK = 1000;
 
-/** The vectors from `start` to before `end`, without copying. */
 function sliceRows({ data, width }: FeatureRows, start: number, end: number): FeatureRows {
   return { data: data.subarray(start * width, end * width), width };
 }
