@@ -13,10 +13,12 @@ export const EXIT = {
  * The programs print the message without a stack trace, and exit with {@linkcode exitCode}.
  */
 export class UserError extends Error {
+  /** The class, which precedes the message in a stack trace. */
   override readonly name = "UserError";
+  /** The exit code of the programs. */
   readonly exitCode: number;
 
-  /** @param options The exit code, {@linkcode EXIT.failed} by default, and the error that caused this one. */
+  /** By default the exit code is {@linkcode EXIT.failed}; `cause` is the error that caused this one. */
   constructor(
     message: string,
     options: { exitCode?: number | undefined; cause?: unknown } = {},

@@ -17,11 +17,10 @@
  */
 import { usageError, UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
-import { ignoreMissing, writeFileAtomic } from "../base/files.ts";
+import { ignoreMissing, makeFolder, writeFileAtomic } from "../base/files.ts";
 import { quote } from "../base/quote.ts";
 import { clearLeftovers, listCheckpoints } from "../training/checkpoint/folders.ts";
 import { KEPT_BATCHES } from "../training/watch_steps.ts";
-import type { FileLock } from "../base/file_lock.ts";
 import { LOCK_NAME, lockRun } from "./run_lock.ts";
 import {
   configHash,
@@ -116,7 +115,8 @@ async function openNamed(
   // have started in the meantime.
   const seen = overwrite ? undefined : runDifference(await readRecord(path), options);
   if (seen !== undefined) return seen;
-  const lock = await claim(directory);
+  await makeFolder(directory);
+  const lock = await lockRun(directory);
   try {
     if (overwrite) await removeRun(directory, results);
     const found = await readRecord(path);
@@ -135,7 +135,7 @@ async function openNamed(
       ...await clearLeftovers(directory),
     ];
     const record = await recordOf(options, found);
-    await write(path, formatRecord(record));
+    await writeFileAtomic(path, formatRecord(record));
     return {
       directory,
       continued: found !== undefined,
@@ -213,16 +213,6 @@ async function refuseFewerSteps(directory: string, { steps }: RunFolderOptions):
   );
 }
 
-/** Creates the folder where it is missing, and locks it. */
-async function claim(directory: string): Promise<FileLock> {
-  try {
-    await Deno.mkdir(directory, { recursive: true });
-  } catch (error) {
-    throw fileError(error, `create the folder ${directory}`);
-  }
-  return await lockRun(directory);
-}
-
 /** The first difference between a run and the options, in words; undefined if there is none. */
 function runDifference(
   record: RunRecord | undefined,
@@ -248,13 +238,5 @@ async function removeRun(directory: string, results: readonly string[]): Promise
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw fileError(error, `remove ${path}`);
     }
-  }
-}
-
-async function write(path: string, text: string): Promise<void> {
-  try {
-    await writeFileAtomic(path, text);
-  } catch (error) {
-    throw fileError(error, `write ${path}`);
   }
 }

@@ -7,8 +7,7 @@
  */
 import * as tf from "../engine/tf.ts";
 import { attention } from "../nn/attention.ts";
-import { linear, linearSpecs } from "../nn/layers.ts";
-import { lookup } from "../nn/lookup.ts";
+import { linear, linearSpecs, lookup } from "../nn/layers.ts";
 import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
 import { causalBias } from "./attention_bias.ts";
 import { bertEncoderSpecs, bertStates } from "./bert.ts";
