@@ -118,7 +118,6 @@ export type { AttentionOptions } from "./nn/attention.ts";
 export type { EmaOptions } from "./nn/ema.ts";
 export type { GroupNormOptions } from "./nn/group_norm.ts";
 export type { Dtype, DtypeArrays, HostTensor, NamedTensors } from "./nn/host_tensor.ts";
-export type { LayerNormOptions } from "./nn/layer_norm.ts";
 export type { Conv2dOptions, LayerSpecOptions } from "./nn/layers.ts";
 export {
   LEARNING_RATE_SCHEDULES,

@@ -2,7 +2,6 @@
 import { usageError, type UserError } from "./errors.ts";
 import { quote } from "./quote.ts";
 
-/** The error for an argument with a value that is not allowed. */
 function refused(name: string, value: unknown, allowed: string): UserError {
   const given = typeof value === "number" ? String(value) : quote(value); // JSON has no NaN
   return usageError(`${name} is ${given}; it must be ${allowed}`);
@@ -11,7 +10,8 @@ function refused(name: string, value: unknown, allowed: string): UserError {
 /**
  * Returns `value` if it is an integer in [low, high].
  *
- * @throws {UserError} If it is not. The message names the argument and the range.
+ * @throws {UserError} If it is not. The message names the argument and the range, as those of the functions
+ * below.
  */
 export function requireInteger(name: string, value: number, low: number, high = Infinity): number {
   if (Number.isInteger(value) && value >= low && value <= high) return value;
@@ -19,21 +19,13 @@ export function requireInteger(name: string, value: number, low: number, high = 
   throw refused(name, value, `an integer ${range}`);
 }
 
-/**
- * Returns `value` if it is a number in [low, high].
- *
- * @throws {UserError} If it is not. The message names the argument and the range.
- */
+/** Returns `value` if it is a number in [low, high]. @throws {UserError} If it is not. */
 export function requireNumber(name: string, value: number, low: number, high = Infinity): number {
   if (Number.isFinite(value) && value >= low && value <= high) return value;
   throw refused(name, value, high === Infinity ? `at least ${low}` : `from ${low} to ${high}`);
 }
 
-/**
- * Returns `value` if it is one of `allowed`.
- *
- * @throws {UserError} If it is not. The message names the argument and the allowed values.
- */
+/** Returns `value` if it is one of `allowed`. @throws {UserError} If it is not. */
 export function requireOneOf<T extends string>(
   name: string,
   value: string,

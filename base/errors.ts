@@ -2,14 +2,10 @@
 
 /** Exit codes of the programs. */
 export const EXIT = {
-  /** The program succeeded. */
   done: 0,
-  /** Something failed. The message says what. */
   failed: 1,
-  /** The command line is wrong. */
-  usage: 2,
-  /** The user interrupted the program. It saved its work first. */
-  interrupted: 130,
+  usage: 2, // the command line is wrong
+  interrupted: 130, // by the user; work was saved first
 } as const;
 
 /**
@@ -17,17 +13,12 @@ export const EXIT = {
  * The programs print the message without a stack trace, and exit with {@linkcode exitCode}.
  */
 export class UserError extends Error {
-  /** The name of the class, which precedes the message in a stack trace. */
+  /** The class, which precedes the message in a stack trace. */
   override readonly name = "UserError";
-  /** The program's exit code. */
+  /** The exit code of the programs. */
   readonly exitCode: number;
 
-  /**
-   * Makes an error.
-   *
-   * @param message One line: what is wrong, where, and what to do.
-   * @param options The exit code, {@linkcode EXIT.failed} by default, and the error that caused this one.
-   */
+  /** By default the exit code is {@linkcode EXIT.failed}; `cause` is the error that caused this one. */
   constructor(
     message: string,
     options: { exitCode?: number | undefined; cause?: unknown } = {},
@@ -38,10 +29,8 @@ export class UserError extends Error {
 }
 
 /**
- * Runs a check of values that were read from a file, and adds the file's name to the message of its error.
- *
- * @param source The file, such as its path.
- * @throws {UserError} If the check does, with `source` and a colon before the message.
+ * Runs a check of values that were read from a file, and puts the file's name before the message of its
+ * error.
  */
 export function inFile<T>(source: string, check: () => T): T {
   try {

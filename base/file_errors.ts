@@ -1,7 +1,6 @@
 /** Errors of the operating system about files, with advice for the user. */
 import { UserError } from "./errors.ts";
 
-/** The cause and the remedy, by the system's error code. */
 const ADVICE: Readonly<Record<string, string>> = {
   ENOSPC:
     "the disk is full: free some space, such as runs that you no longer need (runs/) or downloads " +

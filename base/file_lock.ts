@@ -8,11 +8,9 @@ export interface FileLock extends Disposable {
   readonly supported: boolean;
 }
 
-/** A process that holds a lock. */
-export interface LockOwner {
-  /** Its number. */
+/** The process that holds a lock, and when it took the lock. */
+interface LockOwner {
   readonly pid: number;
-  /** When it took the lock. */
   readonly since: string;
 }
 
@@ -63,20 +61,6 @@ export async function readLockOwner(path: string): Promise<LockOwner | undefined
   }
 }
 
-/** Options of {@linkcode withFileLock}. */
-export interface LockOptions {
-  /** Receives one line about the process that this one waits for. */
-  readonly log?: ((line: string) => void) | undefined;
-  /** Waits for some milliseconds. */
-  readonly sleep: (milliseconds: number) => Promise<void>;
-  /** The time in milliseconds since 1970. */
-  readonly now: () => number;
-  /** Milliseconds to wait for another process before giving up. @default {1_200_000} */
-  readonly maxWait?: number | undefined;
-  /** Milliseconds between two tries. @default {250} */
-  readonly interval?: number | undefined;
-}
-
 /**
  * Runs `action` while it holds the lock on a file: see {@linkcode tryFileLock}.
  *
@@ -86,7 +70,17 @@ export interface LockOptions {
 export async function withFileLock<T>(
   path: string,
   action: () => Promise<T>,
-  { log, sleep, now, maxWait = 1_200_000, interval = 250 }: LockOptions,
+  { log, sleep, now, maxWait = 1_200_000, interval = 250 }: {
+    /** Receives one line about the process that this one waits for. */
+    readonly log?: ((line: string) => void) | undefined;
+    readonly sleep: (milliseconds: number) => Promise<void>;
+    /** The time in milliseconds since 1970. */
+    readonly now: () => number;
+    /** Milliseconds to wait for another process before giving up. */
+    readonly maxWait?: number | undefined;
+    /** Milliseconds between two tries. */
+    readonly interval?: number | undefined;
+  },
 ): Promise<T> {
   const describeOwner = async () => {
     const owner = await readLockOwner(path);

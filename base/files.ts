@@ -4,11 +4,10 @@ import { fileError } from "./file_errors.ts";
 let counter = 0;
 
 /**
- * Writes a file to a temporary name in the same folder, syncs it to disk and renames it into place.
- * A crash at any moment leaves the old file or the new one, never a part of one.
+ * Writes a file to a temporary name in the same folder, syncs it to disk and renames it into place. A crash
+ * at any moment leaves the old file or the new one, never a part of one.
  *
- * @param path The file to write. Its folder must exist.
- * @param content Bytes, or a text to be encoded as UTF-8.
+ * @param path The file. Its folder must exist.
  * @throws {UserError} If it cannot be written.
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
@@ -23,11 +22,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
   }
 }
 
-/**
- * Makes a folder and its parents. Does nothing if the folder exists.
- *
- * @throws {UserError} If it cannot be made.
- */
+/** Makes a folder and its parents, unless it exists. @throws {UserError} If it cannot be made. */
 export async function makeFolder(path: string): Promise<void> {
   try {
     await Deno.mkdir(path, { recursive: true });
@@ -44,12 +39,11 @@ export async function fileExists(path: string): Promise<boolean> {
 /** A file of a folder: its path in the folder, with "/" between levels, and its bytes in parts. */
 export type FolderFile = readonly [path: string, parts: readonly Uint8Array[]];
 
-/** The number of bytes of all parts. */
 export function sizeOf(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** Bytes of one write. Deno copies the bytes of each write. */
+/** Bytes of one write. Deno copies them. */
 const WRITE_BYTES = 2 ** 26;
 
 /**
@@ -128,11 +122,7 @@ export function ignoreMissing(error: unknown): void {
   if (!(error instanceof Deno.errors.NotFound)) throw error;
 }
 
-/**
- * Reads a file if there is one.
- *
- * @throws {UserError} If it cannot be read.
- */
+/** Reads a file, or returns undefined if there is none. @throws {UserError} If it cannot be read. */
 export async function readFileIfExists(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
   try {
     return await Deno.readFile(path);
@@ -145,7 +135,6 @@ export async function readFileIfExists(path: string): Promise<Uint8Array<ArrayBu
 /** Reads a file by its name: its bytes, or undefined if there is no such file. */
 export type FileReader = (name: string) => Promise<Uint8Array | undefined>;
 
-/** A reader of the files in a folder: see {@linkcode readFileIfExists}. */
 export function folderReader(folder: string): FileReader {
   return (name) => readFileIfExists(`${folder}/${name}`);
 }

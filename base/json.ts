@@ -60,13 +60,13 @@ export function sha256OfParts(parts: Iterable<Uint8Array>): string {
   return hash.digest("hex");
 }
 
-/** A key in which two JSON objects differ. */
-export interface JsonDifference {
-  /** The key, with dots between levels: "optimizer.learningRate". */
+/**
+ * A key in which two JSON objects differ, with dots between levels. A value is undefined if its key is
+ * missing.
+ */
+interface JsonDifference {
   readonly key: string;
-  /** The left value; undefined if the key is missing. */
   readonly left: JsonValue | undefined;
-  /** The right value; undefined if the key is missing. */
   readonly right: JsonValue | undefined;
 }
 
@@ -75,17 +75,14 @@ export function jsonDifferences(left: JsonObject, right: JsonObject, path = ""):
   const keys = new Set([...Object.keys(left), ...Object.keys(right)]);
   return [...keys].flatMap((name) => {
     const key = path === "" ? name : `${path}.${name}`;
-    const [a, b] = [own(left, name), own(right, name)];
+    const a = Object.hasOwn(left, name) ? left[name] : undefined;
+    const b = Object.hasOwn(right, name) ? right[name] : undefined;
     if (isJsonObject(a) && isJsonObject(b)) return jsonDifferences(a, b, key);
     const same = a === undefined || b === undefined
       ? a === b
       : canonicalJson(a) === canonicalJson(b);
     return same ? [] : [{ key, left: a, right: b }];
   });
-}
-
-function own(object: JsonObject, key: string): JsonValue | undefined {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 /** The deepest nesting that is accepted, so that recursive functions do not run out of stack. */

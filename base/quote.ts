@@ -15,11 +15,8 @@ export function printable(text: string): string {
 }
 
 /**
- * A value from a file or a flag as JSON, {@linkcode printable} and truncated.
- *
- * @param value Most often a string, which is put in double quotes. A value that JSON cannot express, such as
- * undefined, becomes `not set`.
- * @param limit The number of characters to keep.
+ * A value from a file or a flag as JSON, {@linkcode printable} and truncated to `limit` characters. A value
+ * that JSON cannot express, such as undefined, becomes `not set`.
  */
 export function quote(value: unknown, limit = 80): string {
   const cut = (text: string) => text.length > limit ? `${text.slice(0, limit)}...` : text;

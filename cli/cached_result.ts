@@ -10,10 +10,8 @@ import {
 } from "../base/json.ts";
 import { jsonOf } from "./run_record.ts";
 
-/** The name of the record, which is written last. */
-const RECORD = "record.json";
+const RECORD = "record.json"; // written last
 
-/** The hash of a JSON value. The order of keys does not matter. */
 function hashOf(value: JsonValue): string {
   return sha256OfParts([new TextEncoder().encode(canonicalJson(value))]);
 }

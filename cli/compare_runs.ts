@@ -6,37 +6,28 @@ import type { LoadedCheckpoint } from "../training/checkpoint/checkpoint.ts";
 import type { DataOrigin, RunRecord, RunSession } from "./run_record.ts";
 
 /**
- * Compares two configurations.
- *
- * @param there The configuration that was found.
- * @param here The configuration of this start.
- * @param ignored Settings that may differ.
- * @returns The first difference, in words; undefined if there is none.
+ * The first difference of two configurations in words, except for `ignored` settings; undefined if there is
+ * none.
  */
 export function configDifference(
   there: JsonObject,
   here: JsonObject,
   ignored: readonly string[] = [],
 ): string | undefined {
-  const differences = jsonDifferences(there, here).filter(({ key }) => !ignored.includes(key));
-  const [first] = differences;
+  const [first, ...others] = jsonDifferences(there, here)
+    .filter(({ key }) => !ignored.includes(key));
   if (first === undefined) return undefined;
-  const others = differences.length - 1;
   return `${first.key} is ${quote(first.left)} there and ${quote(first.right)} here` +
-    (others === 0 ? "" : ` (and ${others} more)`);
+    (others.length === 0 ? "" : ` (and ${others.length} more)`);
 }
 
-/** The hashes of each data set's files, by the data set's name. */
 function hashesOf(data: readonly DataOrigin[]): JsonObject {
   return Object.fromEntries(data.map(({ name, sha256 }) => [name, sha256]));
 }
 
 /**
- * Compares the data of two runs by hash. Data sets that only the other run has do not matter.
- *
- * @param there The data that was found.
- * @param here The data of this start.
- * @returns The first difference, in words; undefined if there is none.
+ * The first difference of two runs' data by hash, in words. Data sets that only the other run has do not
+ * matter.
  */
 export function dataDifference(
   there: readonly DataOrigin[],
@@ -57,12 +48,7 @@ function hashDifference(there: JsonObject, here: JsonObject): string | undefined
   return undefined;
 }
 
-/**
- * Compares the environment of two starts of a run.
- *
- * @param before The last start; undefined if there was none.
- * @returns A warning for each difference after which results may not be equal bit for bit.
- */
+/** Warnings, one for each difference of the environment after which results may not be equal bit for bit. */
 export function sessionNotes(before: RunSession | undefined, now: RunSession): string[] {
   if (before === undefined) return [];
   const environmentOf = ({ device, threads, versions, lockfile, commit }: RunSession) => ({
@@ -86,8 +72,7 @@ export function runDetails({ config, data }: Pick<RunRecord, "config" | "data">)
 /**
  * Refuses to resume from a checkpoint of another run, such as one that was copied into the run's folder.
  *
- * @param checkpoint The checkpoint. One without training state, which cannot be resumed, passes.
- * @param record The record of the run that is resumed.
+ * @param checkpoint One without training state, which cannot be resumed, passes.
  * @param extendable Settings that may differ.
  * @throws {UserError} Naming the first setting, or the data, that differs.
  */

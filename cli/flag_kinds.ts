@@ -4,7 +4,7 @@
 export interface Flag<T> {
   /** The kind of value. A toggle takes no value: it is on when given. */
   readonly kind: "number" | "integer" | "integers" | "choice" | "text" | "toggle";
-  /** What the flag is for: a lower-case phrase. */
+  /** A lower-case phrase. */
   readonly help: string;
   /** The name of the value in `--help`, such as `N`. */
   readonly placeholder: string;
@@ -12,9 +12,9 @@ export interface Flag<T> {
   readonly range: string;
   /** The allowed values, for error messages: "must be" `an integer of at least 1`. */
   readonly allowed: string;
-  /** The values of a choice or a toggle; empty for other kinds. */
+  /** The values of a choice or a toggle. */
   readonly choices: readonly string[];
-  /** What each choice means, for `--help`; undefined where the names are enough. */
+  /** What each choice means, for `--help`. */
   readonly meanings?: Readonly<Record<string, string>> | undefined;
   /** Reads a value; undefined if it is not allowed. */
   readonly read: (text: string) => T | undefined;
@@ -28,35 +28,23 @@ export type FlagValues<G extends FlagGroups> = {
   [K in NameIn<G[keyof G]>]: ValueIn<G[keyof G], K>;
 };
 
-/**
- * The names of the flags in a union of groups.
- * @internal
- */
 type NameIn<Group> = Group extends unknown ? Extract<keyof Group, string> : never;
 
-/**
- * The value of the flag K of a union of groups.
- * @internal
- */
+/** The value of the flag K of a union of groups. */
 type ValueIn<Group, K extends string> = Group extends Record<K, Flag<infer T>> ? T : never;
 
-/** Options of every kind of flag. */
-export interface FlagOptions {
-  /** What the flag is for: a lower-case phrase. */
+interface FlagOptions {
   help: string;
-  /** The name of the value in `--help`; by default `N`, `X`, `NAME` or `TEXT`, by the kind. */
+  /** By default `N`, `X`, `NAME` or `TEXT`, by the kind. */
   placeholder?: string | undefined;
 }
 
-/** The range of a number. A limit that is not set does not exist. */
+/** The range of a number. */
 export interface Range {
-  /** The smallest allowed value. */
   min?: number | undefined;
-  /** The largest allowed value. */
   max?: number | undefined;
-  /** Values must be greater than this. */
+  /** Exclusive, as is `below`. */
   above?: number | undefined;
-  /** Values must be smaller than this. */
   below?: number | undefined;
 }
 
@@ -92,14 +80,7 @@ function describeNumber(what: string, range: string): string {
   return range.startsWith("at ") ? `${what} of ${range}` : `${what} ${range}`;
 }
 
-/**
- * A flag that takes a number in decimal notation, such as 0.5 or 1e-4.
- *
- * @example
- * ```ts ignore
- * const eta = number({ min: 0, max: 1, help: "noise of DDIM" });
- * ```
- */
+/** A flag that takes a number in decimal notation, such as 0.5 or 1e-4. */
 export function number({ help, placeholder = "X", ...limits }: FlagOptions & Range): Flag<number> {
   const range = describeRange(limits);
   const allowed = describeNumber("a number", range);

@@ -31,7 +31,6 @@ export function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
-/** A flag and its camelCase name. */
 interface Entry {
   key: string;
   flag: Flag<unknown>;

@@ -5,21 +5,19 @@ import { terminalColumns } from "./progress.ts";
 /** A command, and what it does. */
 export type Example = readonly [command: string, purpose: string];
 
-/** Options of {@linkcode helpText}. */
-export interface HelpOptions {
-  /** The command: `deno task image [flags]`. */
+interface HelpOptions {
   usage: string;
-  /** What the program does. Paragraphs are separated by line feeds. */
+  /** Paragraphs are separated by line feeds. */
   about: string;
-  /** Typical commands. @default [] */
   examples?: readonly Example[] | undefined;
-  /** The flags. */
   flags: FlagGroups;
-  /** Presets by name: settings by their camelCase names. @default {} */
+  /**
+   * Settings by their camelCase names. The first preset is the default one unless `defaultPreset` names
+   * another.
+   */
   presets?: Readonly<Record<string, object>> | undefined;
-  /** The preset that is used if none is given; by default the first one. */
   defaultPreset?: string | undefined;
-  /** Columns to fill; by default those of the terminal, at most 100. */
+  /** Columns; by default those of the terminal, at most 100. */
   width?: number | undefined;
 }
 
@@ -57,11 +55,8 @@ function twoColumns(term: string, description: string, indent: number, width: nu
   return [term.padEnd(indent) + lines[0]!.slice(indent), ...lines.slice(1)];
 }
 
-function showValue(value: unknown): string {
-  if (value === undefined) return "none";
-  if (typeof value === "boolean") return value ? "on" : "off";
-  return String(value);
-}
+const showValue = (value: unknown): string =>
+  typeof value === "boolean" ? (value ? "on" : "off") : String(value ?? "none");
 
 /** `default 900; smoke 30`: the default preset's value, and those of presets that differ from it. */
 function defaultsOf(key: string, { presets = {}, defaultPreset }: HelpOptions): string {
@@ -78,35 +73,22 @@ function defaultsOf(key: string, { presets = {}, defaultPreset }: HelpOptions): 
   return others.length === 0 ? shown : `${shown}; ${others.join(", ")}`;
 }
 
-/** A flag as it is typed: `--steps N`, `--[no-]resume`. */
-function signature(key: string, { kind, placeholder }: Flag<unknown>): string {
-  const name = kebabCase(key);
-  return kind === "toggle" ? `--[no-]${name}` : `--${name} ${placeholder}`;
-}
-
 /** A flag: what it is for, its allowed values, its defaults, and a line for each explained choice. */
 function flagLines(key: string, flag: Flag<unknown>, options: HelpOptions, width: number) {
-  const { kind, help, range, choices, meanings } = flag;
+  const { kind, help, placeholder, range, choices, meanings } = flag;
+  const name = kebabCase(key);
+  const signature = kind === "toggle" ? `--[no-]${name}` : `--${name} ${placeholder}`;
   const isListed = kind === "choice" && meanings === undefined;
   const notes = [isListed ? choices.join(", ") : range, defaultsOf(key, options)]
     .filter((note) => note !== "").join("; ");
   const description = notes === "" ? help : `${help} [${notes}]`;
   const longest = Math.max(...choices.map(({ length }) => length));
   return [
-    ...twoColumns(`  ${signature(key, flag)}`, description, INDENT, width),
+    ...twoColumns(`  ${signature}`, description, INDENT, width),
     ...Object.entries(meanings ?? {}).flatMap(([name, meaning]) =>
       twoColumns(" ".repeat(INDENT + 2) + name, meaning, INDENT + longest + 4, width)
     ),
   ];
-}
-
-function exampleLines(examples: readonly Example[], width: number): string[] {
-  if (examples.length === 0) return [];
-  const lines = examples.flatMap(([command, purpose]) => [
-    `  ${command}`,
-    ...wrap(purpose, width - 6).map((line) => `      ${line}`),
-  ]);
-  return ["", "Examples", ...lines];
 }
 
 /** How to read the list of flags. */
@@ -118,18 +100,17 @@ function legend({ presets = {}, defaultPreset }: HelpOptions): string {
     "differ follow them.";
 }
 
-/**
- * Writes the text of `--help`: usage, purpose, examples, and the flags of every group with their ranges,
- * choices and defaults.
- *
- * @returns Lines of at most `width` columns, with a line feed at the end.
- */
+/** Writes the text of `--help`: lines of at most `width` columns, with a line feed at the end. */
 export function helpText(options: HelpOptions): string {
   const { usage, about, examples = [], flags, width = Math.min(100, terminalColumns()) } = options;
   const lines = [
     `Usage: ${usage}`,
     ...about.split("\n").flatMap((paragraph) => ["", ...wrap(paragraph, width)]),
-    ...exampleLines(examples, width),
+    ...examples.length === 0 ? [] : ["", "Examples"],
+    ...examples.flatMap(([command, purpose]) => [
+      `  ${command}`,
+      ...wrap(purpose, width - 6).map((line) => `      ${line}`),
+    ]),
     "",
     ...wrap(legend(options), width),
   ];

@@ -1,9 +1,8 @@
 /** Ctrl-C: the current step is finished and saved before the program ends. */
 import { EXIT } from "../base/errors.ts";
 
-/** Whether the user asked the program to stop. */
-export interface Interrupt extends Disposable {
-  /** The first signal that came; undefined if none did. */
+interface Interrupt extends Disposable {
+  /** The first signal that came. */
   readonly signal: Deno.Signal | undefined;
 }
 

@@ -3,21 +3,15 @@ import { EXIT, UserError } from "../base/errors.ts";
 import { printable } from "../base/quote.ts";
 import { leaveOnInterrupt } from "./interrupt.ts";
 
-/**
- * Runs a program and exits with its exit code. An error is printed on one line: the message of a
- * UserError, or of another error, which is a bug.
- *
- * @param main Returns the exit code.
- */
+/** Runs a program's main function and exits with its exit code: see {@linkcode exitCode}. */
 export async function runProgram(main: () => Promise<number>): Promise<never> {
   leaveOnInterrupt();
   Deno.exit(await exitCode(main));
 }
 
 /**
- * Runs a program's main function, and prints its error on one line if it throws one.
- *
- * @returns The exit code: what it returns, or that of the error.
+ * Runs a main function. An error is printed on one line: the message of a UserError, or of another error,
+ * which is a bug.
  */
 export async function exitCode(main: () => Promise<number>): Promise<number> {
   try {

@@ -3,9 +3,8 @@ import { ProgressBar } from "@std/cli/unstable-progress-bar";
 
 /** Options of {@linkcode Progress}. */
 export interface ProgressOptions {
-  /** Steps of the whole run. */
   total: number;
-  /** Steps that are done already, as after a resume. @default {0} */
+  /** Steps that are done already. @default {0} */
   start?: number | undefined;
   /** Items per step: the batch size. @default {1} */
   itemsPerStep?: number | undefined;
@@ -13,31 +12,21 @@ export interface ProgressOptions {
   unit?: string | undefined;
   /** The word before the count. @default {"step"} */
   label?: string | undefined;
-  /** Whether to draw a bar that is redrawn, instead of plain lines. @default {Deno.stderr.isTerminal()} */
+  /** Whether to redraw a bar, instead of writing plain lines. @default {Deno.stderr.isTerminal()} */
   terminal?: boolean | undefined;
-  /** Returns the columns of the terminal; by default those of the real one. */
   columns?: (() => number) | undefined;
-  /** Writes text; by default to the standard error. */
   write?: ((text: string) => void) | undefined;
-  /** Returns the time in milliseconds; by default of a monotonic clock. */
   now?: (() => number) | undefined;
-  /**
-   * The most milliseconds between two plain lines. There are more lines if a tenth of the run takes less
-   * time, but no two within a second.
-   *
-   * @default {10000}
-   */
+  /** The most milliseconds between two plain lines. @default {10000} */
   interval?: number | undefined;
 }
 
 /** Milliseconds between two frames of the bar. */
 const FRAME_MS = 200;
-/** The least milliseconds between two plain lines. */
+/** The least milliseconds between two plain lines: a tenth of a run may take less. */
 const PLAIN_LINE_MS = 1000;
-/** Characters of the bar. */
 const BAR_LENGTH = 24;
-/** Updates over which speed is measured. */
-const WINDOW = 50;
+const WINDOW = 50; // updates over which speed is measured
 /** Decay of the running mean of the loss: about the last 50 steps count. */
 const LOSS_DECAY = 0.98;
 
@@ -68,21 +57,12 @@ function formatRate(rate: number): string {
   return rate.toFixed(rate >= 100 ? 0 : rate >= 10 ? 1 : 2);
 }
 
-/**
- * Shows the progress of a run: a bar on a terminal, plain lines elsewhere.
- *
- * @example
- * ```ts ignore
- * await using progress = new Progress({ total: 1000, itemsPerStep: 128 });
- * for await (const { step, loss } of train(model)) progress.update(step, loss);
- * ```
- */
+/** Shows the progress of a run: a bar on a terminal, plain lines elsewhere. */
 export class Progress {
   readonly #options: { [K in keyof ProgressOptions]-?: NonNullable<ProgressOptions[K]> };
   readonly #bar: ProgressBar | undefined;
   readonly #startTime: number;
-  /** The steps and times of the last updates. */
-  readonly #marks: { step: number; time: number }[] = [];
+  readonly #marks: { step: number; time: number }[] = []; // the last updates
   #step: number;
   #loss: number | undefined;
   /** The decaying sum of losses, and the sum of its weights. */
@@ -92,7 +72,6 @@ export class Progress {
   #stopping: Promise<void> | undefined;
   #mute = false;
 
-  /** Draws the empty bar, if there is one. */
   constructor({
     total,
     start = 0,
@@ -132,18 +111,15 @@ export class Progress {
   }
 
   /**
-   * Items per second over the last updates. NaN before the second update, because the first step also
-   * builds graphs.
+   * Items per second over the last updates. NaN before the second one, because the first step also builds
+   * graphs.
    */
   get itemsPerSecond(): number {
     return this.#stepsPerSecond() * this.#options.itemsPerStep;
   }
 
   /**
-   * Reports a step.
-   *
-   * @param step Steps done so far, including those before a resume.
-   * @param loss The step's loss; a running mean is shown.
+   * Reports the number of steps done so far, and the loss of the last one, of which a running mean is shown.
    */
   update(step: number, loss?: number): void {
     if (this.#stopping !== undefined) return;
@@ -167,7 +143,6 @@ export class Progress {
     return this.#stopping;
   }
 
-  /** Stops: see {@linkcode Progress.stop}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
@@ -213,7 +188,6 @@ export class Progress {
     return waited >= interval || (isNextTenth && waited >= PLAIN_LINE_MS);
   }
 
-  /** Loss, speed and time, if they are known. */
   #facts(): string[] {
     const { total, itemsPerStep, unit, now } = this.#options;
     const facts: string[] = [];

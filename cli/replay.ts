@@ -11,15 +11,15 @@ import { dataDifference, sessionNotes } from "./compare_runs.ts";
 /** Flags that cannot be given together with `--config`. */
 const CONFLICTS = ["preset", "sampleOnly", "study", "checkpoint"] as const;
 
-/** A run that is to be repeated. */
+/**
+ * A run that is to be repeated: `recorded` are the settings of its record; device and threads are those of
+ * its last start.
+ */
 export interface Replay<Settings = object> {
   /** The settings of the record, and defaults for stages that the run did not reach. */
   readonly settings: Settings;
-  /** The settings of the record. */
   readonly recorded: JsonObject;
-  /** The device of the run's last start. */
   readonly device: DeviceChoice;
-  /** The number of threads of the run's last start. */
   readonly threads: number;
   /** Whether the run used a bundled sample of the data. */
   readonly sampleOnly: boolean;
@@ -34,18 +34,6 @@ export interface Replay<Settings = object> {
   check(data: readonly DataOrigin[], session: RunSession): string[];
 }
 
-/** Options of {@linkcode openReplay}. */
-export interface ReplayOptions<Settings> {
-  /** The programs whose runs can be repeated. */
-  readonly programs: readonly string[];
-  /** The flags of the program, which settings are checked against. */
-  readonly flags: FlagGroups;
-  /** The flags that were given. */
-  readonly given: Readonly<Record<string, unknown>>;
-  /** Settings of stages that the run may not have reached. */
-  readonly defaults: Settings;
-}
-
 /**
  * Reads the record of a run that is to be repeated.
  *
@@ -56,7 +44,15 @@ export interface ReplayOptions<Settings> {
  */
 export async function openReplay<Settings extends object>(
   path: string | undefined,
-  { programs, flags, given, defaults }: ReplayOptions<Settings>,
+  { programs, flags, given, defaults }: {
+    /** The programs whose runs can be repeated. */
+    readonly programs: readonly string[];
+    readonly flags: FlagGroups;
+    /** The flags that were given. */
+    readonly given: Readonly<Record<string, unknown>>;
+    /** Settings of stages that the run may not have reached. */
+    readonly defaults: Settings;
+  },
 ): Promise<Replay<Settings> | undefined> {
   if (path === undefined) return undefined;
   const conflict = CONFLICTS.find((key) => given[key] !== undefined && given[key] !== false);
@@ -78,7 +74,11 @@ export async function openReplay<Settings extends object>(
   // The settings of later stages are in the sessions: the last one that used them counts.
   const later: JsonObject[] = record.sessions.map(({ settings = {} }) => settings);
   const recorded: JsonObject = Object.assign({}, ...later, record.config);
-  checkKnown(recorded, flags, path);
+  const names = new Set(Object.values(flags).flatMap((group) => Object.keys(group)));
+  const unknown = Object.keys(recorded).find((key) => !names.has(key));
+  if (unknown !== undefined) {
+    throw new UserError(`${path}: unknown setting ${quote(unknown)}: was it edited?`);
+  }
   checkSettings(recorded, flags, path);
   const last = record.sessions.at(-1);
   return {
@@ -98,14 +98,6 @@ export async function openReplay<Settings extends object>(
       );
     },
   };
-}
-
-/** @throws {UserError} If a setting has no flag. */
-function checkKnown(settings: JsonObject, flags: FlagGroups, path: string): void {
-  const names = new Set(Object.values(flags).flatMap((group) => Object.keys(group)));
-  const unknown = Object.keys(settings).find((key) => !names.has(key));
-  if (unknown === undefined) return;
-  throw new UserError(`${path}: unknown setting ${quote(unknown)}: was it edited?`);
 }
 
 /** The name of the folder that a file is in; "run" if the path has none. */

@@ -11,13 +11,11 @@ export const SEED_FLAG = {
   }),
 };
 
-/** Where a run's folder is, and what happens if there is a run in it. */
-export function folderFlags({ folder, extendable }: {
-  /** The default folder. */
-  folder: string;
-  /** The flags that may change when a run is resumed. */
-  extendable: string;
-}) {
+/**
+ * Where a run's folder is, and what happens if there is a run in it. `extendable` are the flags that may
+ * change when a run is resumed.
+ */
+export function folderFlags({ folder, extendable }: { folder: string; extendable: string }) {
   return {
     out: text({ placeholder: "DIR", help: `folder of the run; ${folder} by default` }),
     resume: toggle({
@@ -55,10 +53,7 @@ export function trainingFlags(items: string) {
 }
 
 /** Parts of the optimization, and intervals of logging, that few need to change. */
-export function rareTrainingFlags(items: string, { maxValidationSize }: {
-  /** The most held-out items. */
-  maxValidationSize: number;
-}) {
+export function rareTrainingFlags(items: string, maxValidationSize: number) {
   return {
     weightDecay: number({ min: 0, max: 1, help: "decoupled weight decay" }),
     maxGradNorm: number({ above: 0, help: "gradients are clipped to this global norm" }),
@@ -117,12 +112,11 @@ export const OBJECTIVE_MEANINGS = {
   flow_matching: "the velocity along straight lines between data and noise (rectified flow)",
 };
 
-/** The names of flags with a prefix: `steps` becomes `diffusionSteps`. */
-export type Prefixed<P extends string, F> = {
+type Prefixed<P extends string, F> = {
   [K in keyof F & string as `${P}${Capitalize<K>}`]: F[K];
 };
 
-/** Puts a prefix before the names of flags. */
+/** Puts a prefix before the names of flags: `steps` becomes `diffusionSteps`. */
 export function prefixed<P extends string, F extends object>(prefix: P, flags: F): Prefixed<P, F> {
   const entries = Object.entries(flags).map(([key, flag]) =>
     [prefix + key[0]!.toUpperCase() + key.slice(1), flag] as const

@@ -17,11 +17,10 @@
  */
 import { usageError, UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
-import { ignoreMissing, writeFileAtomic } from "../base/files.ts";
+import { ignoreMissing, makeFolder, writeFileAtomic } from "../base/files.ts";
 import { quote } from "../base/quote.ts";
 import { clearLeftovers, listCheckpoints } from "../training/checkpoint/folders.ts";
 import { KEPT_BATCHES } from "../training/watch_steps.ts";
-import type { FileLock } from "../base/file_lock.ts";
 import { LOCK_NAME, lockRun } from "./run_lock.ts";
 import {
   configHash,
@@ -35,27 +34,20 @@ import {
 } from "./run_record.ts";
 import { configDifference, dataDifference, sessionNotes } from "./compare_runs.ts";
 
-/** What training writes into a run's folder, besides the record. */
 const TRAINING_FILES = ["checkpoints", "metrics.csv", KEPT_BATCHES] as const;
 
 /** How many names the program tries if it may choose the name. */
 const MAX_NAMES = 1000;
 
-/** Options of {@linkcode openRunFolder}. */
 export interface RunFolderOptions {
-  /** The folder. */
   readonly directory: string;
   /** Whether the program chose the name, and may choose another. @default false */
   readonly automatic?: boolean | undefined;
-  /** The program, "image" or "text". */
   readonly program: string;
-  /** The run's seed. */
   readonly seed: number;
-  /** Every setting that decides what the run computes, as JSON. Device and threads are in `session`. */
+  /** Every setting that decides what the run computes. Device and threads are in `session`. */
   readonly config: object;
-  /** The data, with hashes. */
   readonly data: readonly DataOrigin[];
-  /** This start of the program. */
   readonly session: RunSession;
   /** Whether there must be a run to continue. @default false */
   readonly resume?: boolean | undefined;
@@ -63,9 +55,8 @@ export interface RunFolderOptions {
   readonly extendable?: readonly string[] | undefined;
   /** The steps of the whole run. A run that has done more steps is refused. */
   readonly steps?: number | undefined;
-  /** Whether to remove the run in the folder. @default false */
   readonly overwrite?: boolean | undefined;
-  /** Files and folders that the program writes besides those of training; `overwrite` removes them. @default [] */
+  /** What the program writes besides the files of training; `overwrite` removes it. @default [] */
   readonly results?: readonly string[] | undefined;
 }
 
@@ -124,7 +115,8 @@ async function openNamed(
   // have started in the meantime.
   const seen = overwrite ? undefined : runDifference(await readRecord(path), options);
   if (seen !== undefined) return seen;
-  const lock = await claim(directory);
+  await makeFolder(directory);
+  const lock = await lockRun(directory);
   try {
     if (overwrite) await removeRun(directory, results);
     const found = await readRecord(path);
@@ -143,7 +135,7 @@ async function openNamed(
       ...await clearLeftovers(directory),
     ];
     const record = await recordOf(options, found);
-    await write(path, formatRecord(record));
+    await writeFileAtomic(path, formatRecord(record));
     return {
       directory,
       continued: found !== undefined,
@@ -221,16 +213,6 @@ async function refuseFewerSteps(directory: string, { steps }: RunFolderOptions):
   );
 }
 
-/** Creates the folder where it is missing, and locks it. */
-async function claim(directory: string): Promise<FileLock> {
-  try {
-    await Deno.mkdir(directory, { recursive: true });
-  } catch (error) {
-    throw fileError(error, `create the folder ${directory}`);
-  }
-  return await lockRun(directory);
-}
-
 /** The first difference between a run and the options, in words; undefined if there is none. */
 function runDifference(
   record: RunRecord | undefined,
@@ -256,13 +238,5 @@ async function removeRun(directory: string, results: readonly string[]): Promise
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw fileError(error, `remove ${path}`);
     }
-  }
-}
-
-async function write(path: string, text: string): Promise<void> {
-  try {
-    await writeFileAtomic(path, text);
-  } catch (error) {
-    throw fileError(error, `write ${path}`);
   }
 }

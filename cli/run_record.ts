@@ -10,7 +10,6 @@ import {
 } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
 
-/** The name of the record in a run's folder. */
 export const RECORD_NAME = "config.json";
 
 /** The origin of data that comes with the project. */
@@ -24,7 +23,6 @@ export interface DataOrigin {
   readonly origin: string;
   /** The SHA-256 of each file's unpacked bytes. */
   readonly sha256: Readonly<Record<string, string>>;
-  /** The number of examples. */
   readonly rows?: number | undefined;
 }
 
@@ -32,35 +30,26 @@ export interface DataOrigin {
 export interface RunSession {
   /** The time of the start, as ISO 8601. */
   readonly started: string;
-  /** The command line, program first. */
   readonly command: readonly string[];
-  /** The device, such as "onnx". */
   readonly device: string;
-  /** Threads that the device used. */
   readonly threads: number;
-  /** Versions of this package, of Deno and of the npm packages. */
   readonly versions: Readonly<Record<string, string>>;
-  /** The SHA-256 of deno.lock, which has a hash of every package; undefined if it was not readable. */
+  /** The SHA-256 of deno.lock, which has a hash of every package. What was not readable is left out. */
   readonly lockfile?: string | undefined;
   /** Settings of this start that are not in `config`, such as those of later stages. */
   readonly settings?: JsonObject | undefined;
-  /** The machine. */
   readonly system: { readonly os: string; readonly arch: string; readonly cores: number };
-  /** The commit of the code; undefined if it was not readable. */
   readonly commit?: string | undefined;
 }
 
 /** The content of a run's config.json. */
 export interface RunRecord {
-  /** The program, "image" or "text". */
   readonly program: string;
-  /** The run's seed. */
   readonly seed: number;
   /** Every setting, defaults included. */
   readonly config: JsonObject;
   /** {@linkcode configHash} of `config`. */
   readonly configHash: string;
-  /** The training data. */
   readonly data: readonly DataOrigin[];
   /** Every start of the program in this folder, in order. */
   readonly sessions: readonly RunSession[];
@@ -71,20 +60,17 @@ export function jsonOf(settings: object): JsonObject {
   return JSON.parse(JSON.stringify(settings));
 }
 
-/** The SHA-256 of a configuration. The order of its keys does not matter. */
 export async function configHash(config: JsonObject): Promise<string> {
   return await sha256(canonicalJson(config));
 }
 
-/** The text of a run's config.json. */
 export function formatRecord(record: RunRecord): string {
   return JSON.stringify({ format: "nanodiffusion-run", version: 1, ...record }, null, 2) + "\n";
 }
 
 /**
- * Reads a run's config.json.
+ * Reads a run's config.json; undefined if there is none.
  *
- * @returns undefined if there is no such file.
  * @throws {UserError} If it cannot be read, or {@linkcode parseRecord} refuses it.
  */
 export async function readRecord(path: string): Promise<RunRecord | undefined> {
@@ -97,9 +83,8 @@ export async function readRecord(path: string): Promise<RunRecord | undefined> {
 }
 
 /**
- * Parses a run's record.
+ * Parses a run's record; `path` is for messages.
  *
- * @param path The file's path, for messages.
  * @throws {UserError} If it is not a run's record, is of another version, incomplete, or was edited.
  */
 export async function parseRecord(text: string, path: string): Promise<RunRecord> {

@@ -8,7 +8,6 @@ import engine from "../engine/deno.json" with { type: "json" };
 /**
  * Describes this start of a program. What may not be read without a prompt is left out.
  *
- * @param command The program and its arguments.
  * @param root The folder of the code, which has deno.lock and perhaps a git repository.
  * @param now The time, in milliseconds since 1970.
  * @param settings Settings that the run's configuration does not have.
@@ -44,28 +43,25 @@ export function versions(): RunSession["versions"] {
   };
 }
 
-/** The operating system and the number of logical cores. */
-export function system(): { readonly os: string; readonly arch: string; readonly cores: number } {
+export function system(): RunSession["system"] {
   return { os: Deno.build.os, arch: Deno.build.arch, cores: navigator.hardwareConcurrency };
 }
 
-/** Whether a path may be read without a prompt: a run's record does not justify one. */
+/** A run's record does not justify a prompt. */
 function isReadable(path: string): boolean {
   return Deno.permissions.querySync({ name: "read", path }).state === "granted";
 }
 
-/** The SHA-256 of a file; undefined if it cannot be read, as where this package is a dependency. */
 async function lockfileHash(path: string): Promise<string | undefined> {
   if (!isReadable(path)) return undefined;
   return await Deno.readFile(path).then(sha256, () => undefined);
 }
 
 /**
- * The commit of a working tree, read from git's files without running git.
+ * The commit of a working tree, read from git's files without running git. Undefined if there is no
+ * repository, it may not be read, or its layout is unknown.
  *
  * @param root The folder with `.git`, which is a folder or, in a linked working tree, a file.
- * @returns 40 or 64 hexadecimal digits; undefined if there is no repository, it may not be read, or its
- * layout is unknown.
  */
 export async function gitCommit(root: string): Promise<string | undefined> {
   try {

@@ -18,14 +18,14 @@ import { watchSteps } from "../training/watch_steps.ts";
 import type { MeanWindow } from "../training/windows.ts";
 import { checkSameRun } from "./compare_runs.ts";
 import { listenForInterrupt } from "./interrupt.ts";
-import { Progress } from "./progress.ts";
+import { formatDuration, Progress } from "./progress.ts";
 import type { RunFolder } from "./run_folder.ts";
 
 /**
- * Loads the newest sound checkpoint of a run. Reports those that are damaged.
+ * Loads the newest sound checkpoint of a run, or undefined if it has none yet. Reports those that are
+ * damaged.
  *
  * @param extendable Settings that may differ from the checkpoint's.
- * @returns undefined if the run has none yet.
  * @throws {UserError} If the checkpoint is of another run, or all checkpoints are damaged.
  */
 export async function resumeRun(
@@ -40,36 +40,30 @@ export async function resumeRun(
   return checkpoint;
 }
 
-/** How a training went. */
 export interface TrainingResult {
   /** Whether it was interrupted, after a checkpoint, before its end. */
   readonly interrupted: boolean;
-  /** How long it took. */
   readonly milliseconds: number;
-  /** How much of that was spent on the device. */
+  /** The part of the milliseconds that the device computed. */
   readonly onDevice: number;
-  /** The peak of the memory in use, in bytes. */
+  /** In bytes. */
   readonly peakMemory: number;
 }
 
-/** Options of {@linkcode openTraining}. */
-export interface TrainingRunOptions<Column extends string> {
-  /** The run's folder. */
+interface TrainingRunOptions {
   readonly directory: string;
-  /** Where tensors are computed. */
   readonly device: Pick<Device, "milliseconds">;
-  /** The settings. */
   readonly config: TrainingConfig & { readonly batchSize: number };
   /** What a batch consists of, in the plural. The speed's column is named after it: `imagesPerSecond`. */
   readonly unit: string;
   /** The columns of metrics.csv after the step. */
-  readonly columns: readonly Column[];
+  readonly columns: readonly string[];
   /** The checkpoint to go on from. */
   readonly checkpoint: LoadedCheckpoint | undefined;
 }
 
 /** A training of a program. Disposing of it closes its files and ends its progress line. */
-export interface TrainingRun extends AsyncDisposable {
+interface TrainingRun extends AsyncDisposable {
   /** Steps that were done before. */
   readonly done: number;
   /** The steps, up to the last or to Ctrl-C. */
@@ -82,9 +76,7 @@ export interface TrainingRun extends AsyncDisposable {
     window: MeanWindow,
     measured?: Readonly<Record<string, number | undefined>>,
   ): Promise<void>;
-  /** Saves a checkpoint of a step. */
   save(step: LoopStep, checkpoint: Checkpoint & Required<Pick<Checkpoint, "state">>): Promise<void>;
-  /** How the training went so far. */
   result(): TrainingResult;
 }
 
@@ -93,8 +85,8 @@ export interface TrainingRun extends AsyncDisposable {
  *
  * @throws {UserError} If metrics.csv cannot be written, or has other columns.
  */
-export async function openTraining<const Column extends string>(
-  { directory, device, config, unit, columns, checkpoint }: TrainingRunOptions<Column>,
+export async function openTraining(
+  { directory, device, config, unit, columns, checkpoint }: TrainingRunOptions,
 ): Promise<TrainingRun> {
   const done = checkpoint?.state?.step ?? 0;
   const metrics = await MetricsLog.open<string>(`${directory}/metrics.csv`, columns, {
@@ -148,4 +140,29 @@ export async function openTraining<const Column extends string>(
       await progress.stop();
     },
   };
+}
+
+/**
+ * Duration, speed and memory of a training, in a sentence for the report.
+ *
+ * @param unit What a batch consists of, in the plural.
+ * @param steps Steps taken; 0 if training was already finished.
+ */
+export function trainingSummary(
+  { config, unit, device, steps, milliseconds, onDevice, peakMemory }:
+    & Omit<TrainingResult, "interrupted">
+    & {
+      readonly config: { readonly batchSize: number };
+      readonly unit: string;
+      readonly device: { readonly threads: number };
+      readonly steps: number;
+    },
+): string {
+  if (steps === 0) return "Trained before; sampled again.";
+  const duration = formatDuration(milliseconds / 1000);
+  const rate = Math.round(steps * config.batchSize / milliseconds * 1000);
+  const outside = (100 * (1 - onDevice / milliseconds)).toFixed(1);
+  return `${steps} steps of ${config.batchSize} ${unit} in ${duration} on ${device.threads} threads ` +
+    `of ${Deno.build.arch}, ${rate} ${unit}/s, ${outside} % of the time outside the device, ` +
+    `${Math.round(peakMemory / 1e6)} MB of memory at the peak.`;
 }

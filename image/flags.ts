@@ -85,7 +85,7 @@ const DIFFUSION = {
 };
 
 const RARE_TRAINING = {
-  ...rareTrainingFlags("images", { maxValidationSize: 10000 }),
+  ...rareTrainingFlags("images", 10000),
   loss: choice(lossTypes, { help: "loss between prediction and target" }),
   huberDelta: number({ above: 0, help: "--loss huber: errors above this count linearly" }),
   minSnrGamma: number({

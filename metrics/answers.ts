@@ -11,9 +11,8 @@ export function extractNumber(solution: string): string | undefined {
 }
 
 /**
- * The digits after the first `####`, without the white space between them: the answer of a multiplication.
- *
- * @returns The answer, or undefined if there is none.
+ * The answer of a multiplication: the digits after the first `####`, without white space. Undefined if there
+ * are none.
  */
 export function extractDigits(solution: string): string | undefined {
   const digits = solution.split("####")[1]?.replace(/\s+/g, "");
@@ -29,12 +28,9 @@ export function exactMatch(answer: string | undefined, expected: string): boolea
 }
 
 /**
- * The most frequent answer (self-consistency: Wang et al. 2022, arXiv:2203.11171). Votes without an answer
- * do not count. Of equally frequent answers the first one wins, so the winner of the first m votes does not
- * depend on later votes.
- *
- * @param votes One answer per sample, in the order of the samples.
- * @returns The winner, or undefined if there is no answer.
+ * The most frequent answer (self-consistency: Wang et al. 2022, arXiv:2203.11171), undefined if there is
+ * none. Of equally frequent answers the first one wins, so the winner of the first m votes does not depend
+ * on later votes.
  */
 export function majorityVote(votes: readonly (string | undefined)[]): string | undefined {
   const counts = new Map<string, number>();
@@ -88,11 +84,9 @@ export function wilsonInterval(correct: number, count: number): [number, number]
 }
 
 /**
- * The share of right answers.
+ * The share of right answers. @throws {RangeError} If there are no answers.
  *
- * @param right Whether each answer is right.
- * @param chance The accuracy of guessing. @default {0}
- * @throws {RangeError} If there are no answers.
+ * @param chance The accuracy of guessing.
  */
 export function accuracyOf(right: readonly boolean[], chance = 0): Accuracy {
   const count = right.length;

@@ -12,12 +12,8 @@ export function argMax(
 }
 
 /**
- * Evenly spaced indices of a list: the middles of equal parts. If the list is sorted by class, the indices
- * keep the shares of classes.
- *
- * @param total The list's length.
- * @param count The number of indices; all if the list is shorter.
- * @returns Rising [min(count, total)].
+ * Evenly spaced indices of a list in rising order: the middles of equal parts, or all indices of a shorter
+ * list. If the list is sorted by class, the indices keep the shares of classes.
  */
 export function evenIndices(total: number, count: number): Uint32Array {
   const length = Math.min(count, total);
@@ -38,12 +34,7 @@ export function insertSorted(smallest: Float64Array, value: number): number {
   return at;
 }
 
-/**
- * The area under straight lines between points, by trapezoids.
- *
- * @param points In the order of rising x.
- * @returns 0 for fewer than two points.
- */
+/** The area under straight lines between points in the order of rising x, by trapezoids. */
 export function areaUnder(points: readonly (readonly [x: number, y: number])[]): number {
   return points.slice(1).reduce((sum, [x, y], i) => {
     const [xBefore, yBefore] = points[i]!;

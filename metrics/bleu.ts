@@ -3,6 +3,7 @@
  * are counted together, tokens are those of mteval-v13a, and case matters. No npm package gives the same
  * numbers.
  */
+import { areaUnder } from "./arrays.ts";
 import { countNgrams, type NgramCounts, sharedCount, splitWords, totalCount } from "./ngrams.ts";
 
 /**
@@ -78,10 +79,9 @@ export function tokenize13a(text: string): string[] {
   );
 }
 
-/** The n-gram counts of a text. */
+/** The n-gram counts of a text, for each order, starting with 1. */
 interface Segment {
   readonly length: number;
-  /** For each order, starting with 1. */
   readonly counts: readonly NgramCounts[];
 }
 
@@ -119,24 +119,6 @@ function largest(counts: readonly NgramCounts[]): NgramCounts {
   return most;
 }
 
-/** Adds one hypothesis and its references to the statistics. */
-function addSegment(
-  statistics: Statistics,
-  hypothesis: Segment,
-  references: readonly Segment[],
-): void {
-  hypothesis.counts.forEach((counts, i) => {
-    statistics.matches[i]! += sharedCount(counts, largest(references.map((of) => of.counts[i]!)));
-    statistics.totals[i]! += totalCount(counts);
-  });
-  // Of two equally near lengths the shorter one counts.
-  const distance = (length: number) => Math.abs(length - hypothesis.length);
-  const [nearest] = references.map(({ length }) => length)
-    .sort((a, b) => distance(a) - distance(b) || a - b);
-  statistics.hypothesisLength += hypothesis.length;
-  statistics.referenceLength += nearest!;
-}
-
 function scoreOf(
   { matches, totals, hypothesisLength, referenceLength }: Statistics,
   { smoothing = "exp", smoothValue = SMOOTH_VALUE[smoothing], effectiveOrder }: BleuOptions,
@@ -168,7 +150,6 @@ function scoreOf(
 /**
  * BLEU of many texts together. It is not the mean of {@linkcode sentenceBleu}.
  *
- * @param hypotheses The texts to be scored.
  * @param references One or several references for each hypothesis.
  * @param options sacrebleu's options, with its defaults.
  * @throws {RangeError} If the lists differ in length, or a hypothesis has no reference.
@@ -188,11 +169,19 @@ export function corpusBleu(
   hypotheses.forEach((hypothesis, i) => {
     const its = [references[i]!].flat();
     if (its.length === 0) throw new RangeError(`hypothesis ${i} has no reference`);
-    addSegment(
-      statistics,
-      segmentOf(hypothesis, options),
-      its.map((reference) => segmentOf(reference, options)),
-    );
+    const { counts, length } = segmentOf(hypothesis, options);
+    const segments = its.map((reference) => segmentOf(reference, options));
+    counts.forEach((of, n) => {
+      const most = largest(segments.map((reference) => reference.counts[n]!));
+      statistics.matches[n]! += sharedCount(of, most);
+      statistics.totals[n]! += totalCount(of);
+    });
+    // Of two equally near lengths the shorter one counts.
+    const distance = (other: number) => Math.abs(other - length);
+    const [nearest] = segments.map((reference) => reference.length)
+      .sort((a, b) => distance(a) - distance(b) || a - b);
+    statistics.hypothesisLength += length;
+    statistics.referenceLength += nearest!;
   });
   return scoreOf(statistics, options);
 }
@@ -246,4 +235,30 @@ export function pairwiseBleu(texts: readonly string[], options: BleuOptions = {}
       return scoreOf(statistics, { effectiveOrder: true, ...options }).score;
     });
   });
+}
+
+/** BLEU after adding noise to latents, denoising them in one step and decoding them. */
+export interface DenoisedBleu {
+  /** The share of signal in the latents' variance, the cumulative alpha: 1 is no noise. */
+  readonly alphaCumprod: number;
+  /** BLEU against the clean texts, 0 to 100. */
+  readonly bleu: number;
+}
+
+/**
+ * AuBLEU (Zhang et al. 2023, arXiv:2306.02531, section 4.3): the area under BLEU as a function of the
+ * cumulative alpha, between the smallest and the largest given alpha.
+ *
+ * @param points At least two, in any order.
+ * @returns From 0 to 100 if the points cover [0, 1].
+ * @throws {RangeError} For fewer points, or a cumulative alpha outside of [0, 1].
+ */
+export function areaUnderBleu(points: readonly DenoisedBleu[]): number {
+  if (points.length < 2) throw new RangeError(`${points.length} points; AuBLEU needs at least 2`);
+  const outside = points.find(({ alphaCumprod }) => !(alphaCumprod >= 0 && alphaCumprod <= 1));
+  if (outside !== undefined) {
+    throw new RangeError(`alphaCumprod is ${outside.alphaCumprod}; it must be from 0 to 1`);
+  }
+  const sorted = points.toSorted((a, b) => a.alphaCumprod - b.alphaCumprod);
+  return areaUnder(sorted.map(({ alphaCumprod, bleu }) => [alphaCumprod, bleu]));
 }

@@ -19,11 +19,7 @@ export interface FeatureStatistics {
   readonly covariance: Float64Array;
 }
 
-/**
- * The number of vectors.
- *
- * @throws {RangeError} If width does not divide the data.
- */
+/** The number of vectors. @throws {RangeError} If width does not divide the data. */
 export function countRows({ data, width }: FeatureRows): number {
   const count = data.length / width;
   if (!Number.isInteger(count)) {
@@ -33,9 +29,8 @@ export function countRows({ data, width }: FeatureRows): number {
 }
 
 /**
- * Checks that two sets of features can be compared.
+ * Checks that two sets of at least `least` features can be compared.
  *
- * @param least The smallest allowed number of vectors of each set.
  * @throws {UserError} If their widths differ, one has too few vectors, or a value is not finite.
  */
 export function checkComparable(a: FeatureRows, b: FeatureRows, least: number): void {

@@ -22,50 +22,51 @@ export function hostProducts(a: FeatureRows, b: FeatureRows): Float64Array {
   return products;
 }
 
-/** A block of the matrix of all products. */
-export interface ProductBlock {
-  /** The products, [rows, columns], flat. */
-  readonly values: ArrayLike<number>;
-  /** The index of the first vector of `a`. */
-  readonly row: number;
-  /** The number of vectors of `a`. */
-  readonly rows: number;
-  /** The index of the first vector of `b`. */
-  readonly column: number;
-  /** The number of vectors of `b`. */
-  readonly columns: number;
-}
-
 /** The rows and columns of a block: 8 MB of products. */
 const BLOCK = 1000;
 
-/** The vectors from `start` to before `end`, without copying. */
-function sliceRows({ data, width }: FeatureRows, start: number, end: number): FeatureRows {
-  return { data: data.subarray(start * width, end * width), width };
-}
-
 /**
- * All products of two sets of vectors, block by block, since those of 10,000 and 10,000 vectors would take
- * 800 MB.
+ * Calls `visit` with every product of two sets of vectors, `a[i] . b[j]`, block by block, since those of
+ * 10,000 and 10,000 vectors would take 800 MB.
  */
-export async function* productBlocks(
+export async function eachProduct(
   products: InnerProducts,
   a: FeatureRows,
   b: FeatureRows,
-): AsyncGenerator<ProductBlock, void, undefined> {
+  visit: (product: number, i: number, j: number) => void,
+): Promise<void> {
   const [countA, countB] = [countRows(a), countRows(b)];
+  const slice = ({ data, width }: FeatureRows, start: number): FeatureRows => ({
+    data: data.subarray(start * width, (start + BLOCK) * width),
+    width,
+  });
   for (let row = 0; row < countA; row += BLOCK) {
-    const partA = sliceRows(a, row, row + BLOCK);
+    const rows = Math.min(BLOCK, countA - row);
     for (let column = 0; column < countB; column += BLOCK) {
-      const partB = sliceRows(b, column, column + BLOCK);
-      const values = await products(partA, partB);
-      yield { values, row, column, rows: countRows(partA), columns: countRows(partB) };
+      const columns = Math.min(BLOCK, countB - column);
+      const values = await products(slice(a, row), slice(b, column));
+      for (let i = 0; i < rows; i++) {
+        for (let j = 0; j < columns; j++) visit(values[i * columns + j]!, row + i, column + j);
+      }
     }
   }
 }
 
+/** Calls `visit` with the squared distance of every pair of vectors, as {@linkcode eachProduct}. */
+export async function eachSquaredDistance(
+  products: InnerProducts,
+  a: FeatureRows,
+  b: FeatureRows,
+  visit: (squared: number, i: number, j: number) => void,
+): Promise<void> {
+  const [normsA, normsB] = [squaredNorms(a), squaredNorms(b)];
+  await eachProduct(products, a, b, (product, i, j) => {
+    visit(normsA[i]! + normsB[j]! - 2 * product, i, j);
+  });
+}
+
 /** |v|^2 of every vector. */
-export function squaredNorms(rows: FeatureRows): Float64Array {
+function squaredNorms(rows: FeatureRows): Float64Array {
   const norms = new Float64Array(countRows(rows));
   rows.data.forEach((value, i) => norms[Math.floor(i / rows.width)]! += value ** 2);
   return norms;

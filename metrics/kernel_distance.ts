@@ -1,6 +1,6 @@
 /** The kernel distance. With features of a network it is KID (Binkowski et al. 2018, arXiv:1801.01401). */
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
-import { hostProducts, type InnerProducts, productBlocks } from "./inner_products.ts";
+import { eachProduct, hostProducts, type InnerProducts } from "./inner_products.ts";
 
 /**
  * The unbiased estimate of the squared maximum mean discrepancy with the kernel (x.y / D + 1)^3, over all
@@ -33,11 +33,7 @@ function meanWithin(rows: FeatureRows, products: InnerProducts): Promise<number>
   return mean;
 }
 
-/**
- * The sum of k(x, y) = (x.y / D + 1)^3 over all pairs of two sets.
- *
- * @param skipDiagonal Whether to leave out pairs of equal indices, for pairs within one set.
- */
+/** The sum of k(x, y) = (x.y / D + 1)^3 over all pairs of two sets, or of different vectors of one set. */
 async function kernelSum(
   products: InnerProducts,
   a: FeatureRows,
@@ -45,14 +41,10 @@ async function kernelSum(
   skipDiagonal: boolean,
 ): Promise<number> {
   let sum = 0;
-  for await (const { values, row, column, rows, columns } of productBlocks(products, a, b)) {
-    for (let i = 0; i < rows; i++) {
-      for (let j = 0; j < columns; j++) {
-        if (skipDiagonal && row + i === column + j) continue;
-        const base = values[i * columns + j]! / a.width + 1;
-        sum += base * base * base;
-      }
-    }
-  }
+  await eachProduct(products, a, b, (product, i, j) => {
+    if (skipDiagonal && i === j) return;
+    const base = product / a.width + 1;
+    sum += base * base * base;
+  });
   return sum;
 }

@@ -40,12 +40,9 @@ export interface MauveOptions extends MauveCurveOptions {
 }
 
 /**
- * MAUVE of two histograms, as the authors' program computes it. For equal histograms their result depends
- * on how equal numbers are sorted; here it is 1.
+ * MAUVE of two histograms (counts by bucket) as the authors' program computes it: from near 0 to 1. For
+ * equal histograms their result depends on how equal numbers are sorted; here it is 1.
  *
- * @param p Counts of one set by bucket.
- * @param q Counts of the other set by bucket.
- * @returns From near 0 to 1; 1 if the shares are equal.
  * @throws {RangeError} For histograms of different lengths or without counts.
  */
 export function mauveOfHistograms(
@@ -81,9 +78,8 @@ function divergence(p: readonly number[], r: readonly number[]): number {
   return p.reduce((sum, share, i) => share === 0 ? sum : sum + share * Math.log(share / r[i]!), 0);
 }
 
-/** The area under a falling curve, whose points are in any order. */
+/** Points with equal x are sorted from top to bottom. */
 function areaUnderFalling(points: readonly (readonly [x: number, y: number])[]): number {
-  // Points with equal x are sorted from top to bottom.
   return areaUnder(points.toSorted((a, b) => a[0] - b[0] || b[1] - a[1]));
 }
 

@@ -3,13 +3,7 @@
 /** The number of occurrences of each n-gram; a key is the n-gram's tokens joined by spaces. */
 export type NgramCounts = ReadonlyMap<string, number>;
 
-/**
- * Counts a text's n-grams.
- *
- * @param tokens The text's tokens, which contain no spaces.
- * @param n The number of tokens of an n-gram, at least 1.
- * @param into Counts to add to, for several texts.
- */
+/** Counts the n-grams of a text's tokens, which contain no spaces, and adds them to `into`. */
 export function countNgrams(
   tokens: readonly string[],
   n: number,
@@ -36,9 +30,7 @@ export function sharedCount(a: NgramCounts, b: NgramCounts): number {
   return shared;
 }
 
-/**
- * Splits a text at white space as Python's `str.split()` does, which published results are based on.
- */
+/** Splits a text at white space as Python's `str.split()` does, which published results are based on. */
 export function splitWords(text: string): string[] {
   // JavaScript's \s includes the byte-order mark, but not the separators FS to US and NEL.
   // deno-lint-ignore no-control-regex

@@ -4,7 +4,7 @@
  */
 import { UserError } from "../base/errors.ts";
 import { checkComparable, countRows, type FeatureRows } from "./feature_statistics.ts";
-import { hostProducts, type InnerProducts, productBlocks, squaredNorms } from "./inner_products.ts";
+import { eachSquaredDistance, hostProducts, type InnerProducts } from "./inner_products.ts";
 import { insertSorted } from "./arrays.ts";
 
 /** Shares in [0, 1]. */
@@ -29,18 +29,10 @@ async function squaredRadii(
   k: number,
   products: InnerProducts,
 ): Promise<Float64Array> {
-  const norms = squaredNorms(rows);
   const nearest = Array.from({ length: countRows(rows) }, () => new Float64Array(k).fill(Infinity));
-  for await (const block of productBlocks(products, rows, rows)) {
-    for (let i = 0; i < block.rows; i++) {
-      for (let j = 0; j < block.columns; j++) {
-        const [a, b] = [block.row + i, block.column + j];
-        if (a === b) continue;
-        const distance = norms[a]! + norms[b]! - 2 * block.values[i * block.columns + j]!;
-        insertSorted(nearest[a]!, distance);
-      }
-    }
-  }
+  await eachSquaredDistance(products, rows, rows, (squared, i, j) => {
+    if (i !== j) insertSorted(nearest[i]!, squared);
+  });
   return Float64Array.from(nearest, (distances) => distances[k - 1]!);
 }
 
@@ -61,22 +53,14 @@ export async function precisionRecall(
     throw new UserError(`k is ${k}, but must be an integer of at least 1`);
   }
   checkComparable(real, samples, k + 1);
-  const [realNorms, sampleNorms] = [squaredNorms(real), squaredNorms(samples)];
   const realRadii = await squaredRadii(real, k, products);
   const sampleRadii = await squaredRadii(samples, k, products);
-  const isCovered = new Uint8Array(realNorms.length);
-  const isReal = new Uint8Array(sampleNorms.length);
-  for await (const block of productBlocks(products, real, samples)) {
-    for (let i = 0; i < block.rows; i++) {
-      for (let j = 0; j < block.columns; j++) {
-        const [r, s] = [block.row + i, block.column + j];
-        const product = block.values[i * block.columns + j]!;
-        const distance = realNorms[r]! + sampleNorms[s]! - 2 * product;
-        if (distance <= realRadii[r]!) isReal[s] = 1;
-        if (distance <= sampleRadii[s]!) isCovered[r] = 1;
-      }
-    }
-  }
+  const isCovered = new Uint8Array(realRadii.length);
+  const isReal = new Uint8Array(sampleRadii.length);
+  await eachSquaredDistance(products, real, samples, (squared, r, s) => {
+    if (squared <= realRadii[r]!) isReal[s] = 1;
+    if (squared <= sampleRadii[s]!) isCovered[r] = 1;
+  });
   const share = (flags: Uint8Array) => flags.reduce((sum, flag) => sum + flag, 0) / flags.length;
   return { precision: share(isReal), recall: share(isCovered) };
 }

@@ -56,12 +56,7 @@ export function longestCommonSubsequence<T>(a: readonly T[], b: readonly T[]): n
   return lengths[b.length]!;
 }
 
-/**
- * ROUGE-1, ROUGE-2 and ROUGE-L of one text. For many texts the mean is reported.
- *
- * @param hypothesis The text to be scored; an empty text scores 0.
- * @param reference The reference text.
- */
+/** ROUGE-1, ROUGE-2 and ROUGE-L of one text, 0 for an empty one. For many texts the mean is reported. */
 export function rouge(hypothesis: string, reference: string): RougeScores {
   const [ours, theirs] = [tokenizeRouge(hypothesis), tokenizeRouge(reference)];
   return {

@@ -7,12 +7,9 @@ import { type BleuOptions, pairwiseBleu } from "./bleu.ts";
 import { countNgrams, type NgramCounts, splitWords, totalCount } from "./ngrams.ts";
 
 /**
- * Distinct-n: the number of different n-grams divided by the number of all (Li et al. 2016,
- * arXiv:1510.03055). It falls with the number of texts, so compare only sets of the same size.
- *
- * @param texts The texts.
- * @param n The number of words of an n-gram.
- * @returns From 0 to 1; 0 if no text has n words.
+ * Distinct-n: the number of different n-grams of words divided by the number of all (Li et al. 2016,
+ * arXiv:1510.03055), 0 if no text has n words. It falls with the number of texts, so compare only sets of
+ * the same size.
  */
 export function distinctN(texts: readonly string[], n: number): number {
   const counts = ngramsOf(texts, n);
@@ -25,19 +22,16 @@ export function diversity(texts: readonly string[]): number {
 }
 
 /**
- * The share of n-grams that occurred before in the set: 1 - distinct-n. PLANNER's repetition has n = 4.
- *
- * @returns From 0 to 1; 0 if no text has n words.
+ * The share of n-grams that occurred before in the set: 1 - distinct-n, 0 if no text has n words. PLANNER's
+ * repetition has n = 4.
  */
 export function repetition(texts: readonly string[], n = 4): number {
   return totalCount(ngramsOf(texts, n)) === 0 ? 0 : 1 - distinctN(texts, n);
 }
 
 /**
- * The share of the texts' n-grams that occur in the training texts, with multiplicity. LD4LG's memorisation
- * has n = 4; compare it with the value of held-out real texts.
- *
- * @returns From 0 to 1; 0 if no text has n words.
+ * The share of the texts' n-grams that occur in the training texts, with multiplicity; 0 if no text has n
+ * words. LD4LG's memorisation has n = 4; compare it with the value of held-out real texts.
  */
 export function memorisation(texts: readonly string[], training: readonly string[], n = 4): number {
   const known = ngramsOf(training, n);

@@ -4,7 +4,6 @@
  * without a large model.
  */
 
-/** The counts of tokens after one context. */
 interface Context {
   total: number;
   readonly next: Map<number, number>;
@@ -18,12 +17,7 @@ export class TrigramModel {
   readonly #contexts = new Map<string, Context>();
   readonly #outcomes: number;
 
-  /**
-   * Counts texts.
-   *
-   * @param texts Each text's ids, without an end token.
-   * @param vocabSize The number of tokens, without the end of a text.
-   */
+  /** Counts texts, given as ids without an end token. `vocabSize` does not count the end of a text. */
   constructor(texts: Iterable<ArrayLike<number>>, vocabSize: number) {
     this.#outcomes = vocabSize + 1;
     for (const text of texts) {

@@ -3,21 +3,19 @@ import { layerNormForward } from "../engine/fused_text.ts";
 import * as tf from "../engine/tf.ts";
 import { parameter, type Parameters } from "./parameters.ts";
 
-/** Options of {@linkcode layerNorm}. */
-export interface LayerNormOptions {
-  /** Added to the variance. @default {1e-5} */
-  epsilon?: number;
-}
-
-/** {@linkcode normalizeRows} with the parameters of a layer: `name`.weight and `name`.bias, [C] each. */
+/**
+ * {@linkcode normalizeRows} with the parameters of a layer: `name`.weight and `name`.bias, [C] each.
+ *
+ * @param epsilon Added to the variance.
+ */
 export function layerNorm(
   parameters: Parameters,
   name: string,
   x: tf.Tensor,
-  options: LayerNormOptions = {},
+  epsilon = 1e-5,
 ): tf.Tensor {
   const weight = parameter(parameters, `${name}.weight`) as tf.Tensor1D;
-  return normalizeRows(x, weight, parameter(parameters, `${name}.bias`) as tf.Tensor1D, options);
+  return normalizeRows(x, weight, parameter(parameters, `${name}.bias`) as tf.Tensor1D, epsilon);
 }
 
 /**
@@ -32,7 +30,7 @@ export function normalizeRows(
   x: tf.Tensor,
   weight: tf.Tensor1D,
   bias: tf.Tensor1D,
-  { epsilon = 1e-5 }: LayerNormOptions = {},
+  epsilon = 1e-5,
 ): tf.Tensor {
   const channels = x.shape.at(-1)!;
   const op = tf.customGrad((...args) => {
@@ -66,7 +64,7 @@ export function normalizeRows(
  */
 export function standardizeRows(
   x: tf.Tensor,
-  { epsilon = 1e-5 }: LayerNormOptions = {},
+  epsilon = 1e-5,
 ): tf.Tensor {
   const channels = x.shape.at(-1)!;
   const [one, zero] = [constantVector(channels, 1), constantVector(channels, 0)];

@@ -75,9 +75,8 @@ export function parameter(parameters: Parameters, name: string): tf.Tensor {
 }
 
 /**
- * Checks that parameters from a file match a model.
+ * Checks that parameters from the file `where` match a model.
  *
- * @param where The file, for error messages.
  * @throws {UserError} Naming the tensor that is missing, has another shape, contains a number that is not
  * finite, or does not belong to the model.
  */
@@ -86,36 +85,35 @@ export function checkParameters(
   specs: ParameterSpecs,
   where: string,
 ): void {
+  const fail = (name: string, problem: string): never => {
+    throw new UserError(`${where}: tensor ${quote(name)} ${problem}.`);
+  };
   for (const [name, { shape }] of Object.entries(specs)) {
     const tensor = Object.hasOwn(found, name) ? found[name] : undefined;
-    if (tensor === undefined) {
-      throw new UserError(
-        `${where}: tensor "${name}" is missing; it is a checkpoint of another model.`,
-      );
-    }
+    if (tensor === undefined) return fail(name, "is missing; it is a checkpoint of another model");
     if (tensor.shape.join() !== shape.join()) {
-      throw new UserError(
-        `${where}: tensor "${name}" has shape [${tensor.shape}], but this model needs [${shape}]; it is ` +
-          "a checkpoint of another model or configuration.",
+      fail(
+        name,
+        `has shape [${tensor.shape}], but this model needs [${shape}]; it is a checkpoint of another model ` +
+          "or configuration",
       );
     }
     const at = notFinite(tensor.data);
     if (at >= 0) {
-      throw new UserError(
-        `${where}: tensor "${name}" contains ${
+      fail(
+        name,
+        `contains ${
           tensor.data[at]
-        } at element ${at}; the file is damaged ` +
-          "or its training failed: use another checkpoint.",
+        } at element ${at}; the file is damaged or its training failed: use ` +
+          "another checkpoint",
       );
     }
   }
   const extra = Object.keys(found).find((name) => !Object.hasOwn(specs, name));
   if (extra !== undefined) {
-    throw new UserError(
-      `${where}: tensor ${
-        quote(extra)
-      } does not belong to this model; it is a checkpoint of another ` +
-        "model or configuration.",
+    fail(
+      extra,
+      "does not belong to this model; it is a checkpoint of another model or configuration",
     );
   }
 }

@@ -35,11 +35,7 @@ function encrypt(key0: number, key1: number, counter0: number, counter1: number)
   words[1] = x1;
 }
 
-/**
- * One block of Threefry-2x32-20: encrypts a 64-bit counter under a 64-bit key.
- *
- * @returns Two 32-bit words, as unsigned numbers.
- */
+/** One block of Threefry-2x32-20: encrypts a 64-bit counter under a 64-bit key into two unsigned words. */
 export function threefry2x32(
   key0: number,
   key1: number,

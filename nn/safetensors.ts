@@ -6,17 +6,17 @@
 import { fileError } from "../base/file_errors.ts";
 import { UserError } from "../base/errors.ts";
 import { writeFileAtomic } from "../base/files.ts";
+import { isJsonObject, jsonProblem } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
 import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./half.ts";
 import {
+  bytesOf,
   type Dtype,
-  DTYPE_BYTES,
   DTYPE_CLASSES,
   elementCount,
   type HostTensor,
   type NamedTensors,
 } from "./host_tensor.ts";
-import { jsonProblem } from "../base/json.ts";
 
 /** The content of a safetensors file. */
 export interface SafetensorsFile {
@@ -37,7 +37,7 @@ export interface EncodeOptions {
 /** The limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
-/** The checked description of a tensor. The range is in bytes from the end of the header. */
+/** The checked description of a tensor, with its range in bytes from the end of the header. */
 interface Entry {
   readonly name: string;
   readonly dtype: Dtype;
@@ -69,17 +69,14 @@ export function encodeSafetensors(
 }
 
 /**
- * The bytes of {@linkcode encodeSafetensors} in parts: the header, then each tensor. Parts of 32-bit
- * tensors are views, so that a model of half the memory's size can be written.
- *
- * @throws {RangeError} If a tensor's values do not match its shape or type.
- * @throws {UserError} If a finite value is too large for F16 or BF16.
+ * The bytes of {@linkcode encodeSafetensors} in parts: the header, then each tensor. Parts of 32-bit tensors
+ * are views, so that a model of half the memory's size can be written. Throws the same errors.
  */
 export function safetensorsParts(
   tensors: NamedTensors,
   { metadata = {}, allowOverflow = false }: EncodeOptions = {},
 ): Uint8Array<ArrayBuffer>[] {
-  const order = Object.keys(DTYPE_BYTES);
+  const order = Object.keys(DTYPE_CLASSES);
   const names = sortedByBytes([...tensors.keys()]);
   names.sort((a, b) => order.indexOf(tensors.get(a)!.dtype) - order.indexOf(tensors.get(b)!.dtype));
 
@@ -103,7 +100,7 @@ export function safetensorsParts(
           `tensor of shape [${shape.join(", ")}]`,
       );
     }
-    const end = offset + data.length * DTYPE_BYTES[dtype];
+    const end = offset + data.length * bytesOf(dtype);
     header.push([name, JSON.stringify({ dtype, shape, data_offsets: [offset, end] })]);
     offset = end;
   }
@@ -119,7 +116,6 @@ export function safetensorsParts(
   return [head, ...names.map((name) => tensorBytes(name, tensors.get(name)!, allowOverflow))];
 }
 
-/** The bytes of one tensor in a file. */
 function tensorBytes(
   name: string,
   tensor: HostTensor,
@@ -146,7 +142,7 @@ function tensorBytes(
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
-/** Sorts names by code points, as in UTF-8; JavaScript's order differs outside of the first plane. */
+/** Sorts names by code points, as UTF-8 does and JavaScript does not. */
 function sortedByBytes(names: string[]): string[] {
   const points = (text: string) => Array.from(text, (character) => character.codePointAt(0)!);
   const keyed = names.map((name) => [name, points(name)] as const);
@@ -183,15 +179,14 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
   const data = bytes.subarray(8 + headerBytes);
   let position = 0;
   const tensors = new Map<string, HostTensor>();
-  for (const entry of entries) {
-    const { name, dtype, shape, begin, end } = entry;
+  for (const { name, dtype, shape, begin, end } of entries) {
     const place = `tensor ${quote(name)}`;
     if (begin !== position) {
       fail(
         `${place} starts at byte ${begin} of the data, where the one before ends at ${position}`,
       );
     }
-    if (end - begin !== elementCount(shape) * DTYPE_BYTES[dtype]) {
+    if (end - begin !== elementCount(shape) * bytesOf(dtype)) {
       fail(`${place} takes ${end - begin} bytes, which do not make ${dtype} [${shape.join(", ")}]`);
     }
     if (end > data.length) {
@@ -210,7 +205,6 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
   return { tensors, metadata };
 }
 
-/** Parses the header and sorts the tensors by position. */
 function parseHeader(
   bytes: Uint8Array,
   fail: (problem: string) => never,
@@ -224,13 +218,13 @@ function parseHeader(
   } catch {
     fail("its header is not JSON");
   }
-  if (!isObject(header)) return fail("its header is not a JSON object");
+  if (!isJsonObject(header)) return fail("its header is not a JSON object");
   if (problem !== undefined) fail(`its header ${problem}`);
 
   const metadata = new Map<string, string>();
   const entries: Entry[] = [];
   for (const [name, value] of Object.entries(header)) {
-    if (!isObject(value)) return fail(`the header's entry ${quote(name)} is not an object`);
+    if (!isJsonObject(value)) return fail(`the header's entry ${quote(name)} is not an object`);
     if (name === "__metadata__") {
       for (const [key, text] of Object.entries(value)) {
         if (typeof text !== "string") return fail(`the metadata ${quote(key)} is not a string`);
@@ -241,7 +235,7 @@ function parseHeader(
     const place = `tensor ${quote(name)}`;
     if (!name.isWellFormed()) fail(`the name of ${place} is not Unicode`);
     const { dtype, shape, data_offsets: range } = value;
-    if (typeof dtype !== "string" || !Object.hasOwn(DTYPE_BYTES, dtype)) {
+    if (typeof dtype !== "string" || !Object.hasOwn(DTYPE_CLASSES, dtype)) {
       return fail(`${place} has the type ${quote(dtype)}, which is not supported`);
     }
     if (!isSizes(shape)) return fail(`the shape of ${place} is not a list of sizes`);
@@ -255,9 +249,8 @@ function parseHeader(
   return { entries, metadata };
 }
 
-/** The values of one tensor: a view if the bytes are aligned, otherwise a copy. */
 function tensorData(dtype: Dtype, bytes: Uint8Array): HostTensor["data"] {
-  const width = DTYPE_BYTES[dtype];
+  const width = bytesOf(dtype);
   const { buffer, byteOffset } = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
   const length = bytes.length / width;
   if (dtype === "F16") return decodeFloat16(new Uint16Array(buffer, byteOffset, length));
@@ -266,19 +259,11 @@ function tensorData(dtype: Dtype, bytes: Uint8Array): HostTensor["data"] {
   return new type(buffer, byteOffset, length);
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/**
- * Reads a safetensors file; needs the permission to read it.
- *
- * @throws {UserError} If it cannot be read, or as {@linkcode decodeSafetensors}.
- */
+/** Reads a safetensors file. @throws {UserError} If it cannot be read, or as {@linkcode decodeSafetensors}. */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   let bytes: Uint8Array;
   try {
@@ -289,16 +274,11 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   return decodeSafetensors(bytes, path);
 }
 
-/** Writes a safetensors file atomically; needs the permission to write in its folder. */
+/** Writes a safetensors file atomically. */
 export async function writeSafetensors(
   path: string,
   tensors: NamedTensors,
   options: EncodeOptions = {},
 ): Promise<void> {
-  const bytes = encodeSafetensors(tensors, options);
-  try {
-    await writeFileAtomic(path, bytes);
-  } catch (error) {
-    throw fileError(error, `write ${path}`);
-  }
+  await writeFileAtomic(path, encodeSafetensors(tensors, options));
 }

@@ -134,7 +134,7 @@ const RARE_DENOISER = {
   }),
   ...prefixed(
     "diffusion",
-    rareTrainingFlags("texts or problems", { maxValidationSize: 100000 }),
+    rareTrainingFlags("texts or problems", 100000),
   ),
 };
 

@@ -187,7 +187,7 @@ const RARE_AUTOENCODER = {
     max: 65536,
     help: "compute a batch in this many parts, to save memory",
   }),
-  ...rareTrainingFlags("texts", { maxValidationSize: 100000 }),
+  ...rareTrainingFlags("texts", 100000),
 };
 
 /** The flags that decide what the autoencoder's training computes. */

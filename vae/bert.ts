@@ -6,9 +6,8 @@ import * as tf from "../engine/tf.ts";
 import { float32 } from "../engine/tree.ts";
 import { gelu } from "../nn/activations.ts";
 import { selfAttention } from "../nn/attention.ts";
-import { linear, normSpecs } from "../nn/layers.ts";
+import { linear, lookup, normSpecs } from "../nn/layers.ts";
 import { layerNorm } from "../nn/layer_norm.ts";
-import { lookup } from "../nn/lookup.ts";
 import {
   type HostParameters,
   parameter,
@@ -133,7 +132,7 @@ export function bertStates(
   const [, length] = inputIds.shape;
   const { hiddenSize, numAttentionHeads: heads, layerNormEps: epsilon } = config;
   const table = (name: string) => parameter(parameters, `embeddings.${name}.weight`) as tf.Tensor2D;
-  const norm = (name: string, x: tf.Tensor) => layerNorm(parameters, name, x, { epsilon });
+  const norm = (name: string, x: tf.Tensor) => layerNorm(parameters, name, x, epsilon);
   const options = attentionMask === undefined
     ? { heads }
     : { heads, bias: paddingBias(attentionMask) };

@@ -39,7 +39,7 @@ export function maskedLmLogits(
   const [batch, length] = hidden.shape;
   const name = "cls.predictions.transform";
   const dense = gelu(linear(parameters, `${name}.dense`, hidden));
-  const normed = layerNorm(parameters, `${name}.LayerNorm`, dense, { epsilon });
+  const normed = layerNorm(parameters, `${name}.LayerNorm`, dense, epsilon);
   const table = parameter(parameters, "embeddings.word_embeddings.weight") as tf.Tensor2D;
   const flat = tf.reshape(normed, [batch * length, hiddenSize]) as tf.Tensor2D;
   const logits = tf.add(

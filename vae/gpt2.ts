@@ -4,12 +4,10 @@
  */
 import * as tf from "../engine/tf.ts";
 import { geluTanh } from "../nn/activations.ts";
-import { affine } from "../nn/affine.ts";
 import { attention } from "../nn/attention.ts";
 import { crossEntropy, IGNORED_LABEL } from "../nn/cross_entropy.ts";
-import { normSpecs } from "../nn/layers.ts";
+import { affine, lookup, normSpecs } from "../nn/layers.ts";
 import { layerNorm } from "../nn/layer_norm.ts";
-import { lookup } from "../nn/lookup.ts";
 import { parameter, type Parameters, type ParameterSpecs } from "../nn/parameters.ts";
 import { causalBias } from "./attention_bias.ts";
 
@@ -94,22 +92,22 @@ export function gpt2Layers(
   config: Gpt2Config,
   attend: LayerAttention,
 ): tf.Tensor {
-  const options = { epsilon: config.layerNormEpsilon };
+  const epsilon = config.layerNormEpsilon;
   let h = embeddings;
   for (let i = 0; i < config.nLayer; i++) {
     const name = `transformer.h.${i}`;
     const projected = conv1d(
       parameters,
       `${name}.attn.c_attn`,
-      layerNorm(parameters, `${name}.ln_1`, h, options),
+      layerNorm(parameters, `${name}.ln_1`, h, epsilon),
     );
     const [q, k, v] = tf.split(projected, 3, -1) as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
     h = tf.add(h, conv1d(parameters, `${name}.attn.c_proj`, attend(q, k, v, i)));
-    const normed = layerNorm(parameters, `${name}.ln_2`, h, options);
+    const normed = layerNorm(parameters, `${name}.ln_2`, h, epsilon);
     const inner = geluTanh(conv1d(parameters, `${name}.mlp.c_fc`, normed));
     h = tf.add(h, conv1d(parameters, `${name}.mlp.c_proj`, inner));
   }
-  return layerNorm(parameters, "transformer.ln_f", h, options);
+  return layerNorm(parameters, "transformer.ln_f", h, epsilon);
 }
 
 /** The logits [B, N, V] of last hidden states [B, N, width]; the head is the table of tokens. */

@@ -2,7 +2,7 @@
 import type { Device } from "../engine/device.ts";
 import * as tf from "../engine/tf.ts";
 import type { HostArray } from "../engine/tree.ts";
-import { lookup } from "../nn/lookup.ts";
+import { lookup } from "../nn/layers.ts";
 import { constants, type HostParameters } from "../nn/parameters.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { beamSearch } from "./beam_search.ts";

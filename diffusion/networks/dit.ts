@@ -7,9 +7,8 @@
 import * as tf from "../../engine/tf.ts";
 import { geluTanh, silu } from "../../nn/activations.ts";
 import { attention } from "../../nn/attention.ts";
-import { linear } from "../../nn/layers.ts";
+import { linear, lookup } from "../../nn/layers.ts";
 import { standardizeRows } from "../../nn/layer_norm.ts";
-import { lookup } from "../../nn/lookup.ts";
 import { parameter, type Parameters } from "../../nn/parameters.ts";
 import { timestepEmbedding } from "../../nn/timestep_embedding.ts";
 import { layerNormForward } from "../../engine/fused_text.ts";
@@ -175,7 +174,7 @@ function block(
   let result = tf.add(h, tf.mul(attended, gate)) as tf.Tensor3D;
   if (context !== undefined) {
     const { tokens, mask } = context;
-    const query = standardizeRows(result, { epsilon: normEps });
+    const query = standardizeRows(result, normEps);
     const crossBias = paddingBias(mask, 0);
     const crossAttended = attend(parameters, `${name}.attn2`, [query, tokens], crossBias, heads);
     result = tf.add(result, crossAttended) as tf.Tensor3D;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { trainingSummary } from "../../cli/training_summary.ts";
+import { trainingSummary } from "../../cli/training.ts";
 
 Deno.test("trainingSummary() contains duration, speed, device and memory", () => {
   const done = {

@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { pairwiseBleu, sentenceBleu } from "../../metrics/bleu.ts";
-import { areaUnderBleu } from "../../metrics/denoising_bleu.ts";
+import { areaUnderBleu } from "../../metrics/bleu.ts";
 import { minimumBayesRisk } from "../../metrics/minimum_bayes_risk.ts";
 import { splitWords } from "../../metrics/ngrams.ts";
 import { rouge } from "../../metrics/rouge.ts";

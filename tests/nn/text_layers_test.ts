@@ -3,10 +3,9 @@ import { type DeviceName, openDevice } from "../../engine/device.ts";
 import * as tf from "../../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { gelu, geluTanh } from "../../nn/activations.ts";
-import { affine } from "../../nn/affine.ts";
+import { affine, lookup } from "../../nn/layers.ts";
 import { crossEntropy, IGNORED_LABEL } from "../../nn/cross_entropy.ts";
 import { normalizeRows, standardizeRows } from "../../nn/layer_norm.ts";
-import { lookup } from "../../nn/lookup.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
@@ -77,8 +76,7 @@ const CASES: Record<string, { fn: Fn; definition: Fn; inputs: HostArray[] }> = {
     inputs: [random("x", 2, 3, 4), random("weight", 4, 5), random("bias", 5)],
   },
   "affine() with a transposed weight": {
-    fn: (x, weight, bias) =>
-      affine(x!, weight as tf.Tensor2D, bias as tf.Tensor1D, { transposeWeight: true }),
+    fn: (x, weight, bias) => affine(x!, weight as tf.Tensor2D, bias as tf.Tensor1D, true),
     definition: (x, weight, bias) => {
       const product = tf.matMul(tf.reshape(x!, [6, 4]), tf.transpose(weight as tf.Tensor2D));
       return tf.reshape(tf.add(product, bias!), [2, 3, 5]);

@@ -22,7 +22,7 @@ import {
   type ReportTexts,
   writeReport,
 } from "../../report/report.ts";
-import { trainingSummary } from "../../cli/training_summary.ts";
+import { trainingSummary } from "../../cli/training.ts";
 
 /** The charts of a report. */
 const CHARTS: MetricsChart[] = [

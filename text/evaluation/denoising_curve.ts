@@ -9,7 +9,7 @@ import type { LatentExample } from "../examples.ts";
 import { blockCount, wholeExample } from "../denoiser/layouts.ts";
 import { corpusBleu } from "../../metrics/bleu.ts";
 import { cutTexts } from "../autoencoder/cut_texts.ts";
-import { areaUnderBleu, type DenoisedBleu } from "../../metrics/denoising_bleu.ts";
+import { areaUnderBleu, type DenoisedBleu } from "../../metrics/bleu.ts";
 import { type MeasuredFigure, numberFigure } from "../../metrics/measured_figure.ts";
 import type { SampleSession } from "../sampling/session.ts";
 

@@ -5,7 +5,7 @@ import type { LatentExample } from "../examples.ts";
 import type { PerplexityModel } from "../language_model/perplexity_model.ts";
 import { cutTexts } from "../autoencoder/cut_texts.ts";
 import { curveFigures, denoisingCurve } from "./denoising_curve.ts";
-import type { DenoisedBleu } from "../../metrics/denoising_bleu.ts";
+import type { DenoisedBleu } from "../../metrics/bleu.ts";
 import { csv } from "../../base/csv.ts";
 import {
   perplexityFigures,

@@ -16,7 +16,7 @@ import {
   type ReportTexts,
   writeReport,
 } from "../../report/report.ts";
-import { trainingSummary } from "../../cli/training_summary.ts";
+import { trainingSummary } from "../../cli/training.ts";
 
 /** Texts that a report shows. */
 const SHOWN = 20;
