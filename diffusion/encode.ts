@@ -4,12 +4,12 @@ import { epsilonCoefficients } from "./parameterisation.ts";
 import { checkOutput } from "./samplers/predict.ts";
 import { combine } from "./samplers/terms.ts";
 import { ddim } from "./samplers/ddim.ts";
-import { type Denoiser, lastSample, type SamplerStep } from "./samplers/types.ts";
+import { type Denoiser, lastSample } from "./samplers/types.ts";
 import { planSteps } from "./samplers/plan.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 import type { PreviousTimestepRule, TimestepOptions } from "./timesteps.ts";
 
-/** Settings of {@linkcode encodeSteps}, {@linkcode encode} and {@linkcode decode}. */
+/** Settings of {@linkcode encode} and {@linkcode decode}. */
 export interface InversionOptions extends TimestepOptions {
   /** See SamplerOptions. @default {true} */
   setAlphaToOne?: boolean;
@@ -24,57 +24,17 @@ export interface InversionOptions extends TimestepOptions {
 }
 
 /**
- * Runs the steps of ddim with eta 0 backwards (equation 13): each leads to the next higher noise level with
- * the predicted noise. Nothing is clipped.
+ * The noise from which {@linkcode decode} reproduces the samples. It runs the steps of ddim with eta 0
+ * backwards (equation 13): each leads to the next higher noise level with the predicted noise. Nothing is
+ * clipped.
  *
  * @param denoise The model.
- * @param x0 Clean samples [B, ...], flat; not changed.
+ * @param x0 Clean samples [B, ...], flat.
  * @param schedule The schedule that the model was trained with.
  * @param options Settings; {@linkcode decode} needs the same ones.
+ * @returns [B, ...], about standard normal for samples like the training data.
  * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
  * is not finite.
- */
-export async function* encodeSteps(
-  denoise: Denoiser,
-  x0: Float32Array,
-  schedule: NoiseSchedule,
-  options: InversionOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
-  const { setAlphaToOne = true, previousTimestep = "stride", iterations = 1 } = options;
-  requireInteger("iterations", iterations, 1);
-  const final = setAlphaToOne ? 1 : schedule.alphasCumprod[0]!;
-  const { predictionType } = schedule;
-  const plan = planSteps(schedule, options, previousTimestep, final).reverse();
-  let x: Float32Array = x0.slice();
-  for (
-    const [step, { timestep, steps, alphaCumprod: to, alphaCumprodPrev: from }] of plan.entries()
-  ) {
-    const at = { step, steps, timestep };
-    let input: Float32Array = x;
-    let level = from;
-    let noisier: Float32Array = x;
-    let clean: Float32Array = x;
-    for (let i = 0; i < iterations; i++) {
-      const output = checkOutput(await denoise(input, timestep), x, at);
-      // At level 1 there is no noise, so an x0 prediction determines none.
-      const defined = predictionType === "sample" && level === 1 ? to : level;
-      const [p, q] = epsilonCoefficients(predictionType, defined);
-      const epsilon = combine([p, output], [q, input]);
-      clean = combine([1 / Math.sqrt(from), x], [-Math.sqrt((1 - from) / from), epsilon]);
-      noisier = combine([Math.sqrt(to), clean], [Math.sqrt(1 - to), epsilon]);
-      [input, level] = [noisier, to];
-    }
-    x = noisier;
-    yield { ...at, sample: x.slice(), predictedX0: clean };
-  }
-}
-
-/**
- * The noise from which {@linkcode decode} reproduces the samples.
- *
- * @param x0 Clean samples [B, ...], flat.
- * @returns [B, ...], about standard normal for samples like the training data.
- * @throws {UserError} As {@linkcode encodeSteps}.
  *
  * @example
  * ```ts
@@ -87,13 +47,35 @@ export async function* encodeSteps(
  * await decode(denoise, noise, schedule, options);
  * ```
  */
-export function encode(
+export async function encode(
   denoise: Denoiser,
   x0: Float32Array,
   schedule: NoiseSchedule,
   options: InversionOptions = {},
 ): Promise<Float32Array> {
-  return lastSample(encodeSteps(denoise, x0, schedule, options));
+  const { setAlphaToOne = true, previousTimestep = "stride", iterations = 1 } = options;
+  requireInteger("iterations", iterations, 1);
+  const final = setAlphaToOne ? 1 : schedule.alphasCumprod[0]!;
+  const { predictionType } = schedule;
+  const plan = planSteps(schedule, options, previousTimestep, final).reverse();
+  let x: Float32Array = x0;
+  for (
+    const [step, { timestep, steps, alphaCumprod: to, alphaCumprodPrev: from }] of plan.entries()
+  ) {
+    let [input, level] = [x, from];
+    for (let i = 0; i < iterations; i++) {
+      const output = checkOutput(await denoise(input, timestep), x, { step, steps, timestep });
+      // At level 1 there is no noise, so an x0 prediction determines none.
+      const defined = predictionType === "sample" && level === 1 ? to : level;
+      const [p, q] = epsilonCoefficients(predictionType, defined);
+      const epsilon = combine([p, output], [q, input]);
+      const clean = combine([1 / Math.sqrt(from), x], [-Math.sqrt((1 - from) / from), epsilon]);
+      input = combine([Math.sqrt(to), clean], [Math.sqrt(1 - to), epsilon]);
+      level = to;
+    }
+    x = input;
+  }
+  return x;
 }
 
 /**

@@ -6,11 +6,12 @@
  *
  * The model predicts the velocity; the sampler flowEuler follows it from noise back to t = 0.
  */
-import { usageError, UserError } from "../base/errors.ts";
+import { usageError } from "../base/errors.ts";
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { requireInteger, requireNumber, requireOneOf } from "../base/checks.ts";
-import type { DiffusionBatch } from "./objective.ts";
+import { factorTable } from "./batch_ops.ts";
+import { checkBatch, type DiffusionBatch } from "./objective.ts";
 import type { Coefficients } from "./rows.ts";
 
 /** Names of the densities of training times. */
@@ -82,44 +83,23 @@ export interface FlowBatchOptions {
  * @throws {UserError} If lengths do not match or a time is outside [0, 1].
  */
 export function flowBatch(options: FlowBatchOptions): DiffusionBatch {
-  const { x0, noise, times, numTrainTimesteps: T = 1000, condition = {} } = options;
-  const { exampleWeights } = options;
+  const { x0, noise, times, numTrainTimesteps: T = 1000, condition = {}, exampleWeights } = options;
   requireInteger("numTrainTimesteps", T, 2);
-  const size = times.length;
-  if (noise.length !== x0.data.length || size !== x0.shape[0]) {
-    throw new UserError(
-      `samples of shape [${
-        x0.shape.join(", ")
-      }], ${noise.length} numbers of noise and ${size} times ` +
-        "do not match: give noise of the samples' shape and one time per example",
-    );
-  }
-  if (exampleWeights !== undefined && exampleWeights.length !== size) {
-    throw new UserError(
-      `${exampleWeights.length} exampleWeights for ${size} examples: give one per example`,
-    );
-  }
-  const factors = new Float32Array(5 * size);
-  for (let i = 0; i < size; i++) {
+  checkBatch(x0, noise, times.length, exampleWeights);
+  const factors = factorTable(times.length, (i) => {
     const t = requireNumber("time", times[i]!, 0, 1);
-    [1 - t, t, -1, 1, exampleWeights?.[i] ?? 1].forEach((factor, row) => {
-      factors[row * size + i] = factor;
-    });
-  }
+    return [1 - t, t, -1, 1, exampleWeights?.[i] ?? 1];
+  });
   return {
     x0,
     noise: float32(noise, x0.shape),
     timesteps: float32(Float32Array.from(times, (t) => t * T)),
-    factors: float32(factors, [5, size]),
+    factors,
     condition,
   };
 }
 
-/**
- * `[p, q]` with `x0 = p velocity + q x_t` at a timestep t T, for self-conditioning.
- *
- * @param numTrainTimesteps T.
- */
+/** `[p, q]` with `x0 = p velocity + q x_t` at a timestep t T, for self-conditioning. */
 export function flowX0Coefficients(numTrainTimesteps: number): (timestep: number) => Coefficients {
   const T = requireInteger("numTrainTimesteps", numTrainTimesteps, 2);
   return (timestep) => [-requireNumber("timestep", timestep, 0, T) / T, 1];

@@ -5,13 +5,13 @@
  */
 import { UserError } from "../base/errors.ts";
 import * as tf from "../engine/tf.ts";
-import { float32, type HostArray } from "../engine/tree.ts";
-import type { Parameters as ModelParameters } from "../nn/parameters.ts";
+import type { HostArray } from "../engine/tree.ts";
+import type { Parameters } from "../nn/parameters.ts";
 import { requireNumber } from "../base/checks.ts";
 import { elementwiseLoss, type ElementwiseLossOptions } from "./loss.ts";
 import { varianceRanges } from "./learned_variance.ts";
 import { EDGE, HALF_BIN, MIN_PROBABILITY } from "./likelihood.ts";
-import { meanPerExample, perExample, withoutGradient } from "./batch_ops.ts";
+import { factorTable, meanPerExample, perExample, withoutGradient } from "./batch_ops.ts";
 import {
   type BatchTensors,
   type DenoiserFunction,
@@ -56,20 +56,17 @@ export function hybridBatch(schedule: NoiseSchedule, options: HybridBatchOptions
   requireNumber("boundWeight", boundWeight, 0);
   const batch = diffusionBatch(schedule, rest);
   const { timesteps, exampleWeights } = rest;
-  const size = timesteps.length;
   const { x0Coefficients: ofX0 } = posteriorTables(schedule);
   const { low, high } = varianceRanges(schedule);
-  const variance = new Float32Array(5 * size);
-  timesteps.forEach((t, i) => {
+  const variance = factorTable(timesteps.length, (i) => {
+    const t = timesteps[i]!;
     // The posterior's mean is ofX0 x0 + ... x_t with x0 = p output + q x_t. For the target this is exact,
     // so the difference of the means is ofX0 p (target - output): the device subtracts no large numbers.
     const [p] = x0Coefficients(schedule.predictionType, schedule.alphasCumprod[t]!);
     const weight = boundWeight * (exampleWeights?.[i] ?? 1);
-    [ofX0[t]! * p, low[t]!, high[t]!, t === 0 ? 1 : 0, weight].forEach((factor, row) => {
-      variance[row * size + i] = factor;
-    });
+    return [ofX0[t]! * p, low[t]!, high[t]!, t === 0 ? 1 : 0, weight];
   });
-  return { ...batch, variance: float32(variance, [5, size]) };
+  return { ...batch, variance };
 }
 
 /** The losses of a batch's examples, see {@linkcode hybridLosses}. */
@@ -91,7 +88,7 @@ export interface HybridLosses extends DiffusionLosses {
  */
 export function hybridLosses(
   denoise: DenoiserFunction,
-  parameters: ModelParameters,
+  parameters: Parameters,
   batch: BatchTensors,
   options: ElementwiseLossOptions = {},
 ): HybridLosses {
@@ -115,13 +112,7 @@ export function hybridLosses(
   const [prediction, v] = tf.split(output, 2, -1) as [tf.Tensor, tf.Tensor]; // each [B, ..., C]
   const plain = meanPerExample(elementwiseLoss(prediction, target, options)); // [B]
 
-  const [scale, low, high, isFirst, boundWeight] = perExample(batch.variance, x.rank) as [
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-  ]; // each [B, 1, ...]
+  const [scale, low, high, isFirst, boundWeight] = perExample(batch.variance, x.rank);
   // The difference of the means; at t = 0, where the mean is the predicted x0, it is x0 - mean.
   const difference = withoutGradient(() => tf.mul(tf.sub(target, prediction), scale));
   const fraction = tf.mul(tf.add(v, 1), 0.5);

@@ -1,6 +1,6 @@
 /** Sampling that starts from an image or keeps a part of one. */
 import { usageError, UserError } from "../base/errors.ts";
-import type { Denoiser, Sampler, SamplerOptions, SamplerStep } from "./samplers/types.ts";
+import type { Denoiser, Sampler, SamplerOptions, SamplerSteps } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
 /** Settings of {@linkcode imageToImage} and {@linkcode inpaint}. */
@@ -49,7 +49,7 @@ export interface InpaintTask extends ImageTask {
  * await lastSample(imageToImage({ sampler: ddim, denoise, noise, schedule, image, strength: .5 }));
  * ```
  */
-export function imageToImage(task: ImageTask): AsyncGenerator<SamplerStep, void, undefined> {
+export function imageToImage(task: ImageTask): SamplerSteps {
   return task.sampler(task.denoise, task.noise, task.schedule, partOf(task));
 }
 
@@ -65,7 +65,7 @@ export function imageToImage(task: ImageTask): AsyncGenerator<SamplerStep, void,
  *
  * @throws {UserError} If the strength or the mask is out of range, the shapes differ, or as the sampler.
  */
-export function inpaint(task: InpaintTask): AsyncGenerator<SamplerStep, void, undefined> {
+export function inpaint(task: InpaintTask): SamplerSteps {
   const { sampler, denoise, noise, schedule, image, mask } = task;
   const options = partOf(task);
   requireShape("mask", mask, noise);

@@ -8,7 +8,7 @@ import { float32, type HostArray } from "../engine/tree.ts";
 import type { Parameters } from "../nn/parameters.ts";
 import { requireInteger } from "../base/checks.ts";
 import { elementwiseLoss, type ElementwiseLossOptions } from "./loss.ts";
-import { meanPerExample, perExample } from "./batch_ops.ts";
+import { factorTable, meanPerExample, perExample } from "./batch_ops.ts";
 import { targetCoefficients } from "./parameterisation.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
@@ -103,7 +103,35 @@ export function diffusionBatch(
   options: DiffusionBatchOptions,
 ): DiffusionBatch {
   const { x0, noise, timesteps, condition = {}, weights, exampleWeights } = options;
-  const size = timesteps.length;
+  checkBatch(x0, noise, timesteps.length, exampleWeights);
+  timesteps.forEach((t) => requireInteger("timestep", t, 0, schedule.numTrainTimesteps - 1));
+  const factors = factorTable(timesteps.length, (i) => {
+    const t = timesteps[i]!;
+    const a = schedule.alphasCumprod[t]!;
+    const weight = (weights?.[t] ?? 1) * (exampleWeights?.[i] ?? 1);
+    return [
+      Math.sqrt(a),
+      Math.sqrt(1 - a),
+      ...targetCoefficients(schedule.predictionType, a),
+      weight,
+    ];
+  });
+  return {
+    x0,
+    noise: float32(noise, x0.shape),
+    timesteps: float32(Float32Array.from(timesteps)),
+    factors,
+    condition,
+  };
+}
+
+/** Checks that a batch has noise for all elements, and a time and a weight for each example. */
+export function checkBatch(
+  x0: HostArray,
+  noise: Float32Array,
+  size: number,
+  exampleWeights: ArrayLike<number> | undefined,
+): void {
   if (noise.length !== x0.data.length || size !== x0.shape[0]) {
     throw new UserError(
       `samples of shape [${x0.shape.join(", ")}], ${noise.length} numbers of noise and ${size} ` +
@@ -115,45 +143,11 @@ export function diffusionBatch(
       `${exampleWeights.length} exampleWeights for ${size} examples: give one per example`,
     );
   }
-  timesteps.forEach((t) => requireInteger("timestep", t, 0, schedule.numTrainTimesteps - 1));
-  const factors = new Float32Array(5 * size);
-  timesteps.forEach((t, i) => {
-    const signal = Math.sqrt(schedule.alphasCumprod[t]!);
-    const sigma = Math.sqrt(1 - schedule.alphasCumprod[t]!);
-    const target = targetCoefficients(schedule.predictionType, schedule.alphasCumprod[t]!);
-    const weight = (weights?.[t] ?? 1) * (exampleWeights?.[i] ?? 1);
-    [signal, sigma, ...target, weight].forEach((factor, row) => {
-      factors[row * size + i] = factor;
-    });
-  });
-  return {
-    x0,
-    noise: float32(noise, x0.shape),
-    timesteps: float32(Float32Array.from(timesteps)),
-    factors: float32(factors, [5, size]),
-    condition,
-  };
 }
 
-/** The denoiser's input and its target, made of a batch. */
-export interface NoisedBatch {
-  /** x_t [B, ...]. */
-  readonly x: tf.Tensor;
-  /** The target in the schedule's predictionType [B, ...]. */
-  readonly target: tf.Tensor;
-  /** The loss weight of each example [B]. */
-  readonly weight: tf.Tensor;
-}
-
-/** Mixes a batch's samples and noise on the device. */
-export function noiseBatch({ x0, noise, factors }: BatchTensors): NoisedBatch {
-  const [signal, sigma, ofX0, ofNoise, weight] = perExample(factors, x0.rank) as [
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-  ]; // each [B, 1, ...]
+/** Mixes a batch's samples and noise on the device: x_t [B, ...], its target and the loss weights [B]. */
+export function noiseBatch({ x0, noise, factors }: BatchTensors) {
+  const [signal, sigma, ofX0, ofNoise, weight] = perExample(factors, x0.rank);
   return {
     x: tf.add(tf.mul(x0, signal), tf.mul(noise, sigma)),
     target: tf.add(tf.mul(x0, ofX0), tf.mul(noise, ofNoise)),

@@ -7,19 +7,16 @@ import type { NoiseSchedule } from "./schedules.ts";
 /**
  * The variance of a DDPM step. "fixed_small" is the posterior's variance, which is optimal for data that
  * are one point; "fixed_large" is beta, which is optimal for standard normal data (Ho et al. 2020,
- * section 3.2). The "_log" names are diffusers' and mean the same variances.
+ * section 3.2). The "_log" names are diffusers' and mean the same variances. "learned_range" is predicted
+ * by the model: see learned_variance.ts.
  */
-export const fixedVarianceTypes = [
+export const varianceTypes = [
   "fixed_small",
   "fixed_small_log",
   "fixed_large",
   "fixed_large_log",
+  "learned_range",
 ] as const;
-/** A name of {@linkcode fixedVarianceTypes}. */
-export type FixedVarianceType = typeof fixedVarianceTypes[number];
-
-/** The fixed variances, and "learned_range", which the model predicts: see learned_variance.ts. */
-export const varianceTypes = [...fixedVarianceTypes, "learned_range"] as const;
 /** A name of {@linkcode varianceTypes}. */
 export type VarianceType = typeof varianceTypes[number];
 
@@ -55,56 +52,33 @@ export function posterior(alphaCumprod: number, alphaCumprodPrev: number): Poste
   };
 }
 
-/**
- * The variance of a DDPM step. At the last step, to the clean sample, "fixed_small" is
- * {@linkcode MIN_VARIANCE} and "fixed_large" is beta, but samplers add no noise there.
- *
- * @param alphaCumprod alphasCumprod at t, in [0, 1).
- * @param alphaCumprodPrev alphasCumprod at s, in (0, 1].
- */
+/** The fixed variance of a DDPM step between two noise levels. */
 export function stepVariance(
   alphaCumprod: number,
   alphaCumprodPrev: number,
-  varianceType: FixedVarianceType,
+  varianceType: Exclude<VarianceType, "learned_range">,
 ): number {
   const { beta, variance } = posterior(alphaCumprod, alphaCumprodPrev);
   return varianceType.startsWith("fixed_large") ? beta : Math.max(variance, MIN_VARIANCE);
 }
 
-/** {@linkcode Posterior} of every timestep and the one before it, as tables of T entries. */
-export interface PosteriorTables {
-  /** The factor of x0 in the mean: 1 at t = 0. */
-  readonly x0Coefficients: Float64Array;
-  /** The factor of x_t in the mean: 0 at t = 0. */
-  readonly xtCoefficients: Float64Array;
-  /** The posterior's variance: 0 at t = 0. */
-  readonly variances: Float64Array;
-  /** Log variances for "fixed_small". Entry 0 is entry 1: see {@linkcode posteriorTables}. */
-  readonly logVariancesSmall: Float64Array;
-  /** Log variances for "fixed_large". Entry 0 is that of "fixed_small". */
-  readonly logVariancesLarge: Float64Array;
-}
-
 /**
- * Tables of the posterior from each timestep to the one before.
+ * The factors of x0 in the posterior's mean and the log variances of "fixed_small" and "fixed_large", from
+ * each timestep to the one before [T].
  *
  * At t = 0 the posterior's variance is 0, since x0 is given, and its logarithm is minus infinity. The
  * likelihood of x0 needs a Gaussian of positive width, so both log tables have the posterior's variance
  * of t = 1 at t = 0, as in Ho et al. 2020. With beta_0 the Gaussian of "fixed_large" would be wider than
  * a pixel's bin, which costs bits.
  */
-export function posteriorTables(schedule: NoiseSchedule): PosteriorTables {
+export function posteriorTables(schedule: NoiseSchedule) {
   const { alphasCumprod, alphasCumprodPrev } = schedule;
   const steps = Array.from(alphasCumprod, (a, t) => posterior(a, alphasCumprodPrev[t]!));
-  const variances = Float64Array.from(steps, (step) => step.variance);
-  const logFirst = Math.log(Math.max(variances[1]!, MIN_VARIANCE));
+  const logVariance = (t: number) => Math.log(Math.max(steps[t]!.variance, MIN_VARIANCE));
+  const logFirst = logVariance(1);
   return {
     x0Coefficients: Float64Array.from(steps, (step) => step.x0Coefficient),
-    xtCoefficients: Float64Array.from(steps, (step) => step.xtCoefficient),
-    variances,
-    logVariancesSmall: variances.map((v, t) =>
-      t === 0 ? logFirst : Math.log(Math.max(v, MIN_VARIANCE))
-    ),
+    logVariancesSmall: Float64Array.from(steps, (_, t) => logVariance(Math.max(t, 1))),
     logVariancesLarge: schedule.betas.map((beta, t) => t === 0 ? logFirst : Math.log(beta)),
   };
 }

@@ -7,7 +7,7 @@
  * how the code of "Denoising Diffusion Probabilistic Models" (Ho et al. 2020) counts; the paper's
  * equations count from 1.
  */
-import { requireInteger, requireNumber, requireOneOf } from "../base/checks.ts";
+import { requireInteger, requireOneOf } from "../base/checks.ts";
 import { usageError } from "../base/errors.ts";
 
 /**
@@ -140,15 +140,7 @@ function checkBetas(betas: Float64Array): void {
   });
 }
 
-/**
- * The betas of a named schedule.
- *
- * @param betaSchedule The name.
- * @param numTrainTimesteps T, 2 to 100,000.
- * @param betaStart The first beta (with 1000 timesteps for "linear_scaled_to_t"); the cosines ignore it.
- * @param betaEnd The last beta, likewise.
- * @returns [T]
- */
+/** The betas [T] of a named schedule. */
 export function makeBetas(
   betaSchedule: BetaSchedule,
   numTrainTimesteps: number,
@@ -161,9 +153,6 @@ export function makeBetas(
   return makers[name](numTrainTimesteps, betaStart, betaEnd);
 }
 
-/** The largest beta of the cosine schedule, which would otherwise reach 1 at the end. */
-const MAX_COSINE_BETA = 0.999;
-
 const makers: Record<BetaSchedule, (T: number, start: number, end: number) => Float64Array> = {
   // Ho et al. 2020, section 4.
   linear: (T, start, end) => linspace(start, end, T),
@@ -171,8 +160,11 @@ const makers: Record<BetaSchedule, (T: number, start: number, end: number) => Fl
   // Nichol and Dhariwal 2021, equation 17: alphasCumprod is a squared cosine.
   squaredcos_cap_v2: (T) => {
     const signal = (i: number) => Math.cos(((i / T + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
-    const beta = (i: number) => Math.min(1 - signal(i + 1) / signal(i), MAX_COSINE_BETA);
-    return Float64Array.from({ length: T }, (_, i) => beta(i));
+    // The cap keeps the last beta below 1.
+    return Float64Array.from(
+      { length: T },
+      (_, i) => Math.min(1 - signal(i + 1) / signal(i), 0.999),
+    );
   },
   // Xu et al. 2022 (GeoDiff).
   sigmoid: (T, start, end) =>
@@ -181,7 +173,7 @@ const makers: Record<BetaSchedule, (T: number, start: number, end: number) => Fl
   // The code of Nichol and Dhariwal 2021: for every T the same total noise as linear with 1000 steps.
   linear_scaled_to_t: (T, start, end) => linspace(start, end, T).map((beta) => beta * (1000 / T)),
   // Hoogeboom et al. 2023: the cosine of equation 17 without its offset, bounded in place of the cap.
-  cosine_continuous: (T) => betasOfLogSnr(T, (time) => cosineLogSnr(time)),
+  cosine_continuous: (T) => betasOfLogSnr(T, cosineLogSnr),
 };
 
 /** Linear in the square root: Ho et al. 2020's "quad", which Rombach et al. 2022 call scaled linear. */
@@ -215,58 +207,23 @@ function cumulativeProduct(values: Float64Array): Float64Array {
   return values.map((value) => product *= value);
 }
 
-/** Settings of {@linkcode cosineLogSnr}. */
-export interface CosineLogSnrOptions {
-  /**
-   * Added to the log-SNR everywhere. Neighbouring pixels of large images are alike, so they need more
-   * noise: `2 log(reference size / size)` gives them the noise of the reference size. @default {0}
-   */
-  shift?: number;
-  /** The log-SNR at time 1 before the shift. @default {-15} */
-  minLogSnr?: number;
-  /** The log-SNR at time 0 before the shift. @default {15} */
-  maxLogSnr?: number;
-}
-
 /**
- * The log-SNR of the cosine schedule in continuous time. alphasCumprod is `cos^2(pi t' / 2)`, so the
- * log-SNR is `-2 log tan(pi t' / 2) + shift`. t' is linear in time, over the part of [0, 1] where the
- * log-SNR is within the bounds (Hoogeboom et al. 2023, "simple diffusion", section 3.1 and appendix A).
- *
- * @param time In [0, 1].
- * @throws {UserError} If time is outside [0, 1], or a bound or the shift is not as it must be.
+ * The log-SNR of the cosine schedule at a time in [0, 1]. alphasCumprod is `cos^2(pi t' / 2)`, so the
+ * log-SNR is `-2 log tan(pi t' / 2)`. t' is linear in time, over the part of [0, 1] where the log-SNR is
+ * from 15 to -15 (Hoogeboom et al. 2023, "simple diffusion", section 3.1 and appendix A).
  */
-export function cosineLogSnr(time: number, options: CosineLogSnrOptions = {}): number {
-  const { shift = 0, minLogSnr = -15, maxLogSnr = 15 } = options;
-  requireNumber("time", time, 0, 1);
-  if (!Number.isFinite(shift)) throw usageError(`shift is ${shift}; it must be a finite number`);
-  if (!(minLogSnr < maxLogSnr && Number.isFinite(maxLogSnr - minLogSnr))) {
-    throw usageError(
-      `minLogSnr is ${minLogSnr} and maxLogSnr ${maxLogSnr}; they must be finite, and in this order`,
-    );
-  }
-  const start = Math.atan(Math.exp(-maxLogSnr / 2));
-  const end = Math.atan(Math.exp(-minLogSnr / 2));
-  return -2 * Math.log(Math.tan(start + time * (end - start))) + shift;
+export function cosineLogSnr(time: number): number {
+  const start = Math.atan(Math.exp(-15 / 2));
+  const end = Math.atan(Math.exp(15 / 2));
+  return -2 * Math.log(Math.tan(start + time * (end - start)));
 }
 
 /**
- * The betas of T timesteps for a schedule in continuous time; the last timestep is at time 1. Pass them
- * to noiseSchedule as `trainedBetas`.
+ * The betas [T] of a schedule in continuous time; the last timestep is at time 1. Pass them to
+ * noiseSchedule as `trainedBetas`.
  *
  * @param numTrainTimesteps T, at least 2.
  * @param logSnrAt The log-SNR at a time in (0, 1]; falling.
- * @returns [T]
- * @throws {UserError} If T is below 2, or the log-SNR does not fall.
- *
- * @example
- * ```ts
- * import { betasOfLogSnr, cosineLogSnr, noiseSchedule } from "./schedules.ts";
- *
- * const shift = 2 * Math.log(32 / 64); // 64x64 images with the noise of 32x32 ones
- * const trainedBetas = betasOfLogSnr(1000, (time) => cosineLogSnr(time, { shift }));
- * noiseSchedule({ trainedBetas, predictionType: "v_prediction" });
- * ```
  */
 export function betasOfLogSnr(
   numTrainTimesteps: number,

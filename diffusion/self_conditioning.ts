@@ -12,6 +12,7 @@ import { perExample, withoutGradient } from "./batch_ops.ts";
 import type { DenoiserFunction } from "./objective.ts";
 import { x0Coefficients } from "./parameterisation.ts";
 import type { Coefficients } from "./rows.ts";
+import { sigmaAt } from "./samplers/sigmas.ts";
 import type { Denoiser } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
@@ -38,8 +39,6 @@ export type X0Source = NoiseSchedule | ((timestep: number) => Coefficients);
  * @param random Decides which examples receive their estimate.
  * @param probability The probability that an example does, in [0, 1]; 0.5 in the paper.
  * @returns [2, B]
- * @throws {UserError} If a number is out of range, or the model predicts epsilon and the terminal SNR is
- * zero.
  */
 export function selfConditioningFactors(
   source: X0Source,
@@ -59,38 +58,22 @@ export function selfConditioningFactors(
   return float32(factors, [2, size]);
 }
 
-/** Settings of {@linkcode selfConditioned}. */
-export interface SelfConditioningOptions {
-  /**
-   * How the model receives the estimate: as further channels of x, whose number doubles, or as the
-   * condition {@linkcode X0_ESTIMATE}. @default {"channels"}
-   */
-  as?: "channels" | "condition";
-  /** The magnitude that estimates are clipped to, as in sampling; positive. @default none */
-  clipRange?: number;
-}
-
 /**
- * Adds self-conditioning to a model for training.
+ * Adds self-conditioning to a model for training. The model receives the estimate as the condition
+ * {@linkcode X0_ESTIMATE}.
  *
- * @param denoise The model. Its output has the shape of x without the further channels, or twice as many
- * channels for learned variances.
+ * @param denoise The model. Its output has the shape of x, or twice as many channels for learned variances.
+ * @param clipRange The magnitude that estimates are clipped to, as in sampling. @default none
  */
-export function selfConditioned(
-  denoise: DenoiserFunction,
-  { as = "channels", clipRange }: SelfConditioningOptions = {},
-): DenoiserFunction {
-  if (clipRange !== undefined) requireNumber("clipRange", clipRange, Number.MIN_VALUE);
+export function selfConditioned(denoise: DenoiserFunction, clipRange?: number): DenoiserFunction {
   return (parameters, { x, timesteps, condition }) => {
     const { [SELF_CONDITIONING]: factors, ...rest } = condition;
     const denoiseWith = (estimate: tf.Tensor) =>
-      as === "channels"
-        ? denoise(parameters, { x: tf.concat([x, estimate], -1), timesteps, condition: rest })
-        : denoise(parameters, { x, timesteps, condition: { ...rest, [X0_ESTIMATE]: estimate } });
+      denoise(parameters, { x, timesteps, condition: { ...rest, [X0_ESTIMATE]: estimate } });
     const zeros = tf.zerosLike(x);
     if (factors === undefined) return denoiseWith(zeros);
     return denoiseWith(withoutGradient(() => {
-      const [p, q] = perExample(factors, x.rank) as [tf.Tensor, tf.Tensor]; // each [B, 1, ...]
+      const [p, q] = perExample<[tf.Tensor, tf.Tensor]>(factors, x.rank); // each [B, 1, ...]
       const output = denoiseWith(zeros);
       const learned = output.shape.at(-1) !== x.shape.at(-1);
       const prediction = learned ? tf.split(output, 2, -1)[0]! : output;
@@ -100,13 +83,6 @@ export function selfConditioned(
   };
 }
 
-/** A denoiser that also receives an estimate of x0 [B, ...]; zeros mean no estimate. */
-export type SelfConditionedDenoiser = (
-  x: Float32Array,
-  timestep: number,
-  x0Estimate: Float32Array,
-) => Promise<Float32Array>;
-
 /**
  * A denoiser for samplers that keeps its last estimate of x0 and passes it to the model at the next step.
  * Apply guidance within `denoise`, so that the estimate follows from the guided output.
@@ -114,29 +90,28 @@ export type SelfConditionedDenoiser = (
  * It starts without an estimate. It starts again when the timestep rises or the number of samples
  * changes, since then another sampling has begun. Samplings that run at the same time need one each.
  *
+ * @param denoise The model, with an estimate of x0 [B, ...]; zeros mean no estimate.
  * @param source The schedule; for a flow see flowX0Coefficients.
  * @param options `clipRange`: the magnitude that estimates are clipped to, as in training; positive.
  * `learnedVarianceChannels`: C of a model that returns 2 C channels, predictions and variances.
- * @throws {UserError} When called with a timestep outside [0, T - 1] of the schedule.
  */
 export function selfConditioningDenoiser(
-  denoise: SelfConditionedDenoiser,
+  denoise: (x: Float32Array, timestep: number, x0Estimate: Float32Array) => Promise<Float32Array>,
   source: X0Source,
   { clipRange = Infinity, learnedVarianceChannels: channels }: {
     clipRange?: number;
     learnedVarianceChannels?: number | undefined;
   } = {},
 ): Denoiser {
-  if (clipRange !== Infinity) requireNumber("clipRange", clipRange, Number.MIN_VALUE);
   const coefficientsAt = x0CoefficientsOf(source);
   let last: { x0: Float32Array; timestep: number } | undefined;
   return async (x, timestep) => {
     const [p, q] = coefficientsAt(timestep);
     const known = last !== undefined && last.x0.length === x.length && timestep <= last.timestep;
     const output = await denoise(x, timestep, known ? last!.x0 : new Float32Array(x.length));
-    const { prediction } = channels === undefined
-      ? { prediction: output }
-      : splitLearnedVariance(output, channels);
+    const prediction = channels === undefined
+      ? output
+      : splitLearnedVariance(output, channels).prediction;
     const x0 = prediction.map((value, i) =>
       Math.max(-clipRange, Math.min(clipRange, p * value + q * x[i]!))
     );
@@ -145,18 +120,13 @@ export function selfConditioningDenoiser(
   };
 }
 
-/** The factors of a source at any timestep. */
+/** The factors of a source at a timestep; between integers sigma is interpolated, as in diffusers. */
 function x0CoefficientsOf(source: X0Source): (timestep: number) => Coefficients {
   if (typeof source === "function") return source;
-  return (timestep) => x0Coefficients(source.predictionType, alphaCumprodAt(source, timestep));
-}
-
-/** alphasCumprod at a timestep; between integers sigma is interpolated, as in diffusers. */
-function alphaCumprodAt({ alphasCumprod: table }: NoiseSchedule, timestep: number): number {
-  requireNumber("timestep", timestep, 0, table.length - 1);
-  const below = Math.floor(timestep);
-  if (timestep === below) return table[below]!;
-  const sigma = (t: number) => Math.sqrt((1 - table[t]!) / table[t]!);
-  const share = timestep - below;
-  return 1 / (1 + ((1 - share) * sigma(below) + share * sigma(below + 1)) ** 2);
+  const { alphasCumprod: table, predictionType } = source;
+  const sigmaOf = sigmaAt(source);
+  return (timestep) => {
+    requireNumber("timestep", timestep, 0, table.length - 1);
+    return x0Coefficients(predictionType, table[timestep] ?? 1 / (1 + sigmaOf(timestep) ** 2));
+  };
 }

@@ -120,7 +120,5 @@ export function trainableNetwork(network: ImageNetwork): DenoiserFunction {
       classLabels: condition["classLabels"] as tf.Tensor1D | undefined,
       x0Estimate: condition[X0_ESTIMATE],
     }, network);
-  return network.selfConditioning
-    ? selfConditioned(denoise, { as: "condition", clipRange: ESTIMATE_RANGE })
-    : denoise;
+  return network.selfConditioning ? selfConditioned(denoise, ESTIMATE_RANGE) : denoise;
 }

@@ -1,29 +1,18 @@
 /** Implicit sampling (Song et al. 2021, "Denoising Diffusion Implicit Models"). */
 import { requireNumber, requireOneOf } from "../../base/checks.ts";
 import { posterior } from "../posterior.ts";
-import type { NoiseSchedule } from "../schedules.ts";
 import { previousTimestepRules } from "../timesteps.ts";
 import { planSteps, startSample } from "./plan.ts";
 import { epsilonOf, predict, stepNoise } from "./predict.ts";
-import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
+import type { Sampler, SamplerSteps } from "./types.ts";
 
 /**
  * Samples by splitting x_t into x0 and noise and combining both at a lower noise level. With eta 0 the
  * result depends on xT alone; with eta 1 and all T steps it is {@linkcode ddpm} with "fixed_small".
  *
- * @param denoise The model.
- * @param xT Standard normal numbers [B, ...], flat; not changed.
- * @param schedule The schedule that the model was trained with.
  * @param options `noise` is required if eta is above 0.
- * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
- * is not finite.
  */
-export async function* ddim(
-  denoise: Denoiser,
-  xT: Float32Array,
-  schedule: NoiseSchedule,
-  options: SamplerOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
+export const ddim: Sampler = async function* (denoise, xT, schedule, options = {}): SamplerSteps {
   const { eta = 0, setAlphaToOne = true, previousTimestep = "stride" } = options;
   const { useClippedModelOutput = false } = options;
   requireNumber("eta", eta, 0, 1);
@@ -49,4 +38,4 @@ export async function* ddim(
     }
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0 };
   }
-}
+};

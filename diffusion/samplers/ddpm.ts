@@ -3,10 +3,9 @@ import { requireOneOf } from "../../base/checks.ts";
 import { usageError } from "../../base/errors.ts";
 import { learnedLogVariance, splitLearnedVariance, varianceRange } from "../learned_variance.ts";
 import { posterior, stepVariance, varianceTypes } from "../posterior.ts";
-import type { NoiseSchedule } from "../schedules.ts";
 import { planSteps, startSample } from "./plan.ts";
 import { checkOutput, predict, stepNoise } from "./predict.ts";
-import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
+import type { Denoiser, Sampler, SamplerSteps } from "./types.ts";
 
 /**
  * Samples each x_s from q(x_s | x_t, x0) with the predicted x0. If timesteps are skipped, the posterior
@@ -16,19 +15,9 @@ import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
  * the last timestep. diffusers adds noise there if the last timestep is not 0, which makes a difference
  * for "fixed_large" and "learned_range".
  *
- * @param denoise The model.
- * @param xT Standard normal numbers [B, ...], flat; not changed.
- * @param schedule The schedule that the model was trained with.
  * @param options `noise` is required if there is more than one step.
- * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
- * is not finite.
  */
-export async function* ddpm(
-  denoise: Denoiser,
-  xT: Float32Array,
-  schedule: NoiseSchedule,
-  options: SamplerOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
+export const ddpm: Sampler = async function* (denoise, xT, schedule, options = {}): SamplerSteps {
   const { varianceType = "fixed_small", channels } = options;
   requireOneOf("varianceType", varianceType, varianceTypes);
   if (varianceType === "learned_range" && channels === undefined) {
@@ -67,4 +56,4 @@ export async function* ddpm(
     x = next;
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0 };
   }
-}
+};

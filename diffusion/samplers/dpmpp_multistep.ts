@@ -1,6 +1,5 @@
 /** DPM-Solver++ (Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling"), multistep. */
 import { requireInteger, requireOneOf } from "../../base/checks.ts";
-import type { NoiseSchedule } from "../schedules.ts";
 import { startSample } from "./plan.ts";
 import { predict, stepNoise } from "./predict.ts";
 import { planSigmas } from "./sigmas.ts";
@@ -8,14 +7,14 @@ import { type SolverWeights, solverWeights } from "./solver_weights.ts";
 import { combine, type Term } from "./terms.ts";
 import {
   algorithmTypes,
-  type Denoiser,
+  type Sampler,
   type SamplerOptions,
-  type SamplerStep,
+  type SamplerSteps,
   solverTypes,
 } from "./types.ts";
 
-/** The prediction of an earlier step. */
-interface PastPrediction {
+/** The prediction of a step. */
+export interface PastPrediction {
   /** [B, ...] */
   readonly x0: Float32Array;
   readonly sigma: number;
@@ -27,19 +26,14 @@ interface PastPrediction {
  * network evaluation per step (algorithm 2). Order 1 is {@linkcode ddim}, with noise it is ddpm with
  * "fixed_small".
  *
- * @param denoise The model.
- * @param xT Standard normal numbers [B, ...], flat; not changed.
- * @param schedule The schedule that the model was trained with.
  * @param options `noise` is required if algorithmType is "sde-dpmsolver++".
- * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
- * is not finite.
  */
-export async function* dpmppMultistep(
-  denoise: Denoiser,
-  xT: Float32Array,
-  schedule: NoiseSchedule,
-  options: SamplerOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
+export const dpmppMultistep: Sampler = async function* (
+  denoise,
+  xT,
+  schedule,
+  options = {},
+): SamplerSteps {
   const { solverOrder, stochastic, heun } = solverOptions(options);
   const { lowerOrderFinal = true, eulerAtFinal = false, fullThirdOrder = false } = options;
   const plan = planSigmas(schedule, options, "solver");
@@ -62,44 +56,20 @@ export async function* dpmppMultistep(
     x = combine(...terms);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
-}
+};
 
 /**
  * {@linkcode dpmppMultistep} for the stochastic equation (Lu et al. 2022, "DPM-Solver++", section 5).
  *
- * @param denoise The model.
- * @param xT Standard normal numbers [B, ...], flat; not changed.
- * @param schedule The schedule that the model was trained with.
  * @param options `noise` is required if there is more than one step; algorithmType is ignored.
- * @throws {UserError} As {@linkcode dpmppMultistep}.
  */
-export function dpmppSde(
-  denoise: Denoiser,
-  xT: Float32Array,
-  schedule: NoiseSchedule,
-  options: SamplerOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
-  return dpmppMultistep(denoise, xT, schedule, { ...options, algorithmType: "sde-dpmsolver++" });
-}
+export const dpmppSde: Sampler = (denoise, xT, schedule, options): SamplerSteps =>
+  dpmppMultistep(denoise, xT, schedule, { ...options, algorithmType: "sde-dpmsolver++" });
 
-/** The options of DPM-Solver++ after their check. */
-export interface CheckedSolverOptions {
-  /** 1 to 3. */
-  readonly solverOrder: number;
-  /** Whether noise is added. */
-  readonly stochastic: boolean;
-  /** Whether derivatives are estimated as in Heun's method rather than the midpoint method. */
-  readonly heun: boolean;
-}
-
-/**
- * Checks the options of DPM-Solver++ and fills in their defaults.
- *
- * @throws {UserError} If an option is out of range.
- */
+/** Checks the options of DPM-Solver++ and fills in their defaults. */
 export function solverOptions(
   { solverOrder = 2, algorithmType = "dpmsolver++", solverType = "midpoint" }: SamplerOptions,
-): CheckedSolverOptions {
+) {
   requireInteger("solverOrder", solverOrder, 1, 3);
   requireOneOf("solverType", solverType, solverTypes);
   requireOneOf("algorithmType", algorithmType, algorithmTypes);

@@ -1,19 +1,11 @@
 /** DPM-Solver++ (Lu et al. 2022, "DPM-Solver++: Fast Solver for Guided Sampling"), singlestep. */
-import type { NoiseSchedule } from "../schedules.ts";
-import { solverOptions } from "./dpmpp_multistep.ts";
+import { type PastPrediction, solverOptions } from "./dpmpp_multistep.ts";
 import { startSample } from "./plan.ts";
 import { predict, stepNoise } from "./predict.ts";
 import { planSigmas, type SigmaStep } from "./sigmas.ts";
 import { type SolverWeights, solverWeights } from "./solver_weights.ts";
 import { combine, type Term } from "./terms.ts";
-import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
-
-/** A prediction within the current group of steps. */
-interface GroupPrediction {
-  /** [B, ...] */
-  readonly x0: Float32Array;
-  readonly sigma: number;
-}
+import type { Sampler, SamplerSteps } from "./types.ts";
 
 /**
  * Samples as {@linkcode dpmppMultistep}, but like a Runge-Kutta method: in groups of solverOrder network
@@ -22,23 +14,18 @@ interface GroupPrediction {
  * order only if the steps of a group have equal length in log sigma; with "heun" it always is. With noise
  * every evaluation adds its own, as in diffusers, which reduces the order to 1: multistep is then better.
  *
- * @param denoise The model.
- * @param xT Standard normal numbers [B, ...], flat; not changed.
- * @param schedule The schedule that the model was trained with.
  * @param options `noise` is required if algorithmType is "sde-dpmsolver++".
- * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
- * is not finite.
  */
-export async function* dpmppSinglestep(
-  denoise: Denoiser,
-  xT: Float32Array,
-  schedule: NoiseSchedule,
-  options: SamplerOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
+export const dpmppSinglestep: Sampler = async function* (
+  denoise,
+  xT,
+  schedule,
+  options = {},
+): SamplerSteps {
   const { solverOrder, stochastic, heun } = solverOptions(options);
   const plan = planSigmas(schedule, options, "solver");
   const orders = stepOrders(plan, solverOrder, options.lowerOrderFinal ?? true);
-  let group: GroupPrediction[] = [];
+  let group: PastPrediction[] = [];
   let x = startSample(plan, xT, options);
   let start = x;
   for (const at of plan) {
@@ -51,12 +38,9 @@ export async function* dpmppSinglestep(
     x = combine(...terms);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
-}
+};
 
-/**
- * The order of every step: 1, 2, ... solverOrder within each group, and lower orders for an incomplete
- * group and at the end.
- */
+/** The order of each step: 1 to solverOrder in a group, lower for an incomplete group and at the end. */
 function stepOrders(
   plan: readonly SigmaStep[],
   solverOrder: number,
@@ -74,7 +58,7 @@ function stepOrders(
 
 /** The terms of the group's predictions of x0, oldest first: derivatives by finite differences. */
 function x0Terms(
-  group: readonly GroupPrediction[],
+  group: readonly PastPrediction[],
   weights: SolverWeights,
   heun: boolean,
 ): Term[] {

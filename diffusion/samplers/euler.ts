@@ -1,29 +1,16 @@
 /** Euler's method for the probability flow in sigma (Karras et al. 2022, section 3). */
-import type { NoiseSchedule } from "../schedules.ts";
 import { startSample } from "./plan.ts";
 import { predict } from "./predict.ts";
 import { planSigmas, type SigmaStep } from "./sigmas.ts";
 import { combine, type Term } from "./terms.ts";
-import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
+import type { Sampler, SamplerSteps } from "./types.ts";
 
 /**
  * Samples by integrating `dy/dsigma = (y - x0) / sigma` for y = x / alpha (equations 1 and 3) in straight
  * lines from sigma to sigma. That is ddim with eta 0 at other timesteps: by default those of "linspace",
  * not rounded, with both ends.
- *
- * @param denoise The model.
- * @param xT Standard normal numbers [B, ...], flat; not changed.
- * @param schedule The schedule that the model was trained with.
- * @param options Settings.
- * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
- * is not finite.
  */
-export async function* euler(
-  denoise: Denoiser,
-  xT: Float32Array,
-  schedule: NoiseSchedule,
-  options: SamplerOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
+export const euler: Sampler = async function* (denoise, xT, schedule, options = {}): SamplerSteps {
   const plan = planSigmas(schedule, options, "continuous");
   let x = startSample(plan, xT, options);
   for (const at of plan) {
@@ -31,7 +18,7 @@ export async function* euler(
     x = combine(...eulerTerms(at, x, x0));
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
-}
+};
 
 /**
  * The terms of an Euler step: `y_to = x0 + ratio (y - x0)` with `ratio = sigmaTo / sigma` and y = x / alpha.

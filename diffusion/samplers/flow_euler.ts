@@ -5,7 +5,7 @@ import { inferenceTimesteps } from "../timesteps.ts";
 import { numberSteps } from "./plan.ts";
 import { checkOutput, clip } from "./predict.ts";
 import { combine } from "./terms.ts";
-import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
+import type { Denoiser, SamplerOptions, SamplerSteps } from "./types.ts";
 
 /**
  * Samples from a model of the velocity `noise - x0` on the straight paths `x = (1 - s) x0 + s noise`, from
@@ -24,7 +24,7 @@ export async function* flowEuler(
   xT: Float32Array,
   { numTrainTimesteps: T }: Pick<NoiseSchedule, "numTrainTimesteps">,
   options: SamplerOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
+): SamplerSteps {
   const { numInferenceSteps = T, flowShift = 1 } = options;
   requireNumber("flowShift", flowShift, Number.MIN_VALUE);
   const S = inferenceTimesteps(T, { numInferenceSteps }).length; // checks both

@@ -1,30 +1,17 @@
 /** Heun's method for the probability flow in sigma (Karras et al. 2022, algorithm 1). */
-import type { NoiseSchedule } from "../schedules.ts";
 import { eulerTerms } from "./euler.ts";
 import { startSample } from "./plan.ts";
 import { predict } from "./predict.ts";
 import { planSigmas } from "./sigmas.ts";
 import { combine } from "./terms.ts";
-import type { Denoiser, SamplerOptions, SamplerStep } from "./types.ts";
+import type { Sampler, SamplerSteps } from "./types.ts";
 
 /**
  * Samples as {@linkcode euler}, but with the mean of the slopes at both ends of a step. A step takes two
  * network evaluations, the last one takes one: 2 S - 1 in all. Each evaluation yields: first the result
  * of Euler's method, then that of the mean slope.
- *
- * @param denoise The model.
- * @param xT Standard normal numbers [B, ...], flat; not changed.
- * @param schedule The schedule that the model was trained with.
- * @param options Settings.
- * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
- * is not finite.
  */
-export async function* heun(
-  denoise: Denoiser,
-  xT: Float32Array,
-  schedule: NoiseSchedule,
-  options: SamplerOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
+export const heun: Sampler = async function* (denoise, xT, schedule, options = {}): SamplerSteps {
   const plan = planSigmas(schedule, options, "continuous");
   const steps = 2 * plan.length - 1;
   let x = startSample(plan, xT, options);
@@ -49,4 +36,4 @@ export async function* heun(
     const { timestep } = end;
     yield { step: end.step, timestep, sample: x.slice(), predictedX0: next.x0.slice() };
   }
-}
+};

@@ -10,7 +10,6 @@ import type { SamplerOptions } from "./types.ts";
 export interface PlannedStep {
   /** The step's number, from 0. */
   readonly step: number;
-  /** The number of steps. */
   readonly steps: number;
   /** The timestep that the denoiser is called with. */
   readonly timestep: number;
@@ -25,7 +24,6 @@ export interface PlannedStep {
  *
  * @param rule The timestep that a step leads to; custom timesteps always lead to the next one.
  * @param finalAlphaCumprod alphasCumprod at the end of the last step: 1 for a clean sample.
- * @throws {UserError} As {@linkcode inferenceTimesteps}.
  */
 export function planSteps(
   schedule: NoiseSchedule,
@@ -46,11 +44,7 @@ export function planSteps(
   return numberSteps(levels, options);
 }
 
-/**
- * Leaves out the first startStep levels and numbers the others.
- *
- * @throws {UserError} If no step would be left.
- */
+/** Leaves out the first startStep levels and numbers the others. */
 export function numberSteps<Level>(
   levels: readonly Level[],
   { startStep = 0 }: SamplerOptions,
@@ -59,13 +53,7 @@ export function numberSteps<Level>(
   return left.map((level, step) => ({ ...level, step, steps: left.length }));
 }
 
-/**
- * The sample that a plan starts from: a copy of xT, or the initialSample with xT as its noise.
- *
- * @param xT [B, ...], flat.
- * @returns [B, ...]
- * @throws {UserError} If the initialSample has another length than xT.
- */
+/** The sample that a plan starts from: a copy of xT, or the initialSample with xT as its noise. */
 export function startSample(
   plan: readonly PlannedStep[],
   xT: Float32Array,

@@ -7,26 +7,11 @@ import type { PlannedStep } from "./plan.ts";
 import { combine } from "./terms.ts";
 import type { Denoiser, SamplerOptions } from "./types.ts";
 
-/** The predicted parts of a noisy sample. */
-export interface Prediction {
-  /** The clean samples [B, ...], after clipping and constrainX0. */
-  readonly x0: Float32Array;
-  /**
-   * The noise [B, ...]. It follows from the model's output without clipping; if constrainX0 is set, from
-   * the constrained x0.
-   */
-  readonly epsilon: Float32Array;
-}
-
-/** The position of a step in a sampler's loop, for error messages. */
-export type StepPosition = Pick<PlannedStep, "step" | "steps" | "timestep">;
+type StepPosition = Pick<PlannedStep, "step" | "steps" | "timestep">;
 
 /**
- * Calls the denoiser at a step and converts its output to x0 and noise.
- *
- * @param x Noisy samples [B, ...], flat.
- * @throws {UserError} If the output has another length than x or is not finite; the message names the
- * step.
+ * Calls the denoiser on x [B, ...] and converts its output to x0, after clipping and constrainX0, and
+ * epsilon. epsilon follows from the output without clipping; if constrainX0 is set, from its result.
  */
 export async function predict(
   denoise: Denoiser,
@@ -34,7 +19,7 @@ export async function predict(
   at: PlannedStep,
   schedule: NoiseSchedule,
   options: SamplerOptions,
-): Promise<Prediction> {
+): Promise<{ x0: Float32Array; epsilon: Float32Array }> {
   const { predictionType } = schedule;
   const output = checkOutput(await denoise(x, at.timestep), x, at);
   const [p, q] = x0Coefficients(predictionType, at.alphaCumprod);
@@ -67,11 +52,7 @@ export function clip(x0: Float32Array, options: SamplerOptions): Float32Array {
   return x0.map((value) => Math.max(-clipSampleRange, Math.min(clipSampleRange, value)));
 }
 
-/**
- * Returns a model's output after checking it.
- *
- * @throws {UserError} If it has another length than x or is not finite; the message names the step.
- */
+/** Throws if a model's output has another length than x or is not finite, and returns it. */
 export function checkOutput(output: Float32Array, x: Float32Array, at: StepPosition): Float32Array {
   if (output.length !== x.length) {
     throw new UserError(
@@ -89,12 +70,6 @@ export function checkOutput(output: Float32Array, x: Float32Array, at: StepPosit
   return output;
 }
 
-/**
- * Calls the noise source for a step.
- *
- * @returns [length]
- * @throws {UserError} If there is no source, or its result has another length.
- */
 export function stepNoise(options: SamplerOptions, length: number, at: PlannedStep): Float32Array {
   if (options.noise === undefined) {
     throw usageError(

@@ -6,6 +6,7 @@
 import { requireOneOf } from "../../base/checks.ts";
 import { usageError } from "../../base/errors.ts";
 import { roundHalfEven } from "../../base/rounding.ts";
+import { x0Coefficients } from "../parameterisation.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { continuousTimesteps, solverTimesteps } from "../timesteps.ts";
 import { numberSteps, type PlannedStep } from "./plan.ts";
@@ -27,8 +28,6 @@ export interface SigmaStep extends PlannedStep {
  * Heun: {@linkcode continuousTimesteps}; Karras and exponential sigmas span the range of these timesteps.
  * (diffusers truncates the timesteps of exponential sigmas, and those of Karras sigmas of the cosine
  * schedule for DPM-Solver++ multistep, and rounds all others; here all are rounded.)
- * @throws {UserError} As {@linkcode solverTimesteps}; if two spacings are set; or if the schedule ends in
- * pure noise and the denoiser predicts noise.
  */
 export function planSigmas(
   schedule: NoiseSchedule,
@@ -38,12 +37,7 @@ export function planSigmas(
   const { numTrainTimesteps: T, alphasCumprod, predictionType } = schedule;
   const { finalSigmasType = "zero" } = options;
   requireOneOf("finalSigmasType", finalSigmasType, finalSigmasTypes);
-  if (predictionType === "epsilon" && alphasCumprod[T - 1] === 0) {
-    throw usageError(
-      "an epsilon prediction gives no x0 where alphasCumprod is 0 (zero terminal SNR): " +
-        "use predictionType v_prediction or sample",
-    );
-  }
+  x0Coefficients(predictionType, alphasCumprod[T - 1]!); // throws if x0 is undetermined
   const table = alphasCumprod.map(sigmaOf);
   const solver = family === "solver";
   let timesteps = solver ? solverTimesteps(T, options) : continuousTimesteps(T, options);

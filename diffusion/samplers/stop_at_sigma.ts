@@ -2,7 +2,7 @@
 import { usageError } from "../../base/errors.ts";
 import type { NoiseSchedule } from "../schedules.ts";
 import { sigmaAt } from "./sigmas.ts";
-import type { SamplerStep } from "./types.ts";
+import type { SamplerStep, SamplerSteps } from "./types.ts";
 
 /** The noise in a sample: `x_t = signal * (x0 + sigma * noise)`. */
 export interface NoiseLeft {
@@ -21,11 +21,7 @@ export function noiseLeft(schedule: NoiseSchedule): (timestep: number) => NoiseL
   };
 }
 
-/**
- * The noise in samples of flow matching as a function of the timestep in [0, T].
- *
- * @param numTrainTimesteps T.
- */
+/** The noise in samples of flow matching as a function of the timestep in [0, T]. */
 export function flowNoiseLeft(numTrainTimesteps: number): (timestep: number) => NoiseLeft {
   return (timestep) => {
     const time = timestep / numTrainTimesteps;
@@ -61,7 +57,7 @@ export async function* stopAtSigma(
   steps: AsyncIterable<SamplerStep>,
   noiseAt: (timestep: number) => NoiseLeft,
   finalSigma: number,
-): AsyncGenerator<SamplerStep, void, undefined> {
+): SamplerSteps {
   let before: SamplerStep | undefined;
   for await (const step of steps) {
     // A step starts at its timestep's noise level, which is the level that the step before led to.

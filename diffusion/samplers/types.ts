@@ -26,6 +26,9 @@ export interface SamplerStep {
   readonly predictedX0: Float32Array;
 }
 
+/** The steps of a sampler, one after the other. */
+export type SamplerSteps = AsyncGenerator<SamplerStep, void, undefined>;
+
 /**
  * A sampler turns noise into samples and yields every step. Arguments are checked when the first step is
  * requested.
@@ -35,13 +38,15 @@ export interface SamplerStep {
  * changed.
  * @param schedule The schedule that the model was trained with.
  * @param options Settings; a sampler ignores those that it does not take, see samplerOptions().
+ * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or is
+ * not finite.
  */
 export type Sampler = (
   denoise: Denoiser,
   xT: Float32Array,
   schedule: NoiseSchedule,
   options?: SamplerOptions,
-) => AsyncGenerator<SamplerStep, void, undefined>;
+) => SamplerSteps;
 
 /** The settings of all samplers, named as in diffusers where it has them. */
 export interface SamplerOptions

@@ -1,24 +1,17 @@
 /** UniPC (Zhao et al. 2023, "UniPC: A Unified Predictor-Corrector Framework"), with x0 predictions. */
 import { requireInteger, requireOneOf } from "../../base/checks.ts";
-import type { NoiseSchedule } from "../schedules.ts";
+import type { PastPrediction } from "./dpmpp_multistep.ts";
 import { startSample } from "./plan.ts";
 import { predict } from "./predict.ts";
 import { planSigmas } from "./sigmas.ts";
 import { solverWeights } from "./solver_weights.ts";
 import { combine, type Term } from "./terms.ts";
-import { type Denoiser, type SamplerOptions, type SamplerStep, solverTypes } from "./types.ts";
-
-/** The prediction of a step. */
-interface StepPrediction {
-  /** [B, ...] */
-  readonly x0: Float32Array;
-  readonly sigma: number;
-}
+import { type Sampler, type SamplerSteps, solverTypes } from "./types.ts";
 
 /** The start of a solver step. */
 interface StepStart {
   /** The last predictions [order], newest first. */
-  readonly predictions: readonly StepPrediction[];
+  readonly predictions: readonly PastPrediction[];
   /** The samples [B, ...]. */
   readonly x: Float32Array;
 }
@@ -28,24 +21,14 @@ interface StepStart {
  * further network evaluation (algorithms 5 to 8). The yielded samples are the predictor's; the correction
  * enters with the next step.
  *
- * @param denoise The model.
- * @param xT Standard normal numbers [B, ...], flat; not changed.
- * @param schedule The schedule that the model was trained with.
  * @param options `solverType` is "bh1", meant for very few steps without guidance, or "bh2".
- * @throws {UserError} If an option is out of range, or the denoiser's output has the wrong length or
- * is not finite.
  */
-export async function* uniPC(
-  denoise: Denoiser,
-  xT: Float32Array,
-  schedule: NoiseSchedule,
-  options: SamplerOptions = {},
-): AsyncGenerator<SamplerStep, void, undefined> {
+export const uniPC: Sampler = async function* (denoise, xT, schedule, options = {}): SamplerSteps {
   const { solverOrder = 2, solverType = "bh2", lowerOrderFinal = true } = options;
   requireInteger("solverOrder", solverOrder, 1, 3);
   const bh1 = requireOneOf("solverType", solverType, solverTypes) === "bh1";
   const plan = planSigmas(schedule, options, "solver");
-  let predictions: StepPrediction[] = [];
+  let predictions: PastPrediction[] = [];
   let x = startSample(plan, xT, options);
   let last: StepStart | undefined;
   for (const at of plan) {
@@ -60,7 +43,7 @@ export async function* uniPC(
     x = update(last, sigmaNext, bh1);
     yield { step: at.step, timestep: at.timestep, sample: x.slice(), predictedX0: x0.slice() };
   }
-}
+};
 
 /**
  * The step to sigmaNext (equations 3 and 8, with the weights of theorem 3.1).
@@ -71,7 +54,7 @@ function update(
   { predictions, x }: StepStart,
   sigmaNext: number,
   bh1: boolean,
-  target?: StepPrediction,
+  target?: PastPrediction,
 ): Float32Array {
   const [now, ...earlier] = predictions;
   const { h, x: ofX, d0 } = solverWeights(now!.sigma, sigmaNext, false);
@@ -97,13 +80,7 @@ function update(
   return combine([ofX, x], [d0 - factors.reduce((sum, f) => sum + f), now!.x0], ...terms);
 }
 
-/**
- * Solves a small system of linear equations by Gauss-Jordan elimination with pivoting.
- *
- * @param matrix [n, n], row by row, regular.
- * @param right [n]
- * @returns [n]
- */
+/** Solves linear equations [n, n] with right sides [n] by Gauss-Jordan elimination with pivoting. */
 export function solveLinear(
   matrix: readonly (readonly number[])[],
   right: readonly number[],

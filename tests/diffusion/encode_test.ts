@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
-import { decode, encode, encodeSteps } from "../../diffusion/encode.ts";
-import type { Denoiser, SamplerStep } from "../../diffusion/samplers/types.ts";
+import { decode, encode } from "../../diffusion/encode.ts";
+import type { Denoiser } from "../../diffusion/samplers/types.ts";
 import { noiseSchedule, predictionTypes, type ScheduleConfig } from "../../diffusion/schedules.ts";
 import { UserError } from "../../base/errors.ts";
 import { randomStream } from "../../nn/random.ts";
@@ -59,14 +59,21 @@ Deno.test("encode() and decode() return the clean sample for every prediction ty
   }
 });
 
-Deno.test("encodeSteps() yields every step from clean to noisy and does not change x0", async () => {
+Deno.test("encode() visits every timestep from clean to noisy and does not change x0", async () => {
   const x0 = randomStream(3).normal(5);
   const copy = x0.slice();
-  const steps: SamplerStep[] = [];
-  for await (const step of encodeSteps(denoise, x0, schedule, { timesteps })) steps.push(step);
+  const visited: number[] = [];
+  await encode(
+    (x, timestep) => {
+      visited.push(timestep);
+      return denoise(x, timestep);
+    },
+    x0,
+    schedule,
+    { timesteps },
+  );
   assertEquals(x0, copy);
-  assertEquals(steps.map((step) => step.timestep), timesteps.toReversed());
-  assertEquals(steps.map((step) => step.step), timesteps.map((_, i) => i));
+  assertEquals(visited, timesteps.toReversed());
 });
 
 Deno.test("encode() throws when the denoiser's output is not finite or an option is out of range", async () => {

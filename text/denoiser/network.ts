@@ -224,5 +224,5 @@ export function trainableDenoiser(config: TextDenoiserConfig): DenoiserFunction 
       x0Estimate: condition[X0_ESTIMATE],
     }, config);
   };
-  return config.dit.selfConditioning ? selfConditioned(denoise, { as: "condition" }) : denoise;
+  return config.dit.selfConditioning ? selfConditioned(denoise) : denoise;
 }
