@@ -43,12 +43,13 @@ const ROOT = import.meta.dirname ?? ".";
 const log = (line: string) => console.log(line);
 const warn = (line: string) => console.error(line);
 
-async function main(): Promise<number> {
-  if (wantsHelp(Deno.args)) {
+/** Runs the program. @returns The exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  if (wantsHelp(args)) {
     console.log(help());
     return EXIT.done;
   }
-  const flags = parseFlags(Deno.args, TEXT_FLAGS);
+  const flags = parseFlags(args, TEXT_FLAGS);
   checkSampleOnly(flags);
   if (flags.sampleOnly) {
     const { preset = "nano", checkpoint = `${ROOT}/checkpoints/hotel-reviews` } = flags;
@@ -72,7 +73,7 @@ async function main(): Promise<number> {
   const device = await deviceOf({ ...replay, ...given });
 
   const stages = pickStages(given.stage);
-  using run = await openRun(device, stages, { given, replay, settings });
+  using run = await openRun(device, stages, { args, given, replay, settings });
   if (!await runStages(run, stages)) return EXIT.interrupted;
   await reportRun(run);
   return EXIT.done;
@@ -82,7 +83,8 @@ async function main(): Promise<number> {
 async function openRun(
   device: Device,
   stages: readonly Stage[],
-  { given, replay, settings }: {
+  { args, given, replay, settings }: {
+    args: readonly string[];
     given: TextFlags;
     replay: Replay | undefined;
     settings: TextSettings;
@@ -102,6 +104,7 @@ async function openRun(
   if (given.vae === undefined) checkNoLeak(start, data, warn);
   data.examples(settings.denoiser); // refuses a condition that the data set does not have
   return await openTextRun(device, {
+    args,
     given,
     replay,
     settings: { ...settings, autoencoder },
@@ -142,4 +145,4 @@ function help(): string {
   });
 }
 
-if (import.meta.main) await runProgram(main);
+if (import.meta.main) await runProgram(() => main(Deno.args));

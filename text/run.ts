@@ -87,6 +87,8 @@ function once<T>(compute: () => T): () => T {
 
 /** Options of {@linkcode openTextRun}. */
 export interface TextRunOptions extends Messages {
+  /** The command line, which the record of the run contains. */
+  readonly args: readonly string[];
   /** The flags. */
   readonly given: TextFlags;
   /** The run that is repeated. */
@@ -167,11 +169,11 @@ function originsOf({ settings, data, start }: TextRunOptions): readonly DataOrig
 /** This start of the program. It records the settings that are not in the run's own configuration. */
 async function sessionOf(
   device: Device,
-  { settings, groups, code }: TextRunOptions,
+  { args, settings, groups, code }: TextRunOptions,
 ): Promise<RunSession> {
   const later = Object.entries(settings)
     .filter(([group]) => group !== "autoencoder" && groups.has(group as SettingsGroup));
-  return await describeSession(["text", ...Deno.args], device, {
+  return await describeSession(["text", ...args], device, {
     root: code,
     now: Date.now(),
     settings: flatSettings(Object.fromEntries(later)),

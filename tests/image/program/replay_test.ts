@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { copyFolder, imageRuns, resultOf, runImage, tiny, workplace } from "./program.ts";
-import { runText, tinyDenoiser } from "../../text/program/program.ts";
+import { runText, runTextProcess, tinyDenoiser } from "../../text/program/program.ts";
 
 const ignore = !imageRuns;
 const { folder, straightRun } = workplace(8);
@@ -107,7 +107,7 @@ Deno.test({
   ignore,
   fn: async () => {
     const place = await folder();
-    const first = await runText(...tinyDenoiser("--out", `${place}/first`));
+    const first = await runTextProcess(...tinyDenoiser("--out", `${place}/first`));
     assertEquals(first.code, 0, first.stderr);
     const again = await runText(`--config=${place}/first/config.json`, "--out", `${place}/again`);
     assertEquals(again.code, 0, again.stderr);
@@ -126,7 +126,7 @@ Deno.test({
   fn: async () => {
     const place = await folder();
     const flags = tinyDenoiser("--stage=vae", "--out", `${place}/first`);
-    const first = await runText(...flags);
+    const first = await runTextProcess(...flags);
     assertEquals(first.code, 0, first.stderr);
     const again = await runText(`--config=${place}/first/config.json`, "--out", `${place}/again`);
     assertEquals(again.code, 0, again.stderr);

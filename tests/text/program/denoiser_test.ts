@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { hashFolder, imageRuns, resultOf } from "../../image/program/program.ts";
-import { runText, tinyDenoiser } from "./program.ts";
+import { runText, runTextProcess, tinyDenoiser } from "./program.ts";
 
 const ignore = !imageRuns;
 
@@ -87,7 +87,11 @@ Deno.test({
     const flags = ["--condition=continuation", "--diffusion-lr-schedule=constant"];
     const run = (name: string, ...more: string[]) =>
       succeed(...tinyDenoiser(...flags, ...more), "--out", `${out}/${name}`);
-    await run("straight", "--samples=1");
+    const straight = await runTextProcess(
+      ...tinyDenoiser(...flags, "--samples=1"),
+      ...["--out", `${out}/straight`],
+    );
+    assertEquals(straight.code, 0, straight.stderr);
     const vae = `--vae=${out}/straight`;
     await run("resumed", vae, "--stage=encode");
     await run("resumed", vae, "--stage=diffusion", "--diffusion-steps=5");

@@ -1,10 +1,12 @@
-/** text.ts as a user runs it: in a process of its own, with its permission set and no more. */
+/** Runs text.ts in this process, or as a user does: in a process of its own with its permission set. */
+import { main } from "../../../text.ts";
 import {
   type Ended,
   type Running,
   type StartOptions,
   startProgram,
 } from "../../image/program/program.ts";
+import { runHere } from "../../run_here.ts";
 
 /** The smoke preset with a model so small that a run takes a second. */
 export const TINY_TEXT: readonly string[] = [
@@ -24,13 +26,18 @@ export const TINY_TEXT: readonly string[] = [
   "--checkpoint-every=8",
 ];
 
-/** Starts it. */
+/** Starts it in a process of its own. */
 export function startText(args: readonly string[], options: StartOptions = {}): Running {
   return startProgram("text", args, options);
 }
 
-/** Runs it to its end. */
+/** Runs it to its end in this process, without the permission set. */
 export function runText(...args: readonly string[]): Promise<Ended> {
+  return runHere(() => main(args));
+}
+
+/** Runs it to its end in a process of its own. */
+export function runTextProcess(...args: readonly string[]): Promise<Ended> {
   return startText(args).ended;
 }
 

@@ -3,7 +3,7 @@ import { releaseCheckpoint } from "../../../tools/release_checkpoint.ts";
 import { listCheckpoints } from "../../../training/checkpoint/folders.ts";
 import { configHash, formatRecord, readRecord } from "../../../cli/run_record.ts";
 import { imageRuns } from "../../image/program/program.ts";
-import { runText, tinyDenoiser } from "./program.ts";
+import { runText, runTextProcess, tinyDenoiser } from "./program.ts";
 
 const ignore = !imageRuns;
 
@@ -21,7 +21,7 @@ Deno.test({
     const out = await Deno.makeTempDir({ prefix: "sample only test " });
     try {
       const run = `${out}/run`;
-      const trained = await runText(...tinyDenoiser("--stage=all"), "--out", run);
+      const trained = await runTextProcess(...tinyDenoiser("--stage=all"), "--out", run);
       assertEquals(trained.code, 0, trained.stderr);
       const again = await runText(
         ...SAMPLING,
@@ -81,7 +81,7 @@ Deno.test({
     try {
       const digits = ["--dataset=multiplication", "--max-tokens=12", "--latents=6"];
       const run = `${out}/run`;
-      const trained = await runText(...tinyDenoiser(...digits), "--out", run);
+      const trained = await runTextProcess(...tinyDenoiser(...digits), "--out", run);
       assertEquals(trained.code, 0, trained.stderr);
       const again = await runText(
         ...SAMPLING,

@@ -8,7 +8,7 @@ import {
 import { readSafetensors } from "../../../nn/safetensors.ts";
 import { TEXT_METRICS } from "../../../text/autoencoder/train.ts";
 import { hashFolder, imageRuns, metricsOf, resultOf } from "../../image/program/program.ts";
-import { runText, startText, TINY_TEXT } from "./program.ts";
+import { runText, runTextProcess, startText, TINY_TEXT } from "./program.ts";
 
 const ignore = !imageRuns;
 const STEPS = 20;
@@ -96,7 +96,7 @@ Deno.test({
     assertEquals(second.code, 0, second.stderr);
     assertStringIncludes(second.stdout, "going on at step 11");
     const other = `${await temporaryFolder()}/straight`;
-    const whole = await runText(
+    const whole = await runTextProcess(
       ...TINY_TEXT,
       "--lr-schedule=constant",
       `--steps=${STEPS}`,
