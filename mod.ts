@@ -85,7 +85,6 @@ export {
   lastSample,
   type SamplerOptions,
   type SamplerStep,
-  type SamplerSteps,
 } from "./diffusion/samplers/types.ts";
 export { fromSchedulerConfig, schedulerConfig } from "./diffusion/scheduler_config.ts";
 export {

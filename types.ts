@@ -75,6 +75,7 @@ export {
   finalSigmasTypes,
   type FlowOptions,
   type Sampler,
+  type SamplerSteps,
   type SigmaOptions,
   type SolverOptions,
   type SolverType,

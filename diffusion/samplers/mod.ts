@@ -40,7 +40,6 @@ export {
   type Sampler,
   type SamplerOptions,
   type SamplerStep,
-  type SamplerSteps,
 } from "./types.ts";
 export { uniPC } from "./unipc.ts";
 export { inferenceTimesteps, quadraticTimesteps, respacedTimesteps } from "../timesteps.ts";
