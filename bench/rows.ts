@@ -10,7 +10,7 @@ import { randomStream } from "../nn/random.ts";
 import { denoiserLoss } from "../training/denoiser_loss.ts";
 import { compileTrainStep } from "../training/step.ts";
 import { imageBatch } from "../image/batches.ts";
-import type { Row } from "./row.ts";
+import { type Row, trainingSteps } from "./row.ts";
 import { textRows } from "./text_rows.ts";
 import { textVaeRows } from "./text_vae_rows.ts";
 
@@ -37,22 +37,17 @@ function training(preset: "nano" | "small", batchSize: number): Row {
         loss: denoiserLoss(trainableNetwork(describeNetwork(config))),
         optimizer: { maxGradNorm: 1 },
       });
-      const random = randomStream(0);
-      let state = step.start(initParameters(specs, random));
       const examples = randomImages(batchSize);
-      let count = 0;
-      return {
-        run: async () => {
-          const { batch } = imageBatch(examples, random.at(count++), {
+      return trainingSteps(
+        step,
+        specs,
+        (number) =>
+          imageBatch(examples, randomStream(0).at(number), {
             schedule: noiseSchedule(),
             nullClass: CLASSES,
             size: [SIDE, SIDE],
-          });
-          const settings = { step: count, learningRate: 1e-4, emaDecay: 0.99 };
-          ({ state } = await step(state, batch, settings));
-        },
-        dispose: () => step.dispose(),
-      };
+          }).batch,
+      );
     },
   };
 }

@@ -13,7 +13,7 @@ import { compileTrainStep } from "../training/step.ts";
 import { bert, BERT_BASE, bertSpecs } from "../vae/bert.ts";
 import { GPT2_SMALL, gpt2Loss, gpt2Specs } from "../vae/gpt2.ts";
 import { compileGpt2Decoder } from "../vae/gpt2_decoder.ts";
-import type { Row } from "./row.ts";
+import { type Row, trainingSteps } from "./row.ts";
 
 const LENGTH = 128;
 
@@ -58,16 +58,8 @@ function gpt2Training(batch: number): Row {
         optimizer: { maxGradNorm: 1 },
         ema: false,
       });
-      let state = step.start(initParameters(specs, randomStream(0)));
       const tokens = randomTokens(batch, LENGTH, GPT2_SMALL.vocabSize);
-      let count = 0;
-      return {
-        run: async () => {
-          const settings = { step: ++count, learningRate: 1e-4, emaDecay: 0 };
-          ({ state } = await step(state, { tokens }, settings));
-        },
-        dispose: () => step.dispose(),
-      };
+      return trainingSteps(step, specs, () => ({ tokens }));
     },
   };
 }
@@ -113,25 +105,18 @@ function ditTraining(batch: number): Row {
         ),
         optimizer: { maxGradNorm: 1 },
       });
-      let state = step.start(initParameters(specs, randomStream(0)));
       const shape = [batch, DIT.sampleSize, DIT.inChannels];
       const size = sizeOf(shape);
       const x0 = float32(randomStream(1).normal(size), shape);
       const schedule = noiseSchedule();
-      let count = 0;
-      return {
-        run: async () => {
-          const random = randomStream(2).at(count++);
-          const example = diffusionBatch(schedule, {
-            x0,
-            noise: random.stream("noise").normal(size),
-            timesteps: random.stream("timesteps").integers(batch, 0, schedule.numTrainTimesteps),
-          });
-          const settings = { step: count, learningRate: 1e-4, emaDecay: 0.99 };
-          ({ state } = await step(state, example, settings));
-        },
-        dispose: () => step.dispose(),
-      };
+      return trainingSteps(step, specs, (number) => {
+        const random = randomStream(2).at(number);
+        return diffusionBatch(schedule, {
+          x0,
+          noise: random.stream("noise").normal(size),
+          timesteps: random.stream("timesteps").integers(batch, 0, schedule.numTrainTimesteps),
+        });
+      });
     },
   };
 }

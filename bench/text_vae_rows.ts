@@ -1,6 +1,5 @@
 /** The row that measures the text VAE: BERT-base encodes, GPT-2 decodes. */
 import { float32, type HostArray, int32 } from "../engine/tree.ts";
-import { initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import type { TextBatch } from "../text/autoencoder/batch_parts.ts";
 import { compileTrainStep } from "../training/step.ts";
@@ -9,7 +8,7 @@ import { GPT2_SMALL } from "../vae/gpt2.ts";
 import { textVaeSpecs } from "../vae/text_vae.ts";
 import type { TextVaeConfig } from "../vae/text_vae_config.ts";
 import { type TextVaeBatch, textVaeLoss } from "../vae/text_vae_loss.ts";
-import type { Row } from "./row.ts";
+import { type Row, trainingSteps } from "./row.ts";
 
 /** The preset base of text.ts. */
 const BASE: TextVaeConfig = {
@@ -35,7 +34,6 @@ function training(batch: number, length: number): Row {
         optimizer: { maxGradNorm: 1 },
         ema: false,
       });
-      let state = step.start(initParameters(specs, randomStream(0)));
       const random = randomStream(1);
       const tokens = (name: string, vocabulary: number): HostArray =>
         int32(random.stream(name).integers(batch * length, 0, vocabulary), [batch, length]);
@@ -51,14 +49,7 @@ function training(batch: number, length: number): Row {
           latentWidth,
         ]),
       };
-      let count = 0;
-      return {
-        run: async () => {
-          const settings = { step: ++count, learningRate: 1e-4, emaDecay: 0 };
-          ({ state } = await step(state, inputs, settings));
-        },
-        dispose: () => step.dispose(),
-      };
+      return trainingSteps(step, specs, () => inputs);
     },
   };
 }

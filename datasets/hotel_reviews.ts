@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { usageError, UserError } from "../base/errors.ts";
-import { fileError } from "../base/file_errors.ts";
+import { readFileIfExists } from "../base/files.ts";
 import { quote } from "../base/quote.ts";
 import type { Dataset } from "./dataset.ts";
 import { gunzip, isGzip } from "./download/gzip.ts";
@@ -95,19 +95,11 @@ export function parseHotelReviews(bytes: Uint8Array<ArrayBuffer>, name: string):
 }
 
 async function readIfThere(path: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  try {
-    const stored = await Deno.readFile(path);
-    if (!isGzip(stored)) return stored;
-    const unpacked = gunzip(stored, WHOLE.maxBytes);
-    if ("fault" in unpacked) throw new UserError(`${path}: ${unpacked.fault}: ${unpacked.detail}`);
-    return unpacked.bytes;
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return undefined;
-    }
-    throw fileError(error, `read ${path}`);
-  }
+  const stored = await readFileIfExists(path);
+  if (stored === undefined || !isGzip(stored)) return stored;
+  const unpacked = gunzip(stored, WHOLE.maxBytes);
+  if ("fault" in unpacked) throw new UserError(`${path}: ${unpacked.fault}: ${unpacked.detail}`);
+  return unpacked.bytes;
 }
 
 /** A hash of reviews that does not depend on the file's line ends and quotes. */

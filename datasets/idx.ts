@@ -89,17 +89,6 @@ export function parseIdx(
 
 /** Writes an IDX file of unsigned bytes: the inverse of {@linkcode parseIdx}. */
 export function formatIdx({ shape, data }: IdxArray): Uint8Array<ArrayBuffer> {
-  if (shape.length < 1 || shape.length > 255) {
-    throw new RangeError(`an IDX file has 1 to 255 dimensions, not ${shape.length}`);
-  }
-  for (const length of shape) {
-    if (!Number.isInteger(length) || length < 0 || length > 0xffffffff) {
-      throw new RangeError(`shape [${shape.join(", ")}]: ${length} is no 32-bit length`);
-    }
-  }
-  if (elementCount(shape) !== data.length) {
-    throw new RangeError(`shape [${shape.join(", ")}] does not fit ${data.length} elements`);
-  }
   const start = 4 + 4 * shape.length;
   const bytes = new Uint8Array(start + data.length);
   const view = new DataView(bytes.buffer);

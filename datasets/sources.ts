@@ -48,6 +48,13 @@ export interface Provenance {
   readonly description: string;
 }
 
+const FROM = {
+  cache: "from the cache,",
+  "data-dir": "from the data folder",
+  system: "from the system's package,",
+  network: "downloaded into",
+} as const;
+
 const namesOf = (files: readonly PinnedFile[]) => files.map(({ name }) => name).join(", ");
 
 /** The files of a folder that has all of them, or a clause with the reason why it is not used. */
@@ -167,22 +174,11 @@ export function describeSource(
   { title, sample }: Dataset,
   { origin, place, passedOver }: Pick<OpenedDataset, "origin" | "place" | "passedOver">,
 ): string {
-  switch (origin) {
-    case "cache":
-      return `${title}: from the cache, ${place}`;
-    case "data-dir":
-      return `${title}: from the data folder ${place}`;
-    case "system":
-      return `${title}: from the system's package, ${place}`;
-    case "network":
-      return `${title}: downloaded into ${place}`;
-    case "sample": {
-      const why = passedOver.length === 0
-        ? ""
-        : `, because the whole set was not found (${passedOver.join("; ")})`;
-      return `${title}: ONLY THE BUNDLED SAMPLE, ${sample.description}${why}`;
-    }
-  }
+  if (origin !== "sample") return `${title}: ${FROM[origin]} ${place}`;
+  const why = passedOver.length === 0
+    ? ""
+    : `, because the whole set was not found (${passedOver.join("; ")})`;
+  return `${title}: ONLY THE BUNDLED SAMPLE, ${sample.description}${why}`;
 }
 
 export function provenanceOf(dataset: Dataset, opened: OpenedDataset): Provenance {

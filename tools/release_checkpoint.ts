@@ -19,7 +19,7 @@
  */
 import { EXIT, usageError, UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
-import { writeFileAtomic } from "../base/files.ts";
+import { readFileIfExists, writeFileAtomic } from "../base/files.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "../base/json.ts";
 import { readEvaluation } from "../image/evaluation/result_file.ts";
 import { evaluationMarkdown, withEvaluation } from "../image/evaluation/model_card.ts";
@@ -34,12 +34,8 @@ import { formatRecord, readRecord, RECORD_NAME } from "../cli/run_record.ts";
 const METRICS_NAME = "metrics.json";
 
 async function readIfPresent(path: string): Promise<JsonObject | undefined> {
-  try {
-    return parseJsonObject(await Deno.readTextFile(path), path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error instanceof UserError ? error : fileError(error, `read ${path}`);
-  }
+  const bytes = await readFileIfExists(path);
+  return bytes && parseJsonObject(new TextDecoder().decode(bytes), path);
 }
 
 /** How a run trained its model; for a published checkpoint, the entry of its metrics.json. */

@@ -8,6 +8,7 @@
  */
 import { createRequire } from "node:module";
 import { EXIT, usageError, UserError } from "../base/errors.ts";
+import { fileExists } from "../base/files.ts";
 import { runProgram } from "../cli/program.ts";
 import { BINDING_FILE, type TensorFlowName, tensorflowPackage } from "../engine/device_names.ts";
 import { isTruncated } from "../engine/native_code.ts";
@@ -19,16 +20,6 @@ async function succeeds(program: string, ...args: string[]): Promise<boolean> {
   try {
     const options = { args, stdout: "null", stderr: "null" } as const;
     return (await new Deno.Command(program, options).output()).success;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
@@ -68,7 +59,7 @@ async function checkTools(device: TensorFlowName): Promise<void> {
 async function installLibraries(site: string, list: string): Promise<void> {
   const partial = `${site}.partial`;
   for (const path of [site, partial]) {
-    if (await exists(path)) await Deno.remove(path, { recursive: true });
+    if (await fileExists(path)) await Deno.remove(path, { recursive: true });
   }
   const glibc = ["2_27", "2_17", "2_12"];
   await installWheels(list, { target: partial, python: "3.11", glibc });
@@ -111,7 +102,7 @@ async function main(): Promise<number> {
   await checkTools(device);
   const libraries = LIBRARIES.map((name) => `${folder}/deps/site/tensorflow/${name}`);
   const complete = await Promise.all(
-    libraries.map(async (path) => await exists(path) && !isTruncated(path)),
+    libraries.map(async (path) => await fileExists(path) && !isTruncated(path)),
   );
   if (complete.every(Boolean)) {
     console.log("libtensorflow is already downloaded");

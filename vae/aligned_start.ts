@@ -14,7 +14,7 @@
  */
 import { float32, type HostArray } from "../engine/tree.ts";
 import type { HostParameters } from "../nn/parameters.ts";
-import { prefixLength, stretchOf, type TextVaeConfig } from "./text_vae_config.ts";
+import { prefixLength, type TextVaeConfig } from "./text_vae_config.ts";
 
 /** The score of a head's own position minus that of a distant one. */
 const SHARPNESS = 10;
@@ -134,7 +134,7 @@ function alignEncoder(parameters: HostParameters, config: TextVaeConfig): HostPa
   const { hiddenSize: width, numAttentionHeads: heads, initializerRange: deviation } =
     config.encoder;
   const { latents } = config;
-  const stretch = stretchOf(config);
+  const stretch = config.maxTokens / latents;
   const half = positionalAttention({ width, heads, deviation, stretch });
   const name = "encoder.embeddings.position_embeddings.weight";
   const aligned: Record<string, HostArray> = {

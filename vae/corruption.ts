@@ -79,7 +79,7 @@ export function inputCorruption(options: CorruptionOptions): Corruption {
 }
 
 /** The ids that may replace another one, ascending. */
-function ordinaryIds(
+export function ordinaryIds(
   { vocabSize, specialIds }: Pick<CorruptionOptions, "vocabSize" | "specialIds">,
 ): Int32Array {
   const ids = Int32Array.from({ length: vocabSize }, (_, id) => id)

@@ -77,20 +77,15 @@ function conv1d(parameters: Parameters, name: string, x: tf.Tensor): tf.Tensor {
   return affine(x, weight, parameter(parameters, `${name}.bias`) as tf.Tensor1D);
 }
 
-/** The attention of one layer: queries, keys and values [B, N, width] to [B, N, width]. */
-export type LayerAttention = (
-  q: tf.Tensor3D,
-  k: tf.Tensor3D,
-  v: tf.Tensor3D,
-  layer: number,
-) => tf.Tensor;
-
-/** Applies the layers of a GPT-2 to embeddings [B, N, width] that include positions. */
+/**
+ * Applies the layers of a GPT-2 to embeddings [B, N, width] that include positions. `attend` is the
+ * attention of one layer: queries, keys and values [B, N, width] to [B, N, width].
+ */
 export function gpt2Layers(
   parameters: Parameters,
   embeddings: tf.Tensor,
   config: Gpt2Config,
-  attend: LayerAttention,
+  attend: (q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D, layer: number) => tf.Tensor,
 ): tf.Tensor {
   const epsilon = config.layerNormEpsilon;
   let h = embeddings;

@@ -3,6 +3,7 @@
  * untrained model: its decoder would otherwise learn to guess first, and then ignore the latents.
  */
 import type { RandomStream } from "../nn/random.ts";
+import { ordinaryIds } from "./corruption.ts";
 import type { TextExample } from "./tokenizer/texts.ts";
 
 export interface RandomTextOptions {
@@ -22,15 +23,8 @@ export function randomTexts(
 ): Replacement {
   if (!(share >= 0 && share <= 1)) throw new RangeError(`share must be in [0, 1], not ${share}`);
   if (share === 0) return (example) => example;
-  const total = examples.reduce((sum, { decoder }) => sum + decoder.length, 0);
-  const frequent = new Int32Array(total);
-  let filled = 0;
-  for (const { decoder } of examples) {
-    frequent.set(decoder, filled);
-    filled += decoder.length;
-  }
-  const all = Int32Array.from({ length: vocabSize }, (_, id) => id)
-    .filter((id) => !specialIds.has(id));
+  const frequent = Int32Array.from(examples.flatMap(({ decoder }) => Array.from(decoder)));
+  const all = ordinaryIds({ vocabSize, specialIds });
   return (example, random) => {
     if (random.next() >= share) return example;
     const from = random.next() < 0.5 ? frequent : all;

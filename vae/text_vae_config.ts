@@ -39,18 +39,11 @@ export interface TextVaeConfig {
   readonly decoderNoise?: number | undefined;
 }
 
-/** The number of tokens of a text per latent, which may be fractional. */
-export function stretchOf(
-  { maxTokens, latents }: Pick<TextVaeConfig, "maxTokens" | "latents">,
-): number {
-  return maxTokens / latents;
-}
-
 /** The number of tokens whose states make one latent: 1, except for the source `stretches`. */
 export function foldOf(
   config: Pick<TextVaeConfig, "latentSource" | "maxTokens" | "latents">,
 ): number {
-  return config.latentSource === "stretches" ? stretchOf(config) : 1;
+  return config.latentSource === "stretches" ? config.maxTokens / config.latents : 1;
 }
 
 /** The number of the decoder's embeddings before the text. */
@@ -79,17 +72,17 @@ export function encoderTokens(config: TextVaeConfig): number {
   return batchPositions(config).maximum - 2;
 }
 
-export interface SizeNames {
-  readonly latents?: string | undefined;
-  readonly maxTokens?: string | undefined;
-}
-
 /**
  * Checks that the sizes are consistent. Messages contain the names of the settings by which a person
  * chooses them.
  */
-export function checkTextVaeConfig(config: TextVaeConfig, names: SizeNames = {}): void {
-  const { latents: latentsName = "latents", maxTokens: maxTokensName = "maxTokens" } = names;
+export function checkTextVaeConfig(
+  config: TextVaeConfig,
+  { latents: latentsName = "latents", maxTokens: maxTokensName = "maxTokens" }: {
+    readonly latents?: string;
+    readonly maxTokens?: string;
+  } = {},
+): void {
   const { encoder, decoder, latents, maxTokens } = config;
   if (!Number.isInteger(foldOf(config))) {
     throw usageError(

@@ -1,4 +1,5 @@
 /** The network, clock and random numbers of downloads, which tests replace; and the rules of retries. */
+import { setTimeout } from "node:timers/promises";
 import { mayReach } from "../../base/permissions.ts";
 
 /** The network, a clock and random numbers. */
@@ -15,24 +16,12 @@ export interface Network {
   readonly mayReach: (url: string) => boolean;
 }
 
-function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(signal.reason);
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      resolve();
-    }, milliseconds);
-    signal?.addEventListener("abort", abort, { once: true });
-  });
-}
-
+/** `fetch` honours the proxies of the environment (HTTP_PROXY, HTTPS_PROXY, NO_PROXY). */
 export const systemNetwork: Network = {
   fetch: (url, init) => fetch(url, init),
-  sleep: delay,
+  sleep: async (milliseconds, signal) => {
+    await setTimeout(milliseconds, undefined, { signal }).catch(() => signal?.throwIfAborted());
+  },
   now: () => Date.now(),
   random: () => Math.random(),
   mayReach,
@@ -47,12 +36,8 @@ export function isTransientStatus(status: number): boolean {
  * Exponential backoff from 1 to 30 s before retry `attempt`, from 1. Half of the delay is random, so that
  * clients that failed together do not retry together.
  */
-export function backoff(
-  attempt: number,
-  random: number,
-  { base = 1000, cap = 30_000 }: { base?: number | undefined; cap?: number | undefined } = {},
-): number {
-  const delay = Math.min(cap, base * 2 ** (attempt - 1));
+export function backoff(attempt: number, random: number): number {
+  const delay = Math.min(30_000, 1000 * 2 ** (attempt - 1));
   return delay / 2 + random * (delay / 2);
 }
 

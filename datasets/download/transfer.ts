@@ -21,22 +21,16 @@ export interface TransferOptions {
 }
 
 export class TransferError extends Error {
-  /** "unreachable": no connection; "transient": a retry may succeed; "permanent": it will not. */
-  readonly kind: "unreachable" | "transient" | "permanent";
-  readonly answered: boolean;
-  /** Milliseconds that the server asks to wait before the next request. */
-  readonly retryAfter: number | undefined;
-
   constructor(
     message: string,
-    kind: TransferError["kind"],
-    answered: boolean,
-    retryAfter?: number,
+    /** "unreachable": no connection; "transient": a retry may succeed; "permanent": it will not. */
+    readonly kind: "unreachable" | "transient" | "permanent",
+    /** Whether the server has answered. */
+    readonly answered: boolean,
+    /** Milliseconds that the server asks to wait before the next request. */
+    readonly retryAfter?: number,
   ) {
     super(message);
-    this.kind = kind;
-    this.answered = answered;
-    this.retryAfter = retryAfter;
   }
 }
 

@@ -283,17 +283,15 @@ export const BYTE_SYMBOLS: readonly string[] = (() => {
   });
 })();
 
-export interface BytePairParts {
-  readonly vocab: JsonObject;
-  readonly merges: readonly (readonly string[])[];
-  readonly addedTokens: readonly JsonObject[];
-  readonly postProcessor: JsonObject;
-  readonly splitDigits?: boolean | undefined;
-}
-
 /** The content of a byte-level BPE's tokenizer.json, with every key that the tokenizers library writes. */
 export function bytePairTokenizerJson(
-  { vocab, merges, addedTokens, postProcessor, splitDigits = false }: BytePairParts,
+  { vocab, merges, addedTokens, postProcessor, splitDigits = false }: {
+    readonly vocab: JsonObject;
+    readonly merges: readonly (readonly string[])[];
+    readonly addedTokens: readonly JsonObject[];
+    readonly postProcessor: JsonObject;
+    readonly splitDigits?: boolean;
+  },
 ): JsonObject {
   return {
     version: "1.0",

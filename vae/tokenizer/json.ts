@@ -31,6 +31,7 @@ export function readVocabulary(json: JsonObject, source: string): Vocabulary {
   if (!isJsonObject(model["vocab"])) return fail('its model has no "vocab"');
   const ids = new Map<string, number>();
   const tokenOf = new Map<number, string>();
+  let size = 1;
   const add = (token: string, id: JsonValue | undefined) => {
     if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= ID_LIMIT) {
       return fail(`the id of token ${quote(token)} is ${quote(id)}, not a whole number from 0`);
@@ -41,6 +42,7 @@ export function readVocabulary(json: JsonObject, source: string): Vocabulary {
     }
     ids.set(token, id);
     tokenOf.set(id, token);
+    size = Math.max(size, id + 1);
   };
   for (const [token, id] of Object.entries(model["vocab"])) add(token, id);
   const special = new Set<string>();
@@ -68,13 +70,7 @@ export function readVocabulary(json: JsonObject, source: string): Vocabulary {
     ? checkMerges(model, ids, fail) ?? missingByte(json, model, ids)
     : missingUnknown(model, ids);
   if (missing !== undefined) return fail(missing);
-  return { ids, special, size: highest(tokenOf.keys()) + 1 };
-}
-
-function highest(ids: Iterable<number>): number {
-  let most = 0;
-  for (const id of ids) most = Math.max(most, id);
-  return most;
+  return { ids, special, size };
 }
 
 /**
