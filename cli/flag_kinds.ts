@@ -36,7 +36,7 @@ type ValueIn<Group, K extends string> = Group extends Record<K, Flag<infer T>> ?
 interface FlagOptions {
   help: string;
   /** By default `N`, `X`, `NAME` or `TEXT`, by the kind. */
-  placeholder?: string | undefined;
+  placeholder?: string;
 }
 
 /** The range of a number. */
@@ -74,39 +74,50 @@ function describeRange({ min, max, above, below }: Range): string {
   ].filter((limit) => limit !== "").join(" and ");
 }
 
-/** A kind of number and its range: "an integer of at least 1". */
-function describeNumber(what: string, range: string): string {
-  if (range === "") return what;
-  return range.startsWith("at ") ? `${what} of ${range}` : `${what} ${range}`;
+/** A flag that takes numbers. `what` is the kind of number in messages. */
+function numeric<T>(
+  kind: Flag<T>["kind"],
+  what: string,
+  { help, placeholder, ...limits }: FlagOptions & Range & { placeholder: string },
+  read: (text: string, limits: Range) => T | undefined,
+): Flag<T> {
+  const range = describeRange(limits);
+  const allowed = `${what}${range.startsWith("at ") ? " of " : " "}${range}`.trim();
+  return {
+    kind,
+    help,
+    placeholder,
+    range,
+    allowed,
+    choices: [],
+    read: (text) => read(text, limits),
+  };
 }
 
-/** A flag that takes a number in decimal notation, such as 0.5 or 1e-4. */
-export function number({ help, placeholder = "X", ...limits }: FlagOptions & Range): Flag<number> {
-  const range = describeRange(limits);
-  const allowed = describeNumber("a number", range);
-  const read = (text: string) => readNumber(text, limits);
-  return { kind: "number", help, placeholder, range, allowed, choices: [], read };
+/**
+ * A flag that takes a number in decimal notation, such as 0.5 or 1e-4.
+ *
+ * @example
+ * ```ts ignore
+ * const eta = number({ min: 0, max: 1, help: "noise of DDIM" });
+ * ```
+ */
+export function number(options: FlagOptions & Range): Flag<number> {
+  return numeric("number", "a number", { placeholder: "X", ...options }, readNumber);
 }
 
 /** A flag that takes an integer of at most 2^53 - 1: larger ones are not exact in a float64. */
-export function integer({ help, placeholder = "N", ...limits }: FlagOptions & Range): Flag<number> {
-  const range = describeRange(limits);
-  const allowed = describeNumber("an integer", range);
-  const read = (text: string) => readInteger(text, limits);
-  return { kind: "integer", help, placeholder, range, allowed, choices: [], read };
+export function integer(options: FlagOptions & Range): Flag<number> {
+  return numeric("integer", "an integer", { placeholder: "N", ...options }, readInteger);
 }
 
 /** A flag that takes integers separated by commas: `32,64,64`. The range is that of each integer. */
-export function integers(
-  { help, placeholder = "N,N,...", ...limits }: FlagOptions & Range,
-): Flag<number[]> {
-  const range = describeRange(limits);
-  const allowed = describeNumber("comma-separated integers, each", range);
-  const read = (text: string) => {
+export function integers(options: FlagOptions & Range): Flag<number[]> {
+  const what = "comma-separated integers, each";
+  return numeric("integers", what, { placeholder: "N,N,...", ...options }, (text, limits) => {
     const values = text.split(",").map((part) => readInteger(part.trim(), limits));
     return values.every((value) => value !== undefined) ? values : undefined;
-  };
-  return { kind: "integers", help, placeholder, range, allowed, choices: [], read };
+  });
 }
 
 /** A flag that takes one of some names. `meanings` explains each name in `--help`. */

@@ -5,20 +5,20 @@ import { ProgressBar } from "@std/cli/unstable-progress-bar";
 export interface ProgressOptions {
   total: number;
   /** Steps that are done already. @default {0} */
-  start?: number | undefined;
+  start?: number;
   /** Items per step: the batch size. @default {1} */
-  itemsPerStep?: number | undefined;
+  itemsPerStep?: number;
   /** What items are, in the plural. @default {"images"} */
-  unit?: string | undefined;
+  unit?: string;
   /** The word before the count. @default {"step"} */
-  label?: string | undefined;
+  label?: string;
   /** Whether to redraw a bar, instead of writing plain lines. @default {Deno.stderr.isTerminal()} */
-  terminal?: boolean | undefined;
-  columns?: (() => number) | undefined;
-  write?: ((text: string) => void) | undefined;
-  now?: (() => number) | undefined;
+  terminal?: boolean;
+  columns?: () => number;
+  write?: (text: string) => void;
+  now?: () => number;
   /** The most milliseconds between two plain lines. @default {10000} */
-  interval?: number | undefined;
+  interval?: number;
 }
 
 /** Milliseconds between two frames of the bar. */
@@ -59,7 +59,7 @@ function formatRate(rate: number): string {
 
 /** Shows the progress of a run: a bar on a terminal, plain lines elsewhere. */
 export class Progress {
-  readonly #options: { [K in keyof ProgressOptions]-?: NonNullable<ProgressOptions[K]> };
+  readonly #options: Required<ProgressOptions>;
   readonly #bar: ProgressBar | undefined;
   readonly #startTime: number;
   readonly #marks: { step: number; time: number }[] = []; // the last updates
@@ -72,30 +72,20 @@ export class Progress {
   #stopping: Promise<void> | undefined;
   #mute = false;
 
-  constructor({
-    total,
-    start = 0,
-    itemsPerStep = 1,
-    unit = "images",
-    label = "step",
-    terminal = Deno.stderr.isTerminal(),
-    columns = terminalColumns,
-    write = writeToStderr,
-    now = () => performance.now(),
-    interval = 10_000,
-  }: ProgressOptions) {
+  constructor(options: ProgressOptions) {
     this.#options = {
-      total,
-      start,
-      itemsPerStep,
-      unit,
-      label,
-      terminal,
-      columns,
-      write,
-      now,
-      interval,
+      start: 0,
+      itemsPerStep: 1,
+      unit: "images",
+      label: "step",
+      terminal: Deno.stderr.isTerminal(),
+      columns: terminalColumns,
+      write: writeToStderr,
+      now: () => performance.now(),
+      interval: 10_000,
+      ...options,
     };
+    const { total, start, terminal, now } = this.#options;
     this.#step = start;
     this.#startTime = now();
     if (!terminal) return;

@@ -21,7 +21,7 @@ import { ignoreMissing, makeFolder, writeFileAtomic } from "../base/files.ts";
 import { quote } from "../base/quote.ts";
 import { clearLeftovers, listCheckpoints } from "../training/checkpoint/folders.ts";
 import { KEPT_BATCHES } from "../training/watch_steps.ts";
-import { LOCK_NAME, lockRun } from "./run_lock.ts";
+import { type FileLock, readLockOwner, tryFileLock } from "../base/file_lock.ts";
 import {
   configHash,
   type DataOrigin,
@@ -35,6 +35,9 @@ import {
 import { configDifference, dataDifference, sessionNotes } from "./compare_runs.ts";
 
 const TRAINING_FILES = ["checkpoints", "metrics.csv", KEPT_BATCHES] as const;
+
+/** The name of the lock's file in a run's folder. It stays there; only the lock on it counts. */
+const LOCK_NAME = "run.lock";
 
 /** How many names the program tries if it may choose the name. */
 const MAX_NAMES = 1000;
@@ -101,6 +104,25 @@ async function* candidates(
     if (resume && !await isRun(name)) return; // there are no more runs of that name
     yield name;
   }
+}
+
+/**
+ * Claims an existing run's folder for this process. If the file system has no locks, two runs in one folder
+ * go unnoticed.
+ *
+ * @throws {UserError} If another run holds the lock, or the folder cannot be written.
+ */
+export async function lockRun(directory: string): Promise<FileLock> {
+  const path = `${directory}/${LOCK_NAME}`;
+  const lock = await tryFileLock(path).catch((error) => {
+    throw fileError(error, `write ${path}`);
+  });
+  if (lock !== undefined) return lock;
+  const owner = await readLockOwner(path);
+  throw new UserError(
+    `another run${owner === undefined ? "" : ` (process ${owner.pid})`} is writing ${directory}: ` +
+      "wait until it ends, or choose another folder with --out",
+  );
 }
 
 /** Opens one folder. @returns The first difference, in words, if the folder holds another run. */

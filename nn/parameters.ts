@@ -7,7 +7,7 @@ import { shareBuffer } from "../engine/memory.ts";
 import { quote } from "../base/quote.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, sizeOf } from "../engine/tree.ts";
-import { notFinite } from "./host_tensor.ts";
+import { type HostTensor, notFinite } from "./host_tensor.ts";
 import type { RandomStream } from "./random.ts";
 
 /** Parameters on a device. */
@@ -75,47 +75,58 @@ export function parameter(parameters: Parameters, name: string): tf.Tensor {
 }
 
 /**
- * Checks that parameters from the file `where` match a model.
+ * Checks that tensors from a file match a model.
  *
- * @throws {UserError} Naming the tensor that is missing, has another shape, contains a number that is not
- * finite, or does not belong to the model.
+ * @param expected The model's shapes by name.
+ * @param source The file or folder, for messages.
+ * @param options `allowOthers`: whether to ignore tensors that the model does not have, such as those of a
+ * pretraining head. @default {false}
+ * @returns The tensors in the order of `expected`.
+ * @throws {UserError} For the first tensor that is missing, has another shape, has a value that is not a
+ * finite float32, or does not belong to the model.
  */
-export function checkParameters(
-  found: HostParameters,
-  specs: ParameterSpecs,
-  where: string,
-): void {
-  const fail = (name: string, problem: string): never => {
-    throw new UserError(`${where}: tensor ${quote(name)} ${problem}.`);
+export function checkTensors<T extends Pick<HostTensor, "shape" | "data">>(
+  found: ReadonlyMap<string, T>,
+  expected: ReadonlyMap<string, readonly number[]>,
+  source: string,
+  { allowOthers = false }: { allowOthers?: boolean | undefined } = {},
+): Map<string, T> {
+  const fail = (problem: string): never => {
+    throw new UserError(`${source} is of another model: ${problem}`);
   };
-  for (const [name, { shape }] of Object.entries(specs)) {
-    const tensor = Object.hasOwn(found, name) ? found[name] : undefined;
-    if (tensor === undefined) return fail(name, "is missing; it is a checkpoint of another model");
+  const checked = new Map([...expected].map(([name, shape]) => {
+    const tensor = found.get(name);
+    if (tensor === undefined) return fail(`the tensor ${quote(name)} is missing`);
     if (tensor.shape.join() !== shape.join()) {
       fail(
-        name,
-        `has shape [${tensor.shape}], but this model needs [${shape}]; it is a checkpoint of another model ` +
-          "or configuration",
+        `the tensor ${quote(name)} has the shape [${tensor.shape.join(", ")}], expected ` +
+          `[${shape.join(", ")}]`,
       );
     }
     const at = notFinite(tensor.data);
     if (at >= 0) {
-      fail(
-        name,
-        `contains ${
-          tensor.data[at]
-        } at element ${at}; the file is damaged or its training failed: use ` +
-          "another checkpoint",
+      const value = `element ${at} of the tensor ${quote(name)} is ${tensor.data[at]}`;
+      throw new UserError(
+        `${source}: ${value}: the file is damaged, or its training had failed. Use another checkpoint`,
       );
     }
+    return [name, tensor] as const;
+  }));
+  const other = allowOthers ? undefined : [...found.keys()].find((name) => !expected.has(name));
+  if (other !== undefined) {
+    fail(`it has a tensor ${quote(other)}, which this model does not have`);
   }
-  const extra = Object.keys(found).find((name) => !Object.hasOwn(specs, name));
-  if (extra !== undefined) {
-    fail(
-      extra,
-      "does not belong to this model; it is a checkpoint of another model or configuration",
-    );
-  }
+  return checked;
+}
+
+/** {@linkcode checkTensors} of a model's parameters. */
+export function checkParameters(
+  found: HostParameters,
+  specs: ParameterSpecs,
+  source: string,
+): void {
+  const shapes = Object.entries(specs).map(([name, { shape }]) => [name, shape] as const);
+  checkTensors(new Map(Object.entries(found)), new Map(shapes), source);
 }
 
 /**

@@ -110,7 +110,13 @@ export async function* train<Given extends GivenBatch, Figure extends string>(
   for (let i = done; i < config.steps; i++) {
     const step = i + 1;
     const given = batchAt(i);
-    const { learningRate, emaDecay } = settingsAt(i, config);
+    const learningRate = learningRateAt(i, {
+      learningRate: config.learningRate,
+      schedule: config.lrSchedule,
+      warmupSteps: config.warmupSteps,
+      totalSteps: config.steps,
+    });
+    const emaDecay = emaDecayAt(step, { maxDecay: config.emaDecay });
     const result = await trainStep(state, given.batch, { step, learningRate, emaDecay });
     const skipped = !Number.isFinite(result.gradNorm);
     overflows = skipped ? overflows + 1 : 0;
@@ -141,19 +147,6 @@ export async function* train<Given extends GivenBatch, Figure extends string>(
     yield current;
     if (stops) return;
   }
-}
-
-/** The learning rate and the average's decay at a step, counted from 0. */
-function settingsAt(step: number, config: TrainingConfig): Omit<AdamWSettings, "step"> {
-  return {
-    learningRate: learningRateAt(step, {
-      learningRate: config.learningRate,
-      schedule: config.lrSchedule,
-      warmupSteps: config.warmupSteps,
-      totalSteps: config.steps,
-    }),
-    emaDecay: emaDecayAt(step + 1, { maxDecay: config.emaDecay }),
-  };
 }
 
 function divergence(

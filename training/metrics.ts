@@ -2,7 +2,7 @@
 import { csv, parseCsv } from "../base/csv.ts";
 import { UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
-import { writeFileAtomic } from "../base/files.ts";
+import { readFileIfExists, writeFileAtomic } from "../base/files.ts";
 import { quote } from "../base/quote.ts";
 
 /** The measurements at a step, by column. Columns that were not measured are absent. */
@@ -11,15 +11,6 @@ export interface MetricsRow {
   step: number;
   /** A measurement, which may be NaN or infinite. */
   [column: string]: number | undefined;
-}
-
-/** Options of {@linkcode MetricsLog.open}. */
-export interface MetricsLogOptions {
-  /**
-   * The step of the checkpoint from which a run continues: rows up to it are kept, later ones are removed.
-   * Without it the log starts empty.
-   */
-  resumeStep?: number | undefined;
 }
 
 function readCell(cell: string, column: string, where: string): number | undefined {
@@ -58,22 +49,16 @@ function readText(text: string, path: string): { columns: string[]; rows: Metric
   return { columns, rows };
 }
 
-async function readFile(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    throw fileError(error, `read ${path}`);
-  }
-}
-
 /**
- * Reads a log, even while it is being written.
+ * Reads the rows of a log, even while it is being written.
  *
- * @returns The rows in order. Columns without a value in a row are absent from it.
  * @throws {UserError} If the file cannot be read, or a line is not a row of numbers; names the line.
  */
 export async function readMetrics(path: string): Promise<MetricsRow[]> {
-  return readText(await readFile(path), path).rows;
+  const text = await Deno.readTextFile(path).catch((error) => {
+    throw fileError(error, `read ${path}`);
+  });
+  return readText(text, path).rows;
 }
 
 /**
@@ -104,13 +89,15 @@ export class MetricsLog<C extends string> implements Disposable {
    * Opens a log, in a folder that exists.
    *
    * @param columns The columns after that of the step.
+   * @param options `resumeStep`: the step of the checkpoint from which a run continues. Rows up to it are
+   * kept, later ones are removed. Without it the log starts empty.
    * @throws {UserError} If the file cannot be written, or the log of a resumed run has other columns or
    * lines that are not rows of numbers.
    */
   static async open<const C extends string>(
     path: string,
     columns: readonly C[],
-    { resumeStep }: MetricsLogOptions = {},
+    { resumeStep }: { resumeStep?: number | undefined } = {},
   ): Promise<MetricsLog<C>> {
     const header = ["step", ...columns];
     const kept = resumeStep === undefined ? [] : await readUpTo(path, header, resumeStep);
@@ -172,14 +159,9 @@ export class MetricsLog<C extends string> implements Disposable {
 
 /** The rows of a log up to a step; none if there is no log. */
 async function readUpTo(path: string, header: string[], step: number): Promise<MetricsRow[]> {
-  let text: string;
-  try {
-    text = await Deno.readTextFile(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw fileError(error, `read ${path}`);
-  }
-  const { columns, rows } = readText(text, path);
+  const bytes = await readFileIfExists(path);
+  if (bytes === undefined) return [];
+  const { columns, rows } = readText(new TextDecoder().decode(bytes), path);
   if (columns.length > 0 && columns.join() !== header.join()) {
     throw new UserError(
       `${path}: the columns are ${quote(columns.join())}, but this run has ` +

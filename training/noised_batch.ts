@@ -36,21 +36,12 @@ export interface NoisedBatchOptions {
   readonly selfConditioning?: number | undefined;
 }
 
-/** The noise levels of the examples. */
-interface NoiseLevels {
-  /** Timesteps [B], or times of a flow in [0, 1]. */
-  readonly times: Int32Array | Float32Array;
-  /** Weights of the examples [B], if the timesteps are not sampled uniformly. */
-  readonly exampleWeights?: Float64Array | undefined;
-}
-
-/** Samples timesteps or times. */
+/** Timesteps [B], or times of a flow in [0, 1]; and weights of the examples [B] if not sampled uniformly. */
 function drawNoiseLevels(
   count: number,
   random: RandomStream,
-  options: NoisedBatchOptions,
-): NoiseLevels {
-  const { schedule: { numTrainTimesteps: T }, draw, probabilities, flow } = options;
+  { schedule: { numTrainTimesteps: T }, draw, probabilities, flow }: NoisedBatchOptions,
+): { times: Int32Array | Float32Array; exampleWeights?: Float64Array | undefined } {
   if (flow !== undefined) return { times: drawFlowTimes(random, count, flow) };
   if (probabilities === undefined) return { times: drawTimesteps(random, count, T, draw) };
   const { timesteps, weights } = drawWeightedTimesteps(random, count, probabilities);

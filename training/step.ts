@@ -94,7 +94,7 @@ export interface TrainStepOptions<Batch, Figure extends string = string> {
   readonly rateOf?: ((name: string) => number) | undefined;
 }
 
-/** Inputs of the graph. `gradients` is memory that the graph's results are written to. */
+/** `gradients` is memory that the graph's results are written to. */
 type Inputs<Batch> = { parameters: HostParameters; gradients: HostParameters; batch: Batch };
 
 type Outputs<Figure extends string> = {
@@ -181,7 +181,7 @@ export function compileTrainStep<Batch extends ArrayTree, Figure extends string>
   return Object.assign(step, { start, restore, dispose: () => compiled.dispose() });
 }
 
-/** The function that is traced: the loss, its figures, and the gradients of the named parameters. */
+/** The function that is traced. */
 function lossAndGradients<Batch, Figure extends string>(
   names: readonly string[],
   loss: BatchLoss<Batch, Figure>,

@@ -1,4 +1,4 @@
-/** What happens when a step goes wrong: its batch is kept, and the user is told at once. */
+/** Keeps the batches of steps that go wrong, and reports them at once. */
 import { makeFolder, writeFileAtomic } from "../base/files.ts";
 import { type HostArray, isHostArray } from "../engine/tree.ts";
 import type { HostTensor } from "../nn/host_tensor.ts";
@@ -8,12 +8,7 @@ import type { StepWatch } from "./loop.ts";
 /** Batches that one start of a program keeps, so that neither the disk nor the terminal fills up. */
 const MOST_KEPT = 10;
 
-/**
- * Watches a training for steps that go wrong.
- *
- * @param directory The run's folder.
- * @param report Receives a line for each.
- */
+/** Watches a training for steps that go wrong. `report` receives a line for each. */
 export function watchSteps(directory: string, report: (line: string) => void): StepWatch {
   const spikes = new LossSpikes();
   let count = 0;
@@ -41,15 +36,15 @@ export function watchSteps(directory: string, report: (line: string) => void): S
 /** Losses that the median is taken of. */
 const WINDOW = 50;
 
-/** Losses that must be known before any is out of line. */
+/** Losses that must be known before one can be a spike. */
 const FEWEST = 10;
 
-/** How many times the median a loss must be to be a spike. Between batches it varies by 3 at most. */
+/** A spike is this many times the median. Between batches the loss varies by 3 at most. */
 const FACTOR = 10;
 
 /**
- * And what share of the first losses' median. Where texts are copied all but exactly, long ones have a
- * hundred times the loss of short ones, and nothing is wrong: a spike undoes what was learned.
+ * A spike must also be this share of the first losses' median. Where texts are copied almost exactly, long
+ * ones have a hundred times the loss of short ones, and nothing is wrong.
  */
 const SHARE_OF_FIRST = 0.5;
 
@@ -57,17 +52,13 @@ function medianOf(losses: readonly number[]): number {
   return losses.toSorted((a, b) => a - b)[losses.length >> 1]!;
 }
 
-/** Finds where losses spike: of several in a row, as where the task changes, the first alone. */
+/** Finds where losses spike. Of several spikes in a row, as where the task changes, only the first counts. */
 export class LossSpikes {
   readonly #losses: number[] = [];
   #first: number | undefined;
   #within = false;
 
-  /**
-   * Takes the next loss.
-   *
-   * @returns How many times the median of those before it is, where a spike begins.
-   */
+  /** Takes the next loss. Returns its ratio to the median of those before it if a spike begins. */
   add(loss: number): number | undefined {
     if (this.#losses.length === FEWEST) this.#first ??= medianOf(this.#losses);
     const ratio = loss / medianOf(this.#losses);
@@ -81,12 +72,12 @@ export class LossSpikes {
   }
 }
 
-/** The folder of such batches within a run's. */
+/** The folder of kept batches in a run's folder. */
 export const KEPT_BATCHES = "bad-batches";
 
 const DTYPES = { float32: "F32", int32: "I32", bool: "BOOL" } as const;
 
-/** The arrays of a batch by name; those of its parts and of what is nested with dots in between. */
+/** The arrays of a batch by name; names of nested ones have dots in between. */
 function* arraysOf(batch: unknown, path: string): Generator<readonly [string, HostArray]> {
   if (typeof batch !== "object" || batch === null) return;
   const tree = batch as Parameters<typeof isHostArray>[0];
@@ -100,14 +91,12 @@ function* arraysOf(batch: unknown, path: string): Generator<readonly [string, Ho
 
 /**
  * Writes a batch to `bad-batches/step-000123.safetensors` in a run's folder: its arrays by name, and
- * facts in the header. Of text batches those are token numbers, of images pixels, noise and time steps.
+ * `facts`, such as the loss, in the header.
  *
- * @param batch What the step was given.
- * @param facts What went wrong, such as the loss.
  * @returns The file.
  * @throws {UserError} If it cannot be written.
  */
-export async function keepBatch(
+async function keepBatch(
   runDirectory: string,
   step: number,
   batch: unknown,

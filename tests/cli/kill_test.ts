@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
 import { clearLeftovers, findCheckpoint } from "../../training/checkpoint/folders.ts";
-import { lockRun } from "../../cli/run_lock.ts";
+import { lockRun } from "../../cli/run_folder.ts";
 import { permitted } from "../permissions.ts";
 
 /** A program that locks a run's folder and saves checkpoints until it is killed. */
@@ -10,7 +10,7 @@ const program = (directory: string) => `
   "../../training/checkpoint/folders.ts",
   import.meta.url,
 )}";
-  import { lockRun } from "${new URL("../../cli/run_lock.ts", import.meta.url)}";
+  import { lockRun } from "${new URL("../../cli/run_folder.ts", import.meta.url)}";
   const lock = await lockRun(${JSON.stringify(directory)});
   console.log("locked");
   for (let step = 1;; step++) {

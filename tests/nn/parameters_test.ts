@@ -93,30 +93,25 @@ Deno.test("checkParameters() names the file and the tensor when they do not matc
   checkParameters(parameters, SPECS, "model.safetensors");
   const refused = (found: Record<string, HostArray>, message: string) => {
     const error = assertThrows(() => checkParameters(found, SPECS, "model.safetensors"), UserError);
-    assertEquals(error.message, `model.safetensors: tensor ${message}`);
+    assertEquals(error.message, `model.safetensors${message}`);
   };
   const { "norm.bias": _, ...missing } = parameters;
-  refused(missing, '"norm.bias" is missing; it is a checkpoint of another model.');
+  refused(missing, ' is of another model: the tensor "norm.bias" is missing');
   refused(
     { ...parameters, "first.weight": float32(new Float32Array(6), [3, 2]) },
-    '"first.weight" has shape [3,2], but this model needs [2,3]; it is a checkpoint of another model or ' +
-      "configuration.",
+    ' is of another model: the tensor "first.weight" has the shape [3, 2], expected [2, 3]',
   );
   refused(
     { ...parameters, "norm.bias": float32([1, NaN]) },
-    '"norm.bias" contains NaN at element 1; the file is damaged or its training failed: use another ' +
-      "checkpoint.",
+    ': element 1 of the tensor "norm.bias" is NaN: the file is damaged, or its training had failed. Use ' +
+      "another checkpoint",
   );
-  refused(
-    { ...parameters, constructor: float32([1]) },
-    '"constructor" does not belong to this model; it is a checkpoint of another model or ' +
-      "configuration.",
-  );
-  refused(
-    { ...parameters, "second.weight": float32([1]) },
-    '"second.weight" does not belong to this model; it is a checkpoint of another model or ' +
-      "configuration.",
-  );
+  for (const name of ["constructor", "second.weight"]) {
+    refused(
+      { ...parameters, [name]: float32([1]) },
+      ` is of another model: it has a tensor "${name}", which this model does not have`,
+    );
+  }
 });
 
 Deno.test("unravel() inverts ravel(), in the order of the specs", () => {

@@ -113,7 +113,7 @@ Deno.test({
     const misshapen = await assertRejects(() => load(other), UserError);
     assertStringIncludes(
       misshapen.message,
-      `tensor "${name}" has shape [2,3], but this model needs`,
+      `the tensor "${name}" has the shape [2, 3], expected`,
     );
     const roberta = await assertRejects(() => load(tensors, { ...config, model_type: "roberta" }));
     assertStringIncludes((roberta as Error).message, 'model_type is "roberta"');

@@ -2,7 +2,8 @@
 import { UserError } from "../../base/errors.ts";
 import { jsonDifferences, type JsonObject } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
-import { type NamedTensors, notFinite } from "../../nn/host_tensor.ts";
+import type { NamedTensors } from "../../nn/host_tensor.ts";
+import { checkTensors } from "../../nn/parameters.ts";
 import type { Component, LoadedCheckpoint } from "./checkpoint.ts";
 
 /**
@@ -18,17 +19,7 @@ export function requireComponent(checkpoint: LoadedCheckpoint, folder: string): 
   );
 }
 
-/**
- * Compares the names and shapes of weights with those of a model.
- *
- * @param expected The model's shapes by name.
- * @param source The folder or file of the weights, for messages.
- * @param options `allowOthers`: whether to ignore tensors that the model does not have, such as those of a
- * pretraining head. @default {false}
- * @returns The weights in the order of `expected`.
- * @throws {UserError} For the first tensor that is missing, has another shape, has a value that is not a
- * finite float32, or does not belong to the model.
- */
+/** As {@linkcode checkTensors}. @throws {UserError} Also if there are no weights. */
 export function checkWeights(
   weights: NamedTensors | undefined,
   expected: ReadonlyMap<string, readonly number[]>,
@@ -36,35 +27,7 @@ export function checkWeights(
   { allowOthers = false }: { allowOthers?: boolean | undefined } = {},
 ): NamedTensors {
   if (weights === undefined) throw new UserError(`${source} has no weights`);
-  const fail = (what: string): never => {
-    throw new UserError(`${source} is of another model: ${what}`);
-  };
-  const checked = new Map([...expected].map(([name, shape]) => {
-    const tensor = weights.get(name);
-    if (tensor === undefined) return fail(`the tensor ${quote(name)} is missing`);
-    if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i])) {
-      fail(
-        `the tensor ${quote(name)} has the shape [${tensor.shape.join(", ")}], expected ` +
-          `[${shape.join(", ")}]`,
-      );
-    }
-    const at = notFinite(tensor.data);
-    if (at >= 0) {
-      throw new UserError(
-        `${source}: element ${at} of the tensor ${quote(name)} is ${
-          tensor.data[at]
-        }: the file is ` +
-          "damaged, or its training had failed. Use another checkpoint",
-      );
-    }
-    return [name, tensor] as const;
-  }));
-  for (const name of weights.keys()) {
-    if (!allowOthers && !expected.has(name)) {
-      fail(`it has a tensor ${quote(name)}, which this model does not have`);
-    }
-  }
-  return checked;
+  return checkTensors(weights, expected, source, { allowOthers });
 }
 
 /**

@@ -194,27 +194,14 @@ export async function loadCheckpoint(
   return { ...loaded, state: parseState(record, tensors, `${directory}/training_state.json`) };
 }
 
-/**
- * Reads the configuration and the weights of a single model, such as a UNet2DModel, from its folder.
- *
- * @throws {UserError} If the folder is missing or has no configuration, or its weights are unsound.
- */
-export async function loadComponent(directory: string): Promise<Component> {
-  const path = directory.replace(/(?<=[^/])\/+$/, "");
-  const files = (await listCheckpointFiles(path)).filter((file) => !file.includes("/"));
-  const component = await readComponent(path, "", files, undefined);
-  if (component === undefined) throw new UserError(`${path} is not a model: it has no config.json`);
-  return component;
-}
-
-/** Reads the component in a folder of a checkpoint; the folder "" is the checkpoint itself. */
+/** Reads the component in a folder of a checkpoint. */
 async function readComponent(
   directory: string,
   folder: string,
   files: readonly string[],
   manifest: Manifest | undefined,
 ): Promise<Component | undefined> {
-  const prefix = folder === "" ? "" : `${folder}/`;
+  const prefix = `${folder}/`;
   const names = files.filter((path) => path.startsWith(prefix)).map((p) => p.slice(prefix.length));
   const configName = pickConfigFile(names);
   if (configName === undefined) return undefined;

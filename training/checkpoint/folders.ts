@@ -1,22 +1,18 @@
 /** The checkpoints of a run: `checkpoints/step-000123/`. Only the last few are kept. */
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
-import { fileExists, ignoreMissing, syncFolder } from "../../base/files.ts";
+import { fileExists, ignoreMissing, makeFolder, syncFolder } from "../../base/files.ts";
 import { type Checkpoint, writeCheckpoint } from "./checkpoint.ts";
 import { MANIFEST_NAME, verifyManifest } from "./manifest.ts";
 
 /** The end of a temporary name, used while something is written or removed. */
 const TEMPORARY = /\.tmp-[\w-]*$/;
 
-/** A checkpoint of a run. */
 export interface CheckpointFolder {
-  /** The folder. */
   readonly directory: string;
-  /** Its step. */
   readonly step: number;
 }
 
-/** The result of {@linkcode findCheckpoint}. */
 export interface FoundCheckpoint extends CheckpointFolder {
   /** Newer checkpoints that are damaged, and how. */
   readonly damaged: readonly (CheckpointFolder & { readonly error: UserError })[];
@@ -29,11 +25,8 @@ export function checkpointDirectory(runDirectory: string, step: number): string 
 
 /**
  * Saves a checkpoint of a run: writes it under a temporary name, syncs it, renames it, and only then removes
- * older ones. If this fails at any point, the existing checkpoints are intact. Needs the run's lock: see
- * run_lock.ts.
+ * older ones. If this fails at any point, the existing checkpoints are intact. Needs the run's lock.
  *
- * @param runDirectory The folder of the run.
- * @param checkpoint Its `state.step` determines the name of the folder.
  * @param options `keep`: the number of checkpoints to keep, including this one. @default {2}
  * @returns The folder of the checkpoint.
  * @throws {UserError} If it cannot be written, for example because the disk is full.
@@ -46,11 +39,7 @@ export async function saveCheckpoint(
   if (!(keep >= 1)) throw new RangeError(`keep must be at least 1, not ${keep}`);
   const { step } = checkpoint.state;
   const directory = checkpointDirectory(runDirectory, step);
-  try {
-    await Deno.mkdir(`${runDirectory}/checkpoints`, { recursive: true });
-  } catch (error) {
-    throw fileError(error, `write ${runDirectory}/checkpoints`);
-  }
+  await makeFolder(`${runDirectory}/checkpoints`);
   await writeCheckpoint(directory, checkpoint);
   // Later steps were saved before the run was resumed from an older checkpoint.
   const older = (await listCheckpoints(runDirectory)).filter((other) => other.step <= step);

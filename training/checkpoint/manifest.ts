@@ -4,14 +4,11 @@ import { fileError } from "../../base/file_errors.ts";
 import { isJsonObject, parseJsonObject, sha256OfParts } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
 
-/** The file name of the manifest. */
 export const MANIFEST_NAME = "manifest.json";
 
-/** Size and hash of a file. */
 export interface ManifestEntry {
-  /** The size in bytes. */
   readonly bytes: number;
-  /** The SHA-256 in hexadecimal. */
+  /** In hexadecimal. */
   readonly sha256: string;
 }
 
@@ -32,12 +29,7 @@ export function formatManifest(manifest: Manifest): string {
   return JSON.stringify({ format: "nanodiffusion-checkpoint", version: 1, files }, null, 2) + "\n";
 }
 
-/**
- * Reads the manifest in the folder of a checkpoint.
- *
- * @returns undefined if there is none.
- * @throws {UserError} If it is unsound.
- */
+/** Reads the manifest of a checkpoint; undefined if there is none. @throws {UserError} If it is unsound. */
 export async function readManifest(directory: string): Promise<Manifest | undefined> {
   const source = `${directory}/${MANIFEST_NAME}`;
   try {
@@ -70,9 +62,7 @@ export function parseManifest(text: string, source: string): Manifest {
 }
 
 /**
- * Reads a file of a checkpoint and checks it against its entry in the manifest, if there is one.
- *
- * @throws {UserError} If it is missing, truncated or altered.
+ * Reads a file of a checkpoint. @throws {UserError} If it is missing, or its size or hash is not `expected`.
  */
 export async function readVerified(
   directory: string,
@@ -100,9 +90,7 @@ export async function readVerified(
 }
 
 /**
- * Checks the size and the hash of every file in a checkpoint's manifest.
- *
- * @throws {UserError} If there is no manifest, or a file is missing, truncated or altered.
+ * Checks the size and the hash of every file in a checkpoint's manifest. @throws {UserError} If one differs.
  */
 export async function verifyManifest(directory: string): Promise<void> {
   const manifest = await readManifest(directory);

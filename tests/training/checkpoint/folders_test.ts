@@ -95,7 +95,7 @@ Deno.test({
       await assertRejects(() => saveCheckpoint(run, broken), Error, "w");
       assertEquals(await names(`${run}/checkpoints`), ["step-000001", "step-000002"]);
       await Deno.writeTextFile(`${run}/file`, "");
-      await assertRejects(() => saveCheckpoint(`${run}/file`, bad), UserError, "cannot write");
+      await assertRejects(() => saveCheckpoint(`${run}/file`, bad), UserError, "cannot create");
     }),
 });
 
