@@ -195,7 +195,7 @@ Deno.test({
       await Deno.truncate(`${directory}/checkpoints/step-000006/training_state.safetensors`, 10);
       assertEquals((await resumeRun(run))?.state?.step, 3);
     });
-    assert(/^passing over .+\/step-000006: /m.test(stderr), stderr);
+    assert(/^skipping .+\/step-000006: /m.test(stderr), stderr);
   },
 });
 
