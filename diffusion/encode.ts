@@ -4,17 +4,14 @@ import { epsilonCoefficients } from "./parameterisation.ts";
 import { checkOutput } from "./samplers/predict.ts";
 import { combine } from "./samplers/terms.ts";
 import { ddim } from "./samplers/ddim.ts";
-import { type Denoiser, lastSample } from "./samplers/types.ts";
+import { type AncestralOptions, type Denoiser, lastSample } from "./samplers/types.ts";
 import { planSteps } from "./samplers/plan.ts";
 import type { NoiseSchedule } from "./schedules.ts";
-import type { PreviousTimestepRule, TimestepOptions } from "./timesteps.ts";
+import type { TimestepOptions } from "./timesteps.ts";
 
 /** Settings of {@linkcode encode} and {@linkcode decode}. */
-export interface InversionOptions extends TimestepOptions {
-  /** See SamplerOptions. @default {true} */
-  setAlphaToOne?: boolean;
-  /** See SamplerOptions. @default {"stride"} */
-  previousTimestep?: PreviousTimestepRule;
+export interface InversionOptions
+  extends TimestepOptions, Pick<AncestralOptions, "setAlphaToOne" | "previousTimestep"> {
   /**
    * encode: the denoiser's calls per step. The exact inverse of a ddim step needs the prediction at the
    * noisier sample, which is not known yet. The first call takes the cleaner sample instead, each further

@@ -79,13 +79,8 @@ export function classifierFreeGuidance(options: GuidanceOptions): Denoiser {
 }
 
 /**
- * `unconditional + guidanceScale (conditional - unconditional)`: 0 is unconditional, 1 is conditional,
- * above 1 is guided. The paper's w is `guidanceScale - 1` (equation 6).
- *
- * @param conditional The denoiser's output with the condition [B, ...], flat.
- * @param unconditional Its output without the condition [B, ...].
- * @returns A new array [B, ...].
- * @throws {UserError} If the lengths differ.
+ * `unconditional + guidanceScale (conditional - unconditional)` [B, ...]. The paper's w is
+ * `guidanceScale - 1` (equation 6).
  */
 export function combineGuidance(
   conditional: Float32Array,
@@ -146,7 +141,7 @@ export interface GuidanceRescaleOptions {
  * standard deviation of the conditional output, and the result is interpolated with the guided sample
  * (Lin et al. 2024, "Common Diffusion Noise Schedules and Sample Steps are Flawed", equations 14 to 16).
  *
- * @param guided The output of combineGuidance [B, ...], flat.
+ * @param guided The guided output [B, ...], flat.
  * @param conditional The conditional output [B, ...].
  * @returns A new array [B, ...]; constant samples are unchanged.
  * @throws {UserError} If lengths do not match or guidanceRescale is outside [0, 1].
@@ -176,7 +171,6 @@ export function rescaleGuidance(
   return out;
 }
 
-/** The standard deviation of a sample's elements. */
 function deviation(values: Float32Array): number {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length);

@@ -6,11 +6,8 @@ import { combine } from "./samplers/terms.ts";
 /**
  * Noises at equal distances on the arc from a to b, both ends included, as a batch for a sampler.
  *
- * @param a One sample's noise [n].
- * @param b Another sample's noise [n].
  * @param count The number of noises, at least 2.
  * @returns [count, n], flat.
- * @throws {UserError} As {@linkcode slerp}, or if the count is below 2.
  */
 export function interpolateNoise(a: Float32Array, b: Float32Array, count: number): Float32Array {
   requireInteger("count", count, 2);

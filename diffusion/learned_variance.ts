@@ -9,33 +9,16 @@ import { MIN_VARIANCE, posterior, posteriorTables } from "./posterior.ts";
 import type { Denoiser } from "./samplers/types.ts";
 import type { NoiseSchedule } from "./schedules.ts";
 
-/** The log variances at v = -1 and v = 1. */
-export interface VarianceRange {
-  /** The logarithm of the posterior's variance, v = -1. */
-  readonly low: number;
-  /** The logarithm of beta, v = 1. */
-  readonly high: number;
-}
-
 /**
- * The range at every training timestep. At t = 0, where the posterior's variance is 0, `low` is that of
- * t = 1 (see posteriorTables); `high` is the logarithm of beta at all timesteps.
- *
- * @returns Two tables [T].
+ * The log variances at v = -1 and v = 1 of every training timestep [T]. At t = 0, where the posterior's
+ * variance is 0, `low` is that of t = 1 (see posteriorTables).
  */
-export function varianceRanges(
-  schedule: NoiseSchedule,
-): { readonly low: Float64Array; readonly high: Float64Array } {
+export function varianceRanges(schedule: NoiseSchedule) {
   return { low: posteriorTables(schedule).logVariancesSmall, high: schedule.betas.map(Math.log) };
 }
 
-/**
- * The range of a step between any two noise levels, for samplers that skip timesteps.
- *
- * @param alphaCumprod alphasCumprod at t, in [0, 1).
- * @param alphaCumprodPrev alphasCumprod at the end of the step, in (0, 1].
- */
-export function varianceRange(alphaCumprod: number, alphaCumprodPrev: number): VarianceRange {
+/** The log variances at v = -1 and v = 1 of a step between two noise levels, see posterior(). */
+export function varianceRange(alphaCumprod: number, alphaCumprodPrev: number) {
   const { beta, variance } = posterior(alphaCumprod, alphaCumprodPrev);
   return { low: Math.log(Math.max(variance, MIN_VARIANCE)), high: Math.log(beta) };
 }
@@ -45,19 +28,12 @@ export function varianceRange(alphaCumprod: number, alphaCumprodPrev: number): V
  *
  * @param v -1 for the posterior's variance, 1 for beta; the same line continues outside of [-1, 1].
  */
-export function learnedLogVariance(v: number, { low, high }: VarianceRange): number {
+export function learnedLogVariance(v: number, range: { low: number; high: number }): number {
   const fraction = (v + 1) / 2;
-  return fraction * high + (1 - fraction) * low;
+  return fraction * range.high + (1 - fraction) * range.low;
 }
 
-/**
- * Splits the output of a model with learned variances.
- *
- * @param output [B, ..., 2 C], flat.
- * @param channels C.
- * @returns The prediction and v, new arrays [B, ..., C].
- * @throws {UserError} If 2 C does not divide the output.
- */
+/** Splits a model's output [B, ..., 2 C] into the prediction and v [B, ..., C]; `channels` is C. */
 export function splitLearnedVariance(
   output: Float32Array,
   channels: number,
@@ -79,15 +55,7 @@ export function splitLearnedVariance(
   return { prediction, v };
 }
 
-/**
- * Joins predictions and variances to the output of a model with learned variances.
- *
- * @param prediction [B, ..., C], flat.
- * @param v [B, ..., C], flat.
- * @param channels C.
- * @returns A new array [B, ..., 2 C].
- * @throws {UserError} If lengths differ or C does not divide them.
- */
+/** The inverse of {@linkcode splitLearnedVariance}. */
 export function joinLearnedVariance(
   prediction: Float32Array,
   v: Float32Array,
@@ -106,12 +74,7 @@ export function joinLearnedVariance(
   return output;
 }
 
-/**
- * A model with learned variances without its variances, for samplers that do not use them.
- *
- * @param denoise Returns [B, ..., 2 C].
- * @param channels C.
- */
+/** A model with learned variances without its variances, for samplers that do not use them. */
 export function withoutLearnedVariance(denoise: Denoiser, channels: number): Denoiser {
   return async (x, timestep) =>
     splitLearnedVariance(await denoise(x, timestep), channels).prediction;

@@ -1,12 +1,7 @@
 /** Divergences and likelihoods of Gaussians in float64 on the host, the terms of the variational bound. */
 import { usageError } from "../base/errors.ts";
 
-/**
- * The divergence KL(N(mean1, exp(logVariance1)) || N(mean2, exp(logVariance2))) of two univariate normal
- * distributions.
- *
- * @returns Nats, at least 0 up to rounding.
- */
+/** KL(N(mean1, exp(logVariance1)) || N(mean2, exp(logVariance2))) in nats. */
 export function gaussianKl(
   mean1: number,
   logVariance1: number,
@@ -58,17 +53,11 @@ export function discretizedGaussianLogLikelihood(
   return Math.log(Math.max(above - below, MIN_PROBABILITY));
 }
 
-/**
- * Throws for numbers outside [-1, 1], for which the bins of pixels are not defined.
- *
- * @throws {UserError} Naming the first such number.
- */
+/** Throws for numbers outside [-1, 1], for which the bins of pixels are not defined. */
 export function requirePixels(x0: ArrayLike<number>): void {
   for (let i = 0; i < x0.length; i++) {
     if (Math.abs(x0[i]!) <= 1) continue; // false for NaN
-    throw usageError(
-      `x0[${i}] is ${x0[i]}; the likelihood of pixels needs numbers from -1 to 1`,
-    );
+    throw usageError(`x0[${i}] is ${x0[i]}; the likelihood of pixels needs numbers from -1 to 1`);
   }
 }
 
@@ -81,19 +70,13 @@ export function approximateNormalCdf(x: number): number {
   return 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 }
 
-/** From this many standard deviations on, the continued fraction needs fewer terms than the series. */
-const FRACTION_FROM = 3;
-
-/**
- * The normal distribution function to float64's precision; in the lower tail the relative error is as
- * small.
- */
+/** The normal distribution function to float64's precision, also relative in the lower tail. */
 export function normalCdf(x: number): number {
   if (Number.isNaN(x)) return NaN;
   const z = Math.abs(x);
   if (z > 40) return x < 0 ? 0 : 1; // the density underflows
   const density = Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
-  if (z < FRACTION_FROM) {
+  if (z < 3) { // beyond, the continued fraction needs fewer terms
     // Abramowitz and Stegun 26.2.11: 1/2 + density (z + z^3 / 3 + z^5 / (3 5) + ...).
     let [sum, term] = [z, z];
     for (let k = 3; term > sum * 1e-17; k += 2) {

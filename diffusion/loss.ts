@@ -20,14 +20,7 @@ export interface ElementwiseLossOptions {
   huberDelta?: number;
 }
 
-/**
- * The distance of each element.
- *
- * @param output [B, ...]
- * @param target [B, ...]
- * @returns [B, ...], at least 0.
- * @throws {UserError} If the name is unknown or huberDelta is not positive.
- */
+/** The distance of each element of [B, ...] from its target. */
 export function elementwiseLoss(
   output: tf.Tensor,
   target: tf.Tensor,
@@ -120,24 +113,13 @@ export function p2Weights(
   return snr(schedule).map((ratio) => share(ratio) / (k + ratio) ** gamma);
 }
 
-/**
- * The quarter of the timesteps that t lies in, for logs of losses by noise level.
- *
- * @param t An integer in [0, T).
- * @param numTrainTimesteps T.
- * @returns 0 (the cleanest), 1, 2 or 3 (the noisiest).
- * @throws {UserError} If t is out of range.
- */
+/** The quarter of the T timesteps that t lies in: 0 (the cleanest) to 3 (the noisiest). */
 export function timestepQuartile(t: number, numTrainTimesteps: number): 0 | 1 | 2 | 3 {
   requireInteger("timestep", t, 0, numTrainTimesteps - 1);
   return Math.floor((4 * t) / numTrainTimesteps) as 0 | 1 | 2 | 3;
 }
 
-/**
- * The signal-to-noise ratio alphasCumprod / (1 - alphasCumprod) of every timestep.
- *
- * @returns [T], falling; the last is 0 for a schedule with zero terminal SNR.
- */
+/** The signal-to-noise ratio alphasCumprod / (1 - alphasCumprod) of every timestep [T]. */
 export function snr(schedule: NoiseSchedule): Float64Array {
   return schedule.alphasCumprod.map((a) => a / (1 - a));
 }

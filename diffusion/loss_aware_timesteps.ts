@@ -20,13 +20,7 @@ export interface LossHistory {
   readonly counts: Int32Array;
 }
 
-/**
- * An empty history.
- *
- * @param numTrainTimesteps T.
- * @param size H; 10 in the paper.
- * @throws {UserError} If T or H is not a positive integer.
- */
+/** An empty history for T timesteps; `size` is H, 10 in the paper. */
 export function initLossHistory(numTrainTimesteps: number, size = 10): LossHistory {
   const T = requireInteger("numTrainTimesteps", numTrainTimesteps, 1);
   requireInteger("size", size, 1);
@@ -39,8 +33,7 @@ export function initLossHistory(numTrainTimesteps: number, size = 10): LossHisto
  * @param timesteps [B], in [0, T).
  * @param losses Each example's loss without weights [B], at least 0.
  * @returns A new history.
- * @throws {UserError} If lengths do not match, a timestep is out of range, or a loss is negative or not
- * finite, which would make all probabilities invalid.
+ * @throws {UserError} If a loss is negative or not finite, which would make all probabilities invalid.
  */
 export function recordLosses(
   history: LossHistory,
@@ -74,7 +67,6 @@ export function recordLosses(
  * @param uniformShare The share of the probability that is always uniform, in [0, 1], so that every
  * timestep keeps being sampled; 0.001 in the paper's code.
  * @returns [T], summing to 1.
- * @throws {UserError} If the share is out of range.
  */
 export function timestepProbabilities(history: LossHistory, uniformShare = 0.001): Float64Array {
   requireNumber("uniformShare", uniformShare, 0, 1);
@@ -91,27 +83,15 @@ export function timestepProbabilities(history: LossHistory, uniformShare = 0.001
   return roots.map((root) => (1 - uniformShare) * (root / total) + uniformShare / T);
 }
 
-/** Sampled timesteps with their loss weights. */
-export interface WeightedTimesteps {
-  /** [B], in [0, T). */
-  readonly timesteps: Int32Array;
-  /** 1 / (T p_t), for diffusionBatch's `exampleWeights` [B]. */
-  readonly weights: Float64Array;
-}
-
 /**
- * Samples timesteps with the given probabilities.
- *
- * @param random The random stream.
- * @param count B.
- * @param probabilities [T], from {@linkcode timestepProbabilities}.
- * @throws {UserError} If B is not positive or the probabilities do not sum to 1.
+ * Samples timesteps [B] with the given probabilities [T]. The weights 1 / (T p_t) are for diffusionBatch's
+ * `exampleWeights`.
  */
 export function drawWeightedTimesteps(
   random: RandomStream,
   count: number,
   probabilities: Float64Array,
-): WeightedTimesteps {
+): { timesteps: Int32Array; weights: Float64Array } {
   requireInteger("count", count, 1);
   const T = probabilities.length;
   let sum = 0;

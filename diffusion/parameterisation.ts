@@ -13,8 +13,6 @@ import type { NoiseSchedule, PredictionType } from "./schedules.ts";
 /**
  * `[p, q]` with `x0 = p output + q x_t` (Ho et al. 2020, equation 15; Salimans and Ho 2022, appendix D).
  *
- * @param predictionType What the model's output is.
- * @param alphaCumprod alphasCumprod at the timestep of x_t, in [0, 1].
  * @throws {UserError} If the output is epsilon and x_t is pure noise: x0 is then undetermined.
  */
 export function x0Coefficients(predictionType: PredictionType, alphaCumprod: number): Coefficients {
@@ -35,12 +33,7 @@ export function x0Coefficients(predictionType: PredictionType, alphaCumprod: num
   }
 }
 
-/**
- * `[p, q]` with `epsilon = p output + q x_t`.
- *
- * @param predictionType What the model's output is.
- * @param alphaCumprod alphasCumprod at the timestep of x_t, in [0, 1]; below 1 if the output is x0.
- */
+/** `[p, q]` with `epsilon = p output + q x_t`. alphaCumprod must be below 1 if the output is x0. */
 export function epsilonCoefficients(
   predictionType: PredictionType,
   alphaCumprod: number,
@@ -56,12 +49,7 @@ export function epsilonCoefficients(
   }
 }
 
-/**
- * `[p, q]` with `target = p x0 + q epsilon`, where the target is what the denoiser is trained to output.
- *
- * @param predictionType What the denoiser predicts.
- * @param alphaCumprod alphasCumprod at the timestep, in [0, 1].
- */
+/** `[p, q]` with `target = p x0 + q epsilon`; the denoiser is trained to output the target. */
 export function targetCoefficients(
   predictionType: PredictionType,
   alphaCumprod: number,
@@ -76,16 +64,7 @@ export function targetCoefficients(
   }
 }
 
-/**
- * The output that a denoiser of this schedule is trained towards: the noise, the clean sample or the
- * velocity.
- *
- * @param x0 Clean samples [B, ...], flat.
- * @param noise The noise that was added to them [B, ...].
- * @param t One timestep for all examples, or one per example [B]: integers in [0, T).
- * @returns A new array [B, ...].
- * @throws {UserError} If lengths do not match or a timestep is out of range.
- */
+/** The target [B, ...] of clean samples [B, ...] and noise [B, ...], flat, at timesteps in [0, T). */
 export function trainingTarget(
   schedule: NoiseSchedule,
   x0: ArrayLike<number>,

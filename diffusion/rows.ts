@@ -16,7 +16,6 @@ export type Coefficients = readonly [number, number];
  * @param first [B, ...], flat.
  * @param second [B, ...], flat.
  * @returns A new array [B, ...].
- * @throws {UserError} If the lengths differ, B does not divide them, or a timestep is out of range.
  */
 export function combineRows(
   schedule: NoiseSchedule,

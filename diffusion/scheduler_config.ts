@@ -2,8 +2,9 @@
 import { inFile, UserError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import { DIFFUSERS_VERSION } from "./networks/diffusers_config.ts";
-import { type VarianceType, varianceTypes } from "./posterior.ts";
+import { varianceTypes } from "./posterior.ts";
 import { type FlowSamplerName, isFlowSampler, type SamplerName } from "./samplers/registry.ts";
+import type { SamplerOptions } from "./samplers/types.ts";
 import {
   betaSchedules,
   makeBetas,
@@ -12,25 +13,22 @@ import {
   predictionTypes,
   type ScheduleConfig,
 } from "./schedules.ts";
-import { type TimestepSpacing, timestepSpacings } from "./timesteps.ts";
+import { timestepSpacings } from "./timesteps.ts";
 
-/** The samplers' options that diffusers stores in a scheduler's configuration. */
-export interface SchedulerOptions {
-  /** See TimestepOptions. @default {"leading"} */
-  timestepSpacing?: TimestepSpacing;
-  /** See TimestepOptions. @default {0} */
-  stepsOffset?: number;
-  /** See SamplerOptions. @default {true} */
-  clipSample?: boolean;
-  /** See SamplerOptions. @default {1} */
-  clipSampleRange?: number;
-  /** For ddpm only. @default {"fixed_small"} */
-  varianceType?: VarianceType;
-  /** For ddim only. @default {true} */
-  setAlphaToOne?: boolean;
-  /** For flow_euler only. @default {1} */
-  flowShift?: number;
-}
+/**
+ * The samplers' options that diffusers stores in a scheduler's configuration. varianceType is for ddpm only,
+ * setAlphaToOne for ddim, flowShift for flow_euler. The default of timestepSpacing is "leading" for all.
+ */
+export type SchedulerOptions = Pick<
+  SamplerOptions,
+  | "timestepSpacing"
+  | "stepsOffset"
+  | "clipSample"
+  | "clipSampleRange"
+  | "varianceType"
+  | "setAlphaToOne"
+  | "flowShift"
+>;
 
 /** Settings of {@linkcode schedulerConfig}. */
 export interface SchedulerConfigOptions extends SchedulerOptions {

@@ -52,31 +52,17 @@ export function inferenceTimesteps(
 /**
  * The timesteps that DPM-Solver++ and UniPC visit in diffusers: the first S of S + 1 points, since the
  * last step leads to the end point. "linspace" is the default.
- *
- * @param numTrainTimesteps T, at least 2.
- * @returns [S], strictly falling, each in [0, T).
- * @throws {UserError} As {@linkcode inferenceTimesteps}.
  */
-export function solverTimesteps(
-  numTrainTimesteps: number,
-  options: TimestepOptions = {},
-): number[] {
-  return chooseTimesteps(numTrainTimesteps, options, solverSpacers, "linspace");
+export function solverTimesteps(T: number, options: TimestepOptions = {}): number[] {
+  return chooseTimesteps(T, options, solverSpacers, "linspace");
 }
 
 /**
  * The timesteps that Euler and Heun visit in diffusers: as {@linkcode inferenceTimesteps}, but "linspace",
  * the default here, does not round to integers.
- *
- * @param numTrainTimesteps T, at least 2.
- * @returns [S], strictly falling, each in [0, T - 1].
- * @throws {UserError} As {@linkcode inferenceTimesteps}.
  */
-export function continuousTimesteps(
-  numTrainTimesteps: number,
-  options: TimestepOptions = {},
-): number[] {
-  return chooseTimesteps(numTrainTimesteps, options, continuousSpacers, "linspace");
+export function continuousTimesteps(T: number, options: TimestepOptions = {}): number[] {
+  return chooseTimesteps(T, options, continuousSpacers, "linspace");
 }
 
 /** Checks the options and chooses the timesteps. */
@@ -107,9 +93,7 @@ function chooseTimesteps(
   const [first] = timesteps;
   if (first! >= T) {
     throw usageError(
-      `stepsOffset ${stepsOffset} moves the first timestep to ${first}, past the last one, ${
-        T - 1
-      }; ` +
+      `stepsOffset ${stepsOffset} moves the first timestep to ${first}, which must be below ${T}; ` +
         `use a smaller offset or fewer steps`,
     );
   }

@@ -5,12 +5,7 @@ import { quote } from "../../base/quote.ts";
 /** The version of diffusers whose format is written. */
 export const DIFFUSERS_VERSION = "0.42.0";
 
-/**
- * The content of a config.json.
- *
- * @param fixed The settings of diffusers that have only one supported value.
- * @param settings Our settings, which are converted to snake case.
- */
+/** The content of a config.json: diffusers' settings with one supported value, and ours in snake case. */
 export function toDiffusersConfig(
   className: string,
   fixed: Readonly<Record<string, unknown>>,
@@ -24,13 +19,7 @@ export function toDiffusersConfig(
   };
 }
 
-/**
- * The inverse of {@linkcode toDiffusersConfig}, for the settings in `defaults`. Their values are not
- * checked.
- *
- * @param where The file, for error messages.
- * @throws {UserError} If a fixed setting has another value.
- */
+/** The inverse of {@linkcode toDiffusersConfig} for the settings in `defaults`, whose values are unchecked. */
 export function fromDiffusersConfig<Config extends object>(
   json: Readonly<Record<string, unknown>>,
   { fixed, defaults, where }: {

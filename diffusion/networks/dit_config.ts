@@ -103,12 +103,7 @@ export function ditConfigToJson(config: DitConfig): Record<string, unknown> {
   return toDiffusersConfig(CLASS_NAMES[diffusers ? 0 : 1], FIXED, ours);
 }
 
-/**
- * Reads a configuration that {@linkcode ditConfigToJson} or diffusers wrote.
- *
- * @param where The file, for error messages.
- * @throws {UserError} If it is of another class or has an unsupported setting.
- */
+/** Reads a configuration that {@linkcode ditConfigToJson} or diffusers wrote to the file `where`. */
 export function ditConfigFromJson(json: Record<string, unknown>, where: string): DitConfig {
   const className = json["_class_name"] ?? CLASS_NAMES[0];
   if (className !== CLASS_NAMES[0] && className !== CLASS_NAMES[1]) {
@@ -124,17 +119,11 @@ export function ditConfigFromJson(json: Record<string, unknown>, where: string):
 }
 
 /** The features of a token. */
-export function ditWidth(config: DitConfig): number {
-  return config.numAttentionHeads * config.attentionHeadDim;
+export function ditWidth({ numAttentionHeads, attentionHeadDim }: DitConfig): number {
+  return numAttentionHeads * attentionHeadDim;
 }
 
-/**
- * Checks a configuration.
- *
- * @param where The subject of error messages: a file, or "The DiT".
- * @returns The configuration.
- * @throws {UserError} Naming the setting that is wrong.
- */
+/** Checks a configuration and returns it; `where` is the subject of error messages. */
 export function checkDitConfig(config: DitConfig, where = "The DiT"): DitConfig {
   const { fail, counts, positive, booleans } = configChecks(config, where);
   counts(["numLayers"], { most: 1000 }); // each layer has many tensors

@@ -23,61 +23,38 @@ export interface DitInputs {
   readonly selfCondition?: tf.Tensor | undefined;
 }
 
-/** How a configuration treats an optional input. */
-type Expectation = "required" | "allowed" | "unused";
-
 /**
  * Checks that inputs match a configuration.
  *
  * @throws {UserError} Naming the input that is missing, not used, or of another shape.
  */
 export function checkDitInputs(inputs: DitInputs, config: DitConfig): void {
-  const { sampleSize: size, patchSize, inChannels, contextDim, pooledDim } = config;
+  const { sampleSize: size, patchSize, contextDim, contextLength, pooledDim } = config;
   const [batch] = inputs.timesteps.shape;
-  const grid = patchSize === null ? [size] : [size, size];
-  requireShape("x", inputs.x, [batch, ...grid, inChannels]);
-
-  const when = (wanted: boolean, expectation: Expectation = "required") =>
-    wanted ? expectation : "unused";
-  const expected: Record<Exclude<keyof DitInputs, "x" | "timesteps">, Expectation> = {
-    classLabels: when(config.numEmbedsAdaNorm !== null),
-    context: when(contextDim !== null),
-    contextMask: when(contextDim !== null, "allowed"),
-    pooled: when(pooledDim !== null),
-    dropCondition: when(config.nullCondition, "allowed"),
-    selfCondition: when(config.selfConditioning, "allowed"),
-  };
-  for (const [name, expectation] of Object.entries(expected)) {
-    const given = inputs[name as keyof DitInputs] !== undefined;
-    if (given && expectation === "unused") {
+  const length = inputs.context?.shape[1] ?? 0;
+  const check = (name: keyof DitInputs, used: boolean, shape: number[], optional = false) => {
+    const given = inputs[name];
+    if (given !== undefined && !used) {
       throw new UserError(`The DiT was given ${name}, which its configuration does not use.`);
     }
-    if (!given && expectation === "required") {
+    if (given === undefined && used && !optional) {
       throw new UserError(`The DiT's configuration requires ${name}, which is missing.`);
     }
-  }
-
-  const { classLabels, context, contextMask, pooled, dropCondition, selfCondition } = inputs;
-  if (classLabels !== undefined) requireShape("classLabels", classLabels, [batch]);
-  if (context !== undefined) {
-    const length = context.shape[1];
-    requireShape("context", context, [batch, length, contextDim!]);
-    if (contextMask !== undefined) requireShape("contextMask", contextMask, [batch, length]);
-    const { contextLength } = config;
-    if (contextLength !== null && length > contextLength) {
-      throw new UserError(
-        `The DiT was given ${length} tokens of context, but has positions for ${contextLength} ` +
-          "(contextLength): shorten the context or configure more positions.",
-      );
+    if (given !== undefined && given.shape.join() !== shape.join()) {
+      throw new UserError(`The DiT's ${name} has shape [${given.shape}]; it must be [${shape}].`);
     }
-  }
-  if (pooled !== undefined) requireShape("pooled", pooled, [batch, pooledDim!]);
-  if (dropCondition !== undefined) requireShape("dropCondition", dropCondition, [batch]);
-  if (selfCondition !== undefined) requireShape("selfCondition", selfCondition, inputs.x.shape);
-}
-
-function requireShape(name: string, { shape }: tf.Tensor, wanted: readonly number[]): void {
-  if (shape.join() !== wanted.join()) {
-    throw new UserError(`The DiT's ${name} has shape [${shape}]; it must be [${wanted}].`);
+  };
+  check("x", true, [batch, ...(patchSize === null ? [size] : [size, size]), config.inChannels]);
+  check("classLabels", config.numEmbedsAdaNorm !== null, [batch]);
+  check("context", contextDim !== null, [batch, length, contextDim!]);
+  check("contextMask", contextDim !== null, [batch, length], true);
+  check("pooled", pooledDim !== null, [batch, pooledDim!]);
+  check("dropCondition", config.nullCondition, [batch], true);
+  check("selfCondition", config.selfConditioning, inputs.x.shape, true);
+  if (contextLength !== null && length > contextLength) {
+    throw new UserError(
+      `The DiT was given ${length} tokens of context, but has positions for ${contextLength} ` +
+        "(contextLength): shorten the context or configure more positions.",
+    );
   }
 }

@@ -47,14 +47,9 @@ export function compileImageDenoiser(
   network: ImageNetwork,
 ): ImageDenoiser {
   const { height, width, channels } = network;
-  type Inputs = {
-    x: HostArray;
-    timesteps: HostArray;
-    classLabels: HostArray[];
-    estimates: HostArray[];
-  };
+  type Inputs = Record<"x" | "timesteps", HostArray> & Record<"labels" | "estimates", HostArray[]>;
   const compiled = device.compile<Inputs, { output: HostArray }>(
-    ({ x, timesteps, classLabels: [labels], estimates: [x0Estimate] }) => ({
+    ({ x, timesteps, labels: [labels], estimates: [x0Estimate] }) => ({
       output: applyNetwork(constants(parameters), {
         x: x as tf.Tensor4D,
         timesteps: timesteps as tf.Tensor1D,
@@ -63,14 +58,13 @@ export function compileImageDenoiser(
       }, network),
     }),
   );
-  const sampleSize = height * width * channels;
   const run: RunNetwork = async (x, timestep, labels, estimate) => {
-    const count = x.length / sampleSize;
+    const count = x.length / (height * width * channels);
     const shape = [count, height, width, channels];
     const { output } = await compiled({
       x: float32(x, shape),
       timesteps: float32(new Float32Array(count).fill(timestep)),
-      classLabels: labels === undefined ? [] : [int32(labels)],
+      labels: labels === undefined ? [] : [int32(labels)],
       estimates: estimate === undefined ? [] : [float32(estimate, shape)],
     });
     return output.data as Float32Array;

@@ -7,7 +7,7 @@ import type { DitConfig } from "./dit_config.ts";
 import { ditSpecs } from "./dit_specs.ts";
 import type { DenoiserFunction } from "../objective.ts";
 import { selfConditioned, X0_ESTIMATE } from "../self_conditioning.ts";
-import { unet, unetSpecs } from "./unet.ts";
+import { unet, type UNetInputs, unetSpecs } from "./unet.ts";
 import { sizeOfSample, type UNetConfig } from "./unet_config.ts";
 
 /** The configuration of either network; {@linkcode isDit} distinguishes them. */
@@ -82,26 +82,17 @@ export function networkSpecs(config: ImageNetworkConfig): ParameterSpecs {
   return isDit(config) ? ditSpecs(config) : unetSpecs(config);
 }
 
-/** The inputs of a network. */
-export interface NetworkInputs {
-  /** Noisy images [B, H, W, C]. */
-  readonly x: tf.Tensor4D;
-  /** Timesteps [B]. */
-  readonly timesteps: tf.Tensor1D;
-  /** Classes [B], int32, for a model with classes. */
-  readonly classLabels?: tf.Tensor1D | undefined;
-  /** The last estimate of x0 [B, H, W, C], for self-conditioning. @default zeros */
-  readonly x0Estimate?: tf.Tensor | undefined;
-}
-
 /**
- * Applies a network.
+ * Applies a network to noisy images [B, H, W, C].
  *
  * @returns [B, H, W, C], or [B, H, W, 2 C] with variances.
  */
 export function applyNetwork(
   parameters: Parameters,
-  { x, timesteps, classLabels, x0Estimate }: NetworkInputs,
+  { x, timesteps, classLabels, x0Estimate }: UNetInputs & {
+    /** The last estimate of x0, for self-conditioning. @default zeros */
+    readonly x0Estimate?: tf.Tensor | undefined;
+  },
   { config, selfConditioning }: ImageNetwork,
 ): tf.Tensor {
   if (isDit(config)) {

@@ -24,13 +24,7 @@ import {
 import type { Parameters, ParameterSpecs } from "../../nn/parameters.ts";
 import { timestepEmbedding } from "../../nn/timestep_embedding.ts";
 import { upsampleConv2d } from "../../nn/upsample.ts";
-import {
-  type BlockPlan,
-  planUNet,
-  type ResnetPlan,
-  type UNetConfig,
-  type UNetPlan,
-} from "./unet_config.ts";
+import { type BlockPlan, planUNet, type ResnetPlan, type UNetConfig } from "./unet_config.ts";
 
 /** The inputs of a UNet. */
 export interface UNetInputs {
@@ -106,7 +100,7 @@ function conditionEmbedding(
 function timeProjections(
   parameters: Parameters,
   embedding: tf.Tensor,
-  plan: UNetPlan,
+  plan: ReturnType<typeof planUNet>,
 ): ReadonlyMap<string, tf.Tensor> {
   const layers = [...plan.down, { resnets: plan.middle }, ...plan.up]
     .flatMap(({ resnets }) => resnets.map(({ name }) => name));

@@ -102,13 +102,7 @@ export function unetConfigFromJson(json: Record<string, unknown>, where: string)
   return checkUNetConfig(config, where);
 }
 
-/**
- * Checks a configuration.
- *
- * @param where The subject of error messages: a file, or "The UNet".
- * @returns The configuration.
- * @throws {UserError} Naming the setting that is wrong.
- */
+/** Checks a configuration and returns it; `where` is the subject of error messages. */
 export function checkUNetConfig(config: UNetConfig, where = "The UNet"): UNetConfig {
   const { blockOutChannels, downBlockTypes, upBlockTypes, normNumGroups, sampleSize } = config;
   const { fail, counts, positive, booleans } = configChecks(config, where);
@@ -172,13 +166,11 @@ export function sizeOfSample(
   return typeof sampleSize === "number" ? [sampleSize, sampleSize] : sampleSize;
 }
 
-/** The name and the channels of a residual block. */
+/** A residual block; `name` is the prefix of its parameters. */
 export interface ResnetPlan {
-  /** The prefix of its parameters. */
   readonly name: string;
   /** Channels of its input, skip connection included. */
   readonly inChannels: number;
-  /** Channels of its output. */
   readonly outChannels: number;
   /** The prefix of the parameters of the attention that follows, if there is one. */
   readonly attention: string | undefined;
@@ -186,7 +178,6 @@ export interface ResnetPlan {
 
 /** The layers at one resolution. */
 export interface BlockPlan {
-  /** The residual blocks. */
   readonly resnets: readonly ResnetPlan[];
   /** The prefix of the parameters of the convolution that changes the resolution, if there is one. */
   readonly resample: string | undefined;
@@ -194,20 +185,8 @@ export interface BlockPlan {
   readonly channels: number;
 }
 
-/** The layers of a UNet in the order in which they run. */
-export interface UNetPlan {
-  /** The blocks from the highest resolution to the lowest. */
-  readonly down: readonly BlockPlan[];
-  /** The residual blocks at the lowest resolution. */
-  readonly middle: readonly ResnetPlan[];
-  /** The blocks from the lowest resolution to the highest. */
-  readonly up: readonly BlockPlan[];
-  /** Features of the time embedding. */
-  readonly timeEmbeddingDim: number;
-}
-
-/** The layers of a UNet, with diffusers' names. */
-export function planUNet(config: UNetConfig): UNetPlan {
+/** The layers of a UNet in the order in which they run, with diffusers' names. */
+export function planUNet(config: UNetConfig) {
   const { blockOutChannels, layersPerBlock, downBlockTypes, upBlockTypes } = config;
   const levels = blockOutChannels.length;
   let channels = blockOutChannels[0]!;

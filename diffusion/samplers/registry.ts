@@ -33,73 +33,39 @@ export type FlowSamplerName = typeof flowSamplerNames[number];
 /** The name of an option of samplers. */
 export type SamplerOption = keyof SamplerOptions;
 
-interface SamplerEntry {
-  readonly sampler: Sampler;
-  readonly takes: readonly SamplerOption[];
-}
+type Takes = readonly SamplerOption[];
 
-const START: readonly SamplerOption[] = ["startStep", "initialSample"];
-const PREDICTION: readonly SamplerOption[] = ["clipSample", "clipSampleRange", "constrainX0"];
-const TIMESTEPS: readonly SamplerOption[] = [
-  "numInferenceSteps",
-  "timestepSpacing",
-  "stepsOffset",
-  "timesteps",
-];
-const COMMON: readonly SamplerOption[] = [...START, ...PREDICTION, ...TIMESTEPS];
-const SIGMAS: readonly SamplerOption[] = [
-  ...COMMON,
-  "useKarrasSigmas",
-  "useExponentialSigmas",
-  "finalSigmasType",
-];
-const SOLVER: readonly SamplerOption[] = [
-  ...SIGMAS,
-  "solverOrder",
-  "solverType",
-  "lowerOrderFinal",
-];
-const DPMPP_MULTISTEP: readonly SamplerOption[] = [
-  ...SOLVER,
-  "noise",
-  "eulerAtFinal",
-  "fullThirdOrder",
-];
+const START: Takes = ["startStep", "initialSample"];
+const PREDICTION: Takes = ["clipSample", "clipSampleRange", "constrainX0"];
+const TIMESTEPS: Takes = ["numInferenceSteps", "timestepSpacing", "stepsOffset", "timesteps"];
+const COMMON: Takes = [...START, ...PREDICTION, ...TIMESTEPS];
+const SIGMAS: Takes = [...COMMON, "useKarrasSigmas", "useExponentialSigmas", "finalSigmasType"];
+const SOLVER: Takes = [...SIGMAS, "solverOrder", "solverType", "lowerOrderFinal"];
+const DPMPP_MULTISTEP: Takes = [...SOLVER, "noise", "eulerAtFinal", "fullThirdOrder"];
+const ANCESTRAL: Takes = [...COMMON, "noise"];
+const DDIM: Takes = ["eta", "useClippedModelOutput", "setAlphaToOne", "previousTimestep"];
 
-const samplers: Readonly<Record<SamplerName | FlowSamplerName, SamplerEntry>> = {
-  ddpm: { sampler: ddpm, takes: [...COMMON, "noise", "varianceType", "channels"] },
-  ddim: {
-    sampler: ddim,
-    takes: [
-      ...COMMON,
-      "noise",
-      "eta",
-      "useClippedModelOutput",
-      "setAlphaToOne",
-      "previousTimestep",
-    ],
-  },
-  dpmpp_multistep: { sampler: dpmppMultistep, takes: [...DPMPP_MULTISTEP, "algorithmType"] },
-  dpmpp_sde: { sampler: dpmppSde, takes: DPMPP_MULTISTEP },
-  dpmpp_singlestep: { sampler: dpmppSinglestep, takes: [...SOLVER, "noise", "algorithmType"] },
-  unipc: { sampler: uniPC, takes: SOLVER },
-  heun: { sampler: heun, takes: SIGMAS },
-  euler: { sampler: euler, takes: SIGMAS },
-  euler_ancestral: { sampler: eulerAncestral, takes: [...SIGMAS, "noise"] },
-  flow_euler: {
-    sampler: flowEuler,
-    takes: [...START, ...PREDICTION, "numInferenceSteps", "flowShift"],
-  },
+const samplers: Record<SamplerName | FlowSamplerName, [sampler: Sampler, takes: Takes]> = {
+  ddpm: [ddpm, [...ANCESTRAL, "varianceType", "channels"]],
+  ddim: [ddim, [...ANCESTRAL, ...DDIM]],
+  dpmpp_multistep: [dpmppMultistep, [...DPMPP_MULTISTEP, "algorithmType"]],
+  dpmpp_sde: [dpmppSde, DPMPP_MULTISTEP],
+  dpmpp_singlestep: [dpmppSinglestep, [...SOLVER, "noise", "algorithmType"]],
+  unipc: [uniPC, SOLVER],
+  heun: [heun, SIGMAS],
+  euler: [euler, SIGMAS],
+  euler_ancestral: [eulerAncestral, [...SIGMAS, "noise"]],
+  flow_euler: [flowEuler, [...START, ...PREDICTION, "numInferenceSteps", "flowShift"]],
 };
 
 /** A sampler by its name. */
 export function samplerOf(name: SamplerName | FlowSamplerName): Sampler {
-  return samplers[name].sampler;
+  return samplers[name][0];
 }
 
 /** The options that a sampler takes; it ignores all others. */
 export function samplerOptions(name: SamplerName | FlowSamplerName): readonly SamplerOption[] {
-  return samplers[name].takes;
+  return samplers[name][1];
 }
 
 /** Whether a sampler is for models that were trained by flow matching. */
