@@ -43,10 +43,7 @@ async function loadWebGpu(): Promise<void> {
 }
 
 /** Loads the tfjs backend of a device. */
-async function loadBackend(
-  device: EagerName,
-  threads: number | undefined,
-): Promise<OpenedBackend> {
+async function loadBackend(device: EagerName, threads: number | undefined): Promise<OpenedBackend> {
   if (isTensorFlow(device)) return openTensorFlow(device, threads);
   if (device === "webgpu") await loadWebGpu();
   if (device === "wasm") {

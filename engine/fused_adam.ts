@@ -231,10 +231,7 @@ export interface AdamMemoryOptions {
  * @param count The number of parameters.
  * @throws {UserError} If the vectors do not fit into the 4 GB that WebAssembly can address.
  */
-export function adamMemory(
-  count: number,
-  { average = true }: AdamMemoryOptions = {},
-): AdamMemory {
+export function adamMemory(count: number, { average = true }: AdamMemoryOptions = {}): AdamMemory {
   const stride = 4 * LANES * Math.ceil(count / LANES);
   const kept = VECTORS.filter((vector) => average || vector !== "average");
   const pages = Math.max(1, Math.ceil(kept.length * stride / PAGE));

@@ -159,11 +159,7 @@ export function pickColumns(x: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor1D {
  * @param ids Columns in [0, C): [R], int32.
  * @param values The numbers to add: [R].
  */
-export function addAtColumns(
-  x: tf.Tensor2D,
-  ids: tf.Tensor1D,
-  values: tf.Tensor1D,
-): tf.Tensor2D {
+export function addAtColumns(x: tf.Tensor2D, ids: tf.Tensor1D, values: tf.Tensor1D): tf.Tensor2D {
   if (hasKernel("AddAtColumns")) return run("AddAtColumns", { x, ids, values });
   return tf.tidy(() =>
     tf.add(x, tf.mul(tf.oneHot(ids, x.shape[1]), tf.reshape(values, [-1, 1]))) as tf.Tensor2D

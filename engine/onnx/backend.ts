@@ -11,8 +11,9 @@
  */
 import * as tf from "../tf.ts";
 import { ARRAY_OF, type DType, type HostArray, sameShape } from "../tree.ts";
-import { type Graph, NCHWC, type NodeOptions } from "./graph.ts";
+import { type ConstantType, type Graph, NCHWC } from "./graph.ts";
 import { scopeOf } from "./graph_error.ts";
+import { ELEMENT_TYPE } from "./proto.ts";
 import { type Entry, plainValue, type Recorder } from "./recorder.ts";
 import * as refusals from "./refusals.ts";
 
@@ -143,10 +144,12 @@ export class OnnxBackend extends tf.KernelBackend {
   blocked(tensor: tf.TensorInfo): string {
     const entry = this.entry(tensor);
     if (entry.blocked !== undefined) return entry.blocked;
-    const blocked = this.graph.node("ReorderInput", [this.plain(tensor)], {
-      ...NCHWC,
-      attributes: { channels_last: 1 },
-    });
+    const blocked = this.graph.node(
+      "ReorderInput",
+      [this.plain(tensor)],
+      { channels_last: 1 },
+      NCHWC,
+    );
     if (sameShape(entry.shape, tensor.shape)) entry.blocked = blocked;
     return blocked;
   }
@@ -178,21 +181,25 @@ export class OnnxBackend extends tf.KernelBackend {
     return { dataId, shape, dtype };
   }
 
-  /** Adds an operation with one output: see {@linkcode Graph.node}. */
-  node(op: string, inputs: readonly string[], options?: NodeOptions): string {
-    return this.graph.node(op, inputs, options);
+  // The methods of the graph being built.
+
+  readonly node: Graph["node"] = (...operation) => this.graph.node(...operation);
+  readonly nodes: Graph["nodes"] = (...operation) => this.graph.nodes(...operation);
+  readonly transpose: Graph["transpose"] = (value, perm) => this.graph.transpose(value, perm);
+  readonly constant: Graph["constant"] = (...constant) => this.graph.constant(...constant);
+  readonly int64s: Graph["int64s"] = (values) => this.graph.int64s(values);
+  readonly scalar: Graph["scalar"] = (value) => this.graph.scalar(value);
+
+  /** Converts a value to another element type. */
+  cast(value: string, to: ConstantType): string {
+    return this.node("Cast", [value], { to: ELEMENT_TYPE[to] });
   }
 
   /** Adds a Reshape. */
   reshape(value: string, shape: readonly number[]): string {
     // By default ONNX copies a dimension of the input where the shape has a 0.
-    const options = shape.includes(0) ? { attributes: { allowzero: 1 } } : {};
-    return this.graph.node("Reshape", [value, this.graph.int64s(shape)], options);
-  }
-
-  /** Adds a Transpose: see {@linkcode Graph.transpose}. */
-  transpose(value: string, perm: readonly number[]): string {
-    return this.graph.transpose(value, perm);
+    const attributes = shape.includes(0) ? { allowzero: 1 } : {};
+    return this.node("Reshape", [value, this.int64s(shape)], attributes);
   }
 
   // The methods that tfjs calls.

@@ -13,21 +13,20 @@ import {
 } from "./proto.ts";
 import { isShared } from "../memory.ts";
 
-/** The domain of ONNX Runtime's operators on tensors in the blocked layout: see backend.ts. */
-export const NCHWC = { domain: "com.microsoft.nchwc" } as const;
+/** ONNX Runtime's operators for tensors in the blocked layout: see backend.ts. */
+export const NCHWC = "com.microsoft.nchwc";
+
+/** ONNX Runtime's other operators. */
+export const MICROSOFT = "com.microsoft";
+
+/** An operator set: ONNX's own, or one of ONNX Runtime. */
+type Domain = "" | typeof MICROSOFT | typeof NCHWC;
+
+/** Attributes of an operation, by name. */
+type Attributes = Readonly<Record<string, Attribute>>;
 
 /** Element types of constants. */
 export type ConstantType = keyof typeof ELEMENT_TYPE;
-
-/** Options of {@linkcode Graph.nodes}. */
-export interface NodeOptions {
-  /** Attributes by name. */
-  attributes?: Record<string, Attribute>;
-  /** The operator set; ONNX's own by default. */
-  domain?: "" | "com.microsoft" | typeof NCHWC["domain"];
-  /** Number of outputs, 1 by default. */
-  outputs?: number;
-}
 
 /** Equal constants of up to this many elements become one. */
 const SHARED_CONSTANT_SIZE = 1024;
@@ -86,7 +85,7 @@ export function fuseSums(
     if (node.op !== "Add" || !sums.has(node.outputs[0]!)) return node;
     for (const [summand, other] of [node.inputs, node.inputs.toReversed()] as [string, string][]) {
       const conv = producers.get(summand);
-      const free = conv?.op === "Conv" && conv.domain === NCHWC.domain &&
+      const free = conv?.op === "Conv" && conv.domain === NCHWC &&
         conv.inputs.length < 4 && !fused.has(conv);
       if (!free || uses.get(summand) !== 1) continue;
       fused.add(conv);
@@ -128,13 +127,18 @@ export class Graph {
   }
 
   /** Adds an operation with one output and returns the output's name. */
-  node(op: string, inputs: readonly string[], options: NodeOptions = {}): string {
-    return this.nodes(op, inputs, options)[0]!;
+  node(op: string, inputs: readonly string[], attributes?: Attributes, domain?: Domain): string {
+    return this.nodes(op, inputs, 1, attributes, domain)[0]!;
   }
 
   /** Adds an operation and returns the names of its outputs. */
-  nodes(op: string, inputs: readonly string[], options: NodeOptions = {}): readonly string[] {
-    const { attributes = {}, domain = "", outputs = 1 } = options;
+  nodes(
+    op: string,
+    inputs: readonly string[],
+    outputs: number,
+    attributes: Attributes = {},
+    domain: Domain = "",
+  ): readonly string[] {
     const key = JSON.stringify([domain, op, inputs, attributes, outputs]);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
@@ -153,7 +157,7 @@ export class Graph {
     const source = previous?.source ?? value;
     const composed = previous === undefined ? perm : perm.map((axis) => previous.perm[axis]!);
     if (composed.every((axis, i) => axis === i)) return source;
-    const transposed = this.node("Transpose", [source], { attributes: { perm: composed } });
+    const transposed = this.node("Transpose", [source], { perm: composed });
     this.#transposes.set(transposed, { source, perm: composed });
     return transposed;
   }

@@ -75,14 +75,16 @@ export function blockedAffine(
   const image = per === "channel" ? x : backend.reshape(x, [1, channels, h, w]);
   const inputs = [image, backend.reshape(scale, [channels, 1, 1, 1])];
   if (shift !== undefined) inputs.push(backend.reshape(shift, [channels]));
-  const y = backend.node("Conv", inputs, {
-    ...NCHWC,
-    attributes: convAttributes({ kernel: [1, 1], group: channels }),
-  });
+  const y = backend.node(
+    "Conv",
+    inputs,
+    convAttributes({ kernel: [1, 1], group: channels }),
+    NCHWC,
+  );
   return per === "channel" ? y : backend.reshape(y, [n, c, h, w]);
 }
 
 /** A constant vector of `length` ones. */
 export function ones(backend: OnnxBackend, length: number): string {
-  return backend.graph.constant(new Float32Array(length).fill(1), [length], "float32");
+  return backend.constant(new Float32Array(length).fill(1), [length], "float32");
 }

@@ -16,10 +16,7 @@ export async function probeBlockSize(): Promise<number> {
   const channels = 64;
   const graph = new Graph();
   const input = { name: "x", elementType: ELEMENT_TYPE.float32, shape: [1, channels, 1, 2] };
-  const reordered = graph.node("ReorderInput", ["x"], {
-    ...NCHWC,
-    attributes: { channels_last: 0 },
-  });
+  const reordered = graph.node("ReorderInput", ["x"], { channels_last: 0 }, NCHWC);
   const flat = graph.node("Reshape", [reordered, graph.int64s([2 * channels])]);
   const model = graph.encode([input], [{ ...input, name: flat, shape: [2 * channels] }]);
   let session;

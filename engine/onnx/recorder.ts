@@ -31,9 +31,9 @@ export interface Entry {
 /** The value of a tensor in tfjs's layout. The graph must contain it in either layout. */
 export function plainValue(entry: Entry, graph: Graph): string {
   entry.plain ??= graph.node("ReorderOutput", [entry.blocked!], {
-    ...NCHWC,
-    attributes: { channels: entry.shape[3]!, channels_last: 1 },
-  });
+    channels: entry.shape[3]!,
+    channels_last: 1,
+  }, NCHWC);
   return entry.plain;
 }
 

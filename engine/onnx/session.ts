@@ -21,10 +21,7 @@ export interface Session {
    *
    * @param targets The arrays that outputs are written to, by position. Other outputs get new memory.
    */
-  run(
-    inputs: readonly HostArray[],
-    targets?: ReadonlyMap<number, HostArray>,
-  ): Promise<HostArray[]>;
+  run(inputs: readonly HostArray[], targets?: ReadonlyMap<number, HostArray>): Promise<HostArray[]>;
   /** Milliseconds spent inside ONNX Runtime so far. */
   readonly milliseconds: number;
   /** Releases the graph's memory, and writes the profile if there is one. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { shareBuffer } from "../../memory.ts";
-import { Graph } from "../../onnx/graph.ts";
+import { Graph, MICROSOFT } from "../../onnx/graph.ts";
 import { ELEMENT_TYPE } from "../../onnx/proto.ts";
 import { createSession } from "../../onnx/session.ts";
 import { float32, type HostArray } from "../../tree.ts";
@@ -21,12 +21,12 @@ Deno.test("node() shares an operation when operator, inputs and attributes are e
   const others = [
     graph.node("Add", ["b", "a"]),
     graph.node("Mul", ["a", "b"]),
-    graph.node("Add", ["a", "b"], { domain: "com.microsoft" }),
-    graph.node("Add", ["a", "b"], { attributes: { axis: 0 } }),
-    graph.node("Add", ["a", "b"], { attributes: { axis: 1 } }),
-    graph.node("Add", ["a", "b"], { attributes: { axis: { float: 1 } } }),
-    graph.node("Add", ["a", "b"], { attributes: { axis: [1] } }),
-    graph.node("Add", ["a", "b"], { attributes: { axis: "1" } }),
+    graph.node("Add", ["a", "b"], {}, MICROSOFT),
+    graph.node("Add", ["a", "b"], { axis: 0 }),
+    graph.node("Add", ["a", "b"], { axis: 1 }),
+    graph.node("Add", ["a", "b"], { axis: { float: 1 } }),
+    graph.node("Add", ["a", "b"], { axis: [1] }),
+    graph.node("Add", ["a", "b"], { axis: "1" }),
     graph.node("Add", ["a,b"]),
   ];
   assertEquals(new Set([first, ...others]).size, 1 + others.length);
@@ -42,10 +42,10 @@ Deno.test("node() shares chains of operations when their beginnings are shared",
 
 Deno.test("nodes() names every output of an operation", () => {
   const graph = new Graph();
-  const parts = graph.nodes("Split", ["x"], { outputs: 3 });
+  const parts = graph.nodes("Split", ["x"], 3, {});
   assertEquals(new Set(parts).size, 3);
-  assertEquals(graph.nodes("Split", ["x"], { outputs: 3 }), parts);
-  assertNotEquals(graph.nodes("Split", ["x"], { outputs: 2 }), parts.slice(0, 2));
+  assertEquals(graph.nodes("Split", ["x"], 3, {}), parts);
+  assertNotEquals(graph.nodes("Split", ["x"], 2, {}), parts.slice(0, 2));
 });
 
 Deno.test("constant() shares constants when type, shape and every bit are equal", () => {

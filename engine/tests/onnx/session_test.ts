@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "@nanodiffusion/base/errors";
-import { Graph } from "../../onnx/graph.ts";
+import { Graph, NCHWC } from "../../onnx/graph.ts";
 import { probeBlockSize } from "../../onnx/probe.ts";
 import { ELEMENT_TYPE } from "../../onnx/proto.ts";
 import { createSession } from "../../onnx/session.ts";
@@ -36,11 +36,7 @@ Deno.test({
     // Two blocks of channels and two pixels: [C/b, W, b] in memory.
     const channels = 2 * block;
     const graph = new Graph();
-    const domain = "com.microsoft.nchwc";
-    const reordered = graph.node("ReorderInput", ["x"], {
-      domain,
-      attributes: { channels_last: 1 },
-    });
+    const reordered = graph.node("ReorderInput", ["x"], { channels_last: 1 }, NCHWC);
     const flat = graph.node("Reshape", [reordered, graph.int64s([2 * channels])]);
     const input = { name: "x", elementType: ELEMENT_TYPE.float32, shape: [1, 1, 2, channels] };
     const model = graph.encode([input], [{ ...input, name: flat, shape: [2 * channels] }]);

@@ -70,15 +70,15 @@ export function blockFilter(
   const outputsLast = backend.node(
     "ReorderInput",
     [backend.reshape(filter, [o / b, b, i, h * w])],
-    { ...NCHWC, attributes: { channels_last: 0 } },
+    { channels_last: 0 },
+    NCHWC,
   );
   if (layout === "OIhwo") return backend.reshape(outputsLast, [o, i, h, w]);
   // [O/b, I/b, b of I, h, w, b of O] to [O/b, I/b, h, w, b of I, b of O]
   const blocks = backend.reshape(outputsLast, [o * i / (b * b), b * b, h, w]);
-  const inputsLast = h * w === 1 ? blocks : backend.node("ReorderOutput", [blocks], {
-    ...NCHWC,
-    attributes: { channels: b * b, channels_last: 1 },
-  });
+  const inputsLast = h * w === 1
+    ? blocks
+    : backend.node("ReorderOutput", [blocks], { channels: b * b, channels_last: 1 }, NCHWC);
   return backend.reshape(inputsLast, [o, i, h, w]);
 }
 
@@ -109,27 +109,23 @@ export function convolve(backend: OnnxBackend, x: tf.TensorInfo, filter: string,
     const laidOut = blockedInput && blockedFilter !== undefined
       ? blockedFilter()
       : blockFilter(backend, filter, filterShape, blockedInput ? "OIhwio" : "OIhwo");
-    const value = backend.node("Conv", withBias([image, laidOut]), { ...NCHWC, attributes });
+    const value = backend.node("Conv", withBias([image, laidOut]), attributes, NCHWC);
     return backend.blockedTensor(value, outputShape);
   }
   if (blockedInput && o < b) {
     // The network's last layer: one block of output channels is computed, and the first few are used.
-    const { graph } = backend;
-    const padded = backend.node("Pad", [filter, graph.int64s([0, 0, 0, 0, b - o, 0, 0, 0])]);
+    const padded = backend.node("Pad", [filter, backend.int64s([0, 0, 0, 0, b - o, 0, 0, 0])]);
     const laidOut = blockFilter(backend, padded, [b, i, h, w], "OIhwio");
     const inputs = [backend.blocked(x), laidOut];
-    if (bias !== undefined) inputs.push(backend.node("Pad", [bias, graph.int64s([0, b - o])]));
-    const value = backend.node("Conv", inputs, { ...NCHWC, attributes });
+    if (bias !== undefined) inputs.push(backend.node("Pad", [bias, backend.int64s([0, b - o])]));
+    const value = backend.node("Conv", inputs, attributes, NCHWC);
     return backend.tensor(
-      backend.node("ReorderOutput", [value], {
-        ...NCHWC,
-        attributes: { channels: o, channels_last: 1 },
-      }),
+      backend.node("ReorderOutput", [value], { channels: o, channels_last: 1 }, NCHWC),
       outputShape,
     );
   }
   const image = toChannelsFirst(backend, backend.plain(x), x.shape);
-  const value = backend.node("Conv", withBias([image, filter]), { attributes });
+  const value = backend.node("Conv", withBias([image, filter]), attributes);
   return backend.tensor(toChannelsLast(backend, value), outputShape);
 }
 

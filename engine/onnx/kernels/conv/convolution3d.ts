@@ -2,6 +2,7 @@
 import * as tf from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { MICROSOFT } from "../../graph.ts";
 import {
   channelsFirst,
   channelsLast,
@@ -39,9 +40,11 @@ export const convolutions3d: Record<string, Kernel> = {
   Conv3D: ({ x, filter }, attrs, backend) => {
     const { window, outShape } = geometry(x.shape, filter.shape, attrs);
     const image = channelsFirst(backend, backend.plain(x), 3);
-    const value = backend.node("Conv", [image, filterValue(backend, filter)], {
-      attributes: windowAttributes(window),
-    });
+    const value = backend.node(
+      "Conv",
+      [image, filterValue(backend, filter)],
+      windowAttributes(window),
+    );
     return backend.tensor(channelsLast(backend, value, 3), outShape);
   },
   Conv3DBackpropInputV2: ({ dy, filter }, { inputShape, ...attrs }, backend) => {
@@ -57,12 +60,12 @@ export const convolutions3d: Record<string, Kernel> = {
     const gradient = backend.reshape(backend.plain(dy), [rows, k]);
     const products = taps(backend, backend.plain(x), window).map((tap) => {
       const product = backend.node("FusedMatMul", [backend.reshape(tap, [rows, c]), gradient], {
-        domain: "com.microsoft",
-        attributes: { transA: 1, transB: 0 },
-      });
+        transA: 1,
+        transB: 0,
+      }, MICROSOFT);
       return backend.reshape(product, [1, c, k]);
     });
-    const all = backend.node("Concat", products, { attributes: { axis: 0 } });
+    const all = backend.node("Concat", products, { axis: 0 });
     return backend.tensor(backend.reshape(all, filterShape), filterShape);
   },
 };

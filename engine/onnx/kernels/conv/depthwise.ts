@@ -56,13 +56,13 @@ function depthwise(
     const split = backend.reshape(backend.plain(filter), [h, w, c / b, b]);
     const laidOut = backend.reshape(backend.transpose(split, [2, 0, 1, 3]), [c, 1, h, w]);
     const value = backend.node("Conv", [backend.blocked(x), laidOut], {
-      ...NCHWC,
-      attributes: { ...attributes, auto_pad: "NOTSET" },
-    });
+      ...attributes,
+      auto_pad: "NOTSET",
+    }, NCHWC);
     return backend.blockedTensor(value, outShape);
   }
   const image = channelsFirst(backend, backend.plain(x), 2);
-  const value = backend.node("Conv", [image, filterValue(backend, filter)], { attributes });
+  const value = backend.node("Conv", [image, filterValue(backend, filter)], attributes);
   return backend.tensor(channelsLast(backend, value, 2), outShape);
 }
 
@@ -93,12 +93,10 @@ export const depthwiseConvolutions: Record<string, Kernel> = {
     const sums = taps(backend, backend.plain(x), window).map((tap) => {
       const image = backend.reshape(tap, [n!, h!, w!, c, 1]);
       const product = backend.node("Mul", [image, gradient]);
-      const sum = backend.node("ReduceSum", [product, backend.graph.int64s([0, 1, 2])], {
-        attributes: { keepdims: 0 },
-      });
+      const sum = backend.node("ReduceSum", [product, backend.int64s([0, 1, 2])], { keepdims: 0 });
       return backend.reshape(sum, [1, c, m]);
     });
-    const all = backend.node("Concat", sums, { attributes: { axis: 0 } });
+    const all = backend.node("Concat", sums, { axis: 0 });
     return backend.tensor(backend.reshape(all, filterShape), filterShape);
   },
 };

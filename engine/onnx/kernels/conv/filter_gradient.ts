@@ -16,7 +16,7 @@
 import type * as tf from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { NCHWC } from "../../graph.ts";
+import { MICROSOFT, NCHWC } from "../../graph.ts";
 import { convAttributes, isBlockable, isBlocked } from "../../layout.ts";
 import { inEitherFormat } from "./channels_first.ts";
 import { type ConvInfo, convInfo } from "./convolution.ts";
@@ -47,8 +47,8 @@ function swapOuter(
   const order = Array.from({ length: a * b }, (_, i) => (i % a) * b + Math.floor(i / a));
   return backend.node("Gather", [
     backend.reshape(value, [a * b, rest]),
-    backend.graph.constant(order, [a * b], "int32"),
-  ], { attributes: { axis: 0 } });
+    backend.constant(order, [a * b], "int32"),
+  ], { axis: 0 });
 }
 
 function asImages(
@@ -65,12 +65,9 @@ function asImages(
       [outer, n, h, w * inner],
     )
     : backend.reshape(backend.plain(x), [1, n, h, w * c]);
-  const pads = backend.graph.int64s([0, 0, 0, left * inner, 0, 0, 0, right * inner]);
+  const pads = backend.int64s([0, 0, 0, left * inner, 0, 0, 0, right * inner]);
   const padded = left + right === 0 ? rows : backend.node("Pad", [rows, pads]);
-  const value = backend.node("ReorderInput", [padded], {
-    ...NCHWC,
-    attributes: { channels_last: 0 },
-  });
+  const value = backend.node("ReorderInput", [padded], { channels_last: 0 }, NCHWC);
   return { value, outer, inner };
 }
 
@@ -84,10 +81,12 @@ function asFilter(backend: OnnxBackend, dy: tf.TensorInfo): string {
   }
   // In memory, b samples of blocked images are one blocked image of b*b channels.
   const grouped = backend.reshape(backend.blocked(dy), [n / b, b * b, (k / b) * h, w]);
-  const pixels = backend.node("ReorderOutput", [grouped], {
-    ...NCHWC,
-    attributes: { channels: b * b, channels_last: 1 },
-  }); // [N/b, K/b * H, W, b of N * b of K]
+  const pixels = backend.node(
+    "ReorderOutput",
+    [grouped],
+    { channels: b * b, channels_last: 1 },
+    NCHWC,
+  ); // [N/b, K/b * H, W, b of N * b of K]
   return backend.reshape(swapOuter(backend, pixels, [n / b, k / b, h * w * b * b]), [k, n, h, w]);
 }
 
@@ -111,18 +110,17 @@ function correlate(backend: OnnxBackend, image: tf.TensorInfo, filter: tf.Tensor
   const below = rest(taps[0], filterHeight, strides[0], pads[0], imageHeight);
   const right = rest(taps[1], filterWidth, strides[1], pads[1], imageWidth);
   const { value, outer, inner } = asImages(backend, image, [pads[1], right]);
-  const sums = backend.node("Conv", [value, asFilter(backend, filter)], {
-    ...NCHWC,
-    attributes: convAttributes({
+  const sums = backend.node(
+    "Conv",
+    [value, asFilter(backend, filter)],
+    convAttributes({
       kernel: [filterHeight, filterWidth],
       dilations: [strides[0], strides[1] * inner],
       pads: [pads[0], 0, below, 0],
     }),
-  });
-  const plain = backend.node("ReorderOutput", [sums], {
-    ...NCHWC,
-    attributes: { channels: k, channels_last: 0 },
-  });
+    NCHWC,
+  );
+  const plain = backend.node("ReorderOutput", [sums], { channels: k, channels_last: 0 }, NCHWC);
   const split = backend.reshape(plain, [outer, k, taps[0], taps[1], inner]);
   return backend.reshape(backend.transpose(split, [1, 0, 4, 2, 3]), [k, c, ...taps]);
 }
@@ -144,14 +142,13 @@ function byProducts(
   dy: tf.TensorInfo,
   info: ConvInfo,
 ): string {
-  const { graph } = backend;
   const { filterHeight, filterWidth, inChannels: c, outChannels: k, padInfo } = info;
   const rows = info.batchSize * info.outHeight * info.outWidth;
   const gradient = backend.reshape(backend.plain(dy), [rows, k]);
   const { top, left, bottom, right } = padInfo;
   const padded = backend.node("Pad", [
     backend.plain(x),
-    graph.int64s([0, top, left, 0, 0, bottom, right, 0]),
+    backend.int64s([0, top, left, 0, 0, bottom, right, 0]),
   ]);
   const taps: string[] = [];
   for (let i = 0; i < filterHeight; i++) {
@@ -160,24 +157,22 @@ function byProducts(
       const strides = [info.strideHeight, info.strideWidth] as const;
       const picked = backend.node("Slice", [
         padded,
-        graph.int64s(begin),
-        graph.int64s([
+        backend.int64s(begin),
+        backend.int64s([
           begin[0] + (info.outHeight - 1) * strides[0] + 1,
           begin[1] + (info.outWidth - 1) * strides[1] + 1,
         ]),
-        graph.int64s([1, 2]),
-        graph.int64s(strides),
+        backend.int64s([1, 2]),
+        backend.int64s(strides),
       ]);
       const product = backend.node("FusedMatMul", [backend.reshape(picked, [rows, c]), gradient], {
-        domain: "com.microsoft",
-        attributes: { transA: 1, transB: 0 },
-      });
+        transA: 1,
+        transB: 0,
+      }, MICROSOFT);
       taps.push(backend.reshape(product, [1, c, k]));
     }
   }
-  const all = taps.length === 1
-    ? taps[0]!
-    : backend.node("Concat", taps, { attributes: { axis: 0 } });
+  const all = taps.length === 1 ? taps[0]! : backend.node("Concat", taps, { axis: 0 });
   return backend.reshape(all, info.filterShape);
 }
 
@@ -204,15 +199,14 @@ export const filterGradients: Record<string, Kernel> = {
           const pads = [filterHeight - 1 - top, filterWidth - 1 - left] as const;
           const value = correlate(backend, dy, x, { taps, strides, pads }); // [C, K, h, w]
           // Transposed before its taps are reversed: transposes do not cancel across a Slice.
-          const { graph } = backend;
           const transposed = backend.transpose(value, [1, 0, 2, 3]);
           return asFilter(
             filterHeight * filterWidth === 1 ? transposed : backend.node("Slice", [
               transposed,
-              graph.int64s([-1, -1]),
-              graph.int64s([-(filterHeight + 1), -(filterWidth + 1)]),
-              graph.int64s([2, 3]),
-              graph.int64s([-1, -1]),
+              backend.int64s([-1, -1]),
+              backend.int64s([-(filterHeight + 1), -(filterWidth + 1)]),
+              backend.int64s([2, 3]),
+              backend.int64s([-1, -1]),
             ]),
           );
         }

@@ -35,9 +35,12 @@ function blockRotatedFilter(
   const [outer, inner, taps] = [o / b, i / b, h * w];
   const forward = blockFilter(backend, filter, shape, "OIhwio");
   // The b x b block of each tap is transposed, ...
-  const blocks = backend.node("ReorderInput", [
-    backend.reshape(forward, [outer * inner * taps, b, 1, b]),
-  ], { ...NCHWC, attributes: { channels_last: 0 } });
+  const blocks = backend.node(
+    "ReorderInput",
+    [backend.reshape(forward, [outer * inner * taps, b, 1, b])],
+    { channels_last: 0 },
+    NCHWC,
+  );
   // ... and the blocks are put in the order [I/b, O/b, taps reversed].
   const order = Array.from({ length: outer * inner * taps }, (_, position) => {
     const tap = taps - 1 - position % taps;
@@ -46,20 +49,19 @@ function blockRotatedFilter(
   });
   const sorted = backend.node("Gather", [
     backend.reshape(blocks, [outer * inner * taps, b * b]),
-    backend.graph.constant(order, [order.length], "int32"),
-  ], { attributes: { axis: 0 } });
+    backend.constant(order, [order.length], "int32"),
+  ], { axis: 0 });
   return backend.reshape(sorted, [i, o, h, w]);
 }
 
 /** A filter value [O, I, h, w], transposed and rotated to [I, O, h, w]. */
 function rotatedFilter(backend: OnnxBackend, oihw: string, h: number, w: number): string {
-  const { graph } = backend;
   const rotated = h * w === 1 ? oihw : backend.node("Slice", [
     oihw,
-    graph.int64s([-1, -1]),
-    graph.int64s([-(h + 1), -(w + 1)]),
-    graph.int64s([2, 3]),
-    graph.int64s([-1, -1]),
+    backend.int64s([-1, -1]),
+    backend.int64s([-(h + 1), -(w + 1)]),
+    backend.int64s([2, 3]),
+    backend.int64s([-1, -1]),
   ]);
   return backend.transpose(rotated, [1, 0, 2, 3]);
 }
@@ -80,10 +82,9 @@ function stridedInputGradient(
   const { inChannels: c, outChannels: k, padInfo: { top, left } } = info;
   const { filterHeight: h, filterWidth: w, strideHeight: s, strideWidth: t } = info;
   const b = backend.blockSize;
-  const { graph } = backend;
   const [rows, columns] = [Math.ceil(h / s), Math.ceil(w / t)]; // taps of a phase
   // The filter [K, C, h, w] becomes [s * t * C, K, rows, columns].
-  const padded = graph.int64s([0, 0, 0, 0, 0, 0, rows * s - h, columns * t - w]);
+  const padded = backend.int64s([0, 0, 0, 0, 0, 0, rows * s - h, columns * t - w]);
   const whole = rows * s === h && columns * t === w ? oihw : backend.node("Pad", [oihw, padded]);
   const phases = backend.reshape(
     phaseFilters(backend, backend.reshape(whole, [k, c, rows, s, columns, t])),
@@ -109,9 +110,11 @@ function stridedInputGradient(
     }
   }
   const chunks = backend.reshape(backend.blocked(all), [info.batchSize, s * t * c / b * m * n, b]);
-  const picked = backend.node("Gather", [chunks, graph.constant(order, [order.length], "int32")], {
-    attributes: { axis: 1 },
-  });
+  const picked = backend.node(
+    "Gather",
+    [chunks, backend.constant(order, [order.length], "int32")],
+    { axis: 1 },
+  );
   const shape = [info.batchSize, c, info.inHeight, info.inWidth];
   return backend.blockedTensor(backend.reshape(picked, shape), info.inShape);
 }
@@ -123,13 +126,12 @@ function phaseSize(size: number, before: number, stride: number): number {
 
 /** Transposes a filter [K, C, rows, s, columns, t] to [s, t, C, K, rows, columns] with reversed taps. */
 function phaseFilters(backend: OnnxBackend, filters: string): string {
-  const { graph } = backend;
   const reversed = backend.node("Slice", [
     filters,
-    graph.int64s([-1, -1]),
-    graph.int64s([-1000, -1000]),
-    graph.int64s([2, 4]),
-    graph.int64s([-1, -1]),
+    backend.int64s([-1, -1]),
+    backend.int64s([-1000, -1000]),
+    backend.int64s([2, 4]),
+    backend.int64s([-1, -1]),
   ]);
   return backend.transpose(reversed, [3, 5, 1, 0, 2, 4]);
 }
@@ -176,17 +178,15 @@ function inputGradient(
     toChannelsFirst(backend, backend.plain(dy), dy.shape),
     oihw,
   ], {
-    attributes: {
-      strides,
-      dilations,
-      pads: [padInfo.top, padInfo.left, padInfo.bottom, padInfo.right],
-      output_padding: [
-        info.inHeight - ((info.outHeight - 1) * strides[0] + reach[0] + 1 - padInfo.top -
-          padInfo.bottom),
-        info.inWidth - ((info.outWidth - 1) * strides[1] + reach[1] + 1 - padInfo.left -
-          padInfo.right),
-      ],
-    },
+    strides,
+    dilations,
+    pads: [padInfo.top, padInfo.left, padInfo.bottom, padInfo.right],
+    output_padding: [
+      info.inHeight - ((info.outHeight - 1) * strides[0] + reach[0] + 1 - padInfo.top -
+        padInfo.bottom),
+      info.inWidth - ((info.outWidth - 1) * strides[1] + reach[1] + 1 - padInfo.left -
+        padInfo.right),
+    ],
   });
   return backend.tensor(toChannelsLast(backend, value), info.inShape);
 }

@@ -5,7 +5,7 @@ import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
 import { isBlocked } from "../../layout.ts";
 import { NoCounterpart } from "../../refusals.ts";
-import { castValue, plainAs, toInt32 } from "../elementwise/expression.ts";
+import { plainAs, toInt32 } from "../elementwise/expression.ts";
 import {
   channelsFirst,
   channelsLast,
@@ -61,12 +61,12 @@ function pooling(op: "AveragePool" | "MaxPool"): Kernel {
     const attributes = windowAttributes(window);
     if (op === "AveragePool") delete attributes["dilations"]; // they are 1, and AveragePool has no such attribute
     if (isBlocked(backend, x)) {
-      const value = backend.node(op, [backend.blocked(x)], { ...NCHWC, attributes });
+      const value = backend.node(op, [backend.blocked(x)], attributes, NCHWC);
       return backend.blockedTensor(value, outShape);
     }
     const dimensions = window.kernel.length;
     const image = channelsFirst(backend, plainAs(backend, x, "float32"), dimensions);
-    const value = channelsLast(backend, backend.node(op, [image], { attributes }), dimensions);
+    const value = channelsLast(backend, backend.node(op, [image], attributes), dimensions);
     return x.dtype === "int32" && op === "MaxPool"
       ? backend.tensor(toInt32(backend, value), outShape, "int32")
       : backend.tensor(value, outShape);
@@ -83,16 +83,15 @@ function maxPoolWithPlaces(
   window: Window,
 ): readonly [string, string] {
   const given = plainAs(backend, x, "float32");
-  const { graph } = backend;
   // A NaN is never the largest.
-  const numbers = graph.node("Where", [
-    graph.node("IsNaN", [given]),
-    graph.scalar(-Infinity),
+  const numbers = backend.node("Where", [
+    backend.node("IsNaN", [given]),
+    backend.scalar(-Infinity),
     given,
   ]);
   const image = channelsFirst(backend, numbers, window.kernel.length);
   const attributes = windowAttributes(window);
-  const [values, places] = backend.graph.nodes("MaxPool", [image], { attributes, outputs: 2 });
+  const [values, places] = backend.nodes("MaxPool", [image], 2, attributes);
   return [values!, places!];
 }
 
@@ -100,21 +99,17 @@ function maxPoolWithPlaces(
 const maximumGradient: Kernel = ({ dy, input }, attrs, backend) => {
   const { window } = poolInfo(input, attrs);
   const dimensions = window.kernel.length;
-  const { graph } = backend;
   const [, places] = maxPoolWithPlaces(backend, input, window);
   const gradient = channelsFirst(backend, backend.plain(dy), dimensions);
-  const zeros = backend.node("Expand", [graph.scalar(0), graph.int64s([sizeOf(input.shape)])]);
+  const zeros = backend.node("Expand", [backend.scalar(0), backend.int64s([sizeOf(input.shape)])]);
   const sums = backend.node("ScatterElements", [
     zeros,
     backend.reshape(places, [sizeOf(dy.shape)]),
     backend.reshape(gradient, [sizeOf(dy.shape)]),
-  ], { attributes: { axis: 0, reduction: "add" } });
+  ], { axis: 0, reduction: "add" });
   const shape = input.shape as number[];
   const first = [shape[0]!, shape.at(-1)!, ...shape.slice(1, -1)];
-  return backend.tensor(
-    channelsLast(backend, backend.reshape(sums, first), dimensions),
-    shape,
-  );
+  return backend.tensor(channelsLast(backend, backend.reshape(sums, first), dimensions), shape);
 };
 
 /**
@@ -126,7 +121,7 @@ const averageGradient: Kernel = ({ dy, input }, attrs, backend) => {
   const { kernel, inSize, outSize } = window;
   const images = input.shape[0] * input.shape.at(-1);
   const size = sizeOf(kernel);
-  const share = backend.graph.constant(
+  const share = backend.constant(
     new Float32Array(size).fill(1 / size),
     [1, 1, ...kernel],
     "float32",
@@ -155,23 +150,18 @@ export const poolings: Record<string, Kernel> = {
     const { window, outShape } = poolInfo(x, attrs);
     const [n, h, w, c] = x.shape;
     const [values, places] = maxPoolWithPlaces(backend, x, window);
-    const { graph } = backend;
     // From (n, c, row, column) to (row, column, c) or (n, row, column, c).
-    const pixel = backend.node("Mod", [places, graph.int64s([h * w])]);
-    const channels = graph.constant([...Array(c).keys()], [c, 1, 1], "int64");
+    const pixel = backend.node("Mod", [places, backend.int64s([h * w])]);
+    const channels = backend.constant([...Array(c).keys()], [c, 1, 1], "int64");
     const inSample = backend.node("Add", [
-      backend.node("Mul", [pixel, graph.int64s([c])]),
+      backend.node("Mul", [pixel, backend.int64s([c])]),
       channels,
     ]);
     const starts = Array.from({ length: n }, (_, i) => includeBatchInIndex ? i * h * w * c : 0);
-    const index = backend.node("Add", [inSample, graph.constant(starts, [n, 1, 1, 1], "int64")]);
+    const index = backend.node("Add", [inSample, backend.constant(starts, [n, 1, 1, 1], "int64")]);
     return [
       backend.tensor(channelsLast(backend, values, 2), outShape),
-      backend.tensor(
-        castValue(backend, channelsLast(backend, index, 2), "int32"),
-        outShape,
-        "int32",
-      ),
+      backend.tensor(backend.cast(channelsLast(backend, index, 2), "int32"), outShape, "int32"),
     ];
   },
 };

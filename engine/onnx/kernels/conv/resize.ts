@@ -57,8 +57,8 @@ function pick(
   indices: readonly number[],
   axis: number,
 ): string {
-  const chosen = backend.graph.constant(indices, [indices.length], "int32");
-  return backend.node("Gather", [value, chosen], { attributes: { axis } });
+  const chosen = backend.constant(indices, [indices.length], "int32");
+  return backend.node("Gather", [value, chosen], { axis });
 }
 
 /** a + (b - a) * fraction along an axis of a value of rank 4. */
@@ -70,7 +70,7 @@ function interpolate(backend: OnnxBackend, value: string, axis: number, between:
   const first = pick(backend, value, between.before, axis);
   const second = pick(backend, value, between.after, axis);
   const shape = [1, 1, 1, 1].with(axis, between.fraction.length);
-  const fraction = backend.graph.constant(between.fraction, shape, "float32");
+  const fraction = backend.constant(between.fraction, shape, "float32");
   const step = backend.node("Mul", [backend.node("Sub", [second, first]), fraction]);
   return backend.node("Add", [first, step]);
 }
@@ -94,7 +94,7 @@ function collect(
       }
     });
     const dimensions = transposed ? [size, weights.length] : [weights.length, size];
-    return backend.graph.constant(values, dimensions, "float32");
+    return backend.constant(values, dimensions, "float32");
   };
   const image = toChannelsFirst(backend, backend.plain(dy), dy.shape); // [N, C, H', W']
   const narrow = backend.node("MatMul", [image, matrix(columns, w, false)]);
@@ -113,20 +113,17 @@ function repeated(
   if (isBlockable(backend, images)) {
     return backend.blockedTensor(
       backend.node("Upsample", [backend.blocked(images)], {
-        ...NCHWC,
-        attributes: {
-          scales: [1, 1, vertical, horizontal],
-          mode: "nearest",
-          coordinate_transformation_mode: "asymmetric",
-        },
-      }),
+        scales: [1, 1, vertical, horizontal],
+        mode: "nearest",
+        coordinate_transformation_mode: "asymmetric",
+      }, NCHWC),
       shape,
     );
   }
   const rows = backend.reshape(backend.plain(images), [n, h, 1, w, 1, c]);
   const expanded = backend.node("Expand", [
     rows,
-    backend.graph.int64s([n, h, vertical, w, horizontal, c]),
+    backend.int64s([n, h, vertical, w, horizontal, c]),
   ]);
   return backend.tensor(backend.reshape(expanded, shape), shape, images.dtype);
 }

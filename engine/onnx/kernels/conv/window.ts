@@ -87,13 +87,16 @@ export function transposedConvolution(
 ): string {
   const { kernel, strides, dilations, before, inSize } = window;
   const whole = backend.node("ConvTranspose", [dy, filter], {
-    attributes: { kernel_shape: kernel, strides, dilations, group },
+    kernel_shape: kernel,
+    strides,
+    dilations,
+    group,
   });
   // Crops the padding, and adds zeros where no window reached; Pad crops by negative numbers.
   const rest = span(window).map((size, i) => inSize[i]! + before[i]! - size);
   if ([...before, ...rest].every((cut) => cut === 0)) return whole;
   const cuts = [0, 0, ...before.map((cut) => -cut), 0, 0, ...rest];
-  return backend.node("Pad", [whole, backend.graph.int64s(cuts)]);
+  return backend.node("Pad", [whole, backend.int64s(cuts)]);
 }
 
 /**
@@ -104,12 +107,11 @@ export function transposedConvolution(
  */
 export function taps(backend: OnnxBackend, x: string, window: Window): string[] {
   const { kernel, strides, dilations, before, outSize } = window;
-  const { graph } = backend;
   const padded = backend.node("Pad", [
     x,
-    graph.int64s([0, ...before, 0, 0, ...after(window), 0]),
+    backend.int64s([0, ...before, 0, 0, ...after(window), 0]),
   ]);
-  const axes = graph.int64s(kernel.map((_, i) => i + 1));
+  const axes = backend.int64s(kernel.map((_, i) => i + 1));
   const count = kernel.reduce((a, b) => a * b, 1);
   return Array.from({ length: count }, (_, tap) => {
     let rest = tap;
@@ -119,7 +121,7 @@ export function taps(backend: OnnxBackend, x: string, window: Window): string[] 
       return place * dilations.at(-1 - i)!;
     }).reverse();
     const end = begin.map((from, i) => from + (outSize[i]! - 1) * strides[i]! + 1);
-    const [from, to, steps] = [begin, end, strides].map((list) => graph.int64s(list));
+    const [from, to, steps] = [begin, end, strides].map((list) => backend.int64s(list));
     return backend.node("Slice", [padded, from!, to!, axes, steps!]);
   });
 }

@@ -8,22 +8,21 @@ import {
   naryOn,
   op,
   plainAs,
-  scalar,
   unary,
   unaryOn,
 } from "./expression.ts";
 
 /** x where it is not negative, and another expression where it is. NaN stays NaN. */
 const orNegative = (negative: Expression): Expression => (g, x, ...others) =>
-  g.node("Where", [g.node("Less", [x, scalar(g, 0)]), negative(g, x, ...others), x]);
+  g.node("Where", [g.node("Less", [x, g.scalar(0)]), negative(g, x, ...others), x]);
 
-const exponentialMinusOne: Expression = (g, x) => g.node("Sub", [g.node("Exp", [x]), scalar(g, 1)]);
+const exponentialMinusOne: Expression = (g, x) => g.node("Sub", [g.node("Exp", [x]), g.scalar(1)]);
 
 const scaled = (expression: Expression, factor: number): Expression => (g, x) =>
-  g.node("Mul", [expression(g, x), scalar(g, factor)]);
+  g.node("Mul", [expression(g, x), g.scalar(factor)]);
 
 const relu: Expression = op("Relu");
-const relu6: Expression = (g, x) => g.node("Clip", [x, scalar(g, 0), scalar(g, 6)]);
+const relu6: Expression = (g, x) => g.node("Clip", [x, g.scalar(0), g.scalar(6)]);
 const elu: Expression = orNegative(exponentialMinusOne);
 const leakyRelu = (alpha: number): Expression => orNegative(scaled((_g, x) => x, alpha));
 
@@ -65,8 +64,8 @@ export const activations: Record<string, Kernel> = {
   // y is the output of Elu, so exp(x) is y + 1.
   EluGrad: ({ dy, y }, _attrs, backend) =>
     naryOn(backend, [dy, y], y.shape, (g, gradient, value) => {
-      const slope = g.node("Add", [value, scalar(g, 1)]);
-      const positive = g.node("GreaterOrEqual", [value!, scalar(g, 0)]);
+      const slope = g.node("Add", [value, g.scalar(1)]);
+      const positive = g.node("GreaterOrEqual", [value!, g.scalar(0)]);
       return g.node("Where", [positive, gradient, g.node("Mul", [gradient, slope])]);
     }, "float32"),
   LeakyRelu: (inputs, { alpha }, backend) =>
@@ -81,15 +80,15 @@ export const activations: Record<string, Kernel> = {
   Relu6: unary(relu6),
   Selu: unary((g, x) =>
     g.node("Where", [
-      g.node("Less", [x, scalar(g, 0)]),
+      g.node("Less", [x, g.scalar(0)]),
       scaled(exponentialMinusOne, tf.backend_util.SELU_SCALEALPHA)(g, x),
-      g.node("Mul", [x, scalar(g, tf.backend_util.SELU_SCALE)]),
+      g.node("Mul", [x, g.scalar(tf.backend_util.SELU_SCALE)]),
     ])
   ),
   Step: (inputs, { alpha = 0 }, backend) => {
     const step = unary((g, x) => {
-      const positive = g.node("Greater", [x, scalar(g, 0)]);
-      const value = g.node("Where", [positive, scalar(g, 1), scalar(g, alpha)]);
+      const positive = g.node("Greater", [x, g.scalar(0)]);
+      const value = g.node("Where", [positive, g.scalar(1), g.scalar(alpha)]);
       return g.node("Where", [g.node("IsNaN", [x]), x, value]);
     });
     return step(inputs, {}, backend);

@@ -1,18 +1,18 @@
 /** Division with remainder, in float64, which represents every int32 and float32 exactly. */
 import type * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { broadcastShape, castValue, toInt32 } from "./expression.ts";
+import { broadcastShape, toInt32 } from "./expression.ts";
 
 const asDouble = (backend: OnnxBackend, x: tf.TensorInfo) =>
-  castValue(backend, backend.plain(x), "float64");
+  backend.cast(backend.plain(x), "float64");
 
 /**
  * The remainder with the sign of the divisor. As in tfjs it is made of truncated remainders: (a % b + b) % b
  * if the signs differ.
  */
 function modulo(g: OnnxBackend, a: string, b: string): string {
-  const zero = g.graph.constant([0], [], "float64");
-  const remainder = (x: string) => g.node("Mod", [x, b], { attributes: { fmod: 1 } });
+  const zero = g.constant([0], [], "float64");
+  const remainder = (x: string) => g.node("Mod", [x, b], { fmod: 1 });
   const negative = (x: string) => g.node("Less", [x, zero]);
   const simple = remainder(a);
   const differ = g.node("Xor", [negative(a), negative(b)]);
@@ -30,7 +30,7 @@ export const divisions: Record<string, Kernel> = {
     const rest = modulo(backend, asDouble(backend, a), asDouble(backend, b));
     const value = a.dtype === "int32"
       ? toInt32(backend, rest, "float64")
-      : castValue(backend, rest, a.dtype);
+      : backend.cast(rest, a.dtype);
     return backend.tensor(value, broadcastShape(a, b), a.dtype);
   },
 };

@@ -3,7 +3,7 @@ import type * as tf from "../../../tf.ts";
 import { sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { blockedAffine, channelBroadcast, isBlocked, ones } from "../../layout.ts";
-import { ELEMENT_TYPE } from "../../proto.ts";
+import { MICROSOFT } from "../../graph.ts";
 import {
   binary,
   broadcastShape,
@@ -11,7 +11,6 @@ import {
   type Expression,
   naryOn,
   op,
-  scalar,
   toInt32,
   unary,
   unaryOn,
@@ -42,10 +41,8 @@ function arithmetic(
 }
 
 /** SiLU, x * sigmoid(x): ONNX Runtime's QuickGelu with alpha 1. */
-export const silu: Expression = op("QuickGelu", {
-  domain: "com.microsoft",
-  attributes: { alpha: { float: 1 } },
-});
+export const silu: Expression = (g, x) =>
+  g.node("QuickGelu", [x], { alpha: { float: 1 } }, MICROSOFT);
 
 const add = arithmetic(op("Add"), (g, v, size) => [ones(g, size), v], { commutes: true });
 
@@ -58,13 +55,13 @@ const logical = (name: string): Kernel => ({ a, b }, _attrs, backend) =>
 
 const not: Expression = op("Not");
 
-const isFinite: Expression = (g, x) => g.node("Less", [g.node("Abs", [x]), scalar(g, Infinity)]);
+const isFinite: Expression = (g, x) => g.node("Less", [g.node("Abs", [x]), g.scalar(Infinity)]);
 
 /** Powers of floats. In C pow(1, y) is 1 for every y; in JavaScript it is NaN if y is not finite. */
 const power: Expression = (g, x, y) => {
-  const one = g.node("Equal", [g.node("Abs", [x]), scalar(g, 1)]);
+  const one = g.node("Equal", [g.node("Abs", [x]), g.scalar(1)]);
   const undefinedPower = g.node("And", [one, not(g, isFinite(g, y!))]);
-  return g.node("Where", [undefinedPower, scalar(g, NaN), g.node("Pow", [x, y!])]);
+  return g.node("Where", [undefinedPower, g.scalar(NaN), g.node("Pow", [x, y!])]);
 };
 
 const powerOfFloats = binary(power);
@@ -133,10 +130,10 @@ export const elementwise: Record<string, Kernel> = {
   Ceil: unary(op("Ceil")),
   Erf: unary(op("Erf")),
   Exp: unary(op("Exp"), { result: "float32" }),
-  Expm1: unary((g, x) => g.node("Sub", [g.node("Exp", [x]), scalar(g, 1)])),
+  Expm1: unary((g, x) => g.node("Sub", [g.node("Exp", [x]), g.scalar(1)])),
   Floor: unary(op("Floor")),
   Log: unary(op("Log")),
-  Log1p: unary((g, x) => g.node("Log", [g.node("Add", [x, scalar(g, 1)])])),
+  Log1p: unary((g, x) => g.node("Log", [g.node("Add", [x, g.scalar(1)])])),
   Neg: unary(op("Neg"), { through: "int32" }),
   Reciprocal: unary(op("Reciprocal")),
   Round: unary(op("Round")),
@@ -145,16 +142,16 @@ export const elementwise: Record<string, Kernel> = {
   // The sign of NaN is 0.
   Sign: unary((g, x) => {
     const [positive, negative] = ["Greater", "Less"].map((compare) =>
-      g.node(compare, [x, scalar(g, 0)])
+      g.node(compare, [x, g.scalar(0)])
     ) as [string, string];
-    const nonNegative = g.node("Where", [positive, scalar(g, 1), scalar(g, 0)]);
-    return g.node("Where", [negative, scalar(g, -1), nonNegative]);
+    const nonNegative = g.node("Where", [positive, g.scalar(1), g.scalar(0)]);
+    return g.node("Where", [negative, g.scalar(-1), nonNegative]);
   }),
   Softplus: unary(op("Softplus")),
   Sqrt: unary(op("Sqrt")),
   Square: unary((g, x) => g.node("Mul", [x, x]), { through: "int32" }),
   ClipByValue: ({ x }, { clipValueMin, clipValueMax }, backend) => {
-    const bound = (value: number) => backend.graph.constant([value], [], x.dtype);
+    const bound = (value: number) => backend.constant([value], [], x.dtype);
     const bounds = [bound(clipValueMin), bound(clipValueMax)];
     return unaryOn(backend, x, (g, value) => g.node("Clip", [value, ...bounds]));
   },
@@ -163,8 +160,7 @@ export const elementwise: Record<string, Kernel> = {
     if (x.dtype === "float32" && dtype === "int32") {
       return backend.tensor(toInt32(backend, backend.plain(x)), x.shape, dtype);
     }
-    const to = ELEMENT_TYPE[dtype as keyof typeof ELEMENT_TYPE];
-    return unaryOn(backend, x, op("Cast", { attributes: { to } }), dtype);
+    return unaryOn(backend, x, (g, value) => g.cast(value, dtype), dtype);
   },
   Identity: ({ x }, _attrs, backend) => backend.share(x),
 };

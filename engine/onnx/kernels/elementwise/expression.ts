@@ -2,28 +2,14 @@
 import * as tf from "../../../tf.ts";
 import { type DType, sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import type { NodeOptions } from "../../graph.ts";
 import { isBlocked } from "../../layout.ts";
-import { ELEMENT_TYPE } from "../../proto.ts";
 
 /** Adds an expression of its operands to the graph. The operands have the same layout. */
 export type Expression = (backend: OnnxBackend, ...operands: string[]) => string;
 
 /** One ONNX operator as an expression. */
-export const op = (name: string, options?: NodeOptions): Expression => (backend, ...operands) =>
-  backend.node(name, operands, options);
-
-/** A float32 scalar of the graph. */
-export const scalar = (backend: OnnxBackend, value: number): string => backend.graph.scalar(value);
-
-/** Converts a value to another element type with ONNX's Cast. */
-export function castValue(
-  backend: OnnxBackend,
-  value: string,
-  to: keyof typeof ELEMENT_TYPE,
-): string {
-  return backend.node("Cast", [value], { attributes: { to: ELEMENT_TYPE[to] } });
-}
+export const op = (name: string): Expression => (backend, ...operands) =>
+  backend.node(name, operands);
 
 /**
  * Converts floats to int32 as JavaScript's typed arrays do: truncated towards zero, modulo 2^32, and 0 for NaN
@@ -34,28 +20,28 @@ export function toInt32(
   value: string,
   from: "float32" | "float64" = "float32",
 ): string {
-  const constant = (number: number) => backend.graph.constant([number], [], from);
+  const constant = (number: number) => backend.constant([number], [], from);
   const fits = backend.node("Less", [backend.node("Abs", [value]), constant(2 ** 63)]);
   const whole = backend.node("Where", [fits, value, constant(0)]);
   // Without Mod, ONNX Runtime would fuse the two casts into one.
   const low = backend.node("Mod", [
-    castValue(backend, whole, "int64"),
-    backend.graph.constant([2 ** 32], [], "int64"),
+    backend.cast(whole, "int64"),
+    backend.constant([2 ** 32], [], "int64"),
   ]);
-  return castValue(backend, low, "int32");
+  return backend.cast(low, "int32");
 }
 
 /** Converts results to another type as JavaScript's typed arrays do: fractions are truncated. */
 function converted(backend: OnnxBackend, value: string, from: string, to: string): string {
   if (from === to) return value;
   const whole = from === "float32" ? toInt32(backend, value) : value;
-  return whole !== value && to === "int32" ? whole : castValue(backend, whole, to as DType);
+  return whole !== value && to === "int32" ? whole : backend.cast(whole, to as DType);
 }
 
 /** A tensor's plain value as another type. */
 export function plainAs(backend: OnnxBackend, x: tf.TensorInfo, dtype: DType): string {
   const value = backend.plain(x);
-  return x.dtype === dtype ? value : castValue(backend, value, dtype);
+  return x.dtype === dtype ? value : backend.cast(value, dtype);
 }
 
 /** Selects elements of two values. ONNX Runtime's Where does not support booleans. */

@@ -16,14 +16,10 @@ export const fused: Record<string, Kernel> = {
       const c = x.shape[3];
       const depthwise = (inputs: string[], activation?: string) =>
         backend.node("Conv", inputs, {
-          ...NCHWC,
-          attributes: {
-            ...convAttributes({ kernel: [1, 1], group: c }),
-            ...(activation === undefined ? {} : { activation }),
-          },
-        });
-      const { graph } = backend;
-      const minusOne = graph.constant(new Float32Array(c).fill(-1), [c, 1, 1, 1], "float32");
+          ...convAttributes({ kernel: [1, 1], group: c }),
+          ...(activation === undefined ? {} : { activation }),
+        }, NCHWC);
+      const minusOne = backend.constant(new Float32Array(c).fill(-1), [c, 1, 1, 1], "float32");
       const value = backend.blocked(x);
       const rest = depthwise([value, minusOne], "Sigmoid"); // 1 - s
       const product = backend.node("Mul", [silu(backend, value), rest]);
@@ -55,16 +51,16 @@ export const fused: Record<string, Kernel> = {
     if (isBlocked(backend, x) || isBlocked(backend, y)) {
       const image = backend.reshape(backend.blocked(x), [1, n * c, h, w]);
       const filter = backend.reshape(backend.blocked(y), [n * c, 1, h, w]);
-      const value = backend.node("Conv", [image, filter], {
-        ...NCHWC,
-        attributes: convAttributes({ kernel: [h, w], group: n * c }),
-      });
+      const value = backend.node(
+        "Conv",
+        [image, filter],
+        convAttributes({ kernel: [h, w], group: n * c }),
+        NCHWC,
+      );
       return backend.tensor(backend.reshape(value, [n, c]), [n, c]);
     }
     const product = backend.node("Mul", [backend.plain(x), backend.plain(y)]);
-    const sums = backend.node("ReduceSum", [product, backend.graph.int64s([1, 2])], {
-      attributes: { keepdims: 0 },
-    });
+    const sums = backend.node("ReduceSum", [product, backend.int64s([1, 2])], { keepdims: 0 });
     return backend.tensor(sums, [n, c]);
   },
 };

@@ -1,6 +1,6 @@
 /** Trigonometric and hyperbolic functions and their inverses. */
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { broadcastShape, naryOn, op, scalar, unary } from "./expression.ts";
+import { broadcastShape, naryOn, op, unary } from "./expression.ts";
 
 /** The functions with the same names in ONNX. */
 const SAME_NAMES = [
@@ -20,7 +20,7 @@ const SAME_NAMES = [
 
 /** Whether a value is negative or -0, whose reciprocal is negative. */
 function hasSign(g: OnnxBackend, x: string): string {
-  const below = (value: string) => g.node("Less", [value, scalar(g, 0)]);
+  const below = (value: string) => g.node("Less", [value, g.scalar(0)]);
   return g.node("Or", [below(x), below(g.node("Reciprocal", [x]))]);
 }
 
@@ -31,23 +31,23 @@ function arctangent2(g: OnnxBackend, y: string, x: string): string {
   const steep = g.node("Greater", [absY, absX]);
   const smaller = g.node("Where", [steep, absX, absY]);
   const larger = g.node("Where", [steep, absY, absX]);
-  const zero = g.node("Equal", [larger, scalar(g, 0)]);
+  const zero = g.node("Equal", [larger, g.scalar(0)]);
   const ratio = g.node("Where", [
     same,
-    g.node("Where", [zero, scalar(g, 0), scalar(g, 1)]),
+    g.node("Where", [zero, g.scalar(0), g.scalar(1)]),
     g.node("Div", [smaller, larger]),
   ]);
   const flat = g.node("Atan", [ratio]);
-  const octant = g.node("Where", [steep, g.node("Sub", [scalar(g, Math.PI / 2), flat]), flat]);
+  const octant = g.node("Where", [steep, g.node("Sub", [g.scalar(Math.PI / 2), flat]), flat]);
   const quadrant = g.node("Where", [
     hasSign(g, x),
-    g.node("Sub", [scalar(g, Math.PI), octant]),
+    g.node("Sub", [g.scalar(Math.PI), octant]),
     octant,
   ]);
   const angle = g.node("Where", [hasSign(g, y), g.node("Neg", [quadrant]), quadrant]);
   const undefinedX = g.node("IsNaN", [x]);
   const undefinedY = g.node("IsNaN", [y]);
-  return g.node("Where", [g.node("Or", [undefinedX, undefinedY]), scalar(g, NaN), angle]);
+  return g.node("Where", [g.node("Or", [undefinedX, undefinedY]), g.scalar(NaN), angle]);
 }
 
 /** The kernels by their tfjs names. */

@@ -1,6 +1,7 @@
 /** Matrix products. */
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { MICROSOFT } from "../../graph.ts";
 import { activated } from "../elementwise/activation.ts";
 import { broadcastShape, naryOn, op } from "../elementwise/expression.ts";
 
@@ -66,9 +67,9 @@ function matMul(
   }
   const value = transposeA || transposeB
     ? backend.node("FusedMatMul", [left, right], {
-      domain: "com.microsoft",
-      attributes: { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 },
-    })
+      transA: transposeA ? 1 : 0,
+      transB: transposeB ? 1 : 0,
+    }, MICROSOFT)
     : backend.node("MatMul", [left, right]);
   return backend.tensor(value, shape);
 }
@@ -101,7 +102,7 @@ export const matmuls: Record<string, Kernel> = {
       return tensors[which]!.shape[idDims[which]!.indexOf(dimension)]!;
     });
     const value = backend.node("Einsum", tensors.map((t) => backend.plain(t)), {
-      attributes: { equation: equation.replaceAll(" ", "") },
+      equation: equation.replaceAll(" ", ""),
     });
     return backend.tensor(value, shape, tensors[0]!.dtype);
   },

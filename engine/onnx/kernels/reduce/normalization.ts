@@ -7,7 +7,7 @@ function band(backend: OnnxBackend, channels: number, radius: number): string {
     const distance = Math.abs(Math.floor(i / channels) - i % channels);
     return distance <= radius ? 1 : 0;
   });
-  return backend.graph.constant(values, [channels, channels], "float32");
+  return backend.constant(values, [channels, channels], "float32");
 }
 
 /** bias + alpha * the sum of squares of a pixel's neighbouring channels. */
@@ -18,19 +18,14 @@ function localNorm(
   { bias, alpha }: { bias: number; alpha: number },
 ): string {
   const sums = g.node("MatMul", [g.node("Mul", [x, x]), neighbours]);
-  return g.node("Add", [g.node("Mul", [sums, g.graph.scalar(alpha)]), g.graph.scalar(bias)]);
+  return g.node("Add", [g.node("Mul", [sums, g.scalar(alpha)]), g.scalar(bias)]);
 }
 
 /** The kernels by their tfjs names. */
 export const normalizations: Record<string, Kernel> = {
-  FusedBatchNorm: (
-    { x, mean, variance, offset, scale },
-    { varianceEpsilon = 0.001 },
-    backend,
-  ) => {
-    const { graph } = backend;
+  FusedBatchNorm: ({ x, mean, variance, offset, scale }, { varianceEpsilon = 0.001 }, backend) => {
     const deviation = backend.node("Sqrt", [
-      backend.node("Add", [backend.plain(variance), graph.scalar(varianceEpsilon ?? 0.001)]),
+      backend.node("Add", [backend.plain(variance), backend.scalar(varianceEpsilon ?? 0.001)]),
     ]);
     const centred = backend.node("Sub", [backend.plain(x), backend.plain(mean)]);
     const scaled = scale == null ? centred : backend.node("Mul", [centred, backend.plain(scale)]);
@@ -41,27 +36,20 @@ export const normalizations: Record<string, Kernel> = {
   // Krizhevsky et al. 2012, section 3.3.
   LRN: ({ x }, { depthRadius, bias, alpha, beta }, backend) => {
     const value = backend.plain(x);
-    const norm = localNorm(backend, value, band(backend, x.shape[3], depthRadius), {
-      bias,
-      alpha,
-    });
-    const power = backend.node("Pow", [norm, backend.graph.scalar(-beta)]);
+    const norm = localNorm(backend, value, band(backend, x.shape[3], depthRadius), { bias, alpha });
+    const power = backend.node("Pow", [norm, backend.scalar(-beta)]);
     return backend.tensor(backend.node("Mul", [value, power]), x.shape);
   },
   // dy / norm^beta - 2 alpha beta x * the sum over neighbours of dy * y / norm
   LRNGrad: ({ x, y, dy }, { depthRadius, bias, alpha, beta }, backend) => {
-    const { graph } = backend;
     const [value, gradient] = [backend.plain(x), backend.plain(dy)];
     const neighbours = band(backend, x.shape[3], depthRadius);
     const norm = localNorm(backend, value, neighbours, { bias, alpha });
-    const own = backend.node("Mul", [
-      gradient,
-      backend.node("Pow", [norm, graph.scalar(-beta)]),
-    ]);
+    const own = backend.node("Mul", [gradient, backend.node("Pow", [norm, backend.scalar(-beta)])]);
     const products = backend.node("Mul", [gradient, backend.plain(y)]);
     const sums = backend.node("MatMul", [backend.node("Div", [products, norm]), neighbours]);
     const others = backend.node("Mul", [
-      backend.node("Mul", [value, graph.scalar(2 * alpha * beta)]),
+      backend.node("Mul", [value, backend.scalar(2 * alpha * beta)]),
       sums,
     ]);
     return backend.tensor(backend.node("Sub", [own, others]), x.shape);

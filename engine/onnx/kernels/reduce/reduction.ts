@@ -4,7 +4,7 @@ import { type DType, sameShape, sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
 import { isBlocked } from "../../layout.ts";
-import { castValue, plainAs } from "../elementwise/expression.ts";
+import { plainAs } from "../elementwise/expression.ts";
 
 /** The shape after reducing `axes` of `shape`. */
 function reducedShape(
@@ -28,13 +28,13 @@ function reduceNode(
   if (axes.length === 0) return value; // without axes ONNX would reduce all
   const keepdims = keepDims ? 1 : 0;
   return op === "ReduceSum"
-    ? backend.node(op, [value, backend.graph.int64s(axes)], { attributes: { keepdims } })
-    : backend.node(op, [value], { attributes: { axes, keepdims } });
+    ? backend.node(op, [value, backend.int64s(axes)], { keepdims })
+    : backend.node(op, [value], { axes, keepdims });
 }
 
 /** The means over height and width of a blocked tensor [N, H, W, C]: a value [N, C, 1, 1]. */
 function globalAverage(backend: OnnxBackend, x: tf.TensorInfo): string {
-  return backend.node("GlobalAveragePool", [backend.blocked(x)], NCHWC);
+  return backend.node("GlobalAveragePool", [backend.blocked(x)], {}, NCHWC);
 }
 
 /**
@@ -55,7 +55,7 @@ function reduceBlocked(
   const [n, h, w, c] = x.shape as [number, number, number, number];
   let value = backend.reshape(globalAverage(backend, x), [n, c]);
   if (overSamples) value = reduceNode(backend, op, value, [0], false);
-  if (op === "ReduceSum") value = backend.node("Mul", [value, backend.graph.scalar(h * w)]);
+  if (op === "ReduceSum") value = backend.node("Mul", [value, backend.scalar(h * w)]);
   const shape = reducedShape(x.shape, axes, keepDims);
   return backend.tensor(backend.reshape(value, shape), shape);
 }
@@ -70,11 +70,11 @@ function extremum(
 ): string {
   const values = plainAs(backend, x, x.dtype === "bool" ? "int32" : x.dtype as DType);
   const found = reduceNode(backend, op, values, axes, keepDims);
-  if (x.dtype === "bool") return castValue(backend, found, "bool");
+  if (x.dtype === "bool") return backend.cast(found, "bool");
   if (x.dtype === "int32") return found;
-  const undefinedOnes = castValue(backend, backend.node("IsNaN", [values]), "uint8");
+  const undefinedOnes = backend.cast(backend.node("IsNaN", [values]), "uint8");
   const any = reduceNode(backend, "ReduceMax", undefinedOnes, axes, keepDims);
-  return backend.node("Where", [castValue(backend, any, "bool"), backend.graph.scalar(NaN), found]);
+  return backend.node("Where", [backend.cast(any, "bool"), backend.scalar(NaN), found]);
 }
 
 function extreme(op: "ReduceMax" | "ReduceMin"): Kernel {
@@ -84,9 +84,8 @@ function extreme(op: "ReduceMax" | "ReduceMin"): Kernel {
     const shape = reducedShape(x.shape, axes, keepDims);
     if (sizeOf(x.shape) === 0 && x.dtype === "float32") {
       // In tfjs the extremum of no elements is NaN.
-      const { graph } = backend;
       return backend.tensor(
-        backend.node("Expand", [graph.scalar(NaN), graph.int64s(shape)]),
+        backend.node("Expand", [backend.scalar(NaN), backend.int64s(shape)]),
         shape,
       );
     }
@@ -113,7 +112,7 @@ function logicalReduction(op: "ReduceMin" | "ReduceMax"): Kernel {
   return ({ x }, { axis, keepDims }, backend) => {
     const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
     const reduced = reduceNode(backend, op, plainAs(backend, x, "int32"), axes, keepDims);
-    const value = castValue(backend, reduced, "bool");
+    const value = backend.cast(reduced, "bool");
     return backend.tensor(value, reducedShape(x.shape, axes, keepDims), "bool");
   };
 }
@@ -125,7 +124,6 @@ function logicalReduction(op: "ReduceMin" | "ReduceMax"): Kernel {
 function argument(op: "ArgMax" | "ArgMin"): Kernel {
   const best = op === "ArgMax" ? Infinity : -Infinity;
   return ({ x }, { axis }, backend) => {
-    const { graph } = backend;
     const [at] = tf.util.parseAxisParam(axis, x.shape) as [number];
     const size = x.shape[at];
     let value = plainAs(backend, x, x.dtype === "bool" ? "int32" : x.dtype);
@@ -133,12 +131,12 @@ function argument(op: "ArgMax" | "ArgMin"): Kernel {
       const places = x.shape.map((_: number, i: number) => i === at ? size : 1);
       const instead = Float32Array.from({ length: size }, (_, i) => i === 0 ? best : -best);
       const undefinedOnes = backend.node("IsNaN", [value]);
-      const replacement = graph.constant(instead, places, "float32");
+      const replacement = backend.constant(instead, places, "float32");
       value = backend.node("Where", [undefinedOnes, replacement, value]);
     }
-    const index = backend.node(op, [value], { attributes: { axis: at, keepdims: 0 } });
+    const index = backend.node(op, [value], { axis: at, keepdims: 0 });
     return backend.tensor(
-      castValue(backend, index, "int32"),
+      backend.cast(index, "int32"),
       reducedShape(x.shape, [at], false),
       "int32",
     );
@@ -157,8 +155,5 @@ export const reductions: Record<string, Kernel> = {
   Prod: reduction("ReduceProd"),
   Sum: reduction("ReduceSum"),
   Softmax: ({ logits }, { dim }, backend) =>
-    backend.tensor(
-      backend.node("Softmax", [backend.plain(logits)], { attributes: { axis: dim } }),
-      logits.shape,
-    ),
+    backend.tensor(backend.node("Softmax", [backend.plain(logits)], { axis: dim }), logits.shape),
 };

@@ -1,6 +1,6 @@
 /** Cumulative sums and products. */
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { castValue, plainAs } from "../elementwise/expression.ts";
+import { plainAs } from "../elementwise/expression.ts";
 
 /** Whether element i is included in the result at j. */
 function takesPart(i: number, j: number, exclusive: boolean, reverse: boolean): boolean {
@@ -16,7 +16,7 @@ function mask(backend: OnnxBackend, size: number, exclusive: boolean, reverse: b
       values[j * size + i] = takesPart(i, j, exclusive, reverse) ? 1 : 0;
     }
   }
-  return backend.graph.constant(values, [size, size], "bool");
+  return backend.constant(values, [size, size], "bool");
 }
 
 /** The kernels by their tfjs names. */
@@ -24,10 +24,11 @@ export const scans: Record<string, Kernel> = {
   Cumsum: ({ x }, { axis, exclusive, reverse }, backend) => {
     const dtype = x.dtype === "bool" ? "int32" : x.dtype;
     const plain = backend.plain(x);
-    const value = x.dtype === "bool" ? castValue(backend, plain, "int32") : plain;
-    const at = backend.graph.constant([axis], [], "int32");
+    const value = x.dtype === "bool" ? backend.cast(plain, "int32") : plain;
+    const at = backend.constant([axis], [], "int32");
     const sums = backend.node("CumSum", [value, at], {
-      attributes: { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 },
+      exclusive: exclusive ? 1 : 0,
+      reverse: reverse ? 1 : 0,
     });
     return backend.tensor(sums, x.shape, dtype);
   },
@@ -45,11 +46,9 @@ export const scans: Record<string, Kernel> = {
       ...x.shape.slice(at),
     ]);
     const taken = backend.reshape(mask(backend, size, exclusive, reverse), [size, size, ...inner]);
-    const factors = backend.node("Where", [taken, rows, backend.graph.scalar(1)]);
-    const products = backend.node("ReduceProd", [factors], {
-      attributes: { axes: [at + 1], keepdims: 0 },
-    });
-    const value = dtype === "float32" ? products : castValue(backend, products, dtype);
+    const factors = backend.node("Where", [taken, rows, backend.scalar(1)]);
+    const products = backend.node("ReduceProd", [factors], { axes: [at + 1], keepdims: 0 });
+    const value = dtype === "float32" ? products : backend.cast(products, dtype);
     return backend.tensor(value, x.shape, dtype);
   },
 };

@@ -2,7 +2,7 @@
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import type { ConstantType } from "../../graph.ts";
-import { castValue, choose } from "../elementwise/expression.ts";
+import { choose } from "../elementwise/expression.ts";
 import { reshaped } from "./shape.ts";
 
 type Pairs = readonly (readonly [number, number])[];
@@ -10,9 +10,8 @@ type Pairs = readonly (readonly [number, number])[];
 /** A value reversed along some of its axes. */
 function reversed(backend: OnnxBackend, value: string, axes: readonly number[]): string {
   if (axes.length === 0) return value;
-  const { graph } = backend;
-  const all = (number: number) => graph.int64s(axes.map(() => number));
-  return backend.node("Slice", [value, all(-1), all(-(2 ** 31)), graph.int64s(axes), all(-1)]);
+  const all = (number: number) => backend.int64s(axes.map(() => number));
+  return backend.node("Slice", [value, all(-1), all(-(2 ** 31)), backend.int64s(axes), all(-1)]);
 }
 
 /** Selects elements along each axis, one axis after the other. */
@@ -23,8 +22,8 @@ function pickAll(
 ): string {
   return choices.reduce<string>((picked, indices, axis) => {
     if (indices === undefined) return picked;
-    const chosen = backend.graph.constant(indices, [indices.length], "int32");
-    return backend.node("Gather", [picked, chosen], { attributes: { axis } });
+    const chosen = backend.constant(indices, [indices.length], "int32");
+    return backend.node("Gather", [picked, chosen], { axis });
   }, value);
 }
 
@@ -52,8 +51,8 @@ export function padded(
   if (x.shape.length === 0) return reshaped(backend, x, []);
   const value = backend.node("Pad", [
     backend.plain(x),
-    backend.graph.int64s([...paddings.map(([before]) => before), ...paddings.map((p) => p[1])]),
-    backend.graph.constant([constantValue], [], x.dtype as ConstantType),
+    backend.int64s([...paddings.map(([before]) => before), ...paddings.map((p) => p[1])]),
+    backend.constant([constantValue], [], x.dtype as ConstantType),
   ]);
   const shape = x.shape.map((d, i) => d + paddings[i]![0] + paddings[i]![1]);
   return backend.tensor(value, shape, x.dtype);
@@ -123,11 +122,7 @@ export const arrangements: Record<string, Kernel> = {
     const order = getPermuted(split.length, blockShape.length, false);
     const shape = getReshapedPermuted(image.shape, blockShape, blocks, false);
     const parts = backend.reshape(backend.plain(image), split);
-    return backend.tensor(
-      backend.reshape(backend.transpose(parts, order), shape),
-      shape,
-      x.dtype,
-    );
+    return backend.tensor(backend.reshape(backend.transpose(parts, order), shape), shape, x.dtype);
   },
   BatchToSpaceND: ({ x }, { blockShape, crops }, backend) => {
     const { getReshaped, getPermuted, getReshapedPermuted } = tf.backend_util;
@@ -157,12 +152,11 @@ export const arrangements: Record<string, Kernel> = {
       { length: c },
       (_, i) => typeof fillValue === "number" ? fillValue : i === 3 ? 255 : fillValue[i],
     );
-    const { graph } = backend;
     const pixels = backend.reshape(backend.plain(image), [n, h * w, c]);
-    const places = graph.constant(sources.map((i) => Math.max(0, i)), [h * w], "int32");
-    const inside = graph.constant(sources.map((i) => i < 0 ? 0 : 1), [h * w, 1], "bool");
-    const picked = backend.node("Gather", [pixels, places], { attributes: { axis: 1 } });
-    const outside = graph.constant(fill, [c], image.dtype as ConstantType);
+    const places = backend.constant(sources.map((i) => Math.max(0, i)), [h * w], "int32");
+    const inside = backend.constant(sources.map((i) => i < 0 ? 0 : 1), [h * w, 1], "bool");
+    const picked = backend.node("Gather", [pixels, places], { axis: 1 });
+    const outside = backend.constant(fill, [c], image.dtype as ConstantType);
     const value = choose(backend, inside, [picked, outside], image.dtype);
     return backend.tensor(backend.reshape(value, image.shape), image.shape, image.dtype);
   },
@@ -174,7 +168,7 @@ export const arrangements: Record<string, Kernel> = {
     const withOnes = (s: tf.TensorInfo) =>
       backend.plain(padded(backend, s, [[rank - s.shape[0]!, 0]], 1));
     const [a, b] = [withOnes(s0), withOnes(s1)];
-    const one = castValue(backend, backend.graph.int64s([1]), "int32");
+    const one = backend.cast(backend.int64s([1]), "int32");
     const value = backend.node("Where", [backend.node("Equal", [a, one]), b, a]);
     return backend.tensor(value, [rank], "int32");
   },

@@ -11,10 +11,10 @@ function filled(
   value: number,
   dtype: string,
 ): tf.TensorInfo {
-  const constant = backend.graph.constant([value], [], dtype as ConstantType);
+  const constant = backend.constant([value], [], dtype as ConstantType);
   const expanded = shape.length === 0
     ? constant
-    : backend.node("Expand", [constant, backend.graph.int64s(shape)]);
+    : backend.node("Expand", [constant, backend.int64s(shape)]);
   return backend.tensor(expanded, shape, dtype);
 }
 
@@ -28,7 +28,7 @@ function evenly(
 ): tf.TensorInfo {
   const values = tf.util.makeZerosTypedArray(count, dtype);
   for (let i = 0; i < count; i++) values[i] = i === 0 ? start : values[i - 1]! + step;
-  return backend.tensor(backend.graph.constant(values, [count], dtype), [count], dtype);
+  return backend.tensor(backend.constant(values, [count], dtype), [count], dtype);
 }
 
 /** The kernels by their tfjs names. */
@@ -54,10 +54,9 @@ export const constants: Record<string, Kernel> = {
       { length: size * size },
       (_, i) => i % (size + 1) === 0 ? 1 : 0,
     );
-    const { graph } = backend;
-    const mask = graph.constant(diagonal, [size, size], "bool");
+    const mask = backend.constant(diagonal, [size, size], "bool");
     const column = backend.reshape(backend.plain(x), [size, 1]);
-    const zero = graph.constant([0], [], x.dtype as ConstantType);
+    const zero = backend.constant([0], [], x.dtype as ConstantType);
     const value = choose(backend, mask, [column, zero], x.dtype);
     return backend.tensor(backend.reshape(value, shape), shape, x.dtype);
   },

@@ -2,7 +2,6 @@
 import * as tf from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import type { ConstantType } from "../../graph.ts";
-import { castValue } from "../elementwise/expression.ts";
 
 /**
  * A float32 one-hot value [...ids, depth]. For negative indices, as for indices from `depth` on, all elements
@@ -14,14 +13,13 @@ export function oneHot(
   depth: number,
   [off, on]: readonly [number, number],
 ): string {
-  const { graph } = backend;
-  const index = castValue(backend, ids, "int64");
-  const limit = graph.constant([depth], [], "int64");
-  const negative = backend.node("Less", [index, graph.constant([0], [], "int64")]);
+  const index = backend.cast(ids, "int64");
+  const limit = backend.constant([depth], [], "int64");
+  const negative = backend.node("Less", [index, backend.constant([0], [], "int64")]);
   return backend.node("OneHot", [
     backend.node("Where", [negative, limit, index]),
     limit,
-    graph.constant([off, on], [2], "float32"),
+    backend.constant([off, on], [2], "float32"),
   ]);
 }
 
@@ -39,8 +37,8 @@ function gatherInBatches(
   const rows = backend.reshape(backend.plain(x), [batchSize, outerSize, dimSize, sliceSize]);
   const rowsFirst = backend.transpose(rows, [0, 2, 1, 3]);
   const places = backend.reshape(backend.plain(indices), [batchSize, count, 1]);
-  const picked = backend.node("GatherND", [rowsFirst, castValue(backend, places, "int64")], {
-    attributes: { batch_dims: 1 },
+  const picked = backend.node("GatherND", [rowsFirst, backend.cast(places, "int64")], {
+    batch_dims: 1,
   }); // [batch, count, outer, slice]
   const value = backend.reshape(backend.transpose(picked, [0, 2, 1, 3]), outputShape);
   return backend.tensor(value, outputShape, x.dtype);
@@ -60,14 +58,12 @@ export const gathers: Record<string, Kernel> = {
     const batched = batchDims < 0 ? batchDims + indices.shape.length : batchDims;
     if (batched > 0) return gatherInBatches(backend, x, indices, at, batched);
     const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
-    const value = backend.node("Gather", [backend.plain(x), backend.plain(indices)], {
-      attributes: { axis: at },
-    });
+    const value = backend.node("Gather", [backend.plain(x), backend.plain(indices)], { axis: at });
     return backend.tensor(value, shape, x.dtype);
   },
   GatherNd: ({ params, indices }, _attrs, backend) => {
     const [shape] = tf.backend_util.prepareAndValidate(params, indices);
-    const places = castValue(backend, backend.plain(indices), "int64");
+    const places = backend.cast(backend.plain(indices), "int64");
     return backend.tensor(
       backend.node("GatherND", [backend.plain(params), places]),
       shape,
@@ -80,7 +76,7 @@ export const gathers: Record<string, Kernel> = {
     const ids = scalar ? backend.reshape(backend.plain(indices), [1]) : backend.plain(indices);
     const hot = oneHot(backend, ids, depth, [offValue, onValue]);
     // ONNX Runtime's OneHot supports only float32. A cast to the same type costs nothing.
-    const value = castValue(backend, hot, dtype as ConstantType);
+    const value = backend.cast(hot, dtype as ConstantType);
     return backend.tensor(scalar ? backend.reshape(value, shape) : value, shape, dtype);
   },
   // Always sorted. Without the option `sorted`, tfjs leaves the order open.
@@ -88,13 +84,15 @@ export const gathers: Record<string, Kernel> = {
     const shape = [...x.shape.slice(0, -1), k];
     const booleans = x.dtype === "bool";
     const plain = backend.plain(x);
-    const [values, indices] = backend.graph.nodes("TopK", [
-      booleans ? castValue(backend, plain, "int32") : plain,
-      backend.graph.int64s([k]),
-    ], { attributes: { axis: -1, largest: 1, sorted: 1 }, outputs: 2 });
+    const [values, indices] = backend.nodes(
+      "TopK",
+      [booleans ? backend.cast(plain, "int32") : plain, backend.int64s([k])],
+      2,
+      { axis: -1, largest: 1, sorted: 1 },
+    );
     return [
-      backend.tensor(booleans ? castValue(backend, values!, "bool") : values!, shape, x.dtype),
-      backend.tensor(castValue(backend, indices!, "int32"), shape, "int32"),
+      backend.tensor(booleans ? backend.cast(values!, "bool") : values!, shape, x.dtype),
+      backend.tensor(backend.cast(indices!, "int32"), shape, "int32"),
     ];
   },
   // The position of a number is the count of the sequence's elements before it.
@@ -104,9 +102,9 @@ export const gathers: Record<string, Kernel> = {
     const wanted = backend.reshape(backend.plain(values), [batch, values.shape[1], 1]);
     const before = backend.node(side === "left" ? "Less" : "LessOrEqual", [sequence, wanted]);
     const count = backend.node("ReduceSum", [
-      castValue(backend, before, "int32"),
-      backend.graph.int64s([2]),
-    ], { attributes: { keepdims: 0 } });
+      backend.cast(before, "int32"),
+      backend.int64s([2]),
+    ], { keepdims: 0 });
     return backend.tensor(count, values.shape, "int32");
   },
 };

@@ -2,18 +2,15 @@
 import * as tf from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { MICROSOFT } from "../../graph.ts";
 import type { ConstantType } from "../../graph.ts";
-import { castValue, plainAs } from "../elementwise/expression.ts";
+import { plainAs } from "../elementwise/expression.ts";
 import { oneHot } from "./gather.ts";
 import { reshaped } from "./shape.ts";
 
 /** A value of a constant shape, filled with one element. */
-function filledWith(
-  backend: OnnxBackend,
-  value: string,
-  shape: readonly number[],
-): string {
-  return backend.node("Expand", [value, backend.graph.int64s(shape)]);
+function filledWith(backend: OnnxBackend, value: string, shape: readonly number[]): string {
+  return backend.node("Expand", [value, backend.int64s(shape)]);
 }
 
 /**
@@ -29,13 +26,13 @@ function addRows(
   [count, size, columns]: readonly [count: number, size: number, columns: number],
   dtype: ConstantType,
 ): string {
-  const zeros = filledWith(backend, backend.graph.constant([0], [], dtype), [size, columns]);
+  const zeros = filledWith(backend, backend.constant([0], [], dtype), [size, columns]);
   const column = backend.reshape(places, [count, 1]);
   return backend.node("ScatterElements", [
     zeros,
     columns === 1 ? column : filledWith(backend, column, [count, columns]),
     rows,
-  ], { attributes: { axis: 0, reduction: "add" } });
+  ], { axis: 0, reduction: "add" });
 }
 
 /** Writes rows at indices [count, rank] with ScatterND. */
@@ -45,7 +42,7 @@ function scatter(
   indices: tf.TensorInfo,
   updates: string,
 ): string {
-  const places = castValue(backend, backend.plain(indices), "int64");
+  const places = backend.cast(backend.plain(indices), "int64");
   return backend.node("ScatterND", [onto, places, updates]);
 }
 
@@ -68,13 +65,13 @@ function bincount(
   const hot = oneHot(backend, backend.reshape(backend.plain(x), [batch, count]), size, [0, 1]);
   const weighted = !binary && sizeOf(weights.shape) > 0;
   const factors = weighted
-    ? backend.reshape(castValue(backend, backend.plain(weights), "float32"), [batch, 1, count])
-    : backend.graph.constant(new Float32Array(batch * count).fill(1), [batch, 1, count], "float32");
+    ? backend.reshape(backend.cast(backend.plain(weights), "float32"), [batch, 1, count])
+    : backend.constant(new Float32Array(batch * count).fill(1), [batch, 1, count], "float32");
   const sums = backend.node("MatMul", [factors, hot]);
   const value = binary ? backend.node("Sign", [sums]) : sums;
   const typed = weights.dtype === "float32"
     ? value
-    : castValue(backend, value, weights.dtype as ConstantType);
+    : backend.cast(value, weights.dtype as ConstantType);
   return backend.reshape(typed, x.shape.length === 2 ? [batch, size] : [size]);
 }
 
@@ -86,24 +83,23 @@ export const scatters: Record<string, Kernel> = {
       indices,
       shape,
     );
-    const { graph } = backend;
-    const factors = graph.constant(strides.slice(0, sliceRank), [sliceRank], "int32");
+    const factors = backend.constant(strides.slice(0, sliceRank), [sliceRank], "int32");
     const places = backend.node("ReduceSum", [
       backend.node("Mul", [
         backend.reshape(backend.plain(indices), [numUpdates, sliceRank]),
         factors,
       ]),
-      graph.int64s([1]),
-    ], { attributes: { keepdims: 0 } });
+      backend.int64s([1]),
+    ], { keepdims: 0 });
     const dtype = updates.dtype === "bool" ? "int32" : updates.dtype as ConstantType;
     const plain = backend.plain(updates);
     const rows = backend.reshape(
-      updates.dtype === "bool" ? castValue(backend, plain, "int32") : plain,
+      updates.dtype === "bool" ? backend.cast(plain, "int32") : plain,
       [numUpdates, sliceSize],
     );
     const size = sizeOf(shape) / sliceSize;
     const sums = addRows(backend, rows, places, [numUpdates, size, sliceSize], dtype);
-    const value = updates.dtype === "bool" ? castValue(backend, sums, "bool") : sums;
+    const value = updates.dtype === "bool" ? backend.cast(sums, "bool") : sums;
     return backend.tensor(backend.reshape(value, shape), shape, updates.dtype);
   },
   TensorScatterUpdate: ({ tensor, indices, updates }, _attrs, backend) =>
@@ -129,7 +125,6 @@ export const scatters: Record<string, Kernel> = {
   // The gradient of a gather along the first axis. Ids outside of the segments are ignored, and the result is
   // float32, as in tfjs.
   UnsortedSegmentSum: ({ x, segmentIds }, { numSegments }, backend) => {
-    const { graph } = backend;
     const rows = sizeOf(segmentIds.shape);
     const rest = x.shape.slice(segmentIds.shape.length);
     const columns = sizeOf(rest);
@@ -138,13 +133,15 @@ export const scatters: Record<string, Kernel> = {
     const shape = [numSegments, ...rest];
     if (numSegments <= MAX_ONE_HOT) {
       const members = oneHot(backend, ids, numSegments, [0, 1]); // [rows, numSegments]
-      const sums = backend.node("FusedMatMul", [members, flat], {
-        domain: "com.microsoft",
-        attributes: { transA: 1, transB: 0 },
-      });
+      const sums = backend.node(
+        "FusedMatMul",
+        [members, flat],
+        { transA: 1, transB: 0 },
+        MICROSOFT,
+      );
       return backend.tensor(backend.reshape(sums, shape), shape);
     }
-    const integer = (value: number) => graph.constant([value], [], "int32");
+    const integer = (value: number) => backend.constant([value], [], "int32");
     const known = backend.node("And", [
       backend.node("GreaterOrEqual", [ids, integer(0)]),
       backend.node("Less", [ids, integer(numSegments)]),
@@ -152,7 +149,7 @@ export const scatters: Record<string, Kernel> = {
     const kept = backend.node("Where", [
       backend.reshape(known, [rows, 1]),
       flat,
-      graph.scalar(0),
+      backend.scalar(0),
     ]);
     const places = backend.node("Where", [known, ids, integer(0)]);
     const sums = addRows(backend, kept, places, [rows, numSegments, columns], "float32");

@@ -32,13 +32,10 @@ function concat(backend: OnnxBackend, tensors: tf.TensorInfo[], axis: number): t
     parts.every((t) => isBlockable(backend, t));
   if (blocked) {
     const values = parts.map((t) => backend.blocked(t));
-    return backend.blockedTensor(
-      backend.node("Concat", values, { attributes: { axis: 1 } }),
-      shape,
-    );
+    return backend.blockedTensor(backend.node("Concat", values, { axis: 1 }), shape);
   }
   const values = (parts.length === 0 ? tensors : parts).map((t) => backend.plain(t));
-  const value = backend.node("Concat", values, { attributes: { axis } });
+  const value = backend.node("Concat", values, { axis });
   return backend.tensor(value, shape, tensors[0]!.dtype);
 }
 
@@ -49,7 +46,7 @@ export function sliced(
   begin: readonly number[],
   size: readonly number[],
 ): tf.TensorInfo {
-  const { graph, blockSize } = backend;
+  const { blockSize } = backend;
   const axes = x.shape.flatMap((dimension, i) =>
     begin[i] === 0 && size[i] === dimension ? [] : [i]
   );
@@ -57,9 +54,9 @@ export function sliced(
   const slice = (value: string, along: readonly number[]) =>
     backend.node("Slice", [
       value,
-      graph.int64s(axes.map((axis) => begin[axis]!)),
-      graph.int64s(axes.map((axis) => begin[axis]! + size[axis]!)),
-      graph.int64s(along),
+      backend.int64s(axes.map((axis) => begin[axis]!)),
+      backend.int64s(axes.map((axis) => begin[axis]! + size[axis]!)),
+      backend.int64s(along),
     ]);
   // Whole blocks of channels are sliced in the blocked layout, as in the gradients of skip connections.
   const wholeBlocks = sameShape(axes, [3]) && begin[3]! % blockSize === 0 &&
@@ -134,9 +131,8 @@ export const shapes: Record<string, Kernel> = {
         return sliced(backend, x, begin, [...x.shape.slice(0, 3), size]);
       });
     }
-    const parts = backend.graph.nodes("Split", [backend.plain(x), backend.graph.int64s(sizes)], {
-      attributes: { axis: at },
-      outputs: sizes.length,
+    const parts = backend.nodes("Split", [backend.plain(x), backend.int64s(sizes)], sizes.length, {
+      axis: at,
     });
     return parts.map((part, i) => {
       const shape = x.shape.map((d: number, j: number) => j === at ? sizes[i]! : d);
@@ -150,7 +146,7 @@ export const shapes: Record<string, Kernel> = {
   },
   Tile: ({ x }, { reps }, backend) =>
     backend.tensor(
-      backend.node("Tile", [backend.plain(x), backend.graph.int64s(reps)]),
+      backend.node("Tile", [backend.plain(x), backend.int64s(reps)]),
       x.shape.map((d: number, i: number) => d * reps[i]),
       x.dtype,
     ),
