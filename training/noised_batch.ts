@@ -18,7 +18,6 @@ import { drawTimesteps, type TimestepDraw } from "../diffusion/timestep_sampling
 import type { HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
 
-/** Options of {@linkcode noisedBatch}. */
 export interface NoisedBatchOptions {
   /** The noise schedule; a flow uses only its T. */
   readonly schedule: NoiseSchedule;
@@ -36,7 +35,6 @@ export interface NoisedBatchOptions {
   readonly selfConditioning?: number | undefined;
 }
 
-/** The noise levels of the examples. */
 interface NoiseLevels {
   /** Timesteps [B], or times of a flow in [0, 1]. */
   readonly times: Int32Array | Float32Array;
@@ -44,7 +42,6 @@ interface NoiseLevels {
   readonly exampleWeights?: Float64Array | undefined;
 }
 
-/** Samples timesteps or times. */
 function drawNoiseLevels(
   count: number,
   random: RandomStream,

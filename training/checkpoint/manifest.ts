@@ -4,18 +4,13 @@ import { fileError } from "../../base/file_errors.ts";
 import { isJsonObject, parseJsonObject, sha256OfParts } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
 
-/** The file name of the manifest. */
 export const MANIFEST_NAME = "manifest.json";
 
-/** Size and hash of a file. */
 export interface ManifestEntry {
-  /** The size in bytes. */
   readonly bytes: number;
-  /** The SHA-256 in hexadecimal. */
   readonly sha256: string;
 }
 
-/** The files of a checkpoint by their relative path, with "/" between levels. */
 export type Manifest = ReadonlyMap<string, ManifestEntry>;
 
 /** Paths that are allowed in a checkpoint: at most one folder deep. */
@@ -48,7 +43,6 @@ export async function readManifest(directory: string): Promise<Manifest | undefi
   }
 }
 
-/** Parses a manifest. @param source The file, for messages. @throws {UserError} If it is unsound. */
 export function parseManifest(text: string, source: string): Manifest {
   const { format, version, files } = parseJsonObject(text, source);
   if (format !== "nanodiffusion-checkpoint" || !isJsonObject(files)) {
