@@ -6,13 +6,11 @@ import { float32, int32 } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
 import { noisedBatch, type NoisedBatchOptions } from "../training/noised_batch.ts";
 
-/** Options of {@linkcode imageBatch}. */
 export interface ImageBatchOptions extends NoisedBatchOptions {
   /** The label of no class. */
   readonly nullClass: number;
   /** The share of labels that are replaced by `nullClass`. @default {0} */
   readonly classDropout?: number | undefined;
-  /** Height and width. */
   readonly size: readonly [number, number];
 }
 
@@ -35,9 +33,7 @@ export function imageBatch(
   return noisedBatch(x0, random, options, () => ({ classLabels }));
 }
 
-/** Options of {@linkcode trainingBatches}. */
 export interface TrainingBatchOptions extends ImageBatchOptions {
-  /** Images per batch. */
   readonly batchSize: number;
   /** Returns the current probability of each timestep [T], for loss-aware sampling. */
   readonly probabilitiesNow?: (() => Float64Array) | undefined;

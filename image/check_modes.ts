@@ -73,7 +73,6 @@ function checkEncoding(given: ImageFlags): void {
   if (given.dynamicThreshold !== 0) refuse(given, ["dynamicThreshold"], why);
 }
 
-/** Refuses the first of some flags that was given. */
 function refuse(given: ImageFlags, keys: readonly (keyof ImageFlags)[], why: string): void {
   const key = keys.find((key) => given[key] !== undefined && given[key] !== false);
   if (key === undefined) return;

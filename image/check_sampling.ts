@@ -37,7 +37,6 @@ const OPTIONS_OF_SAMPLER: Partial<Record<keyof ImageConfig, SamplerOption>> = {
   flowShift: "flowShift",
 };
 
-/** The samplers that take an option. */
 function samplersWith(option: SamplerOption): AnySampler[] {
   return [...samplerNames, ...flowSamplerNames].filter((name) =>
     samplerOptions(name).includes(option)
@@ -116,13 +115,9 @@ function flowInterval(
   return [T * low / (1 + low), high === 0 ? T : T * high / (1 + high)];
 }
 
-/** The properties of a model that limit how it can be sampled. */
 export interface ModelTraits {
-  /** The schedule that it was trained with. */
   readonly schedule: NoiseSchedule;
-  /** Whether it has a null class. */
   readonly hasNullClass: boolean;
-  /** Whether it predicts variances. @default {false} */
   readonly learnedVariance?: boolean | undefined;
 }
 
@@ -205,7 +200,6 @@ function checkStart({ sampler }: ImageConfig, schedule: NoiseSchedule): void {
   );
 }
 
-/** Refuses samplers of the other objective. */
 function checkObjective({ objective, sampler }: ImageConfig): void {
   const isFlow = objective === "flow_matching";
   if (isFlow === isFlowSampler(sampler)) return;
@@ -238,7 +232,6 @@ function checkGuidance(
   guidanceIntervalOf(config, schedule, config.sampler);
 }
 
-/** A model that images are sampled from. */
 export interface SampledModel extends Pick<SamplingOptions, "parameters" | "config" | "schedule"> {
   /** The sampler's options in its checkpoint. */
   readonly samplerOptions?: SchedulerOptions | undefined;

@@ -21,15 +21,10 @@ import { CLASSES, nullClassOf, SIDE } from "./data.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "./flags.ts";
 import { PRESETS } from "./presets.ts";
 
-/** The settings of a run, and the model that follows from them. */
 export interface ImageRun {
-  /** Every setting. */
   readonly config: ImageConfig;
-  /** The network. */
   readonly network: ImageNetwork;
-  /** The names, shapes and initial values of its parameters. */
   readonly specs: ParameterSpecs;
-  /** The noise schedule. */
   readonly schedule: NoiseSchedule;
 }
 

@@ -6,24 +6,23 @@ import {
   type FashionMnist,
   loadFashionMnist,
 } from "../datasets/fashion_mnist.ts";
-import { type ImageNetworkConfig, isDit } from "../diffusion/networks/image_network.ts";
+import {
+  describeNetwork,
+  type ImageNetworkConfig,
+  isDit,
+} from "../diffusion/networks/image_network.ts";
 import type { ImageFlags } from "./flags.ts";
 
-/** The number of classes. */
 export const CLASSES = FASHION_MNIST_CLASSES.length;
 
-/** Height and width of the images. */
 export const SIDE = 28;
 
-/** Pixels of an image. */
 export const PIXELS = SIDE * SIDE;
 
 /**
  * Loads the images and prints where they come from.
  *
- * @param sampleOnly Whether to use the bundled sample, unless --data-dir names a folder. @default {true}
- * for the preset smoke
- * @throws {UserError} As loadFashionMnist.
+ * @param sampleOnly Whether to use the bundled sample, unless --data-dir names a folder.
  */
 export async function loadImages(
   { dataDir, preset }: ImageFlags,
@@ -39,19 +38,23 @@ export async function loadImages(
   return data;
 }
 
-/**
- * The index of a class by its name, in upper or lower case.
- *
- * @param flag The flag that names the class, for the message.
- * @throws {UserError} With exit code 2 if there is no such class.
- */
+/** The index of the class that a flag names, in upper or lower case. */
 export function classIndex(name: string, flag = "--class"): number {
   const index = FASHION_MNIST_CLASSES.findIndex((c) => c.toLowerCase() === name.toLowerCase());
   if (index >= 0) return index;
   throw usageError(`${flag} ${quote(name)}: must be one of ${FASHION_MNIST_CLASSES.join(", ")}.`);
 }
 
-/** The label of no class, if a network was trained with one. */
+/** Image i of images [N, 28, 28]. */
+export function imageAt<A extends Uint8Array | Float32Array>(images: A, i: number): A {
+  return images.subarray(i * PIXELS, (i + 1) * PIXELS) as A;
+}
+
+export function hasClasses(config: ImageNetworkConfig): boolean {
+  return describeNetwork(config, 1).numClassEmbeds !== null;
+}
+
+/** The label that stands for no class, if the network was trained with one. */
 export function nullClassOf(config: ImageNetworkConfig): number | undefined {
   if (isDit(config)) return config.numEmbedsAdaNorm === CLASSES ? CLASSES : undefined;
   const { numClassEmbeds } = config;

@@ -35,7 +35,6 @@ const SIGMA_SPACINGS = ["timesteps", "karras", "exponential"] as const;
 /** What is trained: a denoiser with a noise schedule, or a flow along straight lines. */
 const OBJECTIVES = ["diffusion", "flow_matching"] as const;
 
-/** Network architectures. */
 const DENOISERS = ["unet", "dit"] as const;
 
 /** How the timesteps of a batch are sampled; "loss_aware" keeps a memory of losses. */
@@ -209,7 +208,6 @@ const RARE_SAMPLING = {
   }),
 };
 
-/** The flags that decide what a run computes. */
 const SETTINGS = {
   seed: SEED_FLAG,
   training: TRAINING,
@@ -220,7 +218,6 @@ const SETTINGS = {
   rareSampling: RARE_SAMPLING,
 };
 
-/** All flags, by the headings of `--help`. */
 export const IMAGE_FLAGS = {
   "Presets": {
     preset: choice(["smoke", "nano", "small", "paper"], {
@@ -315,7 +312,6 @@ export const IMAGE_FLAGS = {
   "Rarely needed: sampling": RARE_SAMPLING,
 };
 
-/** The examples of `--help`. */
 export const IMAGE_EXAMPLES: readonly Example[] = [
   [
     "deno task image",
@@ -336,7 +332,6 @@ export const IMAGE_EXAMPLES: readonly Example[] = [
   ],
 ];
 
-/** Flags that were given on the command line. */
 export type ImageFlags = Partial<FlagValues<typeof IMAGE_FLAGS>>;
 
 type Settings = FlagValues<typeof SETTINGS>;
@@ -344,12 +339,10 @@ type Settings = FlagValues<typeof SETTINGS>;
 /** Settings that presets do not have: if given, they replace others. */
 type Optional = "sampleTimesteps" | "respacing" | "startFrom";
 
-/** Every setting that decides what a run computes. */
 export type ImageConfig = Omit<Settings, Optional> & Partial<Pick<Settings, Optional>>;
 
 const SETTING_NAMES = new Set(Object.values(SETTINGS).flatMap((group) => Object.keys(group)));
 
-/** The settings among the flags that were given. */
 export function settingsOf(given: ImageFlags): Partial<ImageConfig> {
   return Object.fromEntries(Object.entries(given).filter(([key]) => SETTING_NAMES.has(key)));
 }

@@ -9,7 +9,6 @@ import type { ImageRun } from "./config.ts";
 import { EXTENDABLE, type ImageFlags } from "./flags.ts";
 import type { StartWeights } from "./start_weights.ts";
 
-/** The folder of this project, whose commit the record names. */
 const ROOT = `${import.meta.dirname}/..`;
 
 /**

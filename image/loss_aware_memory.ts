@@ -18,7 +18,6 @@ const [LOSSES, COUNTS] = ["timestep_losses", "timestep_counts"] as const;
 /** The names of the vectors in the training state of a checkpoint. */
 export const MEMORY_VECTORS: readonly string[] = [LOSSES, COUNTS];
 
-/** The last losses at each timestep, and the sampling probabilities that follow from them. */
 export class LossAwareMemory {
   #history: LossHistory;
 
@@ -53,7 +52,6 @@ export class LossAwareMemory {
     }
   }
 
-  /** The probability of each timestep [T]. */
   probabilities(): Float64Array {
     return timestepProbabilities(this.#history);
   }
@@ -70,7 +68,6 @@ export class LossAwareMemory {
     this.#history = recordLosses(this.#history, timesteps, losses);
   }
 
-  /** The memory as vectors for a checkpoint. */
   vectors(): NamedTensors {
     const { losses, counts, size } = this.#history;
     return new Map([

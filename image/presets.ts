@@ -1,7 +1,6 @@
 /** The presets of image.ts: every setting, with the reason for its value. */
 import type { ImageConfig } from "./flags.ts";
 
-/** The default: one epoch, a few minutes on two cores. */
 export const NANO: ImageConfig = {
   seed: 0,
   // Training
@@ -62,7 +61,6 @@ export const NANO: ImageConfig = {
   samples: 80, // eight per class
 };
 
-/** The presets of `--preset`. */
 export const PRESETS: Record<"smoke" | "nano" | "small" | "paper", ImageConfig> = {
   // Seconds: runs every part, learns almost nothing. Used by tests.
   smoke: {

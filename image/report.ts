@@ -30,7 +30,6 @@ export const IMAGE_METRICS = [
   "imagesPerSecond",
 ] as const;
 
-/** The charts of a report. */
 export const IMAGE_CHARTS: MetricsChart[] = [
   {
     title: "Loss",
@@ -104,18 +103,13 @@ export function dataWarnings(data: FashionMnist): string[] {
   return data.origin === "sample" ? [data.description] : [];
 }
 
-/** The parts of a report about an evaluation. */
 export type EvaluationReport = Required<Pick<Report, "figures" | "sections" | "warnings">>;
 
 /** What {@linkcode reportRun} reports besides the training's metrics. */
 export interface RunResults {
-  /** The data set. */
   readonly data: FashionMnist;
-  /** The training in one sentence. */
   readonly summary: string;
-  /** The grid of samples, and the animation of their trajectories. */
   readonly samples: { readonly png: Uint8Array; readonly gif?: Uint8Array | undefined };
-  /** The evaluation, if there is one. */
   readonly evaluated: EvaluationReport | undefined;
 }
 

@@ -15,11 +15,9 @@ import type { DataOrigin } from "../cli/run_record.ts";
 import { loadImageModel } from "./checkpoint.ts";
 import { weightsOrigin } from "../training/checkpoint/weights_identity.ts";
 
-/** Initial weights, and their entry in the record of the run. */
 export interface StartWeights {
   /** The parameters; in checkpoints of this project they are the moving average. */
   readonly parameters: HostParameters;
-  /** Where they were loaded from, and their hash. */
   readonly origin: DataOrigin;
 }
 

@@ -14,16 +14,12 @@ import { DEVICE_CHOICES } from "../engine/device_names.ts";
 import { type Device, openDevice } from "../engine/device.ts";
 import { EXIT, usageError } from "../base/errors.ts";
 import { makeFolder, writeFileAtomic } from "../base/files.ts";
-import {
-  type ClassifierConfig,
-  classifierSpecs,
-  initClassifier,
-} from "../image/classifier/network.ts";
+import { type ClassifierConfig, classifierSpecs } from "../image/classifier/network.ts";
 import { classifierCard, type ClassifierMetrics } from "../image/classifier/card.ts";
 import { type Classifier, roundToHalf, saveClassifier } from "../image/classifier/checkpoint.ts";
 import { classifierBatches, classifierLoss } from "../image/classifier/training.ts";
 import { classAgreement, compileClassifier } from "../image/classifier/classify.ts";
-import { countParameters, unravel } from "../nn/parameters.ts";
+import { countParameters, initParameters, unravel } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { train } from "../training/loop.ts";
 import { compileTrainStep } from "../training/step.ts";
@@ -82,7 +78,7 @@ async function trainClassifier(
     optimizer: { weightDecay },
     loss: classifierLoss(NETWORK),
   });
-  const state = trainStep.start(initClassifier(NETWORK, random.stream("weights")));
+  const state = trainStep.start(initParameters(specs, random.stream("weights")));
   const size = [data.height, data.width] as const;
   const batchAt = classifierBatches(data.train, random, { size, batchSize, maxShift });
   await using progress = new Progress({ total: totalSteps, itemsPerStep: batchSize });

@@ -18,7 +18,6 @@ import { drawTimesteps, type TimestepDraw } from "../diffusion/timestep_sampling
 import type { HostArray } from "../engine/tree.ts";
 import type { RandomStream } from "../nn/random.ts";
 
-/** Options of {@linkcode noisedBatch}. */
 export interface NoisedBatchOptions {
   /** The noise schedule; a flow uses only its T. */
   readonly schedule: NoiseSchedule;

@@ -1,37 +1,27 @@
 /** The classifier's model card. */
 import type { ClassifierConfig } from "./network.ts";
 
-/** The record of a trained classifier, in metrics.json. */
 export interface ClassifierMetrics {
   /** The accuracy on the test images, from 0 to 1. */
   readonly testAccuracy: number;
-  /** How the accuracy was measured. */
   readonly protocol: string;
-  /** The command that trained it. */
   readonly command: string;
   /** The seed of weights, data order and augmentation. */
   readonly seed: number;
-  /** Passes over the training images. */
   readonly epochs: number;
-  /** Images per step. */
   readonly batchSize: number;
   /** The learning rate after the warm-up. */
   readonly learningRate: number;
   /** Steps over which the learning rate rises. */
   readonly warmupSteps: number;
-  /** Decoupled weight decay. */
   readonly weightDecay: number;
   /** The decay of the moving average, which is saved. */
   readonly emaDecay: number;
-  /** The largest shift of an image, in pixels. */
   readonly maxShift: number;
-  /** The number of parameters. */
   readonly parameters: number;
-  /** The SHA-256 of each data file, by name. */
   readonly data: Readonly<Record<string, string>>;
 }
 
-/** Writes the model card, in Markdown. */
 export function classifierCard(config: ClassifierConfig, metrics: ClassifierMetrics): string {
   const { testAccuracy, protocol, command, epochs, batchSize, maxShift, seed } = metrics;
   const { learningRate, warmupSteps, weightDecay, emaDecay } = metrics;

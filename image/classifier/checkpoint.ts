@@ -11,38 +11,18 @@ import { checkParameters, type HostParameters } from "../../nn/parameters.ts";
 import { readSafetensors, writeSafetensors } from "../../nn/safetensors.ts";
 import { type ClassifierConfig, classifierSpecs } from "./network.ts";
 
-/** A classifier with its weights. */
 export interface Classifier {
-  /** The sizes of the network. */
   readonly config: ClassifierConfig;
-  /** The weights. */
   readonly parameters: HostParameters;
 }
 
 /** The folder of the released classifier, which all figures are measured with. */
-export const CLASSIFIER_FOLDER: URL = new URL(
-  "../../checkpoints/fashion-mnist-classifier/",
-  import.meta.url,
-);
+const RELEASED = `${import.meta.dirname}/../../checkpoints/fashion-mnist-classifier`;
 
 const CONFIG_NAME = "config.json";
 const WEIGHTS_NAME = "model.safetensors";
 const CLASS_NAME = "FashionMnistClassifier";
 
-/** The content of config.json. */
-function configToJson(
-  { channels, normNumGroups, features, classes }: ClassifierConfig,
-): JsonObject {
-  return {
-    _class_name: CLASS_NAME,
-    channels,
-    norm_num_groups: normNumGroups,
-    features,
-    classes,
-  };
-}
-
-/** The inverse of {@linkcode configToJson}. */
 function configFromJson(json: JsonObject, source: string): ClassifierConfig {
   if (json["_class_name"] !== CLASS_NAME) {
     throw new UserError(
@@ -78,24 +58,25 @@ function configFromJson(json: JsonObject, source: string): ClassifierConfig {
 /** Rounds weights to float16, as in a saved file. */
 export function roundToHalf(parameters: HostParameters): HostParameters {
   return Object.fromEntries(
-    Object.entries(parameters).map(([name, { data, shape }]) =>
-      [name, float32(decodeFloat16(encodeFloat16(data as Float32Array)), shape)] as const
-    ),
+    Object.entries(parameters).map(([name, { data, shape }]) => [
+      name,
+      float32(decodeFloat16(encodeFloat16(data as Float32Array)), shape),
+    ]),
   );
 }
 
-/**
- * Writes a classifier with its weights in float16.
- *
- * @param directory The folder; it is created if it does not exist.
- * @throws {UserError} If it cannot be written.
- */
+/** Writes a classifier with its weights in float16; makes the folder if it does not exist. */
 export async function saveClassifier(
   directory: string,
   { config, parameters }: Classifier,
 ): Promise<void> {
   await makeFolder(directory);
-  const json = JSON.stringify(configToJson(config), null, 2);
+  const { channels, normNumGroups, features, classes } = config;
+  const json = JSON.stringify(
+    { _class_name: CLASS_NAME, channels, norm_num_groups: normNumGroups, features, classes },
+    null,
+    2,
+  );
   await writeFileAtomic(`${directory}/${CONFIG_NAME}`, `${json}\n`);
   const tensors = Object.entries(parameters).map(
     ([name, { data, shape }]): [string, HostTensor] => [
@@ -109,30 +90,23 @@ export async function saveClassifier(
 }
 
 /**
- * Reads a classifier. Needs the permission to read its folder.
+ * Reads a classifier.
  *
- * @param directory The folder. @default {@linkcode CLASSIFIER_FOLDER}
  * @throws {UserError} If a file is missing or unsound, or the weights are of another model.
  */
-export async function loadClassifier(directory?: string): Promise<Classifier> {
-  const folder = directory === undefined ? CLASSIFIER_FOLDER.pathname : `${directory}/`;
-  const path = directory === undefined
-    ? new URL(CONFIG_NAME, CLASSIFIER_FOLDER)
-    : folder + CONFIG_NAME;
+export async function loadClassifier(directory: string = RELEASED): Promise<Classifier> {
+  const path = `${directory}/${CONFIG_NAME}`;
   let text: string;
   try {
     text = await Deno.readTextFile(path);
   } catch (error) {
-    throw fileError(error, `read the classifier's ${folder}${CONFIG_NAME}`);
+    throw fileError(error, `read the classifier's ${path}`);
   }
-  const config = configFromJson(parseJsonObject(text, folder + CONFIG_NAME), folder + CONFIG_NAME);
-  const weightsPath = folder + WEIGHTS_NAME;
+  const config = configFromJson(parseJsonObject(text, path), path);
+  const weightsPath = `${directory}/${WEIGHTS_NAME}`;
   const { tensors } = await readSafetensors(weightsPath);
   const parameters = Object.fromEntries(
-    Array.from(
-      tensors,
-      ([name, tensor]) => [name, float32(floatValues(tensor), tensor.shape)] as const,
-    ),
+    [...tensors].map(([name, tensor]) => [name, float32(floatValues(tensor), tensor.shape)]),
   );
   checkParameters(parameters, classifierSpecs(config), weightsPath);
   return { config, parameters };

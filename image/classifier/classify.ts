@@ -9,7 +9,6 @@ import { applyClassifier } from "./network.ts";
 import type { Classifier } from "./checkpoint.ts";
 import type { FeatureRows } from "../../metrics/feature_statistics.ts";
 
-/** The output of a classifier for each image. */
 export interface Classified {
   /** The features, [N, features]. */
   readonly features: FeatureRows;
@@ -17,32 +16,18 @@ export interface Classified {
   readonly classes: Int32Array;
 }
 
-/** A compiled classifier. */
-export interface CompiledClassifier {
-  /**
-   * Classifies images.
-   *
-   * @param images [N, side, side, 1] in [-1, 1], flat.
-   * @throws {UserError} If the length is not that of whole images, or a value is not finite.
-   */
-  (images: Float32Array): Promise<Classified>;
-  /** Releases its graph. */
-  dispose(): Promise<void>;
-}
-
 /** Images per batch: enough to use all cores, few enough for any memory. */
 const BATCH = 200;
 
 /**
- * Compiles a classifier for a device.
- *
- * @param side Height and width of the images. @default 28
+ * Compiles a classifier of images [N, side, side, 1] in [-1, 1], flat. It throws a UserError if the length is
+ * not that of whole images, or a value is not finite.
  */
 export function compileClassifier(
   device: Device,
   { config, parameters }: Classifier,
   { side = 28 }: { side?: number } = {},
-): CompiledClassifier {
+): ((images: Float32Array) => Promise<Classified>) & { dispose(): Promise<void> } {
   type Outputs = { features: HostArray; logits: HostArray };
   const compiled = device.compile<{ images: HostArray }, Outputs>(({ images }) => ({
     ...applyClassifier(constants(parameters), images as tf.Tensor4D, config),
@@ -82,19 +67,8 @@ export function compileClassifier(
   return Object.assign(classify, { dispose: () => compiled.dispose() });
 }
 
-/**
- * The share of images whose predicted class is the expected one: the accuracy on labelled images, or the
- * class agreement of samples.
- *
- * @param found The predicted classes [N].
- * @param expected The expected classes [N].
- * @returns A number in [0, 1].
- * @throws {RangeError} If the lengths differ or are 0.
- */
+/** The share of images whose predicted class is the expected one, from 0 to 1. */
 export function classAgreement(found: ArrayLike<number>, expected: ArrayLike<number>): number {
-  if (found.length !== expected.length || found.length === 0) {
-    throw new RangeError(`${found.length} predicted classes, but ${expected.length} expected ones`);
-  }
   let agreeing = 0;
   for (let i = 0; i < found.length; i++) if (found[i] === expected[i]) agreeing++;
   return agreeing / found.length;

@@ -7,35 +7,17 @@ import * as tf from "../../engine/tf.ts";
 import { silu } from "../../nn/activations.ts";
 import { groupNorm } from "../../nn/group_norm.ts";
 import { conv2d, conv2dSpecs, linear, linearSpecs, normSpecs } from "../../nn/layers.ts";
-import {
-  type HostParameters,
-  initParameters,
-  type Parameters,
-  type ParameterSpecs,
-} from "../../nn/parameters.ts";
-import type { RandomStream } from "../../nn/random.ts";
+import type { Parameters, ParameterSpecs } from "../../nn/parameters.ts";
 
-/** The sizes of a classifier. */
 export interface ClassifierConfig {
   /** Channels at full resolution, then after each halving. */
   readonly channels: readonly number[];
   /** Groups of the normalizations; all channels are multiples. */
   readonly normNumGroups: number;
-  /** Length of the feature vector. */
   readonly features: number;
-  /** Number of classes. */
   readonly classes: number;
 }
 
-/** The output of a classifier. */
-export interface ClassifierOutputs {
-  /** The output of the layer before the last [B, features]. */
-  readonly features: tf.Tensor2D;
-  /** Logits of the classes [B, classes]. */
-  readonly logits: tf.Tensor2D;
-}
-
-/** The parameters of a classifier: names, shapes and initial values. */
 export function classifierSpecs(config: ClassifierConfig): ParameterSpecs {
   const { channels, features, classes } = config;
   const convolution = (name: string, from: number, to: number): ParameterSpecs => ({
@@ -53,22 +35,18 @@ export function classifierSpecs(config: ClassifierConfig): ParameterSpecs {
   );
 }
 
-/** The initial parameters of a classifier. */
-export function initClassifier(config: ClassifierConfig, random: RandomStream): HostParameters {
-  return initParameters(classifierSpecs(config), random);
-}
-
 /**
  * Applies a classifier: at each resolution a convolution with stride 2 and a residual one, then the mean over
  * the image, the features and the classes.
  *
  * @param images [B, H, W, 1] in [-1, 1]
+ * @returns The output of the layer before the last [B, features], and logits [B, classes].
  */
 export function applyClassifier(
   parameters: Parameters,
   images: tf.Tensor4D,
   { channels, normNumGroups: groups }: ClassifierConfig,
-): ClassifierOutputs {
+): { features: tf.Tensor2D; logits: tf.Tensor2D } {
   const convolution = (name: string, x: tf.Tensor4D, stride = 1) => {
     const y = conv2d(parameters, `${name}.conv`, x, { stride, padding: 1 });
     return silu(groupNorm(parameters, `${name}.norm`, y, { groups }));

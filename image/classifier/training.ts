@@ -8,7 +8,6 @@ import type { RandomStream } from "../../nn/random.ts";
 import type { BatchLoss } from "../../training/step.ts";
 import { applyClassifier, type ClassifierConfig } from "./network.ts";
 
-/** Images with their classes. */
 export type ClassifierBatch = {
   /** [B, H, W, 1] in [-1, 1]. */
   readonly images: HostArray;
@@ -24,21 +23,19 @@ export function classifierLoss(config: ClassifierConfig): BatchLoss<ClassifierBa
   };
 }
 
-/** Options of {@linkcode classifierBatches}. */
-export interface ClassifierBatchOptions {
-  /** Images per step. */
-  readonly batchSize: number;
-  /** Height and width. */
-  readonly size: readonly [number, number];
-  /** The largest shift of an image, in pixels. */
-  readonly maxShift: number;
-}
-
-/** The batches of training, with random mirroring and shifts: a pure function of the step. */
+/**
+ * The batches of training, with random mirroring and shifts: a pure function of the step.
+ *
+ * @param options `size`: height and width of an image. `maxShift`: the largest shift in pixels.
+ */
 export function classifierBatches(
   examples: LabelledImages,
   random: RandomStream,
-  { batchSize, size: [height, width], maxShift }: ClassifierBatchOptions,
+  { batchSize, size, maxShift }: {
+    readonly batchSize: number;
+    readonly size: readonly [height: number, width: number];
+    readonly maxShift: number;
+  },
 ): (step: number) => ClassifierBatch {
   const indicesAt = batcher({
     size: examples.labels.length,
@@ -50,19 +47,12 @@ export function classifierBatches(
     const { images, labels } = gatherImages(examples, indicesAt(step));
     return {
       images: float32(
-        augment(images, augmentation.at(step), { size: [height, width], maxShift }),
-        [batchSize, height, width, 1],
+        augment(images, augmentation.at(step), size, maxShift),
+        [batchSize, ...size, 1],
       ),
       labels: int32(Int32Array.from(labels)),
     };
   };
-}
-
-interface AugmentOptions {
-  /** Height and width of an image. */
-  readonly size: readonly [number, number];
-  /** The largest shift in each direction, in pixels. */
-  readonly maxShift: number;
 }
 
 /**
@@ -75,7 +65,8 @@ interface AugmentOptions {
 function augment(
   images: Uint8Array,
   random: RandomStream,
-  { size: [height, width], maxShift }: AugmentOptions,
+  [height, width]: readonly [number, number],
+  maxShift: number,
 ): Float32Array<ArrayBuffer> {
   const count = images.length / (height * width);
   const values = random.integers(3 * count, 0, 2 * (2 * maxShift + 1));

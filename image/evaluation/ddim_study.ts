@@ -4,20 +4,17 @@
  */
 import { canonicalJson, type JsonObject, sha256 } from "../../base/json.ts";
 import { formatDuration } from "../../cli/progress.ts";
-import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import type { Device } from "../../engine/device.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
+import { hasClasses } from "../data.ts";
 import type { ImageConfig } from "../flags.ts";
-import { drawEvaluationSet } from "../sampling/evaluation_set.ts";
-import type { EvaluationTask } from "./evaluate.ts";
-import type { Quality } from "./quality.ts";
-import { openQualityMeter } from "./quality_meter.ts";
+import { drawEvaluationSet, type EvaluationTask } from "./evaluate.ts";
+import { openQualityMeter, type Quality } from "./quality.ts";
 import type { StudyLog, StudyRow, StudySetting } from "./study_log.ts";
 
 /** The numbers of steps in the table, besides T. */
 const STEPS = [10, 20, 50, 100] as const;
 
-/** The etas in the table. */
 const ETAS = [0, 0.2, 0.5, 1] as const;
 
 /** What a study measures: a model, the number of samples, the classifier and the data. */
@@ -56,7 +53,6 @@ export async function studyKey(
   return hash.slice(0, 12);
 }
 
-/** The settings of one row. */
 function configOf(config: ImageConfig, { sampler, eta, steps }: StudySetting): ImageConfig {
   return {
     ...config,
@@ -85,7 +81,6 @@ export async function runStudy(
 ): Promise<{ rows: StudyRow[]; real: Quality }> {
   const { config: { seed, guidance }, samples } = task;
   const key = await studyKey(task);
-  const hasClasses = describeNetwork(task.model.config, 1).numClassEmbeds !== null;
   await using meter = await openQualityMeter(device, task.classifier, task.data);
   const real = await meter.measureReal(samples);
   const rows: StudyRow[] = [];
@@ -105,7 +100,7 @@ export async function runStudy(
     const started = performance.now();
     const config = configOf(task.config, setting);
     const { pixels, labels } = await drawEvaluationSet(device, { ...task, config }, seed);
-    const quality = await meter.measure(pixels, hasClasses ? labels : undefined);
+    const quality = await meter.measure(pixels, hasClasses(task.model.config) ? labels : undefined);
     const seconds = (performance.now() - started) / 1000;
     secondsPerStep = seconds / setting.steps;
     stepsLeft -= setting.steps;

@@ -12,12 +12,13 @@ import { encodePng } from "../../report/png.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 import { type SampledModel, samplingOptionsOf } from "../check_sampling.ts";
 import type { Classifier } from "../classifier/checkpoint.ts";
+import { hasClasses } from "../data.ts";
 import type { ImageConfig } from "../flags.ts";
 import { samplingSettings } from "../report.ts";
-import { drawEvaluationSet } from "../sampling/evaluation_set.ts";
+import { drawWithProgress, labelsOf } from "../sampling/pictures.ts";
 import { openSampling } from "../sampling/samples.ts";
 import { nearestTraining } from "./neighbour_picture.ts";
-import { checkSampleCount, openQualityMeter } from "./quality_meter.ts";
+import { checkSampleCount, openQualityMeter } from "./quality.ts";
 import {
   type Evaluation,
   evaluationCsv,
@@ -26,35 +27,23 @@ import {
 } from "./result_file.ts";
 import { measureTimesteps, type TimestepLosses } from "./timestep_losses.ts";
 
-/** What is evaluated, and how. */
 export interface EvaluationTask {
-  /** The model. */
   readonly model: SampledModel;
-  /** How it is sampled. */
   readonly config: ImageConfig;
-  /** Samples per seed. */
   readonly samples: number;
   /** The number of seeds, from that of the configuration on. */
   readonly seeds: number;
-  /** The classifier whose features are compared. */
   readonly classifier: Classifier;
-  /** The real images. */
   readonly data: FashionMnist;
-  /** Where the model was loaded from. */
   readonly source: string;
-  /** The command line, for the record. */
   readonly command: string;
 }
 
 /** The results of an evaluation. */
 export interface Evaluated {
-  /** The figures. */
   readonly evaluation: Evaluation;
-  /** The bound and the loss by timestep; undefined for flow matching. */
   readonly timesteps: TimestepLosses | undefined;
-  /** Samples beside their nearest training images: the bytes of a PNG file. */
   readonly neighbours: Uint8Array;
-  /** Warnings about the figures. */
   readonly warnings: readonly string[];
 }
 
@@ -67,8 +56,12 @@ export interface Evaluated {
 export async function evaluateImages(device: Device, task: EvaluationTask): Promise<Evaluated> {
   const { model, config, samples, classifier, data } = task;
   checkSampleCount(samples, data);
-  const hasClasses = describeNetwork(model.config, 1).numClassEmbeds !== null;
-  const warnings = checkCovariance(samples, classifier.config.features);
+  const classes = hasClasses(model.config);
+  const { features } = classifier.config;
+  const warnings = samples > features ? [] : [
+    `the covariance of ${features} features is singular with ${samples} samples: FID is far too high. ` +
+    "2,048 samples are usual",
+  ];
   warnings.forEach((line) => console.error(`warning: ${line}`));
 
   await using meter = await openQualityMeter(device, classifier, data);
@@ -79,10 +72,10 @@ export async function evaluateImages(device: Device, task: EvaluationTask): Prom
   for (let seed = config.seed; seed < config.seed + task.seeds; seed++) {
     const { pixels, labels } = await drawEvaluationSet(device, task, seed);
     first ??= pixels;
-    seeds.push({ seed, ...await meter.measure(pixels, hasClasses ? labels : undefined) });
+    seeds.push({ seed, ...await meter.measure(pixels, classes ? labels : undefined) });
   }
   const timesteps = await measureBound(device, task);
-  const nearest = await nearestTraining(device, first!, data, hasClasses);
+  const nearest = await nearestTraining(device, first!, data, classes);
   const evaluation: Evaluation = {
     samples,
     seeds,
@@ -101,13 +94,22 @@ export async function evaluateImages(device: Device, task: EvaluationTask): Prom
   return { evaluation, timesteps, neighbours: encodePng(nearest.picture), warnings };
 }
 
-/** Warns of a covariance that is singular because there are too few samples. */
-function checkCovariance(samples: number, features: number): string[] {
-  if (samples > features) return [];
-  return [
-    `the covariance of ${features} features is singular with ${samples} samples: FID is far too high. ` +
-    "2,048 samples are usual",
-  ];
+/** Samples per batch: the usual 2,048 are sixteen batches, and larger ones are no faster. */
+const EVALUATION_BATCH = 128;
+
+/** Generates samples, equally many of each class: pixels [N, 28, 28] and classes [N]. */
+export async function drawEvaluationSet(
+  device: Device,
+  { model, config, samples }: Pick<EvaluationTask, "model" | "config" | "samples">,
+  seed: number,
+): Promise<{ pixels: Uint8Array; labels: Int32Array }> {
+  const labels = labelsOf(samples, undefined);
+  const pixels = await drawWithProgress(device, model, { ...config, seed }, {
+    labels,
+    batchSize: EVALUATION_BATCH,
+    label: `sampling, seed ${seed}:`,
+  });
+  return { pixels, labels };
 }
 
 /** The variational bound and the loss on the test images; flow matching has no bound. */
@@ -156,19 +158,18 @@ function protocolOf(
   const bundled = data.origin === "sample" ? " of the bundled sample" : "";
   const test = `the ${n(data.test.labels.length)} test images${bundled}`;
   const compared = n(Math.min(samples, data.test.labels.length));
-  const { numClassEmbeds } = describeNetwork(model.config, 1);
-  const hasClasses = numClassEmbeds !== null;
+  const classes = hasClasses(model.config);
   const { features } = classifier.config;
   const lastSeed = config.seed + seeds - 1;
   return {
     samples: `${n(samples)} samples with ${samplingSettings(config)}, ` +
-      (hasClasses ? "equally many of each class, " : "without classes, ") +
+      (classes ? "equally many of each class, " : "without classes, ") +
       (seeds === 1 ? `seed ${config.seed}` : `mean over the seeds ${config.seed} to ${lastSeed}`),
     fid: `Frechet distance between the samples and ${test}, on ${features} features of this ` +
       "project's FashionMNIST classifier, in float64",
     kid: `unbiased kernel distance with the kernel (x.y / ${features} + 1)^3 between the samples ` +
       `and ${test}, on the same features`,
-    ...(hasClasses
+    ...(classes
       ? { class_agreement: "share of samples that the classifier assigns to their class" }
       : {}),
     precision:
@@ -180,7 +181,7 @@ function protocolOf(
       "the classifier was trained on the training images",
     ...(timesteps === undefined ? {} : {
       bits_per_dimension: `variational bound of ${n(timesteps.images)} test images` +
-        `${hasClasses ? " given their classes" : ""}, variance ${boundVariance(model)}; timestep ` +
+        `${classes ? " given their classes" : ""}, variance ${boundVariance(model)}; timestep ` +
         `0 is measured on all of them, each other one of the ` +
         `${n(model.schedule.numTrainTimesteps)} on ${timesteps.imagesAtATimestep}`,
       loss: `mean squared error of ${model.schedule.predictionType} on the same images, ` +
@@ -192,11 +193,7 @@ function protocolOf(
   };
 }
 
-/**
- * Writes the results into a folder: evaluation.json, evaluation.csv, timesteps.csv and neighbours.png.
- *
- * @throws {UserError} If a file cannot be written.
- */
+/** Writes evaluation.json, evaluation.csv, timesteps.csv and neighbours.png into a folder. */
 export async function saveEvaluation(
   directory: string,
   { evaluation, timesteps, neighbours }: Evaluated,

@@ -2,10 +2,8 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../../base/json.ts";
 import { QUALITY_FIGURES, QUALITY_KEYS } from "./result_file.ts";
 
-/** The heading of the section. */
 export const CARD_HEADING = "## Measured quality";
 
-/** A nested object; an empty one if there is none. */
 function part(json: JsonObject, name: string): JsonObject {
   const value = json[name];
   return isJsonObject(value) ? value : {};

@@ -6,9 +6,9 @@ import { evenIndices, insertSorted, median } from "../../metrics/arrays.ts";
 import type { InnerProducts } from "../../metrics/inner_products.ts";
 import { nearestNeighbours, type Neighbours } from "../../metrics/nearest_neighbours.ts";
 import type { Picture } from "../../report/picture.ts";
-import { CLASSES, PIXELS } from "../data.ts";
+import { CLASSES, imageAt, PIXELS } from "../data.ts";
 import { drawImages } from "../sampling/pictures.ts";
-import { compileProducts } from "./device_products.ts";
+import { compileProducts } from "./quality.ts";
 
 /** Neighbours shown beside a sample. */
 const SHOWN = 6;
@@ -67,12 +67,7 @@ export async function nearestImages(
   return nearest;
 }
 
-/**
- * Finds the training images that are nearest to samples.
- *
- * @param samples [N, 28, 28], in the order of their classes.
- * @param hasClasses Whether the samples have classes.
- */
+/** Finds the training images that are nearest to samples [N, 28, 28], which are in the order of their classes. */
 export async function nearestTraining(
   device: Device,
   samples: Uint8Array,
@@ -95,11 +90,10 @@ export async function nearestTraining(
         data.set(image, (row * columns + column) * PIXELS);
         labels.push(label);
       };
-      add(0, shown.subarray(row * PIXELS, (row + 1) * PIXELS), "");
-      indices.forEach((index, i) => {
-        const image = train.images.subarray(index * PIXELS, (index + 1) * PIXELS);
-        add(i + 1, image, distances[i]!.toFixed(1));
-      });
+      add(0, imageAt(shown, row), "");
+      indices.forEach((index, i) =>
+        add(i + 1, imageAt(train.images, index), distances[i]!.toFixed(1))
+      );
     });
     const measured = Math.min(MEASURED, samples.length / PIXELS, test.labels.length);
     const medianDistance = async (images: Uint8Array) =>

@@ -12,7 +12,6 @@ import {
 } from "./result_file.ts";
 import type { TimestepLosses } from "./timestep_losses.ts";
 
-/** The table of an evaluation. */
 export function evaluationTable(evaluation: Pick<Evaluation, "seeds" | "real">): ReportTable {
   const measured = QUALITY_KEYS.filter((key) => rangeOf(evaluation.seeds, key) !== undefined);
   return {
@@ -85,7 +84,6 @@ function timestepPlots({ bits, losses, bitsPerDimension }: TimestepLosses): Line
   ];
 }
 
-/** The section of a report about an evaluation. */
 export function evaluationSection({ evaluation, timesteps, neighbours }: Evaluated): ReportSection {
   const { protocol } = evaluation;
   return {

@@ -7,18 +7,13 @@ import { quote } from "../../base/quote.ts";
 import { percent } from "../../metrics/measured_figure.ts";
 import type { Quality } from "./quality.ts";
 
-/** How a figure is named and printed. */
-export interface Figure {
-  /** Its name in files. */
-  readonly column: string;
-  /** Its name in tables. */
-  readonly name: string;
-  /** Its value with the digits that are significant. */
-  readonly format: (value: number) => string;
-}
-
-/** The figures of samples. */
-export const QUALITY_FIGURES: Readonly<Record<keyof Quality, Figure>> = {
+/**
+ * The figures of samples: their names in files and in tables, and their values with the digits that are
+ * significant.
+ */
+export const QUALITY_FIGURES: Readonly<
+  Record<keyof Quality, { column: string; name: string; format: (value: number) => string }>
+> = {
   fid: { column: "fid", name: "FID", format: (value) => value.toFixed(2) },
   kid: { column: "kid", name: "KID x 1000", format: (value) => (1000 * value).toFixed(2) },
   classAgreement: { column: "class_agreement", name: "class agreement", format: percent },
@@ -26,39 +21,14 @@ export const QUALITY_FIGURES: Readonly<Record<keyof Quality, Figure>> = {
   recall: { column: "recall", name: "recall", format: percent },
 };
 
-/** The names of {@linkcode QUALITY_FIGURES}. */
 export const QUALITY_KEYS = Object.keys(QUALITY_FIGURES) as (keyof Quality)[];
 
-/** The figures of the samples of one seed. */
 export interface SeedQuality extends Quality {
-  /** The seed. */
   readonly seed: number;
 }
 
-/** The mean and the range of a figure over seeds. */
-export interface FigureRange {
-  /** The mean. */
-  readonly mean: number;
-  /** The lowest. */
-  readonly low: number;
-  /** The highest. */
-  readonly high: number;
-}
-
-/** The figures that are not measured once per seed. */
-export interface ModelFigures {
-  /** The variational bound; undefined for flow matching, which has none. */
-  readonly bitsPerDimension: number | undefined;
-  /** The unweighted loss over all timesteps; undefined for flow matching. */
-  readonly loss: number | undefined;
-  /** The median distance of samples to their nearest training image, in grey levels. */
-  readonly nearestToSamples: number;
-  /** The same for test images. */
-  readonly nearestToTestImages: number;
-}
-
 /** The results of an evaluation, and how they were measured. */
-export interface Evaluation extends ModelFigures {
+export interface Evaluation {
   /** Samples per seed. */
   readonly samples: number;
   /** The figures of the samples, seed by seed. */
@@ -69,18 +39,26 @@ export interface Evaluation extends ModelFigures {
   readonly subsetFid: number | undefined;
   /** The classifier's accuracy on the test images, an upper limit for class agreement in practice. */
   readonly classifierAccuracy: number;
+  /** The variational bound; undefined for flow matching, which has none. */
+  readonly bitsPerDimension: number | undefined;
+  /** The unweighted loss over all timesteps; undefined for flow matching. */
+  readonly loss: number | undefined;
+  /** The median distance of samples to their nearest training image, in grey levels. */
+  readonly nearestToSamples: number;
+  readonly nearestToTestImages: number;
   /** How each figure was measured, by its name in files. */
   readonly protocol: Readonly<Record<string, string>>;
   /** Where the model was loaded from, and its weightsHash. */
   readonly model: { readonly source: string; readonly weights: string };
-  /** The classifier's weightsHash. Figures of different classifiers cannot be compared. */
   readonly classifier: string;
-  /** The command line of the evaluation. */
   readonly command: string;
 }
 
 /** The mean and the range of a figure; undefined if it was not measured. */
-export function rangeOf(seeds: readonly Quality[], key: keyof Quality): FigureRange | undefined {
+export function rangeOf(
+  seeds: readonly Quality[],
+  key: keyof Quality,
+): { mean: number; low: number; high: number } | undefined {
   const values = seeds.map((seed) => seed[key]).filter((value) => value !== undefined);
   if (values.length === 0) return undefined;
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -97,7 +75,6 @@ function byColumn<T>(of: (key: keyof Quality) => T | undefined): Record<string, 
   );
 }
 
-/** The text of evaluation.json. */
 export function formatEvaluation(evaluation: Evaluation): string {
   const { seeds, real, samples, protocol, model, classifier, command } = evaluation;
   const ranges = byColumn((key) => rangeOf(seeds, key));
@@ -125,11 +102,7 @@ export function formatEvaluation(evaluation: Evaluation): string {
   return JSON.stringify(json, null, 2) + "\n";
 }
 
-/**
- * Reads an evaluation.json, which {@linkcode formatEvaluation} wrote.
- *
- * @throws {UserError} If it cannot be read, or is another file.
- */
+/** Reads an evaluation.json, which {@linkcode formatEvaluation} wrote. */
 export async function readEvaluation(path: string): Promise<JsonObject> {
   let text: string;
   try {
@@ -153,7 +126,7 @@ export async function readEvaluation(path: string): Promise<JsonObject> {
 export function evaluationRows(
   { seeds, real }: Pick<Evaluation, "seeds" | "real">,
 ): { readonly name: string; readonly values: Partial<Quality> }[] {
-  const of = (part: keyof FigureRange) =>
+  const of = (part: "mean" | "low" | "high") =>
     Object.fromEntries(QUALITY_KEYS.map((key) => [key, rangeOf(seeds, key)?.[part]]));
   return [
     ...seeds.map(({ seed, ...values }) => ({ name: `seed ${seed}`, values })),
@@ -166,7 +139,6 @@ export function evaluationRows(
   ];
 }
 
-/** The text of evaluation.csv: the table with all digits. */
 export function evaluationCsv(evaluation: Pick<Evaluation, "seeds" | "real">): string {
   const columns = QUALITY_KEYS.map((key) => QUALITY_FIGURES[key].column);
   const rows = evaluationRows(evaluation).map(({ name, values }) => [

@@ -13,7 +13,7 @@ import { dataWarnings, type EvaluationReport, samplingProtocol } from "../report
 import { sampleGrid } from "../sampling/grid.ts";
 import { runStudy, studySettings } from "./ddim_study.ts";
 import { evaluateImages, type EvaluationTask, saveEvaluation } from "./evaluate.ts";
-import { checkSampleCount } from "./quality_meter.ts";
+import { checkSampleCount } from "./quality.ts";
 import { evaluationFigures, evaluationSection, evaluationTable } from "./report.ts";
 import { StudyLog } from "./study_log.ts";
 import { studyPlot, studySection, studyTable } from "./study_report.ts";
@@ -21,10 +21,8 @@ import { studyPlot, studySection, studyTable } from "./study_report.ts";
 /** The default number of samples, as in the literature. */
 const SAMPLES = 2048;
 
-/** The folder of this project. */
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 
-/** What an evaluation needs besides the model. */
 export type PreparedEvaluation = Omit<EvaluationTask, "model" | "config" | "source">;
 
 /**
@@ -68,15 +66,10 @@ export async function runEvaluation(
   };
 }
 
-/** A checkpoint to evaluate. */
 export interface CheckpointTask extends Pick<EvaluationTask, "model" | "config" | "source"> {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The folder to write to. */
   readonly folder: string;
-  /** The flags. */
   readonly given: ImageFlags;
-  /** The command line, for the record. */
   readonly args: readonly string[];
 }
 

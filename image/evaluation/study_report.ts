@@ -11,7 +11,6 @@ function nameOf({ eta }: Pick<StudyRow, "eta">): string {
   return eta === undefined ? "ddpm, larger variance" : `ddim, eta ${eta}`;
 }
 
-/** The rows grouped by name, in the order of their first occurrence. */
 function byName(rows: readonly StudyRow[]): [string, StudyRow[]][] {
   return [...Map.groupBy(rows, nameOf)];
 }
@@ -47,7 +46,6 @@ export function studyPlot(rows: readonly StudyRow[]): LinePlot {
   };
 }
 
-/** The section of a report about a study. */
 export function studySection(
   rows: readonly StudyRow[],
   real: Quality,

@@ -12,38 +12,16 @@ import { noiseOf, type RandomStream } from "../../nn/random.ts";
 /** Images per group, and so per timestep. */
 export const TIMESTEP_BATCH = 25;
 
-/** The bound and the loss, in total and by timestep. */
 export interface TimestepLosses {
-  /** The number of images. */
   readonly images: number;
   /** The number of images at each timestep from 1 on; timestep 0 is measured on all. */
   readonly imagesAtATimestep: number;
-  /** The variational bound in bits per dimension. */
   readonly bitsPerDimension: number;
   /** The term L_T of the bound, which does not depend on the model. */
   readonly prior: number;
-  /** The mean of `losses`. */
   readonly loss: number;
-  /** The term of the bound at each timestep [T]. */
   readonly bits: Float64Array;
-  /** The mean squared error of the prediction at each timestep [T]. */
   readonly losses: Float64Array;
-}
-
-/** Options of {@linkcode measureTimesteps}. */
-export interface TimestepOptions {
-  /** Held-out images and their classes. */
-  readonly images: LabelledImages;
-  /** The schedule that the model was trained with. */
-  readonly schedule: NoiseSchedule;
-  /** The variance of the model's steps. */
-  readonly bound?: BoundOptions | undefined;
-  /** The images' channels, for a model with learned variances. @default {1} */
-  readonly channels?: number | undefined;
-  /** The noise is a function of this stream, the image and the timestep. */
-  readonly random: RandomStream;
-  /** Called after each evaluation of the network. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /**
@@ -55,9 +33,8 @@ export interface TimestepOptions {
 export function timestepGroups(
   count: number,
   numTrainTimesteps: number,
-  batchSize: number = TIMESTEP_BATCH,
 ): { indices: Uint32Array; timesteps: number[] }[] {
-  const length = Math.min(batchSize, count);
+  const length = Math.min(TIMESTEP_BATCH, count);
   const groups = Math.min(Math.floor(count / length), numTrainTimesteps - 1);
   return Array.from({ length: groups }, (_, group) => {
     const first = group === 0 ? groups : group;
@@ -81,7 +58,15 @@ export function timestepGroups(
  */
 export async function measureTimesteps(
   denoiser: (labels: Int32Array) => Denoiser,
-  { images, schedule, bound = {}, channels = 1, random, onProgress }: TimestepOptions,
+  { images, schedule, bound = {}, random, onProgress }: {
+    readonly images: LabelledImages;
+    readonly schedule: NoiseSchedule;
+    /** The variance of the model's steps. */
+    readonly bound?: BoundOptions | undefined;
+    /** The noise is a function of this stream, the image and the timestep. */
+    readonly random: RandomStream;
+    readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  },
 ): Promise<TimestepLosses> {
   const T = schedule.numTrainTimesteps;
   const size = images.images.length / images.labels.length;
@@ -103,7 +88,7 @@ export async function measureTimesteps(
         const output = await denoiser(labels)(xt, timestep);
         const prediction = output.length === x0.length
           ? output
-          : splitLearnedVariance(output, channels).prediction;
+          : splitLearnedVariance(output, 1).prediction;
         const target = trainingTarget(schedule, x0, noise, timestep);
         losses[timestep]! += share(timestep) * meanSquaredError(prediction, target);
         onProgress?.(++done, total);
@@ -114,7 +99,7 @@ export async function measureTimesteps(
       {
         ...bound,
         batchSize: indices.length,
-        channels,
+        channels: 1,
         noise: (_length, timestep) => noise = noiseAt(timestep),
         timesteps,
       },

@@ -8,7 +8,6 @@ import type { SampledStep } from "./samples.ts";
 /** The most frames of an animation: enough for the eye, few enough for a report. */
 const FRAMES = 32;
 
-/** Samples per row. */
 const COLUMNS = 5;
 
 /**
@@ -58,7 +57,6 @@ export class TrajectoryRecorder {
       : Array.from({ length: Math.min(CLASSES, labels.length) }, (_, i) => i);
   }
 
-  /** Records a step of a batch. */
   add({ step, first, samples }: SampledStep): void {
     const frame = this.#frames[step] ??= new Uint8Array(this.chosen.length * PIXELS);
     this.chosen.forEach((sample, i) => {

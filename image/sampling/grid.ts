@@ -1,15 +1,13 @@
 /** Samples as a labelled grid, and their trajectories as an animation. */
-import { Progress } from "../../cli/progress.ts";
 import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
-import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import type { Device } from "../../engine/device.ts";
-import { randomStream } from "../../nn/random.ts";
-import { type SampledModel, samplingOptionsOf } from "../check_sampling.ts";
-import { CLASSES } from "../data.ts";
+import type { SampledModel } from "../check_sampling.ts";
+import { CLASSES, hasClasses } from "../data.ts";
 import type { ImageConfig } from "../flags.ts";
 import { drawAnimation, TrajectoryRecorder } from "./animation.ts";
 import {
   drawImages,
+  drawWithProgress,
   labelsOf,
   makeFolderOf,
   namesOf,
@@ -17,58 +15,46 @@ import {
   writeBytes,
   writePicture,
 } from "./pictures.ts";
-import { drawSamples, evaluationsOf } from "./samples.ts";
-
-/** Options of {@linkcode sampleGrid}. */
-export interface GridTask {
-  /** The PNG file to write. */
-  readonly path: string;
-  /** The class to sample, if not all. */
-  readonly only: number | undefined;
-  /** A GIF file to write: a sample of each class from noise to image. @default none */
-  readonly animation?: string | undefined;
-}
 
 /**
  * Generates images and writes them as a grid: one row per class, or a square of a single class.
  *
- * @returns The bytes of the PNG file, and of the GIF file if there is one.
+ * @param options `path`: the PNG file. `only`: the class, if not all. `animation`: a GIF file with a sample
+ * of each class from noise to image.
+ * @returns The bytes of the files.
  */
 export async function sampleGrid(
   device: Device,
   model: SampledModel,
   config: ImageConfig,
-  { path, only, animation }: GridTask,
+  { path, only, animation }: {
+    readonly path: string;
+    readonly only: number | undefined;
+    readonly animation?: string | undefined;
+  },
 ): Promise<{ png: Uint8Array; gif: Uint8Array | undefined }> {
-  const { samples: count, sampler, sampleSteps } = config;
+  const { samples: count } = config;
   const labels = labelsOf(count, only);
   await makeFolderOf(path);
-  const evaluations = evaluationsOf(sampler, sampleSteps);
-  await using progress = new Progress({
-    total: Math.ceil(count / SAMPLE_BATCH) * evaluations,
-    itemsPerStep: Math.min(count, SAMPLE_BATCH) / evaluations,
-    label: "sampling",
-  });
   const recorder = animation === undefined ? undefined : new TrajectoryRecorder(labels);
-  const images = await drawSamples(device, samplingOptionsOf(model, config), {
+  const images = await drawWithProgress(device, model, config, {
     labels,
-    random: randomStream(config.seed).stream("samples"),
     batchSize: SAMPLE_BATCH,
-    onProgress: (done) => progress.update(done),
+    label: "sampling",
     onStep: recorder === undefined ? undefined : (step) => recorder.add(step),
   });
 
-  const hasClasses = describeNetwork(model.config, 1).numClassEmbeds !== null;
-  const byClass = hasClasses && only === undefined && count % CLASSES === 0;
+  const classes = hasClasses(model.config);
+  const byClass = classes && only === undefined && count % CLASSES === 0;
   const grid = drawImages(images, {
     columns: byClass ? count / CLASSES : Math.ceil(Math.sqrt(count)),
     rowLabels: byClass ? FASHION_MNIST_CLASSES : undefined,
-    labels: hasClasses && !byClass ? namesOf(labels) : undefined,
+    labels: classes && !byClass ? namesOf(labels) : undefined,
   });
   let gif: Uint8Array<ArrayBuffer> | undefined;
   if (animation !== undefined && recorder !== undefined) {
-    const classes = recorder.chosen.map((sample) => labels[sample]!);
-    gif = drawAnimation(recorder.frames, hasClasses ? classes : undefined);
+    const shown = recorder.chosen.map((sample) => labels[sample]!);
+    gif = drawAnimation(recorder.frames, classes ? shown : undefined);
     await writeBytes(animation, gif);
   }
   return { png: await writePicture(path, grid), gif };

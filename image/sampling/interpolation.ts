@@ -10,7 +10,6 @@ import { PIXELS } from "../data.ts";
 import { drawImages, openPicture, pickImages, type PictureTask, writePicture } from "./pictures.ts";
 import { evaluationsOf } from "./samples.ts";
 
-/** Generated images per row. */
 export const COLUMNS = 10;
 
 /**

@@ -5,33 +5,33 @@ import { Progress } from "../../cli/progress.ts";
 import { gatherImages, type LabelledImages } from "../../datasets/batches.ts";
 import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
 import type { Device } from "../../engine/device.ts";
-import type { RandomStream } from "../../nn/random.ts";
+import { type RandomStream, randomStream } from "../../nn/random.ts";
 import { drawGrid, type GridOptions } from "../../report/grid.ts";
 import type { Picture } from "../../report/picture.ts";
 import { encodePng } from "../../report/png.ts";
 import { type SampledModel, samplingOptionsOf } from "../check_sampling.ts";
 import { CLASSES, SIDE } from "../data.ts";
 import type { ImageConfig } from "../flags.ts";
-import { openSampling, type SamplingOptions, type SamplingSession } from "./samples.ts";
+import {
+  drawSamples,
+  evaluationsOf,
+  openSampling,
+  type SampleRequest,
+  type SamplingOptions,
+  type SamplingSession,
+} from "./samples.ts";
 
 /** Samples per batch: enough to use all cores, few enough for any memory. */
 export const SAMPLE_BATCH = 80;
 
-/** A picture to make of a model's samples. */
 export interface PictureTask {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The model. */
   readonly model: SampledModel;
-  /** The settings, resolved. */
   readonly config: ImageConfig;
-  /** The PNG file to write. */
   readonly path: string;
 }
 
-/** A compiled model with a progress line. */
 export interface PictureSession extends SamplingSession {
-  /** How images are sampled. */
   readonly options: SamplingOptions;
 }
 
@@ -61,6 +61,31 @@ export async function openPicture(
   };
 }
 
+/** Generates samples with a progress line: pixels [N, 28, 28]. */
+export async function drawWithProgress(
+  device: Device,
+  model: SampledModel,
+  config: ImageConfig,
+  { label, batchSize, ...request }: Omit<SampleRequest, "random" | "onProgress"> & {
+    readonly label: string;
+    readonly batchSize: number;
+  },
+): Promise<Uint8Array> {
+  const count = request.labels.length;
+  const evaluations = evaluationsOf(config.sampler, config.sampleSteps);
+  await using progress = new Progress({
+    total: Math.ceil(count / batchSize) * evaluations,
+    itemsPerStep: Math.min(count, batchSize) / evaluations,
+    label,
+  });
+  return await drawSamples(device, samplingOptionsOf(model, config), {
+    ...request,
+    batchSize,
+    random: randomStream(config.seed).stream("samples"),
+    onProgress: (done) => progress.update(done),
+  });
+}
+
 /** Makes the folder of a file, before the work that the file is made of. */
 export async function makeFolderOf(path: string): Promise<void> {
   await makeFolder(path.slice(0, path.lastIndexOf("/")));
@@ -76,7 +101,6 @@ export function labelsOf(count: number, only: number | undefined): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => only ?? Math.floor(i * CLASSES / count));
 }
 
-/** The names of classes. */
 export function namesOf(labels: ArrayLike<number>): string[] {
   return Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!);
 }
@@ -109,7 +133,6 @@ export function pickImages(
   return gatherImages(images, indices);
 }
 
-/** Draws images [N, 28, 28] as a grid. */
 export function drawImages(data: Uint8Array, options: GridOptions): Picture {
   return drawGrid({ width: SIDE, height: SIDE, channels: 1, data }, options);
 }

@@ -21,7 +21,6 @@ import { drawInpainting, readMask } from "./inpainting.ts";
 import { drawInterpolation } from "./interpolation.ts";
 import { drawTrajectory } from "./trajectory.ts";
 
-/** The released checkpoint. */
 const RELEASED = decodeURIComponent(
   new URL("../../checkpoints/fashion-mnist", import.meta.url).pathname,
 );

@@ -16,7 +16,6 @@ import {
 } from "./pictures.ts";
 import { evaluationsOf } from "./samples.ts";
 
-/** The most images in a row. */
 const FRAMES = 11;
 
 /**

@@ -12,7 +12,6 @@ export interface ManifestEntry {
   readonly sha256: string;
 }
 
-/** The files of a checkpoint by their relative path, with "/" between levels. */
 export type Manifest = ReadonlyMap<string, ManifestEntry>;
 
 /** Paths that are allowed in a checkpoint: at most one folder deep. */
@@ -40,7 +39,6 @@ export async function readManifest(directory: string): Promise<Manifest | undefi
   }
 }
 
-/** Parses a manifest. @param source The file, for messages. @throws {UserError} If it is unsound. */
 export function parseManifest(text: string, source: string): Manifest {
   const { format, version, files } = parseJsonObject(text, source);
   if (format !== "nanodiffusion-checkpoint" || !isJsonObject(files)) {

@@ -8,7 +8,6 @@ import { checkWeights } from "./check_model.ts";
 import type { LoadedCheckpoint } from "./checkpoint.ts";
 import type { TrainState } from "../step.ts";
 
-/** Parameters as tensors of a file. */
 export function toTensors(parameters: HostParameters): NamedTensors {
   return new Map(
     Object.entries(parameters).map(([name, { data, shape }]) =>
@@ -17,7 +16,6 @@ export function toTensors(parameters: HostParameters): NamedTensors {
   );
 }
 
-/** Tensors of a file as parameters. */
 export function toParameters(tensors: NamedTensors): HostParameters {
   return Object.fromEntries([...tensors].map(([name, tensor]) => [name, toFloat32(tensor)]));
 }
@@ -26,7 +24,6 @@ function toFloat32({ data, shape }: HostTensor): HostArray {
   return float32(data instanceof Float32Array ? data : Float32Array.from(data, Number), shape);
 }
 
-/** The vectors of a state by name. */
 export function stateTensors({ parameters, ema, optimizer }: TrainState): NamedTensors {
   return toTensors({ parameters, ema, ...optimizer });
 }
