@@ -14,14 +14,10 @@ const TIMED_PROBLEMS = 10;
 
 /** Options of {@linkcode sampleRounds}. */
 export interface RoundsOptions {
-  /** Samples per item. */
   readonly rounds: number;
-  /** Items per batch. */
   readonly batchSize: number;
-  /** The order of the items. @default ascending */
-  readonly order?: readonly number[];
-  /** Receives the number of samples so far. */
-  readonly onProgress?: (done: number) => void;
+  readonly order?: readonly number[]; // order of the items; ascending by default
+  readonly onProgress?: (done: number) => void; // receives the number of samples so far
 }
 
 /**
@@ -69,8 +65,7 @@ export async function timeSingleProblems<T>(
 
 /** Scored answers. */
 export interface Scores {
-  /** The right answers, without spaces. */
-  readonly expected: readonly string[];
+  readonly expected: readonly string[]; // right answers, without spaces
   /** Accuracy of majority votes over the first 1, 2, ... samples. */
   readonly byVotes: readonly Accuracy[];
   /** Whether a solution of a problem is right. */

@@ -26,34 +26,23 @@ import type { TextStart } from "./start.ts";
 
 /** Where messages of the library go. */
 export interface Messages {
-  /** Receives a line for the user. */
   readonly log: (line: string) => void;
-  /** Receives a line that the user must not miss. */
-  readonly warn: (line: string) => void;
+  readonly warn: (line: string) => void; // receives a line that the user must not miss
 }
 
 /** A run, while its stages work on it. */
 export interface TextRun extends Messages, Disposable {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The flags. */
   readonly given: TextFlags;
-  /** The settings. */
   readonly settings: TextSettings;
-  /** The starting model of the autoencoder's training. */
   readonly start: TextStart;
-  /** The data set. */
   readonly data: TextData;
-  /** The folder of the run. */
   readonly root: string;
   /** The opened folder; undefined where `--vae` names an autoencoder, so that none is trained here. */
   readonly folder: RunFolder | undefined;
-  /** Opens the autoencoder, once. */
-  readonly vae: () => Promise<OpenedTextVae>;
-  /** Opens the trained denoiser, once. */
-  readonly denoiser: () => Promise<TextDenoiserModel>;
-  /** Opens the folder of the denoiser's run, once. */
-  readonly denoiserFolder: () => Promise<RunFolder>;
+  readonly vae: () => Promise<OpenedTextVae>; // opens the autoencoder, once
+  readonly denoiser: () => Promise<TextDenoiserModel>; // opens the trained denoiser, once
+  readonly denoiserFolder: () => Promise<RunFolder>; // opens the folder of the denoiser's run, once
   /** The common parts of the records of all stages after the autoencoder. */
   readonly shared: () => Promise<Pick<RunFolderOptions, "session" | "seed" | "data">>;
   /** The results of this start of the program, for the report. */
@@ -87,19 +76,13 @@ function once<T>(compute: () => T): () => T {
 
 /** Options of {@linkcode openTextRun}. */
 export interface TextRunOptions extends Messages {
-  /** The flags. */
   readonly given: TextFlags;
-  /** The run that is repeated. */
   readonly replay: Replay | undefined;
-  /** The settings, those of the starting model included. */
-  readonly settings: TextSettings;
+  readonly settings: TextSettings; // settings, those of the starting model included
   /** The groups of settings that the stages of this start use. */
   readonly groups: ReadonlySet<SettingsGroup>;
-  /** The starting model of the autoencoder's training. */
   readonly start: TextStart;
-  /** The data set. */
   readonly data: TextData;
-  /** The folder of the code. */
   readonly code: string;
 }
 

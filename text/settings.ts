@@ -45,13 +45,9 @@ export type EvaluationConfig = WithUnset<FlagValues<{ evaluation: typeof EVALUAT
 
 /** All settings, by stage. */
 export interface TextSettings {
-  /** Data and autoencoder. */
   readonly autoencoder: TextConfig;
-  /** The denoiser. */
   readonly denoiser: DenoiserConfig;
-  /** Sampling. */
   readonly sampling: SamplingConfig;
-  /** Evaluation. */
   readonly evaluation: EvaluationConfig;
 }
 

@@ -26,16 +26,12 @@ type StageChoice = NonNullable<TextFlags["stage"]>;
 
 /** A stage. */
 export interface Stage {
-  /** The name. */
   readonly name: Exclude<StageChoice, "all">;
-  /** Stages whose results must exist. */
-  readonly needs: readonly Stage["name"][];
+  readonly needs: readonly Stage["name"][]; // stages whose results must exist
   /** Stages that run before it, even if it is picked alone. */
   readonly includes?: readonly Stage["name"][];
-  /** The result, as a path in the run's folder. */
-  readonly makes: string;
-  /** The settings that identify the result. */
-  readonly settings: readonly SettingsGroup[];
+  readonly makes: string; // result, as a path in the run's folder
+  readonly settings: readonly SettingsGroup[]; // settings that identify the result
   /** Computes the result, unless it exists. @returns Whether it is complete: false after Ctrl-C. */
   readonly run: (run: TextRun) => Promise<boolean>;
 }

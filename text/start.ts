@@ -20,16 +20,13 @@ import { weightsOrigin } from "../training/checkpoint/weights_identity.ts";
 
 /** The starting model of a training. */
 export interface TextStart {
-  /** The settings; those that the starting model fixes are replaced. */
-  readonly config: TextConfig;
+  readonly config: TextConfig; // settings; those that the starting model fixes are replaced
   /** The checkpoint's model; undefined if training starts from scratch. */
   readonly model: LoadedTextVae | undefined;
   /** The published models for encoder and decoder; none with a checkpoint. */
   readonly published: PublishedHalves;
-  /** The training data of the checkpoint's model, if known. */
-  readonly trainedOn: TrainedOn | undefined;
-  /** The starting weights, for the run's record. */
-  readonly origins: readonly DataOrigin[];
+  readonly trainedOn: TrainedOn | undefined; // training data of the checkpoint's model, if known
+  readonly origins: readonly DataOrigin[]; // starting weights, for the run's record
 }
 
 /** The settings that a model fixes. */
@@ -85,7 +82,7 @@ export async function openTextStart(
   }
   const named = given.startFrom !== undefined;
   const path = named ? startFrom : `${root}/${startFrom}`;
-  const fits = named || config.dataset === "hotel_reviews"; // the released models' data set
+  const fits = named || config.dataset === "hotel_reviews"; // released models' data set
   if (!fits || !named && !await isThere(path)) {
     if (fits) {
       log(

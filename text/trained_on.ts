@@ -9,14 +9,10 @@ import type { TextConfig } from "./settings.ts";
 
 /** The training data of a model, as far as it decides which texts were held out. */
 export interface TrainedOn {
-  /** The data set. */
   readonly dataset: string;
-  /** Whether it was only the bundled sample. */
-  readonly sample: boolean;
-  /** Number of rows, with the held-out ones. */
-  readonly rows: number;
-  /** Number of held-out rows. */
-  readonly validationSize: number;
+  readonly sample: boolean; // whether it was only the bundled sample
+  readonly rows: number; // number of rows, with the held-out ones
+  readonly validationSize: number; // number of held-out rows
 }
 
 /**

@@ -22,10 +22,8 @@ export type TextVaeArrays = TextBatch["arrays"] & { readonly noise: HostArray };
 export interface TextVaeBatches {
   /** The batch of a step, counted from 0: a pure function. */
   readonly batchAt: (step: number) => { readonly batch: TextVaeArrays };
-  /** Held-out texts, clean. */
-  readonly heldOut: readonly TextBatch[];
-  /** The lengths that batches are padded to. */
-  readonly buckets: readonly number[];
+  readonly heldOut: readonly TextBatch[]; // held-out texts, clean
+  readonly buckets: readonly number[]; // lengths that batches are padded to
 }
 
 /**

@@ -31,21 +31,13 @@ import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /** The content of a checkpoint of a text VAE. */
 export interface TextVaeCheckpointOptions {
-  /** The model. */
   readonly config: TextVaeConfig;
-  /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The encoder's tokenizer. @default the decoder's */
-  readonly encoderTokenizer?: TextTokenizer;
-  /** The state of the training. */
+  readonly encoderTokenizer?: TextTokenizer; // encoder's tokenizer; the decoder's by default
   readonly state: TrainState;
-  /** Steps done. */
   readonly step: number;
-  /** The run's seed. */
   readonly seed: number;
-  /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Further details of the run. */
   readonly details?: JsonObject;
 }
 

@@ -18,21 +18,16 @@ import { weightsOrigin } from "../../training/checkpoint/weights_identity.ts";
 
 /** A published model for one half of a text VAE. */
 export interface PublishedHalf<Config extends BertConfig | Gpt2Config> {
-  /** The configuration. */
   readonly config: Config;
-  /** The tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The weights, for the run's record. */
-  readonly origin: DataOrigin;
+  readonly origin: DataOrigin; // weights, for the run's record
   /** Reads the weights again, named as in `textVaeSpecs`: they are too large to be kept. */
   readonly parameters: () => Promise<HostParameters>;
 }
 
 /** The halves with published weights. */
 export interface PublishedHalves {
-  /** The encoder. */
   readonly encoder?: PublishedHalf<BertConfig>;
-  /** The decoder. */
   readonly decoder?: PublishedHalf<Gpt2Config>;
 }
 

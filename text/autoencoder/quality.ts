@@ -16,8 +16,7 @@ export const NOISE_LEVELS: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.
 
 /** The figures of a text VAE. */
 export interface TextVaeQuality {
-  /** From clean texts. */
-  readonly clean: Reconstruction;
+  readonly clean: Reconstruction; // from clean texts
   /** From texts with a share of {@linkcode SUBSTITUTED} of the tokens replaced by random ones. */
   readonly substituted: Reconstruction;
   /** BLEU of reconstructions from noised latents as a function of the noise's deviation, from 0. */

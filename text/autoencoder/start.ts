@@ -14,21 +14,15 @@ import type { PublishedHalves } from "./published.ts";
 
 /** Texts as tokens. */
 export interface PreparedTexts {
-  /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The encoder's tokenizer, which may be the decoder's. */
-  readonly encoderTokenizer: TextTokenizer;
-  /** The training texts. */
+  readonly encoderTokenizer: TextTokenizer; // encoder's tokenizer, which may be the decoder's
   readonly train: readonly TextExample[];
-  /** The held-out texts, each cut to one example. */
-  readonly validation: readonly TextExample[];
+  readonly validation: readonly TextExample[]; // held-out texts, each cut to one example
 }
 
 /** Existing tokenizers. */
 interface KnownTokenizers {
-  /** The decoder's. */
   readonly tokenizer?: TextTokenizer | undefined;
-  /** The encoder's. */
   readonly encoderTokenizer?: TextTokenizer | undefined;
   /** The maximum number of the encoder's tokens, without special ones. @default maxTokens */
   readonly encoderTokens?: number | undefined;

@@ -18,14 +18,10 @@ import type { TextLatents } from "./latents.ts";
 
 /** The sources of batches. */
 export interface LatentBatchSource {
-  /** The settings. */
   readonly config: DenoiserConfig;
-  /** The noise schedule; a flow uses only its T. */
-  readonly schedule: NoiseSchedule;
-  /** The latents of all texts. */
-  readonly latents: TextLatents;
-  /** Classes of a class condition; null without one. */
-  readonly classes: number | null;
+  readonly schedule: NoiseSchedule; // noise schedule; a flow uses only its T
+  readonly latents: TextLatents; // latents of all texts
+  readonly classes: number | null; // classes of a class condition; null without one
   /** Tokens of conditions; undefined if conditions are latents or have no text. */
   readonly tokens: ConditionTokens | undefined;
 }

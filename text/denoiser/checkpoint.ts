@@ -37,33 +37,22 @@ import { checkedScale, type LatentScale } from "./latents.ts";
 
 /** A trained denoiser. */
 export interface TextDenoiserModel {
-  /** The configuration. */
   readonly config: TextDenoiserConfig;
-  /** The weights, with those of the condition's encoder. */
-  readonly parameters: HostParameters;
-  /** The noise schedule of its training; a flow uses only its T. */
-  readonly schedule: NoiseSchedule;
-  /** Whether it was trained by flow matching. */
-  readonly isFlow: boolean;
-  /** The normalization of its latents. */
-  readonly scale: LatentScale;
-  /** SHA-256 of the autoencoder that it was trained with. */
-  readonly vae: string;
+  readonly parameters: HostParameters; // weights, with those of the condition's encoder
+  readonly schedule: NoiseSchedule; // noise schedule of its training; a flow uses only its T
+  readonly isFlow: boolean; // whether it was trained by flow matching
+  readonly scale: LatentScale; // normalization of its latents
+  readonly vae: string; // SHA-256 of the autoencoder that it was trained with
   /** SHA-256 of the weights that make its latents; unknown in older checkpoints. */
   readonly latentsHash?: string | undefined;
 }
 
 /** The content of a checkpoint. */
 export interface TextDiffusionCheckpointOptions extends TextDenoiserModel {
-  /** The state of the training. */
   readonly state: TrainState;
-  /** Steps done. */
   readonly step: number;
-  /** The run's seed. */
   readonly seed: number;
-  /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Further details of the run. */
   readonly details?: JsonObject;
 }
 

@@ -20,15 +20,10 @@ import {
 
 /** The texts to encode, and where their latents are. */
 export interface EncodingTask {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The autoencoder. */
   readonly vae: OpenedTextVae;
-  /** The data set. */
   readonly data: TextData;
-  /** The denoiser's settings. */
   readonly config: DenoiserConfig;
-  /** The folder of the latents. */
   readonly folder: string;
 }
 

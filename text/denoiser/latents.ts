@@ -24,28 +24,22 @@ const RANGE_QUANTILE = 0.995;
 
 /** Identifies the autoencoder and the texts of latents. */
 export interface LatentsKey {
-  /** SHA-256 of the autoencoder's weights. */
-  readonly vae: string;
-  /** SHA-256 of the texts, in order. */
-  readonly texts: string;
+  readonly vae: string; // SHA-256 of the autoencoder's weights
+  readonly texts: string; // SHA-256 of the texts, in order
 }
 
 /** The normalization of latents to mean 0 and standard deviation 1, feature by feature. */
 export interface LatentScale {
-  /** The mean of each feature [d]. */
-  readonly mean: Float32Array;
+  readonly mean: Float32Array; // mean of each feature [d]
   /** The standard deviation of each feature [d]; 1 for features that do not vary. */
   readonly deviation: Float32Array;
-  /** The magnitude that 99.5 % of the normalized latents do not exceed. */
-  readonly range: number;
+  readonly range: number; // magnitude that 99.5 % of the normalized latents do not exceed
 }
 
 /** The latents of texts. */
 export interface TextLatents extends LatentScale {
-  /** The texts, each once. */
-  readonly texts: readonly string[];
-  /** Their normalized latents [texts, k, d]. */
-  readonly latents: HostArray;
+  readonly texts: readonly string[]; // texts, each once
+  readonly latents: HostArray; // their normalized latents [texts, k, d]
 }
 
 /** The key of the latents that an autoencoder makes of texts. */

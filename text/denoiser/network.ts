@@ -31,12 +31,9 @@ export interface TextDenoiserConfig {
 
 /** The sizes that a {@linkcode TextDenoiserConfig} is built from. */
 export interface TextDenoiserSizes {
-  /** Latent vectors of a block, k. */
-  readonly latents: number;
-  /** Width of a latent vector, d. */
-  readonly latentWidth: number;
-  /** Blocks that are denoised together. @default {1} */
-  readonly blocks?: number;
+  readonly latents: number; // latent vectors of a block, k
+  readonly latentWidth: number; // width of a latent vector, d
+  readonly blocks?: number; // blocks that are denoised together; 1 by default
   /** Classes of a class condition; null without one. @default {null} */
   readonly classes?: number | null;
   /** The encoder of the condition's tokens; null for none. @default {null} */
@@ -45,14 +42,10 @@ export interface TextDenoiserSizes {
   readonly conditionBlocks?: number;
   /** Whether learned vectors replace a dropped condition. @default {true} */
   readonly nullCondition?: boolean;
-  /** Layers of the transformer. */
   readonly layers: number;
-  /** Features of the transformer, a multiple of the heads. */
-  readonly width: number;
-  /** Attention heads. */
+  readonly width: number; // features of the transformer, a multiple of the heads
   readonly heads: number;
-  /** Whether it is self-conditioned. @default {true} */
-  readonly selfConditioning?: boolean;
+  readonly selfConditioning?: boolean; // whether it is self-conditioned; true by default
 }
 
 /**
@@ -110,12 +103,10 @@ export function latentDenoiserSpecs({ dit }: TextDenoiserConfig): ParameterSpecs
 
 /** An encoded condition, which the transformer attends to. */
 export interface ConditionStates {
-  /** The states of the tokens [B, M, h]. */
-  readonly context: tf.Tensor3D;
+  readonly context: tf.Tensor3D; // states of the tokens [B, M, h]
   /** 1 for tokens, 0 for padding [B, M]. @default all are tokens */
   readonly contextMask?: tf.Tensor2D | undefined;
-  /** The mean of the states, without padding [B, h]. */
-  readonly pooled: tf.Tensor2D;
+  readonly pooled: tf.Tensor2D; // mean of the states, without padding [B, h]
 }
 
 /**
@@ -154,13 +145,10 @@ export function latentCondition(latents: tf.Tensor3D): ConditionStates {
 
 /** The inputs of {@linkcode denoiseLatents}. */
 export interface LatentInputs {
-  /** Noisy latents [B, N, d] with the N vectors of all blocks. */
-  readonly x: tf.Tensor3D;
-  /** Time steps [B]. */
-  readonly timesteps: tf.Tensor1D;
+  readonly x: tf.Tensor3D; // noisy latents [B, N, d] with the N vectors of all blocks
+  readonly timesteps: tf.Tensor1D; // time steps [B]
   /** 1 for vectors of x that are given, hence clean [B, N, 1]. @default zeros */
   readonly given?: tf.Tensor | undefined;
-  /** The encoded condition. */
   readonly states?: ConditionStates | undefined;
   /** Classes [B], int32; the number of classes stands for no class. */
   readonly classLabels?: tf.Tensor1D | undefined;

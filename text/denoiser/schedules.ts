@@ -28,10 +28,8 @@ export type LatentSchedule = typeof latentSchedules[number];
 
 /** Settings of {@linkcode latentLogSnr}. */
 export interface LatentLogSnrOptions {
-  /** Added to the log-SNR; negative for more noise. @default {0} */
-  readonly noiseShift?: number;
-  /** "tan_d": d, positive. @default {9}, TEncDM's */
-  readonly tanD?: number;
+  readonly noiseShift?: number; // added to the log-SNR; negative for more noise; 0 by default
+  readonly tanD?: number; // "tan_d": d, positive; 9 by default, TEncDM's
 }
 
 /** The offset of "sqrt"; its square root is the noise at time 0. */
@@ -77,10 +75,8 @@ export function latentLogSnr(
 
 /** Settings of {@linkcode latentNoiseSchedule}. */
 export interface LatentScheduleOptions extends LatentLogSnrOptions {
-  /** T, at least 2. @default {1000} */
-  readonly numTrainTimesteps?: number;
-  /** What the denoiser predicts. @default {"sample"} */
-  readonly predictionType?: PredictionType;
+  readonly numTrainTimesteps?: number; // T, at least 2; 1000 by default
+  readonly predictionType?: PredictionType; // what the denoiser predicts; "sample" by default
 }
 
 /**

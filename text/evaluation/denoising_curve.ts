@@ -21,12 +21,9 @@ const CURVE_TEXTS = 100;
 
 /** The time step of a noise level, and the coefficients of x_t and of x0 there. */
 export interface NoisePlace {
-  /** The time step that the denoiser receives. */
   readonly timestep: number;
-  /** Coefficients of x0 and of the noise in x_t. */
-  readonly mix: readonly [number, number];
-  /** Coefficients of the output and of x_t in x0. */
-  readonly x0: readonly [number, number];
+  readonly mix: readonly [number, number]; // coefficients of x0 and of the noise in x_t
+  readonly x0: readonly [number, number]; // coefficients of the output and of x_t in x0
 }
 
 /**

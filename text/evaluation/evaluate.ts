@@ -24,7 +24,6 @@ import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /** The models and texts to evaluate. */
 export interface TextEvaluationTask extends TextSampleTask {
-  /** The generated texts. */
   readonly samples: TextSamples;
   /** The folders of baselines. The table includes the figures of those that have answered. */
   readonly baselines: readonly string[];
@@ -34,8 +33,7 @@ export interface TextEvaluationTask extends TextSampleTask {
 
 /** The result. */
 export interface TextEvaluation {
-  /** All figures, in order. */
-  readonly figures: readonly MeasuredFigure[];
+  readonly figures: readonly MeasuredFigure[]; // all figures, in order
   /** BLEU of texts restored in one step, as a function of the share of signal. */
   readonly curve: readonly DenoisedBleu[];
 }

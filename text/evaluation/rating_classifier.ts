@@ -8,36 +8,26 @@ import { argMax } from "../../metrics/arrays.ts";
 
 /** A text with its class. */
 export interface LabeledText {
-  /** The text. */
   readonly text: string;
-  /** Its class, from 0. */
-  readonly label: number;
+  readonly label: number; // its class, from 0
 }
 
 /** Options of {@linkcode trainRatingClassifier}. */
 export interface RatingClassifierOptions {
-  /** Classes. */
   readonly classes: number;
-  /** The stream of the order of texts. */
-  readonly random: RandomStream;
-  /** Passes over the texts. @default {20} */
-  readonly epochs?: number;
-  /** The learning rate of AdaGrad. @default {0.05} */
-  readonly learningRate?: number;
-  /** The weight of the squared weights in the loss of a text. @default {1e-4} */
-  readonly l2?: number;
+  readonly random: RandomStream; // stream of the order of texts
+  readonly epochs?: number; // passes over the texts; 20 by default
+  readonly learningRate?: number; // learning rate of AdaGrad; 0.05 by default
+  readonly l2?: number; // weight of the squared weights in the loss of a text; 1e-4 by default
   /** Words and pairs that occur in fewer texts are left out. @default {2} */
   readonly leastTexts?: number;
 }
 
 /** A trained classifier. */
 export interface RatingClassifier {
-  /** The probability of each class [classes]. */
-  probabilities(text: string): Float64Array;
-  /** The likeliest class; the first, if several are equal. */
-  classify(text: string): number;
-  /** The number of words and pairs. */
-  readonly features: number;
+  probabilities(text: string): Float64Array; // probability of each class [classes]
+  classify(text: string): number; // likeliest class; the first, if several are equal
+  readonly features: number; // number of words and pairs
 }
 
 /** The words of a text in lower case, and pairs of neighbouring words, each once. */
@@ -127,10 +117,8 @@ export function trainRatingClassifier(
 
 /** The agreement of a classifier with the classes of texts. */
 export interface RatingAgreement {
-  /** For each text, whether the class is right. */
-  readonly exact: readonly boolean[];
-  /** For each text, whether the class differs by at most one. */
-  readonly withinOne: readonly boolean[];
+  readonly exact: readonly boolean[]; // for each text, whether the class is right
+  readonly withinOne: readonly boolean[]; // for each text, whether the class differs by at most one
 }
 
 /** Compares the predictions of a classifier with the classes of texts. */

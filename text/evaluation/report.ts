@@ -106,7 +106,6 @@ export async function reportDenoiser(
     /** The training; undefined if it was done before. */
     readonly training: TrainingResult & { readonly done: number } | undefined;
     readonly samples: Pick<TextSamples, "figures" | "texts">;
-    /** The evaluation, if it was run. */
     readonly evaluation?: TextEvaluation | undefined;
     readonly log: (line: string) => void;
   },

@@ -7,15 +7,10 @@ import { argMax } from "../../metrics/arrays.ts";
 
 /** Options of {@linkcode continueQuestions}. */
 export interface LanguageAnswerOptions {
-  /** The token that ends an answer. */
   readonly endId: number;
-  /** The maximum number of tokens of an answer, with its end. */
-  readonly maxTokens: number;
-  /** The temperature of tokens; 0 for greedy decoding. */
-  readonly temperature: number;
-  /** The stream, split by the number of the sample. */
-  readonly random: RandomStream;
-  /** The numbers of the samples [B]. */
+  readonly maxTokens: number; // maximum number of tokens of an answer, with its end
+  readonly temperature: number; // temperature of tokens; 0 for greedy decoding
+  readonly random: RandomStream; // stream, split by the number of the sample
   readonly numbers: readonly number[];
 }
 

@@ -73,34 +73,22 @@ export function gpt2OfSize(
 
 /** The data and settings of a baseline. */
 export interface BaselineTask {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The autoencoder, whose tokenizer is used. */
-  readonly vae: LoadedTextVae;
-  /** The data set. */
+  readonly vae: LoadedTextVae; // autoencoder, whose tokenizer is used
   readonly data: TextData;
-  /** The denoiser's settings, whose training the baseline follows. */
-  readonly config: DenoiserConfig;
-  /** The folder of the baseline. */
+  readonly config: DenoiserConfig; // denoiser's settings, whose training the baseline follows
   readonly folder: string;
-  /** The kind of answers. */
   readonly kind: BaselineKind;
-  /** What its record shares with the denoiser's. */
-  readonly shared: SharedRun;
-  /** Receives lines for the user. */
+  readonly shared: SharedRun; // what its record shares with the denoiser's
   readonly log: (line: string) => void;
 }
 
 /** Problems as sequences of tokens. */
 export interface BaselineSequences {
-  /** Training sequences. */
   readonly train: readonly LanguageExample[];
-  /** Validation sequences. */
   readonly validation: readonly LanguageExample[];
-  /** The questions of the test problems. */
-  readonly questions: readonly Int32Array[];
-  /** Tokens of the longest training answer, with its end token. */
-  readonly answerTokens: number;
+  readonly questions: readonly Int32Array[]; // questions of the test problems
+  readonly answerTokens: number; // tokens of the longest training answer, with its end token
 }
 
 /** The problems of a data set as sequences of tokens. */

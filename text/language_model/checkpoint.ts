@@ -16,11 +16,8 @@ import { stateTensors, toTensors } from "../../training/checkpoint/state_tensors
 
 /** A GPT-2 and its tokenizer. */
 export interface LanguageModel {
-  /** The configuration. */
   readonly config: Gpt2Config;
-  /** The weights. */
   readonly parameters: HostParameters;
-  /** The tokenizer. */
   readonly tokenizer: TextTokenizer;
 }
 
@@ -29,15 +26,10 @@ const FOLDER = "language_model";
 
 /** The content of a checkpoint. */
 export interface LanguageCheckpointOptions extends Omit<LanguageModel, "parameters"> {
-  /** The state of the training; its moving average becomes the weights. */
-  readonly state: TrainState;
-  /** Steps done. */
+  readonly state: TrainState; // state of the training; its moving average becomes the weights
   readonly step: number;
-  /** The run's seed. */
   readonly seed: number;
-  /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Further details of the run. */
   readonly details?: JsonObject;
 }
 

@@ -22,12 +22,9 @@ const ROWS = 20;
 
 /** A GPT-2 for perplexity and MAUVE. */
 export interface PerplexityModel {
-  /** The model. */
   readonly model: LanguageModel;
-  /** Its description in protocols. */
-  readonly name: string;
-  /** The tokens of a text. */
-  readonly sequence: (text: string) => LanguageExample;
+  readonly name: string; // its description in protocols
+  readonly sequence: (text: string) => LanguageExample; // tokens of a text
 }
 
 function perplexityModel(model: LanguageModel, name: string): PerplexityModel {
@@ -65,7 +62,6 @@ export async function openPerplexityModel(
   { device, vae, folder, examples, shared, log }: {
     readonly device: Device;
     readonly vae: LoadedTextVae;
-    /** The folder of its run. */
     readonly folder: string;
     readonly examples: {
       readonly train: readonly LatentExample[];

@@ -19,13 +19,11 @@ import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 
 /** The samples to make. */
 export interface LatentRequest {
-  /** The condition by name. */
   readonly condition: Readonly<Record<string, HostArray>>;
   /** Clean blocks in front of those that are sampled [B, n k, d]. @default none */
   readonly given?: HostArray | undefined;
   /** The numbers of the samples [B]: each sample depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
-  /** The stream. */
   readonly random: RandomStream;
 }
 
@@ -41,7 +39,6 @@ export interface LatentSampler {
     request: LatentRequest,
     onStep?: (predicted: HostArray, timestep: number) => void,
   ): Promise<HostArray>;
-  /** Releases the graphs. */
   dispose(): Promise<void>;
 }
 
@@ -131,11 +128,9 @@ export function compileLatentSampler(
 
 /** How latents are decoded into texts. */
 export interface TextDecoding {
-  /** The temperature of the decoder's tokens; 0 for greedy decoding. */
-  readonly temperature: number;
+  readonly temperature: number; // temperature of the decoder's tokens; 0 for greedy decoding
   /** The numbers of the samples [B]: each text depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
-  /** The stream. */
   readonly random: RandomStream;
 }
 

@@ -22,21 +22,16 @@ export interface ThoughtModel {
     latents: HostArray,
     request: Pick<LatentRequest, "numbers" | "random">,
   ): Promise<string[][]>;
-  /** The latents of an empty text [k, d], flat. */
-  readonly empty: Float32Array;
-  /** The shape of a block, k and d. */
-  readonly block: readonly [number, number];
+  readonly empty: Float32Array; // latents of an empty text [k, d], flat
+  readonly block: readonly [number, number]; // shape of a block, k and d
 }
 
 /** The problems to solve. */
 export interface ThoughtRequest {
-  /** The questions [B]. */
-  readonly questions: readonly string[];
+  readonly questions: readonly string[]; // questions [B]
   /** The numbers of the samples [B]: each sample depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
-  /** The stream. */
   readonly random: RandomStream;
-  /** The maximum number of thoughts of a problem. */
   readonly maxThoughts: number;
 }
 
