@@ -16,7 +16,6 @@ export interface LatentExample {
   readonly set?: string;
 }
 
-/** The examples of a data set. */
 export interface LatentExamples {
   readonly train: readonly LatentExample[];
   readonly validation: readonly LatentExample[]; // for the validation loss
@@ -25,13 +24,11 @@ export interface LatentExamples {
   readonly classes: number | null; // classes of a class condition; null without
 }
 
-/** The source of the data. */
 export interface DataSource extends Pick<Provenance, "sha256" | "description"> {
   /** The kind of source; "sample" is the bundled sample. */
   readonly origin: Provenance["origin"] | "generated";
 }
 
-/** A data set, loaded. */
 export interface TextData extends DataSource {
   readonly rows: number;
   readonly train: readonly string[]; // texts to train the autoencoder on
@@ -46,7 +43,6 @@ export interface TextData extends DataSource {
   examples(config: Pick<DenoiserConfig, "condition" | "maxThoughts">): LatentExamples;
 }
 
-/** The error of a condition that a data set does not have. */
 export function noSuchCondition(
   dataset: string,
   condition: string,

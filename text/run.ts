@@ -24,7 +24,6 @@ import {
 } from "./settings.ts";
 import type { TextStart } from "./start.ts";
 
-/** Where messages of the library go. */
 export interface Messages {
   readonly log: (line: string) => void;
   readonly warn: (line: string) => void; // receives a line that the user must not miss
@@ -53,9 +52,7 @@ export interface TextRun extends Messages, Disposable {
   };
 }
 
-/**
- * Resolves the settings: flags over the replayed run's settings, or over the preset's and the data set's.
- */
+/** The settings: flags over the replayed run's settings, or over the preset's and the data set's. */
 export function resolveSettings(
   given: TextFlags,
   replay: Replay | undefined,
@@ -74,7 +71,6 @@ function once<T>(compute: () => T): () => T {
   return () => (result ??= { value: compute() }).value;
 }
 
-/** Options of {@linkcode openTextRun}. */
 export interface TextRunOptions extends Messages {
   readonly given: TextFlags;
   readonly replay: Replay | undefined;
@@ -86,11 +82,7 @@ export interface TextRunOptions extends Messages {
   readonly code: string;
 }
 
-/**
- * Opens the folder of a run, and prints what the user should know about it.
- *
- * @throws {UserError} As openRunFolder, and if a replayed run had other data.
- */
+/** Opens the folder of a run. Prints how it differs from the run that it repeats. */
 export async function openTextRun(device: Device, options: TextRunOptions): Promise<TextRun> {
   const { given, replay, settings, start, data, log, warn } = options;
   const origins = originsOf(options);

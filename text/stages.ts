@@ -21,10 +21,8 @@ import { sampleOnce } from "./sampling/sample.ts";
 import type { TextSampleTask } from "./sampling/session.ts";
 import type { SettingsGroup, TextFlags } from "./settings.ts";
 
-/** The values of `--stage`. */
 type StageChoice = NonNullable<TextFlags["stage"]>;
 
-/** A stage. */
 export interface Stage {
   readonly name: Exclude<StageChoice, "all">;
   readonly needs: readonly Stage["name"][]; // stages whose results must exist
@@ -90,12 +88,7 @@ export function pickStages(choice: StageChoice = "all"): Stage[] {
   return STAGES.filter(({ name }) => names.includes(name));
 }
 
-/**
- * Runs stages, one after the other.
- *
- * @returns Whether all are complete; false if one was interrupted.
- * @throws {UserError} If the result of a stage that was not picked is missing.
- */
+/** Runs stages, one after the other. Returns whether all are complete: false after Ctrl-C. */
 export async function runStages(run: TextRun, stages: readonly Stage[]): Promise<boolean> {
   for (const stage of stages) {
     for (const need of stage.needs) await requireResult(run, need);

@@ -49,14 +49,8 @@ export function settingsOfModel(
 
 /**
  * Opens the checkpoint, or the published halves, that a configuration names. A checkpoint that the user
- * names must exist. Without the checkpoint of a preset, training starts from scratch, with a warning.
- *
- * @param config The settings.
- * @param given The flags.
- * @param scratch The settings that differ when training starts from scratch.
- * @param root The folder that a preset's path is relative to.
- * @param log Receives warnings, and messages about downloads.
- * @throws {UserError} If the model is unsound, or a flag contradicts it.
+ * names must exist. Without that of a preset, relative to `root`, training starts with the changed settings
+ * `scratch`, and a warning.
  */
 export async function openTextStart(
   config: TextConfig,

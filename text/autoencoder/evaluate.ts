@@ -19,7 +19,6 @@ const MIDPOINTS = 32;
 /** The number of reconstructions and interpolations in the report, and of texts in an interpolation. */
 const [SHOWN, LINES, POINTS] = [10, 2, 5] as const;
 
-/** The result. */
 export interface TextVaeEvaluation {
   readonly quality: TextVaeQuality; // reconstruction and latents
   /**
@@ -36,7 +35,6 @@ export interface TextVaeEvaluation {
   readonly interpolations: readonly (readonly string[])[];
 }
 
-/** Options of {@linkcode evaluateTextVae}. */
 export interface EvaluateTextVaeOptions extends TextBatchOptions {
   readonly codec: TextCodec;
   readonly config: TextVaeConfig;
@@ -101,11 +99,6 @@ export function evaluationJson(
   };
 }
 
-/**
- * Writes evaluation.json into a run's folder.
- *
- * @throws {UserError} If it cannot be written.
- */
 export async function writeEvaluation(directory: string, json: JsonObject): Promise<void> {
   const path = `${directory}/evaluation.json`;
   try {

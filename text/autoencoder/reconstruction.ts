@@ -7,20 +7,17 @@ import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import type { TextExample } from "../../vae/tokenizer/texts.ts";
 import { corpusBleu } from "../../metrics/bleu.ts";
 
-/** Options of {@linkcode measureReconstruction}. */
 export interface ReconstructionOptions extends TextBatchOptions {
   readonly corrupt?: Corruption | undefined; // corruption of the encoder's input; none by default
   readonly noiseDeviation?: number; // standard deviation of noise on the latents; 0 by default
   readonly random: RandomStream; // stream of corruption and noise; text i uses the streams at i
 }
 
-/** A text and its reconstruction. */
 export interface ReconstructedText {
   readonly original: string; // text, cut to the length of the model
   readonly reconstruction: string;
 }
 
-/** The quality of reconstructions. */
 export interface Reconstruction {
   readonly bleu: number; // corpus BLEU against the clean texts, as sacrebleu's 13a, 0 to 100
   readonly tokenAccuracy: number; // share of tokens that are reconstructed at their place, 0 to 1

@@ -12,7 +12,6 @@ import type { TextData } from "../examples.ts";
 import type { TextConfig } from "../settings.ts";
 import type { PublishedHalves } from "./published.ts";
 
-/** Texts as tokens. */
 export interface PreparedTexts {
   readonly tokenizer: TextTokenizer;
   readonly encoderTokenizer: TextTokenizer; // encoder's tokenizer, which may be the decoder's
@@ -20,7 +19,6 @@ export interface PreparedTexts {
   readonly validation: readonly TextExample[]; // held-out texts, each cut to one example
 }
 
-/** Existing tokenizers. */
 interface KnownTokenizers {
   readonly tokenizer?: TextTokenizer | undefined;
   readonly encoderTokenizer?: TextTokenizer | undefined;
@@ -28,14 +26,7 @@ interface KnownTokenizers {
   readonly encoderTokens?: number | undefined;
 }
 
-/**
- * Turns texts into tokens.
- *
- * @param known The tokenizers to use; missing ones are trained on the texts.
- * @param log Receives a line on the number of texts that were cut.
- * @throws {UserError} If a step of a multiplication is longer than `maxTokens`: without its end, the
- * answer would be wrong.
- */
+/** Turns texts into tokens, of a tokenizer that is trained on them where none is known. */
 export function prepareTexts(
   { train, validation, conditions = [] }:
     & Pick<TextData, "train" | "validation">

@@ -24,7 +24,6 @@ import { configsOf } from "./published.ts";
 import { initTextVae, type PreparedTexts, prepareTexts } from "./start.ts";
 import { compileTextLoss } from "./validation_loss.ts";
 
-/** Columns of metrics.csv. */
 export const TEXT_METRICS = [
   "loss",
   "reconstruction",
@@ -38,7 +37,6 @@ export const TEXT_METRICS = [
   "textsPerSecond",
 ] as const;
 
-/** An autoencoder after its training. */
 export interface TrainedTextVae extends TrainingResult {
   readonly done: number; // steps that were done before
   readonly vae: LoadedTextVae; // model: the moving average of its weights

@@ -16,7 +16,6 @@ export interface TextLoss {
   readonly tokens: number;
 }
 
-/** A compiled loss. */
 export interface TextLossFunction {
   /** Computes the loss of batches. @param parameters All parameters as one vector. */
   (parameters: HostArray, batches: readonly TextBatch[]): Promise<TextLoss>;

@@ -16,7 +16,6 @@ import { blockCount, type Layout, nextThought, sourceCount, wholeExample } from 
 import type { DenoiserConfig } from "../settings.ts";
 import type { TextLatents } from "./latents.ts";
 
-/** The sources of batches. */
 export interface LatentBatchSource {
   readonly config: DenoiserConfig;
   readonly schedule: NoiseSchedule; // noise schedule; a flow uses only its T
@@ -31,18 +30,15 @@ export class LatentBatches {
   readonly #source: LatentBatchSource;
   readonly #rowOf: Map<string, number>;
 
-  /** @param source Latents, settings and tokens. */
   constructor(source: LatentBatchSource) {
     this.#source = source;
     this.#rowOf = new Map(source.latents.texts.map((text, row) => [text, row]));
   }
 
-  /** Whether the latents of all these texts are known. */
   hasLatentsOf(texts: readonly string[]): boolean {
     return texts.every((text) => this.#rowOf.has(text));
   }
 
-  /** The same with the latents of other texts. */
   withLatents(latents: TextLatents): LatentBatches {
     return new LatentBatches({ ...this.#source, latents });
   }
@@ -112,7 +108,6 @@ export class LatentBatches {
     }
   }
 
-  /** The layout of an example in a training step. */
   #layout(example: LatentExample, cut: number, coupled: boolean): Layout {
     const { config } = this.#source;
     if (config.condition !== "question" || config.thoughtPasses === "single") {

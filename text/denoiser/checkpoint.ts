@@ -35,7 +35,6 @@ import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
 import { checkedScale, type LatentScale } from "./latents.ts";
 
-/** A trained denoiser. */
 export interface TextDenoiserModel {
   readonly config: TextDenoiserConfig;
   readonly parameters: HostParameters; // weights, with those of the condition's encoder
@@ -47,7 +46,6 @@ export interface TextDenoiserModel {
   readonly latentsHash?: string | undefined;
 }
 
-/** The content of a checkpoint. */
 export interface TextDiffusionCheckpointOptions extends TextDenoiserModel {
   readonly state: TrainState;
   readonly step: number;
@@ -107,11 +105,6 @@ export function textDiffusionCheckpoint(
   };
 }
 
-/**
- * The denoiser of a checkpoint.
- *
- * @throws {UserError} If a part is missing or unsound.
- */
 export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserModel {
   const { directory, components } = checkpoint;
   const where = (folder: string) => `${directory}/${folder}`;
@@ -173,12 +166,8 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
 }
 
 /**
- * Opens the denoiser of a run or of a checkpoint.
- *
- * @param folder The folder of the run or of the checkpoint.
- * @param vae The autoencoder whose latents it must denoise. Its decoder may differ from that of training.
- * @param warn Receives a line about each damaged checkpoint that is skipped.
- * @throws {UserError} If there is none, or it is unsound or of another autoencoder.
+ * Opens the denoiser of a run or of a checkpoint. The autoencoder must make the latents that it was trained
+ * with; the decoder may differ.
  */
 export async function openTextDenoiser(
   folder: string,

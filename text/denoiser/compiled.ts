@@ -18,7 +18,6 @@ import {
   type TextDenoiserConfig,
 } from "./network.ts";
 
-/** The condition of texts that are sampled. */
 export interface TextConditioning {
   /** The condition by name, as in a training batch: see trainableDenoiser. */
   readonly condition: Readonly<Record<string, HostArray>>;
@@ -29,7 +28,6 @@ export interface TextConditioning {
   readonly x0Source: X0Source; // how x0 follows from an output, for a model with self-conditioning
 }
 
-/** A compiled denoiser. */
 export interface CompiledTextDenoiser {
   /**
    * Encodes a condition, once for all steps.

@@ -26,10 +26,7 @@ export function sourceCount(
 
 /**
  * The layout of the next thought, in multiple passes: the previous thought is a given block, and the
- * thoughts before it are part of the condition.
- *
- * @param thoughts The thoughts so far.
- * @param next The next thought; empty if it is to be sampled.
+ * thoughts before it are part of the condition. An empty next thought is to be sampled.
  */
 export function nextThought(
   question: string,

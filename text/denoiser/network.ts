@@ -21,7 +21,6 @@ import { ditSpecs } from "../../diffusion/networks/dit_specs.ts";
 import type { DenoiserFunction } from "../../diffusion/objective.ts";
 import { selfConditioned, X0_ESTIMATE } from "../../diffusion/self_conditioning.ts";
 
-/** A denoiser of latents. */
 export interface TextDenoiserConfig {
   /** The transformer, in token mode. Its inputs have one channel more than latents: see `given`. */
   readonly dit: DitConfig;
@@ -29,7 +28,6 @@ export interface TextDenoiserConfig {
   readonly encoder: BertConfig | null;
 }
 
-/** The sizes that a {@linkcode TextDenoiserConfig} is built from. */
 export interface TextDenoiserSizes {
   readonly latents: number; // latent vectors of a block, k
   readonly latentWidth: number; // width of a latent vector, d
@@ -48,11 +46,6 @@ export interface TextDenoiserSizes {
   readonly selfConditioning?: boolean; // whether it is self-conditioned; true by default
 }
 
-/**
- * The configuration of a denoiser.
- *
- * @throws {UserError} If the sizes are unsound.
- */
 export function textDenoiserConfig(
   { latents, latentWidth, blocks = 1, classes = null, encoder = null, ...sizes }: TextDenoiserSizes,
 ): TextDenoiserConfig {
@@ -79,15 +72,12 @@ export function textDenoiserConfig(
   return { dit: checkDitConfig(config, "The denoiser"), encoder };
 }
 
-/** Width of the latents. */
 export function latentWidthOf({ dit }: TextDenoiserConfig): number {
   return dit.outChannels ?? dit.inChannels;
 }
 
-/** The prefix of the transformer's parameters. */
 export const DENOISER = "denoiser.";
 
-/** The prefix of the parameters of the condition's encoder. */
 export const ENCODER = "encoder.";
 
 /** The parameters of the condition's encoder, with their prefix; none without an encoder. */
@@ -96,12 +86,10 @@ export function conditionEncoderSpecs({ encoder }: TextDenoiserConfig): Paramete
   return underPrefix(bertEncoderSpecs(encoder), ENCODER);
 }
 
-/** The parameters of the transformer, with their prefix. */
 export function latentDenoiserSpecs({ dit }: TextDenoiserConfig): ParameterSpecs {
   return underPrefix(ditSpecs(dit), DENOISER);
 }
 
-/** An encoded condition, which the transformer attends to. */
 export interface ConditionStates {
   readonly context: tf.Tensor3D; // states of the tokens [B, M, h]
   /** 1 for tokens, 0 for padding [B, M]. @default all are tokens */
@@ -109,13 +97,7 @@ export interface ConditionStates {
   readonly pooled: tf.Tensor2D; // mean of the states, without padding [B, h]
 }
 
-/**
- * Encodes the tokens of a condition.
- *
- * @param ids [CLS], the text, [SEP] and padding [B, M], int32.
- * @param mask 1 for tokens, 0 for padding [B, M].
- * @throws {UserError} If the model has no encoder.
- */
+/** Encodes a condition's tokens [B, M]: [CLS], the text, [SEP] and padding, which the mask excludes. */
 export function readCondition(
   parameters: Parameters,
   ids: tf.Tensor2D,
@@ -138,12 +120,10 @@ export function readCondition(
   return { context, contextMask: mask, pooled: tf.reshape(mean, [batch, hiddenSize]) };
 }
 
-/** A condition that consists of latents [B, k, d]. */
 export function latentCondition(latents: tf.Tensor3D): ConditionStates {
   return { context: latents, pooled: tf.mean(latents, 1) as tf.Tensor2D };
 }
 
-/** The inputs of {@linkcode denoiseLatents}. */
 export interface LatentInputs {
   readonly x: tf.Tensor3D; // noisy latents [B, N, d] with the N vectors of all blocks
   readonly timesteps: tf.Tensor1D; // time steps [B]

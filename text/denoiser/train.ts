@@ -50,7 +50,6 @@ export const DENOISER_METRICS = [
   "textsPerSecond",
 ] as const;
 
-/** The data and settings of a training. */
 export interface DenoiserTraining extends Omit<EncodingTask, "folder"> {
   readonly run: Pick<RunFolder, "directory" | "record">;
   readonly latents: TextLatents;

@@ -29,7 +29,6 @@ export interface ComparedTexts {
   readonly training: readonly string[]; // training texts, cut to the same length
 }
 
-/** Variety, repetition and memorisation. */
 export function varietyFigures({ samples, real, training }: ComparedTexts): MeasuredFigure[] {
   const texts =
     `${samples.length} texts; beside it ${real.length} held-out texts, cut to the same ` +
@@ -81,7 +80,6 @@ export function varietyFigures({ samples, real, training }: ComparedTexts): Meas
   ];
 }
 
-/** The mean F measure of a ROUGE over texts. */
 function meanRouge(
   texts: readonly string[],
   references: readonly string[],

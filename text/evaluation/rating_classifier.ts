@@ -6,13 +6,11 @@
 import type { RandomStream } from "../../nn/random.ts";
 import { argMax } from "../../metrics/arrays.ts";
 
-/** A text with its class. */
 export interface LabeledText {
   readonly text: string;
   readonly label: number; // its class, from 0
 }
 
-/** Options of {@linkcode trainRatingClassifier}. */
 export interface RatingClassifierOptions {
   readonly classes: number;
   readonly random: RandomStream; // stream of the order of texts
@@ -23,7 +21,6 @@ export interface RatingClassifierOptions {
   readonly leastTexts?: number;
 }
 
-/** A trained classifier. */
 export interface RatingClassifier {
   probabilities(text: string): Float64Array; // probability of each class [classes]
   classify(text: string): number; // likeliest class; the first, if several are equal
@@ -43,11 +40,7 @@ function softmax(logits: Float64Array): Float64Array {
   return powers.map((power) => power / sum);
 }
 
-/**
- * Trains a classifier. Every class has the same total weight, whatever its number of texts.
- *
- * @throws {RangeError} If there are no texts, or a label is not one of the classes.
- */
+/** Trains a classifier. Every class has the same total weight, whatever its number of texts. */
 export function trainRatingClassifier(
   texts: readonly LabeledText[],
   { classes, random, epochs = 20, learningRate = 0.05, l2 = 1e-4, leastTexts = 2 }:
@@ -115,7 +108,6 @@ export function trainRatingClassifier(
   };
 }
 
-/** The agreement of a classifier with the classes of texts. */
 export interface RatingAgreement {
   readonly exact: readonly boolean[]; // for each text, whether the class is right
   readonly withinOne: readonly boolean[]; // for each text, whether the class differs by at most one

@@ -18,10 +18,8 @@ import {
 } from "../../report/report.ts";
 import { trainingSummary } from "../../cli/training_summary.ts";
 
-/** Texts that a report shows. */
 const SHOWN = 20;
 
-/** The charts of a report. */
 const CHARTS: MetricsChart[] = [
   {
     title: "Loss",
@@ -58,7 +56,6 @@ function denoiserFigures(rows: readonly MetricsRow[], examples: number): KeyFigu
   }];
 }
 
-/** Sampled texts as the report shows them. */
 function shownTexts(
   texts: readonly { readonly prompt?: string; readonly text: string }[],
   caption: string,
@@ -70,7 +67,6 @@ function shownTexts(
   }];
 }
 
-/** The table of an evaluation, and its curve. */
 export function evaluationSection({ figures, curve }: TextEvaluation): ReportSection {
   return {
     heading: "Evaluation",

@@ -5,7 +5,6 @@ import { sampleToken } from "../../vae/token_choice.ts";
 import { int32 } from "../../engine/tree.ts";
 import { argMax } from "../../metrics/arrays.ts";
 
-/** Options of {@linkcode continueQuestions}. */
 export interface LanguageAnswerOptions {
   readonly endId: number;
   readonly maxTokens: number; // maximum number of tokens of an answer, with its end
@@ -15,11 +14,8 @@ export interface LanguageAnswerOptions {
 }
 
 /**
- * Answers questions together. The decoder receives each question token by token, and then its own tokens, so
- * that questions of different lengths need no padding, and one graph is enough.
- *
- * @param questions The tokens of the questions, at least one each.
- * @returns The tokens of each answer, without the end.
+ * Answers questions together. The decoder receives each question token by token, and then its own tokens,
+ * so that questions of different lengths need no padding, and one graph is enough.
  */
 export async function continueQuestions(
   decoder: Pick<Gpt2Decoder, "begin" | "next">,

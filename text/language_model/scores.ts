@@ -9,10 +9,8 @@ import { bucketLengths } from "../../vae/buckets.ts";
 import { type Gpt2Config, gpt2States } from "../../vae/gpt2.ts";
 import { languageBatch, type LanguageExample } from "../../vae/language_batches.ts";
 
-/** Sequences per batch. */
 const BATCH = 16;
 
-/** Probabilities and features of sequences. */
 export interface LanguageScores {
   /** The negative log-probability of each sequence after its given tokens, in nats. */
   readonly nats: Float64Array;
@@ -21,7 +19,6 @@ export interface LanguageScores {
   readonly features: { readonly data: Float64Array; readonly width: number };
 }
 
-/** A compiled GPT-2 that reads sequences. */
 export interface LanguageReader {
   read(examples: readonly LanguageExample[]): Promise<LanguageScores>;
   dispose(): Promise<void>;

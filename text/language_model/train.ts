@@ -29,7 +29,6 @@ import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
 import type { TrainingConfig } from "../../training/loop.ts";
 import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
 
-/** Columns of metrics.csv. */
 export const LANGUAGE_METRICS = [
   "loss",
   "valLoss",
@@ -39,14 +38,12 @@ export const LANGUAGE_METRICS = [
   "textsPerSecond",
 ] as const;
 
-/** The settings of a training. */
 export interface LanguageTrainingConfig extends TrainingConfig {
   readonly batchSize: number;
   readonly weightDecay: number;
   readonly maxGradNorm: number; // gradients are clipped to this global norm
 }
 
-/** A GPT-2 to train, and its data. */
 export interface LanguageTraining {
   readonly device: Device;
   readonly run: Pick<RunFolder, "directory" | "record">;
@@ -60,7 +57,6 @@ export interface LanguageTraining {
   readonly log: (line: string) => void;
 }
 
-/** A GPT-2 after its training. */
 export interface TrainedLanguageModel extends TrainingResult {
   readonly model: LanguageModel; // model; its weights are the moving average
 }

@@ -17,7 +17,6 @@ import type { TextCodec } from "../../vae/text_codec.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 
-/** The samples to make. */
 export interface LatentRequest {
   readonly condition: Readonly<Record<string, HostArray>>;
   /** Clean blocks in front of those that are sampled [B, n k, d]. @default none */
@@ -27,7 +26,6 @@ export interface LatentRequest {
   readonly random: RandomStream;
 }
 
-/** A denoiser, compiled for sampling. */
 export interface LatentSampler {
   /**
    * Samples normalized latents.
@@ -65,10 +63,7 @@ export function textSamplerOptions(
   };
 }
 
-/**
- * The ratio of noise to data that is left when sampling ends: the setting, but not more than the decoder
- * was trained with.
- */
+/** The ratio of noise to data at which sampling ends: at most what the decoder was trained with. */
 export function finalSigmaOf(
   finalSigma: number,
   { decoderNoise = 0 }: Pick<TextVaeConfig, "decoderNoise">,
@@ -78,7 +73,6 @@ export function finalSigmaOf(
   return Math.min(finalSigma, decoderNoise / Math.sqrt(power));
 }
 
-/** Compiles a denoiser for sampling. */
 export function compileLatentSampler(
   device: Device,
   model: TextDenoiserModel,
@@ -126,7 +120,6 @@ export function compileLatentSampler(
   return { sample, dispose: () => compiled.dispose() };
 }
 
-/** How latents are decoded into texts. */
 export interface TextDecoding {
   readonly temperature: number; // temperature of the decoder's tokens; 0 for greedy decoding
   /** The numbers of the samples [B]: each text depends only on the stream and on its own number. */
@@ -135,12 +128,7 @@ export interface TextDecoding {
 }
 
 /**
- * Decodes latents into texts, block by block.
- *
- * @param latents Normalized latents [B, blocks * k, d].
- * @param perBlock k.
- * @param options Greedy decoding by default.
- * @returns The texts of each sample's blocks [B][blocks].
+ * Decodes normalized latents [B, blocks * k, d] block by block into texts [B][blocks], greedily by default.
  */
 export async function decodeLatents(
   latents: HostArray,

@@ -29,7 +29,6 @@ export interface TextSampleTask {
   readonly log: (line: string) => void;
 }
 
-/** A generated text. */
 export interface SampledText {
   readonly prompt?: string; // what it was generated from, if anything
   readonly text: string; // text; the first, if there are several candidates
@@ -43,7 +42,6 @@ export interface SampledText {
   readonly losses?: readonly number[];
 }
 
-/** The result of sampling. */
 export interface TextSamples {
   readonly texts: readonly SampledText[];
   readonly figures: readonly MeasuredFigure[];

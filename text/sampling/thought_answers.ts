@@ -26,7 +26,6 @@ export interface ThoughtModel {
   readonly block: readonly [number, number]; // shape of a block, k and d
 }
 
-/** The problems to solve. */
 export interface ThoughtRequest {
   readonly questions: readonly string[]; // questions [B]
   /** The numbers of the samples [B]: each sample depends only on the stream and on its own number. */
@@ -35,11 +34,7 @@ export interface ThoughtRequest {
   readonly maxThoughts: number;
 }
 
-/**
- * Samples all thoughts in one pass, a block each. Empty blocks are left out.
- *
- * @returns The texts of each problem's thoughts; the answer is in the last.
- */
+/** Samples all thoughts [B][thoughts] in one pass, a block each. Empty blocks are left out. */
 export async function thinkTogether(
   model: ThoughtModel,
   { questions, numbers, random, maxThoughts }: ThoughtRequest,
@@ -51,10 +46,8 @@ export async function thinkTogether(
 }
 
 /**
- * Samples one thought after the other, each given the question and the previous thoughts, until one has
- * the mark `####` in front of the answer, or is empty, or the limit is reached.
- *
- * @returns The texts of each problem's thoughts; the answer is in the last.
+ * Samples one thought after the other, each given the question and the previous thoughts, until one has the
+ * mark `####` in front of the answer, or is empty, or the limit is reached.
  */
 export async function thinkInTurn(
   model: ThoughtModel,
