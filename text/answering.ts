@@ -12,25 +12,14 @@ import type { LatentExample } from "./examples.ts";
 /** Problems that the speed at batch size 1 is measured with. */
 const TIMED_PROBLEMS = 10;
 
-/** Options of {@linkcode sampleRounds}. */
 export interface RoundsOptions {
-  /** Samples per item. */
   readonly rounds: number;
-  /** Items per batch. */
   readonly batchSize: number;
-  /** The order of the items. @default ascending */
-  readonly order?: readonly number[];
-  /** Receives the number of samples so far. */
-  readonly onProgress?: (done: number) => void;
+  readonly order?: readonly number[]; // order of the items; ascending by default
+  readonly onProgress?: (done: number) => void; // receives the number of samples so far
 }
 
-/**
- * Samples each item several times, in batches.
- *
- * @param count The number of items.
- * @param sample Samples a batch: the items, from 0, and the numbers of the samples, which are unique.
- * @returns The samples of each item [count][rounds].
- */
+/** Samples each item several times, in batches: [count][rounds]. `numbers` are unique. */
 export async function sampleRounds<T>(
   count: number,
   { rounds, batchSize, order = [...Array(count).keys()], onProgress }: RoundsOptions,
@@ -48,11 +37,7 @@ export async function sampleRounds<T>(
   return results;
 }
 
-/**
- * Answers the first problems one by one, after one that compiles graphs.
- *
- * @param now Milliseconds since some moment.
- */
+/** Answers the first problems one by one, after one that compiles graphs; `now` is in milliseconds. */
 export async function timeSingleProblems<T>(
   count: number,
   answer: (item: number) => Promise<T>,
@@ -67,22 +52,15 @@ export async function timeSingleProblems<T>(
   return { answers, seconds: (now() - started) / 1000 };
 }
 
-/** Scored answers. */
 export interface Scores {
-  /** The right answers, without spaces. */
-  readonly expected: readonly string[];
+  readonly expected: readonly string[]; // right answers, without spaces
   /** Accuracy of majority votes over the first 1, 2, ... samples. */
   readonly byVotes: readonly Accuracy[];
   /** Whether a solution of a problem is right. */
   readonly isRight: (item: number, solution: string) => boolean;
 }
 
-/**
- * Scores solutions by exact match of the answers in them.
- *
- * @param dataset The data set's name, which decides how answers are written.
- * @param solutions The texts of each problem's samples.
- */
+/** Scores the solutions [problems][samples] by exact match of the answers in them. */
 export function scoreSolutions(
   dataset: string,
   examples: readonly LatentExample[],
@@ -97,7 +75,6 @@ export function scoreSolutions(
   };
 }
 
-/** Accuracy by the number of votes, as CSV. */
 export function accuracyCsv(byVotes: readonly Accuracy[]): string {
   return csv([
     ["votes", "correct", "count", "accuracy", "low", "high"],
@@ -112,7 +89,6 @@ export function accuracyCsv(byVotes: readonly Accuracy[]): string {
   ]);
 }
 
-/** The decoding method, for protocols. */
 export function decodingProtocol(temperature: number): string {
   return temperature === 0 ? "greedy decoding" : `decoding at temperature ${temperature}`;
 }

@@ -21,12 +21,7 @@ export function optionExample(problem: WinogradProblem, set?: string): LatentExa
 /** The common name of a pair of twins, problems that differ in a word. */
 const pairName = ({ id }: WinogradProblem) => id.replace(/-[12]$/, "");
 
-/**
- * Holds problems out, twins together, so that no held-out problem has a twin among the training problems.
- *
- * @param count The minimum number of held-out problems.
- * @throws {RangeError} If no others are left.
- */
+/** Holds out at least `count` problems, twins together: no held-out problem has a twin among the others. */
 export function holdOutPairs(problems: readonly WinogradProblem[], count: number) {
   const { heldOut } = holdOut(problems, count, "commonsense validation");
   const names = new Set(heldOut.map(pairName));
@@ -43,8 +38,6 @@ export function holdOutPairs(problems: readonly WinogradProblem[], count: number
 /**
  * Loads WinoGrande, which is split into training and validation problems. Its dev set and WSC273 are the
  * test sets; WSC273 is left out if `dataDir` does not have its file.
- *
- * @throws {UserError} If WinoGrande cannot be loaded, or too many problems are to be held out.
  */
 export async function loadCommonsense(
   options: WinograndeOptions,

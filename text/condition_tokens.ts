@@ -81,11 +81,8 @@ export class ConditionTokens {
 }
 
 /**
- * Refuses questions and sentences that are too long, before training meets them. A review may be cut; half
- * of a question asks something else.
- *
- * @param tokens The tokens of conditions; undefined if the autoencoder encodes them.
- * @throws {UserError} If a question, with its thoughts in multiple passes, or a sentence is too long.
+ * Refuses questions, with their thoughts, and sentences that are too long. A review may be cut; half of a
+ * question asks something else.
  */
 export function checkConditionLengths(
   examples: readonly Pick<LatentExample, "source" | "targets">[],

@@ -4,11 +4,7 @@ import { MAKES_LATENTS } from "./autoencoder/checkpoint.ts";
 import { checkTextVaeConfig, foldOf, type TextVaeConfig } from "../vae/text_vae_config.ts";
 import type { TextConfig, TextFlags } from "./settings.ts";
 
-/**
- * Refuses combinations of settings that make no sense.
- *
- * @throws {UserError} With exit code 2, naming the flags.
- */
+/** Refuses combinations of settings that make no sense. */
 export function checkTextConsistency(config: TextConfig, given: TextFlags = {}): void {
   const { evalEvery, logEvery, latentKind, corruption } = config;
   if (evalEvery % logEvery !== 0) {
@@ -57,7 +53,6 @@ export function checkTextConsistency(config: TextConfig, given: TextFlags = {}):
   only("corruption-ratio", given.corruptionRatio, corruption !== "none", "--corruption not none");
 }
 
-/** The frozen parameters. */
 const FROZEN: Readonly<Record<TextConfig["freeze"], RegExp>> = {
   none: /^$/,
   encoder: /^encoder\./,
@@ -85,25 +80,14 @@ export function decoderNoiseOf(
   return latentKind === "kl" ? 0 : noiseDeviation;
 }
 
-/**
- * The digits of both numbers of a multiplication.
- *
- * @param digits Such as "4x4".
- * @throws {UserError} With exit code 2 if it has another form.
- */
+/** The digits of both numbers of a multiplication, from text such as "4x4". */
 export function digitsOf(digits: string): [number, number] {
   const [, n, m] = /^([1-9])x([1-9])$/.exec(digits) ?? [];
   if (n !== undefined && m !== undefined) return [Number(n), Number(m)];
   throw usageError(`--digits ${digits}: must be digits of both numbers, 1 to 9, such as 4x4.`);
 }
 
-/**
- * The model that a configuration describes.
- *
- * @param vocabSize Tokens of the vocabulary, which may be smaller than the setting.
- * @param published The configurations of published halves.
- * @throws {UserError} With exit code 2 if the sizes do not fit together.
- */
+/** The model that a configuration describes. The vocabulary may be smaller than its setting. */
 export function textVaeConfigOf(
   config: TextConfig,
   vocabSize: number,

@@ -21,13 +21,7 @@ import { digitsOf } from "./config.ts";
 import { type DataSource, type LatentExample, noSuchCondition, type TextData } from "./examples.ts";
 import type { DenoiserConfig, TextConfig, TextFlags } from "./settings.ts";
 
-/**
- * Loads a data set.
- *
- * @param sampleOnly Whether the bundled sample will do. @default only in the smoke preset
- * @param log Receives messages about downloads.
- * @throws {UserError} If it cannot be loaded.
- */
+/** Loads a data set, or its bundled sample: by default only in the preset smoke. */
 export async function loadTextData(
   { dataDir, preset }: TextFlags,
   { dataset, digits, trainSize, validationSize }:
@@ -115,7 +109,6 @@ function reviewData(
   };
 }
 
-/** Problems by split. */
 interface Problems {
   readonly train: readonly ThoughtProblem[];
   readonly validation: readonly ThoughtProblem[];

@@ -74,7 +74,6 @@ const MULTIPLICATION_TRAINING: SomeSettings["denoiser"] = {
   weightDecay: 0.1, // against memorization
 };
 
-/** The multiplication of numbers with n and m digits. */
 function multiplication(n: number, m: number, preset: string): SomeSettings {
   const length = n + m + 1; // tokens of a question, of a sum in brackets, of an answer with its mark
   const passes = multiplicationPasses(m);

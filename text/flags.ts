@@ -13,10 +13,8 @@ import {
   trainingFlags,
 } from "../cli/run_flags.ts";
 
-/** Data sets of texts. */
 export const TEXT_DATASETS = ["hotel_reviews", "commonsense", "math", "multiplication"] as const;
 
-/** The stages of a run, in their order. */
 export const TEXT_STAGES = [
   "all",
   "vae",
@@ -236,14 +234,12 @@ export const AUTOENCODER_FLAGS = {
   "Rarely needed: autoencoder": RARE_AUTOENCODER,
 };
 
-/** What `--help` says about the program. */
 export const TEXT_ABOUT =
   "Trains a text autoencoder, BERT to latents and GPT-2 back to text, and a " +
   "diffusion model of its latents; generates texts, or answers problems by Diffusion of Thought; " +
   "measures them and writes reports.\nThe defaults below are those of --dataset hotel_reviews. Other " +
   "data sets change some of them: see text/dataset_defaults.ts.";
 
-/** The examples of `--help`. */
 export const TEXT_EXAMPLES: readonly Example[] = [
   [
     "deno task text",

@@ -121,7 +121,6 @@ const EVALUATION: EvaluationConfig = {
   judgeSteps: 800, // with more, it memorises 1,800 reviews and gives others a high perplexity
 };
 
-/** From random weights, hours. */
 const SMALL_SETTINGS: TextSettings = {
   autoencoder: SMALL,
   denoiser: DENOISER,
@@ -129,10 +128,8 @@ const SMALL_SETTINGS: TextSettings = {
   evaluation: EVALUATION,
 };
 
-/** A preset's name. */
 export type TextPreset = "smoke" | "nano" | "small" | "base";
 
-/** The defaults of each preset. */
 export const PRESETS: Readonly<Record<TextPreset, TextSettings>> = {
   // Seconds, for tests: every part runs, nothing is learned well.
   smoke: withChanges(SMALL_SETTINGS, {
@@ -216,11 +213,7 @@ export const FROM_SCRATCH: Partial<TextConfig> = {
   freeze: "none",
 };
 
-/**
- * The defaults of a preset, with those of a data set in their place.
- *
- * @throws {UserError} With exit code 2 if `digits` is unsound.
- */
+/** The defaults of a preset, with those of a data set in their place. */
 export function defaultsOf(
   preset: TextPreset,
   { dataset, digits }: Pick<TextConfig, "dataset" | "digits">,

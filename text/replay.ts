@@ -6,12 +6,7 @@ import type { TextFlags } from "./settings.ts";
 /** The programs whose records text.ts can replay: a run, and a denoiser with an autoencoder of its own. */
 export const TEXT_PROGRAMS = ["text", "text-diffusion"] as const;
 
-/**
- * The flags, with those that follow from the run that is replayed: the stages that it went through, and
- * the weights that it started with.
- *
- * @throws {UserError} With exit code 2 if the record is that of a denoiser, and `--vae` is missing.
- */
+/** The flags, with those that follow from the run that is replayed: its stages and its starting weights. */
 export function replayFlags<F extends TextFlags>(given: F, replay: Replay | undefined): F {
   if (replay === undefined) return given;
   const { recorded } = replay;

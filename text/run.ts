@@ -24,36 +24,24 @@ import {
 } from "./settings.ts";
 import type { TextStart } from "./start.ts";
 
-/** Where messages of the library go. */
 export interface Messages {
-  /** Receives a line for the user. */
   readonly log: (line: string) => void;
-  /** Receives a line that the user must not miss. */
-  readonly warn: (line: string) => void;
+  readonly warn: (line: string) => void; // receives a line that the user must not miss
 }
 
 /** A run, while its stages work on it. */
 export interface TextRun extends Messages, Disposable {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The flags. */
   readonly given: TextFlags;
-  /** The settings. */
   readonly settings: TextSettings;
-  /** The starting model of the autoencoder's training. */
   readonly start: TextStart;
-  /** The data set. */
   readonly data: TextData;
-  /** The folder of the run. */
   readonly root: string;
   /** The opened folder; undefined where `--vae` names an autoencoder, so that none is trained here. */
   readonly folder: RunFolder | undefined;
-  /** Opens the autoencoder, once. */
-  readonly vae: () => Promise<OpenedTextVae>;
-  /** Opens the trained denoiser, once. */
-  readonly denoiser: () => Promise<TextDenoiserModel>;
-  /** Opens the folder of the denoiser's run, once. */
-  readonly denoiserFolder: () => Promise<RunFolder>;
+  readonly vae: () => Promise<OpenedTextVae>; // opens the autoencoder, once
+  readonly denoiser: () => Promise<TextDenoiserModel>; // opens the trained denoiser, once
+  readonly denoiserFolder: () => Promise<RunFolder>; // opens the folder of the denoiser's run, once
   /** The common parts of the records of all stages after the autoencoder. */
   readonly shared: () => Promise<Pick<RunFolderOptions, "session" | "seed" | "data">>;
   /** The results of this start of the program, for the report. */
@@ -64,9 +52,7 @@ export interface TextRun extends Messages, Disposable {
   };
 }
 
-/**
- * Resolves the settings: flags over the replayed run's settings, or over the preset's and the data set's.
- */
+/** The settings: flags over the replayed run's settings, or over the preset's and the data set's. */
 export function resolveSettings(
   given: TextFlags,
   replay: Replay | undefined,
@@ -85,31 +71,19 @@ function once<T>(compute: () => T): () => T {
   return () => (result ??= { value: compute() }).value;
 }
 
-/** Options of {@linkcode openTextRun}. */
 export interface TextRunOptions extends Messages {
-  /** The command line, which the record of the run contains. */
-  readonly args: readonly string[];
-  /** The flags. */
+  readonly args: readonly string[]; // the command line, for the record of the run
   readonly given: TextFlags;
-  /** The run that is repeated. */
   readonly replay: Replay | undefined;
-  /** The settings, those of the starting model included. */
-  readonly settings: TextSettings;
+  readonly settings: TextSettings; // with those of the starting model
   /** The groups of settings that the stages of this start use. */
   readonly groups: ReadonlySet<SettingsGroup>;
-  /** The starting model of the autoencoder's training. */
   readonly start: TextStart;
-  /** The data set. */
   readonly data: TextData;
-  /** The folder of the code. */
   readonly code: string;
 }
 
-/**
- * Opens the folder of a run, and prints what the user should know about it.
- *
- * @throws {UserError} As openRunFolder, and if a replayed run had other data.
- */
+/** Opens the folder of a run. Prints how it differs from the run that it repeats. */
 export async function openTextRun(device: Device, options: TextRunOptions): Promise<TextRun> {
   const { given, replay, settings, start, data, log, warn } = options;
   const origins = originsOf(options);

@@ -37,31 +37,21 @@ export type DenoiserConfig = {
   readonly [Flag in keyof DenoiserFlags as DenoiserSetting<Flag>]: DenoiserFlags[Flag];
 };
 
-/** The settings of sampling. */
 export type SamplingConfig = WithUnset<FlagValues<typeof SAMPLING_SETTINGS>, "rating">;
 
-/** The settings of the evaluation. */
 export type EvaluationConfig = WithUnset<FlagValues<{ evaluation: typeof EVALUATION }>, "judge">;
 
-/** All settings, by stage. */
 export interface TextSettings {
-  /** Data and autoencoder. */
   readonly autoencoder: TextConfig;
-  /** The denoiser. */
   readonly denoiser: DenoiserConfig;
-  /** Sampling. */
   readonly sampling: SamplingConfig;
-  /** Evaluation. */
   readonly evaluation: EvaluationConfig;
 }
 
-/** A stage's name in {@linkcode TextSettings}. */
 export type SettingsGroup = keyof TextSettings;
 
-/** Some settings of some stages. */
 export type SomeSettings = { readonly [Group in SettingsGroup]?: Partial<TextSettings[Group]> };
 
-/** The place of a flag's value in {@linkcode TextSettings}. */
 interface Place {
   readonly group: SettingsGroup;
   readonly setting: string;
@@ -80,7 +70,6 @@ const PLACES: ReadonlyMap<string, Place> = new Map(
   ),
 );
 
-/** The flags by their places. */
 const FLAGS: ReadonlyMap<string, string> = new Map(
   [...PLACES].map(([flag, { group, setting }]) => [`${group}.${setting}`, flag]),
 );

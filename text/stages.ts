@@ -21,21 +21,15 @@ import { sampleOnce } from "./sampling/sample.ts";
 import type { TextSampleTask } from "./sampling/session.ts";
 import type { SettingsGroup, TextFlags } from "./settings.ts";
 
-/** The values of `--stage`. */
 type StageChoice = NonNullable<TextFlags["stage"]>;
 
-/** A stage. */
 export interface Stage {
-  /** The name. */
   readonly name: Exclude<StageChoice, "all">;
-  /** Stages whose results must exist. */
-  readonly needs: readonly Stage["name"][];
+  readonly needs: readonly Stage["name"][]; // stages whose results must exist
   /** Stages that run before it, even if it is picked alone. */
   readonly includes?: readonly Stage["name"][];
-  /** The result, as a path in the run's folder. */
-  readonly makes: string;
-  /** The settings that identify the result. */
-  readonly settings: readonly SettingsGroup[];
+  readonly makes: string; // result, as a path in the run's folder
+  readonly settings: readonly SettingsGroup[]; // settings that identify the result
   /** Computes the result, unless it exists. @returns Whether it is complete: false after Ctrl-C. */
   readonly run: (run: TextRun) => Promise<boolean>;
 }
@@ -94,12 +88,7 @@ export function pickStages(choice: StageChoice = "all"): Stage[] {
   return STAGES.filter(({ name }) => names.includes(name));
 }
 
-/**
- * Runs stages, one after the other.
- *
- * @returns Whether all are complete; false if one was interrupted.
- * @throws {UserError} If the result of a stage that was not picked is missing.
- */
+/** Runs stages, one after the other. Returns whether all are complete: false after Ctrl-C. */
 export async function runStages(run: TextRun, stages: readonly Stage[]): Promise<boolean> {
   for (const stage of stages) {
     for (const need of stage.needs) await requireResult(run, need);

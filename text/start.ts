@@ -20,16 +20,13 @@ import { weightsOrigin } from "../training/checkpoint/weights_identity.ts";
 
 /** The starting model of a training. */
 export interface TextStart {
-  /** The settings; those that the starting model fixes are replaced. */
-  readonly config: TextConfig;
+  readonly config: TextConfig; // settings; those that the starting model fixes are replaced
   /** The checkpoint's model; undefined if training starts from scratch. */
   readonly model: LoadedTextVae | undefined;
   /** The published models for encoder and decoder; none with a checkpoint. */
   readonly published: PublishedHalves;
-  /** The training data of the checkpoint's model, if known. */
-  readonly trainedOn: TrainedOn | undefined;
-  /** The starting weights, for the run's record. */
-  readonly origins: readonly DataOrigin[];
+  readonly trainedOn: TrainedOn | undefined; // training data of the checkpoint's model, if known
+  readonly origins: readonly DataOrigin[]; // starting weights, for the run's record
 }
 
 /** The settings that a model fixes. */
@@ -52,14 +49,8 @@ export function settingsOfModel(
 
 /**
  * Opens the checkpoint, or the published halves, that a configuration names. A checkpoint that the user
- * names must exist. Without the checkpoint of a preset, training starts from scratch, with a warning.
- *
- * @param config The settings.
- * @param given The flags.
- * @param scratch The settings that differ when training starts from scratch.
- * @param root The folder that a preset's path is relative to.
- * @param log Receives warnings, and messages about downloads.
- * @throws {UserError} If the model is unsound, or a flag contradicts it.
+ * names must exist. Without that of a preset, relative to `root`, training starts with the changed settings
+ * `scratch`, and a warning.
  */
 export async function openTextStart(
   config: TextConfig,
@@ -85,7 +76,7 @@ export async function openTextStart(
   }
   const named = given.startFrom !== undefined;
   const path = named ? startFrom : `${root}/${startFrom}`;
-  const fits = named || config.dataset === "hotel_reviews"; // the released models' data set
+  const fits = named || config.dataset === "hotel_reviews"; // released models' data set
   if (!fits || !named && !await isThere(path)) {
     if (fits) {
       log(

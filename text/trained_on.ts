@@ -9,23 +9,15 @@ import type { TextConfig } from "./settings.ts";
 
 /** The training data of a model, as far as it decides which texts were held out. */
 export interface TrainedOn {
-  /** The data set. */
   readonly dataset: string;
-  /** Whether it was only the bundled sample. */
-  readonly sample: boolean;
-  /** Number of rows, with the held-out ones. */
-  readonly rows: number;
-  /** Number of held-out rows. */
-  readonly validationSize: number;
+  readonly sample: boolean; // whether it was only the bundled sample
+  readonly rows: number; // number of rows, with the held-out ones
+  readonly validationSize: number; // number of held-out rows
 }
 
 /**
- * Reads the training data of a checkpoint's model from training.json, which a released model has, or
- * from the config.json of its run.
- *
- * @param checkpoint The folder of the checkpoint.
- * @returns undefined if there is neither file.
- * @throws {UserError} If one of them is unsound.
+ * Reads the training data of a checkpoint's model from training.json, which a released model has, or from
+ * the config.json of its run; undefined if there is neither.
  */
 export async function findTrainedOn(checkpoint: string): Promise<TrainedOn | undefined> {
   const own = `${checkpoint}/training.json`;
@@ -62,11 +54,6 @@ function checked({ dataset, sample, rows, validationSize }: JsonObject, path: st
 /**
  * Checks that a model is not measured with texts that it was trained on. With the same data, a larger
  * number of held-out texts is refused; with other data that share reviews, there is a warning.
- *
- * @param start The training data of the starting model, and the settings of this run.
- * @param data The data of this run.
- * @param warn Receives the warning.
- * @throws {UserError} With exit code 2 if fewer held-out texts would avoid the overlap.
  */
 export function checkNoLeak(
   { trainedOn: then, config: { dataset, validationSize } }: {

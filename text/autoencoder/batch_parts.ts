@@ -2,17 +2,9 @@
 import { type HostArray, scalar } from "../../engine/tree.ts";
 import { IGNORED_LABEL } from "../../nn/cross_entropy.ts";
 
-/** Arrays [B, ...] by name. */
 export type TextBatch = Readonly<Record<string, HostArray>>;
 
-/**
- * Splits a batch of texts along its rows.
- *
- * @param batch Arrays [B, ...], `labels` among them.
- * @param parts The number of parts, which divides B.
- * @returns The parts, each [B / parts, ...] with its `tokenShare`: see textVaeLoss.
- * @throws {RangeError} If `parts` does not divide B.
- */
+/** Splits arrays [B, ...] along their rows into parts, each with its `tokenShare`: see textVaeLoss. */
 export function textBatchParts(
   batch: TextBatch,
   parts: number,
@@ -32,7 +24,6 @@ export function textBatchParts(
   });
 }
 
-/** Rows of an array [B, ...], as a view. */
 function rowsOf(array: HostArray, from: number, count: number): HostArray {
   const [rows = 0, ...rest] = array.shape;
   const width = array.data.length / rows;

@@ -18,14 +18,11 @@ import type { TextConfig } from "../settings.ts";
 /** A training batch: see textVaeLoss. */
 export type TextVaeArrays = TextBatch["arrays"] & { readonly noise: HostArray };
 
-/** All batches. */
 export interface TextVaeBatches {
   /** The batch of a step, counted from 0: a pure function. */
   readonly batchAt: (step: number) => { readonly batch: TextVaeArrays };
-  /** Held-out texts, clean. */
-  readonly heldOut: readonly TextBatch[];
-  /** The lengths that batches are padded to. */
-  readonly buckets: readonly number[];
+  readonly heldOut: readonly TextBatch[]; // held-out texts, clean
+  readonly buckets: readonly number[]; // lengths that batches are padded to
 }
 
 /**
@@ -43,7 +40,6 @@ export function noiseFactor(step: number, copySteps: number): number {
   return copySteps === 0 ? 1 : Math.min(1, Math.max(0, (step - copySteps) / copySteps));
 }
 
-/** Builds the batches. */
 export function textVaeBatches({ train, validation, model, config, random, ...tokenizers }: {
   readonly train: readonly TextExample[];
   readonly validation: readonly TextExample[];

@@ -34,30 +34,19 @@ import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
-/** The content of a checkpoint of a text VAE. */
 export interface TextVaeCheckpointOptions {
-  /** The model. */
   readonly config: TextVaeConfig;
-  /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The encoder's tokenizer. @default the decoder's */
-  readonly encoderTokenizer?: TextTokenizer;
-  /** The state of the training. */
+  readonly encoderTokenizer?: TextTokenizer; // encoder's tokenizer; the decoder's by default
   readonly state: TrainState;
-  /** Steps done. */
   readonly step: number;
-  /** The run's seed. */
   readonly seed: number;
-  /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Further details of the run. */
   readonly details?: JsonObject;
 }
 
-/** The prefixes of the parameters of the three parts. */
 const [ENCODER, DECODER, VAE] = ["encoder.", "decoder.", "vae."] as const;
 
-/** A tokenizer as a component. */
 function tokenizerComponent(tokenizer: TextTokenizer): Component {
   const files = new Map(tokenizer.files());
   const configName = "tokenizer_config.json";
@@ -66,12 +55,7 @@ function tokenizerComponent(tokenizer: TextTokenizer): Component {
   return { config: parseJsonObject(config, configName), configName, files };
 }
 
-/**
- * The components of a checkpoint, without a training state.
- *
- * @param tokenizer The decoder's tokenizer.
- * @param encoderTokenizer The encoder's tokenizer; if it differs, it is a component of its own.
- */
+/** The components of a checkpoint, without a training state. An encoder's own tokenizer is one more. */
 export function textVaeComponents(
   config: TextVaeConfig,
   tokenizer: TextTokenizer,
@@ -149,7 +133,6 @@ export interface OpenedTextVae extends LoadedTextVae {
 /** The parameters that latents depend on: all but those of the decoder and of its input layer. */
 export const MAKES_LATENTS = /^(?!decoder\.|vae\.adapter\.)/;
 
-/** A text VAE with its hashes. */
 export async function withHashes(vae: LoadedTextVae): Promise<OpenedTextVae> {
   const making = Object.entries(vae.parameters).filter(([name]) => MAKES_LATENTS.test(name));
   return {
@@ -159,7 +142,6 @@ export async function withHashes(vae: LoadedTextVae): Promise<OpenedTextVae> {
   };
 }
 
-/** The tokenizer of a checkpoint's component. */
 function loadComponentTokenizer(
   component: Component,
   source: string,

@@ -4,11 +4,7 @@ import type { LoadedTextVae } from "./checkpoint.ts";
 
 type Vae = Omit<LoadedTextVae, "parameters">;
 
-/**
- * Cuts texts to the maximum number of tokens of an autoencoder. Empty texts stay empty.
- *
- * @throws {UserError} If all of them are empty.
- */
+/** Cuts texts to the maximum number of tokens of an autoencoder. Empty texts stay empty; not all may be. */
 export function cutTexts(
   texts: readonly string[],
   { tokenizer, encoderTokenizer: encoder, config: { maxTokens } }: Vae,
@@ -19,11 +15,7 @@ export function cutTexts(
   return cut;
 }
 
-/**
- * Splits texts into pieces of the maximum number of tokens of an autoencoder. Empty texts have no pieces.
- *
- * @throws {UserError} If all of them are empty.
- */
+/** Splits texts into pieces of that length. Empty texts have no pieces; not all may be. */
 export function textPieces(
   texts: readonly string[],
   { tokenizer, encoderTokenizer: encoder, config: { maxTokens } }: Vae,

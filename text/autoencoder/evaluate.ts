@@ -19,10 +19,8 @@ const MIDPOINTS = 32;
 /** The number of reconstructions and interpolations in the report, and of texts in an interpolation. */
 const [SHOWN, LINES, POINTS] = [10, 2, 5] as const;
 
-/** The result. */
 export interface TextVaeEvaluation {
-  /** Reconstruction and latents. */
-  readonly quality: TextVaeQuality;
+  readonly quality: TextVaeQuality; // reconstruction and latents
   /**
    * Perplexity under a trigram model of the training texts: of the texts that are decoded halfway between
    * two texts' latents, of held-out texts, and of their reconstructions.
@@ -32,28 +30,19 @@ export interface TextVaeEvaluation {
     readonly heldOut: number;
     readonly reconstructed: number;
   };
-  /** Held-out texts with their reconstructions. */
-  readonly examples: readonly ReconstructedText[];
+  readonly examples: readonly ReconstructedText[]; // held-out texts with their reconstructions
   /** The texts of interpolations between two held-out texts. */
   readonly interpolations: readonly (readonly string[])[];
 }
 
-/** Options of {@linkcode evaluateTextVae}. */
 export interface EvaluateTextVaeOptions extends TextBatchOptions {
-  /** The compiled encoder and decoder. */
   readonly codec: TextCodec;
-  /** The model's sizes. */
   readonly config: TextVaeConfig;
-  /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The encoder's tokenizer. @default the decoder's */
-  readonly encoderTokenizer?: TextTokenizer;
-  /** Held-out texts. */
-  readonly examples: readonly TextExample[];
-  /** The model for perplexity. */
-  readonly language: TrigramModel;
-  /** The stream of corruption and noise. */
-  readonly random: RandomStream;
+  readonly encoderTokenizer?: TextTokenizer; // encoder's tokenizer; the decoder's by default
+  readonly examples: readonly TextExample[]; // held-out texts
+  readonly language: TrigramModel; // model for perplexity
+  readonly random: RandomStream; // stream of corruption and noise
 }
 
 /** Measures a text VAE on held-out texts. */
@@ -110,11 +99,6 @@ export function evaluationJson(
   };
 }
 
-/**
- * Writes evaluation.json into a run's folder.
- *
- * @throws {UserError} If it cannot be written.
- */
 export async function writeEvaluation(directory: string, json: JsonObject): Promise<void> {
   const path = `${directory}/evaluation.json`;
   try {

@@ -2,13 +2,7 @@
 import { float32, type HostArray } from "../../engine/tree.ts";
 import type { TextCodec } from "../../vae/text_codec.ts";
 
-/**
- * Latents at `steps` equidistant points of the line between two texts' latents, with both ends.
- *
- * @param from [k d]
- * @param to [k d]
- * @returns [steps][k d]
- */
+/** Latents [steps][k d] at equidistant points of the line between two texts' latents [k d], ends included. */
 export function latentsBetween(
   from: Float32Array,
   to: Float32Array,
@@ -20,12 +14,7 @@ export function latentsBetween(
   });
 }
 
-/**
- * Decodes latents in batches of one size, so that one graph is enough.
- *
- * @param latents Each [k d].
- * @param shape [k, d]
- */
+/** Decodes latents, each [k d], in batches of one size, so that one graph is enough. */
 export async function decodeAll(
   codec: TextCodec,
   latents: readonly Float32Array[],

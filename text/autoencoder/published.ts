@@ -18,21 +18,16 @@ import { weightsOrigin } from "../../training/checkpoint/weights_identity.ts";
 
 /** A published model for one half of a text VAE. */
 export interface PublishedHalf<Config extends BertConfig | Gpt2Config> {
-  /** The configuration. */
   readonly config: Config;
-  /** The tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The weights, for the run's record. */
-  readonly origin: DataOrigin;
+  readonly origin: DataOrigin; // weights, for the run's record
   /** Reads the weights again, named as in `textVaeSpecs`: they are too large to be kept. */
   readonly parameters: () => Promise<HostParameters>;
 }
 
 /** The halves with published weights. */
 export interface PublishedHalves {
-  /** The encoder. */
   readonly encoder?: PublishedHalf<BertConfig>;
-  /** The decoder. */
   readonly decoder?: PublishedHalf<Gpt2Config>;
 }
 
@@ -69,17 +64,11 @@ async function openHalf<Config extends BertConfig | Gpt2Config>(
   };
 }
 
-/** Whether a setting names a published model. */
 function isPublished(reference: string | undefined): reference is string {
   return reference !== undefined && reference !== NOT_PUBLISHED;
 }
 
-/**
- * Opens the published halves that a configuration names.
- *
- * @param log Receives messages about downloads.
- * @throws {UserError} If there is no such model, or it is unsound.
- */
+/** Opens the published halves that a configuration names. */
 export async function openPublished(
   { encoderFrom, decoderFrom }: Pick<TextConfig, "encoderFrom" | "decoderFrom">,
   log: (line: string) => void = () => {},
@@ -94,7 +83,6 @@ export async function openPublished(
   };
 }
 
-/** The configurations of published halves. */
 export function configsOf(
   { encoder, decoder }: PublishedHalves,
 ): Partial<Pick<TextVaeConfig, "encoder" | "decoder">> {
@@ -134,13 +122,7 @@ export function settingsOfPublished(halves: PublishedHalves): Partial<TextConfig
   };
 }
 
-/**
- * Refuses a flag that contradicts the starting model.
- *
- * @param fixed The settings that the model fixes.
- * @param where The name of the model in messages.
- * @throws {UserError} With exit code 2.
- */
+/** Refuses a flag that contradicts the settings that the starting model `where` fixes. */
 export function checkFixedSettings(
   given: TextFlags,
   fixed: Partial<TextConfig>,
@@ -159,11 +141,7 @@ export function checkFixedSettings(
   );
 }
 
-/**
- * Refuses settings that cannot be used with published halves, which have different tokenizers.
- *
- * @throws {UserError} With exit code 2, naming the flags.
- */
+/** Refuses settings that cannot be used with published halves, which have different tokenizers. */
 export function checkPublishedSettings(config: TextConfig, given: TextFlags): void {
   const flags = (["encoderFrom", "decoderFrom"] as const)
     .filter((key) => isPublished(config[key])).map((key) => `--${kebabCase(key)}`);

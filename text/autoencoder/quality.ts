@@ -14,10 +14,8 @@ export const SUBSTITUTED = 0.3;
 /** The standard deviations of the noise on latents. */
 export const NOISE_LEVELS: readonly number[] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
 
-/** The figures of a text VAE. */
 export interface TextVaeQuality {
-  /** From clean texts. */
-  readonly clean: Reconstruction;
+  readonly clean: Reconstruction; // from clean texts
   /** From texts with a share of {@linkcode SUBSTITUTED} of the tokens replaced by random ones. */
   readonly substituted: Reconstruction;
   /** BLEU of reconstructions from noised latents as a function of the noise's deviation, from 0. */
@@ -56,12 +54,7 @@ export function latentStatistics(latents: readonly ArrayLike<number>[]): TextVae
   return { mean, deviation: Math.sqrt(squares / count - mean ** 2), active, numbers };
 }
 
-/**
- * Measures reconstruction and latents on held-out texts.
- *
- * @param tokenizer The decoder's tokenizer.
- * @param options.encoderTokenizer The tokenizer of substituted tokens. @default tokenizer
- */
+/** Measures reconstruction and latents on held-out texts. */
 export async function measureTextVae(
   codec: TextCodec,
   tokenizer: TextTokenizer,

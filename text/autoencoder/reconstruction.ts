@@ -7,33 +7,21 @@ import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import type { TextExample } from "../../vae/tokenizer/texts.ts";
 import { corpusBleu } from "../../metrics/bleu.ts";
 
-/** Options of {@linkcode measureReconstruction}. */
 export interface ReconstructionOptions extends TextBatchOptions {
-  /** The corruption of the encoder's input. @default none */
-  readonly corrupt?: Corruption | undefined;
-  /** The standard deviation of noise on the latents. @default {0} */
-  readonly noiseDeviation?: number;
-  /** The stream of corruption and noise; text i uses the streams at i. */
-  readonly random: RandomStream;
+  readonly corrupt?: Corruption | undefined; // corruption of the encoder's input; none by default
+  readonly noiseDeviation?: number; // standard deviation of noise on the latents; 0 by default
+  readonly random: RandomStream; // stream of corruption and noise; text i uses the streams at i
 }
 
-/** A text and its reconstruction. */
 export interface ReconstructedText {
-  /** The text, cut to the length of the model. */
-  readonly original: string;
-  /** The decoded text. */
+  readonly original: string; // text, cut to the length of the model
   readonly reconstruction: string;
 }
 
-/** The quality of reconstructions. */
 export interface Reconstruction {
-  /** Corpus BLEU against the clean texts, as sacrebleu's 13a, 0 to 100. */
-  readonly bleu: number;
-  /** The share of tokens that are reconstructed at their place, 0 to 1. */
-  readonly tokenAccuracy: number;
-  /** The share of texts that are reconstructed exactly, 0 to 1. */
-  readonly exact: number;
-  /** The texts, in order. */
+  readonly bleu: number; // corpus BLEU against the clean texts, as sacrebleu's 13a, 0 to 100
+  readonly tokenAccuracy: number; // share of tokens that are reconstructed at their place, 0 to 1
+  readonly exact: number; // share of texts that are reconstructed exactly, 0 to 1
   readonly texts: readonly ReconstructedText[];
 }
 

@@ -24,7 +24,6 @@ import {
 } from "../../report/report.ts";
 import { trainingSummary } from "../../cli/training.ts";
 
-/** The charts of a report. */
 const CHARTS: MetricsChart[] = [
   {
     title: "Reconstruction",
@@ -63,7 +62,6 @@ function trainingFigures(rows: readonly MetricsRow[], config: TextConfig): KeyFi
   ];
 }
 
-/** The protocol of reconstructions. */
 function reconstructionProtocol(
   { maxTokens, steps }: Pick<TextConfig, "maxTokens" | "steps">,
   texts: number,
@@ -72,7 +70,6 @@ function reconstructionProtocol(
     `latents alone; corpus BLEU as sacrebleu's 13a; averaged weights, step ${steps}`;
 }
 
-/** The figures of reconstructions and of latents. */
 function evaluationFigures(
   { quality, perplexity }: TextVaeEvaluation,
   protocol: string,
@@ -112,7 +109,6 @@ function evaluationFigures(
   ];
 }
 
-/** Texts that the report shows. */
 function evaluationTexts({ examples, interpolations }: TextVaeEvaluation): ReportTexts[] {
   return [
     {
@@ -129,10 +125,8 @@ function evaluationTexts({ examples, interpolations }: TextVaeEvaluation): Repor
   ];
 }
 
-/** Texts per batch. */
 const EVALUATION_BATCH = 50;
 
-/** Measures the autoencoder on held-out texts. */
 async function evaluate(
   device: Device,
   { vae, texts, buckets }: TrainedTextVae,

@@ -12,36 +12,21 @@ import type { TextData } from "../examples.ts";
 import type { TextConfig } from "../settings.ts";
 import type { PublishedHalves } from "./published.ts";
 
-/** Texts as tokens. */
 export interface PreparedTexts {
-  /** The decoder's tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** The encoder's tokenizer, which may be the decoder's. */
-  readonly encoderTokenizer: TextTokenizer;
-  /** The training texts. */
+  readonly encoderTokenizer: TextTokenizer; // encoder's tokenizer, which may be the decoder's
   readonly train: readonly TextExample[];
-  /** The held-out texts, each cut to one example. */
-  readonly validation: readonly TextExample[];
+  readonly validation: readonly TextExample[]; // held-out texts, each cut to one example
 }
 
-/** Existing tokenizers. */
 interface KnownTokenizers {
-  /** The decoder's. */
   readonly tokenizer?: TextTokenizer | undefined;
-  /** The encoder's. */
   readonly encoderTokenizer?: TextTokenizer | undefined;
   /** The maximum number of the encoder's tokens, without special ones. @default maxTokens */
   readonly encoderTokens?: number | undefined;
 }
 
-/**
- * Turns texts into tokens.
- *
- * @param known The tokenizers to use; missing ones are trained on the texts.
- * @param log Receives a line on the number of texts that were cut.
- * @throws {UserError} If a step of a multiplication is longer than `maxTokens`: without its end, the
- * answer would be wrong.
- */
+/** Turns texts into tokens, of a tokenizer that is trained on them where none is known. */
 export function prepareTexts(
   { train, validation, conditions = [] }:
     & Pick<TextData, "train" | "validation">

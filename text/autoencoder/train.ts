@@ -24,7 +24,6 @@ import { configsOf } from "./published.ts";
 import { initTextVae, type PreparedTexts, prepareTexts } from "./start.ts";
 import { compileTextLoss } from "./validation_loss.ts";
 
-/** Columns of metrics.csv. */
 export const TEXT_METRICS = [
   "loss",
   "reconstruction",
@@ -38,16 +37,11 @@ export const TEXT_METRICS = [
   "textsPerSecond",
 ] as const;
 
-/** An autoencoder after its training. */
 export interface TrainedTextVae extends TrainingResult {
-  /** Steps that were done before. */
-  readonly done: number;
-  /** The model: the moving average of its weights. */
-  readonly vae: LoadedTextVae;
-  /** The texts as its tokens. */
-  readonly texts: PreparedTexts;
-  /** The lengths that batches are padded to. */
-  readonly buckets: readonly number[];
+  readonly done: number; // steps that were done before
+  readonly vae: LoadedTextVae; // model: the moving average of its weights
+  readonly texts: PreparedTexts; // texts as its tokens
+  readonly buckets: readonly number[]; // lengths that batches are padded to
 }
 
 /** The model before this training, and the texts as its tokens. */

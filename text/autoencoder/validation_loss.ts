@@ -10,21 +10,15 @@ import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 
 /** The loss with teacher forcing, from the means of latents. */
 export interface TextLoss {
-  /** Nats per token, with the end token. */
-  readonly loss: number;
-  /** exp(loss). */
-  readonly perplexity: number;
-  /** The share of tokens that have the highest probability. */
-  readonly tokenAccuracy: number;
-  /** The number of tokens. */
+  readonly loss: number; // nats per token, with the end token
+  readonly perplexity: number; // exp(loss)
+  readonly tokenAccuracy: number; // share of tokens that have the highest probability
   readonly tokens: number;
 }
 
-/** A compiled loss. */
 export interface TextLossFunction {
   /** Computes the loss of batches. @param parameters All parameters as one vector. */
   (parameters: HostArray, batches: readonly TextBatch[]): Promise<TextLoss>;
-  /** Releases the graphs. */
   dispose(): Promise<void>;
 }
 

@@ -16,16 +16,11 @@ import { blockCount, type Layout, nextThought, sourceCount, wholeExample } from 
 import type { DenoiserConfig } from "../settings.ts";
 import type { TextLatents } from "./latents.ts";
 
-/** The sources of batches. */
 export interface LatentBatchSource {
-  /** The settings. */
   readonly config: DenoiserConfig;
-  /** The noise schedule; a flow uses only its T. */
-  readonly schedule: NoiseSchedule;
-  /** The latents of all texts. */
-  readonly latents: TextLatents;
-  /** Classes of a class condition; null without one. */
-  readonly classes: number | null;
+  readonly schedule: NoiseSchedule; // noise schedule; a flow uses only its T
+  readonly latents: TextLatents; // latents of all texts
+  readonly classes: number | null; // classes of a class condition; null without one
   /** Tokens of conditions; undefined if conditions are latents or have no text. */
   readonly tokens: ConditionTokens | undefined;
 }
@@ -35,18 +30,15 @@ export class LatentBatches {
   readonly #source: LatentBatchSource;
   readonly #rowOf: Map<string, number>;
 
-  /** @param source Latents, settings and tokens. */
   constructor(source: LatentBatchSource) {
     this.#source = source;
     this.#rowOf = new Map(source.latents.texts.map((text, row) => [text, row]));
   }
 
-  /** Whether the latents of all these texts are known. */
   hasLatentsOf(texts: readonly string[]): boolean {
     return texts.every((text) => this.#rowOf.has(text));
   }
 
-  /** The same with the latents of other texts. */
   withLatents(latents: TextLatents): LatentBatches {
     return new LatentBatches({ ...this.#source, latents });
   }
@@ -116,7 +108,6 @@ export class LatentBatches {
     }
   }
 
-  /** The layout of an example in a training step. */
   #layout(example: LatentExample, cut: number, coupled: boolean): Layout {
     const { config } = this.#source;
     if (config.condition !== "question" || config.thoughtPasses === "single") {

@@ -35,35 +35,22 @@ import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
 import { checkedScale, type LatentScale } from "./latents.ts";
 
-/** A trained denoiser. */
 export interface TextDenoiserModel {
-  /** The configuration. */
   readonly config: TextDenoiserConfig;
-  /** The weights, with those of the condition's encoder. */
-  readonly parameters: HostParameters;
-  /** The noise schedule of its training; a flow uses only its T. */
-  readonly schedule: NoiseSchedule;
-  /** Whether it was trained by flow matching. */
-  readonly isFlow: boolean;
-  /** The normalization of its latents. */
-  readonly scale: LatentScale;
-  /** SHA-256 of the autoencoder that it was trained with. */
-  readonly vae: string;
+  readonly parameters: HostParameters; // weights, with those of the condition's encoder
+  readonly schedule: NoiseSchedule; // noise schedule of its training; a flow uses only its T
+  readonly isFlow: boolean; // whether it was trained by flow matching
+  readonly scale: LatentScale; // normalization of its latents
+  readonly vae: string; // SHA-256 of the autoencoder that it was trained with
   /** SHA-256 of the weights that make its latents; unknown in older checkpoints. */
   readonly latentsHash?: string | undefined;
 }
 
-/** The content of a checkpoint. */
 export interface TextDiffusionCheckpointOptions extends TextDenoiserModel {
-  /** The state of the training. */
   readonly state: TrainState;
-  /** Steps done. */
   readonly step: number;
-  /** The run's seed. */
   readonly seed: number;
-  /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Further details of the run. */
   readonly details?: JsonObject;
 }
 
@@ -118,11 +105,6 @@ export function textDiffusionCheckpoint(
   };
 }
 
-/**
- * The denoiser of a checkpoint.
- *
- * @throws {UserError} If a part is missing or unsound.
- */
 export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserModel {
   const { directory, components } = checkpoint;
   const where = (folder: string) => `${directory}/${folder}`;
@@ -184,12 +166,8 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
 }
 
 /**
- * Opens the denoiser of a run or of a checkpoint.
- *
- * @param folder The folder of the run or of the checkpoint.
- * @param vae The autoencoder whose latents it must denoise. Its decoder may differ from that of training.
- * @param warn Receives a line about each damaged checkpoint that is skipped.
- * @throws {UserError} If there is none, or it is unsound or of another autoencoder.
+ * Opens the denoiser of a run or of a checkpoint. The autoencoder must make the latents that it was trained
+ * with; the decoder may differ.
  */
 export async function openTextDenoiser(
   folder: string,

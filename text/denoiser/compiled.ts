@@ -18,7 +18,6 @@ import {
   type TextDenoiserConfig,
 } from "./network.ts";
 
-/** The condition of texts that are sampled. */
 export interface TextConditioning {
   /** The condition by name, as in a training batch: see trainableDenoiser. */
   readonly condition: Readonly<Record<string, HostArray>>;
@@ -26,11 +25,9 @@ export interface TextConditioning {
   readonly given?: HostArray | undefined;
   /** The scale of classifier-free guidance; 1 for none. @default {1} */
   readonly guidanceScale?: number | undefined;
-  /** How x0 follows from an output, for a model with self-conditioning. */
-  readonly x0Source: X0Source;
+  readonly x0Source: X0Source; // how x0 follows from an output, for a model with self-conditioning
 }
 
-/** A compiled denoiser. */
 export interface CompiledTextDenoiser {
   /**
    * Encodes a condition, once for all steps.
@@ -39,7 +36,6 @@ export interface CompiledTextDenoiser {
    * @throws {UserError} If there is guidance without a condition.
    */
   condition(conditioning: TextConditioning): Promise<Denoiser>;
-  /** Releases the graphs. */
   dispose(): Promise<void>;
 }
 
@@ -157,7 +153,7 @@ export function compileTextDenoiser(
     }
     const nullLabels = labels &&
       int32(new Int32Array(labels.data.length).fill(config.dit.numEmbedsAdaNorm!));
-    let estimate: Float32Array | undefined; // the same for both halves of guidance
+    let estimate: Float32Array | undefined; // same for both halves of guidance
     const denoiser = (isDropped: boolean): Denoiser => async (x, timestep) => {
       const count = labels?.data.length ?? states?.context.shape[0] ?? given?.shape[0] ??
         x.length / (config.dit.sampleSize * width);

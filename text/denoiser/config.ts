@@ -15,11 +15,7 @@ function nameOfWhole({ condition, thoughtPasses }: DenoiserConfig): string | und
   return thoughtPasses === "multi" ? "question with its thoughts" : "question";
 }
 
-/**
- * The denoiser that a configuration describes, and the tokens of its condition.
- *
- * @param classes Classes of a class condition; null without one.
- */
+/** The denoiser that a configuration describes, and the tokens of its condition. */
 export function denoiserOf(
   config: DenoiserConfig,
   { config: vae, encoderTokenizer }: Pick<LoadedTextVae, "config" | "encoderTokenizer">,
@@ -49,7 +45,6 @@ export function denoiserOf(
   return { model, tokens: new ConditionTokens(encoderTokenizer, limit, nameOfWhole(config)) };
 }
 
-/** The noise schedule that a configuration describes. */
 export function scheduleOf(
   { noiseSchedule, noiseShift, tanD, timesteps, prediction }: DenoiserConfig,
 ): NoiseSchedule {
@@ -61,11 +56,7 @@ export function scheduleOf(
   });
 }
 
-/**
- * Refuses combinations of settings that make no sense.
- *
- * @throws {UserError} With exit code 2, naming the flags.
- */
+/** Refuses combinations of settings that make no sense. */
 export function checkDenoiser(config: DenoiserConfig): void {
   const { width, heads, evalEvery, logEvery } = config;
   const { condition, thoughtPasses, objective, prediction } = config;

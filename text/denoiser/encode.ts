@@ -18,21 +18,14 @@ import {
   type TextLatents,
 } from "./latents.ts";
 
-/** The texts to encode, and where their latents are. */
 export interface EncodingTask {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The autoencoder. */
   readonly vae: OpenedTextVae;
-  /** The data set. */
   readonly data: TextData;
-  /** The denoiser's settings. */
   readonly config: DenoiserConfig;
-  /** The folder of the latents. */
   readonly folder: string;
 }
 
-/** The texts that need latents, and their key. */
 async function textsToEncode(
   { vae, data, config }: EncodingTask,
 ): Promise<{ texts: string[]; key: LatentsKey }> {
@@ -57,12 +50,7 @@ async function findLatents(
   }
 }
 
-/**
- * Encodes the texts of a data set, unless the folder holds their latents. Latents of another autoencoder
- * or of other texts are replaced.
- *
- * @param log Receives a line on what was done.
- */
+/** Encodes the texts of a data set, unless the folder holds their latents. Others are replaced. */
 export async function encodeDataset(
   task: EncodingTask,
   log: (line: string) => void,
@@ -84,11 +72,7 @@ export async function encodeDataset(
   log(`encode: ${count} texts as ${latents} latents of ${width} numbers, in ${folder}`);
 }
 
-/**
- * The latents that {@linkcode encodeDataset} saved.
- *
- * @throws {UserError} If there are none, or they are of another autoencoder or of other texts.
- */
+/** The latents that {@linkcode encodeDataset} saved. */
 export async function requireLatents(task: EncodingTask): Promise<TextLatents> {
   const { texts, key } = await textsToEncode(task);
   const latents = await loadLatents(task.folder, texts, key);

@@ -16,7 +16,6 @@ import { batchPositions, encoderTokens, type TextVaeConfig } from "../../vae/tex
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { encodeTexts, type TextExample } from "../../vae/tokenizer/texts.ts";
 
-/** Texts per batch. */
 const BATCH = 32;
 
 /** The quantile of magnitudes that dynamic thresholding takes for the range of latents. */
@@ -24,31 +23,23 @@ const RANGE_QUANTILE = 0.995;
 
 /** Identifies the autoencoder and the texts of latents. */
 export interface LatentsKey {
-  /** SHA-256 of the autoencoder's weights. */
-  readonly vae: string;
-  /** SHA-256 of the texts, in order. */
-  readonly texts: string;
+  readonly vae: string; // SHA-256 of the autoencoder's weights
+  readonly texts: string; // SHA-256 of the texts, in order
 }
 
 /** The normalization of latents to mean 0 and standard deviation 1, feature by feature. */
 export interface LatentScale {
-  /** The mean of each feature [d]. */
-  readonly mean: Float32Array;
+  readonly mean: Float32Array; // mean of each feature [d]
   /** The standard deviation of each feature [d]; 1 for features that do not vary. */
   readonly deviation: Float32Array;
-  /** The magnitude that 99.5 % of the normalized latents do not exceed. */
-  readonly range: number;
+  readonly range: number; // magnitude that 99.5 % of the normalized latents do not exceed
 }
 
-/** The latents of texts. */
 export interface TextLatents extends LatentScale {
-  /** The texts, each once. */
-  readonly texts: readonly string[];
-  /** Their normalized latents [texts, k, d]. */
-  readonly latents: HostArray;
+  readonly texts: readonly string[]; // texts, each once
+  readonly latents: HostArray; // their normalized latents [texts, k, d]
 }
 
-/** The key of the latents that an autoencoder makes of texts. */
 export async function latentsKey(
   { hash }: { readonly hash: string },
   texts: readonly string[],
@@ -57,7 +48,6 @@ export async function latentsKey(
   return { vae: hash, texts: await sha256(bytes) };
 }
 
-/** The tokenizers of a VAE; both may be the same. */
 type Tokenizers = Record<"tokenizer" | "encoderTokenizer", TextTokenizer>;
 
 /** Texts as tokens, cut to the length of the VAE. An empty text is [CLS] and [SEP]. */
@@ -204,12 +194,7 @@ export async function saveLatents(
   await writeFileAtomic(`${folder}/${FILE}`, bytes);
 }
 
-/**
- * Checks the normalization that a file contains.
- *
- * @param width Features of a latent.
- * @param unsound Builds the error from a clause on what is wrong.
- */
+/** Checks the normalization of latents [..., width] that a file contains. */
 export function checkedScale(
   { mean, deviation, range }: {
     readonly mean: HostTensor | undefined;
@@ -233,7 +218,6 @@ export function checkedScale(
   return scale;
 }
 
-/** The file of latents in a folder; undefined if there is none. */
 async function read(folder: string) {
   const path = `${folder}/${FILE}`;
   try {
@@ -244,14 +228,7 @@ async function read(folder: string) {
   }
 }
 
-/**
- * Reads latents that {@linkcode saveLatents} wrote.
- *
- * @param texts Their texts.
- * @param key The key that the file must have.
- * @returns undefined if there are none.
- * @throws {UserError} If they are of another autoencoder or of other texts, or the file is unsound.
- */
+/** Reads latents that {@linkcode saveLatents} wrote; undefined if there are none. The key must be theirs. */
 export async function loadLatents(
   folder: string,
   texts: readonly string[],

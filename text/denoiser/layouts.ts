@@ -4,10 +4,8 @@ import type { DenoiserConfig } from "../settings.ts";
 
 /** The blocks of an example, of which some are given, and its condition. */
 export interface Layout {
-  /** The texts of the blocks, in order; empty for a missing block. */
-  readonly blocks: readonly string[];
-  /** The number of blocks, at the start, that are given. */
-  readonly given: number;
+  readonly blocks: readonly string[]; // texts of the blocks, in order; empty for a missing block
+  readonly given: number; // number of blocks, at the start, that are given
   /** The texts of the condition: a question and the thoughts before the blocks. */
   readonly sources: readonly string[];
 }
@@ -28,10 +26,7 @@ export function sourceCount(
 
 /**
  * The layout of the next thought, in multiple passes: the previous thought is a given block, and the
- * thoughts before it are part of the condition.
- *
- * @param thoughts The thoughts so far.
- * @param next The next thought; empty if it is to be sampled.
+ * thoughts before it are part of the condition. An empty next thought is to be sampled.
  */
 export function nextThought(
   question: string,

@@ -27,14 +27,9 @@ const ROLLOUT = {
 } as const;
 
 /**
- * What a batch needs for scheduled sampling: noisier time steps, at which the model predicts the clean
- * latents that are noised in place of the true ones. So training includes the errors that the model makes
- * in earlier steps of sampling. The result belongs into diffusionBatch's `condition`.
- *
- * @param timesteps The time steps of the batch [B], in [0, T).
- * @param shape The shape of the samples [B, N, d].
- * @param random A stream for a noisier time step, up to T - 1, and for noise.
- * @throws {UserError} If the model does not predict clean samples.
+ * What a batch needs for scheduled sampling: noisier time steps, up to T - 1, at which the model predicts
+ * the clean latents [B, N, d] that are noised in place of the true ones. So training includes the errors
+ * that the model makes in earlier steps of sampling.
  */
 export function rolloutCondition(
   schedule: NoiseSchedule,
@@ -66,11 +61,9 @@ export function rolloutCondition(
 }
 
 /**
- * The error of a denoiser on each example of a batch of latents, as the mean over the vectors that are not
- * given: [B].
- *
- * Vectors where the condition `given` [B, N, 1] is 1 are not noised, and their errors do not count. With
- * the conditions of {@linkcode rolloutCondition}, the model's own predictions are noised.
+ * The error of a denoiser on each example of a batch of latents [B]: the mean over the vectors for which
+ * `given` [B, N, 1] is not 1. Given vectors are not noised. With the conditions of {@linkcode
+ * rolloutCondition}, the model's own predictions are noised.
  */
 export function latentLosses(
   denoise: DenoiserFunction,

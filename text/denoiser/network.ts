@@ -21,7 +21,6 @@ import { ditSpecs } from "../../diffusion/networks/dit_specs.ts";
 import type { DenoiserFunction } from "../../diffusion/objective.ts";
 import { selfConditioned, X0_ESTIMATE } from "../../diffusion/self_conditioning.ts";
 
-/** A denoiser of latents. */
 export interface TextDenoiserConfig {
   /** The transformer, in token mode. Its inputs have one channel more than latents: see `given`. */
   readonly dit: DitConfig;
@@ -29,14 +28,10 @@ export interface TextDenoiserConfig {
   readonly encoder: BertConfig | null;
 }
 
-/** The sizes that a {@linkcode TextDenoiserConfig} is built from. */
 export interface TextDenoiserSizes {
-  /** Latent vectors of a block, k. */
-  readonly latents: number;
-  /** Width of a latent vector, d. */
-  readonly latentWidth: number;
-  /** Blocks that are denoised together. @default {1} */
-  readonly blocks?: number;
+  readonly latents: number; // latent vectors of a block, k
+  readonly latentWidth: number; // width of a latent vector, d
+  readonly blocks?: number; // blocks that are denoised together; 1 by default
   /** Classes of a class condition; null without one. @default {null} */
   readonly classes?: number | null;
   /** The encoder of the condition's tokens; null for none. @default {null} */
@@ -45,21 +40,12 @@ export interface TextDenoiserSizes {
   readonly conditionBlocks?: number;
   /** Whether learned vectors replace a dropped condition. @default {true} */
   readonly nullCondition?: boolean;
-  /** Layers of the transformer. */
   readonly layers: number;
-  /** Features of the transformer, a multiple of the heads. */
-  readonly width: number;
-  /** Attention heads. */
+  readonly width: number; // features of the transformer, a multiple of the heads
   readonly heads: number;
-  /** Whether it is self-conditioned. @default {true} */
-  readonly selfConditioning?: boolean;
+  readonly selfConditioning?: boolean; // whether it is self-conditioned; true by default
 }
 
-/**
- * The configuration of a denoiser.
- *
- * @throws {UserError} If the sizes are unsound.
- */
 export function textDenoiserConfig(
   { latents, latentWidth, blocks = 1, classes = null, encoder = null, ...sizes }: TextDenoiserSizes,
 ): TextDenoiserConfig {
@@ -86,15 +72,12 @@ export function textDenoiserConfig(
   return { dit: checkDitConfig(config, "The denoiser"), encoder };
 }
 
-/** Width of the latents. */
 export function latentWidthOf({ dit }: TextDenoiserConfig): number {
   return dit.outChannels ?? dit.inChannels;
 }
 
-/** The prefix of the transformer's parameters. */
 export const DENOISER = "denoiser.";
 
-/** The prefix of the parameters of the condition's encoder. */
 export const ENCODER = "encoder.";
 
 /** The parameters of the condition's encoder, with their prefix; none without an encoder. */
@@ -103,28 +86,18 @@ export function conditionEncoderSpecs({ encoder }: TextDenoiserConfig): Paramete
   return underPrefix(bertEncoderSpecs(encoder), ENCODER);
 }
 
-/** The parameters of the transformer, with their prefix. */
 export function latentDenoiserSpecs({ dit }: TextDenoiserConfig): ParameterSpecs {
   return underPrefix(ditSpecs(dit), DENOISER);
 }
 
-/** An encoded condition, which the transformer attends to. */
 export interface ConditionStates {
-  /** The states of the tokens [B, M, h]. */
-  readonly context: tf.Tensor3D;
+  readonly context: tf.Tensor3D; // states of the tokens [B, M, h]
   /** 1 for tokens, 0 for padding [B, M]. @default all are tokens */
   readonly contextMask?: tf.Tensor2D | undefined;
-  /** The mean of the states, without padding [B, h]. */
-  readonly pooled: tf.Tensor2D;
+  readonly pooled: tf.Tensor2D; // mean of the states, without padding [B, h]
 }
 
-/**
- * Encodes the tokens of a condition.
- *
- * @param ids [CLS], the text, [SEP] and padding [B, M], int32.
- * @param mask 1 for tokens, 0 for padding [B, M].
- * @throws {UserError} If the model has no encoder.
- */
+/** Encodes a condition's tokens [B, M]: [CLS], the text, [SEP] and padding, which the mask excludes. */
 export function readCondition(
   parameters: Parameters,
   ids: tf.Tensor2D,
@@ -147,20 +120,15 @@ export function readCondition(
   return { context, contextMask: mask, pooled: tf.reshape(mean, [batch, hiddenSize]) };
 }
 
-/** A condition that consists of latents [B, k, d]. */
 export function latentCondition(latents: tf.Tensor3D): ConditionStates {
   return { context: latents, pooled: tf.mean(latents, 1) as tf.Tensor2D };
 }
 
-/** The inputs of {@linkcode denoiseLatents}. */
 export interface LatentInputs {
-  /** Noisy latents [B, N, d] with the N vectors of all blocks. */
-  readonly x: tf.Tensor3D;
-  /** Time steps [B]. */
-  readonly timesteps: tf.Tensor1D;
+  readonly x: tf.Tensor3D; // noisy latents [B, N, d] with the N vectors of all blocks
+  readonly timesteps: tf.Tensor1D; // time steps [B]
   /** 1 for vectors of x that are given, hence clean [B, N, 1]. @default zeros */
   readonly given?: tf.Tensor | undefined;
-  /** The encoded condition. */
   readonly states?: ConditionStates | undefined;
   /** Classes [B], int32; the number of classes stands for no class. */
   readonly classLabels?: tf.Tensor1D | undefined;

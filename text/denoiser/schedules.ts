@@ -12,7 +12,6 @@ import {
   type PredictionType,
 } from "../../diffusion/schedules.ts";
 
-/** The names of the schedules. */
 export const latentSchedules = ["cosine", "linear", "sqrt", "tan_d"] as const;
 /**
  * A name of {@linkcode latentSchedules}, with alphasCumprod at time t:
@@ -26,12 +25,9 @@ export const latentSchedules = ["cosine", "linear", "sqrt", "tan_d"] as const;
  */
 export type LatentSchedule = typeof latentSchedules[number];
 
-/** Settings of {@linkcode latentLogSnr}. */
 export interface LatentLogSnrOptions {
-  /** Added to the log-SNR; negative for more noise. @default {0} */
-  readonly noiseShift?: number;
-  /** "tan_d": d, positive. @default {9}, TEncDM's */
-  readonly tanD?: number;
+  readonly noiseShift?: number; // added to the log-SNR; negative for more noise; 0 by default
+  readonly tanD?: number; // "tan_d": d, positive; 9 by default, TEncDM's
 }
 
 /** The offset of "sqrt"; its square root is the noise at time 0. */
@@ -51,10 +47,8 @@ const logSnrs: Record<LatentSchedule, (time: number, d: number) => number> = {
 };
 
 /**
- * The log-SNR of a schedule, log(alphasCumprod / (1 - alphasCumprod)).
- *
- * @param time In (0, 1); below 1 - 1e-4 for "sqrt", which has no signal left from there on.
- * @throws {UserError} If a number is out of range or the name is unknown.
+ * The log-SNR of a schedule, log(alphasCumprod / (1 - alphasCumprod)), at a time in (0, 1). "sqrt" has no
+ * signal left from 1 - 1e-4 on.
  */
 export function latentLogSnr(
   schedule: LatentSchedule,
@@ -75,19 +69,12 @@ export function latentLogSnr(
   return logSnrs[name](time, tanD) + noiseShift;
 }
 
-/** Settings of {@linkcode latentNoiseSchedule}. */
 export interface LatentScheduleOptions extends LatentLogSnrOptions {
-  /** T, at least 2. @default {1000} */
-  readonly numTrainTimesteps?: number;
-  /** What the denoiser predicts. @default {"sample"} */
-  readonly predictionType?: PredictionType;
+  readonly numTrainTimesteps?: number; // T, at least 2; 1000 by default
+  readonly predictionType?: PredictionType; // what the denoiser predicts; "sample" by default
 }
 
-/**
- * A schedule as T timesteps: timestep t is at time (t + 1/2) / T.
- *
- * @throws {UserError} As {@linkcode latentLogSnr}.
- */
+/** A schedule as T timesteps: timestep t is at time (t + 1/2) / T. */
 export function latentNoiseSchedule(
   schedule: LatentSchedule,
   options: LatentScheduleOptions = {},

@@ -50,15 +50,10 @@ export const DENOISER_METRICS = [
   "textsPerSecond",
 ] as const;
 
-/** The data and settings of a training. */
 export interface DenoiserTraining extends Omit<EncodingTask, "folder"> {
-  /** The run's folder. */
   readonly run: Pick<RunFolder, "directory" | "record">;
-  /** The latents of the data set. */
   readonly latents: TextLatents;
-  /** The seed. */
   readonly seed: number;
-  /** Receives a line about the model. */
   readonly log: (line: string) => void;
 }
 

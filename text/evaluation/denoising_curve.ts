@@ -16,17 +16,13 @@ import type { SampleSession } from "../sampling/session.ts";
 /** The cumulative alphas to measure: the share of the variance that is signal. */
 export const SIGNAL_LEVELS: readonly number[] = [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1];
 
-/** The maximum number of texts. */
 const CURVE_TEXTS = 100;
 
 /** The time step of a noise level, and the coefficients of x_t and of x0 there. */
 export interface NoisePlace {
-  /** The time step that the denoiser receives. */
   readonly timestep: number;
-  /** Coefficients of x0 and of the noise in x_t. */
-  readonly mix: readonly [number, number];
-  /** Coefficients of the output and of x_t in x0. */
-  readonly x0: readonly [number, number];
+  readonly mix: readonly [number, number]; // coefficients of x0 and of the noise in x_t
+  readonly x0: readonly [number, number]; // coefficients of the output and of x_t in x0
 }
 
 /**
@@ -54,7 +50,6 @@ export function noisePlace(
   return { timestep, mix: [Math.sqrt(alpha), Math.sqrt(1 - alpha)], x0: [x0[0], x0[1]] };
 }
 
-/** The sum of two arrays, each times a factor. */
 function combine(
   [p, q]: readonly [number, number],
   a: ArrayLike<number>,
@@ -120,7 +115,6 @@ export async function denoisingCurve(
   return points;
 }
 
-/** Rows of an array [B, ...], as a view. */
 function rowsOf({ data, shape: [rows = 0, ...rest] }: HostArray, start: number, count: number) {
   const size = data.length / rows;
   const taken = Math.min(count, rows - start);

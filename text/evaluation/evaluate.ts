@@ -22,9 +22,7 @@ import { openSampleSession } from "../sampling/sample.ts";
 import { flatSettings } from "../settings.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
-/** The models and texts to evaluate. */
 export interface TextEvaluationTask extends TextSampleTask {
-  /** The generated texts. */
   readonly samples: TextSamples;
   /** The folders of baselines. The table includes the figures of those that have answered. */
   readonly baselines: readonly string[];
@@ -32,10 +30,8 @@ export interface TextEvaluationTask extends TextSampleTask {
   readonly perplexityModel: PerplexityModel | undefined;
 }
 
-/** The result. */
 export interface TextEvaluation {
-  /** All figures, in order. */
-  readonly figures: readonly MeasuredFigure[];
+  readonly figures: readonly MeasuredFigure[]; // all figures, in order
   /** BLEU of texts restored in one step, as a function of the share of signal. */
   readonly curve: readonly DenoisedBleu[];
 }
@@ -45,7 +41,6 @@ export function generatesFreeText({ condition }: { readonly condition: string })
   return condition !== "question" && condition !== "sentence";
 }
 
-/** The figures of free text. */
 async function textFigures(
   task: TextEvaluationTask,
   perplexityModel: PerplexityModel,
@@ -80,7 +75,6 @@ async function textFigures(
   ];
 }
 
-/** The figures of the baselines that have answered. */
 async function baselineFigures(
   folders: readonly string[],
 ): Promise<MeasuredFigure[]> {
@@ -165,7 +159,6 @@ export function textEvaluationCsv({ figures }: Pick<TextEvaluation, "figures">):
   ]);
 }
 
-/** The table as JSON, with the curve. */
 export function textEvaluationJson(evaluation: TextEvaluation): string {
   const json = { format: "nanodiffusion-text-evaluation", version: 1, ...evaluation };
   return JSON.stringify(json, null, 2) + "\n";

@@ -24,15 +24,11 @@ import type { LanguageExample } from "../../vae/language_batches.ts";
 
 /** Generated texts, and the texts that they are compared with. */
 export interface ComparedTexts {
-  /** Generated texts. */
   readonly samples: readonly string[];
-  /** The same number of held-out texts, cut to the length of the model. */
-  readonly real: readonly string[];
-  /** The training texts, cut to the same length. */
-  readonly training: readonly string[];
+  readonly real: readonly string[]; // same number of held-out texts, cut to the length of the model
+  readonly training: readonly string[]; // training texts, cut to the same length
 }
 
-/** Variety, repetition and memorisation. */
 export function varietyFigures({ samples, real, training }: ComparedTexts): MeasuredFigure[] {
   const texts =
     `${samples.length} texts; beside it ${real.length} held-out texts, cut to the same ` +
@@ -84,7 +80,6 @@ export function varietyFigures({ samples, real, training }: ComparedTexts): Meas
   ];
 }
 
-/** The mean F measure of a ROUGE over texts. */
 function meanRouge(
   texts: readonly string[],
   references: readonly string[],

@@ -6,38 +6,25 @@
 import type { RandomStream } from "../../nn/random.ts";
 import { argMax } from "../../metrics/arrays.ts";
 
-/** A text with its class. */
 export interface LabeledText {
-  /** The text. */
   readonly text: string;
-  /** Its class, from 0. */
-  readonly label: number;
+  readonly label: number; // its class, from 0
 }
 
-/** Options of {@linkcode trainRatingClassifier}. */
 export interface RatingClassifierOptions {
-  /** Classes. */
   readonly classes: number;
-  /** The stream of the order of texts. */
-  readonly random: RandomStream;
-  /** Passes over the texts. @default {20} */
-  readonly epochs?: number;
-  /** The learning rate of AdaGrad. @default {0.05} */
-  readonly learningRate?: number;
-  /** The weight of the squared weights in the loss of a text. @default {1e-4} */
-  readonly l2?: number;
+  readonly random: RandomStream; // stream of the order of texts
+  readonly epochs?: number; // passes over the texts; 20 by default
+  readonly learningRate?: number; // learning rate of AdaGrad; 0.05 by default
+  readonly l2?: number; // weight of the squared weights in the loss of a text; 1e-4 by default
   /** Words and pairs that occur in fewer texts are left out. @default {2} */
   readonly leastTexts?: number;
 }
 
-/** A trained classifier. */
 export interface RatingClassifier {
-  /** The probability of each class [classes]. */
-  probabilities(text: string): Float64Array;
-  /** The likeliest class; the first, if several are equal. */
-  classify(text: string): number;
-  /** The number of words and pairs. */
-  readonly features: number;
+  probabilities(text: string): Float64Array; // probability of each class [classes]
+  classify(text: string): number; // likeliest class; the first, if several are equal
+  readonly features: number; // number of words and pairs
 }
 
 /** The words of a text in lower case, and pairs of neighbouring words, each once. */
@@ -53,11 +40,7 @@ function softmax(logits: Float64Array): Float64Array {
   return powers.map((power) => power / sum);
 }
 
-/**
- * Trains a classifier. Every class has the same total weight, whatever its number of texts.
- *
- * @throws {RangeError} If there are no texts, or a label is not one of the classes.
- */
+/** Trains a classifier. Every class has the same total weight, whatever its number of texts. */
 export function trainRatingClassifier(
   texts: readonly LabeledText[],
   { classes, random, epochs = 20, learningRate = 0.05, l2 = 1e-4, leastTexts = 2 }:
@@ -125,12 +108,9 @@ export function trainRatingClassifier(
   };
 }
 
-/** The agreement of a classifier with the classes of texts. */
 export interface RatingAgreement {
-  /** For each text, whether the class is right. */
-  readonly exact: readonly boolean[];
-  /** For each text, whether the class differs by at most one. */
-  readonly withinOne: readonly boolean[];
+  readonly exact: readonly boolean[]; // for each text, whether the class is right
+  readonly withinOne: readonly boolean[]; // for each text, whether the class differs by at most one
 }
 
 /** Compares the predictions of a classifier with the classes of texts. */

@@ -18,10 +18,8 @@ import {
 } from "../../report/report.ts";
 import { trainingSummary } from "../../cli/training.ts";
 
-/** Texts that a report shows. */
 const SHOWN = 20;
 
-/** The charts of a report. */
 const CHARTS: MetricsChart[] = [
   {
     title: "Loss",
@@ -58,7 +56,6 @@ function denoiserFigures(rows: readonly MetricsRow[], examples: number): KeyFigu
   }];
 }
 
-/** Sampled texts as the report shows them. */
 function shownTexts(
   texts: readonly { readonly prompt?: string; readonly text: string }[],
   caption: string,
@@ -70,7 +67,6 @@ function shownTexts(
   }];
 }
 
-/** The table of an evaluation, and its curve. */
 export function evaluationSection({ figures, curve }: TextEvaluation): ReportSection {
   return {
     heading: "Evaluation",
@@ -106,7 +102,6 @@ export async function reportDenoiser(
     /** The training; undefined if it was done before. */
     readonly training: TrainingResult & { readonly done: number } | undefined;
     readonly samples: Pick<TextSamples, "figures" | "texts">;
-    /** The evaluation, if it was run. */
     readonly evaluation?: TextEvaluation | undefined;
     readonly log: (line: string) => void;
   },

@@ -5,26 +5,17 @@ import { sampleToken } from "../../vae/token_choice.ts";
 import { int32 } from "../../engine/tree.ts";
 import { argMax } from "../../metrics/arrays.ts";
 
-/** Options of {@linkcode continueQuestions}. */
 export interface LanguageAnswerOptions {
-  /** The token that ends an answer. */
   readonly endId: number;
-  /** The maximum number of tokens of an answer, with its end. */
-  readonly maxTokens: number;
-  /** The temperature of tokens; 0 for greedy decoding. */
-  readonly temperature: number;
-  /** The stream, split by the number of the sample. */
-  readonly random: RandomStream;
-  /** The numbers of the samples [B]. */
+  readonly maxTokens: number; // maximum number of tokens of an answer, with its end
+  readonly temperature: number; // temperature of tokens; 0 for greedy decoding
+  readonly random: RandomStream; // stream, split by the number of the sample
   readonly numbers: readonly number[];
 }
 
 /**
- * Answers questions together. The decoder receives each question token by token, and then its own tokens, so
- * that questions of different lengths need no padding, and one graph is enough.
- *
- * @param questions The tokens of the questions, at least one each.
- * @returns The tokens of each answer, without the end.
+ * Answers questions together. The decoder receives each question token by token, and then its own tokens,
+ * so that questions of different lengths need no padding, and one graph is enough.
  */
 export async function continueQuestions(
   decoder: Pick<Gpt2Decoder, "begin" | "next">,

@@ -22,7 +22,6 @@ import { denoiserOf } from "../denoiser/config.ts";
 import type { DenoiserConfig } from "../settings.ts";
 import type { LoadedTextVae } from "../autoencoder/checkpoint.ts";
 
-/** Ways to answer. */
 export const BASELINES = ["direct", "cot"] as const;
 
 /** One of {@linkcode BASELINES}: the answer alone, or steps before it (a chain of thought). */
@@ -31,16 +30,13 @@ export type BaselineKind = typeof BASELINES[number];
 /** What the records of baselines and of the perplexity model share with the denoiser's. */
 export type SharedRun = Pick<RunFolderOptions, "session" | "seed" | "data" | "overwrite">;
 
-/** The answer that a baseline is trained to generate. */
 export function baselineAnswer({ targets, answer }: LatentExample, kind: BaselineKind): string {
   return kind === "cot" ? targets.join(" ") : `${ANSWER_MARK} ${answer ?? ""}`;
 }
 
 /**
- * A GPT-2 with the given layers and heads, as wide as its number of parameters is nearest to another
- * model's.
- *
- * @param parameters The number of parameters of the other model.
+ * A GPT-2 with the given layers and heads, whose width makes its number of parameters nearest to
+ * `parameters`.
  */
 export function gpt2OfSize(
   parameters: number,
@@ -71,39 +67,24 @@ export function gpt2OfSize(
   }
 }
 
-/** The data and settings of a baseline. */
 export interface BaselineTask {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The autoencoder, whose tokenizer is used. */
-  readonly vae: LoadedTextVae;
-  /** The data set. */
+  readonly vae: LoadedTextVae; // autoencoder, whose tokenizer is used
   readonly data: TextData;
-  /** The denoiser's settings, whose training the baseline follows. */
-  readonly config: DenoiserConfig;
-  /** The folder of the baseline. */
+  readonly config: DenoiserConfig; // denoiser's settings, whose training the baseline follows
   readonly folder: string;
-  /** The kind of answers. */
   readonly kind: BaselineKind;
-  /** What its record shares with the denoiser's. */
-  readonly shared: SharedRun;
-  /** Receives lines for the user. */
+  readonly shared: SharedRun; // what its record shares with the denoiser's
   readonly log: (line: string) => void;
 }
 
-/** Problems as sequences of tokens. */
 export interface BaselineSequences {
-  /** Training sequences. */
   readonly train: readonly LanguageExample[];
-  /** Validation sequences. */
   readonly validation: readonly LanguageExample[];
-  /** The questions of the test problems. */
-  readonly questions: readonly Int32Array[];
-  /** Tokens of the longest training answer, with its end token. */
-  readonly answerTokens: number;
+  readonly questions: readonly Int32Array[]; // questions of the test problems
+  readonly answerTokens: number; // tokens of the longest training answer, with its end token
 }
 
-/** The problems of a data set as sequences of tokens. */
 export function baselineSequences(
   { data, config, kind }: Pick<BaselineTask, "data" | "config" | "kind">,
   tokenizer: TextTokenizer,
@@ -122,7 +103,6 @@ export function baselineSequences(
   };
 }
 
-/** The folder of a run's baseline. */
 export const baselineFolder = (root: string, kind: BaselineKind): string =>
   `${root}/baseline-${kind}`;
 
@@ -143,12 +123,7 @@ export function checkBaseline(
   );
 }
 
-/**
- * Trains a baseline, from its last checkpoint if there is one: for the denoiser's number of steps, with
- * its batch size and learning rates.
- *
- * @returns The model; undefined if training was interrupted.
- */
+/** Trains a baseline with the denoiser's steps, batch size and learning rates; undefined if interrupted. */
 export async function trainBaseline(
   task: BaselineTask,
   sequences: BaselineSequences,

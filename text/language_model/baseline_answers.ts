@@ -25,31 +25,22 @@ import {
 } from "./baseline.ts";
 import type { LanguageModel } from "./checkpoint.ts";
 
-/** The names of baselines in tables. */
 const NAMES = { direct: "GPT-2, direct", cot: "GPT-2, with steps" } as const;
 
-/** The data and settings of a baseline and of its answers. */
 export interface BaselineAnswering extends BaselineTask {
-  /** The data set's name, which decides how answers are written. */
-  readonly dataset: string;
-  /** Problems, votes, batches and the temperature of decoding. */
-  readonly sampling: SamplingConfig;
-  /** Milliseconds since some moment. */
-  readonly now: () => number;
+  readonly dataset: string; // data set's name, which decides how answers are written
+  readonly sampling: SamplingConfig; // problems, votes, batches and the temperature of decoding
+  readonly now: () => number; // milliseconds since some moment
 }
 
-/** The result. */
 export interface BaselineAnswers {
-  /** The answers. */
   readonly texts: readonly SampledText[];
-  /** Accuracy and speed. */
-  readonly figures: readonly MeasuredFigure[];
+  readonly figures: readonly MeasuredFigure[]; // accuracy and speed
 }
 
 /**
- * Trains a baseline and answers the denoiser's problems with it, unless the folder holds the result.
- *
- * @returns The answers; undefined if training was interrupted.
+ * Trains a baseline and answers the denoiser's problems, unless the folder holds the answers. Returns
+ * undefined if training was interrupted.
  */
 export async function baselineOnce(task: BaselineAnswering): Promise<BaselineAnswers | undefined> {
   const sequences = baselineSequences(task, task.vae.tokenizer);

@@ -14,34 +14,22 @@ import type { Checkpoint } from "../../training/checkpoint/checkpoint.ts";
 import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toTensors } from "../../training/checkpoint/state_tensors.ts";
 
-/** A GPT-2 and its tokenizer. */
 export interface LanguageModel {
-  /** The configuration. */
   readonly config: Gpt2Config;
-  /** The weights. */
   readonly parameters: HostParameters;
-  /** The tokenizer. */
   readonly tokenizer: TextTokenizer;
 }
 
-/** The folder in a checkpoint. */
 const FOLDER = "language_model";
 
-/** The content of a checkpoint. */
 export interface LanguageCheckpointOptions extends Omit<LanguageModel, "parameters"> {
-  /** The state of the training; its moving average becomes the weights. */
-  readonly state: TrainState;
-  /** Steps done. */
+  readonly state: TrainState; // state of the training; its moving average becomes the weights
   readonly step: number;
-  /** The run's seed. */
   readonly seed: number;
-  /** The hash of the run's configuration. */
   readonly configHash: string;
-  /** Further details of the run. */
   readonly details?: JsonObject;
 }
 
-/** Builds a checkpoint. */
 export function languageCheckpoint(
   { config, tokenizer, state, ...run }: LanguageCheckpointOptions,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
@@ -62,11 +50,7 @@ export function languageCheckpoint(
   };
 }
 
-/**
- * Loads a GPT-2 and its tokenizer from transformers' files.
- *
- * @throws {UserError} If a file is missing or unsound, or the tokenizer has tokens that the model has not.
- */
+/** Loads a GPT-2 and its tokenizer from transformers' files. */
 export async function loadLanguageModel(files: ModelFiles): Promise<LanguageModel> {
   const tokenizer = await loadTokenizer(files.name, { read: files.read, needs: ["eos"] });
   const model = await loadGpt2(files);

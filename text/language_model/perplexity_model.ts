@@ -11,23 +11,17 @@ import type { SharedRun } from "./baseline.ts";
 import { type LanguageModel, loadLanguageModel } from "./checkpoint.ts";
 import { type LanguageTrainingConfig, trainLanguageModel } from "./train.ts";
 
-/** Texts per training batch. */
 const BATCH = 32;
 
 /** The largest width that is taken from the decoder: wider models would take hours. */
 const WIDEST = 256;
 
-/** Rows of its metrics.csv. */
 const ROWS = 20;
 
-/** A GPT-2 for perplexity and MAUVE. */
 export interface PerplexityModel {
-  /** The model. */
   readonly model: LanguageModel;
-  /** Its description in protocols. */
-  readonly name: string;
-  /** The tokens of a text. */
-  readonly sequence: (text: string) => LanguageExample;
+  readonly name: string; // its description in protocols
+  readonly sequence: (text: string) => LanguageExample; // tokens of a text
 }
 
 function perplexityModel(model: LanguageModel, name: string): PerplexityModel {
@@ -35,7 +29,6 @@ function perplexityModel(model: LanguageModel, name: string): PerplexityModel {
   return { model, name, sequence: (text) => textSequence(text, model.tokenizer, limit) };
 }
 
-/** The settings of its training. */
 function trainingConfig(steps: number): LanguageTrainingConfig {
   const every = Math.max(1, Math.floor(steps / ROWS));
   return {
@@ -54,18 +47,14 @@ function trainingConfig(steps: number): LanguageTrainingConfig {
 }
 
 /**
- * Opens the GPT-2 that `judge` names, or trains one on the training texts. It has the size of the
- * autoencoder's decoder, or 4 layers of 256 features where that is wider, and the decoder's tokens.
- *
- * @returns undefined if training was interrupted.
- * @throws {UserError} If the model that is named is missing or unsound.
+ * Opens the GPT-2 that `judge` names, or trains one on the training texts: of the decoder's size, or 4
+ * layers of 256 features where that is wider. Returns undefined if training was interrupted.
  */
 export async function openPerplexityModel(
   { judge, judgeSteps }: Pick<EvaluationConfig, "judge" | "judgeSteps">,
   { device, vae, folder, examples, shared, log }: {
     readonly device: Device;
     readonly vae: LoadedTextVae;
-    /** The folder of its run. */
     readonly folder: string;
     readonly examples: {
       readonly train: readonly LatentExample[];

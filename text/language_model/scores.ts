@@ -9,24 +9,18 @@ import { bucketLengths } from "../../vae/buckets.ts";
 import { type Gpt2Config, gpt2States } from "../../vae/gpt2.ts";
 import { languageBatch, type LanguageExample } from "../../vae/language_batches.ts";
 
-/** Sequences per batch. */
 const BATCH = 16;
 
-/** Probabilities and features of sequences. */
 export interface LanguageScores {
   /** The negative log-probability of each sequence after its given tokens, in nats. */
   readonly nats: Float64Array;
-  /** The number of tokens of each sequence after its given tokens. */
-  readonly counts: Uint32Array;
+  readonly counts: Uint32Array; // number of tokens of each sequence after its given tokens
   /** The last hidden state at the last token of each sequence, flat [N, width]. */
   readonly features: { readonly data: Float64Array; readonly width: number };
 }
 
-/** A compiled GPT-2 that reads sequences. */
 export interface LanguageReader {
-  /** Computes probabilities and features of sequences. */
   read(examples: readonly LanguageExample[]): Promise<LanguageScores>;
-  /** Releases the graphs. */
   dispose(): Promise<void>;
 }
 

@@ -29,7 +29,6 @@ import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
 import type { TrainingConfig } from "../../training/loop.ts";
 import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
 
-/** Columns of metrics.csv. */
 export const LANGUAGE_METRICS = [
   "loss",
   "valLoss",
@@ -39,44 +38,27 @@ export const LANGUAGE_METRICS = [
   "textsPerSecond",
 ] as const;
 
-/** The settings of a training. */
 export interface LanguageTrainingConfig extends TrainingConfig {
-  /** Sequences per batch. */
   readonly batchSize: number;
-  /** Decoupled weight decay. */
   readonly weightDecay: number;
-  /** Gradients are clipped to this global norm. */
-  readonly maxGradNorm: number;
+  readonly maxGradNorm: number; // gradients are clipped to this global norm
 }
 
-/** A GPT-2 to train, and its data. */
 export interface LanguageTraining {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The run's folder. */
   readonly run: Pick<RunFolder, "directory" | "record">;
-  /** The name of the model in messages. */
   readonly name: string;
-  /** The configuration of the model. */
   readonly model: Gpt2Config;
-  /** Its tokenizer. */
   readonly tokenizer: TextTokenizer;
-  /** Training sequences. */
   readonly train: readonly LanguageExample[];
-  /** Validation sequences. */
   readonly validation: readonly LanguageExample[];
-  /** The settings. */
   readonly config: LanguageTrainingConfig;
-  /** The seed. */
   readonly seed: number;
-  /** Receives a line about the model. */
   readonly log: (line: string) => void;
 }
 
-/** A GPT-2 after its training. */
 export interface TrainedLanguageModel extends TrainingResult {
-  /** The model; its weights are the moving average. */
-  readonly model: LanguageModel;
+  readonly model: LanguageModel; // model; its weights are the moving average
 }
 
 type Batch = { tokens: HostArray; labels: HostArray };

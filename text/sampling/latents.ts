@@ -17,19 +17,15 @@ import type { TextCodec } from "../../vae/text_codec.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 
-/** The samples to make. */
 export interface LatentRequest {
-  /** The condition by name. */
   readonly condition: Readonly<Record<string, HostArray>>;
   /** Clean blocks in front of those that are sampled [B, n k, d]. @default none */
   readonly given?: HostArray | undefined;
   /** The numbers of the samples [B]: each sample depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
-  /** The stream. */
   readonly random: RandomStream;
 }
 
-/** A denoiser, compiled for sampling. */
 export interface LatentSampler {
   /**
    * Samples normalized latents.
@@ -41,7 +37,6 @@ export interface LatentSampler {
     request: LatentRequest,
     onStep?: (predicted: HostArray, timestep: number) => void,
   ): Promise<HostArray>;
-  /** Releases the graphs. */
   dispose(): Promise<void>;
 }
 
@@ -68,10 +63,7 @@ export function textSamplerOptions(
   };
 }
 
-/**
- * The ratio of noise to data that is left when sampling ends: the setting, but not more than the decoder
- * was trained with.
- */
+/** The ratio of noise to data at which sampling ends: at most what the decoder was trained with. */
 export function finalSigmaOf(
   finalSigma: number,
   { decoderNoise = 0 }: Pick<TextVaeConfig, "decoderNoise">,
@@ -81,7 +73,6 @@ export function finalSigmaOf(
   return Math.min(finalSigma, decoderNoise / Math.sqrt(power));
 }
 
-/** Compiles a denoiser for sampling. */
 export function compileLatentSampler(
   device: Device,
   model: TextDenoiserModel,
@@ -129,23 +120,15 @@ export function compileLatentSampler(
   return { sample, dispose: () => compiled.dispose() };
 }
 
-/** How latents are decoded into texts. */
 export interface TextDecoding {
-  /** The temperature of the decoder's tokens; 0 for greedy decoding. */
-  readonly temperature: number;
+  readonly temperature: number; // temperature of the decoder's tokens; 0 for greedy decoding
   /** The numbers of the samples [B]: each text depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
-  /** The stream. */
   readonly random: RandomStream;
 }
 
 /**
- * Decodes latents into texts, block by block.
- *
- * @param latents Normalized latents [B, blocks * k, d].
- * @param perBlock k.
- * @param options Greedy decoding by default.
- * @returns The texts of each sample's blocks [B][blocks].
+ * Decodes normalized latents [B, blocks * k, d] block by block into texts [B][blocks], greedily by default.
  */
 export async function decodeLatents(
   latents: HostArray,

@@ -25,21 +25,14 @@ import type { SampledText, SampleSession, TextSamples } from "./session.ts";
 /** Samples of noise and time step per option, whose losses are averaged. */
 const DRAWS = 20;
 
-/** The accuracy of guessing. */
 const CHANCE = 0.5;
 
 /** The losses of both options of problems [N][2]. */
 export type OptionLosses = readonly (readonly number[])[];
 
 /**
- * The denoising loss of each option, at the same noise and time steps for all options of a problem.
- *
- * @param options The examples of each option, the problems in the same order.
- * @param batchesOf Builds batches of examples, with noise from the stream.
- * @param lossesOf The losses [B] of a batch.
- * @param random A stream, split by draw.
- * @param draws The number of draws that are averaged.
- * @param onProgress Receives the number of losses so far.
+ * The denoising loss of each option, at the same noise and time steps for all options of a problem. The
+ * outer array has the problems of each option in the same order.
  */
 export async function optionLosses(
   options: readonly (readonly LatentExample[])[],
@@ -85,11 +78,7 @@ export function compileExampleLosses(
   };
 }
 
-/**
- * The option that a text begins with, ignoring case; the longest, if several match.
- *
- * @returns Its index; undefined if the text begins with none.
- */
+/** The index of the option that a text begins with, ignoring case; the longest, if several match. */
 export function namedOption(text: string, names: readonly string[]): number | undefined {
   const start = text.trim().toLowerCase();
   let found: number | undefined;
@@ -115,7 +104,6 @@ export function firstOfSets(examples: readonly LatentExample[], count: number): 
   });
 }
 
-/** The losses of all options under the session's denoiser. */
 async function lossesOfOptions(
   { device, model, batches, encode, examples, config, sampling, random }: SampleSession,
 ): Promise<OptionLosses> {
@@ -148,7 +136,6 @@ async function lossesOfOptions(
   return losses;
 }
 
-/** A problem's options, the right one, and both answers. */
 interface AnsweredProblem {
   readonly set: string;
   readonly right: number | undefined;
@@ -156,7 +143,6 @@ interface AnsweredProblem {
   readonly named: number | undefined;
 }
 
-/** A way to answer: its name, its right answers, and its protocol. */
 interface AnswerWay {
   readonly name: string;
   readonly isRight: readonly boolean[];
@@ -184,12 +170,7 @@ function waysOf(
   }];
 }
 
-/**
- * Answers problems in both ways, and writes accuracy.csv.
- *
- * @param session A session whose examples have options.
- * @param sampleTexts Generates a text for each problem, in order.
- */
+/** Answers problems in both ways, and writes accuracy.csv. */
 export async function answerOptions(
   session: SampleSession,
   sampleTexts: () => Promise<TextSamples>,

@@ -17,11 +17,7 @@ import type { SampleSession, TextSamples, TextSampleTask } from "./session.ts";
 import { compileLatentSampler, decodeLatents, finalSigmaOf } from "./latents.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
-/**
- * Refuses sampling settings that do not fit a denoiser.
- *
- * @throws {UserError} With exit code 2, naming the flags.
- */
+/** Refuses sampling settings that do not fit a denoiser. */
 export function checkTextSampling(
   { sampler, guidance, sampleSteps, finalSigma, rating }: SamplingConfig,
   { condition, conditionDropout, objective, timesteps }: DenoiserConfig,
@@ -87,13 +83,7 @@ function examplesToSample({ data, config, sampling }: TextSampleTask): LatentExa
   }));
 }
 
-/**
- * Compiles the models of a task.
- *
- * @param examples The examples whose conditions are used.
- * @returns The session, and a function that releases its graphs.
- * @throws {UserError} If a question or sentence is too long.
- */
+/** Compiles the models of a task, for the conditions of these examples. */
 export async function openSampleSession(
   task: TextSampleTask,
   examples: readonly LatentExample[],

@@ -74,12 +74,8 @@ async function recordedSettings(
 }
 
 /**
- * Generates texts or answers, writes all to `samples.jsonl` and logs the first.
- *
- * @param given The flags.
- * @param checkpoint The folder of a run or of a released checkpoint.
- * @param defaultsOf The defaults of a data set, for settings that neither flags nor record contain.
- * @throws {UserError} If the folder or the flags are unsound.
+ * Generates texts or answers, writes all to `samples.jsonl` and logs the first. Neither flags nor the run's
+ * record contain the settings of `defaultsOf`.
  */
 export async function sampleTextsOnly(
   device: Device,

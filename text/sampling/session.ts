@@ -16,63 +16,40 @@ export const TRAJECTORIES = 4;
 
 /** The models, data and settings of sampling. */
 export interface TextSampleTask {
-  /** Where tensors are computed. */
   readonly device: Device;
-  /** The autoencoder. */
   readonly vae: OpenedTextVae;
-  /** The denoiser. */
   readonly model: TextDenoiserModel;
-  /** The data set. */
   readonly data: TextData;
-  /** The data set's name, which decides how answers are written. */
-  readonly dataset: string;
-  /** The settings that the denoiser was trained with. */
-  readonly config: DenoiserConfig;
-  /** The settings of sampling. */
+  readonly dataset: string; // data set's name, which decides how answers are written
+  readonly config: DenoiserConfig; // settings that the denoiser was trained with
   readonly sampling: SamplingConfig;
-  /** The random stream of everything. */
   readonly random: RandomStream;
-  /** The folder that files are written to; it is created. */
-  readonly folder: string;
-  /** Milliseconds since some moment. */
-  readonly now: () => number;
-  /** Receives lines for the user. */
+  readonly folder: string; // folder that files are written to; it is created
+  readonly now: () => number; // milliseconds since some moment
   readonly log: (line: string) => void;
 }
 
-/** A generated text. */
 export interface SampledText {
-  /** What it was generated from, if anything. */
-  readonly prompt?: string;
-  /** The text; the first, if there are several candidates. */
-  readonly text: string;
-  /** The class that it was generated from, if any. */
-  readonly label?: number;
+  readonly prompt?: string; // what it was generated from, if anything
+  readonly text: string; // text; the first, if there are several candidates
+  readonly label?: number; // class that it was generated from, if any
   /** All texts that were generated from the same source, if there are several. */
   readonly candidates?: readonly string[];
-  /** The true text, if known. */
-  readonly reference?: string;
-  /** Whether a problem was answered correctly. */
-  readonly right?: boolean;
+  readonly reference?: string; // true text, if known
+  readonly right?: boolean; // whether a problem was answered correctly
   /** The options of a problem, whose denoising losses are in `losses`. */
   readonly options?: readonly string[];
-  /** See options. */
   readonly losses?: readonly number[];
 }
 
-/** The result of sampling. */
 export interface TextSamples {
-  /** The texts. */
   readonly texts: readonly SampledText[];
-  /** The figures. */
   readonly figures: readonly MeasuredFigure[];
 }
 
 /** A task with the compiled models, which all kinds of sampling use. */
 export interface SampleSession extends TextSampleTask {
-  /** The denoiser, compiled. */
   readonly sampler: LatentSampler;
-  /** Builds conditions. */
   readonly batches: LatentBatches;
   /** Encodes texts into normalized latents [N, k, d]. */
   readonly encode: (texts: readonly string[]) => Promise<HostArray>;
@@ -81,10 +58,8 @@ export interface SampleSession extends TextSampleTask {
     latents: HostArray,
     request?: Omit<TextDecoding, "temperature">,
   ) => Promise<string[][]>;
-  /** The latents of an empty text [k, d], flat. */
-  readonly empty: Float32Array;
-  /** The examples whose conditions texts are generated from. */
-  readonly examples: readonly LatentExample[];
+  readonly empty: Float32Array; // latents of an empty text [k, d], flat
+  readonly examples: readonly LatentExample[]; // examples whose conditions texts are generated from
 }
 
 /** Records the predicted clean latents of every step of some samples, and writes them as texts. */

@@ -12,7 +12,6 @@ import {
   TrajectoryLog,
 } from "./session.ts";
 
-/** The time of a batch. */
 interface BatchTime {
   readonly count: number;
   readonly milliseconds: number;
@@ -33,10 +32,7 @@ function sampleLatents(
   return sampler.sample({ condition, numbers, random: random.stream("samples") }, onStep);
 }
 
-/**
- * Samples a text for each example. With a source, `votes` texts are sampled: the first is the text, and
- * all are candidates.
- */
+/** Samples a text for each example; with a source, `votes` candidates, the first of which is the text. */
 export async function sampleTexts(session: SampleSession): Promise<TextSamples> {
   const { examples, sampling, decode, now } = session;
   const random = session.random.stream("samples");

@@ -22,29 +22,19 @@ export interface ThoughtModel {
     latents: HostArray,
     request: Pick<LatentRequest, "numbers" | "random">,
   ): Promise<string[][]>;
-  /** The latents of an empty text [k, d], flat. */
-  readonly empty: Float32Array;
-  /** The shape of a block, k and d. */
-  readonly block: readonly [number, number];
+  readonly empty: Float32Array; // latents of an empty text [k, d], flat
+  readonly block: readonly [number, number]; // shape of a block, k and d
 }
 
-/** The problems to solve. */
 export interface ThoughtRequest {
-  /** The questions [B]. */
-  readonly questions: readonly string[];
+  readonly questions: readonly string[]; // questions [B]
   /** The numbers of the samples [B]: each sample depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
-  /** The stream. */
   readonly random: RandomStream;
-  /** The maximum number of thoughts of a problem. */
   readonly maxThoughts: number;
 }
 
-/**
- * Samples all thoughts in one pass, a block each. Empty blocks are left out.
- *
- * @returns The texts of each problem's thoughts; the answer is in the last.
- */
+/** Samples all thoughts [B][thoughts] in one pass, a block each. Empty blocks are left out. */
 export async function thinkTogether(
   model: ThoughtModel,
   { questions, numbers, random, maxThoughts }: ThoughtRequest,
@@ -56,10 +46,8 @@ export async function thinkTogether(
 }
 
 /**
- * Samples one thought after the other, each given the question and the previous thoughts, until one has
- * the mark `####` in front of the answer, or is empty, or the limit is reached.
- *
- * @returns The texts of each problem's thoughts; the answer is in the last.
+ * Samples one thought after the other, each given the question and the previous thoughts, until one has the
+ * mark `####` in front of the answer, or is empty, or the limit is reached.
  */
 export async function thinkInTurn(
   model: ThoughtModel,
