@@ -9,7 +9,7 @@ export interface FileLock extends Disposable {
 }
 
 /** The process that holds a lock, and when it took the lock. */
-interface LockOwner {
+export interface LockOwner {
   readonly pid: number;
   readonly since: string;
 }
@@ -27,25 +27,21 @@ export async function tryFileLock(
   path: string,
   now: number = Date.now(),
 ): Promise<FileLock | undefined> {
-  const file = await Deno.open(path, { create: true, read: true, write: true });
-  const lock = { supported: true, [Symbol.dispose]: () => file.close() };
+  using opening = new DisposableStack(); // closes the file unless the lock is taken
+  const file = opening.use(await Deno.open(path, { create: true, read: true, write: true }));
+  let supported = true;
   try {
-    if (!(await file.tryLock(true))) {
-      file.close();
-      return undefined;
-    }
+    if (!(await file.tryLock(true))) return undefined;
   } catch {
-    return { ...lock, supported: false }; // as on some network file systems
+    supported = false; // as on some network file systems
   }
-  try {
+  if (supported) {
     const owner: LockOwner = { pid: Deno.pid, since: new Date(now).toISOString() };
     await file.truncate();
     await file.write(new TextEncoder().encode(`${JSON.stringify(owner)}\n`));
-    return lock;
-  } catch (error) {
-    file.close();
-    throw error;
   }
+  const held = opening.move();
+  return { supported, [Symbol.dispose]: () => held.dispose() };
 }
 
 /**

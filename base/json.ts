@@ -64,7 +64,7 @@ export function sha256OfParts(parts: Iterable<Uint8Array>): string {
  * A key in which two JSON objects differ, with dots between levels. A value is undefined if its key is
  * missing.
  */
-interface JsonDifference {
+export interface JsonDifference {
   readonly key: string;
   readonly left: JsonValue | undefined;
   readonly right: JsonValue | undefined;

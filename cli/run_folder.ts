@@ -138,37 +138,26 @@ async function openNamed(
   const seen = overwrite ? undefined : runDifference(await readRecord(path), options);
   if (seen !== undefined) return seen;
   await makeFolder(directory);
-  const lock = await lockRun(directory);
-  try {
-    if (overwrite) await removeRun(directory, results);
-    const found = await readRecord(path);
-    const difference = runDifference(found, options);
-    if (difference !== undefined) {
-      lock[Symbol.dispose]();
-      return difference;
-    }
-    if (found === undefined && resume && !overwrite) throw nothingToResume(directory);
-    await refuseFewerSteps(directory, options);
-    const notes = [
-      ...lock.supported
-        ? []
-        : [`${directory} is on a file system without locks: do not start two runs in it`],
-      ...sessionNotes(found?.sessions.at(-1), options.session),
-      ...await clearLeftovers(directory),
-    ];
-    const record = await recordOf(options, found);
-    await writeFileAtomic(path, formatRecord(record));
-    return {
-      directory,
-      continued: found !== undefined,
-      record,
-      notes,
-      [Symbol.dispose]: () => lock[Symbol.dispose](),
-    };
-  } catch (error) {
-    lock[Symbol.dispose]();
-    throw error;
-  }
+  using opening = new DisposableStack(); // releases the lock unless the folder is opened
+  const lock = opening.use(await lockRun(directory));
+  if (overwrite) await removeRun(directory, results);
+  const found = await readRecord(path);
+  const difference = runDifference(found, options);
+  if (difference !== undefined) return difference;
+  if (found === undefined && resume && !overwrite) throw nothingToResume(directory);
+  await refuseFewerSteps(directory, options);
+  const notes = [
+    ...lock.supported
+      ? []
+      : [`${directory} is on a file system without locks: do not start two runs in it`],
+    ...sessionNotes(found?.sessions.at(-1), options.session),
+    ...await clearLeftovers(directory),
+  ];
+  const record = await recordOf(options, found);
+  await writeFileAtomic(path, formatRecord(record));
+  const held = opening.move();
+  const continued = found !== undefined;
+  return { directory, continued, record, notes, [Symbol.dispose]: () => held.dispose() };
 }
 
 /** The record of a run with this start added. */

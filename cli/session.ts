@@ -1,6 +1,7 @@
 /** Describes a start of a program for the run's config.json: time, command, device, versions, commit. */
 import type { Device } from "../engine/device.ts";
 import { sha256 } from "../base/json.ts";
+import { granted } from "../base/permissions.ts";
 import { jsonOf, type RunSession } from "./run_record.ts";
 import manifest from "../deno.json" with { type: "json" };
 import engine from "../engine/deno.json" with { type: "json" };
@@ -47,13 +48,8 @@ export function system(): RunSession["system"] {
   return { os: Deno.build.os, arch: Deno.build.arch, cores: navigator.hardwareConcurrency };
 }
 
-/** A run's record does not justify a prompt. */
-function isReadable(path: string): boolean {
-  return Deno.permissions.querySync({ name: "read", path }).state === "granted";
-}
-
 async function lockfileHash(path: string): Promise<string | undefined> {
-  if (!isReadable(path)) return undefined;
+  if (!granted({ name: "read", path })) return undefined;
   return await Deno.readFile(path).then(sha256, () => undefined);
 }
 
@@ -90,7 +86,7 @@ async function gitDirectory(root: string): Promise<string> {
 }
 
 async function read(path: string): Promise<string> {
-  if (!isReadable(path)) throw new Deno.errors.NotCapable(path);
+  if (!granted({ name: "read", path })) throw new Deno.errors.NotCapable(path);
   return await Deno.readTextFile(path);
 }
 

@@ -4,32 +4,17 @@ import * as tf from "../engine/tf.ts";
 import { parameter, type Parameters } from "./parameters.ts";
 
 /**
- * {@linkcode normalizeRows} with the parameters of a layer: `name`.weight and `name`.bias, [C] each.
+ * Normalizes the last axis to mean 0 and variance 1, then scales and shifts it. It has an explicit
+ * gradient, which takes fewer passes over the tensor than autodiff.
  *
+ * @param parameters Has `name`.weight [C] and `name`.bias [C].
+ * @param x [..., C]
  * @param epsilon Added to the variance.
  */
 export function layerNorm(
   parameters: Parameters,
   name: string,
   x: tf.Tensor,
-  epsilon = 1e-5,
-): tf.Tensor {
-  const weight = parameter(parameters, `${name}.weight`) as tf.Tensor1D;
-  return normalizeRows(x, weight, parameter(parameters, `${name}.bias`) as tf.Tensor1D, epsilon);
-}
-
-/**
- * Normalizes the last axis to mean 0 and variance 1, then scales and shifts it. It has an explicit
- * gradient, which takes fewer passes over the tensor than autodiff.
- *
- * @param x [..., C]
- * @param weight [C]
- * @param bias [C]
- */
-export function normalizeRows(
-  x: tf.Tensor,
-  weight: tf.Tensor1D,
-  bias: tf.Tensor1D,
   epsilon = 1e-5,
 ): tf.Tensor {
   const channels = x.shape.at(-1)!;
@@ -54,7 +39,8 @@ export function normalizeRows(
     };
   });
   const rows = tf.reshape(x, [-1, channels]);
-  return tf.reshape(op(rows, weight, bias), x.shape);
+  const weight = parameter(parameters, `${name}.weight`);
+  return tf.reshape(op(rows, weight, parameter(parameters, `${name}.bias`)), x.shape);
 }
 
 /**

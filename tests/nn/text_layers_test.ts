@@ -5,7 +5,7 @@ import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { gelu, geluTanh } from "../../nn/activations.ts";
 import { affine, lookup } from "../../nn/layers.ts";
 import { crossEntropy, IGNORED_LABEL } from "../../nn/cross_entropy.ts";
-import { normalizeRows, standardizeRows } from "../../nn/layer_norm.ts";
+import { layerNorm, standardizeRows } from "../../nn/layer_norm.ts";
 import { randomStream } from "../../nn/random.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
@@ -36,8 +36,8 @@ async function differentiated(device: DeviceName, fn: Fn, inputs: HostArray[]) {
 
 /** Each operation with its definition by tfjs's operations, which autodiff differentiates. */
 const CASES: Record<string, { fn: Fn; definition: Fn; inputs: HostArray[] }> = {
-  "normalizeRows()": {
-    fn: (x, weight, bias) => normalizeRows(x!, weight as tf.Tensor1D, bias as tf.Tensor1D),
+  "layerNorm()": {
+    fn: (x, weight, bias) => layerNorm({ "l.weight": weight!, "l.bias": bias! }, "l", x!),
     definition: (x, weight, bias) => {
       const centered = tf.sub(x!, tf.mean(x!, -1, true));
       const deviation = tf.sqrt(tf.add(tf.mean(tf.square(centered), -1, true), 1e-5));

@@ -24,10 +24,10 @@ export function checkWeights(
   weights: NamedTensors | undefined,
   expected: ReadonlyMap<string, readonly number[]>,
   source: string,
-  { allowOthers = false }: { allowOthers?: boolean | undefined } = {},
+  options: { allowOthers?: boolean | undefined } = {},
 ): NamedTensors {
   if (weights === undefined) throw new UserError(`${source} has no weights`);
-  return checkTensors(weights, expected, source, { allowOthers });
+  return checkTensors(weights, expected, source, options);
 }
 
 /**
