@@ -113,9 +113,7 @@ export function variationalBound(
  * standard normal numbers.
  *
  * @param x0 Clean samples [B, ...], flat.
- * @param batchSize B.
  * @returns [B]; 0 for a schedule with zero terminal SNR.
- * @throws {UserError} If B does not divide the samples.
  */
 export function priorBits(
   schedule: NoiseSchedule,

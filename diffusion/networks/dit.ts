@@ -20,14 +20,6 @@ import { patchify, patchPositions, unpatchify } from "./patches.ts";
 /** Added to the variances of norms where diffusers ignores normEps. */
 const EPSILON = 1e-6;
 
-/** The embedded tokens of a condition. */
-interface Context {
-  /** [B, M, width] */
-  readonly tokens: tf.Tensor3D;
-  /** 1 for tokens, 0 for padding: [B, M]. */
-  readonly mask: tf.Tensor2D | undefined;
-}
-
 /**
  * Applies a diffusion transformer.
  *
@@ -86,12 +78,12 @@ function embedSamples(
   return tf.add(linear(projection, "proj", patches), positions) as tf.Tensor3D;
 }
 
-/** Embeds the tokens of the condition. */
+/** Embeds the tokens of the condition [B, M, width]; its mask [B, M] is 1 for tokens, 0 for padding. */
 function embedContext(
   parameters: Parameters,
   { context, contextMask: mask, dropCondition }: DitInputs,
   config: DitConfig,
-): Context | undefined {
+) {
   if (context === undefined) return undefined;
   const given = orNull(context, dropCondition, parameters, "null_context");
   const projected = linear(parameters, "context_embedder", given) as tf.Tensor3D;
@@ -101,7 +93,7 @@ function embedContext(
     [0, 0, 0],
     [1, context.shape[1], ditWidth(config)],
   );
-  return { tokens: tf.add(projected, positions), mask };
+  return { tokens: tf.add(projected, positions) as tf.Tensor3D, mask };
 }
 
 /** For each block: SiLU of the sum of the embeddings of time, class and pooled condition [B, width]. */
@@ -152,7 +144,6 @@ function orNull(
 /** The modulation of a layer, each [B, 1, width]. */
 type Modulation = [shift: tf.Tensor3D, scale: tf.Tensor3D, gate: tf.Tensor3D];
 
-/** One transformer block. */
 function block(
   parameters: Parameters,
   layer: number,
@@ -160,7 +151,7 @@ function block(
     h: tf.Tensor3D;
     bias: tf.Tensor | undefined;
     embedding: tf.Tensor;
-    context: Context | undefined;
+    context: ReturnType<typeof embedContext>;
     config: DitConfig;
   },
 ): tf.Tensor3D {
@@ -208,11 +199,8 @@ const MASKED = -1e9;
  * variance 1 (Peebles and Xie 2023, section 3.2, "adaLN"). It has an explicit gradient, which takes fewer
  * passes over the tensor than autodiff.
  *
- * @param x [B, N, C]
- * @param shift [B, 1, C]
- * @param scale [B, 1, C]
+ * @param x [B, N, C]; shift and scale are [B, 1, C].
  * @param epsilon Added to the variance.
- * @returns [B, N, C]
  */
 function modulatedNorm(
   x: tf.Tensor3D,
@@ -249,11 +237,9 @@ function modulatedNorm(
 }
 
 /**
- * The bias of attention scores that excludes padding.
+ * The bias of attention scores that excludes padding [B, 1, 1, M + own], if there is a mask [B, M].
  *
- * @param mask 1 for tokens, 0 for padding: [B, M], or undefined without padding.
- * @param own The number of positions after them that are never excluded.
- * @returns [B, 1, 1, M + own], or undefined without a mask.
+ * @param own The number of positions after the masked ones that are never excluded.
  */
 export function paddingBias(mask: tf.Tensor2D | undefined, own: number): tf.Tensor | undefined {
   if (mask === undefined) return undefined;

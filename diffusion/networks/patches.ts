@@ -16,12 +16,7 @@ export function patchify(x: tf.Tensor4D, size: number): tf.Tensor3D {
   return tf.reshape(patches, [batch, count * count, size * size * channels]);
 }
 
-/**
- * Joins patches to images: the inverse of {@linkcode patchify}.
- *
- * @param x [B, n^2, size * size * C]
- * @returns [B, n * size, n * size, C]
- */
+/** The inverse of {@linkcode patchify}: [B, n^2, size * size * C] to [B, n * size, n * size, C]. */
 export function unpatchify(x: tf.Tensor3D, size: number): tf.Tensor4D {
   const [batch, patches, features] = x.shape;
   const count = Math.sqrt(patches);

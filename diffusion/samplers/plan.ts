@@ -20,10 +20,8 @@ export interface PlannedStep {
 }
 
 /**
- * The steps of a sampler that visits the schedule's own timesteps.
- *
- * @param rule The timestep that a step leads to; custom timesteps always lead to the next one.
- * @param finalAlphaCumprod alphasCumprod at the end of the last step: 1 for a clean sample.
+ * The steps of a sampler that visits the schedule's own timesteps. Custom timesteps always lead to the next
+ * one. finalAlphaCumprod is alphasCumprod at the end of the last step: 1 for a clean sample.
  */
 export function planSteps(
   schedule: NoiseSchedule,

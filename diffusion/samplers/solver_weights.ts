@@ -1,22 +1,7 @@
 /** The weights of a step of DPM-Solver++. */
 
-/** The factors of a step from sigma to sigmaNext: see {@linkcode solverWeights}. */
-export interface SolverWeights {
-  /** The step's length in half log SNR; infinite for a step to a clean sample. */
-  readonly h: number;
-  /** The factor of x. */
-  readonly x: number;
-  /** The factor of x0 at the start of the step. */
-  readonly d0: number;
-  /** The factor of h times x0's derivative there, to second order ("midpoint"). */
-  readonly d1Midpoint: number;
-  /** The factor of h times x0's derivative there. */
-  readonly d1: number;
-  /** The factor of h^2 times x0's second derivative there. */
-  readonly d2: number;
-  /** The factor of the noise. */
-  readonly noise: number;
-}
+/** See {@linkcode solverWeights}. */
+export type SolverWeights = ReturnType<typeof solverWeights>;
 
 /**
  * The exact solution of a step from s to t for a Taylor series of x0 in lambda, the half log SNR (Lu et
@@ -31,11 +16,7 @@ export interface SolverWeights {
  * @param sigmaNext Noise over signal at its end, at most sigma; 0 for a clean sample, which is x0 alone.
  * @param stochastic Whether noise is added.
  */
-export function solverWeights(
-  sigma: number,
-  sigmaNext: number,
-  stochastic: boolean,
-): SolverWeights {
+export function solverWeights(sigma: number, sigmaNext: number, stochastic: boolean) {
   const alpha = 1 / Math.sqrt(1 + sigmaNext ** 2);
   const ratio = (sigmaNext * alpha) / (sigma / Math.sqrt(1 + sigma ** 2));
   const h = Math.log(sigma / sigmaNext);
@@ -43,12 +24,18 @@ export function solverWeights(
   const phi1 = -Math.expm1(-span);
   const phi2 = 1 - phi1 / span;
   return {
+    /** The step's length in half log SNR; infinite for a step to a clean sample. */
     h,
+    /** The factor of x. */
     x: ratio * (stochastic ? Math.exp(-h) : 1),
+    /** The factor of x0 at the start of the step. */
     d0: alpha * phi1,
+    /** The factor of h times x0's derivative there: to second order, and exactly. */
     d1Midpoint: alpha * 0.5 * phi1,
     d1: alpha * phi2,
+    /** The factor of h^2 times x0's second derivative there. */
     d2: alpha * (0.5 - phi2 / span),
+    /** The factor of the noise. */
     noise: stochastic ? sigmaNext * alpha * Math.sqrt(-Math.expm1(-2 * h)) : 0,
   };
 }
