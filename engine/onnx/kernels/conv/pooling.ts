@@ -1,10 +1,10 @@
 /** Pooling over two and three dimensions, and its gradients. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
-import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { type Kernel, NoCounterpart, type OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
 import { isBlocked } from "../../layout.ts";
-import { NoCounterpart } from "../../refusals.ts";
 import { plainAs, toInt32 } from "../elementwise/expression.ts";
 import {
   channelsFirst,
@@ -16,48 +16,30 @@ import {
   windowAttributes,
 } from "./window.ts";
 
-/** The window of a pooling over images [N, H, W, C] or [N, D, H, W, C], and the shape of the result. */
-function poolInfo(
-  x: tf.TensorInfo,
+/** The window of a pooling over images [N, H, W, C] or [N, D, H, W, C]. */
+function poolWindow(
+  { shape }: TensorInfo,
   // deno-lint-ignore no-explicit-any
   { filterSize, strides, pad, dimRoundingMode }: any,
-): { window: Window; outShape: number[] } {
-  if (x.shape.length === 4) {
-    const info = tf.backend_util.computePool2DInfo(
-      x.shape as [number, number, number, number],
-      filterSize,
-      strides,
-      1,
-      pad,
-      dimRoundingMode,
-    );
-    return checked({ window: window2d(info), outShape: info.outShape });
-  }
-  const info = tf.backend_util.computePool3DInfo(
-    x.shape as [number, number, number, number, number],
-    filterSize,
-    strides,
-    1,
-    pad,
-    dimRoundingMode,
-  );
-  return checked({ window: window3d(info), outShape: info.outShape });
-}
-
-/** ONNX Runtime requires that every window contains a part of the image, not only padding. */
-function checked(pool: { window: Window; outShape: number[] }): typeof pool {
-  const attributes = windowAttributes(pool.window);
-  const pads = attributes["pads"] as readonly number[];
-  const { kernel } = pool.window;
+): Window {
+  const { computePool2DInfo, computePool3DInfo } = tf.backend_util;
+  const geometry = [filterSize, strides, 1, pad, dimRoundingMode] as const;
+  const window = shape.length === 4
+    ? window2d(computePool2DInfo(shape as [number, number, number, number], ...geometry))
+    : window3d(computePool3DInfo(shape as [number, number, number, number, number], ...geometry));
+  // ONNX Runtime requires that every window contains a part of the image, not only padding.
+  const pads = windowAttributes(window)["pads"] as readonly number[];
+  const { kernel } = window;
   if (pads.some((pad, i) => pad >= kernel[i % kernel.length]!)) {
     throw new NoCounterpart(`its padding [${pads}] is not smaller than its window [${kernel}]`);
   }
-  return pool;
+  return window;
 }
 
 function pooling(op: "AveragePool" | "MaxPool"): Kernel {
   return ({ x }, attrs, backend) => {
-    const { window, outShape } = poolInfo(x, attrs);
+    const window = poolWindow(x, attrs);
+    const outShape = [x.shape[0], ...window.outSize, x.shape.at(-1)];
     const attributes = windowAttributes(window);
     if (op === "AveragePool") delete attributes["dilations"]; // they are 1, and AveragePool has no such attribute
     if (isBlocked(backend, x)) {
@@ -79,7 +61,7 @@ function pooling(op: "AveragePool" | "MaxPool"): Kernel {
  */
 function maxPoolWithPlaces(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
+  x: TensorInfo,
   window: Window,
 ): readonly [string, string] {
   const given = plainAs(backend, x, "float32");
@@ -97,7 +79,7 @@ function maxPoolWithPlaces(
 
 /** The gradient of a window goes to its largest element, the first if there are several. */
 const maximumGradient: Kernel = ({ dy, input }, attrs, backend) => {
-  const { window } = poolInfo(input, attrs);
+  const window = poolWindow(input, attrs);
   const dimensions = window.kernel.length;
   const [, places] = maxPoolWithPlaces(backend, input, window);
   const gradient = channelsFirst(backend, backend.plain(dy), dimensions);
@@ -117,7 +99,7 @@ const maximumGradient: Kernel = ({ dy, input }, attrs, backend) => {
  * although it does not in the average itself.
  */
 const averageGradient: Kernel = ({ dy, input }, attrs, backend) => {
-  const { window } = poolInfo(input, attrs);
+  const window = poolWindow(input, attrs);
   const { kernel, inSize, outSize } = window;
   const images = input.shape[0] * input.shape.at(-1);
   const size = sizeOf(kernel);
@@ -147,7 +129,8 @@ export const poolings: Record<string, Kernel> = {
   MaxPoolGrad: maximumGradient,
   MaxPool3DGrad: maximumGradient,
   MaxPoolWithArgmax: ({ x }, { includeBatchInIndex, ...attrs }, backend) => {
-    const { window, outShape } = poolInfo(x, attrs);
+    const window = poolWindow(x, attrs);
+    const outShape = [x.shape[0], ...window.outSize, x.shape.at(-1)];
     const [n, h, w, c] = x.shape;
     const [values, places] = maxPoolWithPlaces(backend, x, window);
     // From (n, c, row, column) to (row, column, c) or (n, row, column, c).

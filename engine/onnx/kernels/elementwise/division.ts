@@ -1,10 +1,9 @@
 /** Division with remainder, in float64, which represents every int32 and float32 exactly. */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { broadcastShape, toInt32 } from "./expression.ts";
 
-const asDouble = (backend: OnnxBackend, x: tf.TensorInfo) =>
-  backend.cast(backend.plain(x), "float64");
+const asDouble = (backend: OnnxBackend, x: TensorInfo) => backend.cast(backend.plain(x), "float64");
 
 /**
  * The remainder with the sign of the divisor. As in tfjs it is made of truncated remainders: (a % b + b) % b

@@ -1,5 +1,5 @@
 /** The kernels of fused.ts: fused operations of image models. */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
 import { blockedAffine, convAttributes, isBlocked, ones } from "../../layout.ts";
@@ -40,7 +40,7 @@ export const fused: Record<string, Kernel> = {
       const value = blockedAffine(backend, backend.blocked(x), x.shape, "sample", a, b);
       return backend.blockedTensor(value, x.shape);
     }
-    const over = (t: tf.TensorInfo) => backend.reshape(backend.plain(t), [n, 1, 1, c]);
+    const over = (t: TensorInfo) => backend.reshape(backend.plain(t), [n, 1, 1, c]);
     const scaled = backend.node("Mul", [backend.plain(x), over(scale)]);
     return backend.tensor(backend.node("Add", [scaled, over(shift)]), [n, h, w, c]);
   },

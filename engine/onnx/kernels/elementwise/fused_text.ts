@@ -1,10 +1,10 @@
 /** The kernels of fused_text.ts: fused operations of language models. */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { MICROSOFT } from "../../graph.ts";
 
 /** Repeats ids [R] for each column of [R, columns], as ONNX requires it. */
-function positions(backend: OnnxBackend, ids: tf.TensorInfo, columns: number): string {
+function positions(backend: OnnxBackend, ids: TensorInfo, columns: number): string {
   const rows = ids.shape[0]!;
   const upright = backend.reshape(backend.plain(ids), [rows, 1]);
   return columns === 1

@@ -1,5 +1,6 @@
 /** Matrix products. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { MICROSOFT } from "../../graph.ts";
 import { activated } from "../elementwise/activation.ts";
@@ -20,11 +21,11 @@ const LONG = 128;
 
 function matMul(
   backend: OnnxBackend,
-  a: tf.TensorInfo,
-  b: tf.TensorInfo,
+  a: TensorInfo,
+  b: TensorInfo,
   transposeA: boolean,
   transposeB: boolean,
-): tf.TensorInfo {
+): TensorInfo {
   const rank = a.shape.length;
   tf.util.assert(
     rank >= 2 && b.shape.length >= 2,
@@ -91,7 +92,7 @@ export const matmuls: Record<string, Kernel> = {
     return activated(backend, sum, inputs, attrs);
   },
   Einsum: (inputs, { equation }, backend) => {
-    const tensors = Object.values(inputs) as tf.TensorInfo[];
+    const tensors = Object.values(inputs) as TensorInfo[];
     const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(
       equation,
       tensors.length,

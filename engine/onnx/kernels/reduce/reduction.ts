@@ -1,5 +1,6 @@
 /** Reductions, and softmax. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { type DType, sameShape, sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
@@ -33,7 +34,7 @@ function reduceNode(
 }
 
 /** The means over height and width of a blocked tensor [N, H, W, C]: a value [N, C, 1, 1]. */
-function globalAverage(backend: OnnxBackend, x: tf.TensorInfo): string {
+function globalAverage(backend: OnnxBackend, x: TensorInfo): string {
   return backend.node("GlobalAveragePool", [backend.blocked(x)], {}, NCHWC);
 }
 
@@ -45,10 +46,10 @@ function globalAverage(backend: OnnxBackend, x: tf.TensorInfo): string {
 function reduceBlocked(
   backend: OnnxBackend,
   op: string,
-  x: tf.TensorInfo,
+  x: TensorInfo,
   axes: readonly number[],
   keepDims: boolean,
-): tf.TensorInfo | undefined {
+): TensorInfo | undefined {
   if (op !== "ReduceSum" && op !== "ReduceMean") return undefined;
   const overSamples = sameShape(axes, [0, 1, 2]);
   if (!overSamples && !sameShape(axes, [1, 2])) return undefined;
@@ -64,7 +65,7 @@ function reduceBlocked(
 function extremum(
   backend: OnnxBackend,
   op: "ReduceMax" | "ReduceMin",
-  x: tf.TensorInfo,
+  x: TensorInfo,
   axes: readonly number[],
   keepDims: boolean,
 ): string {

@@ -1,5 +1,6 @@
 /** Kernels that select elements by index or by rank, and those that return positions of elements. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import type { ConstantType } from "../../graph.ts";
 
@@ -26,11 +27,11 @@ export function oneHot(
 /** Gathers along an axis. The first `batchDims` axes of x and of the indices are batch axes. */
 function gatherInBatches(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
-  indices: tf.TensorInfo,
+  x: TensorInfo,
+  indices: TensorInfo,
   axis: number,
   batchDims: number,
-): tf.TensorInfo {
+): TensorInfo {
   const { batchSize, outerSize, dimSize, sliceSize, outputShape } = tf.backend_util.segment_util
     .collectGatherOpShapeInfo(x as tf.Tensor, indices as tf.Tensor, axis, batchDims);
   const count = indices.shape.slice(batchDims).reduce((a, b) => a * b, 1);

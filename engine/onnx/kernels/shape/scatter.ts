@@ -1,5 +1,6 @@
 /** Kernels that put elements, or sums of elements, at given indices. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { MICROSOFT } from "../../graph.ts";
@@ -36,12 +37,7 @@ function addRows(
 }
 
 /** Writes rows at indices [count, rank] with ScatterND. */
-function scatter(
-  backend: OnnxBackend,
-  onto: string,
-  indices: tf.TensorInfo,
-  updates: string,
-): string {
+function scatter(backend: OnnxBackend, onto: string, indices: TensorInfo, updates: string): string {
   const places = backend.cast(backend.plain(indices), "int64");
   return backend.node("ScatterND", [onto, places, updates]);
 }
@@ -56,8 +52,8 @@ const MAX_ONE_HOT = 256;
 /** Counts, or sums of weights, for each row: x [batch, count] to [batch, size]. */
 function bincount(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
-  weights: tf.TensorInfo,
+  x: TensorInfo,
+  weights: TensorInfo,
   size: number,
   binary: boolean,
 ): string {
