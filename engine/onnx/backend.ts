@@ -17,7 +17,7 @@ import { currentOperation, scopeOf } from "./graph_error.ts";
 import { ELEMENT_TYPE } from "./proto.ts";
 import { type Entry, plainValue, type Recorder } from "./recorder.ts";
 
-/** A kernel: adds its operations to the backend's graph. */
+/** A kernel: adds its operations to the backend's graph. Records of kernels have tfjs's names as keys. */
 export type Kernel = (
   // deno-lint-ignore no-explicit-any
   inputs: any,

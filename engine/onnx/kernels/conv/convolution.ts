@@ -61,12 +61,8 @@ export function blockFilter(
   const [o, i, h, w] = shape as Quad;
   const b = backend.blockSize;
   // [O/b, b of O, I * h * w] to [O/b, I * h * w, b of O]
-  const outputsLast = backend.node(
-    "ReorderInput",
-    [backend.reshape(filter, [o / b, b, i, h * w])],
-    { channels_last: 0 },
-    NCHWC,
-  );
+  const outputs = backend.reshape(filter, [o / b, b, i, h * w]);
+  const outputsLast = backend.node("ReorderInput", [outputs], { channels_last: 0 }, NCHWC);
   if (layout === "OIhwo") return backend.reshape(outputsLast, [o, i, h, w]);
   // [O/b, I/b, b of I, h, w, b of O] to [O/b, I/b, h, w, b of I, b of O]
   const blocks = backend.reshape(outputsLast, [o * i / (b * b), b * b, h, w]);
@@ -158,7 +154,6 @@ function alongChannels(backend: OnnxBackend, t: TensorInfo): TensorInfo {
   return t.shape.length === 1 ? reshaped(backend, t, [t.shape[0]!, 1, 1]) : t;
 }
 
-/** The convolutions by their tfjs names. */
 export const convolutions: Record<string, Kernel> = {
   Conv2D: ({ x, filter }, attrs, backend) => plainConv2d({ x, filter }, attrs, backend),
   FusedConv2D: (inputs, attrs, backend) => {

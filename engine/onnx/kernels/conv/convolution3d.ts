@@ -34,7 +34,6 @@ function filterValue(backend: OnnxBackend, filter: TensorInfo): string {
   return backend.transpose(backend.plain(filter), [4, 3, 0, 1, 2]);
 }
 
-/** The kernels by their tfjs names. */
 export const convolutions3d: Record<string, Kernel> = {
   Conv3D: ({ x, filter }, attrs, backend) => {
     const { window, outShape } = geometry(x.shape, filter.shape, attrs);

@@ -48,7 +48,6 @@ function depthwise(
   return backend.tensor(channelsLast(backend, value, 2), outShape);
 }
 
-/** The kernels by their tfjs names. */
 export const depthwiseConvolutions: Record<string, Kernel> = {
   DepthwiseConv2dNative: ({ x, filter }, attrs, backend) => depthwise(backend, x, filter, attrs),
   FusedDepthwiseConv2D: (inputs, attrs, backend) => {

@@ -122,7 +122,6 @@ function fits(backend: OnnxBackend, x: TensorInfo, dy: TensorInfo, info: ConvInf
     top < filterHeight && left < filterWidth;
 }
 
-/** The kernel by its tfjs name. */
 export const filterGradients: Record<string, Kernel> = {
   Conv2DBackpropFilter: inEitherFormat(
     ({ x, dy }, attrs, backend) => {

@@ -34,12 +34,8 @@ function blockRotatedFilter(
   const [outer, inner, taps] = [o / b, i / b, h * w];
   const forward = blockFilter(backend, filter, shape, "OIhwio");
   // The b x b block of each tap is transposed, ...
-  const blocks = backend.node(
-    "ReorderInput",
-    [backend.reshape(forward, [outer * inner * taps, b, 1, b])],
-    { channels_last: 0 },
-    NCHWC,
-  );
+  const split = backend.reshape(forward, [outer * inner * taps, b, 1, b]);
+  const blocks = backend.node("ReorderInput", [split], { channels_last: 0 }, NCHWC);
   // ... and the blocks are put in the order [I/b, O/b, taps reversed].
   const order = Array.from({ length: outer * inner * taps }, (_, position) => {
     const tap = taps - 1 - position % taps;
@@ -179,7 +175,6 @@ function cropped(backend: OnnxBackend, dy: TensorInfo, { outShape }: ConvInfo): 
   return sliced(backend, dy, [0, 0, 0, 0], outShape);
 }
 
-/** The kernel by its tfjs name. */
 export const inputGradients: Record<string, Kernel> = {
   Conv2DBackpropInput: inEitherFormat(
     ({ dy, filter }, attrs, backend) => {

@@ -66,11 +66,8 @@ function maxPoolWithPlaces(
 ): readonly [string, string] {
   const given = plainAs(backend, x, "float32");
   // A NaN is never the largest.
-  const numbers = backend.node("Where", [
-    backend.node("IsNaN", [given]),
-    backend.scalar(-Infinity),
-    given,
-  ]);
+  const undefinedOnes = backend.node("IsNaN", [given]);
+  const numbers = backend.node("Where", [undefinedOnes, backend.scalar(-Infinity), given]);
   const image = channelsFirst(backend, numbers, window.kernel.length);
   const attributes = windowAttributes(window);
   const [values, places] = backend.nodes("MaxPool", [image], 2, attributes);
@@ -84,11 +81,9 @@ const maximumGradient: Kernel = ({ dy, input }, attrs, backend) => {
   const [, places] = maxPoolWithPlaces(backend, input, window);
   const gradient = channelsFirst(backend, backend.plain(dy), dimensions);
   const zeros = backend.node("Expand", [backend.scalar(0), backend.int64s([sizeOf(input.shape)])]);
-  const sums = backend.node("ScatterElements", [
-    zeros,
-    backend.reshape(places, [sizeOf(dy.shape)]),
-    backend.reshape(gradient, [sizeOf(dy.shape)]),
-  ], { axis: 0, reduction: "add" });
+  const rows = [places, gradient].map((value) => backend.reshape(value, [sizeOf(dy.shape)]));
+  const attributes = { axis: 0, reduction: "add" };
+  const sums = backend.node("ScatterElements", [zeros, ...rows], attributes);
   const shape = input.shape as number[];
   const first = [shape[0]!, shape.at(-1)!, ...shape.slice(1, -1)];
   return backend.tensor(channelsLast(backend, backend.reshape(sums, first), dimensions), shape);
@@ -103,11 +98,8 @@ const averageGradient: Kernel = ({ dy, input }, attrs, backend) => {
   const { kernel, inSize, outSize } = window;
   const images = input.shape[0] * input.shape.at(-1);
   const size = sizeOf(kernel);
-  const share = backend.constant(
-    new Float32Array(size).fill(1 / size),
-    [1, 1, ...kernel],
-    "float32",
-  );
+  const shares = new Float32Array(size).fill(1 / size);
+  const share = backend.constant(shares, [1, 1, ...kernel], "float32");
   const gradient = channelsFirst(backend, backend.plain(dy), kernel.length);
   const rows = backend.reshape(gradient, [images, 1, ...outSize]);
   const gradients = transposedConvolution(backend, rows, share, window, 1);
@@ -118,7 +110,6 @@ const averageGradient: Kernel = ({ dy, input }, attrs, backend) => {
   );
 };
 
-/** The kernels by their tfjs names. */
 export const poolings: Record<string, Kernel> = {
   AvgPool: pooling("AveragePool"),
   AvgPool3D: pooling("AveragePool"),
@@ -136,10 +127,8 @@ export const poolings: Record<string, Kernel> = {
     // From (n, c, row, column) to (row, column, c) or (n, row, column, c).
     const pixel = backend.node("Mod", [places, backend.int64s([h * w])]);
     const channels = backend.constant([...Array(c).keys()], [c, 1, 1], "int64");
-    const inSample = backend.node("Add", [
-      backend.node("Mul", [pixel, backend.int64s([c])]),
-      channels,
-    ]);
+    const firsts = backend.node("Mul", [pixel, backend.int64s([c])]);
+    const inSample = backend.node("Add", [firsts, channels]);
     const starts = Array.from({ length: n }, (_, i) => includeBatchInIndex ? i * h * w * c : 0);
     const index = backend.node("Add", [inSample, backend.constant(starts, [n, 1, 1, 1], "int64")]);
     return [

@@ -107,16 +107,13 @@ function repeated(
     );
   }
   const rows = backend.reshape(backend.plain(images), [n, h, 1, w, 1, c]);
-  const expanded = backend.node("Expand", [
-    rows,
-    backend.int64s([n, h, vertical, w, horizontal, c]),
-  ]);
+  const repeats = backend.int64s([n, h, vertical, w, horizontal, c]);
+  const expanded = backend.node("Expand", [rows, repeats]);
   return backend.tensor(backend.reshape(expanded, shape), shape, images.dtype);
 }
 
 const sizes = (x: TensorInfo) => [x.shape[1]!, x.shape[2]!] as const;
 
-/** The kernels by their tfjs names. */
 export const resizes: Record<string, Kernel> = {
   ResizeNearestNeighbor: ({ images }, attrs, backend) => {
     const [n, h, w, c] = images.shape;
@@ -138,12 +135,8 @@ export const resizes: Record<string, Kernel> = {
   ResizeBilinear: ({ images }, attrs, backend) => {
     const [n, h, w, c] = images.shape;
     const [height, width] = attrs.size;
-    const wide = interpolate(
-      backend,
-      plainAs(backend, images, "float32"),
-      2,
-      neighbours(w, width, attrs),
-    );
+    const image = plainAs(backend, images, "float32");
+    const wide = interpolate(backend, image, 2, neighbours(w, width, attrs));
     const value = interpolate(backend, wide, 1, neighbours(h, height, attrs));
     return backend.tensor(value, [n, height, width, c]);
   },

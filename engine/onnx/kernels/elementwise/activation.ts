@@ -59,7 +59,6 @@ export function activated(
   return unaryOn(backend, x, BY_NAME[activation]!);
 }
 
-/** The activations by their tfjs names. */
 export const activations: Record<string, Kernel> = {
   Elu: unary(elu),
   // y is the output of Elu, so exp(x) is y + 1.

@@ -18,7 +18,6 @@ function modulo(g: OnnxBackend, a: string, b: string): string {
   return g.node("Where", [differ, remainder(g.node("Add", [simple, b])), simple]);
 }
 
-/** The kernels by their tfjs names. */
 export const divisions: Record<string, Kernel> = {
   FloorDiv: ({ a, b }, _attrs, backend) => {
     const quotient = backend.node("Div", [asDouble(backend, a), asDouble(backend, b)]);

@@ -67,7 +67,6 @@ const power: Expression = (g, x, y) => {
 const powerOfFloats = binary(power);
 const powerOfIntegers = binary(op("Pow"));
 
-/** The element-wise kernels by their tfjs names. */
 export const elementwise: Record<string, Kernel> = {
   Add: (inputs, attrs, backend) => {
     const sum = add(inputs, attrs, backend) as TensorInfo;

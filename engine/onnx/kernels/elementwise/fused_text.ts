@@ -12,7 +12,6 @@ function positions(backend: OnnxBackend, ids: TensorInfo, columns: number): stri
     : backend.node("Expand", [upright, backend.int64s([rows, columns])]);
 }
 
-/** The kernels by their names in fused_text.ts. */
 export const fusedText: Record<string, Kernel> = {
   // Gemm adds the bias to the product. It is no faster than MatMul and Add for 1024x384 times 384x1536, but
   // needs one tensor of the result's size, and not two.

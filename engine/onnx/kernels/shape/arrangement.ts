@@ -14,9 +14,10 @@ function pickAll(
   value: string,
   choices: readonly (readonly number[] | undefined)[],
 ): string {
-  return choices.reduce<string>((picked, indices, axis) => {
-    return indices === undefined ? picked : backend.pick(picked, indices, axis);
-  }, value);
+  return choices.reduce<string>(
+    (picked, indices, axis) => indices === undefined ? picked : backend.pick(picked, indices, axis),
+    value,
+  );
 }
 
 /** The indices of an axis of `size` elements, extended at its ends by mirrored ones. */
@@ -66,7 +67,6 @@ function rotationSources(
   });
 }
 
-/** The kernels by their tfjs names. */
 export const arrangements: Record<string, Kernel> = {
   Reverse: ({ x }, { dims }, backend) => {
     const axes = x.shape.length === 0 ? [] : tf.util.parseAxisParam(dims, x.shape);
@@ -77,17 +77,10 @@ export const arrangements: Record<string, Kernel> = {
   FlipLeftRight: ({ image }, _attrs, backend) =>
     backend.tensor(backend.reverse(backend.plain(image), [2]), image.shape, image.dtype),
   StridedSlice: ({ x }, attrs, backend) => {
-    const info = tf.slice_util.sliceInfo(
-      x.shape,
-      attrs.begin,
-      attrs.end,
-      attrs.strides,
-      attrs.beginMask,
-      attrs.endMask,
-      attrs.ellipsisMask,
-      attrs.newAxisMask,
-      attrs.shrinkAxisMask,
-    );
+    const { begin, end, strides } = attrs;
+    const { beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask } = attrs;
+    const masks = [beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask] as const;
+    const info = tf.slice_util.sliceInfo(x.shape, begin, end, strides, ...masks);
     if (info.isIdentity) return reshaped(backend, x, info.finalShape);
     const counts = tf.slice_util.computeOutShape(info.begin, info.end, info.strides);
     const choices = counts.map((count, axis) => {

@@ -32,7 +32,6 @@ function evenly(
   return backend.tensor(backend.constant(values, [count], dtype), [count], dtype);
 }
 
-/** The kernels by their tfjs names. */
 export const constants: Record<string, Kernel> = {
   Fill: (_inputs, { shape, value, dtype }, backend) =>
     filled(backend, shape, value, dtype ?? "float32"),

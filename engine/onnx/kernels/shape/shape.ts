@@ -68,7 +68,6 @@ export function sliced(
   return backend.tensor(slice(backend.plain(x), axes), size, x.dtype);
 }
 
-/** The kernels by their tfjs names. */
 export const shapes: Record<string, Kernel> = {
   Reshape: ({ x }, { shape }, backend) =>
     reshaped(backend, x, tf.util.inferFromImplicitShape(shape, sizeOf(x.shape))),
