@@ -93,7 +93,7 @@ export function trace(
         shape: leaf.shape,
         elementType: ELEMENT_TYPE[resultType(leaf, path)],
       }));
-      const used = graph.used(outputs.map(({ name }) => name));
+      const { used } = graph.needed(outputs.map(({ name }) => name));
       const overInput = outputs.map(({ path, shape, elementType }) => {
         const at = infos.findIndex((info) => info.path === path);
         const info = infos[at];

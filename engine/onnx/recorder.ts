@@ -88,7 +88,6 @@ export interface RecorderStatistics {
   readonly pendingTensors: number;
 }
 
-/** Records operations, and runs them. */
 export class Recorder {
   /** The pending operations. */
   graph = new Graph();
@@ -125,12 +124,11 @@ export class Recorder {
     return name;
   }
 
-  /** Adds a tensor whose elements are computed when the graph is run. */
+  /** Adds a tensor in use, whose elements are computed when the graph is run. */
   add(entry: Entry): void {
     this.#pending.add(entry);
   }
 
-  /** Removes a tensor that is no longer used. */
   delete(entry: Entry): void {
     this.#pending.delete(entry);
   }
@@ -194,8 +192,7 @@ export class Recorder {
     }
     if (outputs.length === 0) return values;
     const names = outputs.map(({ name }) => name);
-    const { nodes, constants } = graph.needed(names);
-    const used = new Set(nodes.flatMap(({ inputs }) => inputs));
+    const { nodes, constants, used } = graph.needed(names);
     const sources = [...given].filter(([name]) => used.has(name));
     const inputs = sources.map(([name, { shape, dtype }]) => ({
       name,
