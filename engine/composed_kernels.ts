@@ -1,12 +1,9 @@
 /** Kernels composed of tfjs's operations, for the backends wasm and tensorflow, which lack them. */
 import * as tf from "./tf.ts";
 
-/** A kernel's inputs by name. */
-type KernelTensors = Record<string, tf.Tensor>;
-
-/** Computes a kernel by tfjs's operations. */
+/** Computes a kernel of inputs by name with tfjs's operations. */
 type Composition = (
-  tensors: KernelTensors,
+  tensors: Record<string, tf.Tensor>,
   // The type of the attributes differs from kernel to kernel.
   // deno-lint-ignore no-explicit-any
   attrs: any,
@@ -15,8 +12,6 @@ type Composition = (
 /** [batch, height, width, channels], or the sizes of a filter. */
 type Quad = [number, number, number, number];
 
-type Inputs = Record<string, tf.TensorInfo | undefined>;
-
 /** A kernel function that runs tfjs's operations. */
 function composedKernel(compute: Composition): tf.KernelFunc {
   return ({ inputs, attrs, backend }) => {
@@ -24,8 +19,10 @@ function composedKernel(compute: Composition): tf.KernelFunc {
     // an additional reference it would free the caller's tensors.
     const counted = backend as { incRef(dataId: object): void };
     return tf.tidy(() => {
-      const tensors: KernelTensors = {};
-      for (const [name, info] of Object.entries(inputs as unknown as Inputs)) {
+      const tensors: Record<string, tf.Tensor> = {};
+      for (
+        const [name, info] of Object.entries(inputs as Record<string, tf.TensorInfo | undefined>)
+      ) {
         if (info === undefined) continue; // an optional input, such as a fused kernel's bias
         counted.incRef(info.dataId);
         tensors[name] = tf.engine().makeTensorFromTensorInfo(info);
@@ -72,16 +69,8 @@ export function registerWasmKernels(): void {
   composeOnWasm(
     "Conv2DBackpropFilter",
     ({ x, dy }, { filterShape, strides, pad, dimRoundingMode }) => {
-      const info = tf.backend_util.computeConv2DInfo(
-        x!.shape as Quad,
-        filterShape,
-        strides,
-        1,
-        pad,
-        dimRoundingMode,
-        false,
-        "channelsLast",
-      );
+      const info = tf.backend_util
+        .computeConv2DInfo(x!.shape as Quad, filterShape, strides, 1, pad, dimRoundingMode);
       const { filterHeight, filterWidth, inChannels, outChannels, padInfo } = info;
       const rows = info.batchSize * info.outHeight * info.outWidth;
       const padded = tf.pad(x!, [
@@ -94,17 +83,11 @@ export function registerWasmKernels(): void {
       const taps: tf.Tensor[] = [];
       for (let i = 0; i < filterHeight; i++) {
         for (let j = 0; j < filterWidth; j++) {
-          const picked = tf.stridedSlice(
-            padded,
-            [0, i, j, 0],
-            [
-              info.batchSize,
-              i + info.outHeight * info.strideHeight,
-              j + info.outWidth * info.strideWidth,
-              inChannels,
-            ],
-            [1, info.strideHeight, info.strideWidth, 1],
-          ); // [N, outHeight, outWidth, C]
+          const bottom = i + info.outHeight * info.strideHeight;
+          const right = j + info.outWidth * info.strideWidth;
+          const end = [info.batchSize, bottom, right, inChannels];
+          const steps = [1, info.strideHeight, info.strideWidth, 1];
+          const picked = tf.stridedSlice(padded, [0, i, j, 0], end, steps); // [N, outHeight, outWidth, C]
           const columns = tf.reshape(picked, [rows, inChannels]) as tf.Tensor2D;
           taps.push(tf.matMul(columns, gradient, true, false));
         }
@@ -160,13 +143,9 @@ function paddedConvolution(kernelName: string, depthwise: boolean): Composition 
       tf.engine().runKernel(kernelName, inputs, { ...attrs, ...changed }) as tf.Tensor;
     const { top, bottom, left, right } = info(attrs.pad).padInfo;
     const same = info("same").padInfo;
-    if (
-      [top - same.top, bottom - same.bottom, left - same.left, right - same.right].every((d) =>
-        d === 0
-      )
-    ) {
-      return run(tensors, { pad: "same" });
-    }
+    const isSame = top === same.top && bottom === same.bottom && left === same.left &&
+      right === same.right;
+    if (isSame) return run(tensors, { pad: "same" });
     const [samples, height, width, channels] = shape;
     if (attrs.inputShape !== undefined) { // a gradient: that of the padded input, without the padding
       const whole = run(tensors, {

@@ -31,7 +31,6 @@ export type DeviceChoice = typeof DEVICE_CHOICES[number];
 /** A device that runs libtensorflow. */
 export type TensorFlowName = DeviceName & `tensorflow${string}`;
 
-/** Whether a device runs libtensorflow. */
 export function isTensorFlow(device: string): device is TensorFlowName {
   return device === "tensorflow" || device === "tensorflow-gpu";
 }
@@ -41,7 +40,6 @@ export function usesTensorFlow(device: string): boolean {
   return isTensorFlow(device) || device === "auto";
 }
 
-/** The npm package of a device. */
 export function tensorflowPackage(device: TensorFlowName): string {
   return device === "tensorflow" ? "@tensorflow/tfjs-node" : "@tensorflow/tfjs-node-gpu";
 }

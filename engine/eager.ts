@@ -8,6 +8,7 @@ import { openTensorFlow } from "./tensorflow.ts";
 import * as tf from "./tf.ts";
 import {
   ARRAY_OF,
+  type ArrayTree,
   checkHostArray,
   type DType,
   type HostArray,
@@ -21,12 +22,6 @@ import {
 
 /** A device whose operations run when they are called. */
 export type EagerName = Exclude<DeviceName, "onnx" | "onnx-cuda">;
-
-/** A backend of tfjs, by its name, and its threads within one operation. */
-interface OpenedBackend {
-  readonly backend: string;
-  readonly threads: number;
-}
 
 /** Registers npm:@tensorflow/tfjs-backend-webgpu if Deno finds a WebGPU adapter. */
 async function loadWebGpu(): Promise<void> {
@@ -42,25 +37,18 @@ async function loadWebGpu(): Promise<void> {
   await import("@tensorflow/tfjs-backend-webgpu");
 }
 
-/** Loads the tfjs backend of a device. */
-async function loadBackend(device: EagerName, threads: number | undefined): Promise<OpenedBackend> {
-  if (isTensorFlow(device)) return openTensorFlow(device, threads);
-  if (device === "webgpu") await loadWebGpu();
-  if (device === "wasm") {
-    await import("@tensorflow/tfjs-backend-wasm");
-    registerWasmKernels();
-  }
-  return { backend: device, threads: 1 };
-}
-
-/** Loads the tfjs backend of a device, and checks that it works. */
-async function initialize(
-  device: EagerName,
-  requestedThreads: number | undefined,
-): Promise<OpenedBackend> {
+/** Loads the tfjs backend of a device, and checks that it works. Returns the backend's name and threads. */
+async function initialize(device: EagerName, requestedThreads: number | undefined) {
   let why = "";
   try {
-    const opened = await loadBackend(device, requestedThreads);
+    if (device === "webgpu") await loadWebGpu();
+    if (device === "wasm") {
+      await import("@tensorflow/tfjs-backend-wasm");
+      registerWasmKernels();
+    }
+    const opened = isTensorFlow(device)
+      ? openTensorFlow(device, requestedThreads)
+      : { backend: device, threads: 1 };
     if (await tf.setBackend(opened.backend)) return opened;
   } catch (error) {
     if (error instanceof UserError) throw error;
@@ -77,28 +65,20 @@ async function download(tensor: tf.Tensor): Promise<HostArray> {
   return { dtype, shape: tensor.shape, data: ARRAY_OF[dtype].from(data as Float32Array) };
 }
 
-/** The error for a failed allocation of WebAssembly or JavaScript; undefined for other errors. */
-function outOfMemory(device: EagerName, error: unknown): UserError | undefined {
-  const failed = error instanceof WebAssembly.RuntimeError ||
+/** Explains a failed allocation of WebAssembly or JavaScript. Returns other errors unchanged. */
+function explained(device: EagerName, error: unknown): unknown {
+  const outOfMemory = error instanceof WebAssembly.RuntimeError ||
     error instanceof RangeError && /allocation|memory|array length/i.test(error.message);
-  return failed
-    ? new UserError(
-      `The ${device} device ran out of memory: use a smaller batch or model (${error.message})`,
-      { cause: error },
-    )
-    : undefined;
-}
-
-/** An opened device. */
-export interface EagerDevice {
-  /** Threads within one operation. */
-  readonly threads: number;
-  /** Turns a function of tensors into a function of host tensors. */
-  compile(fn: (inputs: TensorTree) => TensorTree): CompiledTree;
+  if (!outOfMemory) return error;
+  return new UserError(
+    `The ${device} device ran out of memory: use a smaller batch or model (${error.message})`,
+    { cause: error },
+  );
 }
 
 /**
- * Opens a device that is one of tfjs's eager backends.
+ * Opens a device that is one of tfjs's eager backends. Its `compile` makes a function of host tensors of a
+ * function of tensors.
  *
  * @param requestedThreads Threads within one operation, on devices that can choose.
  * @param onTime Receives the milliseconds of each run.
@@ -108,42 +88,36 @@ export async function openEager(
   device: EagerName,
   requestedThreads: number | undefined,
   onTime: (milliseconds: number) => void,
-): Promise<EagerDevice> {
+) {
   const { backend, threads } = await initialize(device, requestedThreads);
-  const compile: EagerDevice["compile"] = (fn) => {
-    const compiled: CompiledTree = Object.assign(
-      async (inputs: Parameters<CompiledTree>[0]) => {
-        leavesOf(inputs, isHostArray).forEach(({ leaf, path }) => checkHostArray(leaf, path));
-        await tf.setBackend(backend);
-        const start = performance.now();
-        const compute = () => {
-          const tensors = mapTree(
-            inputs,
-            isHostArray,
-            ({ data, shape, dtype }) => tf.tensor(data.slice(), [...shape], dtype),
-          );
-          const results = fn(tensors);
-          // Checked inside tf.tidy(), which frees all tensors if a result is refused.
-          leavesOf(results, isTensor).forEach(({ leaf, path }) => resultType(leaf, path));
-          return results as tf.TensorContainer;
-        };
-        let outputs: TensorTree;
-        try {
-          outputs = tf.tidy(compute) as TensorTree;
-        } catch (error) {
-          throw outOfMemory(device, error) ?? error;
-        }
-        const leaves = leavesOf(outputs, isTensor);
-        const arrays = await Promise.all(leaves.map(({ leaf }) => download(leaf)));
-        onTime(performance.now() - start);
-        let next = 0;
-        const result = mapTree(outputs, isTensor, () => arrays[next++]!);
-        leaves.forEach(({ leaf }) => leaf.dispose());
-        return result;
-      },
-      { dispose: () => Promise.resolve() },
-    );
-    return compiled;
+  const compile = (fn: (inputs: TensorTree) => TensorTree): CompiledTree => {
+    const run = async (inputs: ArrayTree) => {
+      leavesOf(inputs, isHostArray).forEach(({ leaf, path }) => checkHostArray(leaf, path));
+      await tf.setBackend(backend);
+      const start = performance.now();
+      const compute = () => {
+        const upload = ({ data, shape, dtype }: HostArray) =>
+          tf.tensor(data.slice(), [...shape], dtype);
+        const results = fn(mapTree(inputs, isHostArray, upload));
+        // Checked inside tf.tidy(), which frees all tensors if a result is refused.
+        leavesOf(results, isTensor).forEach(({ leaf, path }) => resultType(leaf, path));
+        return results as tf.TensorContainer;
+      };
+      let outputs: TensorTree;
+      try {
+        outputs = tf.tidy(compute) as TensorTree;
+      } catch (error) {
+        throw explained(device, error);
+      }
+      const leaves = leavesOf(outputs, isTensor);
+      const arrays = await Promise.all(leaves.map(({ leaf }) => download(leaf)));
+      onTime(performance.now() - start);
+      let next = 0;
+      const result = mapTree(outputs, isTensor, () => arrays[next++]!);
+      leaves.forEach(({ leaf }) => leaf.dispose());
+      return result;
+    };
+    return Object.assign(run, { dispose: () => Promise.resolve() });
   };
   return { threads, compile };
 }

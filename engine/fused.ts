@@ -11,12 +11,16 @@ export function hasKernel(name: string): boolean {
 }
 
 /** Runs a kernel if the current device has it, or else a composition of tfjs's operations. */
-function kernelOr<T extends tf.Tensor>(
+export function kernelOr<Result extends tf.Tensor>(
   name: string,
   inputs: Record<string, tf.Tensor>,
-  otherwise: () => T,
-): T {
-  return hasKernel(name) ? tf.engine().runKernel(name, inputs) as T : tf.tidy(otherwise);
+  otherwise: () => tf.Tensor,
+  attrs: Record<string, number> = {},
+): Result {
+  const result = hasKernel(name)
+    ? tf.engine().runKernel(name, inputs, attrs) as tf.Tensor
+    : tf.tidy(otherwise);
+  return result as Result;
 }
 
 /** Reshapes [N, C] to [N, 1, 1, C]. */
@@ -24,20 +28,14 @@ function overImage(x: tf.Tensor2D): tf.Tensor4D {
   return tf.reshape(x, [x.shape[0], 1, 1, x.shape[1]]);
 }
 
-/**
- * x * sigmoid(x), "swish" (Ramachandran et al. 2017, arXiv:1710.05941).
- *
- * @param x Any shape.
- */
+/** x * sigmoid(x) for x of any shape, "swish" (Ramachandran et al. 2017, arXiv:1710.05941). */
 export function siluForward(x: tf.Tensor): tf.Tensor {
   return kernelOr("Silu", { x }, () => tf.mul(x, tf.sigmoid(x)));
 }
 
 /**
- * The gradient of {@linkcode siluForward}: dy * (s + y * (1 - s)) with s = sigmoid(x), y = x * s.
- *
- * @param x The input of SiLU, of any shape.
- * @param dy The gradient with respect to the output, of the same shape.
+ * The gradient of {@linkcode siluForward} with respect to its input x, for the gradient dy of its output:
+ * dy * (s + y * (1 - s)) with s = sigmoid(x), y = x * s.
  */
 export function siluBackward(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
   return kernelOr("SiluGrad", { x, dy }, () => {
@@ -47,13 +45,7 @@ export function siluBackward(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
   });
 }
 
-/**
- * x * scale + shift, with a scale and a shift for each sample and channel.
- *
- * @param x [N, H, W, C]
- * @param scale [N, C]
- * @param shift [N, C]
- */
+/** x * scale + shift for x [N, H, W, C], with a scale and a shift for each sample and channel: [N, C]. */
 export function channelAffine(x: tf.Tensor4D, scale: tf.Tensor2D, shift: tf.Tensor2D): tf.Tensor4D {
   return kernelOr(
     "ChannelAffine",
@@ -62,23 +54,12 @@ export function channelAffine(x: tf.Tensor4D, scale: tf.Tensor2D, shift: tf.Tens
   );
 }
 
-/**
- * Sums over height and width.
- *
- * @param x [N, H, W, C]
- * @returns [N, C]
- */
+/** Sums x [N, H, W, C] over height and width to [N, C]. */
 export function channelSum(x: tf.Tensor4D): tf.Tensor2D {
   return tf.sum(x, [1, 2]);
 }
 
-/**
- * Sums of products over height and width.
- *
- * @param x [N, H, W, C]
- * @param y [N, H, W, C]
- * @returns [N, C]
- */
+/** Sums the products of x and y [N, H, W, C] over height and width to [N, C]. */
 export function channelDot(x: tf.Tensor4D, y: tf.Tensor4D): tf.Tensor2D {
   return kernelOr("ChannelDot", { x, y }, () => tf.sum(tf.mul(x, y), [1, 2]));
 }

@@ -183,17 +183,9 @@ function sumOfSquaresFunction(): WasmFunction {
   };
 }
 
-/** The WebAssembly module of the loops. */
-function adamModule(): Uint8Array<ArrayBuffer> {
-  return wasmModule([updateFunction("adam"), updateFunction("adamax"), sumOfSquaresFunction()]);
-}
-
 /** The same arithmetic as the module's, bit for bit, for the numbers at the end of a range. */
 function adamOneByOne(
-  { parameters, mean, variance, average, gradient }: Record<
-    typeof VECTORS[number],
-    Float32Array<ArrayBuffer>
-  >,
+  { parameters, mean, variance, average, gradient }: Pick<AdamMemory, typeof VECTORS[number]>,
   factors: AdamNumbers,
   { from, to }: AdamRange,
   rule: AdamRule,
@@ -219,19 +211,17 @@ function adamOneByOne(
   }
 }
 
-/** Options of {@linkcode adamMemory}. */
-export interface AdamMemoryOptions {
-  /** Whether to keep a moving average of the parameters. @default true */
-  average?: boolean | undefined;
-}
-
 /**
  * Allocates the vectors of a model, filled with zeros.
  *
  * @param count The number of parameters.
+ * @param options `average`: whether to keep a moving average of the parameters. @default true
  * @throws {UserError} If the vectors do not fit into the 4 GB that WebAssembly can address.
  */
-export function adamMemory(count: number, { average = true }: AdamMemoryOptions = {}): AdamMemory {
+export function adamMemory(
+  count: number,
+  { average = true }: { average?: boolean | undefined } = {},
+): AdamMemory {
   const stride = 4 * LANES * Math.ceil(count / LANES);
   const kept = VECTORS.filter((vector) => average || vector !== "average");
   const pages = Math.max(1, Math.ceil(kept.length * stride / PAGE));
@@ -242,9 +232,12 @@ export function adamMemory(count: number, { average = true }: AdamMemoryOptions 
     );
   }
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(adamModule()), {
-    host: { memory },
-  });
+  const code = wasmModule([
+    updateFunction("adam"),
+    updateFunction("adamax"),
+    sumOfSquaresFunction(),
+  ]);
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { host: { memory } });
   const { sumOfSquares, ...rules } = instance.exports as unknown as Exports;
   // Without an average, its address is that of the parameters. It is written last, as
   // p' + average (p' - p') = p'.

@@ -17,12 +17,11 @@ function unsigned(value: number): number[] {
   return bytes;
 }
 
-/** A list, preceded by its length. */
+/** A list, preceded by its length. A name is a list of bytes. */
 function counted(items: readonly (readonly number[])[]): number[] {
   return [...unsigned(items.length), ...items.flat()];
 }
 
-/** A name, preceded by its length. */
 function named(name: string): number[] {
   return counted([...new TextEncoder().encode(name)].map((byte) => [byte]));
 }
@@ -30,8 +29,7 @@ function named(name: string): number[] {
 /** The types of values and their codes. */
 const TYPES = { i32: 0x7f, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const;
 
-/** The type of a value. */
-export type ValueType = keyof typeof TYPES;
+type ValueType = keyof typeof TYPES;
 
 const simd = (instruction: number) => [0xfd, ...unsigned(instruction)];
 const binary = (bytes: readonly number[]) => (a: Code, b: Code): Code => [...a, ...b, ...bytes];
@@ -81,13 +79,10 @@ const ALIGNED_TO_16 = 4;
 /** Reads sixteen bytes at an address. */
 export const load = (address: Code): Code => [...address, ...simd(0x00), ALIGNED_TO_16, 0];
 /** Writes sixteen bytes to an address. */
-export const store = (address: Code, value: Code): Code => [
-  ...address,
-  ...value,
-  ...simd(0x0b),
-  ALIGNED_TO_16,
-  0,
-];
+export const store = (
+  address: Code,
+  value: Code,
+): Code => [...address, ...value, ...simd(0x0b), ALIGNED_TO_16, 0];
 
 /** Repeats instructions while a condition is true. */
 export const repeatWhile = (condition: Code, body: readonly Code[]): Code => [
@@ -103,25 +98,21 @@ export const repeatWhile = (condition: Code, body: readonly Code[]): Code => [
   0x0b,
 ];
 
-/** A function of a module. */
+/** A function that a module exports. */
 export interface WasmFunction {
-  /** The name under which it is exported. */
   readonly name: string;
   /** The types of the parameters, which are the first local variables. */
   readonly parameters: readonly ValueType[];
   /** The types of the other local variables, which are zero at first. */
   readonly locals: readonly ValueType[];
-  /** The type of the result, if there is one. */
   readonly result?: ValueType;
-  /** The instructions. */
   readonly body: readonly Code[];
 }
 
-const section = (id: number, content: readonly number[]) => [
-  id,
-  ...unsigned(content.length),
-  ...content,
-];
+const section = (
+  id: number,
+  content: readonly number[],
+) => [id, ...unsigned(content.length), ...content];
 
 /** The bytes of a module that imports its memory as "host.memory" and exports its functions. */
 export function wasmModule(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {

@@ -2,9 +2,6 @@
 import { UserError } from "@nanodiffusion/base/errors";
 import type { DeviceName } from "./device_names.ts";
 
-/** Bytes of the header of an ELF file. */
-const HEADER = 64;
-
 /**
  * Whether a file of native code for Linux is shorter than its own header says. False for the files of
  * other systems, and for files that are missing or may not be read.
@@ -12,9 +9,9 @@ const HEADER = 64;
 export function isTruncated(path: string): boolean {
   try {
     using file = Deno.openSync(path);
-    const bytes = new Uint8Array(HEADER);
+    const bytes = new Uint8Array(64); // the header of an ELF file
     const length = file.readSync(bytes) ?? 0;
-    if (length < HEADER) return true;
+    if (length < bytes.length) return true;
     const view = new DataView(bytes.buffer);
     const isElf64 = view.getUint32(0) === 0x7f454c46 && bytes[4] === 2 && bytes[5] === 1;
     if (!isElf64) return false;
@@ -41,9 +38,6 @@ export function checkNativeFiles(paths: readonly string[]): void {
   }
 }
 
-/** The largest number of files that loading a package opens at once: one for each thread that reads. */
-const DESCRIPTORS = 4;
-
 /**
  * The error of opening as many files as loading a package does. The loader itself reports only that a file
  * could not be loaded, not that the system's limit of open files was reached.
@@ -54,12 +48,13 @@ const DESCRIPTORS = 4;
 export function openFilesError(path: string): unknown {
   const opened: Deno.FsFile[] = [];
   try {
-    while (opened.length < DESCRIPTORS) opened.push(Deno.openSync(path));
+    // Loading a package opens at most four files at once: one for each thread that reads.
+    while (opened.length < 4) opened.push(Deno.openSync(path));
     return undefined;
   } catch (error) {
     return ["EMFILE", "ENFILE"].includes((error as { code?: string }).code!) ? error : undefined;
   } finally {
-    for (const file of opened) file.close();
+    opened.forEach((file) => file.close());
   }
 }
 

@@ -16,8 +16,7 @@ import {
 import { checkNativeFiles, claimProcess } from "./native_code.ts";
 import * as tf from "./tf.ts";
 
-/** The name of tfjs's backend in both packages. */
-const BACKEND = "tensorflow";
+const BACKEND = "tensorflow"; // tfjs's name for it, in both packages
 
 interface NodeBackend extends tf.KernelBackend {
   readonly isUsingGpuDevice: boolean;
@@ -56,7 +55,6 @@ function locate(device: TensorFlowName): string {
   return folder;
 }
 
-/** Loads a package's native code. */
 function load(device: TensorFlowName, folder: string): NodeBackend {
   const require = createRequire(import.meta.url);
   // The package calls this function, which Node has removed.

@@ -9,15 +9,15 @@
  * Convolutions take and return blocked tensors, and element-wise kernels keep the layout of their inputs, so
  * a whole UNet runs without a change of layout. See layout.ts.
  */
+import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../tf.ts";
 import { ARRAY_OF, type DType, type HostArray, sameShape } from "../tree.ts";
 import { type ConstantType, type Graph, NCHWC } from "./graph.ts";
-import { scopeOf } from "./graph_error.ts";
+import { currentOperation, scopeOf } from "./graph_error.ts";
 import { ELEMENT_TYPE } from "./proto.ts";
 import { type Entry, plainValue, type Recorder } from "./recorder.ts";
-import * as refusals from "./refusals.ts";
 
-/** A kernel: adds its operations to the backend's graph. */
+/** A kernel: adds its operations to the backend's graph. Records of kernels have tfjs's names as keys. */
 export type Kernel = (
   // deno-lint-ignore no-explicit-any
   inputs: any,
@@ -25,6 +25,33 @@ export type Kernel = (
   attrs: any,
   backend: OnnxBackend,
 ) => tf.TensorInfo | tf.TensorInfo[];
+
+/** Thrown by a kernel, before it records anything, if ONNX has no equivalent for its inputs. */
+export class NoCounterpart extends Error {}
+
+const readInTrace = () =>
+  new UserError(
+    "Traced code must not read values (dataSync, arraySync): return the tensor from the compiled " +
+      "function, and read it outside.",
+  );
+
+function checkType(dtype: string): void {
+  if (dtype in ARRAY_OF) return;
+  throw new UserError(`The onnx device has no tensors of type ${dtype}.`);
+}
+
+/**
+ * Refuses tensors that tfjs's random operations make in traced code. They would be sampled once, during
+ * the trace, and be the same constants in every call.
+ */
+function refuseRandomNumbers(): void {
+  const operation = currentOperation();
+  if (operation === undefined || !/^tf\.(random[A-Z]|truncatedNormal)/.test(operation)) return;
+  throw new UserError(
+    `${operation}() in traced code would return the same numbers in every call: sample them outside, ` +
+      "and pass them to the compiled function. (Dropout samples numbers, too.)",
+  );
+}
 
 /** The name under which the backend is registered with tfjs. */
 export const BACKEND_NAME = "onnx";
@@ -39,13 +66,10 @@ export class OnnxBackend extends tf.KernelBackend {
   #made = new Set<object>();
   /** The block size b of the blocked layout; 0 if ONNX Runtime has no such layout for this processor. */
   blockSize = 0;
-  /** Records and runs the operations outside traced code. */
-  readonly recorder: Recorder;
 
-  /** Makes a backend with a recorder for operations outside traced code. */
-  constructor(recorder: Recorder) {
+  /** `recorder` records and runs the operations outside traced code. */
+  constructor(readonly recorder: Recorder) {
     super();
-    this.recorder = recorder;
   }
 
   /** The graph being built. */
@@ -60,12 +84,14 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** Runs `fn`, and adds the operations that it calls to a graph. */
   trace<Result>(graph: Graph, fn: () => Result): Result {
-    if (this.#traced !== undefined) throw refusals.nestedTrace();
+    if (this.#traced !== undefined) {
+      throw new UserError("compile() cannot be called in traced code.");
+    }
     this.#traced = graph;
     this.#triedToRead = false;
     try {
       const result = fn();
-      if (this.#triedToRead) throw refusals.readInTrace();
+      if (this.#triedToRead) throw readInTrace();
       return result;
     } finally {
       this.#traced = undefined;
@@ -101,7 +127,9 @@ export class OnnxBackend extends tf.KernelBackend {
   #known(dataId: object): Entry {
     let entry = this.#entries.get(dataId);
     if (entry === undefined) {
-      if (this.tracing) throw refusals.otherDevice();
+      if (this.tracing) {
+        throw new UserError("A tensor of another device was used in traced code.");
+      }
       // tfjs's own backends do the same with tensors of another backend.
       tf.engine().moveData(this, dataId);
       entry = this.#entries.get(dataId)!;
@@ -113,7 +141,7 @@ export class OnnxBackend extends tf.KernelBackend {
   #bind(entry: Entry): void {
     const { shape, dtype } = entry;
     const data = this.#elements(entry);
-    if (!(dtype in ARRAY_OF)) throw refusals.type(dtype);
+    checkType(dtype);
     entry.graph = this.graph;
     entry.blocked = undefined;
     entry.plain = this.#traced?.constant(data, shape, dtype) ?? this.recorder.feed(entry);
@@ -123,8 +151,11 @@ export class OnnxBackend extends tf.KernelBackend {
   #elements(entry: Entry): HostArray["data"] {
     if (entry.data === undefined && entry.graph === this.recorder.graph) this.recorder.run();
     if (entry.error !== undefined) throw entry.error;
-    if (entry.data === undefined) throw refusals.escaped();
-    return entry.data;
+    if (entry.data !== undefined) return entry.data;
+    throw new UserError(
+      "A tensor of traced code was used after the compiled function had returned: return it from " +
+        "the function.",
+    );
   }
 
   /** The elements of a tensor if the host wrote or read them, so that nothing needs to run. */
@@ -202,6 +233,18 @@ export class OnnxBackend extends tf.KernelBackend {
     return this.node("Reshape", [value, this.int64s(shape)], attributes);
   }
 
+  /** The elements at constant indices along an axis. */
+  pick(value: string, indices: ArrayLike<number>, axis: number): string {
+    const chosen = this.constant(indices, [indices.length], "int32");
+    return this.node("Gather", [value, chosen], { axis });
+  }
+
+  /** Reverses some axes. */
+  reverse(value: string, axes: readonly number[]): string {
+    const all = (number: number) => this.int64s(axes.map(() => number));
+    return this.node("Slice", [value, all(-1), all(-(2 ** 31)), this.int64s(axes), all(-1)]);
+  }
+
   // The methods that tfjs calls.
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
@@ -217,9 +260,11 @@ export class OnnxBackend extends tf.KernelBackend {
     dtype: tf.DataType,
     references: number,
   ): void {
-    if (this.tracing && !(dtype in ARRAY_OF)) throw refusals.type(dtype);
     const graph = this.#traced;
-    if (graph !== undefined) refusals.refuseRandomNumbers();
+    if (graph !== undefined) {
+      checkType(dtype);
+      refuseRandomNumbers();
+    }
     const numbers = values as Float32Array;
     const type = dtype as DType; // or a type that only the host supports: see host_kernel.ts
     const copy = () => new ARRAY_OF[dtype === "complex64" ? "float32" : type](numbers);
@@ -232,7 +277,7 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   override readSync(dataId: object): tf.backend_util.BackendValues {
-    if (this.tracing) throw refusals.readInTrace();
+    if (this.tracing) throw readInTrace();
     // A copy, because the caller may change it.
     return this.#elements(this.#known(dataId)).slice();
   }

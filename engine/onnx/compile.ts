@@ -22,16 +22,15 @@ import { createSession, type Session, type SessionOptions } from "./session.ts";
 
 export { initializeBackend } from "./register.ts";
 
-/** A function of host tensors that runs a compiled graph. */
+/** A compiled function of host tensors: see {@linkcode Compiled} in device.ts. */
 export interface CompiledTree {
-  /** Runs the function. The results stay valid after the next call. */
   (inputs: ArrayTree): Promise<ArrayTree>;
-  /** Releases the function's graphs. */
   dispose(): Promise<void>;
 }
 
 /** A traced graph. */
-export interface Traced extends TracedOutputs {
+export interface Traced {
+  readonly outputs: TracedOutputs;
   /** The ONNX model file. */
   readonly model: Uint8Array;
   /** Large constants that are not in the file, by name. */
@@ -94,7 +93,7 @@ export function trace(
         shape: leaf.shape,
         elementType: ELEMENT_TYPE[resultType(leaf, path)],
       }));
-      const used = graph.used(outputs.map(({ name }) => name));
+      const { used } = graph.needed(outputs.map(({ name }) => name));
       const overInput = outputs.map(({ path, shape, elementType }) => {
         const at = infos.findIndex((info) => info.path === path);
         const info = infos[at];
@@ -109,10 +108,12 @@ export function trace(
         model: graph.encode(infos, outputs, external),
         external,
         nodes: graph.size,
-        paths: outputs.map(({ path }) => path),
-        reads: new Set(infos.flatMap(({ name }, i) => used.has(name) ? [i] : [])),
-        overInput,
-        unflatten: rebuilder(positions),
+        outputs: {
+          paths: outputs.map(({ path }) => path),
+          reads: new Set(infos.flatMap(({ name }, i) => used.has(name) ? [i] : [])),
+          overInput,
+          unflatten: rebuilder(positions),
+        },
       };
     });
   } finally {
@@ -123,7 +124,7 @@ export function trace(
 }
 
 /** Binds {@linkcode rebuild} to a tree. A closure inside trace() would keep the graph in memory. */
-function rebuilder(positions: unknown): Traced["unflatten"] {
+function rebuilder(positions: unknown): TracedOutputs["unflatten"] {
   return (values) => rebuild(positions, values);
 }
 
@@ -213,9 +214,8 @@ export function compileOnnx(
     if (entry === undefined) {
       // The file and its constants are not kept, because the session has its own.
       const traced = inLayout(backend, options, () => trace(backend, fn, inputs));
-      const { model, external, paths, reads, overInput, unflatten } = traced;
-      const session = await createSession(model, options, external);
-      entry = { session, outputs: { paths, reads, overInput, unflatten } };
+      const session = await createSession(traced.model, options, traced.external);
+      entry = { session, outputs: traced.outputs };
     } else {
       sessions.delete(signature); // re-inserted below as the most recently used
     }

@@ -187,28 +187,20 @@ export class Graph {
     return this.constant([value], [], "float32");
   }
 
-  /** The nodes that `values` depend on, in order. tfjs also computes gradients that are not used. */
-  #needed(values: readonly string[]): Node[] {
-    const needed = new Set(values);
-    const kept: Node[] = [];
+  /**
+   * The nodes and the constants that `values` depend on, in order, and the names of all values that they
+   * depend on, including themselves. tfjs also computes gradients that are not used.
+   */
+  needed(values: readonly string[]) {
+    const used = new Set(values);
+    const nodes: Node[] = [];
     for (const node of this.#nodes.toReversed()) {
-      if (!node.outputs.some((output) => needed.has(output))) continue;
-      node.inputs.forEach((input) => needed.add(input));
-      kept.push(node);
+      if (!node.outputs.some((output) => used.has(output))) continue;
+      node.inputs.forEach((input) => used.add(input));
+      nodes.push(node);
     }
-    return kept.reverse();
-  }
-
-  /** The names of all values that `values` depend on, including themselves. */
-  used(values: readonly string[]): ReadonlySet<string> {
-    return new Set([...values, ...this.#needed(values).flatMap(({ inputs }) => inputs)]);
-  }
-
-  /** The nodes and the constants that `values` depend on, in order. */
-  needed(values: readonly string[]): { nodes: Node[]; constants: Initializer[] } {
-    const nodes = this.#needed(values);
-    const used = this.used(values);
-    return { nodes, constants: this.#initializers.filter(({ name }) => used.has(name)) };
+    const constants = this.#initializers.filter(({ name }) => used.has(name));
+    return { nodes: nodes.reverse(), constants, used };
   }
 
   /**
@@ -223,7 +215,7 @@ export class Graph {
     external?: Map<string, Uint8Array>,
   ): Uint8Array {
     const names = outputs.map(({ name }) => name);
-    const nodes = this.#named(fuseSums(this.#needed(names), this.blockedSums, names), names);
+    const nodes = this.#named(fuseSums(this.needed(names).nodes, this.blockedSums, names), names);
     const used = new Set(nodes.flatMap(({ inputs }) => inputs));
     const initializers = this.#initializers.filter(({ name }) => used.has(name)).map((constant) =>
       external !== undefined && constant.bytes.length >= EXTERNAL_SIZE

@@ -17,25 +17,14 @@ export function scopeOf(kernel: string): string {
   return operation === undefined ? kernel : `${operation}:${kernel}`;
 }
 
-/** The origin of a node. */
-interface Origin {
-  /** The node's name. */
-  readonly node: string;
-  /** tfjs's name of the kernel. */
-  readonly kernel: string;
-  /** The operation that called the kernel, such as "tf.matMul". */
-  readonly operation: string | undefined;
-}
-
 /**
  * Finds a node's name, such as "tf.matMul:BatchMatMul/MatMul_12", in a message of ONNX Runtime. ONNX
  * Runtime puts names in quotes or brackets, and extends the names of nodes that it fused.
  */
-function originIn(message: string): Origin | undefined {
+function originIn(message: string) {
   const [, node, operation, kernel] = message.match(/((?:(tf\.\w+):)?(\w+)\/[A-Za-z]\w*_\d+)/) ??
     [];
-  if (node === undefined || kernel === undefined) return undefined;
-  return { node, kernel, operation };
+  return { node, operation, kernel };
 }
 
 /** ONNX Runtime's messages when memory runs out. */
@@ -45,8 +34,6 @@ const NO_MEMORY = /failed to allocate memory|bad_alloc|bad allocation/i;
 export class GraphError extends UserError {
   /** The name of the node, if ONNX Runtime's message contains it. */
   readonly node: string | undefined;
-  readonly #what: string;
-  readonly #origin: Origin | undefined;
 
   /**
    * Wraps an error of ONNX Runtime.
@@ -55,10 +42,9 @@ export class GraphError extends UserError {
    * @param cause ONNX Runtime's error.
    * @param from The end of the sentence: the model function that made the node, and its place.
    */
-  constructor(what: string, cause: unknown, from = "") {
+  constructor(private readonly what: string, cause: unknown, from = "") {
     const message = cause instanceof Error ? cause.message : String(cause);
-    const origin = originIn(message);
-    const { kernel, operation } = origin ?? {};
+    const { node, kernel, operation } = originIn(message);
     const caller = operation === undefined ? "" : ` (${operation})`;
     const where = kernel === undefined ? "" : ` in ${kernel}${caller}`;
     const why = message.replaceAll(/\s*\n\s*/g, " ").trim();
@@ -68,14 +54,12 @@ export class GraphError extends UserError {
         : `${what}${where}${from}: ${why}`,
       { cause },
     );
-    this.#what = what;
-    this.#origin = origin;
-    this.node = origin?.node;
+    this.node = node;
   }
 
   /** The same error with the model function that made the node. */
   from(place: string): GraphError {
-    return new GraphError(this.#what, this.cause, this.#origin === undefined ? "" : `, ${place}`);
+    return new GraphError(this.what, this.cause, this.node === undefined ? "" : `, ${place}`);
   }
 }
 
@@ -86,11 +70,6 @@ const TESTS = `${ENGINE}tests/`;
 /** How many functions of the model an error names, from the innermost out. */
 const MAX_FUNCTIONS = 3;
 
-/** Whether a line of a stack trace is in a package or in the engine. */
-function isOutsideModel(line: string): boolean {
-  return line.includes("/node_modules/") || (line.includes(ENGINE) && !line.includes(TESTS));
-}
-
 /**
  * The functions of a stack trace that belong to the model, as a clause:
  * "called by attention (nn/attention.ts:40), block (diffusion/networks/unet.ts:12)".
@@ -99,7 +78,8 @@ export function modelFunctions(stack: string): string | undefined {
   const named: string[] = [];
   const nameless: string[] = [];
   for (const line of stack.split("\n").slice(1)) {
-    if (isOutsideModel(line)) continue;
+    const inEngine = line.includes(ENGINE) && !line.includes(TESTS);
+    if (inEngine || line.includes("/node_modules/")) continue;
     const [, name, file, row] = line.match(/at (?:async )?(?:(\S+) \()?(file:.+?):(\d+):\d+\)?$/) ??
       [];
     if (file === undefined) continue;

@@ -6,11 +6,14 @@
  * ONNX Runtime's blocked filter layout is [channels/b, h, w, b], the memory of a blocked tensor; for
  * h = w = 1 it is a plain vector of channels.
  */
-import type * as tf from "../tf.ts";
+import type { TensorInfo } from "../tf.ts";
 import { sameShape, sizeOf } from "../tree.ts";
 import type { OnnxBackend } from "./backend.ts";
 import { NCHWC } from "./graph.ts";
 import type { Attribute } from "./proto.ts";
+
+/** The sizes of images, or of filters. */
+export type Quad = [number, number, number, number];
 
 /** The attributes of a convolution, all stated. */
 export function convAttributes(options: {
@@ -18,7 +21,7 @@ export function convAttributes(options: {
   strides?: readonly [number, number];
   dilations?: readonly [number, number];
   /** Top, left, bottom, right. */
-  pads?: readonly [number, number, number, number];
+  pads?: Readonly<Quad>;
   group?: number;
 }): Record<string, Attribute> {
   const { kernel, strides = [1, 1], dilations = [1, 1], pads = [0, 0, 0, 0], group = 1 } = options;
@@ -26,14 +29,14 @@ export function convAttributes(options: {
 }
 
 /** Whether a tensor could have the blocked layout. */
-export function isBlockable(backend: OnnxBackend, { shape, dtype }: tf.TensorInfo): boolean {
+export function isBlockable(backend: OnnxBackend, { shape, dtype }: TensorInfo): boolean {
   const block = backend.blockSize;
   return block > 0 && shape.length === 4 && dtype === "float32" && shape[3]! % block === 0 &&
     sizeOf(shape) > 0;
 }
 
 /** Whether a tensor has the blocked layout already, so that a kernel should compute in it. */
-export function isBlocked(backend: OnnxBackend, tensor: tf.TensorInfo): boolean {
+export function isBlocked(backend: OnnxBackend, tensor: TensorInfo): boolean {
   return backend.entry(tensor).blocked !== undefined;
 }
 
@@ -42,10 +45,10 @@ export function isBlocked(backend: OnnxBackend, tensor: tf.TensorInfo): boolean 
  * each channel ([C] and the like), "sample" if it has one for each sample and channel ([N, 1, 1, C]).
  */
 export function channelBroadcast(
-  tensor: tf.TensorInfo,
+  tensor: TensorInfo,
   shape: readonly number[],
 ): "channel" | "sample" | undefined {
-  const [n, , , c] = shape as [number, number, number, number];
+  const [n, , , c] = shape as Quad;
   const padded = [...Array(4 - Math.min(4, tensor.shape.length)).fill(1), ...tensor.shape];
   if (sameShape(padded, [1, 1, 1, c])) return "channel";
   if (sameShape(padded, [n, 1, 1, c])) return "sample";
@@ -70,7 +73,7 @@ export function blockedAffine(
   scale: string,
   shift?: string,
 ): string {
-  const [n, h, w, c] = shape as [number, number, number, number];
+  const [n, h, w, c] = shape as Quad;
   const channels = per === "channel" ? c : n * c;
   const image = per === "channel" ? x : backend.reshape(x, [1, channels, h, w]);
   const inputs = [image, backend.reshape(scale, [channels, 1, 1, 1])];

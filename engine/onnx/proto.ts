@@ -4,96 +4,40 @@
  */
 import protobuf from "protobufjs";
 
-const field = (type: string, id: number) => ({ type, id });
-const repeated = (type: string, id: number) => ({ rule: "repeated", type, id });
+const ModelProto = protobuf.parse(`
+  syntax = "proto2";
+  message AttributeProto {
+    optional string name = 1; optional float f = 2; optional int64 i = 3; optional bytes s = 4;
+    repeated int64 ints = 8; optional int32 type = 20;
+  }
+  message Dimension { optional int64 dim_value = 1; }
+  message GraphProto {
+    repeated NodeProto node = 1; optional string name = 2; repeated TensorProto initializer = 5;
+    repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12;
+  }
+  message ModelProto {
+    optional int64 ir_version = 1; optional string producer_name = 2; optional GraphProto graph = 7;
+    repeated OperatorSetIdProto opset_import = 8;
+  }
+  message NodeProto {
+    repeated string input = 1; repeated string output = 2; optional string name = 3;
+    optional string op_type = 4; repeated AttributeProto attribute = 5; optional string domain = 7;
+  }
+  message OperatorSetIdProto { optional string domain = 1; optional int64 version = 2; }
+  message StringStringEntryProto { optional string key = 1; optional string value = 2; }
+  message TensorProto {
+    repeated int64 dims = 1; optional int32 data_type = 2; optional string name = 8;
+    optional bytes raw_data = 9; repeated StringStringEntryProto external_data = 13;
+    optional int32 data_location = 14;
+  }
+  message TensorShapeProto { repeated Dimension dim = 1; }
+  message TensorTypeProto { optional int32 elem_type = 1; optional TensorShapeProto shape = 2; }
+  message TypeProto { optional TensorTypeProto tensor_type = 1; }
+  message ValueInfoProto { optional string name = 1; optional TypeProto type = 2; }
+`).root.lookupType("ModelProto");
 
-const ModelProto = protobuf.Root.fromJSON({
-  nested: {
-    onnx: {
-      nested: {
-        AttributeProto: {
-          fields: {
-            name: field("string", 1),
-            f: field("float", 2),
-            i: field("int64", 3),
-            s: field("bytes", 4),
-            t: field("TensorProto", 5),
-            g: field("GraphProto", 6),
-            floats: repeated("float", 7),
-            ints: repeated("int64", 8),
-            type: field("int32", 20),
-          },
-        },
-        Dimension: { fields: { dimValue: field("int64", 1) } },
-        GraphProto: {
-          fields: {
-            node: repeated("NodeProto", 1),
-            name: field("string", 2),
-            initializer: repeated("TensorProto", 5),
-            input: repeated("ValueInfoProto", 11),
-            output: repeated("ValueInfoProto", 12),
-          },
-        },
-        ModelProto: {
-          fields: {
-            irVersion: field("int64", 1),
-            producerName: field("string", 2),
-            graph: field("GraphProto", 7),
-            opsetImport: repeated("OperatorSetIdProto", 8),
-          },
-        },
-        NodeProto: {
-          fields: {
-            input: repeated("string", 1),
-            output: repeated("string", 2),
-            name: field("string", 3),
-            opType: field("string", 4),
-            attribute: repeated("AttributeProto", 5),
-            domain: field("string", 7),
-          },
-        },
-        OperatorSetIdProto: { fields: { domain: field("string", 1), version: field("int64", 2) } },
-        StringStringEntryProto: { fields: { key: field("string", 1), value: field("string", 2) } },
-        TensorProto: {
-          fields: {
-            dims: repeated("int64", 1),
-            dataType: field("int32", 2),
-            name: field("string", 8),
-            rawData: field("bytes", 9),
-            externalData: repeated("StringStringEntryProto", 13),
-            dataLocation: field("int32", 14),
-          },
-        },
-        TensorShapeProto: { fields: { dim: repeated("Dimension", 1) } },
-        TypeProto: { fields: { tensorType: field("TypeProtoTensor", 1) } },
-        TypeProtoTensor: {
-          fields: { elemType: field("int32", 1), shape: field("TensorShapeProto", 2) },
-        },
-        ValueInfoProto: { fields: { name: field("string", 1), type: field("TypeProto", 2) } },
-      },
-    },
-  },
-}).lookupType("onnx.ModelProto");
-
-/** The value of an attribute: an integer, a float, a graph, a string or a list of integers. */
-export type Attribute =
-  | number
-  | { float: number }
-  | { graph: GraphParts }
-  | string
-  | readonly number[];
-
-/** The parts of a graph. */
-export interface GraphParts {
-  /** The operations, in topological order. */
-  readonly nodes: readonly Node[];
-  /** The constants. */
-  readonly initializers: readonly Initializer[];
-  /** The inputs. */
-  readonly inputs: readonly ValueInfo[];
-  /** The outputs. */
-  readonly outputs: readonly ValueInfo[];
-}
+/** The value of an attribute: an integer, a float, a string or a list of integers. */
+export type Attribute = number | { float: number } | string | readonly number[];
 
 /** One operation of a graph. */
 export interface Node {
@@ -103,9 +47,7 @@ export interface Node {
   readonly domain: string;
   /** Names of values; "" for an optional input that is left out. */
   readonly inputs: readonly string[];
-  /** Names of values. */
   readonly outputs: readonly string[];
-  /** Attributes by name. */
   readonly attributes: Readonly<Record<string, Attribute>>;
   /** A name for error messages and profiles. */
   readonly name: string;
@@ -113,11 +55,9 @@ export interface Node {
 
 /** A named input or output of a graph. */
 export interface ValueInfo {
-  /** The name. */
   readonly name: string;
-  /** The element type, of {@linkcode ELEMENT_TYPE}. */
+  /** One of {@linkcode ELEMENT_TYPE}. */
   readonly elementType: number;
-  /** The shape. */
   readonly shape: readonly number[];
 }
 
@@ -146,7 +86,7 @@ const OPERATOR_SETS = [
   { domain: "com.microsoft.nchwc", version: 1 },
 ];
 
-const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, graph: 5, ints: 7 } as const;
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
 function attributeProto(name: string, value: Attribute): Record<string, unknown> {
   if (typeof value === "number") return { name, type: ATTRIBUTE_TYPE.int, i: value };
@@ -154,7 +94,6 @@ function attributeProto(name: string, value: Attribute): Record<string, unknown>
     return { name, type: ATTRIBUTE_TYPE.string, s: new TextEncoder().encode(value) };
   }
   if ("float" in value) return { name, type: ATTRIBUTE_TYPE.float, f: value.float };
-  if ("graph" in value) return { name, type: ATTRIBUTE_TYPE.graph, g: graphProto(value.graph) };
   return { name, type: ATTRIBUTE_TYPE.ints, ints: value };
 }
 
@@ -163,12 +102,10 @@ function valueInfoProto({ name, elementType, shape }: ValueInfo): Record<string,
   return { name, type: { tensorType: { elemType: elementType, shape: { dim } } } };
 }
 
-const DATA_LOCATION = { external: 1 } as const;
-
 function contentProto({ name, bytes, external = false }: Initializer): Record<string, unknown> {
   if (!external) return { rawData: bytes };
   return {
-    dataLocation: DATA_LOCATION.external,
+    dataLocation: 1, // external
     externalData: [
       { key: "location", value: name },
       { key: "offset", value: "0" },
@@ -177,36 +114,36 @@ function contentProto({ name, bytes, external = false }: Initializer): Record<st
   };
 }
 
-function graphProto(graph: GraphParts): Record<string, unknown> {
-  return {
+/** Encodes a graph, with its nodes in topological order, as the bytes of an ONNX model file. */
+export function encodeModel({ nodes, initializers, inputs, outputs }: {
+  nodes: readonly Node[];
+  initializers: readonly Initializer[];
+  inputs: readonly ValueInfo[];
+  outputs: readonly ValueInfo[];
+}): Uint8Array {
+  const graph = {
     name: "graph",
-    node: graph.nodes.map((node) => ({
-      name: node.name,
-      opType: node.op,
-      domain: node.domain,
-      input: node.inputs,
-      output: node.outputs,
-      attribute: Object.entries(node.attributes).map(([name, value]) =>
-        attributeProto(name, value)
-      ),
+    node: nodes.map(({ name, op, domain, inputs, outputs, attributes }) => ({
+      name,
+      opType: op,
+      domain,
+      input: inputs,
+      output: outputs,
+      attribute: Object.entries(attributes).map(([name, value]) => attributeProto(name, value)),
     })),
-    initializer: graph.initializers.map((initializer) => ({
+    initializer: initializers.map((initializer) => ({
       name: initializer.name,
       dims: initializer.shape,
       dataType: initializer.elementType,
       ...contentProto(initializer),
     })),
-    input: graph.inputs.map(valueInfoProto),
-    output: graph.outputs.map(valueInfoProto),
+    input: inputs.map(valueInfoProto),
+    output: outputs.map(valueInfoProto),
   };
-}
-
-/** Encodes a graph as the bytes of an ONNX model file. */
-export function encodeModel(graph: GraphParts): Uint8Array {
   return ModelProto.encode({
     irVersion: 8,
     producerName: "nanodiffusion",
     opsetImport: OPERATOR_SETS,
-    graph: graphProto(graph),
+    graph,
   } as unknown as protobuf.Message).finish();
 }

@@ -10,9 +10,8 @@ import type { OpenSession, SessionOptions, SyncSession } from "./session.ts";
 
 /** A tensor of the onnx backend: its shape, and its values, in a graph or in an array. */
 export interface Entry {
-  /** The shape, channels last. */
+  /** Channels last. */
   readonly shape: readonly number[];
-  /** The element type. */
   readonly dtype: DType;
   /** The number of tfjs tensors that share it. */
   references: number;
@@ -44,10 +43,10 @@ const latin1 = new TextDecoder("latin1");
  * recorded, so they are replaced by positions. Constants are included to the last bit.
  */
 function structureOf(graph: {
-  readonly nodes: readonly Node[];
-  readonly constants: readonly Initializer[];
-  readonly inputs: readonly ValueInfo[];
-  readonly outputs: readonly string[];
+  nodes: readonly Node[];
+  constants: readonly Initializer[];
+  inputs: readonly ValueInfo[];
+  outputs: readonly string[];
 }): string {
   const positions = new Map<string, number>([["", -1]]);
   const define = (name: string) => positions.set(name, positions.size);
@@ -83,13 +82,12 @@ export interface RecorderStatistics {
   readonly sessionsMade: number;
   /** Sessions that are kept. */
   readonly sessions: number;
-  /** Operations that are recorded but were not run. */
+  /** Operations that were not run yet. */
   readonly pending: number;
   /** Tensors whose values are not computed yet. */
   readonly pendingTensors: number;
 }
 
-/** Records operations, and runs them. */
 export class Recorder {
   /** The pending operations. */
   graph = new Graph();
@@ -98,8 +96,6 @@ export class Recorder {
   /** The tensors that are inputs of the graph, by the names of their values. */
   readonly #inputs = new Map<string, Entry>();
   readonly #sessions = new Map<string, SyncSession>();
-  readonly #open: OpenSession;
-  readonly #options: () => SessionOptions;
   /** Whether the operations of a gradient are pending. */
   #gradientPending = false;
   /** Whether the last kernel was part of the forward pass of a gradient. */
@@ -107,16 +103,8 @@ export class Recorder {
   #runs = 0;
   #made = 0;
 
-  /**
-   * Makes a recorder.
-   *
-   * @param open Loads a graph.
-   * @param options Returns the options for the next session.
-   */
-  constructor(open: OpenSession, options: () => SessionOptions) {
-    this.#open = open;
-    this.#options = options;
-  }
+  /** `open` loads a graph, with the options that `options` returns at that time. */
+  constructor(private readonly open: OpenSession, private readonly options: () => SessionOptions) {}
 
   /** Counts of the work so far. */
   get statistics(): RecorderStatistics {
@@ -136,12 +124,11 @@ export class Recorder {
     return name;
   }
 
-  /** Adds a tensor whose elements are computed when the graph is run. */
+  /** Adds a tensor in use, whose elements are computed when the graph is run. */
   add(entry: Entry): void {
     this.#pending.add(entry);
   }
 
-  /** Removes a tensor that is no longer used. */
   delete(entry: Entry): void {
     this.#pending.delete(entry);
   }
@@ -205,8 +192,7 @@ export class Recorder {
     }
     if (outputs.length === 0) return values;
     const names = outputs.map(({ name }) => name);
-    const { nodes, constants } = graph.needed(names);
-    const used = new Set(nodes.flatMap(({ inputs }) => inputs));
+    const { nodes, constants, used } = graph.needed(names);
     const sources = [...given].filter(([name]) => used.has(name));
     const inputs = sources.map(([name, { shape, dtype }]) => ({
       name,
@@ -226,7 +212,7 @@ export class Recorder {
   #session(structure: string, encode: () => Uint8Array): SyncSession {
     let session = this.#sessions.get(structure);
     if (session === undefined) {
-      session = this.#open(encode(), this.#options());
+      session = this.open(encode(), this.options());
       this.#made++;
     }
     this.#sessions.delete(structure); // re-inserted below as the most recently used

@@ -24,14 +24,13 @@ export interface Session {
   run(inputs: readonly HostArray[], targets?: ReadonlyMap<number, HostArray>): Promise<HostArray[]>;
   /** Milliseconds spent inside ONNX Runtime so far. */
   readonly milliseconds: number;
-  /** Releases the graph's memory, and writes the profile if there is one. */
+  /** Also writes the profile, if there is one. */
   dispose(): Promise<void>;
 }
 
 /** ONNX Runtime's settings for a session. */
-function sessionSettings(
-  { threads, provider = "cpu", profile }: SessionOptions,
-): InferenceSession.SessionOptions {
+function sessionSettings(options: SessionOptions): InferenceSession.SessionOptions {
+  const { threads, provider = "cpu", profile } = options;
   return {
     // Operations that the GPU's provider lacks run on the processor, with copies in both directions.
     executionProviders: provider === "cuda" ? ["cuda", "cpu"] : ["cpu"],
@@ -140,11 +139,9 @@ export async function createSession(
   };
 }
 
-/** A loaded graph that runs synchronously, as `dataSync` needs it. */
+/** A loaded graph that runs synchronously, as `dataSync` needs it: see {@linkcode Session}. */
 export interface SyncSession {
-  /** Runs the graph. Inputs and outputs are in the order of the graph. */
   run(inputs: readonly HostArray[]): HostArray[];
-  /** Releases the graph's memory. */
   dispose(): void;
 }
 

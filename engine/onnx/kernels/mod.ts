@@ -1,10 +1,9 @@
 /** All kernels of the onnx device, those that it lacks, and their registration with tfjs. */
 import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../../tf.ts";
-import { BACKEND_NAME, type Kernel, type OnnxBackend } from "../backend.ts";
+import { BACKEND_NAME, type Kernel, NoCounterpart, type OnnxBackend } from "../backend.ts";
 import { isForHost, runOnHost } from "../host_kernel.ts";
 import { currentOperation } from "../graph_error.ts";
-import { NoCounterpart } from "../refusals.ts";
 import { activations } from "./elementwise/activation.ts";
 import { arrangements } from "./shape/arrangement.ts";
 import { constants } from "./shape/constant.ts";
@@ -105,14 +104,22 @@ function run(
   inputs: tf.NamedTensorInfoMap,
   attrs: tf.NamedAttrMap,
 ): tf.TensorInfo | tf.TensorInfo[] {
-  if (!backend.tracing && isForHost(inputs, attrs)) {
-    return runOnHost(backend, kernelName, inputs, attrs);
+  const kernel = kernels[kernelName];
+  const onHost = () => runOnHost(backend, kernelName, inputs, attrs);
+  if (!backend.tracing && (kernel === undefined || isForHost(inputs, attrs))) return onHost();
+  if (kernel === undefined) {
+    throw new UserError(
+      `The onnx device has no kernel "${kernelName}", which ${caller()} calls: ` +
+        `${
+          missing[kernelName] ?? "it is not implemented"
+        }. Use another operation, or the cpu device.`,
+    );
   }
   try {
-    return backend.record(kernelName, () => kernels[kernelName]!(inputs, attrs, backend));
+    return backend.record(kernelName, () => kernel(inputs, attrs, backend));
   } catch (error) {
     if (!(error instanceof NoCounterpart)) throw error;
-    if (!backend.tracing) return runOnHost(backend, kernelName, inputs, attrs);
+    if (!backend.tracing) return onHost();
     throw new UserError(
       `The onnx device cannot run the kernel "${kernelName}" of ${caller()}: ${error.message}. ` +
         "Use another operation, or the cpu device.",
@@ -125,27 +132,12 @@ function run(
  * too: in traced code they throw an error that names them, elsewhere they run on the host.
  */
 export function registerKernels(backend: OnnxBackend): void {
-  for (const kernelName of Object.keys(kernels)) {
+  const onCpu = tf.getKernelsForBackend("cpu").map(({ kernelName }) => kernelName);
+  for (const kernelName of new Set([...Object.keys(kernels), ...onCpu])) {
     tf.registerKernel({
       kernelName,
       backendName: BACKEND_NAME,
       kernelFunc: ({ inputs, attrs }) => run(backend, kernelName, inputs, attrs ?? {}),
-    });
-  }
-  for (const { kernelName } of tf.getKernelsForBackend("cpu")) {
-    if (kernels[kernelName] !== undefined) continue;
-    tf.registerKernel({
-      kernelName,
-      backendName: BACKEND_NAME,
-      kernelFunc: ({ inputs, attrs }) => {
-        if (!backend.tracing) return runOnHost(backend, kernelName, inputs, attrs ?? {});
-        throw new UserError(
-          `The onnx device has no kernel "${kernelName}", which ${caller()} calls: ` +
-            `${
-              missing[kernelName] ?? "it is not implemented"
-            }. Use another operation, or the cpu device.`,
-        );
-      },
     });
   }
 }

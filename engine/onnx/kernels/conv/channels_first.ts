@@ -1,5 +1,5 @@
 /** Kernels of images [N, C, H, W], computed by kernels of images [N, H, W, C]. */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 
 /** The permutation from [N, C, H, W] to [N, H, W, C]. */
@@ -8,11 +8,7 @@ const TO_LAST = [0, 2, 3, 1];
 /** The permutation from [N, H, W, C] to [N, C, H, W]. */
 const TO_FIRST = [0, 3, 1, 2];
 
-function transposed(
-  backend: OnnxBackend,
-  x: tf.TensorInfo,
-  perm: readonly number[],
-): tf.TensorInfo {
+function transposed(backend: OnnxBackend, x: TensorInfo, perm: readonly number[]): TensorInfo {
   const value = backend.transpose(backend.plain(x), perm);
   return backend.tensor(value, perm.map((axis) => x.shape[axis]!), x.dtype);
 }
@@ -35,7 +31,7 @@ export function inEitherFormat(kernel: Kernel, images: readonly string[], result
       dataFormat: "NHWC",
       pad: last(attrs.pad), // a number, a name, or a pair for each axis
       ...(attrs.inputShape === undefined ? {} : { inputShape: last(attrs.inputShape) }),
-    }, backend) as tf.TensorInfo;
+    }, backend) as TensorInfo;
     return result ? transposed(backend, given, TO_FIRST) : given;
   };
 }

@@ -4,9 +4,10 @@
  * fraction of the speed.
  */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
-import { convAttributes, isBlockable } from "../../layout.ts";
+import { convAttributes, isBlockable, type Quad } from "../../layout.ts";
 import { sizeOf } from "../../../tree.ts";
 import { activated } from "../elementwise/activation.ts";
 import { inEitherFormat } from "./channels_first.ts";
@@ -16,24 +17,17 @@ import { reshaped } from "../shape/shape.ts";
 /** The geometry of a convolution, as tfjs computes it. */
 export type ConvInfo = tf.backend_util.Conv2DInfo;
 
-type Quad = readonly [number, number, number, number];
-
-/** The geometry of a convolution [N, H, W, C] with a filter [h, w, C, K]. */
+/** The geometry of a convolution [N, H, W, C] with a filter [h, w, C, K], or [h, w, C, M] if depthwise. */
 export function convInfo(
   inputShape: readonly number[],
   filterShape: readonly number[],
   // deno-lint-ignore no-explicit-any
   { strides, pad, dilations = 1, dimRoundingMode }: any,
+  depthwise = false,
 ): ConvInfo {
-  return tf.backend_util.computeConv2DInfo(
-    inputShape as [number, number, number, number],
-    filterShape as [number, number, number, number],
-    strides,
-    dilations,
-    pad,
-    dimRoundingMode,
-    false,
-  );
+  const [input, filter] = [inputShape as Quad, filterShape as Quad];
+  return tf.backend_util
+    .computeConv2DInfo(input, filter, strides, dilations, pad, dimRoundingMode, depthwise);
 }
 
 /** Transposes a value [N, H, W, C] to [N, C, H, W]. If C is 1, the memory is the same. */
@@ -67,12 +61,8 @@ export function blockFilter(
   const [o, i, h, w] = shape as Quad;
   const b = backend.blockSize;
   // [O/b, b of O, I * h * w] to [O/b, I * h * w, b of O]
-  const outputsLast = backend.node(
-    "ReorderInput",
-    [backend.reshape(filter, [o / b, b, i, h * w])],
-    { channels_last: 0 },
-    NCHWC,
-  );
+  const outputs = backend.reshape(filter, [o / b, b, i, h * w]);
+  const outputsLast = backend.node("ReorderInput", [outputs], { channels_last: 0 }, NCHWC);
   if (layout === "OIhwo") return backend.reshape(outputsLast, [o, i, h, w]);
   // [O/b, I/b, b of I, h, w, b of O] to [O/b, I/b, h, w, b of I, b of O]
   const blocks = backend.reshape(outputsLast, [o * i / (b * b), b * b, h, w]);
@@ -86,16 +76,16 @@ export function blockFilter(
  * A convolution of a tensor with a filter value [O, I, h, w], in the blocked layout if the channels divide
  * into blocks. `pads` are top, left, bottom and right, and must not be negative.
  */
-export function convolve(backend: OnnxBackend, x: tf.TensorInfo, filter: string, options: {
+export function convolve(backend: OnnxBackend, x: TensorInfo, filter: string, options: {
   filterShape: readonly number[];
   outputShape: readonly number[];
   strides: readonly [number, number];
   dilations: readonly [number, number];
-  pads: Quad;
+  pads: Readonly<Quad>;
   bias?: string | undefined;
   /** Makes the filter in the layout "OIhwio", if not by {@linkcode blockFilter}. */
   blockedFilter?: () => string;
-}): tf.TensorInfo {
+}): TensorInfo {
   const { filterShape, outputShape, strides, dilations, pads, bias, blockedFilter } = options;
   const [o, i, h, w] = filterShape as Quad;
   const b = backend.blockSize;
@@ -130,17 +120,17 @@ export function convolve(backend: OnnxBackend, x: tf.TensorInfo, filter: string,
 }
 
 /** The value of a filter [h, w, I, O] as [O, I, h, w]. */
-export function filterValue(backend: OnnxBackend, filter: tf.TensorInfo): string {
+export function filterValue(backend: OnnxBackend, filter: TensorInfo): string {
   return backend.transpose(backend.plain(filter), [3, 2, 0, 1]);
 }
 
 function conv2d(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
-  filter: tf.TensorInfo,
+  x: TensorInfo,
+  filter: TensorInfo,
   info: ConvInfo,
-  bias?: tf.TensorInfo,
-): tf.TensorInfo {
+  bias?: TensorInfo,
+): TensorInfo {
   const { padInfo: { top, left, bottom, right } } = info;
   return convolve(backend, x, filterValue(backend, filter), {
     filterShape: [info.outChannels, info.inChannels, info.filterHeight, info.filterWidth],
@@ -160,17 +150,16 @@ const plainConv2d: Kernel = inEitherFormat(
 );
 
 /** Makes a tensor broadcast over images [N, C, H, W]: one number for each channel, or any shape that does. */
-function alongChannels(backend: OnnxBackend, t: tf.TensorInfo): tf.TensorInfo {
+function alongChannels(backend: OnnxBackend, t: TensorInfo): TensorInfo {
   return t.shape.length === 1 ? reshaped(backend, t, [t.shape[0]!, 1, 1]) : t;
 }
 
-/** The convolutions by their tfjs names. */
 export const convolutions: Record<string, Kernel> = {
   Conv2D: ({ x, filter }, attrs, backend) => plainConv2d({ x, filter }, attrs, backend),
   FusedConv2D: (inputs, attrs, backend) => {
     const { x, filter, bias, preluActivationWeights: alpha } = inputs;
     const channelsFirst = attrs.dataFormat === "NCHW";
-    const aligned = (t: tf.TensorInfo) => channelsFirst ? alongChannels(backend, t) : t;
+    const aligned = (t: TensorInfo) => channelsFirst ? alongChannels(backend, t) : t;
     const within = bias != null && sizeOf(bias.shape) === filter.shape[3];
     const sum = plainConv2d({ x, filter, ...(within ? { bias } : {}) }, attrs, backend);
     const sums = [sum].flat()[0]!;

@@ -1,12 +1,11 @@
 /** Convolutions of [N, D, H, W, C] with filters [d, h, w, C, K], and their gradients. */
 import * as tf from "../../../tf.ts";
-import { sizeOf } from "../../../tree.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { MICROSOFT } from "../../graph.ts";
 import {
   channelsFirst,
   channelsLast,
-  taps,
+  filterGradient,
   transposedConvolution,
   window3d,
   windowAttributes,
@@ -31,11 +30,10 @@ function geometry(
 }
 
 /** The value of a filter as [K, C, d, h, w]. */
-function filterValue(backend: OnnxBackend, filter: tf.TensorInfo): string {
+function filterValue(backend: OnnxBackend, filter: TensorInfo): string {
   return backend.transpose(backend.plain(filter), [4, 3, 0, 1, 2]);
 }
 
-/** The kernels by their tfjs names. */
 export const convolutions3d: Record<string, Kernel> = {
   Conv3D: ({ x, filter }, attrs, backend) => {
     const { window, outShape } = geometry(x.shape, filter.shape, attrs);
@@ -54,18 +52,7 @@ export const convolutions3d: Record<string, Kernel> = {
     return backend.tensor(channelsLast(backend, value, 3), inputShape);
   },
   Conv3DBackpropFilterV2: ({ x, dy }, { filterShape, ...attrs }, backend) => {
-    const { window, outShape } = geometry(x.shape, filterShape, attrs);
-    const [c, k] = filterShape.slice(3);
-    const rows = sizeOf(outShape.slice(0, 4));
-    const gradient = backend.reshape(backend.plain(dy), [rows, k]);
-    const products = taps(backend, backend.plain(x), window).map((tap) => {
-      const product = backend.node("FusedMatMul", [backend.reshape(tap, [rows, c]), gradient], {
-        transA: 1,
-        transB: 0,
-      }, MICROSOFT);
-      return backend.reshape(product, [1, c, k]);
-    });
-    const all = backend.node("Concat", products, { axis: 0 });
-    return backend.tensor(backend.reshape(all, filterShape), filterShape);
+    const { window } = geometry(x.shape, filterShape, attrs);
+    return filterGradient(backend, x, dy, window, filterShape);
   },
 };

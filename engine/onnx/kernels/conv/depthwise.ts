@@ -1,8 +1,9 @@
 /** Depthwise convolutions of [N, H, W, C] with filters [h, w, C, M], and their gradients. */
-import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
-import { isBlockable } from "../../layout.ts";
+import { isBlockable, type Quad } from "../../layout.ts";
+import { convInfo } from "./convolution.ts";
 import { activated } from "../elementwise/activation.ts";
 import { naryOn, op } from "../elementwise/expression.ts";
 import {
@@ -10,33 +11,12 @@ import {
   channelsLast,
   taps,
   transposedConvolution,
-  type Window,
   window2d,
   windowAttributes,
 } from "./window.ts";
 
-type Quad = [number, number, number, number];
-
-function geometry(
-  inShape: readonly number[],
-  filterShape: readonly number[],
-  // deno-lint-ignore no-explicit-any
-  { strides, dilations, pad, dimRoundingMode }: any,
-): { window: Window; outShape: number[] } {
-  const info = tf.backend_util.computeConv2DInfo(
-    inShape as Quad,
-    filterShape as Quad,
-    strides,
-    dilations ?? [1, 1],
-    pad,
-    dimRoundingMode,
-    true,
-  );
-  return { window: window2d(info), outShape: info.outShape };
-}
-
 /** The value of a filter as [C * M, 1, h, w]. */
-function filterValue(backend: OnnxBackend, filter: tf.TensorInfo): string {
+function filterValue(backend: OnnxBackend, filter: TensorInfo): string {
   const [h, w, c, m] = filter.shape as Quad;
   const channels = backend.transpose(backend.plain(filter), [2, 3, 0, 1]);
   return backend.reshape(channels, [c * m, 1, h, w]);
@@ -44,12 +24,14 @@ function filterValue(backend: OnnxBackend, filter: tf.TensorInfo): string {
 
 function depthwise(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
-  filter: tf.TensorInfo,
-  { window, outShape }: { window: Window; outShape: number[] },
-): tf.TensorInfo {
+  x: TensorInfo,
+  filter: TensorInfo,
+  attrs: object,
+): TensorInfo {
   const [h, w, c, m] = filter.shape as Quad;
-  const attributes = { ...windowAttributes(window), group: c };
+  const info = convInfo(x.shape, filter.shape, attrs, true);
+  const { outShape } = info;
+  const attributes = { ...windowAttributes(window2d(info)), group: c };
   const b = backend.blockSize;
   if (isBlockable(backend, x) && m === 1) {
     // The blocked layout of the filter is [C/b, h, w, b]: see layout.ts.
@@ -66,20 +48,16 @@ function depthwise(
   return backend.tensor(channelsLast(backend, value, 2), outShape);
 }
 
-/** The kernels by their tfjs names. */
 export const depthwiseConvolutions: Record<string, Kernel> = {
-  DepthwiseConv2dNative: ({ x, filter }, attrs, backend) =>
-    depthwise(backend, x, filter, geometry(x.shape, filter.shape, attrs)),
+  DepthwiseConv2dNative: ({ x, filter }, attrs, backend) => depthwise(backend, x, filter, attrs),
   FusedDepthwiseConv2D: (inputs, attrs, backend) => {
     const { x, filter, bias } = inputs;
-    const y = depthwise(backend, x, filter, geometry(x.shape, filter.shape, attrs));
-    const sum = bias === undefined || bias === null
-      ? y
-      : naryOn(backend, [y, bias], y.shape, op("Add"), "float32");
+    const y = depthwise(backend, x, filter, attrs);
+    const sum = bias == null ? y : naryOn(backend, [y, bias], y.shape, op("Add"), "float32");
     return activated(backend, sum, inputs, attrs);
   },
   DepthwiseConv2dNativeBackpropInput: ({ dy, filter }, { inputShape, ...attrs }, backend) => {
-    const { window } = geometry(inputShape, filter.shape, attrs);
+    const window = window2d(convInfo(inputShape, filter.shape, attrs, true));
     const gradient = channelsFirst(backend, backend.plain(dy), 2);
     const weights = filterValue(backend, filter);
     const value = transposedConvolution(backend, gradient, weights, window, inputShape[3]);
@@ -87,11 +65,12 @@ export const depthwiseConvolutions: Record<string, Kernel> = {
   },
   // For each tap, the sums of x * dy over samples and positions, for each channel.
   DepthwiseConv2dNativeBackpropFilter: ({ x, dy }, { filterShape, ...attrs }, backend) => {
-    const { window, outShape: [n, h, w] } = geometry(x.shape, filterShape, attrs);
+    const window = window2d(convInfo(x.shape, filterShape, attrs, true));
+    const [n, h, w] = dy.shape;
     const [, , c, m] = filterShape as Quad;
-    const gradient = backend.reshape(backend.plain(dy), [n!, h!, w!, c, m]);
+    const gradient = backend.reshape(backend.plain(dy), [n, h, w, c, m]);
     const sums = taps(backend, backend.plain(x), window).map((tap) => {
-      const image = backend.reshape(tap, [n!, h!, w!, c, 1]);
+      const image = backend.reshape(tap, [n, h, w, c, 1]);
       const product = backend.node("Mul", [image, gradient]);
       const sum = backend.node("ReduceSum", [product, backend.int64s([0, 1, 2])], { keepdims: 0 });
       return backend.reshape(sum, [1, c, m]);

@@ -13,25 +13,14 @@
  * AVX-512 cores), and needs two cheap changes of layout. A convolution over shifted slices for each
  * horizontal tap took 1.4 times as long in all, and products of matrices twice as long.
  */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { MICROSOFT, NCHWC } from "../../graph.ts";
-import { convAttributes, isBlockable, isBlocked } from "../../layout.ts";
+import { NCHWC } from "../../graph.ts";
+import { convAttributes, isBlockable, isBlocked, type Quad } from "../../layout.ts";
 import { inEitherFormat } from "./channels_first.ts";
 import { type ConvInfo, convInfo } from "./convolution.ts";
-
-type Quad = [number, number, number, number];
-
-/** A tensor [N, H, W, C] as the image of {@linkcode correlate}. */
-interface Images {
-  /** A value [outer, N, H, (left + W + right) * inner], blocked over N. */
-  readonly value: string;
-  /** The number of images: C / inner. */
-  readonly outer: number;
-  /** The number of channels in the width of an image. */
-  readonly inner: number;
-}
+import { filterGradient, window2d } from "./window.ts";
 
 /**
  * Swaps the first two axes of [a, b, rest]. A Gather of whole chunks runs on all threads, a Transpose on one:
@@ -45,17 +34,15 @@ function swapOuter(
 ): string {
   if (a === 1 || b === 1) return value;
   const order = Array.from({ length: a * b }, (_, i) => (i % a) * b + Math.floor(i / a));
-  return backend.node("Gather", [
-    backend.reshape(value, [a * b, rest]),
-    backend.constant(order, [a * b], "int32"),
-  ], { axis: 0 });
+  return backend.pick(backend.reshape(value, [a * b, rest]), order, 0);
 }
 
-function asImages(
-  backend: OnnxBackend,
-  x: tf.TensorInfo,
-  [left, right]: readonly [number, number],
-): Images {
+/**
+ * A tensor [N, H, W, C] as the image of {@linkcode correlate}: a value
+ * [outer, N, H, (left + W + right) * inner], blocked over N, of outer = C / inner images with `inner` channels
+ * in their width.
+ */
+function asImages(backend: OnnxBackend, x: TensorInfo, [left, right]: readonly [number, number]) {
   const [n, h, w, c] = x.shape as Quad;
   const b = backend.blockSize;
   const [outer, inner] = isBlocked(backend, x) ? [c / b, b] : [1, c];
@@ -72,7 +59,7 @@ function asImages(
 }
 
 /** A tensor [N, H, W, K] as a filter [K, N, H, W] in the layout [K/b, N/b, H, W, b of N, b of K]. */
-function asFilter(backend: OnnxBackend, dy: tf.TensorInfo): string {
+function asFilter(backend: OnnxBackend, dy: TensorInfo): string {
   const [n, h, w, k] = dy.shape as Quad;
   const b = backend.blockSize;
   if (!isBlocked(backend, dy)) {
@@ -96,7 +83,7 @@ function asFilter(backend: OnnxBackend, dy: tf.TensorInfo): string {
  * @returns A value [K, C, rows of taps, columns of taps]: for every tap (i, j) the sums of
  * image[n, h*s + i - top, w*s + j - left, c] * filter[n, h, w, k].
  */
-function correlate(backend: OnnxBackend, image: tf.TensorInfo, filter: tf.TensorInfo, options: {
+function correlate(backend: OnnxBackend, image: TensorInfo, filter: TensorInfo, options: {
   taps: readonly [number, number];
   strides: readonly [number, number];
   /** The padding above and on the left. */
@@ -126,7 +113,7 @@ function correlate(backend: OnnxBackend, image: tf.TensorInfo, filter: tf.Tensor
 }
 
 /** Whether {@linkcode correlate} can compute it: whole blocks of samples, and no rows or columns to crop. */
-function fits(backend: OnnxBackend, x: tf.TensorInfo, dy: tf.TensorInfo, info: ConvInfo): boolean {
+function fits(backend: OnnxBackend, x: TensorInfo, dy: TensorInfo, info: ConvInfo): boolean {
   const { padInfo: { top, left }, filterHeight, filterWidth } = info;
   const below = (dy.shape[1]! - 1) * info.strideHeight + filterHeight - top - x.shape[1]!;
   const right = (dy.shape[2]! - 1) * info.strideWidth + filterWidth - left - x.shape[2]!;
@@ -135,48 +122,6 @@ function fits(backend: OnnxBackend, x: tf.TensorInfo, dy: tf.TensorInfo, info: C
     top < filterHeight && left < filterWidth;
 }
 
-/** dW by a product of matrices for each tap, for shapes that {@linkcode correlate} cannot compute. */
-function byProducts(
-  backend: OnnxBackend,
-  x: tf.TensorInfo,
-  dy: tf.TensorInfo,
-  info: ConvInfo,
-): string {
-  const { filterHeight, filterWidth, inChannels: c, outChannels: k, padInfo } = info;
-  const rows = info.batchSize * info.outHeight * info.outWidth;
-  const gradient = backend.reshape(backend.plain(dy), [rows, k]);
-  const { top, left, bottom, right } = padInfo;
-  const padded = backend.node("Pad", [
-    backend.plain(x),
-    backend.int64s([0, top, left, 0, 0, bottom, right, 0]),
-  ]);
-  const taps: string[] = [];
-  for (let i = 0; i < filterHeight; i++) {
-    for (let j = 0; j < filterWidth; j++) {
-      const begin = [i * info.dilationHeight, j * info.dilationWidth] as const;
-      const strides = [info.strideHeight, info.strideWidth] as const;
-      const picked = backend.node("Slice", [
-        padded,
-        backend.int64s(begin),
-        backend.int64s([
-          begin[0] + (info.outHeight - 1) * strides[0] + 1,
-          begin[1] + (info.outWidth - 1) * strides[1] + 1,
-        ]),
-        backend.int64s([1, 2]),
-        backend.int64s(strides),
-      ]);
-      const product = backend.node("FusedMatMul", [backend.reshape(picked, [rows, c]), gradient], {
-        transA: 1,
-        transB: 0,
-      }, MICROSOFT);
-      taps.push(backend.reshape(product, [1, c, k]));
-    }
-  }
-  const all = taps.length === 1 ? taps[0]! : backend.node("Concat", taps, { axis: 0 });
-  return backend.reshape(all, info.filterShape);
-}
-
-/** The kernel by its tfjs name. */
 export const filterGradients: Record<string, Kernel> = {
   Conv2DBackpropFilter: inEitherFormat(
     ({ x, dy }, attrs, backend) => {
@@ -200,18 +145,11 @@ export const filterGradients: Record<string, Kernel> = {
           const value = correlate(backend, dy, x, { taps, strides, pads }); // [C, K, h, w]
           // Transposed before its taps are reversed: transposes do not cancel across a Slice.
           const transposed = backend.transpose(value, [1, 0, 2, 3]);
-          return asFilter(
-            filterHeight * filterWidth === 1 ? transposed : backend.node("Slice", [
-              transposed,
-              backend.int64s([-1, -1]),
-              backend.int64s([-(filterHeight + 1), -(filterWidth + 1)]),
-              backend.int64s([2, 3]),
-              backend.int64s([-1, -1]),
-            ]),
-          );
+          const isPoint = filterHeight * filterWidth === 1;
+          return asFilter(isPoint ? transposed : backend.reverse(transposed, [2, 3]));
         }
       }
-      return backend.tensor(byProducts(backend, x, dy, info), shape);
+      return filterGradient(backend, x, dy, window2d(info), shape);
     },
     ["x", "dy"],
     false,

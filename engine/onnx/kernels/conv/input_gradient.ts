@@ -3,10 +3,11 @@
  * transposed and rotated by 180 degrees. With strides there would be zeros between the elements of dy.
  */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
-import { isBlockable } from "../../layout.ts";
+import { isBlockable, type Quad } from "../../layout.ts";
 import { inEitherFormat } from "./channels_first.ts";
 import {
   blockFilter,
@@ -18,8 +19,6 @@ import {
   toChannelsLast,
 } from "./convolution.ts";
 import { sliced } from "../shape/shape.ts";
-
-type Quad = readonly [number, number, number, number];
 
 /**
  * A filter value [O, I, h, w], transposed and rotated to [I, O, h, w], in the layout "OIhwio". It is made of
@@ -35,34 +34,21 @@ function blockRotatedFilter(
   const [outer, inner, taps] = [o / b, i / b, h * w];
   const forward = blockFilter(backend, filter, shape, "OIhwio");
   // The b x b block of each tap is transposed, ...
-  const blocks = backend.node(
-    "ReorderInput",
-    [backend.reshape(forward, [outer * inner * taps, b, 1, b])],
-    { channels_last: 0 },
-    NCHWC,
-  );
+  const split = backend.reshape(forward, [outer * inner * taps, b, 1, b]);
+  const blocks = backend.node("ReorderInput", [split], { channels_last: 0 }, NCHWC);
   // ... and the blocks are put in the order [I/b, O/b, taps reversed].
   const order = Array.from({ length: outer * inner * taps }, (_, position) => {
     const tap = taps - 1 - position % taps;
     const block = Math.floor(position / taps);
     return ((block % outer) * inner + Math.floor(block / outer)) * taps + tap;
   });
-  const sorted = backend.node("Gather", [
-    backend.reshape(blocks, [outer * inner * taps, b * b]),
-    backend.constant(order, [order.length], "int32"),
-  ], { axis: 0 });
+  const sorted = backend.pick(backend.reshape(blocks, [order.length, b * b]), order, 0);
   return backend.reshape(sorted, [i, o, h, w]);
 }
 
 /** A filter value [O, I, h, w], transposed and rotated to [I, O, h, w]. */
 function rotatedFilter(backend: OnnxBackend, oihw: string, h: number, w: number): string {
-  const rotated = h * w === 1 ? oihw : backend.node("Slice", [
-    oihw,
-    backend.int64s([-1, -1]),
-    backend.int64s([-(h + 1), -(w + 1)]),
-    backend.int64s([2, 3]),
-    backend.int64s([-1, -1]),
-  ]);
+  const rotated = h * w === 1 ? oihw : backend.reverse(oihw, [2, 3]);
   return backend.transpose(rotated, [1, 0, 2, 3]);
 }
 
@@ -75,10 +61,10 @@ function rotatedFilter(backend: OnnxBackend, oihw: string, h: number, w: number)
  */
 function stridedInputGradient(
   backend: OnnxBackend,
-  dy: tf.TensorInfo,
+  dy: TensorInfo,
   oihw: string,
   info: ConvInfo,
-): tf.TensorInfo {
+): TensorInfo {
   const { inChannels: c, outChannels: k, padInfo: { top, left } } = info;
   const { filterHeight: h, filterWidth: w, strideHeight: s, strideWidth: t } = info;
   const b = backend.blockSize;
@@ -86,8 +72,9 @@ function stridedInputGradient(
   // The filter [K, C, h, w] becomes [s * t * C, K, rows, columns].
   const padded = backend.int64s([0, 0, 0, 0, 0, 0, rows * s - h, columns * t - w]);
   const whole = rows * s === h && columns * t === w ? oihw : backend.node("Pad", [oihw, padded]);
+  const split = backend.reverse(backend.reshape(whole, [k, c, rows, s, columns, t]), [2, 4]);
   const phases = backend.reshape(
-    phaseFilters(backend, backend.reshape(whole, [k, c, rows, s, columns, t])),
+    backend.transpose(split, [3, 5, 1, 0, 2, 4]),
     [s * t * c, k, rows, columns],
   );
   const [m, n] = [phaseSize(info.inHeight, top, s), phaseSize(info.inWidth, left, t)];
@@ -110,11 +97,7 @@ function stridedInputGradient(
     }
   }
   const chunks = backend.reshape(backend.blocked(all), [info.batchSize, s * t * c / b * m * n, b]);
-  const picked = backend.node(
-    "Gather",
-    [chunks, backend.constant(order, [order.length], "int32")],
-    { axis: 1 },
-  );
+  const picked = backend.pick(chunks, order, 1);
   const shape = [info.batchSize, c, info.inHeight, info.inWidth];
   return backend.blockedTensor(backend.reshape(picked, shape), info.inShape);
 }
@@ -124,24 +107,12 @@ function phaseSize(size: number, before: number, stride: number): number {
   return Math.floor((size - 1 + before) / stride) + 1;
 }
 
-/** Transposes a filter [K, C, rows, s, columns, t] to [s, t, C, K, rows, columns] with reversed taps. */
-function phaseFilters(backend: OnnxBackend, filters: string): string {
-  const reversed = backend.node("Slice", [
-    filters,
-    backend.int64s([-1, -1]),
-    backend.int64s([-1000, -1000]),
-    backend.int64s([2, 4]),
-    backend.int64s([-1, -1]),
-  ]);
-  return backend.transpose(reversed, [3, 5, 1, 0, 2, 4]);
-}
-
 function inputGradient(
   backend: OnnxBackend,
-  dy: tf.TensorInfo,
-  filter: tf.TensorInfo,
+  dy: TensorInfo,
+  filter: TensorInfo,
   info: ConvInfo,
-): tf.TensorInfo {
+): TensorInfo {
   const { filterHeight: h, filterWidth: w, inChannels, outChannels, padInfo } = info;
   const strides = [info.strideHeight, info.strideWidth] as const;
   const dilations = [info.dilationHeight, info.dilationWidth] as const;
@@ -195,7 +166,7 @@ function inputGradient(
  * Crops dy to the size of the convolution's result: tf.conv2dTranspose may be called with an output shape
  * that needs fewer rows and columns of dy.
  */
-function cropped(backend: OnnxBackend, dy: tf.TensorInfo, { outShape }: ConvInfo): tf.TensorInfo {
+function cropped(backend: OnnxBackend, dy: TensorInfo, { outShape }: ConvInfo): TensorInfo {
   if (sameShape(dy.shape, outShape)) return dy;
   tf.util.assert(
     dy.shape.length === 4 && outShape.every((size, axis) => size <= dy.shape[axis]!),
@@ -204,7 +175,6 @@ function cropped(backend: OnnxBackend, dy: tf.TensorInfo, { outShape }: ConvInfo
   return sliced(backend, dy, [0, 0, 0, 0], outShape);
 }
 
-/** The kernel by its tfjs name. */
 export const inputGradients: Record<string, Kernel> = {
   Conv2DBackpropInput: inEitherFormat(
     ({ dy, filter }, attrs, backend) => {

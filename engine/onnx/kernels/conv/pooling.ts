@@ -1,10 +1,10 @@
 /** Pooling over two and three dimensions, and its gradients. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
-import type { Kernel, OnnxBackend } from "../../backend.ts";
+import { type Kernel, NoCounterpart, type OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
 import { isBlocked } from "../../layout.ts";
-import { NoCounterpart } from "../../refusals.ts";
 import { plainAs, toInt32 } from "../elementwise/expression.ts";
 import {
   channelsFirst,
@@ -16,48 +16,30 @@ import {
   windowAttributes,
 } from "./window.ts";
 
-/** The window of a pooling over images [N, H, W, C] or [N, D, H, W, C], and the shape of the result. */
-function poolInfo(
-  x: tf.TensorInfo,
+/** The window of a pooling over images [N, H, W, C] or [N, D, H, W, C]. */
+function poolWindow(
+  { shape }: TensorInfo,
   // deno-lint-ignore no-explicit-any
   { filterSize, strides, pad, dimRoundingMode }: any,
-): { window: Window; outShape: number[] } {
-  if (x.shape.length === 4) {
-    const info = tf.backend_util.computePool2DInfo(
-      x.shape as [number, number, number, number],
-      filterSize,
-      strides,
-      1,
-      pad,
-      dimRoundingMode,
-    );
-    return checked({ window: window2d(info), outShape: info.outShape });
-  }
-  const info = tf.backend_util.computePool3DInfo(
-    x.shape as [number, number, number, number, number],
-    filterSize,
-    strides,
-    1,
-    pad,
-    dimRoundingMode,
-  );
-  return checked({ window: window3d(info), outShape: info.outShape });
-}
-
-/** ONNX Runtime requires that every window contains a part of the image, not only padding. */
-function checked(pool: { window: Window; outShape: number[] }): typeof pool {
-  const attributes = windowAttributes(pool.window);
-  const pads = attributes["pads"] as readonly number[];
-  const { kernel } = pool.window;
+): Window {
+  const { computePool2DInfo, computePool3DInfo } = tf.backend_util;
+  const geometry = [filterSize, strides, 1, pad, dimRoundingMode] as const;
+  const window = shape.length === 4
+    ? window2d(computePool2DInfo(shape as [number, number, number, number], ...geometry))
+    : window3d(computePool3DInfo(shape as [number, number, number, number, number], ...geometry));
+  // ONNX Runtime requires that every window contains a part of the image, not only padding.
+  const pads = windowAttributes(window)["pads"] as readonly number[];
+  const { kernel } = window;
   if (pads.some((pad, i) => pad >= kernel[i % kernel.length]!)) {
     throw new NoCounterpart(`its padding [${pads}] is not smaller than its window [${kernel}]`);
   }
-  return pool;
+  return window;
 }
 
 function pooling(op: "AveragePool" | "MaxPool"): Kernel {
   return ({ x }, attrs, backend) => {
-    const { window, outShape } = poolInfo(x, attrs);
+    const window = poolWindow(x, attrs);
+    const outShape = [x.shape[0], ...window.outSize, x.shape.at(-1)];
     const attributes = windowAttributes(window);
     if (op === "AveragePool") delete attributes["dilations"]; // they are 1, and AveragePool has no such attribute
     if (isBlocked(backend, x)) {
@@ -79,16 +61,13 @@ function pooling(op: "AveragePool" | "MaxPool"): Kernel {
  */
 function maxPoolWithPlaces(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
+  x: TensorInfo,
   window: Window,
 ): readonly [string, string] {
   const given = plainAs(backend, x, "float32");
   // A NaN is never the largest.
-  const numbers = backend.node("Where", [
-    backend.node("IsNaN", [given]),
-    backend.scalar(-Infinity),
-    given,
-  ]);
+  const undefinedOnes = backend.node("IsNaN", [given]);
+  const numbers = backend.node("Where", [undefinedOnes, backend.scalar(-Infinity), given]);
   const image = channelsFirst(backend, numbers, window.kernel.length);
   const attributes = windowAttributes(window);
   const [values, places] = backend.nodes("MaxPool", [image], 2, attributes);
@@ -97,16 +76,14 @@ function maxPoolWithPlaces(
 
 /** The gradient of a window goes to its largest element, the first if there are several. */
 const maximumGradient: Kernel = ({ dy, input }, attrs, backend) => {
-  const { window } = poolInfo(input, attrs);
+  const window = poolWindow(input, attrs);
   const dimensions = window.kernel.length;
   const [, places] = maxPoolWithPlaces(backend, input, window);
   const gradient = channelsFirst(backend, backend.plain(dy), dimensions);
   const zeros = backend.node("Expand", [backend.scalar(0), backend.int64s([sizeOf(input.shape)])]);
-  const sums = backend.node("ScatterElements", [
-    zeros,
-    backend.reshape(places, [sizeOf(dy.shape)]),
-    backend.reshape(gradient, [sizeOf(dy.shape)]),
-  ], { axis: 0, reduction: "add" });
+  const rows = [places, gradient].map((value) => backend.reshape(value, [sizeOf(dy.shape)]));
+  const attributes = { axis: 0, reduction: "add" };
+  const sums = backend.node("ScatterElements", [zeros, ...rows], attributes);
   const shape = input.shape as number[];
   const first = [shape[0]!, shape.at(-1)!, ...shape.slice(1, -1)];
   return backend.tensor(channelsLast(backend, backend.reshape(sums, first), dimensions), shape);
@@ -117,15 +94,12 @@ const maximumGradient: Kernel = ({ dy, input }, attrs, backend) => {
  * although it does not in the average itself.
  */
 const averageGradient: Kernel = ({ dy, input }, attrs, backend) => {
-  const { window } = poolInfo(input, attrs);
+  const window = poolWindow(input, attrs);
   const { kernel, inSize, outSize } = window;
   const images = input.shape[0] * input.shape.at(-1);
   const size = sizeOf(kernel);
-  const share = backend.constant(
-    new Float32Array(size).fill(1 / size),
-    [1, 1, ...kernel],
-    "float32",
-  );
+  const shares = new Float32Array(size).fill(1 / size);
+  const share = backend.constant(shares, [1, 1, ...kernel], "float32");
   const gradient = channelsFirst(backend, backend.plain(dy), kernel.length);
   const rows = backend.reshape(gradient, [images, 1, ...outSize]);
   const gradients = transposedConvolution(backend, rows, share, window, 1);
@@ -136,7 +110,6 @@ const averageGradient: Kernel = ({ dy, input }, attrs, backend) => {
   );
 };
 
-/** The kernels by their tfjs names. */
 export const poolings: Record<string, Kernel> = {
   AvgPool: pooling("AveragePool"),
   AvgPool3D: pooling("AveragePool"),
@@ -147,16 +120,15 @@ export const poolings: Record<string, Kernel> = {
   MaxPoolGrad: maximumGradient,
   MaxPool3DGrad: maximumGradient,
   MaxPoolWithArgmax: ({ x }, { includeBatchInIndex, ...attrs }, backend) => {
-    const { window, outShape } = poolInfo(x, attrs);
+    const window = poolWindow(x, attrs);
+    const outShape = [x.shape[0], ...window.outSize, x.shape.at(-1)];
     const [n, h, w, c] = x.shape;
     const [values, places] = maxPoolWithPlaces(backend, x, window);
     // From (n, c, row, column) to (row, column, c) or (n, row, column, c).
     const pixel = backend.node("Mod", [places, backend.int64s([h * w])]);
     const channels = backend.constant([...Array(c).keys()], [c, 1, 1], "int64");
-    const inSample = backend.node("Add", [
-      backend.node("Mul", [pixel, backend.int64s([c])]),
-      channels,
-    ]);
+    const firsts = backend.node("Mul", [pixel, backend.int64s([c])]);
+    const inSample = backend.node("Add", [firsts, channels]);
     const starts = Array.from({ length: n }, (_, i) => includeBatchInIndex ? i * h * w * c : 0);
     const index = backend.node("Add", [inSample, backend.constant(starts, [n, 1, 1, 1], "int64")]);
     return [

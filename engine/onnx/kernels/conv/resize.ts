@@ -2,14 +2,12 @@
  * Resizing of images [N, H, W, C]. The rows, columns and weights are computed during the trace, with tfjs's
  * arithmetic. The graph has only lookups (forward) and products with constant matrices (gradients).
  */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
-import { isBlockable } from "../../layout.ts";
+import { isBlockable, type Quad } from "../../layout.ts";
 import { toChannelsFirst, toChannelsLast } from "./convolution.ts";
 import { plainAs } from "../elementwise/expression.ts";
-
-type Quad = [number, number, number, number];
 
 /** The mapping from positions of the result to positions of the image. */
 interface Mapping {
@@ -25,8 +23,7 @@ function ratio(from: number, to: number, alignCorners: boolean): number {
 }
 
 /** The nearest position of the image for each position of the result. */
-function nearest(from: number, to: number, mapping: Mapping): number[] {
-  const { alignCorners, halfPixelCenters } = mapping;
+function nearest(from: number, to: number, { alignCorners, halfPixelCenters }: Mapping): number[] {
   const scale = ratio(from, to, alignCorners);
   const round = alignCorners ? Math.round : Math.floor;
   return Array.from(
@@ -36,8 +33,7 @@ function nearest(from: number, to: number, mapping: Mapping): number[] {
 }
 
 /** The two neighbours in the image of each position of the result, and the fraction of the second. */
-function neighbours(from: number, to: number, mapping: Mapping) {
-  const { alignCorners, halfPixelCenters } = mapping;
+function neighbours(from: number, to: number, { alignCorners, halfPixelCenters }: Mapping) {
   const scale = ratio(from, to, alignCorners);
   const places = Array.from(
     { length: to },
@@ -51,24 +47,14 @@ function neighbours(from: number, to: number, mapping: Mapping) {
   };
 }
 
-function pick(
-  backend: OnnxBackend,
-  value: string,
-  indices: readonly number[],
-  axis: number,
-): string {
-  const chosen = backend.constant(indices, [indices.length], "int32");
-  return backend.node("Gather", [value, chosen], { axis });
-}
-
 /** a + (b - a) * fraction along an axis of a value of rank 4. */
 function interpolate(backend: OnnxBackend, value: string, axis: number, between: {
   before: readonly number[];
   after: readonly number[];
   fraction: readonly number[];
 }): string {
-  const first = pick(backend, value, between.before, axis);
-  const second = pick(backend, value, between.after, axis);
+  const first = backend.pick(value, between.before, axis);
+  const second = backend.pick(value, between.after, axis);
   const shape = [1, 1, 1, 1].with(axis, between.fraction.length);
   const fraction = backend.constant(between.fraction, shape, "float32");
   const step = backend.node("Mul", [backend.node("Sub", [second, first]), fraction]);
@@ -81,10 +67,10 @@ type Weights = readonly ReadonlyMap<number, number>[];
 /** The gradient [N, H, W, C] for dy [N, H', W', C]: every pixel sums its weights times dy. */
 function collect(
   backend: OnnxBackend,
-  dy: tf.TensorInfo,
+  dy: TensorInfo,
   [rows, columns]: readonly [Weights, Weights],
   shape: readonly number[],
-): tf.TensorInfo {
+): TensorInfo {
   const [, h, w] = shape as Quad;
   const matrix = (weights: Weights, size: number, transposed: boolean) => {
     const values = new Float32Array(weights.length * size);
@@ -105,9 +91,9 @@ function collect(
 /** Enlarges by whole factors. Each pixel becomes a block of pixels. */
 function repeated(
   backend: OnnxBackend,
-  images: tf.TensorInfo,
+  images: TensorInfo,
   [vertical, horizontal]: readonly [number, number],
-): tf.TensorInfo {
+): TensorInfo {
   const [n, h, w, c] = images.shape as Quad;
   const shape = [n, h * vertical, w * horizontal, c];
   if (isBlockable(backend, images)) {
@@ -121,16 +107,13 @@ function repeated(
     );
   }
   const rows = backend.reshape(backend.plain(images), [n, h, 1, w, 1, c]);
-  const expanded = backend.node("Expand", [
-    rows,
-    backend.int64s([n, h, vertical, w, horizontal, c]),
-  ]);
+  const repeats = backend.int64s([n, h, vertical, w, horizontal, c]);
+  const expanded = backend.node("Expand", [rows, repeats]);
   return backend.tensor(backend.reshape(expanded, shape), shape, images.dtype);
 }
 
-const sizes = (x: tf.TensorInfo) => [x.shape[1]!, x.shape[2]!] as const;
+const sizes = (x: TensorInfo) => [x.shape[1]!, x.shape[2]!] as const;
 
-/** The kernels by their tfjs names. */
 export const resizes: Record<string, Kernel> = {
   ResizeNearestNeighbor: ({ images }, attrs, backend) => {
     const [n, h, w, c] = images.shape;
@@ -138,8 +121,8 @@ export const resizes: Record<string, Kernel> = {
     if (height % h === 0 && width % w === 0 && !attrs.alignCorners) {
       return repeated(backend, images, [height / h, width / w]);
     }
-    const tall = pick(backend, backend.plain(images), nearest(h, height, attrs), 1);
-    const value = pick(backend, tall, nearest(w, width, attrs), 2);
+    const tall = backend.pick(backend.plain(images), nearest(h, height, attrs), 1);
+    const value = backend.pick(tall, nearest(w, width, attrs), 2);
     return backend.tensor(value, [n, height, width, c], images.dtype);
   },
   // Like tfjs's own, these gradients ignore halfPixelCenters.
@@ -152,12 +135,8 @@ export const resizes: Record<string, Kernel> = {
   ResizeBilinear: ({ images }, attrs, backend) => {
     const [n, h, w, c] = images.shape;
     const [height, width] = attrs.size;
-    const wide = interpolate(
-      backend,
-      plainAs(backend, images, "float32"),
-      2,
-      neighbours(w, width, attrs),
-    );
+    const image = plainAs(backend, images, "float32");
+    const wide = interpolate(backend, image, 2, neighbours(w, width, attrs));
     const value = interpolate(backend, wide, 1, neighbours(h, height, attrs));
     return backend.tensor(value, [n, height, width, c]);
   },

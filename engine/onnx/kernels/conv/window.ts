@@ -1,6 +1,9 @@
 /** Sliding windows over images of two or three dimensions, which pooling and convolutions use. */
 import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
+import { sizeOf } from "../../../tree.ts";
 import type { OnnxBackend } from "../../backend.ts";
+import { MICROSOFT } from "../../graph.ts";
 import type { Attribute } from "../../proto.ts";
 
 /** A sliding window. Every list has a number for each dimension of the image. */
@@ -97,6 +100,27 @@ export function transposedConvolution(
   if ([...before, ...rest].every((cut) => cut === 0)) return whole;
   const cuts = [0, 0, ...before.map((cut) => -cut), 0, 0, ...rest];
   return backend.node("Pad", [whole, backend.int64s(cuts)]);
+}
+
+/** The gradient of a convolution with respect to its filter: a product of matrices for each tap. */
+export function filterGradient(
+  backend: OnnxBackend,
+  x: TensorInfo,
+  dy: TensorInfo,
+  window: Window,
+  filterShape: readonly number[],
+): TensorInfo {
+  const [c, k] = filterShape.slice(-2) as [number, number];
+  const rows = sizeOf(dy.shape) / k;
+  const gradient = backend.reshape(backend.plain(dy), [rows, k]);
+  const transposed = { transA: 1, transB: 0 };
+  const products = taps(backend, backend.plain(x), window).map((tap) => {
+    const inputs = [backend.reshape(tap, [rows, c]), gradient];
+    const product = backend.node("FusedMatMul", inputs, transposed, MICROSOFT);
+    return backend.reshape(product, [1, c, k]);
+  });
+  const all = backend.node("Concat", products, { axis: 0 });
+  return backend.tensor(backend.reshape(all, filterShape), filterShape);
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Activation functions, which are kernels and parts of fused kernels. */
 import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import {
   broadcastShape,
@@ -43,10 +44,10 @@ const BY_NAME: Readonly<Record<string, Expression>> = {
  */
 export function activated(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
-  { preluActivationWeights: alpha }: { preluActivationWeights?: tf.TensorInfo },
+  x: TensorInfo,
+  { preluActivationWeights: alpha }: { preluActivationWeights?: TensorInfo },
   { activation, leakyreluAlpha }: { activation: string; leakyreluAlpha?: number },
-): tf.TensorInfo {
+): TensorInfo {
   if (activation === "linear") return x;
   if (activation === "prelu") return naryOn(backend, [x, alpha!], x.shape, prelu, "float32");
   if (activation === "leakyrelu") return unaryOn(backend, x, leakyRelu(leakyreluAlpha!));
@@ -58,7 +59,6 @@ export function activated(
   return unaryOn(backend, x, BY_NAME[activation]!);
 }
 
-/** The activations by their tfjs names. */
 export const activations: Record<string, Kernel> = {
   Elu: unary(elu),
   // y is the output of Elu, so exp(x) is y + 1.
@@ -71,7 +71,7 @@ export const activations: Record<string, Kernel> = {
   LeakyRelu: (inputs, { alpha }, backend) =>
     unary(leakyRelu(alpha), { result: "float32" })(inputs, {}, backend),
   Prelu: ({ x, alpha }, _attrs, backend) => {
-    const floating = (t: tf.TensorInfo) =>
+    const floating = (t: TensorInfo) =>
       t.dtype === "float32" ? t : backend.tensor(plainAs(backend, t, "float32"), t.shape);
     const operands = [floating(x), floating(alpha)];
     return naryOn(backend, operands, broadcastShape(x, alpha), prelu, "float32");

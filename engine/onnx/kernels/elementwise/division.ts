@@ -1,10 +1,9 @@
 /** Division with remainder, in float64, which represents every int32 and float32 exactly. */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { broadcastShape, toInt32 } from "./expression.ts";
 
-const asDouble = (backend: OnnxBackend, x: tf.TensorInfo) =>
-  backend.cast(backend.plain(x), "float64");
+const asDouble = (backend: OnnxBackend, x: TensorInfo) => backend.cast(backend.plain(x), "float64");
 
 /**
  * The remainder with the sign of the divisor. As in tfjs it is made of truncated remainders: (a % b + b) % b
@@ -19,7 +18,6 @@ function modulo(g: OnnxBackend, a: string, b: string): string {
   return g.node("Where", [differ, remainder(g.node("Add", [simple, b])), simple]);
 }
 
-/** The kernels by their tfjs names. */
 export const divisions: Record<string, Kernel> = {
   FloorDiv: ({ a, b }, _attrs, backend) => {
     const quotient = backend.node("Div", [asDouble(backend, a), asDouble(backend, b)]);

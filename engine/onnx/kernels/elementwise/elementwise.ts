@@ -1,5 +1,5 @@
 /** Element-wise kernels, which keep the layout of their inputs. */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { blockedAffine, channelBroadcast, isBlocked, ones } from "../../layout.ts";
@@ -26,7 +26,7 @@ function arithmetic(
   return (inputs, attrs, backend) => {
     const { a, b } = inputs;
     const shape = broadcastShape(a, b);
-    const pairs: [tf.TensorInfo, tf.TensorInfo][] = commutes ? [[a, b], [b, a]] : [[a, b]];
+    const pairs: [TensorInfo, TensorInfo][] = commutes ? [[a, b], [b, a]] : [[a, b]];
     for (const [image, vector] of pairs) {
       if (!sameShape(image.shape, shape) || !isBlocked(backend, image)) continue;
       const per = channelBroadcast(vector, shape);
@@ -67,10 +67,9 @@ const power: Expression = (g, x, y) => {
 const powerOfFloats = binary(power);
 const powerOfIntegers = binary(op("Pow"));
 
-/** The element-wise kernels by their tfjs names. */
 export const elementwise: Record<string, Kernel> = {
   Add: (inputs, attrs, backend) => {
-    const sum = add(inputs, attrs, backend) as tf.TensorInfo;
+    const sum = add(inputs, attrs, backend) as TensorInfo;
     const { blocked } = backend.entry(sum);
     // Recorded, so that the sum can be fused into a convolution.
     if (blocked !== undefined && sameShape(inputs.a.shape, inputs.b.shape)) {
@@ -87,7 +86,7 @@ export const elementwise: Record<string, Kernel> = {
     through: "float32",
   }),
   AddN: (inputs, _attrs, backend) => {
-    const tensors = Object.values(inputs) as tf.TensorInfo[];
+    const tensors = Object.values(inputs) as TensorInfo[];
     const [first] = tensors;
     // ONNX's Sum does not support integers.
     const sum: Expression = first!.dtype === "float32"

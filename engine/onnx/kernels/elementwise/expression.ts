@@ -1,5 +1,6 @@
 /** Expressions, the parts of element-wise kernels, and their application to tensors in either layout. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { type DType, sameShape } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { isBlocked } from "../../layout.ts";
@@ -39,7 +40,7 @@ function converted(backend: OnnxBackend, value: string, from: string, to: string
 }
 
 /** A tensor's plain value as another type. */
-export function plainAs(backend: OnnxBackend, x: tf.TensorInfo, dtype: DType): string {
+export function plainAs(backend: OnnxBackend, x: TensorInfo, dtype: DType): string {
   const value = backend.plain(x);
   return x.dtype === dtype ? value : backend.cast(value, dtype);
 }
@@ -78,10 +79,10 @@ export function unary(expression: Expression, { through = "float32", result }: T
 /** Applies an expression of one operand to a tensor, in the tensor's layout. */
 export function unaryOn(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
+  x: TensorInfo,
   expression: Expression,
   dtype: string = x.dtype,
-): tf.TensorInfo {
+): TensorInfo {
   return isBlocked(backend, x) && dtype === "float32"
     ? backend.blockedTensor(expression(backend, backend.blocked(x)), x.shape)
     : backend.tensor(expression(backend, backend.plain(x)), x.shape, dtype);
@@ -90,24 +91,24 @@ export function unaryOn(
 /** Whether an n-ary kernel should compute in the blocked layout: see {@linkcode naryOn}. */
 function prefersBlocked(
   backend: OnnxBackend,
-  tensors: readonly tf.TensorInfo[],
+  tensors: readonly TensorInfo[],
   shape: readonly number[],
 ): boolean {
   return tensors.some((t) => isBlocked(backend, t)) &&
     tensors.every((t) => sameShape(t.shape, shape) || isSmallScalar(t));
 }
 
-const isSmallScalar = (t: tf.TensorInfo) =>
+const isSmallScalar = (t: TensorInfo) =>
   t.shape.length <= 4 && t.shape.every((dimension) => dimension === 1);
 
 /** Applies an expression to tensors that broadcast to `shape`, in the blocked layout if that saves a reorder. */
 export function naryOn(
   backend: OnnxBackend,
-  tensors: readonly tf.TensorInfo[],
+  tensors: readonly TensorInfo[],
   shape: readonly number[],
   expression: Expression,
   dtype: string,
-): tf.TensorInfo {
+): TensorInfo {
   if (dtype === "float32" && prefersBlocked(backend, tensors, shape)) {
     const operands = tensors.map((t) =>
       sameShape(t.shape, shape) ? backend.blocked(t) : backend.plain(t)
@@ -119,7 +120,7 @@ export function naryOn(
 }
 
 /** The shape that two tensors broadcast to. */
-export function broadcastShape(a: tf.TensorInfo, b: tf.TensorInfo): number[] {
+export function broadcastShape(a: TensorInfo, b: TensorInfo): number[] {
   return tf.backend_util.assertAndGetBroadcastShape(a.shape, b.shape);
 }
 

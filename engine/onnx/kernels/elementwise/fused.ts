@@ -1,12 +1,11 @@
 /** The kernels of fused.ts: fused operations of image models. */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
 import { blockedAffine, convAttributes, isBlocked, ones } from "../../layout.ts";
 import { silu } from "./elementwise.ts";
 import { naryOn, unaryOn } from "./expression.ts";
 
-/** The kernels by their names in fused.ts. */
 export const fused: Record<string, Kernel> = {
   // 0.7 ms for 64x32x28x28 on two AVX-512 cores; Sigmoid and Mul take 1.6 ms.
   Silu: ({ x }, _attrs, backend) => unaryOn(backend, x, silu),
@@ -40,7 +39,7 @@ export const fused: Record<string, Kernel> = {
       const value = blockedAffine(backend, backend.blocked(x), x.shape, "sample", a, b);
       return backend.blockedTensor(value, x.shape);
     }
-    const over = (t: tf.TensorInfo) => backend.reshape(backend.plain(t), [n, 1, 1, c]);
+    const over = (t: TensorInfo) => backend.reshape(backend.plain(t), [n, 1, 1, c]);
     const scaled = backend.node("Mul", [backend.plain(x), over(scale)]);
     return backend.tensor(backend.node("Add", [scaled, over(shift)]), [n, h, w, c]);
   },
@@ -51,12 +50,8 @@ export const fused: Record<string, Kernel> = {
     if (isBlocked(backend, x) || isBlocked(backend, y)) {
       const image = backend.reshape(backend.blocked(x), [1, n * c, h, w]);
       const filter = backend.reshape(backend.blocked(y), [n * c, 1, h, w]);
-      const value = backend.node(
-        "Conv",
-        [image, filter],
-        convAttributes({ kernel: [h, w], group: n * c }),
-        NCHWC,
-      );
+      const attributes = convAttributes({ kernel: [h, w], group: n * c });
+      const value = backend.node("Conv", [image, filter], attributes, NCHWC);
       return backend.tensor(backend.reshape(value, [n, c]), [n, c]);
     }
     const product = backend.node("Mul", [backend.plain(x), backend.plain(y)]);

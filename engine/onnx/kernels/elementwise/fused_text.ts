@@ -1,10 +1,10 @@
 /** The kernels of fused_text.ts: fused operations of language models. */
-import type * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { MICROSOFT } from "../../graph.ts";
 
 /** Repeats ids [R] for each column of [R, columns], as ONNX requires it. */
-function positions(backend: OnnxBackend, ids: tf.TensorInfo, columns: number): string {
+function positions(backend: OnnxBackend, ids: TensorInfo, columns: number): string {
   const rows = ids.shape[0]!;
   const upright = backend.reshape(backend.plain(ids), [rows, 1]);
   return columns === 1
@@ -12,7 +12,6 @@ function positions(backend: OnnxBackend, ids: tf.TensorInfo, columns: number): s
     : backend.node("Expand", [upright, backend.int64s([rows, columns])]);
 }
 
-/** The kernels by their names in fused_text.ts. */
 export const fusedText: Record<string, Kernel> = {
   // Gemm adds the bias to the product. It is no faster than MatMul and Add for 1024x384 times 384x1536, but
   // needs one tensor of the result's size, and not two.

@@ -3,20 +3,7 @@ import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { broadcastShape, naryOn, op, unary } from "./expression.ts";
 
 /** The functions with the same names in ONNX. */
-const SAME_NAMES = [
-  "Acos",
-  "Acosh",
-  "Asin",
-  "Asinh",
-  "Atan",
-  "Atanh",
-  "Cos",
-  "Cosh",
-  "Sin",
-  "Sinh",
-  "Tan",
-  "Tanh",
-];
+const SAME_NAMES = "Acos Acosh Asin Asinh Atan Atanh Cos Cosh Sin Sinh Tan Tanh".split(" ");
 
 /** Whether a value is negative or -0, whose reciprocal is negative. */
 function hasSign(g: OnnxBackend, x: string): string {
@@ -50,7 +37,6 @@ function arctangent2(g: OnnxBackend, y: string, x: string): string {
   return g.node("Where", [g.node("Or", [undefinedX, undefinedY]), g.scalar(NaN), angle]);
 }
 
-/** The kernels by their tfjs names. */
 export const trigonometry: Record<string, Kernel> = {
   ...Object.fromEntries(SAME_NAMES.map((name) => [name, unary(op(name))])),
   Atan2: ({ a, b }, _attrs, backend) =>

@@ -1,5 +1,6 @@
 /** Matrix products. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { MICROSOFT } from "../../graph.ts";
 import { activated } from "../elementwise/activation.ts";
@@ -20,33 +21,28 @@ const LONG = 128;
 
 function matMul(
   backend: OnnxBackend,
-  a: tf.TensorInfo,
-  b: tf.TensorInfo,
+  a: TensorInfo,
+  b: TensorInfo,
   transposeA: boolean,
   transposeB: boolean,
-): tf.TensorInfo {
+): TensorInfo {
   const rank = a.shape.length;
   tf.util.assert(
     rank >= 2 && b.shape.length >= 2,
     () => `matMul needs tensors of rank 2 or more, but has [${a.shape}] and [${b.shape}].`,
   );
-  const inner = [
-    a.shape[transposeA ? rank - 2 : rank - 1],
-    b.shape[transposeB ? b.shape.length - 1 : b.shape.length - 2],
-  ] as const;
+  const sides = ({ shape }: TensorInfo, transposed: boolean) =>
+    (transposed ? shape.slice(-2).reverse() : shape.slice(-2)) as [number, number];
+  const [[rows, innerA], [innerB, columns]] = [sides(a, transposeA), sides(b, transposeB)];
   tf.util.assert(
-    inner[0] === inner[1],
+    innerA === innerB,
     () =>
-      `Error in matMul: inner shapes (${inner[0]}) and (${inner[1]}) of Tensors with shapes ` +
+      `Error in matMul: inner shapes (${innerA}) and (${innerB}) of Tensors with shapes ` +
       `${a.shape} and ${b.shape} and transposeA=${transposeA} and transposeB=${transposeB} ` +
       "must match.",
   );
-  const rows = a.shape[transposeA ? rank - 1 : rank - 2]!;
-  const columns = b.shape[transposeB ? b.shape.length - 2 : b.shape.length - 1]!;
-  const batch = tf.backend_util.assertAndGetBroadcastShape(
-    a.shape.slice(0, -2),
-    b.shape.slice(0, -2),
-  );
+  const { assertAndGetBroadcastShape } = tf.backend_util;
+  const batch = assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const shape = [...batch, rows, columns];
   const [left, right] = [backend.plain(a), backend.plain(b)];
   if (a.dtype !== "float32") {
@@ -57,46 +53,34 @@ function matMul(
     ]);
     return backend.tensor(value, shape, a.dtype);
   }
-  if (transposeA && rank > 2 && rows > LONG && a.shape[rank - 2]! > LONG) {
-    const turned = backend.tensor(swapped(backend, left, rank), [
-      ...a.shape.slice(0, -2),
-      rows,
-      a.shape[rank - 2]!,
-    ]);
+  if (transposeA && rank > 2 && rows > LONG && innerA > LONG) {
+    const turnedShape = [...a.shape.slice(0, -2), rows, innerA];
+    const turned = backend.tensor(swapped(backend, left, rank), turnedShape);
     return matMul(backend, turned, b, false, transposeB);
   }
+  const transposes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
   const value = transposeA || transposeB
-    ? backend.node("FusedMatMul", [left, right], {
-      transA: transposeA ? 1 : 0,
-      transB: transposeB ? 1 : 0,
-    }, MICROSOFT)
+    ? backend.node("FusedMatMul", [left, right], transposes, MICROSOFT)
     : backend.node("MatMul", [left, right]);
   return backend.tensor(value, shape);
 }
 
-/** The matrix products by their tfjs names. */
 export const matmuls: Record<string, Kernel> = {
   BatchMatMul: ({ a, b }, { transposeA, transposeB }, backend) =>
     matMul(backend, a, b, transposeA, transposeB),
   _FusedMatMul: (inputs, attrs, backend) => {
     const { a, b, bias } = inputs;
     const product = matMul(backend, a, b, attrs.transposeA, attrs.transposeB);
-    const sum = bias == null ? product : naryOn(
-      backend,
-      [product, bias],
-      broadcastShape(product, bias),
-      op("Add"),
-      product.dtype,
-    );
+    const sum = bias == null
+      ? product
+      : naryOn(backend, [product, bias], broadcastShape(product, bias), op("Add"), product.dtype);
     return activated(backend, sum, inputs, attrs);
   },
   Einsum: (inputs, { equation }, backend) => {
-    const tensors = Object.values(inputs) as tf.TensorInfo[];
-    const { allDims, summedDims, idDims } = tf.backend_util.decodeEinsumEquation(
-      equation,
-      tensors.length,
-    );
-    tf.backend_util.checkEinsumDimSizes(allDims.length, idDims, tensors as tf.Tensor[]);
+    const tensors = Object.values(inputs) as TensorInfo[];
+    const { decodeEinsumEquation, checkEinsumDimSizes } = tf.backend_util;
+    const { allDims, summedDims, idDims } = decodeEinsumEquation(equation, tensors.length);
+    checkEinsumDimSizes(allDims.length, idDims, tensors as tf.Tensor[]);
     const shape = allDims.slice(0, allDims.length - summedDims.length).map((_, dimension) => {
       const which = idDims.findIndex((dimensions) => dimensions.includes(dimension));
       return tensors[which]!.shape[idDims[which]!.indexOf(dimension)]!;

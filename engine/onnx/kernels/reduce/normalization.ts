@@ -21,7 +21,6 @@ function localNorm(
   return g.node("Add", [g.node("Mul", [sums, g.scalar(alpha)]), g.scalar(bias)]);
 }
 
-/** The kernels by their tfjs names. */
 export const normalizations: Record<string, Kernel> = {
   FusedBatchNorm: ({ x, mean, variance, offset, scale }, { varianceEpsilon = 0.001 }, backend) => {
     const deviation = backend.node("Sqrt", [

@@ -1,5 +1,6 @@
 /** Reductions, and softmax. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { type DType, sameShape, sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { NCHWC } from "../../graph.ts";
@@ -17,6 +18,10 @@ function reducedShape(
     : shape.filter((_, i) => !axes.includes(i));
 }
 
+function sortedAxes(axis: number | number[], x: TensorInfo): number[] {
+  return tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
+}
+
 /** A reduction. The axes are an input of ReduceSum, and an attribute of the other operators. */
 function reduceNode(
   backend: OnnxBackend,
@@ -32,11 +37,6 @@ function reduceNode(
     : backend.node(op, [value], { axes, keepdims });
 }
 
-/** The means over height and width of a blocked tensor [N, H, W, C]: a value [N, C, 1, 1]. */
-function globalAverage(backend: OnnxBackend, x: tf.TensorInfo): string {
-  return backend.node("GlobalAveragePool", [backend.blocked(x)], {}, NCHWC);
-}
-
 /**
  * Sums and means of a blocked tensor over height and width, or over all axes but the channels. ONNX Runtime's
  * pooling computes the means in the blocked layout, and its result is small. Returns undefined for other
@@ -45,58 +45,53 @@ function globalAverage(backend: OnnxBackend, x: tf.TensorInfo): string {
 function reduceBlocked(
   backend: OnnxBackend,
   op: string,
-  x: tf.TensorInfo,
+  x: TensorInfo,
   axes: readonly number[],
   keepDims: boolean,
-): tf.TensorInfo | undefined {
+): TensorInfo | undefined {
   if (op !== "ReduceSum" && op !== "ReduceMean") return undefined;
   const overSamples = sameShape(axes, [0, 1, 2]);
   if (!overSamples && !sameShape(axes, [1, 2])) return undefined;
   const [n, h, w, c] = x.shape as [number, number, number, number];
-  let value = backend.reshape(globalAverage(backend, x), [n, c]);
+  const means = backend.node("GlobalAveragePool", [backend.blocked(x)], {}, NCHWC); // [N, C, 1, 1]
+  let value = backend.reshape(means, [n, c]);
   if (overSamples) value = reduceNode(backend, op, value, [0], false);
   if (op === "ReduceSum") value = backend.node("Mul", [value, backend.scalar(h * w)]);
   const shape = reducedShape(x.shape, axes, keepDims);
   return backend.tensor(backend.reshape(value, shape), shape);
 }
 
-/** The largest or smallest element, or NaN if there is one: ONNX Runtime ignores NaN. */
-function extremum(
-  backend: OnnxBackend,
-  op: "ReduceMax" | "ReduceMin",
-  x: tf.TensorInfo,
-  axes: readonly number[],
-  keepDims: boolean,
-): string {
-  const values = plainAs(backend, x, x.dtype === "bool" ? "int32" : x.dtype as DType);
-  const found = reduceNode(backend, op, values, axes, keepDims);
-  if (x.dtype === "bool") return backend.cast(found, "bool");
-  if (x.dtype === "int32") return found;
-  const undefinedOnes = backend.cast(backend.node("IsNaN", [values]), "uint8");
-  const any = reduceNode(backend, "ReduceMax", undefinedOnes, axes, keepDims);
-  return backend.node("Where", [backend.cast(any, "bool"), backend.scalar(NaN), found]);
-}
-
+/**
+ * The largest or smallest element. As in tfjs it is NaN if there is a NaN, which ONNX Runtime ignores, and if
+ * there are no elements.
+ */
 function extreme(op: "ReduceMax" | "ReduceMin"): Kernel {
   // Only Max calls its axes reductionIndices.
   return ({ x }, { axis, reductionIndices = axis, keepDims }, backend) => {
-    const axes = tf.util.parseAxisParam(reductionIndices, x.shape).sort((a, b) => a - b);
+    const axes = sortedAxes(reductionIndices, x);
     const shape = reducedShape(x.shape, axes, keepDims);
+    const nan = backend.scalar(NaN);
     if (sizeOf(x.shape) === 0 && x.dtype === "float32") {
-      // In tfjs the extremum of no elements is NaN.
-      return backend.tensor(
-        backend.node("Expand", [backend.scalar(NaN), backend.int64s(shape)]),
-        shape,
-      );
+      return backend.tensor(backend.node("Expand", [nan, backend.int64s(shape)]), shape);
     }
-    const value = extremum(backend, op, x, axes, keepDims);
-    return backend.tensor(value, shape, x.dtype);
+    const reduce = (operator: string, value: string) =>
+      reduceNode(backend, operator, value, axes, keepDims);
+    if (x.dtype === "bool") {
+      const found = reduce(op, plainAs(backend, x, "int32"));
+      return backend.tensor(backend.cast(found, "bool"), shape, "bool");
+    }
+    const values = backend.plain(x);
+    const found = reduce(op, values);
+    if (x.dtype === "int32") return backend.tensor(found, shape, "int32");
+    const undefinedOnes = backend.cast(backend.node("IsNaN", [values]), "uint8");
+    const any = backend.cast(reduce("ReduceMax", undefinedOnes), "bool");
+    return backend.tensor(backend.node("Where", [any, nan, found]), shape);
   };
 }
 
 function reduction(op: string, dtype?: "float32"): Kernel {
   return ({ x }, { axis, keepDims }, backend) => {
-    const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
+    const axes = sortedAxes(axis, x);
     if (isBlocked(backend, x)) {
       const reduced = reduceBlocked(backend, op, x, axes, keepDims);
       if (reduced !== undefined) return reduced;
@@ -110,7 +105,7 @@ function reduction(op: string, dtype?: "float32"): Kernel {
 /** All and Any, in int32: ONNX does not reduce booleans. */
 function logicalReduction(op: "ReduceMin" | "ReduceMax"): Kernel {
   return ({ x }, { axis, keepDims }, backend) => {
-    const axes = tf.util.parseAxisParam(axis, x.shape).sort((a, b) => a - b);
+    const axes = sortedAxes(axis, x);
     const reduced = reduceNode(backend, op, plainAs(backend, x, "int32"), axes, keepDims);
     const value = backend.cast(reduced, "bool");
     return backend.tensor(value, reducedShape(x.shape, axes, keepDims), "bool");
@@ -143,7 +138,6 @@ function argument(op: "ArgMax" | "ArgMin"): Kernel {
   };
 }
 
-/** The reductions by their tfjs names. */
 export const reductions: Record<string, Kernel> = {
   All: logicalReduction("ReduceMin"),
   Any: logicalReduction("ReduceMax"),

@@ -19,12 +19,10 @@ function mask(backend: OnnxBackend, size: number, exclusive: boolean, reverse: b
   return backend.constant(values, [size, size], "bool");
 }
 
-/** The kernels by their tfjs names. */
 export const scans: Record<string, Kernel> = {
   Cumsum: ({ x }, { axis, exclusive, reverse }, backend) => {
     const dtype = x.dtype === "bool" ? "int32" : x.dtype;
-    const plain = backend.plain(x);
-    const value = x.dtype === "bool" ? backend.cast(plain, "int32") : plain;
+    const value = plainAs(backend, x, dtype);
     const at = backend.constant([axis], [], "int32");
     const sums = backend.node("CumSum", [value, at], {
       exclusive: exclusive ? 1 : 0,

@@ -1,5 +1,6 @@
 /** Kernels that rearrange elements: reversed, mirrored, strided, padded, or from space to batch. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import type { ConstantType } from "../../graph.ts";
 import { choose } from "../elementwise/expression.ts";
@@ -7,24 +8,16 @@ import { reshaped } from "./shape.ts";
 
 type Pairs = readonly (readonly [number, number])[];
 
-/** A value reversed along some of its axes. */
-function reversed(backend: OnnxBackend, value: string, axes: readonly number[]): string {
-  if (axes.length === 0) return value;
-  const all = (number: number) => backend.int64s(axes.map(() => number));
-  return backend.node("Slice", [value, all(-1), all(-(2 ** 31)), backend.int64s(axes), all(-1)]);
-}
-
 /** Selects elements along each axis, one axis after the other. */
 function pickAll(
   backend: OnnxBackend,
   value: string,
   choices: readonly (readonly number[] | undefined)[],
 ): string {
-  return choices.reduce<string>((picked, indices, axis) => {
-    if (indices === undefined) return picked;
-    const chosen = backend.constant(indices, [indices.length], "int32");
-    return backend.node("Gather", [picked, chosen], { axis });
-  }, value);
+  return choices.reduce<string>(
+    (picked, indices, axis) => indices === undefined ? picked : backend.pick(picked, indices, axis),
+    value,
+  );
 }
 
 /** The indices of an axis of `size` elements, extended at its ends by mirrored ones. */
@@ -44,10 +37,10 @@ function mirrored(
 /** Pads a value of any type. */
 export function padded(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
+  x: TensorInfo,
   paddings: Pairs,
   constantValue: number,
-): tf.TensorInfo {
+): TensorInfo {
   if (x.shape.length === 0) return reshaped(backend, x, []);
   const value = backend.node("Pad", [
     backend.plain(x),
@@ -74,26 +67,20 @@ function rotationSources(
   });
 }
 
-/** The kernels by their tfjs names. */
 export const arrangements: Record<string, Kernel> = {
   Reverse: ({ x }, { dims }, backend) => {
     const axes = x.shape.length === 0 ? [] : tf.util.parseAxisParam(dims, x.shape);
-    return backend.tensor(reversed(backend, backend.plain(x), axes), x.shape, x.dtype);
+    const plain = backend.plain(x);
+    const value = axes.length === 0 ? plain : backend.reverse(plain, axes);
+    return backend.tensor(value, x.shape, x.dtype);
   },
   FlipLeftRight: ({ image }, _attrs, backend) =>
-    backend.tensor(reversed(backend, backend.plain(image), [2]), image.shape, image.dtype),
+    backend.tensor(backend.reverse(backend.plain(image), [2]), image.shape, image.dtype),
   StridedSlice: ({ x }, attrs, backend) => {
-    const info = tf.slice_util.sliceInfo(
-      x.shape,
-      attrs.begin,
-      attrs.end,
-      attrs.strides,
-      attrs.beginMask,
-      attrs.endMask,
-      attrs.ellipsisMask,
-      attrs.newAxisMask,
-      attrs.shrinkAxisMask,
-    );
+    const { begin, end, strides } = attrs;
+    const { beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask } = attrs;
+    const masks = [beginMask, endMask, ellipsisMask, newAxisMask, shrinkAxisMask] as const;
+    const info = tf.slice_util.sliceInfo(x.shape, begin, end, strides, ...masks);
     if (info.isIdentity) return reshaped(backend, x, info.finalShape);
     const counts = tf.slice_util.computeOutShape(info.begin, info.end, info.strides);
     const choices = counts.map((count, axis) => {
@@ -153,9 +140,8 @@ export const arrangements: Record<string, Kernel> = {
       (_, i) => typeof fillValue === "number" ? fillValue : i === 3 ? 255 : fillValue[i],
     );
     const pixels = backend.reshape(backend.plain(image), [n, h * w, c]);
-    const places = backend.constant(sources.map((i) => Math.max(0, i)), [h * w], "int32");
     const inside = backend.constant(sources.map((i) => i < 0 ? 0 : 1), [h * w, 1], "bool");
-    const picked = backend.node("Gather", [pixels, places], { axis: 1 });
+    const picked = backend.pick(pixels, sources.map((i) => Math.max(0, i)), 1);
     const outside = backend.constant(fill, [c], image.dtype as ConstantType);
     const value = choose(backend, inside, [picked, outside], image.dtype);
     return backend.tensor(backend.reshape(value, image.shape), image.shape, image.dtype);
@@ -165,7 +151,7 @@ export const arrangements: Record<string, Kernel> = {
     const rank = Math.max(s0.shape[0], s1.shape[0]);
     const [known0, known1] = [backend.known(s0), backend.known(s1)];
     if (known0 && known1) tf.backend_util.assertAndGetBroadcastShape([...known0], [...known1]);
-    const withOnes = (s: tf.TensorInfo) =>
+    const withOnes = (s: TensorInfo) =>
       backend.plain(padded(backend, s, [[rank - s.shape[0]!, 0]], 1));
     const [a, b] = [withOnes(s0), withOnes(s1)];
     const one = backend.cast(backend.int64s([1]), "int32");

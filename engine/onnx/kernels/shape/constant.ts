@@ -1,5 +1,6 @@
 /** Kernels whose results are known during the trace. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import type { ConstantType } from "../../graph.ts";
@@ -10,7 +11,7 @@ function filled(
   shape: readonly number[],
   value: number,
   dtype: string,
-): tf.TensorInfo {
+): TensorInfo {
   const constant = backend.constant([value], [], dtype as ConstantType);
   const expanded = shape.length === 0
     ? constant
@@ -25,13 +26,12 @@ function evenly(
   step: number,
   count: number,
   dtype: "float32" | "int32",
-): tf.TensorInfo {
+): TensorInfo {
   const values = tf.util.makeZerosTypedArray(count, dtype);
   for (let i = 0; i < count; i++) values[i] = i === 0 ? start : values[i - 1]! + step;
   return backend.tensor(backend.constant(values, [count], dtype), [count], dtype);
 }
 
-/** The kernels by their tfjs names. */
 export const constants: Record<string, Kernel> = {
   Fill: (_inputs, { shape, value, dtype }, backend) =>
     filled(backend, shape, value, dtype ?? "float32"),

@@ -1,7 +1,9 @@
 /** Kernels that select elements by index or by rank, and those that return positions of elements. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import type { ConstantType } from "../../graph.ts";
+import { plainAs } from "../elementwise/expression.ts";
 
 /**
  * A float32 one-hot value [...ids, depth]. For negative indices, as for indices from `depth` on, all elements
@@ -26,11 +28,11 @@ export function oneHot(
 /** Gathers along an axis. The first `batchDims` axes of x and of the indices are batch axes. */
 function gatherInBatches(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
-  indices: tf.TensorInfo,
+  x: TensorInfo,
+  indices: TensorInfo,
   axis: number,
   batchDims: number,
-): tf.TensorInfo {
+): TensorInfo {
   const { batchSize, outerSize, dimSize, sliceSize, outputShape } = tf.backend_util.segment_util
     .collectGatherOpShapeInfo(x as tf.Tensor, indices as tf.Tensor, axis, batchDims);
   const count = indices.shape.slice(batchDims).reduce((a, b) => a * b, 1);
@@ -44,7 +46,6 @@ function gatherInBatches(
   return backend.tensor(value, outputShape, x.dtype);
 }
 
-/** The kernels by their tfjs names. */
 export const gathers: Record<string, Kernel> = {
   GatherV2: ({ x, indices }, { axis, batchDims }, backend) => {
     const at = tf.util.parseAxisParam(axis, x.shape)[0]!;
@@ -83,13 +84,9 @@ export const gathers: Record<string, Kernel> = {
   TopK: ({ x }, { k }, backend) => {
     const shape = [...x.shape.slice(0, -1), k];
     const booleans = x.dtype === "bool";
-    const plain = backend.plain(x);
-    const [values, indices] = backend.nodes(
-      "TopK",
-      [booleans ? backend.cast(plain, "int32") : plain, backend.int64s([k])],
-      2,
-      { axis: -1, largest: 1, sorted: 1 },
-    );
+    const inputs = [plainAs(backend, x, booleans ? "int32" : x.dtype), backend.int64s([k])];
+    const attributes = { axis: -1, largest: 1, sorted: 1 };
+    const [values, indices] = backend.nodes("TopK", inputs, 2, attributes);
     return [
       backend.tensor(booleans ? backend.cast(values!, "bool") : values!, shape, x.dtype),
       backend.tensor(backend.cast(indices!, "int32"), shape, "int32"),
@@ -101,10 +98,8 @@ export const gathers: Record<string, Kernel> = {
     const sequence = backend.reshape(backend.plain(sortedSequence), [batch, 1, length]);
     const wanted = backend.reshape(backend.plain(values), [batch, values.shape[1], 1]);
     const before = backend.node(side === "left" ? "Less" : "LessOrEqual", [sequence, wanted]);
-    const count = backend.node("ReduceSum", [
-      backend.cast(before, "int32"),
-      backend.int64s([2]),
-    ], { keepdims: 0 });
+    const ones = backend.cast(before, "int32");
+    const count = backend.node("ReduceSum", [ones, backend.int64s([2])], { keepdims: 0 });
     return backend.tensor(count, values.shape, "int32");
   },
 };

@@ -1,5 +1,6 @@
 /** Kernels that put elements, or sums of elements, at given indices. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { MICROSOFT } from "../../graph.ts";
@@ -36,12 +37,7 @@ function addRows(
 }
 
 /** Writes rows at indices [count, rank] with ScatterND. */
-function scatter(
-  backend: OnnxBackend,
-  onto: string,
-  indices: tf.TensorInfo,
-  updates: string,
-): string {
+function scatter(backend: OnnxBackend, onto: string, indices: TensorInfo, updates: string): string {
   const places = backend.cast(backend.plain(indices), "int64");
   return backend.node("ScatterND", [onto, places, updates]);
 }
@@ -56,8 +52,8 @@ const MAX_ONE_HOT = 256;
 /** Counts, or sums of weights, for each row: x [batch, count] to [batch, size]. */
 function bincount(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
-  weights: tf.TensorInfo,
+  x: TensorInfo,
+  weights: TensorInfo,
   size: number,
   binary: boolean,
 ): string {
@@ -75,28 +71,16 @@ function bincount(
   return backend.reshape(typed, x.shape.length === 2 ? [batch, size] : [size]);
 }
 
-/** The kernels by their tfjs names. */
 export const scatters: Record<string, Kernel> = {
   ScatterNd: ({ indices, updates }, { shape }, backend) => {
-    const { sliceRank, numUpdates, sliceSize, strides } = tf.backend_util.calculateShapes(
-      updates,
-      indices,
-      shape,
-    );
+    const { sliceRank, numUpdates, sliceSize, strides } = tf.backend_util
+      .calculateShapes(updates, indices, shape);
     const factors = backend.constant(strides.slice(0, sliceRank), [sliceRank], "int32");
-    const places = backend.node("ReduceSum", [
-      backend.node("Mul", [
-        backend.reshape(backend.plain(indices), [numUpdates, sliceRank]),
-        factors,
-      ]),
-      backend.int64s([1]),
-    ], { keepdims: 0 });
-    const dtype = updates.dtype === "bool" ? "int32" : updates.dtype as ConstantType;
-    const plain = backend.plain(updates);
-    const rows = backend.reshape(
-      updates.dtype === "bool" ? backend.cast(plain, "int32") : plain,
-      [numUpdates, sliceSize],
-    );
+    const rowIndices = backend.reshape(backend.plain(indices), [numUpdates, sliceRank]);
+    const terms = backend.node("Mul", [rowIndices, factors]);
+    const places = backend.node("ReduceSum", [terms, backend.int64s([1])], { keepdims: 0 });
+    const dtype = updates.dtype === "bool" ? "int32" : updates.dtype;
+    const rows = backend.reshape(plainAs(backend, updates, dtype), [numUpdates, sliceSize]);
     const size = sizeOf(shape) / sliceSize;
     const sums = addRows(backend, rows, places, [numUpdates, size, sliceSize], dtype);
     const value = updates.dtype === "bool" ? backend.cast(sums, "bool") : sums;
@@ -111,11 +95,7 @@ export const scatters: Record<string, Kernel> = {
   SparseToDense: ({ sparseIndices, sparseValues, defaultValue }, { outputShape }, backend) => {
     const rank = outputShape.length;
     const count = sparseIndices.shape.length === 0 ? 1 : sparseIndices.shape[0];
-    const indices = backend.tensor(
-      backend.reshape(backend.plain(sparseIndices), [count, rank]),
-      [count, rank],
-      "int32",
-    );
+    const indices = reshaped(backend, sparseIndices, [count, rank]);
     const single = backend.reshape(backend.plain(defaultValue), []);
     const updates = filledWith(backend, backend.plain(sparseValues), [count]);
     const dense = filledWith(backend, single, outputShape);
@@ -133,12 +113,8 @@ export const scatters: Record<string, Kernel> = {
     const shape = [numSegments, ...rest];
     if (numSegments <= MAX_ONE_HOT) {
       const members = oneHot(backend, ids, numSegments, [0, 1]); // [rows, numSegments]
-      const sums = backend.node(
-        "FusedMatMul",
-        [members, flat],
-        { transA: 1, transB: 0 },
-        MICROSOFT,
-      );
+      const transposed = { transA: 1, transB: 0 };
+      const sums = backend.node("FusedMatMul", [members, flat], transposed, MICROSOFT);
       return backend.tensor(backend.reshape(sums, shape), shape);
     }
     const integer = (value: number) => backend.constant([value], [], "int32");
@@ -146,11 +122,8 @@ export const scatters: Record<string, Kernel> = {
       backend.node("GreaterOrEqual", [ids, integer(0)]),
       backend.node("Less", [ids, integer(numSegments)]),
     ]);
-    const kept = backend.node("Where", [
-      backend.reshape(known, [rows, 1]),
-      flat,
-      backend.scalar(0),
-    ]);
+    const isKept = backend.reshape(known, [rows, 1]);
+    const kept = backend.node("Where", [isKept, flat, backend.scalar(0)]);
     const places = backend.node("Where", [known, ids, integer(0)]);
     const sums = addRows(backend, kept, places, [rows, numSegments, columns], "float32");
     return backend.tensor(backend.reshape(sums, shape), shape);

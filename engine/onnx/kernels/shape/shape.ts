@@ -1,17 +1,18 @@
 /** Kernels that reshape, transpose, concatenate, split, slice and repeat. */
 import * as tf from "../../../tf.ts";
+import type { TensorInfo } from "../../../tf.ts";
 import { sameShape, sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
 import { isBlockable, isBlocked } from "../../layout.ts";
 
-const tensorsOf = (inputs: Record<string, tf.TensorInfo>) => Object.values(inputs);
+const tensorsOf = (inputs: Record<string, TensorInfo>) => Object.values(inputs);
 
 /** A tensor with another shape of the same number of elements. */
 export function reshaped(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
+  x: TensorInfo,
   shape: readonly number[],
-): tf.TensorInfo {
+): TensorInfo {
   if (sameShape(shape, x.shape) && isBlocked(backend, x)) {
     return backend.blockedTensor(backend.blocked(x), shape);
   }
@@ -23,7 +24,7 @@ export function reshaped(
   );
 }
 
-function concat(backend: OnnxBackend, tensors: tf.TensorInfo[], axis: number): tf.TensorInfo {
+function concat(backend: OnnxBackend, tensors: TensorInfo[], axis: number): TensorInfo {
   tf.backend_util.assertParamsConsistent(tensors.map((t) => t.shape), axis);
   const parts = tensors.filter((t) => sizeOf(t.shape) > 0);
   const shape = tf.backend_util.computeOutShape(tensors.map((t) => t.shape), axis);
@@ -42,10 +43,10 @@ function concat(backend: OnnxBackend, tensors: tf.TensorInfo[], axis: number): t
 /** A slice of a tensor. */
 export function sliced(
   backend: OnnxBackend,
-  x: tf.TensorInfo,
+  x: TensorInfo,
   begin: readonly number[],
   size: readonly number[],
-): tf.TensorInfo {
+): TensorInfo {
   const { blockSize } = backend;
   const axes = x.shape.flatMap((dimension, i) =>
     begin[i] === 0 && size[i] === dimension ? [] : [i]
@@ -67,7 +68,6 @@ export function sliced(
   return backend.tensor(slice(backend.plain(x), axes), size, x.dtype);
 }
 
-/** The kernels by their tfjs names. */
 export const shapes: Record<string, Kernel> = {
   Reshape: ({ x }, { shape }, backend) =>
     reshaped(backend, x, tf.util.inferFromImplicitShape(shape, sizeOf(x.shape))),
@@ -92,7 +92,7 @@ export const shapes: Record<string, Kernel> = {
   },
   Pack: (inputs, { axis }, backend) => {
     const tensors = tensorsOf(inputs);
-    const [{ shape, dtype }] = tensors as [tf.TensorInfo];
+    const [{ shape, dtype }] = tensors as [TensorInfo];
     for (const t of tensors) {
       tf.util.assertShapesMatch(
         shape,
