@@ -121,11 +121,8 @@ export interface LabelledImages {
 }
 
 /**
- * Picks images and their labels.
+ * Picks images [B, H, W] and their labels [B] out of images [N, H, W] and labels [N].
  *
- * @param set The images, [N, H, W], and labels, [N].
- * @param indices [B], each below N.
- * @returns The images, [B, H, W], and labels, [B].
  * @throws {RangeError} If an index is not below N.
  */
 export function gatherImages(set: LabelledImages, indices: Uint32Array): LabelledImages {

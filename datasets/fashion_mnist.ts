@@ -4,7 +4,7 @@
  */
 import { randomStream } from "../nn/random.ts";
 import { gatherImages, type LabelledImages } from "./batches.ts";
-import type { Contents, Dataset } from "./dataset.ts";
+import { type Contents, type Dataset, pinnedFiles } from "./dataset.ts";
 import { parseIdx } from "./idx.ts";
 import { balancedSplit } from "./split.ts";
 import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
@@ -30,46 +30,25 @@ const MIRRORS = [
   "b2617bb6d3ffa2e429640350f613e3291e10b141/data/fashion/",
 ];
 
-const NAMES = {
-  trainImages: "train-images-idx3-ubyte.gz",
-  trainLabels: "train-labels-idx1-ubyte.gz",
-  testImages: "t10k-images-idx3-ubyte.gz",
-  testLabels: "t10k-labels-idx1-ubyte.gz",
-} as const;
-
-function pins(hashes: Readonly<Record<keyof typeof NAMES, string>>, rows: [number, number]) {
-  const images = (count: number) => ({ rows: count, size: 16 + count * SIDE * SIDE });
-  const labels = (count: number) => ({ rows: count, size: 8 + count });
-  return [
-    { name: NAMES.trainImages, sha256: hashes.trainImages, ...images(rows[0]) },
-    { name: NAMES.trainLabels, sha256: hashes.trainLabels, ...labels(rows[0]) },
-    { name: NAMES.testImages, sha256: hashes.testImages, ...images(rows[1]) },
-    { name: NAMES.testLabels, sha256: hashes.testLabels, ...labels(rows[1]) },
-  ];
-}
-
+/** FashionMNIST's files, with hashes and addresses. */
 export const FASHION_MNIST: Dataset = {
   title: "FashionMNIST",
   id: "fashion-mnist",
-  files: pins({
-    trainImages: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    trainLabels: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    testImages: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    testLabels: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-  }, [60_000, 10_000]).map((pin) => ({
-    ...pin,
-    addresses: MIRRORS.map((mirror) => mirror + pin.name),
-  })),
+  files: pinnedFiles(`
+    c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888 47040016 60000 train-images-idx3-ubyte.gz
+    bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9 60008 60000 train-labels-idx1-ubyte.gz
+    5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b 7840016 10000 t10k-images-idx3-ubyte.gz
+    0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34 10008 10000 t10k-labels-idx1-ubyte.gz
+  `).map((pin) => ({ ...pin, addresses: MIRRORS.map((mirror) => mirror + pin.name) })),
   otherFolders: ["FashionMNIST/raw"],
   systemFolder: "/usr/share/datasets/fashion-mnist",
   sample: {
     folder: new URL("./samples/fashion-mnist/", import.meta.url),
-    files: pins({
-      trainImages: "cf313073c7eb485392848071d5c433571d7166043e971e3345b095cc30518084",
-      trainLabels: "097b93fbcf9bd5bc648b1a457ddc55c9e4ab49afb33f9ecae8ce068399a75e3a",
-      testImages: "7cee33c3c6414b1b86c25e665a6c4f41584269de3b7cc9768b1d351922845eef",
-      testLabels: "3128d790775889812b73c4f13923559c8b9e281d112c6ea7862acf60a206a909",
-    }, [6_000, 1_000]),
+    files: pinnedFiles(`
+    cf313073c7eb485392848071d5c433571d7166043e971e3345b095cc30518084 4704016 6000 train-images-idx3-ubyte.gz
+    097b93fbcf9bd5bc648b1a457ddc55c9e4ab49afb33f9ecae8ce068399a75e3a 6008 6000 train-labels-idx1-ubyte.gz
+    7cee33c3c6414b1b86c25e665a6c4f41584269de3b7cc9768b1d351922845eef 784016 1000 t10k-images-idx3-ubyte.gz
+    3128d790775889812b73c4f13923559c8b9e281d112c6ea7862acf60a206a909 1008 1000 t10k-labels-idx1-ubyte.gz`),
     description: "6,000 + 1,000 of the 60,000 + 10,000 images",
   },
 };
@@ -99,11 +78,12 @@ export interface FashionMnist extends Provenance {
   readonly width: number;
 }
 
-/** Images and labels of two files, whose hashes guarantee that they belong together. */
-function labelled(contents: Contents, imagesName: string, labelsName: string): LabelledImages {
+/** The images and labels of "train" or "t10k". Their hashes guarantee that they belong together. */
+function labelled(contents: Contents, part: "train" | "t10k"): LabelledImages {
+  const read = (name: string) => parseIdx(contents.get(name)!, { name }).data;
   return {
-    images: parseIdx(contents.get(imagesName)!, { name: imagesName }).data,
-    labels: parseIdx(contents.get(labelsName)!, { name: labelsName }).data,
+    images: read(`${part}-images-idx3-ubyte.gz`),
+    labels: read(`${part}-labels-idx1-ubyte.gz`),
   };
 }
 
@@ -116,7 +96,7 @@ function labelled(contents: Contents, imagesName: string, labelsName: string): L
  */
 export async function loadFashionMnist(options: FashionMnistOptions = {}): Promise<FashionMnist> {
   const opened = await openDataset(FASHION_MNIST, options);
-  const all = labelled(opened.contents, NAMES.trainImages, NAMES.trainLabels);
+  const all = labelled(opened.contents, "train");
   const { validationSize = all.labels.length / 12 } = options;
   if (validationSize >= all.labels.length) {
     throw new RangeError(`validationSize ${validationSize} leaves nothing to train on`);
@@ -129,7 +109,7 @@ export async function loadFashionMnist(options: FashionMnistOptions = {}): Promi
   return {
     train: gatherImages(all, kept),
     validation: gatherImages(all, heldOut),
-    test: labelled(opened.contents, NAMES.testImages, NAMES.testLabels),
+    test: labelled(opened.contents, "t10k"),
     classNames: FASHION_MNIST_CLASSES,
     height: SIDE,
     width: SIDE,

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { usageError, UserError } from "../base/errors.ts";
 import { readFileIfExists } from "../base/files.ts";
 import { quote } from "../base/quote.ts";
-import type { Dataset } from "./dataset.ts";
+import { type Dataset, pinnedFiles } from "./dataset.ts";
 import { gunzip, isGzip } from "./download/gzip.ts";
 import { sha256Hex } from "./download/integrity.ts";
 import { holdOut } from "./split.ts";
@@ -33,7 +33,6 @@ export interface HotelReview {
 export const RATINGS = 5;
 
 const FIRST = "tripadvisor_hotel_reviews.first2000.csv.gz";
-const SAMPLE = "hotel_reviews.csv";
 
 /** The whole set, which a data folder may contain. */
 const WHOLE = { name: "tripadvisor_hotel_reviews.csv", rows: 20_491, maxBytes: 64e6 } as const;
@@ -54,12 +53,9 @@ export const HOTEL_REVIEWS: Dataset = {
   otherFolders: ["tripadvisor"],
   sample: {
     folder: new URL("./samples/hotel-reviews/", import.meta.url),
-    files: [{
-      name: SAMPLE,
-      sha256: "d78eae26e1aab8d2fa6848cae2bfa64345769315e49b353441d0178841118c54",
-      size: 96_399,
-      rows: 500,
-    }],
+    files: pinnedFiles(
+      "d78eae26e1aab8d2fa6848cae2bfa64345769315e49b353441d0178841118c54 96399 500 hotel_reviews.csv",
+    ),
     description: "500 reviews written for this project, of hotels that do not exist",
   },
 };

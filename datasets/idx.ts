@@ -34,12 +34,9 @@ function elementCount(shape: readonly number[]): number {
 }
 
 /**
- * Reads an IDX file of unsigned bytes with any number of dimensions. It allocates no memory from the
- * header's dimensions, which must match the size of the file.
+ * Reads an unpacked IDX file of unsigned bytes with any number of dimensions. The elements are a view of
+ * the bytes. It allocates no memory from the header's dimensions, which must match the size of the file.
  *
- * @param bytes The whole file, unpacked.
- * @param options `name` is the file's name in messages.
- * @returns The shape, and the elements as a view of `bytes`.
  * @throws {UserError} If the bytes are not such a file. The message names the byte at fault.
  */
 export function parseIdx(

@@ -1,11 +1,6 @@
 /** Converts between pixels, 0 to 255, and the models' range, [-1, 1]. */
 
-/**
- * Converts pixels to the models' range: x / 127.5 - 1.
- *
- * @param pixels Values 0 to 255, of any shape.
- * @returns Values in [-1, 1], of the same shape.
- */
+/** Converts pixels, 0 to 255, to the models' range [-1, 1]: x / 127.5 - 1. */
 export function toModelRange(pixels: Uint8Array): Float32Array<ArrayBuffer> {
   const values = new Float32Array(pixels.length);
   for (let i = 0; i < pixels.length; i++) values[i] = pixels[i]! / 127.5 - 1;
@@ -16,8 +11,6 @@ export function toModelRange(pixels: Uint8Array): Float32Array<ArrayBuffer> {
  * The inverse of {@linkcode toModelRange}: rounds to the nearest pixel (halves up) and clamps values
  * outside [-1, 1].
  *
- * @param values Values in [-1, 1], of any shape.
- * @returns Pixels, 0 to 255, of the same shape.
  * @throws {RangeError} If a value is NaN.
  */
 export function toPixels(values: ArrayLike<number>): Uint8Array<ArrayBuffer> {

@@ -40,12 +40,9 @@ export function balancedSplit(
 }
 
 /**
- * Splits examples into two parts at random, but the same parts in every call.
+ * Splits examples [N] into two parts, each in the examples' order: at random, but the same parts in every
+ * call. `purpose` names the stream of random numbers that chooses.
  *
- * @param examples [N].
- * @param count The number of examples to hold out, 1 to N - 1.
- * @param purpose The name of the stream of random numbers that chooses.
- * @returns Both parts, each in the examples' order.
  * @throws {RangeError} If a part would be empty.
  */
 export function holdOut<T>(

@@ -3,7 +3,7 @@
  * WinoGrande's format. CC BY 4.0. A test set without training data. Chance is 50 %.
  */
 import { join } from "node:path";
-import type { Dataset } from "./dataset.ts";
+import { type Dataset, pinnedFiles } from "./dataset.ts";
 import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
 import { parseWinograd, type WinogradProblem } from "./winograd.ts";
 
@@ -23,12 +23,9 @@ export const WSC273: Dataset = {
   otherFolders: ["wsc"],
   sample: {
     folder: new URL("./samples/wsc273/", import.meta.url),
-    files: [{
-      name: "wsc273.jsonl",
-      sha256: "3dcfa568238c612363b83078dab73c543afae2f74bafee744648ef67c4240ec2",
-      size: 6_318,
-      rows: 40,
-    }],
+    files: pinnedFiles(
+      "3dcfa568238c612363b83078dab73c543afae2f74bafee744648ef67c4240ec2 6318 40 wsc273.jsonl",
+    ),
     description: "20 pairs of sentences written for this project",
   },
 };

@@ -32,10 +32,8 @@ const MARGIN = 12;
 const LINE = FONT_HEIGHT * TEXT_SCALE;
 
 /**
- * Draws samples as a grid, row by row.
+ * Draws samples [count, height, width, channels], grey or RGB, row by row as a grid in RGB.
  *
- * @param samples [count, height, width, channels], grey or RGB, at least one.
- * @returns An RGB picture.
  * @throws {RangeError} If there are no samples, or `columns` or `scale` is not a positive integer.
  */
 export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture {

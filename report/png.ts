@@ -5,7 +5,6 @@ import { countPictures, type Picture } from "./picture.ts";
 /**
  * The bytes of a PNG file. Equal pictures give equal bytes.
  *
- * @param picture Grey or RGB, 8 bits a channel.
  * @throws {RangeError} If the length of the data does not fit the size.
  */
 export function encodePng(picture: Picture): Uint8Array<ArrayBuffer> {

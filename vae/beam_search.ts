@@ -31,13 +31,9 @@ interface Finished {
 }
 
 /**
- * Searches for the likeliest texts.
- *
- * @param options The sizes.
- * @param begin Returns the logits of the first token, for every text and beam: [batch * beams, V].
- * @param advance Reorders the model's rows (row i becomes a copy of row `rows[i]`), appends a token to
- * each, and returns the logits after it.
- * @returns The best text of each search, without the end token.
+ * Searches for the likeliest texts, which are returned without the end token. `begin` returns the logits
+ * of the first token for every text and beam [batch * beams, V]. `advance` reorders the model's rows (row
+ * i becomes a copy of row `rows[i]`), appends a token to each, and returns the logits after it.
  */
 export async function beamSearch(
   { batch, beams, maxTokens, endId, lengthPenalty = 1 }: BeamOptions,

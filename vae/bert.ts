@@ -119,10 +119,8 @@ export interface BertOutputs {
 }
 
 /**
- * The last hidden states of a BERT, for texts of one segment each.
- *
- * @param parameters As {@linkcode bertEncoderSpecs} names them.
- * @returns [B, N, hidden]
+ * The last hidden states [B, N, hidden] of a BERT with the parameters of {@linkcode bertEncoderSpecs}, for
+ * texts of one segment each.
  */
 export function bertStates(
   parameters: Parameters,
@@ -157,11 +155,7 @@ export function bertStates(
   return h as tf.Tensor3D;
 }
 
-/**
- * Applies a BERT to texts of one segment each.
- *
- * @param parameters As {@linkcode bertSpecs} names them.
- */
+/** Applies a BERT with the parameters of {@linkcode bertSpecs} to texts of one segment each. */
 export function bert(parameters: Parameters, inputs: BertInputs, config: BertConfig): BertOutputs {
   const lastHiddenState = bertStates(parameters, inputs, config);
   const [batch, , hidden] = lastHiddenState.shape;

@@ -25,11 +25,8 @@ export function maskedLmSpecs(config: BertConfig): ParameterSpecs {
 }
 
 /**
- * Predicts the token at each position.
- *
- * @param parameters The head's and the encoder's `embeddings.word_embeddings.weight`.
- * @param hidden The encoder's last hidden state [B, N, hidden].
- * @returns Logits [B, N, V].
+ * Predicts the token at each position: logits [B, N, V] of the last hidden states [B, N, hidden]. The
+ * parameters are the head's and the encoder's `embeddings.word_embeddings.weight`.
  */
 export function maskedLmLogits(
   parameters: Parameters,

@@ -40,7 +40,6 @@ export type Corruption = (ids: Int32Array, random: RandomStream) => Int32Array;
 /**
  * Makes a corruption. It chooses the same tokens whether or not a text is padded.
  *
- * @param options The kind and the amount of corruption.
  * @throws {RangeError} If the ratio or the span length is out of range, [MASK] is needed and missing, or
  * all ids are special.
  */

@@ -146,11 +146,8 @@ export function gpt2States(
 }
 
 /**
- * Applies a GPT-2.
- *
- * @param tokens [B, N], int32.
- * @param prefix Embeddings [B, P, width] before those of the tokens.
- * @returns Logits [B, P + N, V].
+ * Applies a GPT-2 to tokens [B, N], int32, after a prefix of embeddings [B, P, width]: logits [B, P + N,
+ * V].
  */
 export function gpt2(
   parameters: Parameters,
@@ -162,11 +159,8 @@ export function gpt2(
 }
 
 /**
- * The mean cross-entropy of each token given those before it, in nats. The first token has none.
- *
- * @param tokens [B, N], int32.
- * @param labels The tokens to predict [B, N], int32, with IGNORED_LABEL at positions that do not count;
- * by default the tokens themselves.
+ * The mean cross-entropy of each token [B, N], int32, given those before it, in nats. The first token has
+ * none. Labels are the tokens to predict, with IGNORED_LABEL at positions that do not count.
  */
 export function gpt2Loss(
   parameters: Parameters,

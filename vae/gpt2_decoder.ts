@@ -24,31 +24,18 @@ export interface DecoderCache {
 /** A GPT-2 ready to decode. */
 export interface Gpt2Decoder {
   /**
-   * Continues texts greedily, with the likeliest token at each step.
-   *
-   * @param starts Embeddings [B, P, width] without positions, or first tokens [B].
-   * @param count The number of tokens to generate.
-   * @param options `endId`: the token that ends a text. Decoding stops when all texts have ended.
-   * @returns [B, count], row by row, padded with `endId` after a text's end.
+   * Continues texts greedily by `count` tokens: [B, count], row by row. Texts begin with embeddings [B, P,
+   * width] without positions, or with tokens [B]. They are padded with `endId` after this token; decoding
+   * stops when all texts have ended.
    */
   greedy(
     starts: HostArray,
     count: number,
     options?: { endId?: number | undefined },
   ): Promise<Int32Array>;
-  /**
-   * Begins texts.
-   *
-   * @param starts As in greedy.
-   * @returns The cache, and the logits of the next token [B, V].
-   */
+  /** Begins texts, with `starts` as in greedy. Returns the cache, and the logits of the next token [B, V]. */
   begin(starts: HostArray): Promise<{ cache: DecoderCache; logits: Float32Array }>;
-  /**
-   * Appends one token to each text.
-   *
-   * @param tokens [B]
-   * @returns The logits of the token after it [B, V].
-   */
+  /** Appends a token to each text [B], and returns the logits of the token after it [B, V]. */
   next(cache: DecoderCache, tokens: Int32Array): Promise<Float32Array>;
   /** Releases its graphs. */
   dispose(): Promise<void>;

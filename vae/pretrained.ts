@@ -102,7 +102,7 @@ export interface PretrainedBert {
  * Loads a BERT with the names of BertModel, or of a model with a head, whose encoder is under `bert.`.
  * TensorFlow's names for scale and shift, gamma and beta, are read as well.
  *
- * @throws {UserError} If files are missing or damaged, or a tensor does not fit. The message names it.
+ * @throws {UserError} If files are missing or damaged, or a tensor does not fit.
  */
 export async function loadBert(files: ModelFiles): Promise<PretrainedBert> {
   const { json, source } = await configOf(files);

@@ -9,19 +9,9 @@ import type { TextVaeConfig } from "./text_vae_config.ts";
 
 /** A text VAE ready for use. */
 export interface TextCodec {
-  /**
-   * Encodes texts into the means of their latents.
-   *
-   * @returns [B, k, d]
-   */
+  /** Encodes texts into the means of their latents [B, k, d]. */
   encode(inputs: EncodedInputs): Promise<HostArray>;
-  /**
-   * Decodes latents into texts.
-   *
-   * @param latents [B, k, d]
-   * @param method @default greedy
-   * @returns The tokens of each text, without the end token.
-   */
+  /** Decodes latents [B, k, d], greedily by default, into the tokens of each text without the end token. */
   decode(latents: HostArray, method?: DecodingMethod): Promise<Int32Array[]>;
   /** Releases its graphs. */
   dispose(): Promise<void>;
@@ -43,11 +33,7 @@ export interface TextVaeModel {
   readonly parameters: HostParameters;
 }
 
-/**
- * Compiles both directions.
- *
- * @param endId The token that begins and ends the decoder's text.
- */
+/** Compiles both directions. The token `endId` begins and ends the decoder's text. */
 export function compileTextCodec(
   device: Device,
   { config, parameters }: TextVaeModel,

@@ -62,10 +62,8 @@ function variable(name: string): string | undefined {
 }
 
 /**
- * Opens a model in a folder or on the hub.
+ * Opens a model in a folder, or on the hub by a name as in {@linkcode openHubModel}.
  *
- * @param reference A folder, or a name as in {@linkcode openHubModel}.
- * @returns The model's name, for messages and records, and a reader of its files.
  * @throws {UserError} If it is neither, or the hub does not provide it.
  */
 export async function openModelFiles(

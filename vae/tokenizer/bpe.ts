@@ -45,14 +45,12 @@ export interface TokenizerFiles {
 }
 
 /**
- * Learns a vocabulary from texts. Ids are assigned in this order: the special tokens (so that padding
- * is 0), the 256 bytes by their symbols' code points, and the merged tokens, most frequent first. At
- * equal frequency the pair with the lower left id is merged first, then the one with the lower right id.
+ * Learns a vocabulary from texts, which are read once. Ids are assigned in this order: the special tokens
+ * (so that padding is 0), the 256 bytes by their symbols' code points, and the merged tokens, most
+ * frequent first. At equal frequency the pair with the lower left id is merged first, then the one with
+ * the lower right id. The vocabulary is smaller than `vocabSize` if too few pairs occur `minFrequency`
+ * times.
  *
- * @param texts The corpus; it is read once.
- * @param options The vocabulary's size, and the special tokens.
- * @returns The files. The vocabulary is smaller than `vocabSize` if the corpus has too few pairs that
- * occur `minFrequency` times.
  * @throws {UserError} If the corpus is empty.
  * @throws {RangeError} If `vocabSize` has no room for the bytes, or a special token is empty or a byte.
  */

@@ -10,12 +10,9 @@ const BYTE_PAIR_FILES = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.b
 
 /**
  * Loads a tokenizer from tokenizer.json, or else BERT's vocab.txt, or else GPT-2's vocab.json and
- * merges.txt. tokenizer_config.json is read if there is one.
+ * merges.txt. tokenizer_config.json is read if there is one. `read` serves files that are not in a folder.
  *
- * @param folder The folder.
- * @param options The special tokens that are required; and `read`, if the files are not in a folder.
  * @throws {UserError} If there are no such files, or one is damaged or lacks a required special token.
- * The message names the file.
  */
 export async function loadTokenizer(
   folder: string,

@@ -52,11 +52,9 @@ export class TextTokenizer {
   readonly #cleanUp: boolean;
 
   /**
-   * Makes a tokenizer from transformers' files; {@linkcode loadTokenizer} reads them from a folder.
+   * Makes a tokenizer from the content of tokenizer.json, a BPE or WordPiece model, and of
+   * tokenizer_config.json; {@linkcode loadTokenizer} reads them from a folder.
    *
-   * @param json The content of tokenizer.json: a BPE or WordPiece model.
-   * @param config The content of tokenizer_config.json.
-   * @param options The required special tokens, and the file's name.
    * @throws {UserError} If the file is unusable or a required special token is missing.
    */
   constructor(json: JsonObject, config: JsonObject = {}, options: TokenizerOptions = {}) {
@@ -82,11 +80,7 @@ export class TextTokenizer {
       model["type"] !== "BPE" && model["merges"] === undefined;
   }
 
-  /**
-   * The id of the special token of a role.
-   *
-   * @throws {UserError} If the vocabulary has none. The message names the expected token.
-   */
+  /** The id of the special token of a role. @throws {UserError} If the vocabulary has none. */
   id(role: SpecialRole): number {
     const token = this.specialTokens[role];
     const id = token === undefined ? undefined : this.#vocabulary.ids.get(token);
@@ -104,10 +98,8 @@ export class TextTokenizer {
   }
 
   /**
-   * Encodes a text.
+   * Encodes a text into ids [T] in [0, vocabSize). An empty text has none except for added special tokens.
    *
-   * @param text Any text; an empty one has no ids except for added special tokens.
-   * @returns Ids in [0, vocabSize), [T].
    * @throws {UserError} If a part of the file that this text needs is unusable.
    */
   encode(text: string, options: TokenizeOptions = {}): Int32Array<ArrayBuffer> {
@@ -127,10 +119,8 @@ export class TextTokenizer {
 
   /**
    * Decodes ids into a text. For byte-level BPE it is exactly the text that was encoded, if that was
-   * well-formed Unicode.
-   *
-   * @param ids Any ids; those without a token are left out, as in Python's tokenizers.
-   * @param options Whether special tokens are left out, too. @default true
+   * well-formed Unicode. Ids without a token are left out, as in Python's tokenizers, and by default
+   * special ones.
    */
   decode(
     ids: Iterable<number>,
