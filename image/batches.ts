@@ -33,20 +33,19 @@ export function imageBatch(
   return noisedBatch(x0, random, options, () => ({ classLabels }));
 }
 
-export interface TrainingBatchOptions extends ImageBatchOptions {
-  readonly batchSize: number;
-  /** Returns the current probability of each timestep [T], for loss-aware sampling. */
-  readonly probabilitiesNow?: (() => Float64Array) | undefined;
-}
-
 /**
  * The batches of training: a pure function of the step, and of the probabilities if there are any. A resumed
  * run gets the same batches as one that was not interrupted.
+ *
+ * @param options `probabilitiesNow`: the current probability of each timestep [T], for loss-aware sampling.
  */
 export function trainingBatches(
   examples: LabelledImages,
   random: RandomStream,
-  { batchSize, probabilitiesNow, ...options }: TrainingBatchOptions,
+  { batchSize, probabilitiesNow, ...options }: ImageBatchOptions & {
+    readonly batchSize: number;
+    readonly probabilitiesNow?: (() => Float64Array) | undefined;
+  },
 ): (step: number) => TimedBatch {
   const indicesAt = batcher({
     size: examples.labels.length,

@@ -55,13 +55,7 @@ function asUsageError<T>(flag: string, fn: () => T): T {
   }
 }
 
-/**
- * The timesteps that `--sample-timesteps` or `--respacing` set.
- *
- * @param numTrainTimesteps T.
- * @returns Strictly decreasing, each in [0, T); undefined if neither was given.
- * @throws {UserError} With exit code 2, naming the flag.
- */
+/** The timesteps that `--sample-timesteps` or `--respacing` set, strictly decreasing and in [0, T). */
 export function timestepsOf(
   { sampleTimesteps, respacing }: Pick<ImageConfig, "sampleTimesteps" | "respacing">,
   numTrainTimesteps: number,
@@ -83,42 +77,24 @@ export function timestepsOf(
   );
 }
 
-/**
- * The lowest and the highest timestep that are guided; undefined for all timesteps.
- *
- * @throws {UserError} With exit code 2, naming the flags.
- */
+/** The lowest and the highest timestep that are guided; undefined for all timesteps. */
 export function guidanceIntervalOf(
   { guidanceLow, guidanceHigh }: Pick<ImageConfig, "guidanceLow" | "guidanceHigh">,
   schedule: NoiseSchedule,
   sampler: AnySampler = "ddim",
 ): [low: number, high: number] | undefined {
   if (guidanceLow === 0 && guidanceHigh === 0) return undefined;
-  if (isFlowSampler(sampler)) return flowInterval(guidanceLow, guidanceHigh, schedule);
-  return asUsageError(
-    `--guidance-low ${guidanceLow} --guidance-high ${guidanceHigh}`,
-    () => guidanceInterval(schedule, guidanceLow, guidanceHigh === 0 ? Infinity : guidanceHigh),
-  );
-}
-
-/** The same for a flow, where sigma is time / (1 - time) and a timestep is time T. */
-function flowInterval(
-  low: number,
-  high: number,
-  { numTrainTimesteps: T }: NoiseSchedule,
-): [low: number, high: number] {
-  if (high !== 0 && high <= low) {
-    throw usageError(
-      `--guidance-low ${low} --guidance-high ${high}: give the lower one first, or 0 for no bound.`,
-    );
+  const flags = `--guidance-low ${guidanceLow} --guidance-high ${guidanceHigh}`;
+  const high = guidanceHigh === 0 ? Infinity : guidanceHigh;
+  if (!isFlowSampler(sampler)) {
+    return asUsageError(flags, () => guidanceInterval(schedule, guidanceLow, high));
   }
-  return [T * low / (1 + low), high === 0 ? T : T * high / (1 + high)];
-}
-
-export interface ModelTraits {
-  readonly schedule: NoiseSchedule;
-  readonly hasNullClass: boolean;
-  readonly learnedVariance?: boolean | undefined;
+  if (high <= guidanceLow) {
+    throw usageError(`${flags}: give the lower one first, or 0 for no bound.`);
+  }
+  // For a flow, sigma is time / (1 - time), and a timestep is T times the time.
+  const T = schedule.numTrainTimesteps;
+  return [T * guidanceLow / (1 + guidanceLow), high === Infinity ? T : T * high / (1 + high)];
 }
 
 /**
@@ -133,13 +109,17 @@ export interface ModelTraits {
 export function resolveSampling(
   config: ImageConfig,
   given: ImageFlags,
-  { schedule, hasNullClass, learnedVariance = false }: ModelTraits,
+  { schedule, hasNullClass, learnedVariance = false }: {
+    readonly schedule: NoiseSchedule;
+    readonly hasNullClass: boolean;
+    readonly learnedVariance?: boolean | undefined;
+  },
 ): ImageConfig {
   checkObjective(config);
   const sampleSteps = countSteps(config, given, schedule.numTrainTimesteps);
   checkSamplerOptions(config, given, learnedVariance);
   checkStart(config, schedule);
-  checkGuidance(config, given, { schedule, hasNullClass });
+  checkGuidance(config, given, schedule, hasNullClass);
   return { ...config, sampleSteps };
 }
 
@@ -214,7 +194,8 @@ function checkObjective({ objective, sampler }: ImageConfig): void {
 function checkGuidance(
   config: ImageConfig,
   given: ImageFlags,
-  { schedule, hasNullClass }: ModelTraits,
+  schedule: NoiseSchedule,
+  hasNullClass: boolean,
 ): void {
   const { guidance } = config;
   if (guidance !== 1 && !hasNullClass) {
@@ -237,11 +218,7 @@ export interface SampledModel extends Pick<SamplingOptions, "parameters" | "conf
   readonly samplerOptions?: SchedulerOptions | undefined;
 }
 
-/**
- * The settings as the library takes them.
- *
- * @param config Settings that {@linkcode resolveSampling} returned.
- */
+/** The settings that {@linkcode resolveSampling} returned, as the library takes them. */
 export function samplingOptionsOf(model: SampledModel, config: ImageConfig): SamplingOptions {
   const { schedule } = model;
   const { sampler, sampleSteps, timestepSpacing, dynamicThreshold: quantile } = config;

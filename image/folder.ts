@@ -14,9 +14,7 @@ const ROOT = `${import.meta.dirname}/..`;
 /**
  * Opens the folder of a run and prints notes about it.
  *
- * @param options.args The command line, for the record.
- * @param options.start The initial weights, if they are not random.
- * @throws {UserError} As openRunFolder, and if the data differ from those of the replayed run.
+ * @param options `args`: the command line, for the record. `start`: the initial weights if they are not random.
  */
 export async function openImageFolder(
   { config }: ImageRun,

@@ -36,11 +36,7 @@ export function validatedNetwork(network: ImageNetwork): DenoiserFunction {
 const commonOf = (schedule: NoiseSchedule) =>
   ({ schedule, nullClass: CLASSES, size: [SIDE, SIDE] }) as const;
 
-/**
- * The batches of training, as a function of the step.
- *
- * @param options.memory The memory of losses, for loss-aware timesteps.
- */
+/** The batches of training, as a function of the step. */
 export function imageTrainingBatches(
   examples: LabelledImages,
   config: ImageConfig,

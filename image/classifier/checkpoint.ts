@@ -17,7 +17,9 @@ export interface Classifier {
 }
 
 /** The folder of the released classifier, which all figures are measured with. */
-const RELEASED = `${import.meta.dirname}/../../checkpoints/fashion-mnist-classifier`;
+const RELEASED = decodeURIComponent(
+  new URL("../../checkpoints/fashion-mnist-classifier", import.meta.url).pathname,
+);
 
 const CONFIG_NAME = "config.json";
 const WEIGHTS_NAME = "model.safetensors";

@@ -13,7 +13,7 @@ import { classPair } from "../check_modes.ts";
 import { resolveSampling } from "../check_sampling.ts";
 import { type LoadedImageModel, loadImageModel } from "../checkpoint.ts";
 import { CLASSES, classIndex, loadImages, nullClassOf, SIDE } from "../data.ts";
-import { evaluateCheckpoint, studyCheckpoint } from "../evaluation/run.ts";
+import { type CheckpointTask, evaluateCheckpoint, studyCheckpoint } from "../evaluation/run.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "../flags.ts";
 import { PRESETS, RELEASED_SAMPLING } from "../presets.ts";
 import { sampleGrid } from "./grid.ts";
@@ -94,8 +94,6 @@ function defaultsOf(model: LoadedImageModel, given: ImageFlags): ImageConfig {
  * Makes what the flags name from a checkpoint: pictures, an evaluation, a study, or a grid of samples.
  *
  * @param given The flags, checked by checkModes.
- * @param args The command line, for the record.
- * @throws {UserError} If the checkpoint is unsound, or a flag does not fit it.
  */
 export async function sampleOnly(
   device: Device,
@@ -118,8 +116,8 @@ export async function sampleOnly(
   console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
   const name = given.study === undefined ? "samples" : `study-${given.study}`;
   const folder = given.out ?? `runs/image-${name}-${config.seed}`;
-  if (await drawPictures(device, given, { model, config, folder })) return;
   const task = { device, model, config, source: directory, folder, given, args };
+  if (await drawPictures(task)) return;
   if (given.study !== undefined) await studyCheckpoint(task);
   else if (given.evaluate) await evaluateCheckpoint(task);
   else {
@@ -129,13 +127,9 @@ export async function sampleOnly(
 }
 
 /** Draws the pictures that flags name, other than a grid of samples. @returns Whether there are any. */
-async function drawPictures(
-  device: Device,
-  given: ImageFlags,
-  { model, config, folder }: { model: LoadedImageModel; config: ImageConfig; folder: string },
-): Promise<boolean> {
+async function drawPictures({ folder, given, ...rest }: CheckpointTask): Promise<boolean> {
   const { interpolate, inpaint, fromStep, trajectory, encode } = given;
-  const task = (name: string) => ({ device, model, config, path: `${folder}/${name}.png` });
+  const task = (name: string) => ({ ...rest, path: `${folder}/${name}.png` });
   const only = given.class === undefined ? undefined : classIndex(given.class);
   const regenerates = inpaint !== undefined || fromStep !== undefined;
   const mask = inpaint === undefined ? undefined : await readMask(inpaint);
