@@ -23,8 +23,6 @@ import { nullClassOf, PIXELS } from "./data.ts";
 import type { ImageConfig, ImageFlags } from "./flags.ts";
 import type { SamplingOptions } from "./sampling/samples.ts";
 
-type AnySampler = SamplerName | FlowSamplerName;
-
 /** The settings that only some samplers take, each with the option that it becomes. */
 const OPTIONS_OF_SAMPLER: Partial<Record<keyof ImageConfig, SamplerOption>> = {
   eta: "eta",
@@ -36,12 +34,6 @@ const OPTIONS_OF_SAMPLER: Partial<Record<keyof ImageConfig, SamplerOption>> = {
   respacing: "timesteps",
   flowShift: "flowShift",
 };
-
-function samplersWith(option: SamplerOption): AnySampler[] {
-  return [...samplerNames, ...flowSamplerNames].filter((name) =>
-    samplerOptions(name).includes(option)
-  );
-}
 
 /** The settings that choose the timesteps, in the order of precedence. */
 const STEP_FLAGS = ["sampleTimesteps", "respacing", "sampleSteps", "timestepSpacing"] as const;
@@ -81,7 +73,7 @@ export function timestepsOf(
 export function guidanceIntervalOf(
   { guidanceLow, guidanceHigh }: Pick<ImageConfig, "guidanceLow" | "guidanceHigh">,
   schedule: NoiseSchedule,
-  sampler: AnySampler = "ddim",
+  sampler: SamplerName | FlowSamplerName = "ddim",
 ): [low: number, high: number] | undefined {
   if (guidanceLow === 0 && guidanceHigh === 0) return undefined;
   const flags = `--guidance-low ${guidanceLow} --guidance-high ${guidanceHigh}`;
@@ -102,9 +94,7 @@ export function guidanceIntervalOf(
  * does not take are ignored; flags that it does not take are refused.
  *
  * @param config All settings; `objective` is that of the model.
- * @param given The flags.
  * @returns The settings, with `sampleSteps` equal to the number of timesteps.
- * @throws {UserError} With exit code 2, naming the flags.
  */
 export function resolveSampling(
   config: ImageConfig,
@@ -127,9 +117,7 @@ export function resolveSampling(
 function countSteps(config: ImageConfig, given: ImageFlags, T: number): number {
   const [first, second] = STEP_FLAGS.filter((key) => given[key] !== undefined);
   if ((first === "sampleTimesteps" || first === "respacing") && second !== undefined) {
-    throw usageError(
-      `--${kebabCase(first)} sets the timesteps: leave --${kebabCase(second)} out.`,
-    );
+    throw usageError(`--${kebabCase(first)} sets the timesteps: leave --${kebabCase(second)} out.`);
   }
   const timesteps = timestepsOf(config, T);
   if (timesteps !== undefined && config.sigmaSpacing !== "timesteps") {
@@ -156,10 +144,10 @@ function checkSamplerOptions(
   for (const [key, option] of Object.entries(OPTIONS_OF_SAMPLER)) {
     if (given[key as keyof ImageFlags] === undefined) continue;
     if (samplerOptions(config.sampler).includes(option)) continue;
+    const others = [...samplerNames, ...flowSamplerNames]
+      .filter((name) => samplerOptions(name).includes(option)).join(", ");
     throw usageError(
-      `--${kebabCase(key)} is for --sampler ${
-        samplersWith(option).join(", ")
-      }: ${config.sampler} does not take it.`,
+      `--${kebabCase(key)} is for --sampler ${others}: ${config.sampler} does not take it.`,
     );
   }
   if (config.sampler === "ddpm" && config.varianceType === "learned_range" && !learnedVariance) {

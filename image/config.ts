@@ -28,11 +28,7 @@ export interface ImageRun {
   readonly schedule: NoiseSchedule;
 }
 
-/**
- * Resolves the settings of a run: flags take precedence over those of the replayed run or of the preset.
- *
- * @throws {UserError} With exit code 2 if settings contradict each other.
- */
+/** Resolves the settings of a run: flags take precedence over those of the replayed run or of the preset. */
 export function resolveRun(given: ImageFlags, replay: Replay<ImageConfig> | undefined): ImageRun {
   const defaults = replay?.settings ?? PRESETS[given.preset ?? "nano"];
   const resolved = completeSettings(resolveConfig(defaults, settingsOf(given)), given);

@@ -11,11 +11,7 @@ import type { StartWeights } from "./start_weights.ts";
 
 const ROOT = `${import.meta.dirname}/..`;
 
-/**
- * Opens the folder of a run and prints notes about it.
- *
- * @param options `args`: the command line, for the record. `start`: the initial weights if they are not random.
- */
+/** Opens the folder of a run and prints notes about it. */
 export async function openImageFolder(
   { config }: ImageRun,
   { args, given, replay, device, data, start }: {

@@ -94,11 +94,7 @@ export function namesOf(labels: ArrayLike<number>): string[] {
   return Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!);
 }
 
-/**
- * An image for each label [B]; no image is picked twice.
- *
- * @throws {UserError} With exit code 2 if there are too few.
- */
+/** An image for each label [B]; no image is picked twice. */
 export function pickImages(
   images: LabelledImages,
   labels: Int32Array,

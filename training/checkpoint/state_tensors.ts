@@ -32,8 +32,7 @@ export function stateTensors({ parameters, ema, optimizer }: TrainState): NamedT
 /**
  * The training state of a checkpoint.
  *
- * @param options.slots The names of the optimizer's vectors. @default AdamW's
- * @param options.others Names of further vectors, which are ignored.
+ * @param options `slots`: the names of the optimizer's vectors. `others`: those of vectors to ignore.
  * @throws {UserError} If there is no state, or it is of another model or optimizer.
  */
 export function loadTrainState(
