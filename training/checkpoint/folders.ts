@@ -13,7 +13,7 @@ export interface CheckpointFolder {
   readonly step: number;
 }
 
-export interface FoundCheckpoint extends CheckpointFolder {
+interface FoundCheckpoint extends CheckpointFolder {
   /** Newer checkpoints that are damaged, and how. */
   readonly damaged: readonly (CheckpointFolder & { readonly error: UserError })[];
 }
