@@ -3,6 +3,7 @@ import { usageError, UserError } from "../../base/errors.ts";
 import { resolveConfig } from "../../cli/flags.ts";
 import {
   describeNetwork,
+  type ImageNetwork,
   type ImageNetworkConfig,
 } from "../../diffusion/networks/image_network.ts";
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
@@ -25,42 +26,30 @@ const RELEASED = decodeURIComponent(
   new URL("../../checkpoints/fashion-mnist", import.meta.url).pathname,
 );
 
-/** Why a network is not one of 28x28 grey images; undefined if it is. */
-function otherImages(config: ImageNetworkConfig): string | undefined {
-  try {
-    const { height, width } = describeNetwork(config, 1);
-    return height === SIDE && width === SIDE ? undefined : `${width}x${height} grey images`;
-  } catch (error) {
-    if (error instanceof UserError) return error.message;
-    throw error;
-  }
-}
-
 /** Refuses models of other images, and flags that the model does not allow. */
 function checkModel(directory: string, config: ImageNetworkConfig, given: ImageFlags): void {
-  const others = otherImages(config);
-  if (others !== undefined) {
-    throw usageError(`${directory} is not a model of ${SIDE}x${SIDE} grey images (${others}).`);
+  const refuse = (why: string) => usageError(`${directory} ${why}.`);
+  const refuseImages = (found: string) =>
+    refuse(`is not a model of ${SIDE}x${SIDE} grey images (${found})`);
+  let network: ImageNetwork;
+  try {
+    network = describeNetwork(config, 1);
+  } catch (error) {
+    throw error instanceof UserError ? refuseImages(error.message) : error;
   }
-  const { numClassEmbeds, selfConditioning } = describeNetwork(config, 1);
+  const { height, width, numClassEmbeds, selfConditioning } = network;
+  if (height !== SIDE || width !== SIDE) throw refuseImages(`${width}x${height} grey images`);
   if (given.encode && selfConditioning) {
-    throw usageError(
-      `${directory} uses self-conditioning, which encoding does not support: leave --encode out.`,
-    );
+    throw refuse("uses self-conditioning, which encoding does not support: leave --encode out");
   }
   if (numClassEmbeds !== null && numClassEmbeds < CLASSES) {
-    throw usageError(
-      `${directory} has ${numClassEmbeds} classes, but FashionMNIST has ${CLASSES}.`,
-    );
+    throw refuse(`has ${numClassEmbeds} classes, but FashionMNIST has ${CLASSES}`);
   }
   if (numClassEmbeds !== null) return;
-  if (given.class !== undefined) {
-    throw usageError(`${directory} was trained without classes: leave --class out.`);
-  }
+  if (given.class !== undefined) throw refuse("was trained without classes: leave --class out");
   if (given.interpolate !== undefined && !given.encode) {
-    throw usageError(
-      `${directory} was trained without classes: --interpolate needs --encode, which takes test ` +
-        "images of the classes.",
+    throw refuse(
+      "was trained without classes: --interpolate needs --encode, which takes test images of the classes",
     );
   }
 }
