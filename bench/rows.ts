@@ -9,7 +9,7 @@ import { initParameters } from "../nn/parameters.ts";
 import { randomStream } from "../nn/random.ts";
 import { denoiserLoss } from "../training/denoiser_loss.ts";
 import { compileTrainStep } from "../training/step.ts";
-import { imageBatch } from "../image/batches.ts";
+import { imageBatch } from "../image/objective.ts";
 import { type Row, trainingSteps } from "./row.ts";
 import { textRows } from "./text_rows.ts";
 import { textVaeRows } from "./text_vae_rows.ts";

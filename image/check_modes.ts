@@ -17,11 +17,7 @@ const VARIED = [
   "sampleSteps",
 ] as const;
 
-/**
- * Refuses flags of --sample-only, --evaluate and --study that contradict each other or have no effect.
- *
- * @throws {UserError} With exit code 2, naming the flags.
- */
+/** Refuses flags that contradict each other or have no effect. */
 export function checkModes(given: ImageFlags): void {
   if (given.study !== undefined) {
     checkStudy(given, `--study ${given.study}`);
@@ -80,11 +76,7 @@ function refuse(given: ImageFlags, keys: readonly (keyof ImageFlags)[], why: str
   throw usageError(`--${kebabCase(key)}${value} ${why}.`);
 }
 
-/**
- * The classes that `--interpolate A,B` names.
- *
- * @throws {UserError} With exit code 2 unless these are two classes.
- */
+/** The classes that `--interpolate A,B` names. */
 export function classPair(text: string): [from: number, to: number] {
   const [from, to, ...others] = text.split(",").map((name) => name.trim());
   if (from === undefined || to === undefined || others.length > 0) {

@@ -23,8 +23,6 @@ import { nullClassOf, PIXELS } from "./data.ts";
 import type { ImageConfig, ImageFlags } from "./flags.ts";
 import type { SamplingOptions } from "./sampling/samples.ts";
 
-type AnySampler = SamplerName | FlowSamplerName;
-
 /** The settings that only some samplers take, each with the option that it becomes. */
 const OPTIONS_OF_SAMPLER: Partial<Record<keyof ImageConfig, SamplerOption>> = {
   eta: "eta",
@@ -36,12 +34,6 @@ const OPTIONS_OF_SAMPLER: Partial<Record<keyof ImageConfig, SamplerOption>> = {
   respacing: "timesteps",
   flowShift: "flowShift",
 };
-
-function samplersWith(option: SamplerOption): AnySampler[] {
-  return [...samplerNames, ...flowSamplerNames].filter((name) =>
-    samplerOptions(name).includes(option)
-  );
-}
 
 /** The settings that choose the timesteps, in the order of precedence. */
 const STEP_FLAGS = ["sampleTimesteps", "respacing", "sampleSteps", "timestepSpacing"] as const;
@@ -55,13 +47,7 @@ function asUsageError<T>(flag: string, fn: () => T): T {
   }
 }
 
-/**
- * The timesteps that `--sample-timesteps` or `--respacing` set.
- *
- * @param numTrainTimesteps T.
- * @returns Strictly decreasing, each in [0, T); undefined if neither was given.
- * @throws {UserError} With exit code 2, naming the flag.
- */
+/** The timesteps that `--sample-timesteps` or `--respacing` set, strictly decreasing and in [0, T). */
 export function timestepsOf(
   { sampleTimesteps, respacing }: Pick<ImageConfig, "sampleTimesteps" | "respacing">,
   numTrainTimesteps: number,
@@ -83,42 +69,24 @@ export function timestepsOf(
   );
 }
 
-/**
- * The lowest and the highest timestep that are guided; undefined for all timesteps.
- *
- * @throws {UserError} With exit code 2, naming the flags.
- */
+/** The lowest and the highest timestep that are guided; undefined for all timesteps. */
 export function guidanceIntervalOf(
   { guidanceLow, guidanceHigh }: Pick<ImageConfig, "guidanceLow" | "guidanceHigh">,
   schedule: NoiseSchedule,
-  sampler: AnySampler = "ddim",
+  sampler: SamplerName | FlowSamplerName = "ddim",
 ): [low: number, high: number] | undefined {
   if (guidanceLow === 0 && guidanceHigh === 0) return undefined;
-  if (isFlowSampler(sampler)) return flowInterval(guidanceLow, guidanceHigh, schedule);
-  return asUsageError(
-    `--guidance-low ${guidanceLow} --guidance-high ${guidanceHigh}`,
-    () => guidanceInterval(schedule, guidanceLow, guidanceHigh === 0 ? Infinity : guidanceHigh),
-  );
-}
-
-/** The same for a flow, where sigma is time / (1 - time) and a timestep is time T. */
-function flowInterval(
-  low: number,
-  high: number,
-  { numTrainTimesteps: T }: NoiseSchedule,
-): [low: number, high: number] {
-  if (high !== 0 && high <= low) {
-    throw usageError(
-      `--guidance-low ${low} --guidance-high ${high}: give the lower one first, or 0 for no bound.`,
-    );
+  const flags = `--guidance-low ${guidanceLow} --guidance-high ${guidanceHigh}`;
+  const high = guidanceHigh === 0 ? Infinity : guidanceHigh;
+  if (!isFlowSampler(sampler)) {
+    return asUsageError(flags, () => guidanceInterval(schedule, guidanceLow, high));
   }
-  return [T * low / (1 + low), high === 0 ? T : T * high / (1 + high)];
-}
-
-export interface ModelTraits {
-  readonly schedule: NoiseSchedule;
-  readonly hasNullClass: boolean;
-  readonly learnedVariance?: boolean | undefined;
+  if (high <= guidanceLow) {
+    throw usageError(`${flags}: give the lower one first, or 0 for no bound.`);
+  }
+  // For a flow, sigma is time / (1 - time), and a timestep is T times the time.
+  const T = schedule.numTrainTimesteps;
+  return [T * guidanceLow / (1 + guidanceLow), high === Infinity ? T : T * high / (1 + high)];
 }
 
 /**
@@ -126,20 +94,22 @@ export interface ModelTraits {
  * does not take are ignored; flags that it does not take are refused.
  *
  * @param config All settings; `objective` is that of the model.
- * @param given The flags.
  * @returns The settings, with `sampleSteps` equal to the number of timesteps.
- * @throws {UserError} With exit code 2, naming the flags.
  */
 export function resolveSampling(
   config: ImageConfig,
   given: ImageFlags,
-  { schedule, hasNullClass, learnedVariance = false }: ModelTraits,
+  { schedule, hasNullClass, learnedVariance = false }: {
+    readonly schedule: NoiseSchedule;
+    readonly hasNullClass: boolean;
+    readonly learnedVariance?: boolean | undefined;
+  },
 ): ImageConfig {
   checkObjective(config);
   const sampleSteps = countSteps(config, given, schedule.numTrainTimesteps);
   checkSamplerOptions(config, given, learnedVariance);
   checkStart(config, schedule);
-  checkGuidance(config, given, { schedule, hasNullClass });
+  checkGuidance(config, given, schedule, hasNullClass);
   return { ...config, sampleSteps };
 }
 
@@ -147,9 +117,7 @@ export function resolveSampling(
 function countSteps(config: ImageConfig, given: ImageFlags, T: number): number {
   const [first, second] = STEP_FLAGS.filter((key) => given[key] !== undefined);
   if ((first === "sampleTimesteps" || first === "respacing") && second !== undefined) {
-    throw usageError(
-      `--${kebabCase(first)} sets the timesteps: leave --${kebabCase(second)} out.`,
-    );
+    throw usageError(`--${kebabCase(first)} sets the timesteps: leave --${kebabCase(second)} out.`);
   }
   const timesteps = timestepsOf(config, T);
   if (timesteps !== undefined && config.sigmaSpacing !== "timesteps") {
@@ -176,10 +144,10 @@ function checkSamplerOptions(
   for (const [key, option] of Object.entries(OPTIONS_OF_SAMPLER)) {
     if (given[key as keyof ImageFlags] === undefined) continue;
     if (samplerOptions(config.sampler).includes(option)) continue;
+    const others = [...samplerNames, ...flowSamplerNames]
+      .filter((name) => samplerOptions(name).includes(option)).join(", ");
     throw usageError(
-      `--${kebabCase(key)} is for --sampler ${
-        samplersWith(option).join(", ")
-      }: ${config.sampler} does not take it.`,
+      `--${kebabCase(key)} is for --sampler ${others}: ${config.sampler} does not take it.`,
     );
   }
   if (config.sampler === "ddpm" && config.varianceType === "learned_range" && !learnedVariance) {
@@ -214,7 +182,8 @@ function checkObjective({ objective, sampler }: ImageConfig): void {
 function checkGuidance(
   config: ImageConfig,
   given: ImageFlags,
-  { schedule, hasNullClass }: ModelTraits,
+  schedule: NoiseSchedule,
+  hasNullClass: boolean,
 ): void {
   const { guidance } = config;
   if (guidance !== 1 && !hasNullClass) {
@@ -237,11 +206,7 @@ export interface SampledModel extends Pick<SamplingOptions, "parameters" | "conf
   readonly samplerOptions?: SchedulerOptions | undefined;
 }
 
-/**
- * The settings as the library takes them.
- *
- * @param config Settings that {@linkcode resolveSampling} returned.
- */
+/** The settings that {@linkcode resolveSampling} returned, as the library takes them. */
 export function samplingOptionsOf(model: SampledModel, config: ImageConfig): SamplingOptions {
   const { schedule } = model;
   const { sampler, sampleSteps, timestepSpacing, dynamicThreshold: quantile } = config;

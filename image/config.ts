@@ -28,11 +28,7 @@ export interface ImageRun {
   readonly schedule: NoiseSchedule;
 }
 
-/**
- * Resolves the settings of a run: flags take precedence over those of the replayed run or of the preset.
- *
- * @throws {UserError} With exit code 2 if settings contradict each other.
- */
+/** Resolves the settings of a run: flags take precedence over those of the replayed run or of the preset. */
 export function resolveRun(given: ImageFlags, replay: Replay<ImageConfig> | undefined): ImageRun {
   const defaults = replay?.settings ?? PRESETS[given.preset ?? "nano"];
   const resolved = completeSettings(resolveConfig(defaults, settingsOf(given)), given);
@@ -114,27 +110,20 @@ function checkChoices(config: ImageConfig, given: ImageFlags): void {
   }
 }
 
-/**
- * Refuses settings that contradict each other.
- *
- * @throws {UserError} With exit code 2, naming the flags.
- */
+/** Refuses settings that contradict each other. */
 export function checkConsistency(config: ImageConfig, given: ImageFlags = {}): void {
-  const { channels, attentionLevels, evalEvery, logEvery, ...diffusion } = config;
+  const { attentionLevels, evalEvery, logEvery } = config;
+  const { predictionType, zeroTerminalSnr, minSnrGamma, p2Gamma, loss } = config;
   checkChoices(config, given);
-  const levels = channels.length;
+  const levels = config.channels.length;
   const missing = attentionLevels.find((level) => level >= levels);
   if (missing !== undefined && config.denoiser === "unet") {
-    throw usageError(
-      `--attention-levels ${missing}: --channels has only ${levels} level${
-        levels === 1 ? "" : "s"
-      }, 0 to ${levels - 1}; name others.`,
-    );
+    const has = `${levels} level${levels === 1 ? "" : "s"}, 0 to ${levels - 1}`;
+    throw usageError(`--attention-levels ${missing}: --channels has only ${has}; name others.`);
   }
   if (evalEvery % logEvery !== 0) {
     throw usageError(`--eval-every ${evalEvery} must be a multiple of --log-every ${logEvery}.`);
   }
-  const { predictionType, zeroTerminalSnr, minSnrGamma, p2Gamma, loss } = diffusion;
   if (zeroTerminalSnr && predictionType === "epsilon") {
     throw usageError(
       "--zero-terminal-snr ends in pure noise, where --prediction-type epsilon does not determine " +
@@ -154,11 +143,7 @@ export function checkConsistency(config: ImageConfig, given: ImageFlags = {}): v
   }
 }
 
-/**
- * The noise schedule of a configuration. For flow matching only its T is used, as the unit of time.
- *
- * @throws {UserError} With exit code 2 if the settings allow no schedule.
- */
+/** The noise schedule of a configuration. For flow matching only its T is used, as the unit of time. */
 export function scheduleOf(config: ImageConfig): NoiseSchedule {
   const { timesteps: numTrainTimesteps, betaSchedule, predictionType, objective } = config;
   if (objective === "flow_matching") return noiseSchedule({ numTrainTimesteps });
@@ -166,11 +151,6 @@ export function scheduleOf(config: ImageConfig): NoiseSchedule {
   return noiseSchedule({ numTrainTimesteps, betaSchedule, predictionType, rescaleBetasZeroSnr });
 }
 
-/**
- * The UNet of a configuration.
- *
- * @throws {UserError} With exit code 2 if the settings allow no such network.
- */
 export function unetConfigOf(config: ImageConfig): UNetConfig {
   const levels = config.channels.length;
   const attends = (level: number) => config.attentionLevels.includes(level);
@@ -197,12 +177,7 @@ export function unetConfigOf(config: ImageConfig): UNetConfig {
   }
 }
 
-/**
- * The diffusion transformer of a configuration.
- *
- * @throws {UserError} With exit code 2 if the settings allow no such network.
- */
-export function ditConfigOf(config: ImageConfig): DitConfig {
+function ditConfigOf(config: ImageConfig): DitConfig {
   const { patchSize, depth, width, heads, learnedVariance, selfConditioning } = config;
   if (SIDE % patchSize !== 0) {
     throw usageError(
@@ -227,11 +202,6 @@ export function ditConfigOf(config: ImageConfig): DitConfig {
   });
 }
 
-/**
- * The network of a configuration.
- *
- * @throws {UserError} With exit code 2 if the settings allow no such network.
- */
 export function networkOf(config: ImageConfig): ImageNetworkConfig {
   return config.denoiser === "dit" ? ditConfigOf(config) : unetConfigOf(config);
 }

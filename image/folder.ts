@@ -11,13 +11,7 @@ import type { StartWeights } from "./start_weights.ts";
 
 const ROOT = `${import.meta.dirname}/..`;
 
-/**
- * Opens the folder of a run and prints notes about it.
- *
- * @param options.args The command line, for the record.
- * @param options.start The initial weights, if they are not random.
- * @throws {UserError} As openRunFolder, and if the data differ from those of the replayed run.
- */
+/** Opens the folder of a run and prints notes about it. */
 export async function openImageFolder(
   { config }: ImageRun,
   { args, given, replay, device, data, start }: {

@@ -21,13 +21,7 @@ export const MEMORY_VECTORS: readonly string[] = [LOSSES, COUNTS];
 export class LossAwareMemory {
   #history: LossHistory;
 
-  /**
-   * Starts empty, or with the memory of a checkpoint.
-   *
-   * @param numTrainTimesteps T.
-   * @param checkpoint A checkpoint with the result of {@linkcode LossAwareMemory.vectors}.
-   * @throws {UserError} If the checkpoint has no memory of T timesteps.
-   */
+  /** Starts empty, or with the vectors of a checkpoint. */
   constructor(
     numTrainTimesteps: number,
     checkpoint?: Pick<LoadedCheckpoint, "directory" | "state">,
@@ -46,9 +40,7 @@ export class LossAwareMemory {
       counts: Int32Array.from(vectors.get(COUNTS)!.data, Number),
     };
     if (this.#history.counts.some((count) => count < 0)) {
-      throw new UserError(
-        `${source}: ${COUNTS} has a negative number: the file is damaged`,
-      );
+      throw new UserError(`${source}: ${COUNTS} has a negative number: the file is damaged`);
     }
   }
 

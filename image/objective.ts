@@ -1,6 +1,8 @@
-/** The loss of image.ts, and the batches for training and validation. */
-import type { LabelledImages } from "../datasets/batches.ts";
+/** The loss of image.ts, and the batches of noised images for training and for the held-out loss. */
+import { batcher, gatherImages, type LabelledImages } from "../datasets/batches.ts";
+import { toModelRange } from "../datasets/pixels.ts";
 import { hybridLosses, predictionsAlone } from "../diffusion/hybrid_loss.ts";
+import { lossWeightsOf } from "../diffusion/loss.ts";
 import { type ImageNetwork, trainableNetwork } from "../diffusion/networks/image_network.ts";
 import {
   type DenoiserFunction,
@@ -9,9 +11,9 @@ import {
   type TimedBatch,
 } from "../diffusion/objective.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
+import { float32, int32 } from "../engine/tree.ts";
 import { type RandomStream, randomStream } from "../nn/random.ts";
-import { trainingBatches, validationBatches } from "./batches.ts";
-import { lossWeightsOf } from "../diffusion/loss.ts";
+import { noisedBatch, type NoisedBatchOptions } from "../training/noised_batch.ts";
 import { CLASSES, SIDE } from "./data.ts";
 import type { ImageConfig } from "./flags.ts";
 import type { LossAwareMemory } from "./loss_aware_memory.ts";
@@ -32,15 +34,82 @@ export function validatedNetwork(network: ImageNetwork): DenoiserFunction {
   return network.learnedVariance ? predictionsAlone(denoise) : denoise;
 }
 
+export interface ImageBatchOptions extends NoisedBatchOptions {
+  /** The label of no class. */
+  readonly nullClass: number;
+  /** The share of labels that are replaced by `nullClass`. @default {0} */
+  readonly classDropout?: number | undefined;
+  readonly size: readonly [number, number];
+}
+
+/**
+ * A batch of x0 [B, H, W, 1] in [-1, 1] with noise, timesteps and class labels. Noise, timesteps and dropped
+ * labels are functions of `random`.
+ */
+export function imageBatch(
+  { images, labels }: LabelledImages,
+  random: RandomStream,
+  options: ImageBatchOptions,
+): TimedBatch {
+  const { nullClass, classDropout = 0, size: [height, width] } = options;
+  const dropped = random.stream("class dropout").uniform(labels.length);
+  const classLabels = int32(
+    Int32Array.from(labels, (label, i) => dropped[i]! < classDropout ? nullClass : label),
+  );
+  const x0 = float32(toModelRange(images), [labels.length, height, width, 1]);
+  return noisedBatch(x0, random, options, () => ({ classLabels }));
+}
+
+/**
+ * The batches of training: a pure function of the step, and of the probabilities if there are any. A resumed
+ * run gets the same batches as one that was not interrupted.
+ *
+ * @param options `probabilitiesNow`: the current probability of each timestep [T], for loss-aware sampling.
+ */
+export function trainingBatches(
+  examples: LabelledImages,
+  random: RandomStream,
+  { batchSize, probabilitiesNow, ...options }: ImageBatchOptions & {
+    readonly batchSize: number;
+    readonly probabilitiesNow?: (() => Float64Array) | undefined;
+  },
+): (step: number) => TimedBatch {
+  const indicesAt = batcher({
+    size: examples.labels.length,
+    batchSize,
+    random: random.stream("data order"),
+  });
+  const noise = random.stream("training");
+  return (step) =>
+    imageBatch(gatherImages(examples, indicesAt(step)), noise.at(step), {
+      ...options,
+      probabilities: probabilitiesNow?.() ?? options.probabilities,
+    });
+}
+
+/** Images per batch of the held-out loss. */
+const VALIDATION_BATCH = 64;
+
+/** The batches of the held-out loss: the first `count` examples with fixed noise and timesteps. */
+export function validationBatches(
+  examples: LabelledImages,
+  random: RandomStream,
+  options: ImageBatchOptions & { readonly count: number },
+): TimedBatch[] {
+  const count = Math.min(options.count, examples.labels.length);
+  const batches: TimedBatch[] = [];
+  for (let start = 0; start < count; start += VALIDATION_BATCH) {
+    const length = Math.min(VALIDATION_BATCH, count - start);
+    const indices = Uint32Array.from({ length }, (_, i) => start + i);
+    batches.push(imageBatch(gatherImages(examples, indices), random.at(start), options));
+  }
+  return batches;
+}
+
 /** Options that training and validation share. */
 const commonOf = (schedule: NoiseSchedule) =>
   ({ schedule, nullClass: CLASSES, size: [SIDE, SIDE] }) as const;
 
-/**
- * The batches of training, as a function of the step.
- *
- * @param options.memory The memory of losses, for loss-aware timesteps.
- */
 export function imageTrainingBatches(
   examples: LabelledImages,
   config: ImageConfig,

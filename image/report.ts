@@ -105,19 +105,16 @@ export function dataWarnings(data: FashionMnist): string[] {
 
 export type EvaluationReport = Required<Pick<Report, "figures" | "sections" | "warnings">>;
 
-/** What {@linkcode reportRun} reports besides the training's metrics. */
-export interface RunResults {
-  readonly data: FashionMnist;
-  readonly summary: string;
-  readonly samples: { readonly png: Uint8Array; readonly gif?: Uint8Array | undefined };
-  readonly evaluated: EvaluationReport | undefined;
-}
-
 /** Writes report.html into the folder of a run, and prints the figures. */
 export async function reportRun(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
   config: ImageConfig,
-  { data, summary, samples: { png, gif }, evaluated }: RunResults,
+  { data, summary, samples: { png, gif }, evaluated }: {
+    readonly data: FashionMnist;
+    readonly summary: string;
+    readonly samples: { readonly png: Uint8Array; readonly gif?: Uint8Array | undefined };
+    readonly evaluated: EvaluationReport | undefined;
+  },
 ): Promise<void> {
   const metrics = await readMetrics(`${directory}/metrics.csv`);
   const figures = [...keyFigures(metrics, config), ...evaluated?.figures ?? []];

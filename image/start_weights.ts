@@ -16,7 +16,6 @@ import { loadImageModel } from "./checkpoint.ts";
 import { weightsOrigin } from "../training/checkpoint/weights_identity.ts";
 
 export interface StartWeights {
-  /** The parameters; in checkpoints of this project they are the moving average. */
   readonly parameters: HostParameters;
   readonly origin: DataOrigin;
 }
@@ -26,8 +25,6 @@ export interface StartWeights {
  * prediction type may differ, since training adapts the weights.
  *
  * @param directory The folder of a checkpoint or of a run; undefined for random weights.
- * @param expected The network to train.
- * @throws {UserError} If the network is another one; the message names the first setting that differs.
  */
 export async function loadStartWeights(
   directory: string | undefined,

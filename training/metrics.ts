@@ -17,12 +17,8 @@ function readCell(cell: string, column: string, where: string): number | undefin
   if (cell === "") return undefined;
   const value = Number(cell);
   if (Number.isNaN(value) && cell !== "NaN") {
-    throw new UserError(
-      `${where}: ${quote(cell)} in the column ${
-        quote(column)
-      } is not a number: correct that line, ` +
-        "or move the file away",
-    );
+    const what = `${quote(cell)} in the column ${quote(column)} is not a number`;
+    throw new UserError(`${where}: ${what}: correct that line, or move the file away`);
   }
   return value;
 }
@@ -39,10 +35,10 @@ function readText(text: string, path: string): { columns: string[]; rows: Metric
   }
   const rows = records.map((cells, i) => {
     const where = `${path} line ${i + 2}`;
-    const entries = columns.map((column, j) =>
-      [column, readCell(cells[j]!, column, where)] as const
+    const row = Object.fromEntries(
+      columns.map((column, j) => [column, readCell(cells[j]!, column, where)] as const)
+        .filter(([, value]) => value !== undefined),
     );
-    const row = Object.fromEntries(entries.filter(([, value]) => value !== undefined));
     if (row["step"] === undefined) throw new UserError(`${where}: the row has no step`);
     return row as MetricsRow;
   });

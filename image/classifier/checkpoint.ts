@@ -17,7 +17,9 @@ export interface Classifier {
 }
 
 /** The folder of the released classifier, which all figures are measured with. */
-const RELEASED = `${import.meta.dirname}/../../checkpoints/fashion-mnist-classifier`;
+const RELEASED = decodeURIComponent(
+  new URL("../../checkpoints/fashion-mnist-classifier", import.meta.url).pathname,
+);
 
 const CONFIG_NAME = "config.json";
 const WEIGHTS_NAME = "model.safetensors";
@@ -30,11 +32,11 @@ function configFromJson(json: JsonObject, source: string): ClassifierConfig {
         quote(CLASS_NAME),
     );
   }
-  const size = (name: string, value: JsonValue | undefined) => {
+  const size = (name: string, value = json[name]) => {
     if (typeof value === "number" && Number.isSafeInteger(value) && value > 0) return value;
     throw new UserError(`${source}: ${name} is ${quote(value)}, but must be a positive integer`);
   };
-  const channels = json["channels"];
+  const { channels } = json;
   if (!Array.isArray(channels) || channels.length === 0) {
     throw new UserError(
       `${source}: channels is ${quote(channels)}, but must be a list of integers`,
@@ -42,9 +44,9 @@ function configFromJson(json: JsonObject, source: string): ClassifierConfig {
   }
   const config = {
     channels: channels.map((value: JsonValue, i) => size(`channels[${i}]`, value)),
-    normNumGroups: size("norm_num_groups", json["norm_num_groups"]),
-    features: size("features", json["features"]),
-    classes: size("classes", json["classes"]),
+    normNumGroups: size("norm_num_groups"),
+    features: size("features"),
+    classes: size("classes"),
   };
   const odd = config.channels.find((count) => count % config.normNumGroups !== 0);
   if (odd !== undefined) {
@@ -89,11 +91,6 @@ export async function saveClassifier(
   });
 }
 
-/**
- * Reads a classifier.
- *
- * @throws {UserError} If a file is missing or unsound, or the weights are of another model.
- */
 export async function loadClassifier(directory: string = RELEASED): Promise<Classifier> {
   const path = `${directory}/${CONFIG_NAME}`;
   let text: string;

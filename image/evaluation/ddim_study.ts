@@ -68,12 +68,7 @@ function describeSetting({ sampler, eta, steps }: StudySetting): string {
   return `${sampler}${eta === undefined ? "" : `, eta ${eta}`}, ${steps} steps`;
 }
 
-/**
- * Measures the settings that the log lacks, and adds each to it as soon as it is measured.
- *
- * @returns The rows of all settings, and the quality of real images.
- * @throws {UserError} If the model gives numbers that are not finite, or the log cannot be written.
- */
+/** Measures the settings that the log lacks, and adds each to it as soon as it is measured. */
 export async function runStudy(
   device: Device,
   task: StudyTask,

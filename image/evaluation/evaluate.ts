@@ -47,12 +47,7 @@ export interface Evaluated {
   readonly warnings: readonly string[];
 }
 
-/**
- * Measures a model. The same task gives the same figures on the same device.
- *
- * @throws {UserError} If there are more samples than training images, or the model gives numbers that
- * are not finite.
- */
+/** Measures a model. The same task gives the same figures on the same device. */
 export async function evaluateImages(device: Device, task: EvaluationTask): Promise<Evaluated> {
   const { model, config, samples, classifier, data } = task;
   checkSampleCount(samples, data);

@@ -13,11 +13,7 @@ function show(value: JsonValue | undefined, format: (value: number) => string): 
   return typeof value === "number" ? format(value) : "";
 }
 
-/**
- * Writes the section in Markdown.
- *
- * @param json The content of an evaluation.json: see readEvaluation.
- */
+/** Writes the section in Markdown, from the content of an evaluation.json. */
 export function evaluationMarkdown(json: JsonObject): string {
   const protocol = part(json, "protocol");
   const range = part(json, "range");
@@ -66,12 +62,7 @@ export function evaluationMarkdown(json: JsonObject): string {
   ].join("\n");
 }
 
-/**
- * Puts the section into a card. It replaces an older one, or becomes the end.
- *
- * @param card The card, in Markdown.
- * @param section The result of {@linkcode evaluationMarkdown}.
- */
+/** Puts the section into a card, where it replaces an older one or becomes the end. */
 export function withEvaluation(card: string, section: string): string {
   const lines = card.split("\n");
   const start = lines.indexOf(CARD_HEADING);

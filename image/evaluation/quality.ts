@@ -102,11 +102,7 @@ export interface QualityMeter extends AsyncDisposable {
   measureSubset(count: number): Promise<number | undefined>;
 }
 
-/**
- * Refuses more samples than there are training images, which are measured in the same number.
- *
- * @throws {UserError} With exit code 2.
- */
+/** Refuses more samples than there are training images, which are measured in the same number. */
 export function checkSampleCount(samples: number, { train }: FashionMnist): void {
   const count = train.labels.length;
   if (samples <= count) return;

@@ -23,30 +23,19 @@ const SAMPLES = 2048;
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 
-export type PreparedEvaluation = Omit<EvaluationTask, "model" | "config" | "source">;
-
-/**
- * Loads what an evaluation needs, so that errors are found before training.
- *
- * @param args The command line, for the record.
- * @throws {UserError} If the classifier is missing, or there are too few images.
- */
+/** Loads what an evaluation needs besides the model, so that errors are found before training. */
 export async function prepareEvaluation(
   given: ImageFlags,
   data: FashionMnist,
   args: readonly string[],
-): Promise<PreparedEvaluation> {
+): Promise<Omit<EvaluationTask, "model" | "config" | "source">> {
   const { evaluateSamples: samples = SAMPLES, evaluateSeeds: seeds = 1 } = given;
   checkSampleCount(samples, data);
   const classifier = await loadClassifier();
   return { samples, seeds, classifier, data, command: ["deno task image", ...args].join(" ") };
 }
 
-/**
- * Measures a model, writes the results and prints the table.
- *
- * @param directory The folder to write to.
- */
+/** Measures a model, writes the results into a folder and prints the table. */
 export async function runEvaluation(
   device: Device,
   task: EvaluationTask,
@@ -95,11 +84,7 @@ export async function evaluateCheckpoint(
   console.log(`report: ${report}`);
 }
 
-/**
- * Runs the study, writes ddim.csv, ddim.svg and report.html, and prints the table.
- *
- * @throws {UserError} With exit code 2 if a number of steps is above T.
- */
+/** Runs the study, writes ddim.csv, ddim.svg and report.html, and prints the table. */
 export async function studyCheckpoint(
   { device, folder, given, args, ...task }: CheckpointTask,
 ): Promise<void> {
@@ -108,14 +93,12 @@ export async function studyCheckpoint(
   if (excess !== undefined) {
     throw usageError(`--study-steps ${excess}: the model has ${T} timesteps; give at most ${T}.`);
   }
-  const settings = studySettings(T, given.studySteps);
   const data = await loadImages(given);
   const { samples, classifier } = await prepareEvaluation(given, data, args);
   await makeFolder(folder);
-  const log = await StudyLog.open(`${folder}/ddim.csv`);
   const { rows, real } = await runStudy(device, { ...task, samples, classifier, data }, {
-    settings,
-    log,
+    settings: studySettings(T, given.studySteps),
+    log: await StudyLog.open(`${folder}/ddim.csv`),
   });
   await writeFileAtomic(`${folder}/ddim.svg`, drawPlot(studyPlot(rows)).toString());
   const report = await writeReport(folder, {

@@ -10,13 +10,7 @@ const FRAMES = 32;
 
 const COLUMNS = 5;
 
-/**
- * Evenly spaced frames, including the first and the last.
- *
- * @param count The number of frames that there are, at least 1.
- * @param most The most frames to choose.
- * @returns Indices in rising order.
- */
+/** The indices of evenly spaced frames of `count`, including the first and the last. */
 export function chooseFrames(count: number, most: number): number[] {
   const chosen = Math.min(count, most);
   return Array.from(
@@ -26,17 +20,16 @@ export function chooseFrames(count: number, most: number): number[] {
 }
 
 /**
- * Draws an animation.
+ * Draws a GIF file.
  *
  * @param frames From noise to images, each [count, 28, 28].
  * @param labels The classes of the samples [count]; undefined for a model without classes.
- * @returns The bytes of the GIF file.
  */
 export function drawAnimation(
   frames: readonly Uint8Array[],
   labels: ArrayLike<number> | undefined,
 ): Uint8Array<ArrayBuffer> {
-  const names = labels === undefined ? undefined : namesOf(labels);
+  const names = labels && namesOf(labels);
   const pictures = chooseFrames(frames.length, FRAMES)
     .map((frame) => drawImages(frames[frame]!, { columns: COLUMNS, labels: names }));
   return encodeGif(pictures);

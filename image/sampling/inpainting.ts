@@ -9,7 +9,7 @@ import { imageToImage, inpaint } from "../../diffusion/inpaint.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { lastSample } from "../../diffusion/samplers/types.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
-import { PIXELS, SIDE } from "../data.ts";
+import { imageAt, PIXELS, SIDE } from "../data.ts";
 import {
   drawImages,
   labelsOf,
@@ -25,11 +25,8 @@ import { evaluationsOf } from "./samples.ts";
 const MOST_BYTES = 65_536;
 
 /**
- * Reads the mask of `--inpaint`.
- *
- * @param mask "half" for the right half, or a PNG file that is white where images are regenerated.
- * @returns [28, 28]: 1 keeps a pixel, 0 regenerates it.
- * @throws {UserError} If the file cannot be read or is not such a picture.
+ * Reads the mask of `--inpaint`: "half" for the right half, or a PNG file that is white where images are
+ * regenerated. Returns [28, 28]: 1 keeps a pixel, 0 regenerates it.
  */
 export async function readMask(mask: string): Promise<Float32Array> {
   if (mask === "half") {
@@ -75,10 +72,8 @@ export async function readMask(mask: string): Promise<Float32Array> {
 /**
  * Draws and writes pairs of a test image and its regenerated version.
  *
- * @param options `images`: the test images. `only`: their class, if not all. `mask`: the pixels to keep
- * [28, 28], if any. `fromStep`: the number of steps to skip, in [0, S).
- * @returns The bytes of the PNG file.
- * @throws {UserError} With exit code 2 if no step is left, or there are too few images.
+ * @param options `only`: the class, if not all. `mask`: the pixels to keep [28, 28], if any. `fromStep`: the
+ * number of steps to skip, in [0, S).
  */
 export async function drawInpainting(
   task: PictureTask,
@@ -88,7 +83,7 @@ export async function drawInpainting(
     mask: Float32Array | undefined;
     fromStep?: number | undefined;
   },
-): Promise<Uint8Array> {
+): Promise<void> {
   const { config, model: { schedule } } = task;
   const { sampler, samples: count, sampleSteps, seed } = config;
   if (fromStep >= sampleSteps) {
@@ -130,11 +125,10 @@ export async function drawInpainting(
       : inpaint({ ...options, mask: options.image.map((_, i) => mask[i % PIXELS]!) });
     const regenerated = toPixels(await lastSample(trajectory));
     batch.forEach((_, i) => {
-      const image = (of: Uint8Array) => of.subarray(i * PIXELS, (i + 1) * PIXELS);
-      data.set(image(original), 2 * (start + i) * PIXELS);
-      data.set(image(regenerated), (2 * (start + i) + 1) * PIXELS);
+      data.set(imageAt(original, i), 2 * (start + i) * PIXELS);
+      data.set(imageAt(regenerated, i), (2 * (start + i) + 1) * PIXELS);
     });
   }
   const columns = 2 * Math.max(1, Math.min(8, Math.ceil(count / 10))); // even, so that pairs stay together
-  return await writePicture(task.path, drawImages(data, { columns }));
+  await writePicture(task.path, drawImages(data, { columns }));
 }

@@ -6,17 +6,13 @@ import { interpolateNoise } from "../../diffusion/interpolate.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { type Denoiser, lastSample } from "../../diffusion/samplers/types.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
-import { PIXELS } from "../data.ts";
+import { imageAt, PIXELS } from "../data.ts";
 import { drawImages, openPicture, pickImages, type PictureTask, writePicture } from "./pictures.ts";
 import { evaluationsOf } from "./samples.ts";
 
-export const COLUMNS = 10;
+const COLUMNS = 10;
 
-/**
- * A denoiser whose output for sample i is `(1 - fractions[i]) from + fractions[i] to`.
- *
- * @param fractions [B], in [0, 1].
- */
+/** A denoiser whose output for sample i is `(1 - fractions[i]) from + fractions[i] to`. */
 export function mixDenoisers(
   from: Denoiser,
   to: Denoiser,
@@ -38,7 +34,6 @@ export function mixDenoisers(
  *
  * @param ends `classes`: the class at each end. `images`: test images; if given, each row runs between two of
  * them, which ddim encodes as noise and which are shown at the ends. Otherwise it runs between two samples.
- * @returns The bytes of the PNG file.
  */
 export async function drawInterpolation(
   task: PictureTask,
@@ -46,7 +41,7 @@ export async function drawInterpolation(
     classes: readonly [number, number];
     images?: LabelledImages | undefined;
   },
-): Promise<Uint8Array> {
+): Promise<void> {
   const { config, model } = task;
   const { sampler, sampleSteps, seed } = config;
   const rows = Math.max(1, Math.floor(config.samples / COLUMNS));
@@ -59,9 +54,6 @@ export async function drawInterpolation(
   });
   const { samplerOptions } = session.options;
   const ofClass = (label: number) => session.denoiser(new Int32Array(COLUMNS).fill(label));
-  // One per row, since a model with self-conditioning remembers its last estimate.
-  const denoiserOfRow = () =>
-    from === to ? ofClass(from) : mixDenoisers(ofClass(from), ofClass(to), fractions);
 
   // The ends of all rows [2 rows, 28, 28]: 2 r and 2 r + 1 are those of row r.
   const random = randomStream(seed).stream("interpolation");
@@ -76,13 +68,14 @@ export async function drawInterpolation(
 
   const parts: Uint8Array[] = [];
   for (let r = 0; r < rows; r++) {
-    const [a, b] = [2 * r, 2 * r + 1].map((i) => ends.subarray(i * PIXELS, (i + 1) * PIXELS));
-    const denoise = denoiserOfRow();
-    const start = interpolateNoise(a!, b!, COLUMNS); // [COLUMNS, 28, 28]
+    // A denoiser per row, since a model with self-conditioning remembers its last estimate.
+    const denoise = from === to
+      ? ofClass(from)
+      : mixDenoisers(ofClass(from), ofClass(to), fractions);
+    const start = interpolateNoise(imageAt(ends, 2 * r), imageAt(ends, 2 * r + 1), COLUMNS);
     if (picked !== undefined) {
-      const original = (i: number) => picked.images.subarray(i * PIXELS, (i + 1) * PIXELS);
       const between = toPixels(await decode(denoise, start, model.schedule, samplerOptions));
-      parts.push(original(2 * r), between, original(2 * r + 1));
+      parts.push(imageAt(picked.images, 2 * r), between, imageAt(picked.images, 2 * r + 1));
       continue;
     }
     // Samplers that add noise add the same to all images of a row, which keeps them alike.
@@ -100,5 +93,5 @@ export async function drawInterpolation(
     data.set(part, offset);
     offset += part.length;
   }
-  return await writePicture(task.path, drawImages(data, { columns }));
+  await writePicture(task.path, drawImages(data, { columns }));
 }

@@ -31,21 +31,15 @@ export interface PictureTask {
   readonly path: string;
 }
 
-export interface PictureSession extends SamplingSession {
-  readonly options: SamplingOptions;
-}
-
 /**
  * Makes the folder of a picture, compiles the model and starts a progress line.
  *
  * @param evaluations The number of calls of the session's denoisers.
- * @param images The number of images.
- * @throws {UserError} If the folder cannot be made.
  */
 export async function openPicture(
   { device, model, config, path }: PictureTask,
   { evaluations, images, label }: { evaluations: number; images: number; label: string },
-): Promise<PictureSession> {
+): Promise<SamplingSession & { readonly options: SamplingOptions }> {
   await makeFolderOf(path);
   const options = samplingOptionsOf(model, config);
   const progress = new Progress({ total: evaluations, itemsPerStep: images / evaluations, label });
@@ -91,12 +85,7 @@ export async function makeFolderOf(path: string): Promise<void> {
   await makeFolder(path.slice(0, path.lastIndexOf("/")));
 }
 
-/**
- * The class of each sample: equal shares of all classes in their order, or a single class.
- *
- * @param only The single class.
- * @returns [count]
- */
+/** The class of each sample [count]: equal shares of all classes in their order, or only one class. */
 export function labelsOf(count: number, only: number | undefined): Int32Array {
   return Int32Array.from({ length: count }, (_, i) => only ?? Math.floor(i * CLASSES / count));
 }
@@ -105,14 +94,7 @@ export function namesOf(labels: ArrayLike<number>): string[] {
   return Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!);
 }
 
-/**
- * An image for each label; no image is picked twice.
- *
- * @param labels The classes [B].
- * @param random The stream that decides which images.
- * @returns The images [B, 28, 28] and their labels.
- * @throws {UserError} With exit code 2 if there are too few.
- */
+/** An image for each label [B]; no image is picked twice. */
 export function pickImages(
   images: LabelledImages,
   labels: Int32Array,

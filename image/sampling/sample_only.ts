@@ -3,6 +3,7 @@ import { usageError, UserError } from "../../base/errors.ts";
 import { resolveConfig } from "../../cli/flags.ts";
 import {
   describeNetwork,
+  type ImageNetwork,
   type ImageNetworkConfig,
 } from "../../diffusion/networks/image_network.ts";
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
@@ -13,7 +14,7 @@ import { classPair } from "../check_modes.ts";
 import { resolveSampling } from "../check_sampling.ts";
 import { type LoadedImageModel, loadImageModel } from "../checkpoint.ts";
 import { CLASSES, classIndex, loadImages, nullClassOf, SIDE } from "../data.ts";
-import { evaluateCheckpoint, studyCheckpoint } from "../evaluation/run.ts";
+import { type CheckpointTask, evaluateCheckpoint, studyCheckpoint } from "../evaluation/run.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "../flags.ts";
 import { PRESETS, RELEASED_SAMPLING } from "../presets.ts";
 import { sampleGrid } from "./grid.ts";
@@ -25,42 +26,30 @@ const RELEASED = decodeURIComponent(
   new URL("../../checkpoints/fashion-mnist", import.meta.url).pathname,
 );
 
-/** Why a network is not one of 28x28 grey images; undefined if it is. */
-function otherImages(config: ImageNetworkConfig): string | undefined {
-  try {
-    const { height, width } = describeNetwork(config, 1);
-    return height === SIDE && width === SIDE ? undefined : `${width}x${height} grey images`;
-  } catch (error) {
-    if (error instanceof UserError) return error.message;
-    throw error;
-  }
-}
-
 /** Refuses models of other images, and flags that the model does not allow. */
 function checkModel(directory: string, config: ImageNetworkConfig, given: ImageFlags): void {
-  const others = otherImages(config);
-  if (others !== undefined) {
-    throw usageError(`${directory} is not a model of ${SIDE}x${SIDE} grey images (${others}).`);
+  const refuse = (why: string) => usageError(`${directory} ${why}.`);
+  const refuseImages = (found: string) =>
+    refuse(`is not a model of ${SIDE}x${SIDE} grey images (${found})`);
+  let network: ImageNetwork;
+  try {
+    network = describeNetwork(config, 1);
+  } catch (error) {
+    throw error instanceof UserError ? refuseImages(error.message) : error;
   }
-  const { numClassEmbeds, selfConditioning } = describeNetwork(config, 1);
+  const { height, width, numClassEmbeds, selfConditioning } = network;
+  if (height !== SIDE || width !== SIDE) throw refuseImages(`${width}x${height} grey images`);
   if (given.encode && selfConditioning) {
-    throw usageError(
-      `${directory} uses self-conditioning, which encoding does not support: leave --encode out.`,
-    );
+    throw refuse("uses self-conditioning, which encoding does not support: leave --encode out");
   }
   if (numClassEmbeds !== null && numClassEmbeds < CLASSES) {
-    throw usageError(
-      `${directory} has ${numClassEmbeds} classes, but FashionMNIST has ${CLASSES}.`,
-    );
+    throw refuse(`has ${numClassEmbeds} classes, but FashionMNIST has ${CLASSES}`);
   }
   if (numClassEmbeds !== null) return;
-  if (given.class !== undefined) {
-    throw usageError(`${directory} was trained without classes: leave --class out.`);
-  }
+  if (given.class !== undefined) throw refuse("was trained without classes: leave --class out");
   if (given.interpolate !== undefined && !given.encode) {
-    throw usageError(
-      `${directory} was trained without classes: --interpolate needs --encode, which takes test ` +
-        "images of the classes.",
+    throw refuse(
+      "was trained without classes: --interpolate needs --encode, which takes test images of the classes",
     );
   }
 }
@@ -94,8 +83,6 @@ function defaultsOf(model: LoadedImageModel, given: ImageFlags): ImageConfig {
  * Makes what the flags name from a checkpoint: pictures, an evaluation, a study, or a grid of samples.
  *
  * @param given The flags, checked by checkModes.
- * @param args The command line, for the record.
- * @throws {UserError} If the checkpoint is unsound, or a flag does not fit it.
  */
 export async function sampleOnly(
   device: Device,
@@ -118,8 +105,8 @@ export async function sampleOnly(
   console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
   const name = given.study === undefined ? "samples" : `study-${given.study}`;
   const folder = given.out ?? `runs/image-${name}-${config.seed}`;
-  if (await drawPictures(device, given, { model, config, folder })) return;
   const task = { device, model, config, source: directory, folder, given, args };
+  if (await drawPictures(task)) return;
   if (given.study !== undefined) await studyCheckpoint(task);
   else if (given.evaluate) await evaluateCheckpoint(task);
   else {
@@ -129,13 +116,9 @@ export async function sampleOnly(
 }
 
 /** Draws the pictures that flags name, other than a grid of samples. @returns Whether there are any. */
-async function drawPictures(
-  device: Device,
-  given: ImageFlags,
-  { model, config, folder }: { model: LoadedImageModel; config: ImageConfig; folder: string },
-): Promise<boolean> {
+async function drawPictures({ folder, given, ...rest }: CheckpointTask): Promise<boolean> {
   const { interpolate, inpaint, fromStep, trajectory, encode } = given;
-  const task = (name: string) => ({ device, model, config, path: `${folder}/${name}.png` });
+  const task = (name: string) => ({ ...rest, path: `${folder}/${name}.png` });
   const only = given.class === undefined ? undefined : classIndex(given.class);
   const regenerates = inpaint !== undefined || fromStep !== undefined;
   const mask = inpaint === undefined ? undefined : await readMask(inpaint);

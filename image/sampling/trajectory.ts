@@ -1,9 +1,8 @@
 /** `--trajectory`: the intermediate steps of sampling. */
 import { toPixels } from "../../datasets/pixels.ts";
-import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
-import { CLASSES, PIXELS } from "../data.ts";
+import { CLASSES, hasClasses, imageAt, PIXELS } from "../data.ts";
 import { chooseFrames, drawAnimation } from "./animation.ts";
 import {
   drawImages,
@@ -24,12 +23,8 @@ const FRAMES = 11;
  * name shows all steps as an animation.
  *
  * @param only The class, if not all.
- * @returns The bytes of the PNG file.
  */
-export async function drawTrajectory(
-  task: PictureTask,
-  only: number | undefined,
-): Promise<Uint8Array> {
+export async function drawTrajectory(task: PictureTask, only: number | undefined): Promise<void> {
   const { config, model } = task;
   const { sampler, sampleSteps, seed } = config;
   const count = Math.min(config.samples, CLASSES);
@@ -48,21 +43,19 @@ export async function drawTrajectory(
   });
   for await (const { sample } of trajectory) frames.push(toPixels(sample));
 
-  const hasClasses = describeNetwork(model.config, 1).numClassEmbeds !== null;
-  const animation = drawAnimation(frames, hasClasses ? labels : undefined);
-  await writeBytes(task.path.replace(/\.png$/, ".gif"), animation);
+  const classes = hasClasses(model.config) ? labels : undefined;
+  await writeBytes(task.path.replace(/\.png$/, ".gif"), drawAnimation(frames, classes));
   const chosen = chooseFrames(frames.length, FRAMES);
   const data = new Uint8Array(count * chosen.length * PIXELS);
   chosen.forEach((frame, column) => {
     for (let row = 0; row < count; row++) {
-      const image = frames[frame]!.subarray(row * PIXELS, (row + 1) * PIXELS);
-      data.set(image, (row * chosen.length + column) * PIXELS);
+      data.set(imageAt(frames[frame]!, row), (row * chosen.length + column) * PIXELS);
     }
   });
   const grid = drawImages(data, {
     columns: chosen.length,
     columnLabels: chosen.map(String),
-    rowLabels: hasClasses ? namesOf(labels) : undefined,
+    rowLabels: classes && namesOf(classes),
   });
-  return await writePicture(task.path, grid);
+  await writePicture(task.path, grid);
 }

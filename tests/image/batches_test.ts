@@ -9,7 +9,7 @@ import {
   type ImageBatchOptions,
   trainingBatches,
   validationBatches,
-} from "../../image/batches.ts";
+} from "../../image/objective.ts";
 
 const schedule = noiseSchedule({ numTrainTimesteps: 100, predictionType: "sample" });
 const NULL_CLASS = 200;

@@ -6,11 +6,7 @@ import type { NamedTensors } from "../../nn/host_tensor.ts";
 import { checkTensors } from "../../nn/parameters.ts";
 import type { Component, LoadedCheckpoint } from "./checkpoint.ts";
 
-/**
- * The component in a folder of a checkpoint.
- *
- * @throws {UserError} If the checkpoint has no such folder.
- */
+/** The component in a folder of a checkpoint. @throws {UserError} If there is no such folder. */
 export function requireComponent(checkpoint: LoadedCheckpoint, folder: string): Component {
   if (Object.hasOwn(checkpoint.components, folder)) return checkpoint.components[folder]!;
   const others = Object.keys(checkpoint.components).join(", ") || "nothing";
@@ -31,15 +27,12 @@ export function checkWeights(
 }
 
 /**
- * Compares a configuration with the expected one.
+ * Refuses a configuration that differs from the expected one; keys that are not in it may have any value.
  *
- * @param expected The expected values; keys that are not in it may have any value.
  * @param source The path of the configuration, for messages.
- * @throws {UserError} For the first key that differs, with both values.
  */
 export function checkSameModel(found: JsonObject, expected: JsonObject, source: string): void {
-  const differences = jsonDifferences(found, expected);
-  const difference = differences.find(({ right }) => right !== undefined);
+  const difference = jsonDifferences(found, expected).find(({ right }) => right !== undefined);
   if (difference === undefined) return;
   throw new UserError(
     `${source} is of another model: ${difference.key} is ${quote(difference.left)}, expected ` +

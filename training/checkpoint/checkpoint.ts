@@ -15,7 +15,7 @@
  * Random numbers need no state besides the step: see nn/random.ts.
  */
 import { UserError } from "../../base/errors.ts";
-import { type JsonObject, parseJsonObject, sha256OfParts } from "../../base/json.ts";
+import { isJsonObject, type JsonObject, parseJsonObject, sha256OfParts } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
 import type { NamedTensors } from "../../nn/host_tensor.ts";
 import { decodeSafetensors, safetensorsParts } from "../../nn/safetensors.ts";
@@ -95,9 +95,7 @@ export async function writeCheckpoint(directory: string, checkpoint: Checkpoint)
 }
 
 /** Yields files, and after the last one their manifest. */
-async function* withManifest(
-  files: Iterable<FolderFile>,
-): AsyncGenerator<FolderFile> {
+function* withManifest(files: Iterable<FolderFile>): Generator<FolderFile> {
   const manifest = new Map<string, ManifestEntry>();
   for (const [path, parts] of files) {
     if (!isSafePath(path)) {
@@ -142,6 +140,10 @@ function encodeJson(value: JsonObject): Uint8Array<ArrayBuffer> {
   return encode(JSON.stringify(value, null, 2) + "\n");
 }
 
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
 /**
  * Reads a checkpoint that `writeCheckpoint` wrote, or one of another program in the layout of diffusers. If
  * there is a manifest, every file is checked against it.
@@ -165,7 +167,8 @@ export async function loadCheckpoint(
     );
   }
   const read = (path: string) => readVerified(directory, path, manifest?.get(path));
-  const readJson = async (path: string) => parseJson(await read(path), `${directory}/${path}`);
+  const readJson = async (path: string) =>
+    parseJsonObject(decode(await read(path)), `${directory}/${path}`);
 
   const components: Record<string, Component> = {};
   const folders = new Set(files.filter((path) => path.includes("/")).map((p) => p.split("/")[0]!));
@@ -209,7 +212,6 @@ async function readComponent(
   const read = (name: string) =>
     readVerified(directory, prefix + name, manifest?.get(prefix + name));
   const source = (name: string) => `${directory}/${prefix}${name}`;
-
   const rest = new Map<string, Uint8Array<ArrayBuffer>>();
   // Further files are read only if a manifest lists them: an untrusted folder may have files of any size.
   for (const name of manifest === undefined ? [] : names) {
@@ -217,20 +219,12 @@ async function readComponent(
   }
   const component: Component = {
     configName,
-    config: parseJson(await read(configName), source(configName)),
+    config: parseJsonObject(decode(await read(configName)), source(configName)),
     ...(rest.size > 0 ? { files: rest } : {}),
   };
   if (weightsName === undefined) return component;
   const { tensors, metadata } = decodeSafetensors(await read(weightsName), source(weightsName));
   return { ...component, weightsName, weights: tensors, metadata: Object.fromEntries(metadata) };
-}
-
-function decode(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
-}
-
-function parseJson(bytes: Uint8Array, source: string): JsonObject {
-  return parseJsonObject(decode(bytes), source);
 }
 
 function parseState(record: JsonObject, vectors: NamedTensors, source: string): TrainingState {
@@ -243,10 +237,9 @@ function parseState(record: JsonObject, vectors: NamedTensors, source: string): 
   const isCount = (value: unknown): value is number =>
     Number.isSafeInteger(value) && Number(value) >= 0;
   if (
-    !isCount(step) || !isCount(seed) || typeof configHash !== "string" ||
-    typeof details !== "object" || details === null || Array.isArray(details)
+    !isCount(step) || !isCount(seed) || typeof configHash !== "string" || !isJsonObject(details)
   ) {
     throw new UserError(`${source} is not a training state`);
   }
-  return { step, seed, configHash, details: details as JsonObject, vectors };
+  return { step, seed, configHash, details, vectors };
 }

@@ -6,12 +6,7 @@ import { isSafePath } from "./manifest.ts";
 /** A folder with more files is not a checkpoint. */
 const MAX_FILES = 10_000;
 
-/**
- * The files in a folder and in its direct subfolders, sorted.
- *
- * @returns Paths relative to the folder, with "/" between levels.
- * @throws {UserError} If the folder is missing, is a file, or holds too many files.
- */
+/** The paths of the files in a folder and in its direct subfolders, relative to the folder and sorted. */
 export async function listCheckpointFiles(directory: string): Promise<string[]> {
   const files: string[] = [];
   const list = async (prefix: string) => {
@@ -40,10 +35,9 @@ export function pickConfigFile(names: readonly string[]): string | undefined {
 }
 
 /**
- * The weights among the files of a folder. Of several, the file without a variant in its name.
+ * The weights among the files of a folder: of several, the file without a variant in its name; undefined if
+ * there are none, as in the folder of a scheduler.
  *
- * @param source The folder, for messages.
- * @returns undefined if there are none, as in the folder of a scheduler.
  * @throws {UserError} If the weights are in a format that is not supported.
  */
 export function pickWeightsFile(names: readonly string[], source: string): string | undefined {

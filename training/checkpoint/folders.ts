@@ -13,7 +13,7 @@ export interface CheckpointFolder {
   readonly step: number;
 }
 
-export interface FoundCheckpoint extends CheckpointFolder {
+interface FoundCheckpoint extends CheckpointFolder {
   /** Newer checkpoints that are damaged, and how. */
   readonly damaged: readonly (CheckpointFolder & { readonly error: UserError })[];
 }
@@ -77,10 +77,9 @@ export async function listCheckpoints(runDirectory: string): Promise<CheckpointF
 }
 
 /**
- * The newest checkpoint of a run whose files are all as they were saved. The steps are read from the names
- * of the folders; there is no pointer that could be out of date.
+ * The newest checkpoint of a run whose files are all as they were saved; undefined if the run has none. The
+ * steps are read from the names of the folders; there is no pointer that could be out of date.
  *
- * @returns undefined if the run has no checkpoint.
  * @throws {UserError} If all of its checkpoints are damaged.
  */
 export async function findCheckpoint(runDirectory: string): Promise<FoundCheckpoint | undefined> {
@@ -113,7 +112,6 @@ export function describeDamage(found: FoundCheckpoint | undefined): string[] {
  * intact checkpoint.
  *
  * @param report Called with a message for each newer checkpoint that is damaged.
- * @throws {UserError} If there is no such folder, or all checkpoints of the run are damaged.
  */
 export async function resolveCheckpoint(
   path: string,
@@ -134,9 +132,8 @@ export async function resolveCheckpoint(
 
 /**
  * Cleans up after a run that was killed: removes incomplete folders and files with temporary names, and
- * renames a checkpoint that was complete except for its name. Needs the run's lock.
- *
- * @returns A message for each change.
+ * renames a checkpoint that was complete except for its name. Needs the run's lock. Returns a message for
+ * each change.
  */
 export async function clearLeftovers(runDirectory: string): Promise<string[]> {
   const log: string[] = [];

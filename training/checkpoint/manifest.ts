@@ -1,6 +1,7 @@
 /** The manifest of a checkpoint: its files with their sizes and hashes. */
 import { UserError } from "../../base/errors.ts";
 import { fileError } from "../../base/file_errors.ts";
+import { readFileIfExists } from "../../base/files.ts";
 import { isJsonObject, parseJsonObject, sha256OfParts } from "../../base/json.ts";
 import { quote } from "../../base/quote.ts";
 
@@ -31,12 +32,8 @@ export function formatManifest(manifest: Manifest): string {
 /** Reads the manifest of a checkpoint; undefined if there is none. @throws {UserError} If it is unsound. */
 export async function readManifest(directory: string): Promise<Manifest | undefined> {
   const source = `${directory}/${MANIFEST_NAME}`;
-  try {
-    return parseManifest(await Deno.readTextFile(source), source);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw fileError(error, `read ${source}`);
-  }
+  const bytes = await readFileIfExists(source);
+  return bytes && parseManifest(new TextDecoder().decode(bytes), source);
 }
 
 export function parseManifest(text: string, source: string): Manifest {

@@ -1,6 +1,6 @@
 /** The state of a training as tensors in a file. */
 import { UserError } from "../../base/errors.ts";
-import { float32, type HostArray } from "../../engine/tree.ts";
+import { float32 } from "../../engine/tree.ts";
 import type { HostTensor, NamedTensors } from "../../nn/host_tensor.ts";
 import { countParameters, type HostParameters, type ParameterSpecs } from "../../nn/parameters.ts";
 import { adamSlots } from "../../nn/adamw.ts";
@@ -10,18 +10,19 @@ import type { TrainState } from "../step.ts";
 
 export function toTensors(parameters: HostParameters): NamedTensors {
   return new Map(
-    Object.entries(parameters).map(([name, { data, shape }]) =>
-      [name, { dtype: "F32", shape, data: data as Float32Array }] as const
-    ),
+    Object.entries(parameters).map(([name, { data, shape }]) => [
+      name,
+      { dtype: "F32", shape, data: data as Float32Array },
+    ]),
   );
 }
 
 export function toParameters(tensors: NamedTensors): HostParameters {
-  return Object.fromEntries([...tensors].map(([name, tensor]) => [name, toFloat32(tensor)]));
-}
-
-function toFloat32({ data, shape }: HostTensor): HostArray {
-  return float32(data instanceof Float32Array ? data : Float32Array.from(data, Number), shape);
+  const values = (data: HostTensor["data"]) =>
+    data instanceof Float32Array ? data : Float32Array.from(data, Number);
+  return Object.fromEntries(
+    [...tensors].map(([name, { data, shape }]) => [name, float32(values(data), shape)]),
+  );
 }
 
 export function stateTensors({ parameters, ema, optimizer }: TrainState): NamedTensors {
@@ -31,8 +32,7 @@ export function stateTensors({ parameters, ema, optimizer }: TrainState): NamedT
 /**
  * The training state of a checkpoint.
  *
- * @param options.slots The names of the optimizer's vectors. @default AdamW's
- * @param options.others Names of further vectors, which are ignored.
+ * @param options `slots`: the names of the optimizer's vectors. `others`: those of vectors to ignore.
  * @throws {UserError} If there is no state, or it is of another model or optimizer.
  */
 export function loadTrainState(

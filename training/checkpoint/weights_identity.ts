@@ -3,11 +3,7 @@ import { sha256OfParts } from "../../base/json.ts";
 import { encodeFloat16 } from "../../nn/half.ts";
 import type { HostParameters } from "../../nn/parameters.ts";
 
-/**
- * The SHA-256 of the names of parameters and of their values in float16, in the order of the names.
- *
- * @returns Hexadecimal.
- */
+/** The SHA-256 of the names of parameters and of their values in float16, in the order of the names. */
 export function weightsHash(parameters: HostParameters): string {
   const parts = Object.keys(parameters).sort().flatMap((name) => {
     const values = encodeFloat16(parameters[name]!.data as Float32Array);
@@ -20,11 +16,8 @@ export function weightsHash(parameters: HostParameters): string {
 }
 
 /**
- * The record of initial weights. A run can only be replayed with the same weights.
- *
- * @param name Their name in the record.
- * @param origin Where they were loaded from.
- * @param part The part of the origin that they are. @default {"all"}
+ * The record of initial weights, which are a part of what was loaded from the origin. A run can only be
+ * replayed with the same weights.
  */
 export function weightsOrigin(
   name: string,
