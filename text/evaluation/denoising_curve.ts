@@ -8,6 +8,7 @@ import type { RandomStream } from "../../nn/random.ts";
 import type { LatentExample } from "../examples.ts";
 import { blockCount, wholeExample } from "../denoiser/layouts.ts";
 import { corpusBleu } from "../../metrics/bleu.ts";
+import { rowsOf } from "../autoencoder/batch_parts.ts";
 import { cutTexts } from "../autoencoder/cut_texts.ts";
 import { areaUnderBleu, type DenoisedBleu } from "../../metrics/bleu.ts";
 import { type MeasuredFigure, numberFigure } from "../../metrics/measured_figure.ts";
@@ -75,12 +76,11 @@ export async function denoisingCurve(
   const clean = float32(flat.data as Float32Array, shape); // [B, blocks * k, d]
   const noise = random.stream("noise").normal(clean.data.length);
   const compiled = compileTextDenoiser(device, model.parameters, model.config);
+  const size = sampling.sampleBatchSize;
+  const starts = [...Array(Math.ceil(part.length / size)).keys()].map((batch) => batch * size);
   const bleuOf = async (latents: HostArray) => {
     const decoded: string[][] = [];
-    const size = sampling.sampleBatchSize;
-    for (let start = 0; start < part.length; start += size) {
-      decoded.push(...await decode(rowsOf(latents, start, size)));
-    }
+    for (const start of starts) decoded.push(...await decode(rowsOf(latents, start, size)));
     return corpusBleu(decoded.flat(), texts.map((text) => [text])).score;
   };
   const points: DenoisedBleu[] = [];
@@ -92,16 +92,12 @@ export async function denoisingCurve(
     const place = noisePlace(alphaCumprod, model);
     const xt = combine(place.mix, clean.data, noise);
     const restored = new Float32Array(xt.length);
-    const size = sampling.sampleBatchSize;
     const per = xt.length / part.length;
-    for (let start = 0; start < part.length; start += size) {
-      const some = layouts.slice(start, start + size);
+    for (const start of starts) {
       const own = xt.slice(start * per, (start + size) * per);
+      const labels = part.slice(start, start + size).map(({ label }) => label);
       const denoise = await compiled.condition({
-        condition: batches.conditionOf(
-          some,
-          part.slice(start, start + size).map(({ label }) => label),
-        ),
+        condition: batches.conditionOf(layouts.slice(start, start + size), labels),
         x0Source: model.isFlow
           ? flowX0Coefficients(model.schedule.numTrainTimesteps)
           : model.schedule,
@@ -113,15 +109,6 @@ export async function denoisingCurve(
   }
   await compiled.dispose();
   return points;
-}
-
-function rowsOf({ data, shape: [rows = 0, ...rest] }: HostArray, start: number, count: number) {
-  const size = data.length / rows;
-  const taken = Math.min(count, rows - start);
-  return float32((data as Float32Array).subarray(start * size, (start + taken) * size), [
-    taken,
-    ...rest,
-  ]);
 }
 
 /** The figures of the curve: BLEU at half noise, and the area. */

@@ -3,6 +3,7 @@ import { writeFileAtomic } from "../../base/files.ts";
 import { canonicalJson, type JsonObject, sha256 } from "../../base/json.ts";
 import type { LatentExample } from "../examples.ts";
 import type { PerplexityModel } from "../language_model/perplexity_model.ts";
+import { isMultiPass } from "../denoiser/layouts.ts";
 import { cutTexts } from "../autoencoder/cut_texts.ts";
 import { curveFigures, denoisingCurve } from "./denoising_curve.ts";
 import type { DenoisedBleu } from "../../metrics/bleu.ts";
@@ -119,7 +120,7 @@ async function evaluateTexts(
   const { data, config, samples, perplexityModel, random, folder } = task;
   const { train, test } = data.examples(config);
   // In multiple passes, a thought depends on those before it: it cannot be restored by itself.
-  const isWhole = config.condition !== "question" || config.thoughtPasses === "single";
+  const isWhole = !isMultiPass(config);
   const short = test.filter(({ targets }) => targets.length <= config.maxThoughts);
   const { session, dispose } = await openSampleSession(task, isWhole ? short : []);
   const curve = isWhole && short.length > 0
