@@ -150,25 +150,24 @@ export function latentScale({ data, shape }: HostArray): LatentScale {
 }
 
 /** Latents [..., d] with mean 0 and standard deviation 1. */
-export function normalizeLatents(
-  { data, shape }: HostArray,
-  { mean, deviation }: Pick<LatentScale, "mean" | "deviation">,
-): HostArray {
-  const width = mean.length;
-  const scaled = (data as Float32Array)
-    .map((value, i) => (value - mean[i % width]!) / deviation[i % width]!);
-  return float32(scaled, shape);
+export function normalizeLatents(latents: HostArray, scale: LatentScale): HostArray {
+  return mapFeatures(latents, scale, (value, mean, deviation) => (value - mean) / deviation);
 }
 
 /** The inverse of {@linkcode normalizeLatents}. */
-export function denormalizeLatents(
+export function denormalizeLatents(latents: HostArray, scale: LatentScale): HostArray {
+  return mapFeatures(latents, scale, (value, mean, deviation) => value * deviation + mean);
+}
+
+function mapFeatures(
   { data, shape }: HostArray,
-  { mean, deviation }: Pick<LatentScale, "mean" | "deviation">,
+  { mean, deviation }: LatentScale,
+  map: (value: number, mean: number, deviation: number) => number,
 ): HostArray {
   const width = mean.length;
-  const raw = (data as Float32Array)
-    .map((value, i) => value * deviation[i % width]! + mean[i % width]!);
-  return float32(raw, shape);
+  const mapped = (data as Float32Array)
+    .map((value, i) => map(value, mean[i % width]!, deviation[i % width]!));
+  return float32(mapped, shape);
 }
 
 const FILE = "latents.safetensors";

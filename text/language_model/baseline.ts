@@ -40,13 +40,9 @@ export function baselineAnswer({ targets, answer }: LatentExample, kind: Baselin
  */
 export function gpt2OfSize(
   parameters: number,
-  { layers, heads, vocabSize, positions, initializerRange }: {
-    readonly layers: number;
-    readonly heads: number;
-    readonly vocabSize: number;
-    readonly positions: number;
-    readonly initializerRange: number;
-  },
+  { layers, heads, vocabSize, positions, initializerRange }: Readonly<
+    Record<"layers" | "heads" | "vocabSize" | "positions" | "initializerRange", number>
+  >,
 ): Gpt2Config {
   const withWidth = (nEmbd: number): Gpt2Config => ({
     vocabSize,
@@ -113,9 +109,7 @@ export function checkBaseline(
   stage = "all",
 ) {
   if (kind === "none" && stage === "baseline") {
-    throw usageError(
-      "--stage baseline needs --baseline: give that too, direct or cot.",
-    );
+    throw usageError("--stage baseline needs --baseline: give that too, direct or cot.");
   }
   if (kind === "none" || condition === "question") return;
   throw usageError(
