@@ -76,14 +76,9 @@ export function scoreSolutions(
 export function accuracyCsv(byVotes: readonly Accuracy[]): string {
   return csv([
     ["votes", "correct", "count", "accuracy", "low", "high"],
-    ...byVotes.map(({ correct, count, accuracy, interval: [low, high] }, i) => [
-      i + 1,
-      correct,
-      count,
-      accuracy,
-      low,
-      high,
-    ]),
+    ...byVotes.map(({ correct, count, accuracy, interval }, i) => {
+      return [i + 1, correct, count, accuracy, ...interval];
+    }),
   ]);
 }
 

@@ -74,10 +74,7 @@ export function replayFlags<F extends TextFlags>(given: F, replay: Replay | unde
 }
 
 /** The settings: flags over the replayed run's settings, or over the preset's and the data set's. */
-export function resolveSettings(
-  given: TextFlags,
-  replay: Replay | undefined,
-): TextSettings {
+export function resolveSettings(given: TextFlags, replay: Replay | undefined): TextSettings {
   const { preset = "nano" } = given;
   const flags = nestSettings(given);
   const defaults = replay === undefined
@@ -175,10 +172,9 @@ async function sessionOf(
   });
 }
 
-function directoryOf({ given, replay, settings }: TextRunOptions): string {
-  const { dataset, seed } = settings.autoencoder;
-  return given.out ?? replay?.directory ??
-    `runs/text-${dataset}-${given.preset ?? "nano"}-${seed}`;
+function directoryOf({ given, replay, settings: { autoencoder } }: TextRunOptions): string {
+  const { dataset, seed } = autoencoder;
+  return given.out ?? replay?.directory ?? `runs/text-${dataset}-${given.preset ?? "nano"}-${seed}`;
 }
 
 async function openAutoencoderFolder(

@@ -26,9 +26,7 @@ export interface EncodingTask {
   readonly folder: string;
 }
 
-async function textsToEncode(
-  { vae, data, config }: EncodingTask,
-): Promise<{ texts: string[]; key: LatentsKey }> {
+async function textsToEncode({ vae, data, config }: EncodingTask) {
   const { train, validation } = data.examples(config);
   const texts = latentTexts([train, validation], config);
   return { texts, key: await latentsKey(vae, texts) };

@@ -47,10 +47,17 @@ export interface TextDenoiserSizes {
 }
 
 export function textDenoiserConfig(
-  { latents, latentWidth, blocks = 1, classes = null, encoder = null, ...sizes }: TextDenoiserSizes,
+  { blocks = 1, classes = null, encoder = null, conditionBlocks = 0, ...sizes }: TextDenoiserSizes,
 ): TextDenoiserConfig {
-  const { conditionBlocks = 0, layers, width, heads } = sizes;
-  const { nullCondition = true, selfConditioning = true } = sizes;
+  const {
+    latents,
+    latentWidth,
+    layers,
+    width,
+    heads,
+    nullCondition = true,
+    selfConditioning = true,
+  } = sizes;
   const isLatentCondition = encoder === null && conditionBlocks > 0;
   const contextDim = encoder !== null ? encoder.hiddenSize : isLatentCondition ? latentWidth : null;
   const config: DitConfig = {

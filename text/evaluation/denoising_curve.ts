@@ -51,11 +51,7 @@ export function noisePlace(
   return { timestep, mix: [Math.sqrt(alpha), Math.sqrt(1 - alpha)], x0: [x0[0], x0[1]] };
 }
 
-function combine(
-  [p, q]: readonly [number, number],
-  a: ArrayLike<number>,
-  b: ArrayLike<number>,
-): Float32Array<ArrayBuffer> {
+function combine([p, q]: readonly [number, number], a: ArrayLike<number>, b: ArrayLike<number>) {
   return Float32Array.from(a, (value, i) => p * value + q * b[i]!);
 }
 
@@ -112,28 +108,21 @@ export async function denoisingCurve(
 }
 
 /** The figures of the curve: BLEU at half noise, and the area. */
-export function curveFigures(
-  points: readonly DenoisedBleu[],
-  texts: number,
-): MeasuredFigure[] {
+export function curveFigures(points: readonly DenoisedBleu[], texts: number): MeasuredFigure[] {
   const protocol =
     `${Math.min(texts, CURVE_TEXTS)} held-out texts with their conditions, latents ` +
     "noised and denoised in one step, without guidance and self-conditioning, decoded greedily, " +
     "corpus BLEU as sacrebleu's 13a against the texts, cut to the length of the autoencoder";
   const half = points.find(({ alphaCumprod }) => alphaCumprod === 0.5)!;
   const list = points.map(({ alphaCumprod, bleu }) => `${alphaCumprod}: ${bleu.toFixed(1)}`);
+  const area = "area under BLEU as a function of the share of signal from 0.1 to 1 " +
+    `(${list.join(", ")}); ${protocol}`;
   return [
     numberFigure(
       "BLEU, half-noised, one step",
       half.bleu,
       `half of the variance noise; ${protocol}`,
     ),
-    numberFigure(
-      "AuBLEU",
-      areaUnderBleu(points),
-      `area under BLEU as a function of the share of signal from 0.1 to 1 (${
-        list.join(", ")
-      }); ${protocol}`,
-    ),
+    numberFigure("AuBLEU", areaUnderBleu(points), area),
   ];
 }

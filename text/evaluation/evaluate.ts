@@ -76,9 +76,7 @@ async function textFigures(
   ];
 }
 
-async function baselineFigures(
-  folders: readonly string[],
-): Promise<MeasuredFigure[]> {
+async function baselineFigures(folders: readonly string[]): Promise<MeasuredFigure[]> {
   const figures: MeasuredFigure[] = [];
   for (const folder of folders) {
     const record = await readCachedResult(`${folder}/samples`);
@@ -105,12 +103,10 @@ export async function evaluateTextsOnce(task: TextEvaluationTask): Promise<TextE
       ? null
       : await weightsHash(perplexityModel.model.parameters),
   };
-  return await cachedResult(
-    folder,
-    from,
-    "evaluate: the table of the same samples is",
-    { make: () => evaluateTexts(task, baselines), log },
-  );
+  return await cachedResult(folder, from, "evaluate: the table of the same samples is", {
+    make: () => evaluateTexts(task, baselines),
+    log,
+  });
 }
 
 async function evaluateTexts(
@@ -148,15 +144,10 @@ async function evaluateTexts(
 export function textEvaluationCsv({ figures }: Pick<TextEvaluation, "figures">): string {
   return csv([
     ["figure", "measured", "low", "high", "real_texts", "value", "protocol"],
-    ...figures.map(({ name, measured, interval, real, value, protocol }) => [
-      name,
-      measured,
-      interval?.[0],
-      interval?.[1],
-      real?.measured,
-      value,
-      protocol,
-    ]),
+    ...figures.map(({ name, measured, interval = [], real, value, protocol }) => {
+      const [low, high] = interval;
+      return [name, measured, low, high, real?.measured, value, protocol];
+    }),
   ]);
 }
 

@@ -176,12 +176,9 @@ export function ratingFigures(
       accuracyFigure(`${what}, within one star`, accuracyOf(withinOne), protocol),
     ];
   };
+  const ofReal = `${real.length} held-out reviews; ${how}`;
   return [
-    ...figures(
-      "Rating of real reviews predicted",
-      heldOut,
-      `${real.length} held-out reviews; ${how}`,
-    ),
+    ...figures("Rating of real reviews predicted", heldOut, ofReal),
     ...(samples.length === 0 ? [] : figures(
       "Requested rating predicted",
       ratingAgreement(classifier, samples),
