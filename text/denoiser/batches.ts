@@ -26,8 +26,8 @@ import type { TextLatents } from "./latents.ts";
 export interface LatentBatchSource {
   readonly config: DenoiserConfig;
   readonly schedule: NoiseSchedule; // noise schedule; a flow uses only its T
-  readonly latents: TextLatents; // latents of all texts
-  readonly classes: number | null; // classes of a class condition; null without one
+  readonly latents: TextLatents; // of all texts
+  readonly classes: number | null; // null without a class condition
   /** Tokens of conditions; undefined if conditions are latents or have no text. */
   readonly tokens: ConditionTokens | undefined;
 }

@@ -146,7 +146,7 @@ export function compileTextDenoiser(
     }
     const nullLabels = labels &&
       int32(new Int32Array(labels.data.length).fill(config.dit.numEmbedsAdaNorm!));
-    let estimate: Float32Array | undefined; // same for both halves of guidance
+    let estimate: Float32Array | undefined; // the same for both halves of guidance
     const denoiser = (isDropped: boolean): Denoiser => async (x, timestep) => {
       const count = labels?.data.length ?? states?.context.shape[0] ?? given?.shape[0] ??
         x.length / (config.dit.sampleSize * width);

@@ -29,14 +29,14 @@ export interface LatentsKey {
 
 /** The normalization of latents to mean 0 and standard deviation 1, feature by feature. */
 export interface LatentScale {
-  readonly mean: Float32Array; // mean of each feature [d]
+  readonly mean: Float32Array; // of each feature [d]
   /** The standard deviation of each feature [d]; 1 for features that do not vary. */
   readonly deviation: Float32Array;
   readonly range: number; // magnitude that 99.5 % of the normalized latents do not exceed
 }
 
 export interface TextLatents extends LatentScale {
-  readonly texts: readonly string[]; // texts, each once
+  readonly texts: readonly string[]; // each once
   readonly latents: HostArray; // their normalized latents [texts, k, d]
 }
 

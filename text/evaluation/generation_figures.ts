@@ -26,7 +26,7 @@ import type { LanguageExample } from "../../vae/language_batches.ts";
 export interface ComparedTexts {
   readonly samples: readonly string[];
   readonly real: readonly string[]; // same number of held-out texts, cut to the length of the model
-  readonly training: readonly string[]; // training texts, cut to the same length
+  readonly training: readonly string[]; // cut to the same length
 }
 
 export function varietyFigures({ samples, real, training }: ComparedTexts): MeasuredFigure[] {

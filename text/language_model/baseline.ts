@@ -77,7 +77,7 @@ export interface BaselineTask {
 export interface BaselineSequences {
   readonly train: readonly LanguageExample[];
   readonly validation: readonly LanguageExample[];
-  readonly questions: readonly Int32Array[]; // questions of the test problems
+  readonly questions: readonly Int32Array[]; // of the test problems
   readonly answerTokens: number; // tokens of the longest training answer, with its end token
 }
 
