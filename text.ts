@@ -30,8 +30,13 @@ import { TEXT_FLAGS } from "./text/denoiser_flags.ts";
 import { TEXT_ABOUT, TEXT_EXAMPLES } from "./text/flags.ts";
 import { checkBaseline } from "./text/language_model/baseline.ts";
 import { defaultsOf, FROM_SCRATCH, PRESETS, type TextPreset } from "./text/presets.ts";
-import { replayFlags, TEXT_PROGRAMS } from "./text/replay.ts";
-import { openTextRun, resolveSettings, type TextRun } from "./text/run.ts";
+import {
+  openTextRun,
+  replayFlags,
+  resolveSettings,
+  TEXT_PROGRAMS,
+  type TextRun,
+} from "./text/run.ts";
 import { checkTextSampling } from "./text/sampling/sample.ts";
 import { checkSampleOnly, sampleTextsOnly } from "./text/sampling/sample_only.ts";
 import { flatSettings, type TextFlags, type TextSettings } from "./text/settings.ts";

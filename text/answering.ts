@@ -12,17 +12,15 @@ import type { LatentExample } from "./examples.ts";
 /** Problems that the speed at batch size 1 is measured with. */
 const TIMED_PROBLEMS = 10;
 
-export interface RoundsOptions {
-  readonly rounds: number;
-  readonly batchSize: number;
-  readonly order?: readonly number[]; // order of the items; ascending by default
-  readonly onProgress?: (done: number) => void; // receives the number of samples so far
-}
-
 /** Samples each item several times, in batches: [count][rounds]. `numbers` are unique. */
 export async function sampleRounds<T>(
   count: number,
-  { rounds, batchSize, order = [...Array(count).keys()], onProgress }: RoundsOptions,
+  { rounds, batchSize, order = [...Array(count).keys()], onProgress }: {
+    readonly rounds: number;
+    readonly batchSize: number;
+    readonly order?: readonly number[];
+    readonly onProgress?: (done: number) => void;
+  },
   sample: (items: readonly number[], numbers: readonly number[]) => Promise<readonly T[]>,
 ): Promise<T[][]> {
   const results: T[][] = Array.from({ length: count }, () => []);
@@ -78,14 +76,9 @@ export function scoreSolutions(
 export function accuracyCsv(byVotes: readonly Accuracy[]): string {
   return csv([
     ["votes", "correct", "count", "accuracy", "low", "high"],
-    ...byVotes.map(({ correct, count, accuracy, interval: [low, high] }, i) => [
-      i + 1,
-      correct,
-      count,
-      accuracy,
-      low,
-      high,
-    ]),
+    ...byVotes.map(({ correct, count, accuracy, interval }, i) => {
+      return [i + 1, correct, count, accuracy, ...interval];
+    }),
   ]);
 }
 

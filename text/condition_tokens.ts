@@ -6,7 +6,7 @@ import { type HostArray, int32 } from "../engine/tree.ts";
 import type { TextTokenizer } from "../vae/tokenizer/tokenizer.ts";
 import { encoderTokens } from "../vae/text_vae_config.ts";
 import type { LatentExample } from "./examples.ts";
-import { nextThought } from "./denoiser/layouts.ts";
+import { isMultiPass, nextThought } from "./denoiser/layouts.ts";
 import type { DenoiserConfig } from "./settings.ts";
 import type { LoadedTextVae } from "./autoencoder/checkpoint.ts";
 
@@ -92,13 +92,13 @@ export function checkConditionLengths(
     readonly tokens: ConditionTokens | undefined;
   },
 ): void {
-  const { condition, conditionReader, thoughtPasses } = config;
+  const { condition, conditionReader } = config;
   if (condition !== "question" && condition !== "sentence") return;
   const isLatent = conditionReader === "latents";
   const reader = isLatent
     ? new ConditionTokens(vae.encoderTokenizer, encoderTokens(vae.config), condition)
     : tokens;
-  const joins = condition === "question" && thoughtPasses === "multi" && !isLatent;
+  const joins = isMultiPass(config) && !isLatent;
   for (const { source = "", targets } of examples) {
     reader?.encode(joins ? nextThought(source, targets.slice(0, -1)).sources.join(" ") : source);
   }

@@ -4,52 +4,44 @@ import { MAKES_LATENTS } from "./autoencoder/checkpoint.ts";
 import { checkTextVaeConfig, foldOf, type TextVaeConfig } from "../vae/text_vae_config.ts";
 import type { TextConfig, TextFlags } from "./settings.ts";
 
+/** Refuses a combination of settings. @throws {UserError} With exit code 2. */
+export function refuse(wrong: boolean, message: string): void {
+  if (wrong) throw usageError(message);
+}
+
 /** Refuses combinations of settings that make no sense. */
 export function checkTextConsistency(config: TextConfig, given: TextFlags = {}): void {
-  const { evalEvery, logEvery, latentKind, corruption } = config;
-  if (evalEvery % logEvery !== 0) {
-    throw usageError(`--eval-every ${evalEvery} must be a multiple of --log-every ${logEvery}.`);
-  }
-  if (config.batchSize % config.accumulate !== 0) {
-    throw usageError(
-      `--batch-size ${config.batchSize} must be a multiple of --accumulate ${config.accumulate}.`,
-    );
-  }
-  const { freeze } = config;
-  const isEncoderFrozen = freeze === "encoder" || freeze === "latents";
-  if (config.encoderLearningRate !== undefined && isEncoderFrozen) {
-    throw usageError(
-      `--encoder-learning-rate is not for --freeze ${freeze}, which does not train the encoder.`,
-    );
-  }
-  for (
-    const [half, width, heads] of [
-      ["encoder", config.encoderWidth, config.encoderHeads],
-      ["decoder", config.decoderWidth, config.decoderHeads],
-    ] as const
-  ) {
-    if (width % heads === 0) continue;
-    throw usageError(
+  const { evalEvery, logEvery, batchSize, accumulate, freeze, latentKind, corruption } = config;
+  refuse(
+    evalEvery % logEvery !== 0,
+    `--eval-every ${evalEvery} must be a multiple of --log-every ${logEvery}.`,
+  );
+  refuse(
+    batchSize % accumulate !== 0,
+    `--batch-size ${batchSize} must be a multiple of --accumulate ${accumulate}.`,
+  );
+  refuse(
+    config.encoderLearningRate !== undefined && (freeze === "encoder" || freeze === "latents"),
+    `--encoder-learning-rate is not for --freeze ${freeze}, which does not train the encoder.`,
+  );
+  const checkHeads = (half: string, width: number, heads: number) =>
+    refuse(
+      width % heads !== 0,
       `--${half}-width ${width} must be a multiple of --${half}-heads ${heads}, which share it.`,
     );
-  }
-  const only = (flag: string, value: number | undefined, fits: boolean, where: string) => {
-    if (value === undefined || value === 0 || fits) return;
-    throw usageError(`--${flag} ${value} is for ${where}.`);
-  };
-  only("beta", given.beta, latentKind === "kl", `--latent-kind kl, not ${latentKind}`);
-  only("free-bits", given.freeBits, latentKind === "kl", `--latent-kind kl, not ${latentKind}`);
-  only(
-    "noise-deviation",
-    given.noiseDeviation,
-    latentKind !== "kl",
-    "--latent-kind noise or l2: kl learns its own",
+  checkHeads("encoder", config.encoderWidth, config.encoderHeads);
+  checkHeads("decoder", config.decoderWidth, config.decoderHeads);
+  const only = (flag: string, value: number | undefined, fits: boolean, where: string) =>
+    refuse(!!value && !fits, `--${flag} ${value} is for ${where}.`);
+  const isKl = latentKind === "kl";
+  const withNoise = "--latent-kind noise or l2: kl learns its own";
+  only("beta", given.beta, isKl, `--latent-kind kl, not ${latentKind}`);
+  only("free-bits", given.freeBits, isKl, `--latent-kind kl, not ${latentKind}`);
+  only("noise-deviation", given.noiseDeviation, !isKl, withNoise);
+  refuse(
+    given.noisePerText === "uniform" && isKl,
+    `--noise-per-text uniform is for ${withNoise}.`,
   );
-  if (given.noisePerText === "uniform" && latentKind === "kl") {
-    throw usageError(
-      "--noise-per-text uniform is for --latent-kind noise or l2: kl learns its own.",
-    );
-  }
   only("corruption-ratio", given.corruptionRatio, corruption !== "none", "--corruption not none");
 }
 
@@ -67,10 +59,8 @@ export function rateOfParameter(
     "freeze" | "learningRate" | "encoderLearningRate"
   >,
 ): (name: string) => number {
-  return (name) => {
-    if (FROZEN[freeze].test(name)) return 0;
-    return name.startsWith("encoder.") ? encoderLearningRate / learningRate : 1;
-  };
+  const ofEncoder = encoderLearningRate / learningRate;
+  return (name) => FROZEN[freeze].test(name) ? 0 : name.startsWith("encoder.") ? ofEncoder : 1;
 }
 
 /** The deviation of the noise that a decoder is trained with; for kl, it depends on the latent. */
@@ -94,7 +84,6 @@ export function textVaeConfigOf(
   published: Partial<Pick<TextVaeConfig, "encoder" | "decoder">> = {},
 ): TextVaeConfig {
   const { latents, latentWidth, latentKind, latentSource, maxTokens, initializerRange } = config;
-  const { encoderWidth, decoderWidth } = config;
   const shape = { latents, latentWidth, latentKind, latentSource, maxTokens };
   const before = latentSource === "tokens" ? latents : 0;
   // A text shorter than k is padded to k positions, from which its latents are read.
@@ -103,8 +92,8 @@ export function textVaeConfigOf(
     ...shape,
     encoder: {
       vocabSize,
-      hiddenSize: encoderWidth,
-      intermediateSize: 4 * encoderWidth,
+      hiddenSize: config.encoderWidth,
+      intermediateSize: 4 * config.encoderWidth,
       numHiddenLayers: config.encoderLayers,
       numAttentionHeads: config.encoderHeads,
       maxPositionEmbeddings: before + read,
@@ -114,7 +103,7 @@ export function textVaeConfigOf(
     },
     decoder: {
       vocabSize,
-      nEmbd: decoderWidth,
+      nEmbd: config.decoderWidth,
       nPositions: Math.ceil(latents * foldOf(shape)) + read,
       nLayer: config.decoderLayers,
       nHead: config.decoderHeads,

@@ -109,18 +109,11 @@ function reviewData(
   };
 }
 
-interface Problems {
-  readonly train: readonly ThoughtProblem[];
-  readonly validation: readonly ThoughtProblem[];
-  readonly test: readonly ThoughtProblem[];
-}
-
 async function multiplicationData(digits: string, validationSize: number): Promise<TextData> {
   const [n, m] = digitsOf(digits);
-  const generated = generateMultiplication({ digits: [n, m] });
+  const { train, validation, test } = generateMultiplication({ digits: [n, m] });
   const written = (operands: readonly Operands[]) =>
     operands.map((pair) => multiplicationProblem(pair, [n, m]));
-  const { train, validation, test } = generated;
   const problems = { train: written(train), validation: written(validation), test: written(test) };
   const provenance: DataSource = {
     origin: "generated",
@@ -141,7 +134,7 @@ async function multiplicationData(digits: string, validationSize: number): Promi
 }
 
 function problemData(
-  problems: Problems,
+  problems: Readonly<Record<"train" | "validation" | "test", readonly ThoughtProblem[]>>,
   provenance: DataSource,
   { validationSize, questions = false, targetsOf = thoughtTargets }: {
     validationSize: number;
@@ -150,14 +143,12 @@ function problemData(
   },
 ): TextData {
   const { train, validation, test } = problems;
-  const textsOf = (problems: readonly ThoughtProblem[]) => [
-    ...new Set(
-      problems.flatMap((problem) => [
-        ...questions ? [problem.question] : [],
-        ...targetsOf(problem),
-      ]),
-    ),
-  ];
+  const textsOf = (problems: readonly ThoughtProblem[]) => {
+    const texts = problems.flatMap((problem) =>
+      questions ? [problem.question, ...targetsOf(problem)] : targetsOf(problem)
+    );
+    return [...new Set(texts)];
+  };
   return {
     ...provenance,
     rows: train.length + validation.length + test.length,

@@ -21,7 +21,7 @@ export interface LatentExamples {
   readonly validation: readonly LatentExample[]; // for the validation loss
   /** For the evaluation; the validation examples where there are no others. */
   readonly test: readonly LatentExample[];
-  readonly classes: number | null; // classes of a class condition; null without
+  readonly classes: number | null; // null without a class condition
 }
 
 export interface DataSource extends Pick<Provenance, "sha256" | "description"> {

@@ -1,4 +1,5 @@
 /** A run of text.ts: its settings, its folder, and the models that its stages share. */
+import { usageError } from "../base/errors.ts";
 import { fileExists } from "../base/files.ts";
 import type { Replay } from "../cli/replay.ts";
 import { openRunFolder, type RunFolder, type RunFolderOptions } from "../cli/run_folder.ts";
@@ -52,11 +53,28 @@ export interface TextRun extends Messages, Disposable {
   };
 }
 
+/** The programs whose records text.ts can replay: a run, and a denoiser with an autoencoder of its own. */
+export const TEXT_PROGRAMS = ["text", "text-diffusion"] as const;
+
+/** The flags, with those that follow from the run that is replayed: its stages and its starting weights. */
+export function replayFlags<F extends TextFlags>(given: F, replay: Replay | undefined): F {
+  if (replay === undefined) return given;
+  const { recorded } = replay;
+  if (recorded["steps"] === undefined && given.vae === undefined) {
+    throw usageError(
+      `--config ${given.config} is the record of a denoiser: name its autoencoder with --vae.`,
+    );
+  }
+  const { startFrom } = recorded;
+  return {
+    ...(recorded["diffusionSteps"] === undefined ? { stage: "vae" } : {}),
+    ...(typeof startFrom === "string" ? { startFrom } : {}),
+    ...given,
+  };
+}
+
 /** The settings: flags over the replayed run's settings, or over the preset's and the data set's. */
-export function resolveSettings(
-  given: TextFlags,
-  replay: Replay | undefined,
-): TextSettings {
+export function resolveSettings(given: TextFlags, replay: Replay | undefined): TextSettings {
   const { preset = "nano" } = given;
   const flags = nestSettings(given);
   const defaults = replay === undefined
@@ -154,10 +172,9 @@ async function sessionOf(
   });
 }
 
-function directoryOf({ given, replay, settings }: TextRunOptions): string {
-  const { dataset, seed } = settings.autoencoder;
-  return given.out ?? replay?.directory ??
-    `runs/text-${dataset}-${given.preset ?? "nano"}-${seed}`;
+function directoryOf({ given, replay, settings: { autoencoder } }: TextRunOptions): string {
+  const { dataset, seed } = autoencoder;
+  return given.out ?? replay?.directory ?? `runs/text-${dataset}-${given.preset ?? "nano"}-${seed}`;
 }
 
 async function openAutoencoderFolder(

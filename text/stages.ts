@@ -29,7 +29,7 @@ export interface Stage {
   /** Stages that run before it, even if it is picked alone. */
   readonly includes?: readonly Stage["name"][];
   readonly makes: string; // result, as a path in the run's folder
-  readonly settings: readonly SettingsGroup[]; // settings that identify the result
+  readonly settings: readonly SettingsGroup[]; // they identify the result
   /** Computes the result, unless it exists. @returns Whether it is complete: false after Ctrl-C. */
   readonly run: (run: TextRun) => Promise<boolean>;
 }

@@ -76,7 +76,7 @@ export async function openTextStart(
   }
   const named = given.startFrom !== undefined;
   const path = named ? startFrom : `${root}/${startFrom}`;
-  const fits = named || config.dataset === "hotel_reviews"; // released models' data set
+  const fits = named || config.dataset === "hotel_reviews"; // the released models' data set
   if (!fits || !named && !await isThere(path)) {
     if (fits) {
       log(

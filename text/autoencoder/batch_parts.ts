@@ -24,9 +24,11 @@ export function textBatchParts(
   });
 }
 
-function rowsOf(array: HostArray, from: number, count: number): HostArray {
+/** Rows of an array [B, ...], as a view; fewer where the array ends. */
+export function rowsOf(array: HostArray, from: number, count: number): HostArray {
   const [rows = 0, ...rest] = array.shape;
   const width = array.data.length / rows;
-  const data = array.data.subarray(from * width, (from + count) * width);
-  return { ...array, shape: [count, ...rest], data } as HostArray;
+  const to = Math.min(from + count, rows);
+  const data = array.data.subarray(from * width, to * width);
+  return { ...array, shape: [to - from, ...rest], data } as HostArray;
 }

@@ -18,13 +18,6 @@ import type { TextConfig } from "../settings.ts";
 /** A training batch: see textVaeLoss. */
 export type TextVaeArrays = TextBatch["arrays"] & { readonly noise: HostArray };
 
-export interface TextVaeBatches {
-  /** The batch of a step, counted from 0: a pure function. */
-  readonly batchAt: (step: number) => { readonly batch: TextVaeArrays };
-  readonly heldOut: readonly TextBatch[]; // held-out texts, clean
-  readonly buckets: readonly number[]; // lengths that batches are padded to
-}
-
 /**
  * The settings of the first steps, which only train copying. Half of the texts are random, and half of the
  * decoder's previous tokens are wrong, so guessing helps little. Latents have no noise, and the encoder's
@@ -48,7 +41,7 @@ export function textVaeBatches({ train, validation, model, config, random, ...to
   readonly model: TextVaeConfig;
   readonly config: TextConfig;
   readonly random: RandomStream;
-}): TextVaeBatches {
+}) {
   const { batchSize, latents, latentWidth } = config;
   const { tokenizer, encoderTokenizer } = tokenizers;
   const lengths = [...train, ...validation].map(exampleLength);
@@ -81,21 +74,22 @@ export function textVaeBatches({ train, validation, model, config, random, ...to
     });
   const [practice, batches] = [batchesOf(PRACTICE), batchesOf(config)];
   const noise = random.stream("latent noise");
-  const shape = [batchSize, latents, latentWidth];
-  const size = batchSize * latents * latentWidth;
+  const perText = latents * latentWidth;
   return {
     buckets,
-    batchAt: (step) => {
+    /** The batch of a step, counted from 0: a pure function. */
+    batchAt: (step: number): { readonly batch: TextVaeArrays } => {
       const { arrays } = (step < config.copySteps ? practice : batches).at(step);
       const factor = noiseFactor(step, config.copySteps);
       const stream = noise.at(step);
       const ofText = config.noisePerText === "uniform"
         ? stream.stream("deviation").uniform(batchSize)
         : new Float32Array(batchSize).fill(1);
-      const perText = latents * latentWidth;
-      const values = stream.normal(size)
+      const values = stream.normal(batchSize * perText)
         .map((value, i) => value * factor * ofText[Math.floor(i / perText)]!);
-      return { batch: { ...arrays, noise: float32(values, shape) } };
+      return {
+        batch: { ...arrays, noise: float32(values, [batchSize, latents, latentWidth]) },
+      };
     },
     heldOut: evaluationTextBatches(validation.slice(0, config.validationSize), padding),
   };

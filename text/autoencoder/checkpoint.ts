@@ -7,8 +7,7 @@
 import { UserError } from "../../base/errors.ts";
 import { fileExists } from "../../base/files.ts";
 import { type JsonObject, parseJsonObject } from "../../base/json.ts";
-import type { NamedTensors } from "../../nn/host_tensor.ts";
-import { type HostParameters, unravel } from "../../nn/parameters.ts";
+import { type HostParameters, type ParameterSpecs, unravel } from "../../nn/parameters.ts";
 import { zeroPooler } from "../../vae/bert.ts";
 import {
   bertConfigFromJson,
@@ -28,22 +27,15 @@ import {
   type Component,
   loadCheckpoint,
   type LoadedCheckpoint,
+  type TrainingState,
 } from "../../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
 import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
-export interface TextVaeCheckpointOptions {
-  readonly config: TextVaeConfig;
-  readonly tokenizer: TextTokenizer;
-  readonly encoderTokenizer?: TextTokenizer; // encoder's tokenizer; the decoder's by default
-  readonly state: TrainState;
-  readonly step: number;
-  readonly seed: number;
-  readonly configHash: string;
-  readonly details?: JsonObject;
-}
+/** The state of a run: the training's, and what its record identifies. */
+export type RunState = Omit<TrainingState, "vectors"> & { readonly state: TrainState };
 
 const [ENCODER, DECODER, VAE] = ["encoder.", "decoder.", "vae."] as const;
 
@@ -101,7 +93,10 @@ export function textVaeComponents(
 
 /** Builds a checkpoint. Its weights are the moving average. */
 export function textVaeCheckpoint(
-  { config, tokenizer, encoderTokenizer, state, ...run }: TextVaeCheckpointOptions,
+  { config, tokenizer, encoderTokenizer, state, ...run }:
+    & RunState
+    & Pick<LoadedTextVae, "config" | "tokenizer">
+    & Partial<Pick<LoadedTextVae, "encoderTokenizer">>,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
   const average = unravel(state.ema, textVaeSpecs(config));
   return {
@@ -142,18 +137,6 @@ export async function withHashes(vae: LoadedTextVae): Promise<OpenedTextVae> {
   };
 }
 
-function loadComponentTokenizer(
-  component: Component,
-  source: string,
-  needs: readonly SpecialRole[],
-): TextTokenizer {
-  const bytes = component.files?.get("tokenizer.json");
-  if (bytes === undefined) throw new UserError(`${source} lacks tokenizer.json`);
-  const path = `${source}/tokenizer.json`;
-  const json = parseJsonObject(new TextDecoder().decode(bytes), path);
-  return new TextTokenizer(json, component.config, { source: path, needs });
-}
-
 /**
  * The text VAE of a checkpoint.
  *
@@ -162,55 +145,65 @@ function loadComponentTokenizer(
  */
 export function loadTextVae(checkpoint: LoadedCheckpoint): LoadedTextVae {
   const { directory } = checkpoint;
-  const part = (folder: string) => {
+  const configOf = <T>(folder: string, parse: (json: JsonObject, path: string) => T) =>
+    parse(requireComponent(checkpoint, folder).config, `${directory}/${folder}/config.json`);
+  const encoder = configOf("encoder", bertConfigFromJson);
+  const decoder = configOf("decoder", gpt2ConfigFromJson);
+  const config = configOf("vae", (json, path) => textVaeFromJson(json, { encoder, decoder }, path));
+  const openTokenizer = (
+    folder: string,
+    models: readonly ("encoder" | "decoder")[],
+    needs: readonly SpecialRole[],
+  ) => {
     const component = requireComponent(checkpoint, folder);
-    return { component, source: `${directory}/${folder}` };
-  };
-  const [encoder, decoder, own] = [part("encoder"), part("decoder"), part("vae")];
-  const config = textVaeFromJson(own.component.config, {
-    encoder: bertConfigFromJson(encoder.component.config, `${encoder.source}/config.json`),
-    decoder: gpt2ConfigFromJson(decoder.component.config, `${decoder.source}/config.json`),
-  }, `${own.source}/config.json`);
-  const open = (folder: string, needs: readonly SpecialRole[]) => {
-    const { component, source } = part(folder);
-    return loadComponentTokenizer(component, source, needs);
+    const bytes = component.files?.get("tokenizer.json");
+    if (bytes === undefined) throw new UserError(`${directory}/${folder} lacks tokenizer.json`);
+    const source = `${directory}/${folder}/tokenizer.json`;
+    const json = parseJsonObject(new TextDecoder().decode(bytes), source);
+    const tokenizer = new TextTokenizer(json, component.config, { source, needs });
+    for (const model of models) {
+      if (tokenizer.vocabSize <= config[model].vocabSize) continue;
+      throw new UserError(
+        `${directory}/${folder} has ${tokenizer.vocabSize} tokens, the ${model} beside it ` +
+          `${config[model].vocabSize}: they belong to different models`,
+      );
+    }
+    return tokenizer;
   };
   const reading = ["pad", "cls", "sep"] as const;
   const separate = checkpoint.components["encoder_tokenizer"] !== undefined;
-  const tokenizer = open("tokenizer", separate ? ["eos"] : [...reading, "eos"]);
-  const encoderTokenizer = separate ? open("encoder_tokenizer", reading) : tokenizer;
-  for (
-    const [name, { vocabSize }, folder, tokens] of [
-      ["encoder", config.encoder, separate ? "encoder_tokenizer" : "tokenizer", encoderTokenizer],
-      ["decoder", config.decoder, "tokenizer", tokenizer],
-    ] as const
-  ) {
-    if (tokens.vocabSize <= vocabSize) continue;
-    throw new UserError(
-      `${directory}/${folder} has ${tokens.vocabSize} tokens, the ${name} beside it ${vocabSize}: ` +
-        "they belong to different models",
-    );
-  }
+  const tokenizer = separate
+    ? openTokenizer("tokenizer", ["decoder"], ["eos"])
+    : openTokenizer("tokenizer", ["encoder", "decoder"], [...reading, "eos"]);
+  const encoderTokenizer = separate
+    ? openTokenizer("encoder_tokenizer", ["encoder"], reading)
+    : tokenizer;
   const specs = textVaeSpecs(config);
-  const weightsOf = (prefix: string, weights: NamedTensors | undefined, source: string) => {
-    const shapes = Object.entries(partOf(specs, prefix)).map(([n, { shape }]) =>
-      [n, shape] as const
-    );
-    return underPrefix(
-      toParameters(checkWeights(weights, new Map(shapes), source, { allowOthers: true })),
-      prefix,
-    );
-  };
   return {
     config,
     tokenizer,
     encoderTokenizer,
     parameters: {
-      ...weightsOf(ENCODER, encoder.component.weights, encoder.source),
-      ...weightsOf(DECODER, decoder.component.weights, decoder.source),
-      ...weightsOf(VAE, own.component.weights, own.source),
+      ...weightsOfPart(checkpoint, "encoder", specs, ENCODER),
+      ...weightsOfPart(checkpoint, "decoder", specs, DECODER),
+      ...weightsOfPart(checkpoint, "vae", specs, VAE),
     },
   };
+}
+
+/** The weights of a component, checked: the part of `specs` under a prefix. */
+export function weightsOfPart(
+  checkpoint: LoadedCheckpoint,
+  folder: string,
+  specs: ParameterSpecs,
+  prefix: string,
+): HostParameters {
+  const shapes = Object.entries(partOf(specs, prefix))
+    .map(([name, { shape }]) => [name, shape] as const);
+  const source = `${checkpoint.directory}/${folder}`;
+  const { weights } = requireComponent(checkpoint, folder);
+  const checked = checkWeights(weights, new Map(shapes), source, { allowOthers: true });
+  return underPrefix(toParameters(checked), prefix);
 }
 
 /**

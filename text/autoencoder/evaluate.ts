@@ -2,13 +2,13 @@
 import { fileError } from "../../base/file_errors.ts";
 import { writeFileAtomic } from "../../base/files.ts";
 import type { JsonObject } from "../../base/json.ts";
+import { float32 } from "../../engine/tree.ts";
 import type { RandomStream } from "../../nn/random.ts";
 import { evaluationTextBatches, type TextBatchOptions } from "../../vae/batches.ts";
 import type { TextCodec } from "../../vae/text_codec.ts";
 import type { TextVaeConfig } from "../../vae/text_vae_config.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import type { TextExample } from "../../vae/tokenizer/texts.ts";
-import { decodeAll, latentsBetween } from "./interpolation.ts";
 import type { ReconstructedText } from "./reconstruction.ts";
 import { measureTextVae, SUBSTITUTED, type TextVaeQuality } from "./quality.ts";
 import type { TrigramModel } from "../../metrics/trigram_model.ts";
@@ -35,19 +35,17 @@ export interface TextVaeEvaluation {
   readonly interpolations: readonly (readonly string[])[];
 }
 
-export interface EvaluateTextVaeOptions extends TextBatchOptions {
-  readonly codec: TextCodec;
-  readonly config: TextVaeConfig;
-  readonly tokenizer: TextTokenizer;
-  readonly encoderTokenizer?: TextTokenizer; // encoder's tokenizer; the decoder's by default
-  readonly examples: readonly TextExample[]; // held-out texts
-  readonly language: TrigramModel; // model for perplexity
-  readonly random: RandomStream; // stream of corruption and noise
-}
-
 /** Measures a text VAE on held-out texts. */
 export async function evaluateTextVae(
-  { codec, config, tokenizer, examples, language, random, ...padding }: EvaluateTextVaeOptions,
+  { codec, config, tokenizer, examples, language, random, ...padding }: TextBatchOptions & {
+    readonly codec: TextCodec;
+    readonly config: TextVaeConfig;
+    readonly tokenizer: TextTokenizer;
+    readonly encoderTokenizer?: TextTokenizer;
+    readonly examples: readonly TextExample[];
+    readonly language: TrigramModel; // for perplexity
+    readonly random: RandomStream; // of corruption and noise
+  },
 ): Promise<TextVaeEvaluation> {
   const quality = await measureTextVae(codec, tokenizer, examples, { ...padding, random });
   const latents: Float32Array[] = Array(examples.length);
@@ -77,6 +75,37 @@ export async function evaluateTextVae(
       between.slice(i * POINTS, (i + 1) * POINTS).map((ids) => tokenizer.decode(ids))
     ),
   };
+}
+
+/** Latents [steps][k d] at equidistant points of the line between two texts' latents [k d], ends included. */
+function latentsBetween(
+  from: Float32Array,
+  to: Float32Array,
+  steps: number,
+): Float32Array[] {
+  return Array.from({ length: steps }, (_, i) => {
+    const share = i / (steps - 1);
+    return from.map((value, j) => (1 - share) * value + share * to[j]!);
+  });
+}
+
+/** Decodes latents, each [k d], in batches of one size, so that one graph is enough. */
+async function decodeAll(
+  codec: TextCodec,
+  latents: readonly Float32Array[],
+  shape: readonly [number, number],
+  batchSize: number,
+): Promise<Int32Array[]> {
+  const size = shape[0] * shape[1];
+  const texts: Int32Array[] = [];
+  for (let start = 0; start < latents.length; start += batchSize) {
+    const data = new Float32Array(batchSize * size);
+    const rows = latents.slice(start, start + batchSize);
+    rows.forEach((row, i) => data.set(row, i * size));
+    const decoded = await codec.decode(float32(data, [batchSize, ...shape]));
+    texts.push(...decoded.slice(0, rows.length));
+  }
+  return texts;
 }
 
 /** The figures, for evaluation.json, without texts: reviews may not be redistributed. */

@@ -31,9 +31,6 @@ export interface PublishedHalves {
   readonly decoder?: PublishedHalf<Gpt2Config>;
 }
 
-/** The value of `--encoder-from` and `--decoder-from` for random weights. */
-export const NOT_PUBLISHED = "none";
-
 /** Special tokens that each half's tokenizer must have. */
 const NEEDS: Record<keyof PublishedHalves, readonly SpecialRole[]> = {
   encoder: ["pad", "cls", "sep", "mask"],
@@ -65,7 +62,7 @@ async function openHalf<Config extends BertConfig | Gpt2Config>(
 }
 
 function isPublished(reference: string | undefined): reference is string {
-  return reference !== undefined && reference !== NOT_PUBLISHED;
+  return reference !== undefined && reference !== "none";
 }
 
 /** Opens the published halves that a configuration names. */
@@ -74,12 +71,10 @@ export async function openPublished(
   log: (line: string) => void = () => {},
 ): Promise<PublishedHalves> {
   return {
-    ...(isPublished(encoderFrom)
-      ? { encoder: await openHalf("encoder", encoderFrom, loadBert, log) }
-      : {}),
-    ...(isPublished(decoderFrom)
-      ? { decoder: await openHalf("decoder", decoderFrom, loadGpt2, log) }
-      : {}),
+    ...isPublished(encoderFrom) &&
+      { encoder: await openHalf("encoder", encoderFrom, loadBert, log) },
+    ...isPublished(decoderFrom) &&
+      { decoder: await openHalf("decoder", decoderFrom, loadGpt2, log) },
   };
 }
 
@@ -87,8 +82,8 @@ export function configsOf(
   { encoder, decoder }: PublishedHalves,
 ): Partial<Pick<TextVaeConfig, "encoder" | "decoder">> {
   return {
-    ...(encoder === undefined ? {} : { encoder: encoder.config }),
-    ...(decoder === undefined ? {} : { decoder: decoder.config }),
+    ...encoder && { encoder: encoder.config },
+    ...decoder && { decoder: decoder.config },
   };
 }
 
@@ -97,16 +92,16 @@ export function sizesOf(
   { encoder, decoder }: Partial<Pick<TextVaeConfig, "encoder" | "decoder">>,
 ): Partial<TextConfig> {
   return {
-    ...(encoder === undefined ? {} : {
+    ...encoder && {
       encoderLayers: encoder.numHiddenLayers,
       encoderWidth: encoder.hiddenSize,
       encoderHeads: encoder.numAttentionHeads,
-    }),
-    ...(decoder === undefined ? {} : {
+    },
+    ...decoder && {
       decoderLayers: decoder.nLayer,
       decoderWidth: decoder.nEmbd,
       decoderHeads: decoder.nHead,
-    }),
+    },
   };
 }
 
@@ -116,9 +111,7 @@ export function settingsOfPublished(halves: PublishedHalves): Partial<TextConfig
   return {
     ...sizesOf(configsOf(halves)),
     // With two published tokenizers, no vocabulary is learned.
-    ...(encoder === undefined || decoder === undefined
-      ? {}
-      : { vocabSize: decoder.tokenizer.vocabSize }),
+    ...encoder && decoder && { vocabSize: decoder.tokenizer.vocabSize },
   };
 }
 

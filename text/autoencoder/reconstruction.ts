@@ -7,12 +7,6 @@ import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import type { TextExample } from "../../vae/tokenizer/texts.ts";
 import { corpusBleu } from "../../metrics/bleu.ts";
 
-export interface ReconstructionOptions extends TextBatchOptions {
-  readonly corrupt?: Corruption | undefined; // corruption of the encoder's input; none by default
-  readonly noiseDeviation?: number; // standard deviation of noise on the latents; 0 by default
-  readonly random: RandomStream; // stream of corruption and noise; text i uses the streams at i
-}
-
 export interface ReconstructedText {
   readonly original: string; // text, cut to the length of the model
   readonly reconstruction: string;
@@ -30,7 +24,11 @@ export async function measureReconstruction(
   codec: TextCodec,
   tokenizer: TextTokenizer,
   examples: readonly TextExample[],
-  { corrupt, noiseDeviation = 0, random, ...padding }: ReconstructionOptions,
+  { corrupt, noiseDeviation = 0, random, ...padding }: TextBatchOptions & {
+    readonly corrupt?: Corruption | undefined; // of the encoder's input
+    readonly noiseDeviation?: number; // standard deviation of noise on the latents
+    readonly random: RandomStream; // text i uses the streams at i
+  },
 ): Promise<Reconstruction> {
   const batches = evaluationTextBatches(examples, {
     ...padding,

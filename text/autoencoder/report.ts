@@ -113,10 +113,7 @@ function evaluationTexts({ examples, interpolations }: TextVaeEvaluation): Repor
   return [
     {
       caption: "Held-out texts and their reconstructions",
-      texts: examples.map(({ original, reconstruction }) => ({
-        prompt: original,
-        text: reconstruction,
-      })),
+      texts: examples.map(({ original: prompt, reconstruction: text }) => ({ prompt, text })),
     },
     ...interpolations.map((texts, i) => ({
       caption: `Interpolation between two texts, ${i + 1}`,

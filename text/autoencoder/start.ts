@@ -19,23 +19,23 @@ export interface PreparedTexts {
   readonly validation: readonly TextExample[]; // held-out texts, each cut to one example
 }
 
-interface KnownTokenizers {
-  readonly tokenizer?: TextTokenizer | undefined;
-  readonly encoderTokenizer?: TextTokenizer | undefined;
-  /** The maximum number of the encoder's tokens, without special ones. @default maxTokens */
-  readonly encoderTokens?: number | undefined;
-}
-
 /** Turns texts into tokens, of a tokenizer that is trained on them where none is known. */
 export function prepareTexts(
   { train, validation, conditions = [] }:
     & Pick<TextData, "train" | "validation">
     & Partial<Pick<TextData, "conditions">>,
   { dataset, vocabSize, splitDigits, maxTokens, windows }: TextConfig,
-  known: KnownTokenizers = {},
+  known: {
+    readonly tokenizer?: TextTokenizer | undefined;
+    readonly encoderTokenizer?: TextTokenizer | undefined;
+    readonly encoderTokens?: number | undefined; // most tokens for the encoder, without special ones
+  } = {},
   log: (line: string) => void = () => {},
 ): PreparedTexts {
-  const learn = () => learnTokens([...train, ...conditions], { vocabSize, splitDigits });
+  const learn = () => {
+    const learned = trainBpe([...train, ...conditions], { vocabSize, splitDigits });
+    return new TextTokenizer(learned.tokenizer, learned.config);
+  };
   const tokenizer = known.tokenizer ?? learn();
   const encoderTokenizer = known.encoderTokenizer ??
     (known.tokenizer === undefined ? tokenizer : learn());
@@ -66,14 +66,6 @@ export function prepareTexts(
     train: encode("training", train, windows),
     validation: encode("held out", validation, false),
   };
-}
-
-function learnTokens(
-  texts: readonly string[],
-  options: { readonly vocabSize: number; readonly splitDigits: boolean },
-): TextTokenizer {
-  const { tokenizer, config } = trainBpe(texts, options);
-  return new TextTokenizer(tokenizer, config);
 }
 
 /** The initial weights: those of published halves, and random ones. */

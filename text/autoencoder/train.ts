@@ -4,7 +4,7 @@ import type { RunFolder } from "../../cli/run_folder.ts";
 import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
 import type { Device } from "../../engine/device.ts";
 import { adamSlots } from "../../nn/adamw.ts";
-import { countParameters, type ParameterSpecs, unravel } from "../../nn/parameters.ts";
+import { countParameters, unravel } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import type { LoadedCheckpoint } from "../../training/checkpoint/checkpoint.ts";
 import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
@@ -40,17 +40,8 @@ export const TEXT_METRICS = [
 export interface TrainedTextVae extends TrainingResult {
   readonly done: number; // steps that were done before
   readonly vae: LoadedTextVae; // model: the moving average of its weights
-  readonly texts: PreparedTexts; // texts as its tokens
+  readonly texts: PreparedTexts; // as its tokens
   readonly buckets: readonly number[]; // lengths that batches are padded to
-}
-
-/** The model before this training, and the texts as its tokens. */
-interface Prepared {
-  readonly model: TextVaeConfig;
-  readonly specs: ParameterSpecs;
-  readonly texts: PreparedTexts;
-  /** The weights to start with; undefined to start with random ones. */
-  readonly loaded: LoadedTextVae | undefined;
 }
 
 /** Prepares tokens and model: from the last checkpoint, from a starting model, or from scratch. */
@@ -59,7 +50,7 @@ function prepare(
   data: TextData,
   checkpoint: LoadedCheckpoint | undefined,
   log: (line: string) => void,
-): Prepared {
+) {
   const loaded = checkpoint === undefined ? starting : loadTextVae(checkpoint);
   const { encoder, decoder } = published;
   const configOf = (vocabSize: number) =>
@@ -87,7 +78,7 @@ function optimizerOf({ optimizer, weightDecay, maxGradNorm, adamBeta2 }: TextCon
 async function compileStep(
   device: Device,
   { config, published }: Pick<TextStart, "config" | "published">,
-  { model, specs, loaded }: Prepared,
+  { model, specs, loaded }: ReturnType<typeof prepare>,
   checkpoint: LoadedCheckpoint | undefined,
 ) {
   const optimizer = optimizerOf(config);

@@ -16,12 +16,6 @@ export interface TextLoss {
   readonly tokens: number;
 }
 
-export interface TextLossFunction {
-  /** Computes the loss of batches. @param parameters All parameters as one vector. */
-  (parameters: HostArray, batches: readonly TextBatch[]): Promise<TextLoss>;
-  dispose(): Promise<void>;
-}
-
 type Inputs = { parameters: HostArray; batch: TextBatch["arrays"] };
 type Outputs = { loss: HostArray; right: HostArray; tokens: HostArray };
 
@@ -29,7 +23,7 @@ type Outputs = { loss: HostArray; right: HostArray; tokens: HostArray };
 export function compileTextLoss(
   device: Device,
   { config, specs }: { config: TextVaeConfig; specs: ParameterSpecs },
-): TextLossFunction {
+) {
   const compiled = device.compile<Inputs, Outputs>(
     ({ parameters: flat, batch }: OnDevice<Inputs>) => {
       const parameters = unravelTensor(flat, specs);
@@ -51,7 +45,10 @@ export function compileTextLoss(
       };
     },
   );
-  const measure = async (parameters: HostArray, batches: readonly TextBatch[]) => {
+  const measure = async (
+    parameters: HostArray,
+    batches: readonly TextBatch[],
+  ): Promise<TextLoss> => {
     let [nats, right, tokens] = [0, 0, 0];
     for (const { arrays } of batches) {
       const result = await compiled({ parameters, batch: arrays });

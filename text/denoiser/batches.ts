@@ -12,15 +12,22 @@ import type { ConditionTokens } from "../condition_tokens.ts";
 import { lossWeightsOf } from "../../diffusion/loss.ts";
 import { noisedBatch, type NoisedBatchOptions } from "../../training/noised_batch.ts";
 import type { LatentExample } from "../examples.ts";
-import { blockCount, type Layout, nextThought, sourceCount, wholeExample } from "./layouts.ts";
+import {
+  blockCount,
+  isMultiPass,
+  type Layout,
+  nextThought,
+  sourceCount,
+  wholeExample,
+} from "./layouts.ts";
 import type { DenoiserConfig } from "../settings.ts";
 import type { TextLatents } from "./latents.ts";
 
 export interface LatentBatchSource {
   readonly config: DenoiserConfig;
   readonly schedule: NoiseSchedule; // noise schedule; a flow uses only its T
-  readonly latents: TextLatents; // latents of all texts
-  readonly classes: number | null; // classes of a class condition; null without one
+  readonly latents: TextLatents; // of all texts
+  readonly classes: number | null; // null without a class condition
   /** Tokens of conditions; undefined if conditions are latents or have no text. */
   readonly tokens: ConditionTokens | undefined;
 }
@@ -80,7 +87,7 @@ export class LatentBatches {
       ...(classes === null ? {} : {
         [CONDITION.classLabels]: int32(labels.map((label) => label ?? classes)),
       }),
-      ...(config.condition === "question" && config.thoughtPasses === "multi"
+      ...(isMultiPass(config)
         ? { [CONDITION.given]: float32(given, [layouts.length, x0.shape[1]!, 1]) }
         : {}),
     };
@@ -110,9 +117,7 @@ export class LatentBatches {
 
   #layout(example: LatentExample, cut: number, coupled: boolean): Layout {
     const { config } = this.#source;
-    if (config.condition !== "question" || config.thoughtPasses === "single") {
-      return wholeExample(example, blockCount(config));
-    }
+    if (!isMultiPass(config)) return wholeExample(example, blockCount(config));
     const { source = "", targets } = example;
     const layout = nextThought(source, targets.slice(0, cut), targets[cut]!);
     return coupled && cut > 0 ? { ...layout, given: 0 } : layout;
@@ -124,9 +129,8 @@ export class LatentBatches {
     random: RandomStream,
   ): (step: number) => TimedBatch {
     const { config, schedule, tokens } = this.#source;
-    const multi = config.condition === "question" && config.thoughtPasses === "multi";
     // Without random cuts, every thought of every problem is a separate example.
-    const visits = multi && !config.randomCut
+    const visits = isMultiPass(config) && !config.randomCut
       ? examples.flatMap((example) => example.targets.map((_, cut) => ({ example, cut })))
       : examples.map((example) => ({ example, cut: undefined }));
     const indicesAt = batcher({

@@ -19,20 +19,19 @@ import { UserError } from "../../base/errors.ts";
 import { fileExists } from "../../base/files.ts";
 import type { JsonObject } from "../../base/json.ts";
 import { float32 } from "../../engine/tree.ts";
-import type { HostParameters, ParameterSpecs } from "../../nn/parameters.ts";
+import type { HostParameters } from "../../nn/parameters.ts";
 import { zeroPooler } from "../../vae/bert.ts";
 import { bertConfigFromJson, bertConfigToJson } from "../../vae/config_json.ts";
-import { partOf, underPrefix } from "../../vae/text_vae.ts";
-import type { OpenedTextVae } from "../autoencoder/checkpoint.ts";
-import { checkWeights, requireComponent } from "../../training/checkpoint/check_model.ts";
+import { partOf } from "../../vae/text_vae.ts";
+import { type OpenedTextVae, type RunState, weightsOfPart } from "../autoencoder/checkpoint.ts";
+import { requireComponent } from "../../training/checkpoint/check_model.ts";
 import {
   type Checkpoint,
   loadCheckpoint,
   type LoadedCheckpoint,
 } from "../../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
-import type { TrainState } from "../../training/step.ts";
-import { stateTensors, toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
+import { stateTensors, toTensors } from "../../training/checkpoint/state_tensors.ts";
 import { checkedScale, type LatentScale } from "./latents.ts";
 
 export interface TextDenoiserModel {
@@ -46,20 +45,13 @@ export interface TextDenoiserModel {
   readonly latentsHash?: string | undefined;
 }
 
-export interface TextDiffusionCheckpointOptions extends TextDenoiserModel {
-  readonly state: TrainState;
-  readonly step: number;
-  readonly seed: number;
-  readonly configHash: string;
-  readonly details?: JsonObject;
-}
-
 const weightsName = "model.safetensors";
 
 /** Builds a checkpoint. @param options.parameters The moving average of the weights. */
 export function textDiffusionCheckpoint(
   { config, parameters, schedule, isFlow, scale, vae, latentsHash, state, ...run }:
-    TextDiffusionCheckpointOptions,
+    & TextDenoiserModel
+    & RunState,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
   const scheduler = schedulerConfig(schedule, {
     sampler: isFlow ? "flow_euler" : "ddim",
@@ -116,18 +108,6 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
       ? null
       : bertConfigFromJson(reader.config, `${where("condition_encoder")}/config.json`),
   };
-  const weightsOf = (
-    weights: typeof denoiser.weights,
-    specs: ParameterSpecs,
-    prefix: string,
-    folder: string,
-  ) => {
-    const shapes = Object.entries(partOf(specs, prefix)).map(([name, { shape }]) =>
-      [name, shape] as const
-    );
-    const checked = checkWeights(weights, new Map(shapes), where(folder), { allowOthers: true });
-    return underPrefix(toParameters(checked), prefix);
-  };
   const scheduler = fromSchedulerConfig(
     requireComponent(checkpoint, "scheduler").config,
     `${where("scheduler")}/scheduler_config.json`,
@@ -149,13 +129,9 @@ export function loadTextDenoiser(checkpoint: LoadedCheckpoint): TextDenoiserMode
   return {
     config,
     parameters: {
-      ...weightsOf(denoiser.weights, latentDenoiserSpecs(config), DENOISER, "denoiser"),
-      ...(reader === undefined ? {} : weightsOf(
-        reader.weights,
-        conditionEncoderSpecs(config),
-        ENCODER,
-        "condition_encoder",
-      )),
+      ...weightsOfPart(checkpoint, "denoiser", latentDenoiserSpecs(config), DENOISER),
+      ...(reader &&
+        weightsOfPart(checkpoint, "condition_encoder", conditionEncoderSpecs(config), ENCODER)),
     },
     schedule: noiseSchedule(scheduler.schedule),
     isFlow: isFlowSampler(scheduler.sampler ?? samplerNames[0]),

@@ -28,17 +28,6 @@ export interface TextConditioning {
   readonly x0Source: X0Source; // how x0 follows from an output, for a model with self-conditioning
 }
 
-export interface CompiledTextDenoiser {
-  /**
-   * Encodes a condition, once for all steps.
-   *
-   * @returns A denoiser for one pass of sampling: with self-conditioning, it keeps the last estimate.
-   * @throws {UserError} If there is guidance without a condition.
-   */
-  condition(conditioning: TextConditioning): Promise<Denoiser>;
-  dispose(): Promise<void>;
-}
-
 /** An encoded condition on the host: see ConditionStates. */
 type States = { context: HostArray; contextMask: HostArray[]; pooled: HostArray };
 
@@ -136,13 +125,17 @@ export function compileTextDenoiser(
   device: Device,
   parameters: HostParameters,
   config: TextDenoiserConfig,
-): CompiledTextDenoiser {
+) {
   const width = latentWidthOf(config);
   const conditionEncoder = compileConditionEncoder(device, withPrefix(parameters, ENCODER), config);
   const denoise = device.compile<Inputs, { output: HostArray }>(
     denoiserGraph(withPrefix(parameters, DENOISER), config),
   );
 
+  /**
+   * Encodes a condition, once for all steps. The denoiser that this returns is for one pass of sampling:
+   * with self-conditioning, it keeps the last estimate.
+   */
   const condition = async (
     { condition, given, guidanceScale = 1, x0Source }: TextConditioning,
   ): Promise<Denoiser> => {
@@ -153,7 +146,7 @@ export function compileTextDenoiser(
     }
     const nullLabels = labels &&
       int32(new Int32Array(labels.data.length).fill(config.dit.numEmbedsAdaNorm!));
-    let estimate: Float32Array | undefined; // same for both halves of guidance
+    let estimate: Float32Array | undefined; // the same for both halves of guidance
     const denoiser = (isDropped: boolean): Denoiser => async (x, timestep) => {
       const count = labels?.data.length ?? states?.context.shape[0] ?? given?.shape[0] ??
         x.length / (config.dit.sampleSize * width);

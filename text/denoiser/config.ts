@@ -1,10 +1,10 @@
 /** The denoiser and the noise schedule that the settings describe, and checks of these settings. */
-import { usageError } from "../../base/errors.ts";
 import type { NoiseSchedule } from "../../diffusion/schedules.ts";
 import type { LoadedTextVae } from "../autoencoder/checkpoint.ts";
 import { ConditionTokens } from "../condition_tokens.ts";
+import { refuse } from "../config.ts";
 import type { DenoiserConfig } from "../settings.ts";
-import { blockCount, sourceCount } from "./layouts.ts";
+import { blockCount, isMultiPass, sourceCount } from "./layouts.ts";
 import { type TextDenoiserConfig, textDenoiserConfig } from "./network.ts";
 import { latentNoiseSchedule } from "./schedules.ts";
 
@@ -58,11 +58,7 @@ export function scheduleOf(
 
 /** Refuses combinations of settings that make no sense. */
 export function checkDenoiser(config: DenoiserConfig): void {
-  const { width, heads, evalEvery, logEvery } = config;
-  const { condition, thoughtPasses, objective, prediction } = config;
-  const refuse = (wrong: boolean, message: string) => {
-    if (wrong) throw usageError(message);
-  };
+  const { width, heads, evalEvery, logEvery, objective } = config;
   refuse(
     width % heads !== 0,
     `--denoiser-width ${width} must be a multiple of --denoiser-heads ${heads}.`,
@@ -71,13 +67,12 @@ export function checkDenoiser(config: DenoiserConfig): void {
     evalEvery % logEvery !== 0,
     `--diffusion-eval-every ${evalEvery} must be a multiple of --diffusion-log-every ${logEvery}.`,
   );
-  const multi = condition === "question" && thoughtPasses === "multi";
   refuse(
-    config.coupledSampling > 0 && !multi,
+    config.coupledSampling > 0 && !isMultiPass(config),
     `--coupled-sampling ${config.coupledSampling} is for --thought-passes multi.`,
   );
   refuse(
-    config.scheduledSampling > 0 && (objective !== "diffusion" || prediction !== "sample"),
+    config.scheduledSampling > 0 && (objective !== "diffusion" || config.prediction !== "sample"),
     `--scheduled-sampling ${config.scheduledSampling} is for --objective diffusion with ` +
       "--prediction sample.",
   );

@@ -10,7 +10,6 @@ import { latentTexts } from "./layouts.ts";
 import {
   encodeToLatents,
   latentScale,
-  type LatentsKey,
   latentsKey,
   loadLatents,
   normalizeLatents,
@@ -26,40 +25,24 @@ export interface EncodingTask {
   readonly folder: string;
 }
 
-async function textsToEncode(
-  { vae, data, config }: EncodingTask,
-): Promise<{ texts: string[]; key: LatentsKey }> {
+async function textsToEncode({ vae, data, config }: EncodingTask) {
   const { train, validation } = data.examples(config);
   const texts = latentTexts([train, validation], config);
   return { texts, key: await latentsKey(vae, texts) };
 }
 
-/** The existing latents of these texts; undefined if there are none, or if they are to be replaced. */
-async function findLatents(
-  folder: string,
-  texts: readonly string[],
-  key: LatentsKey,
-  log: (line: string) => void,
-): Promise<TextLatents | undefined> {
+/** Encodes the texts of a data set, unless the folder holds their latents. Others are replaced. */
+export async function encodeDataset(task: EncodingTask, log: (line: string) => void) {
+  const { device, vae, folder } = task;
+  const { texts, key } = await textsToEncode(task);
   try {
-    return await loadLatents(folder, texts, key);
+    if (await loadLatents(folder, texts, key) !== undefined) {
+      log(`encode: the latents of ${texts.length} texts are in ${folder} already`);
+      return;
+    }
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     log(`encode: the latents in ${folder} are replaced (${error.message})`);
-    return undefined;
-  }
-}
-
-/** Encodes the texts of a data set, unless the folder holds their latents. Others are replaced. */
-export async function encodeDataset(
-  task: EncodingTask,
-  log: (line: string) => void,
-): Promise<void> {
-  const { device, vae, folder } = task;
-  const { texts, key } = await textsToEncode(task);
-  if (await findLatents(folder, texts, key, log) !== undefined) {
-    log(`encode: the latents of ${texts.length} texts are in ${folder} already`);
-    return;
   }
   const codec = compileTextCodec(device, vae, vae.tokenizer.id("eos"));
   await using progress = new Progress({ total: texts.length, label: "encoding", unit: "texts" });

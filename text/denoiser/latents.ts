@@ -29,14 +29,14 @@ export interface LatentsKey {
 
 /** The normalization of latents to mean 0 and standard deviation 1, feature by feature. */
 export interface LatentScale {
-  readonly mean: Float32Array; // mean of each feature [d]
+  readonly mean: Float32Array; // of each feature [d]
   /** The standard deviation of each feature [d]; 1 for features that do not vary. */
   readonly deviation: Float32Array;
   readonly range: number; // magnitude that 99.5 % of the normalized latents do not exceed
 }
 
 export interface TextLatents extends LatentScale {
-  readonly texts: readonly string[]; // texts, each once
+  readonly texts: readonly string[]; // each once
   readonly latents: HostArray; // their normalized latents [texts, k, d]
 }
 
@@ -150,25 +150,24 @@ export function latentScale({ data, shape }: HostArray): LatentScale {
 }
 
 /** Latents [..., d] with mean 0 and standard deviation 1. */
-export function normalizeLatents(
-  { data, shape }: HostArray,
-  { mean, deviation }: Pick<LatentScale, "mean" | "deviation">,
-): HostArray {
-  const width = mean.length;
-  const scaled = (data as Float32Array)
-    .map((value, i) => (value - mean[i % width]!) / deviation[i % width]!);
-  return float32(scaled, shape);
+export function normalizeLatents(latents: HostArray, scale: LatentScale): HostArray {
+  return mapFeatures(latents, scale, (value, mean, deviation) => (value - mean) / deviation);
 }
 
 /** The inverse of {@linkcode normalizeLatents}. */
-export function denormalizeLatents(
+export function denormalizeLatents(latents: HostArray, scale: LatentScale): HostArray {
+  return mapFeatures(latents, scale, (value, mean, deviation) => value * deviation + mean);
+}
+
+function mapFeatures(
   { data, shape }: HostArray,
-  { mean, deviation }: Pick<LatentScale, "mean" | "deviation">,
+  { mean, deviation }: LatentScale,
+  map: (value: number, mean: number, deviation: number) => number,
 ): HostArray {
   const width = mean.length;
-  const raw = (data as Float32Array)
-    .map((value, i) => value * deviation[i % width]! + mean[i % width]!);
-  return float32(raw, shape);
+  const mapped = (data as Float32Array)
+    .map((value, i) => map(value, mean[i % width]!, deviation[i % width]!));
+  return float32(mapped, shape);
 }
 
 const FILE = "latents.safetensors";

@@ -10,18 +10,22 @@ export interface Layout {
   readonly sources: readonly string[];
 }
 
+/** Whether the thoughts of a problem are generated one after the other. */
+export function isMultiPass(
+  { condition, thoughtPasses }: Pick<DenoiserConfig, "condition" | "thoughtPasses">,
+): boolean {
+  return condition === "question" && thoughtPasses === "multi";
+}
+
 /** The number of blocks: one per thought, or in multiple passes the previous one and the next. */
-export function blockCount(
-  { condition, thoughtPasses, maxThoughts }: DenoiserConfig,
-): number {
-  return condition !== "question" ? 1 : thoughtPasses === "multi" ? 2 : maxThoughts;
+export function blockCount(config: DenoiserConfig): number {
+  if (config.condition !== "question") return 1;
+  return isMultiPass(config) ? 2 : config.maxThoughts;
 }
 
 /** The maximum number of texts of a condition: the question, and thoughts before the blocks. */
-export function sourceCount(
-  { condition, thoughtPasses, maxThoughts }: DenoiserConfig,
-): number {
-  return condition === "question" && thoughtPasses === "multi" ? Math.max(1, maxThoughts - 1) : 1;
+export function sourceCount(config: DenoiserConfig): number {
+  return isMultiPass(config) ? Math.max(1, config.maxThoughts - 1) : 1;
 }
 
 /**

@@ -31,7 +31,7 @@ export interface TextDenoiserConfig {
 export interface TextDenoiserSizes {
   readonly latents: number; // latent vectors of a block, k
   readonly latentWidth: number; // width of a latent vector, d
-  readonly blocks?: number; // blocks that are denoised together; 1 by default
+  readonly blocks?: number; // denoised together; 1 by default
   /** Classes of a class condition; null without one. @default {null} */
   readonly classes?: number | null;
   /** The encoder of the condition's tokens; null for none. @default {null} */
@@ -47,10 +47,17 @@ export interface TextDenoiserSizes {
 }
 
 export function textDenoiserConfig(
-  { latents, latentWidth, blocks = 1, classes = null, encoder = null, ...sizes }: TextDenoiserSizes,
+  { blocks = 1, classes = null, encoder = null, conditionBlocks = 0, ...sizes }: TextDenoiserSizes,
 ): TextDenoiserConfig {
-  const { conditionBlocks = 0, layers, width, heads } = sizes;
-  const { nullCondition = true, selfConditioning = true } = sizes;
+  const {
+    latents,
+    latentWidth,
+    layers,
+    width,
+    heads,
+    nullCondition = true,
+    selfConditioning = true,
+  } = sizes;
   const isLatentCondition = encoder === null && conditionBlocks > 0;
   const contextDim = encoder !== null ? encoder.hiddenSize : isLatentCondition ? latentWidth : null;
   const config: DitConfig = {
@@ -76,14 +83,12 @@ export function latentWidthOf({ dit }: TextDenoiserConfig): number {
   return dit.outChannels ?? dit.inChannels;
 }
 
-export const DENOISER = "denoiser.";
-
-export const ENCODER = "encoder.";
+/** The prefixes of the parameters of the transformer and of the condition's encoder. */
+export const [DENOISER, ENCODER] = ["denoiser.", "encoder."] as const;
 
 /** The parameters of the condition's encoder, with their prefix; none without an encoder. */
 export function conditionEncoderSpecs({ encoder }: TextDenoiserConfig): ParameterSpecs {
-  if (encoder === null) return {};
-  return underPrefix(bertEncoderSpecs(encoder), ENCODER);
+  return encoder === null ? {} : underPrefix(bertEncoderSpecs(encoder), ENCODER);
 }
 
 export function latentDenoiserSpecs({ dit }: TextDenoiserConfig): ParameterSpecs {
@@ -107,17 +112,13 @@ export function readCondition(
   if (encoder === null) {
     throw new UserError("The denoiser has no encoder for a condition's tokens.");
   }
-  const { hiddenSize } = encoder;
-  const context = bertStates(
-    partOf(parameters, ENCODER),
-    { inputIds: ids, attentionMask: mask },
-    encoder,
-  );
+  const inputs = { inputIds: ids, attentionMask: mask };
+  const context = bertStates(partOf(parameters, ENCODER), inputs, encoder);
   const [batch, length] = mask.shape;
   const counted = tf.cast(mask, "float32");
   const share = tf.div(counted, tf.sum(counted, 1, true)); // [B, M], the sum of each row is 1
   const mean = tf.matMul(tf.reshape(share, [batch, 1, length]), context); // [B, 1, h]
-  return { context, contextMask: mask, pooled: tf.reshape(mean, [batch, hiddenSize]) };
+  return { context, contextMask: mask, pooled: tf.reshape(mean, [batch, encoder.hiddenSize]) };
 }
 
 export function latentCondition(latents: tf.Tensor3D): ConditionStates {

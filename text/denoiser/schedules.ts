@@ -69,17 +69,14 @@ export function latentLogSnr(
   return logSnrs[name](time, tanD) + noiseShift;
 }
 
-export interface LatentScheduleOptions extends LatentLogSnrOptions {
-  readonly numTrainTimesteps?: number; // T, at least 2; 1000 by default
-  readonly predictionType?: PredictionType; // what the denoiser predicts; "sample" by default
-}
-
 /** A schedule as T timesteps: timestep t is at time (t + 1/2) / T. */
 export function latentNoiseSchedule(
   schedule: LatentSchedule,
-  options: LatentScheduleOptions = {},
+  { numTrainTimesteps: T = 1000, predictionType = "sample", ...options }: LatentLogSnrOptions & {
+    readonly numTrainTimesteps?: number; // T, at least 2
+    readonly predictionType?: PredictionType;
+  } = {},
 ): NoiseSchedule {
-  const { numTrainTimesteps: T = 1000, predictionType = "sample" } = options;
   return noiseSchedule({
     // betasOfLogSnr() evaluates its function at (t + 1) / T.
     trainedBetas: betasOfLogSnr(T, (time) => latentLogSnr(schedule, time - 0.5 / T, options)),

@@ -50,13 +50,6 @@ export const DENOISER_METRICS = [
   "textsPerSecond",
 ] as const;
 
-export interface DenoiserTraining extends Omit<EncodingTask, "folder"> {
-  readonly run: Pick<RunFolder, "directory" | "record">;
-  readonly latents: TextLatents;
-  readonly seed: number;
-  readonly log: (line: string) => void;
-}
-
 /** The parameters that are trained, and those that stay as they are in the autoencoder. */
 function parametersOf(
   model: TextDenoiserConfig,
@@ -81,7 +74,12 @@ function parametersOf(
 
 /** Trains a denoiser, from its last checkpoint if there is one. */
 export async function trainDenoiser(
-  { device, vae, data, config, run, latents, seed, log }: DenoiserTraining,
+  { device, vae, data, config, run, latents, seed, log }: Omit<EncodingTask, "folder"> & {
+    readonly run: Pick<RunFolder, "directory" | "record">;
+    readonly latents: TextLatents;
+    readonly seed: number;
+    readonly log: (line: string) => void;
+  },
 ): Promise<TrainingResult & { readonly done: number }> {
   const random = randomStream(seed).stream("diffusion");
   const { train, validation, classes } = data.examples(config);

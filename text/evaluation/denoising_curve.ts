@@ -8,6 +8,7 @@ import type { RandomStream } from "../../nn/random.ts";
 import type { LatentExample } from "../examples.ts";
 import { blockCount, wholeExample } from "../denoiser/layouts.ts";
 import { corpusBleu } from "../../metrics/bleu.ts";
+import { rowsOf } from "../autoencoder/batch_parts.ts";
 import { cutTexts } from "../autoencoder/cut_texts.ts";
 import { areaUnderBleu, type DenoisedBleu } from "../../metrics/bleu.ts";
 import { type MeasuredFigure, numberFigure } from "../../metrics/measured_figure.ts";
@@ -50,11 +51,7 @@ export function noisePlace(
   return { timestep, mix: [Math.sqrt(alpha), Math.sqrt(1 - alpha)], x0: [x0[0], x0[1]] };
 }
 
-function combine(
-  [p, q]: readonly [number, number],
-  a: ArrayLike<number>,
-  b: ArrayLike<number>,
-): Float32Array<ArrayBuffer> {
+function combine([p, q]: readonly [number, number], a: ArrayLike<number>, b: ArrayLike<number>) {
   return Float32Array.from(a, (value, i) => p * value + q * b[i]!);
 }
 
@@ -75,12 +72,11 @@ export async function denoisingCurve(
   const clean = float32(flat.data as Float32Array, shape); // [B, blocks * k, d]
   const noise = random.stream("noise").normal(clean.data.length);
   const compiled = compileTextDenoiser(device, model.parameters, model.config);
+  const size = sampling.sampleBatchSize;
+  const starts = [...Array(Math.ceil(part.length / size)).keys()].map((batch) => batch * size);
   const bleuOf = async (latents: HostArray) => {
     const decoded: string[][] = [];
-    const size = sampling.sampleBatchSize;
-    for (let start = 0; start < part.length; start += size) {
-      decoded.push(...await decode(rowsOf(latents, start, size)));
-    }
+    for (const start of starts) decoded.push(...await decode(rowsOf(latents, start, size)));
     return corpusBleu(decoded.flat(), texts.map((text) => [text])).score;
   };
   const points: DenoisedBleu[] = [];
@@ -92,16 +88,12 @@ export async function denoisingCurve(
     const place = noisePlace(alphaCumprod, model);
     const xt = combine(place.mix, clean.data, noise);
     const restored = new Float32Array(xt.length);
-    const size = sampling.sampleBatchSize;
     const per = xt.length / part.length;
-    for (let start = 0; start < part.length; start += size) {
-      const some = layouts.slice(start, start + size);
+    for (const start of starts) {
       const own = xt.slice(start * per, (start + size) * per);
+      const labels = part.slice(start, start + size).map(({ label }) => label);
       const denoise = await compiled.condition({
-        condition: batches.conditionOf(
-          some,
-          part.slice(start, start + size).map(({ label }) => label),
-        ),
+        condition: batches.conditionOf(layouts.slice(start, start + size), labels),
         x0Source: model.isFlow
           ? flowX0Coefficients(model.schedule.numTrainTimesteps)
           : model.schedule,
@@ -115,38 +107,22 @@ export async function denoisingCurve(
   return points;
 }
 
-function rowsOf({ data, shape: [rows = 0, ...rest] }: HostArray, start: number, count: number) {
-  const size = data.length / rows;
-  const taken = Math.min(count, rows - start);
-  return float32((data as Float32Array).subarray(start * size, (start + taken) * size), [
-    taken,
-    ...rest,
-  ]);
-}
-
 /** The figures of the curve: BLEU at half noise, and the area. */
-export function curveFigures(
-  points: readonly DenoisedBleu[],
-  texts: number,
-): MeasuredFigure[] {
+export function curveFigures(points: readonly DenoisedBleu[], texts: number): MeasuredFigure[] {
   const protocol =
     `${Math.min(texts, CURVE_TEXTS)} held-out texts with their conditions, latents ` +
     "noised and denoised in one step, without guidance and self-conditioning, decoded greedily, " +
     "corpus BLEU as sacrebleu's 13a against the texts, cut to the length of the autoencoder";
   const half = points.find(({ alphaCumprod }) => alphaCumprod === 0.5)!;
   const list = points.map(({ alphaCumprod, bleu }) => `${alphaCumprod}: ${bleu.toFixed(1)}`);
+  const area = "area under BLEU as a function of the share of signal from 0.1 to 1 " +
+    `(${list.join(", ")}); ${protocol}`;
   return [
     numberFigure(
       "BLEU, half-noised, one step",
       half.bleu,
       `half of the variance noise; ${protocol}`,
     ),
-    numberFigure(
-      "AuBLEU",
-      areaUnderBleu(points),
-      `area under BLEU as a function of the share of signal from 0.1 to 1 (${
-        list.join(", ")
-      }); ${protocol}`,
-    ),
+    numberFigure("AuBLEU", areaUnderBleu(points), area),
   ];
 }

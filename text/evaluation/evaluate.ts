@@ -3,6 +3,7 @@ import { writeFileAtomic } from "../../base/files.ts";
 import { canonicalJson, type JsonObject, sha256 } from "../../base/json.ts";
 import type { LatentExample } from "../examples.ts";
 import type { PerplexityModel } from "../language_model/perplexity_model.ts";
+import { isMultiPass } from "../denoiser/layouts.ts";
 import { cutTexts } from "../autoencoder/cut_texts.ts";
 import { curveFigures, denoisingCurve } from "./denoising_curve.ts";
 import type { DenoisedBleu } from "../../metrics/bleu.ts";
@@ -75,9 +76,7 @@ async function textFigures(
   ];
 }
 
-async function baselineFigures(
-  folders: readonly string[],
-): Promise<MeasuredFigure[]> {
+async function baselineFigures(folders: readonly string[]): Promise<MeasuredFigure[]> {
   const figures: MeasuredFigure[] = [];
   for (const folder of folders) {
     const record = await readCachedResult(`${folder}/samples`);
@@ -104,12 +103,10 @@ export async function evaluateTextsOnce(task: TextEvaluationTask): Promise<TextE
       ? null
       : await weightsHash(perplexityModel.model.parameters),
   };
-  return await cachedResult(
-    folder,
-    from,
-    "evaluate: the table of the same samples is",
-    { make: () => evaluateTexts(task, baselines), log },
-  );
+  return await cachedResult(folder, from, "evaluate: the table of the same samples is", {
+    make: () => evaluateTexts(task, baselines),
+    log,
+  });
 }
 
 async function evaluateTexts(
@@ -119,7 +116,7 @@ async function evaluateTexts(
   const { data, config, samples, perplexityModel, random, folder } = task;
   const { train, test } = data.examples(config);
   // In multiple passes, a thought depends on those before it: it cannot be restored by itself.
-  const isWhole = config.condition !== "question" || config.thoughtPasses === "single";
+  const isWhole = !isMultiPass(config);
   const short = test.filter(({ targets }) => targets.length <= config.maxThoughts);
   const { session, dispose } = await openSampleSession(task, isWhole ? short : []);
   const curve = isWhole && short.length > 0
@@ -147,15 +144,10 @@ async function evaluateTexts(
 export function textEvaluationCsv({ figures }: Pick<TextEvaluation, "figures">): string {
   return csv([
     ["figure", "measured", "low", "high", "real_texts", "value", "protocol"],
-    ...figures.map(({ name, measured, interval, real, value, protocol }) => [
-      name,
-      measured,
-      interval?.[0],
-      interval?.[1],
-      real?.measured,
-      value,
-      protocol,
-    ]),
+    ...figures.map(({ name, measured, interval = [], real, value, protocol }) => {
+      const [low, high] = interval;
+      return [name, measured, low, high, real?.measured, value, protocol];
+    }),
   ]);
 }
 

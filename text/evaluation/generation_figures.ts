@@ -26,7 +26,7 @@ import type { LanguageExample } from "../../vae/language_batches.ts";
 export interface ComparedTexts {
   readonly samples: readonly string[];
   readonly real: readonly string[]; // same number of held-out texts, cut to the length of the model
-  readonly training: readonly string[]; // training texts, cut to the same length
+  readonly training: readonly string[]; // cut to the same length
 }
 
 export function varietyFigures({ samples, real, training }: ComparedTexts): MeasuredFigure[] {
@@ -176,12 +176,9 @@ export function ratingFigures(
       accuracyFigure(`${what}, within one star`, accuracyOf(withinOne), protocol),
     ];
   };
+  const ofReal = `${real.length} held-out reviews; ${how}`;
   return [
-    ...figures(
-      "Rating of real reviews predicted",
-      heldOut,
-      `${real.length} held-out reviews; ${how}`,
-    ),
+    ...figures("Rating of real reviews predicted", heldOut, ofReal),
     ...(samples.length === 0 ? [] : figures(
       "Requested rating predicted",
       ratingAgreement(classifier, samples),

@@ -11,16 +11,6 @@ export interface LabeledText {
   readonly label: number; // its class, from 0
 }
 
-export interface RatingClassifierOptions {
-  readonly classes: number;
-  readonly random: RandomStream; // stream of the order of texts
-  readonly epochs?: number; // passes over the texts; 20 by default
-  readonly learningRate?: number; // learning rate of AdaGrad; 0.05 by default
-  readonly l2?: number; // weight of the squared weights in the loss of a text; 1e-4 by default
-  /** Words and pairs that occur in fewer texts are left out. @default {2} */
-  readonly leastTexts?: number;
-}
-
 export interface RatingClassifier {
   probabilities(text: string): Float64Array; // probability of each class [classes]
   classify(text: string): number; // likeliest class; the first, if several are equal
@@ -43,8 +33,14 @@ function softmax(logits: Float64Array): Float64Array {
 /** Trains a classifier. Every class has the same total weight, whatever its number of texts. */
 export function trainRatingClassifier(
   texts: readonly LabeledText[],
-  { classes, random, epochs = 20, learningRate = 0.05, l2 = 1e-4, leastTexts = 2 }:
-    RatingClassifierOptions,
+  { classes, random, epochs = 20, learningRate = 0.05, l2 = 1e-4, leastTexts = 2 }: {
+    readonly classes: number;
+    readonly random: RandomStream; // of the order of texts
+    readonly epochs?: number;
+    readonly learningRate?: number; // of AdaGrad
+    readonly l2?: number; // weight of the squared weights in the loss of a text
+    readonly leastTexts?: number; // words and pairs that occur in fewer are left out
+  },
 ): RatingClassifier {
   if (texts.length === 0) throw new RangeError("there are no texts to learn from");
   const perClass = Array<number>(classes).fill(0);
@@ -108,16 +104,11 @@ export function trainRatingClassifier(
   };
 }
 
-export interface RatingAgreement {
-  readonly exact: readonly boolean[]; // for each text, whether the class is right
-  readonly withinOne: readonly boolean[]; // for each text, whether the class differs by at most one
-}
-
-/** Compares the predictions of a classifier with the classes of texts. */
+/** Whether the predicted class of each text is right, and whether it differs by at most one. */
 export function ratingAgreement(
   { classify }: Pick<RatingClassifier, "classify">,
   texts: readonly LabeledText[],
-): RatingAgreement {
+) {
   const distances = texts.map(({ text, label }) => Math.abs(classify(text) - label));
   return {
     exact: distances.map((distance) => distance === 0),

@@ -6,17 +6,10 @@ import type { TextSamples } from "../sampling/session.ts";
 import { type MetricsRow, readMetrics } from "../../training/metrics.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
 import type { TextData } from "../examples.ts";
-import type { TrainingResult } from "../../cli/training.ts";
 import { type DenoiserConfig, flatSettings } from "../settings.ts";
 import type { ReportSection } from "../../report/sections.ts";
-import {
-  figureLine,
-  type KeyFigure,
-  type MetricsChart,
-  type ReportTexts,
-  writeReport,
-} from "../../report/report.ts";
-import { trainingSummary } from "../../cli/training.ts";
+import { figureLine, type KeyFigure, type MetricsChart, writeReport } from "../../report/report.ts";
+import { type TrainingResult, trainingSummary } from "../../cli/training.ts";
 
 const SHOWN = 20;
 
@@ -56,28 +49,14 @@ function denoiserFigures(rows: readonly MetricsRow[], examples: number): KeyFigu
   }];
 }
 
-function shownTexts(
-  texts: readonly { readonly prompt?: string; readonly text: string }[],
-  caption: string,
-): ReportTexts[] {
-  if (texts.length === 0) return [];
-  return [{
-    caption,
-    texts: texts.slice(0, SHOWN).map(({ prompt, text }) => ({ text, prompt })),
-  }];
-}
-
 export function evaluationSection({ figures, curve }: TextEvaluation): ReportSection {
   return {
     heading: "Evaluation",
     table: {
       columns: ["figure", "value", "real texts", "protocol"],
-      rows: figures.map(({ name, value, real, protocol }) => [
-        name,
-        value,
-        real?.value ?? "",
-        protocol,
-      ]),
+      rows: figures.map((figure) => {
+        return [figure.name, figure.value, figure.real?.value ?? "", figure.protocol];
+      }),
     },
     plots: curve.length === 0 ? [] : [{
       title: "BLEU of texts whose latents are noised and denoised in one step",
@@ -118,7 +97,10 @@ export async function reportDenoiser(
     summary,
     warnings: data.origin === "sample" ? [data.description] : [],
     figures,
-    texts: shownTexts(samples.texts, "Sampled texts, the first ones, not chosen"),
+    texts: samples.texts.length === 0 ? [] : [{
+      caption: "Sampled texts, the first ones, not chosen",
+      texts: samples.texts.slice(0, SHOWN).map(({ prompt, text }) => ({ text, prompt })),
+    }],
     metrics: rows,
     charts: CHARTS,
     sections: evaluation === undefined ? [] : [evaluationSection(evaluation)],

@@ -5,14 +5,6 @@ import { sampleToken } from "../../vae/token_choice.ts";
 import { int32 } from "../../engine/tree.ts";
 import { argMax } from "../../metrics/arrays.ts";
 
-export interface LanguageAnswerOptions {
-  readonly endId: number;
-  readonly maxTokens: number; // maximum number of tokens of an answer, with its end
-  readonly temperature: number; // temperature of tokens; 0 for greedy decoding
-  readonly random: RandomStream; // stream, split by the number of the sample
-  readonly numbers: readonly number[];
-}
-
 /**
  * Answers questions together. The decoder receives each question token by token, and then its own tokens,
  * so that questions of different lengths need no padding, and one graph is enough.
@@ -20,7 +12,13 @@ export interface LanguageAnswerOptions {
 export async function continueQuestions(
   decoder: Pick<Gpt2Decoder, "begin" | "next">,
   questions: readonly Int32Array[],
-  { endId, maxTokens, temperature, random, numbers }: LanguageAnswerOptions,
+  { endId, maxTokens, temperature, random, numbers }: {
+    readonly endId: number;
+    readonly maxTokens: number; // of an answer, with its end
+    readonly temperature: number; // 0 for greedy decoding
+    readonly random: RandomStream; // split by the numbers of the samples [B]
+    readonly numbers: readonly number[];
+  },
 ): Promise<number[][]> {
   const answers: number[][] = questions.map(() => []);
   const isOver = (row: number) =>

@@ -40,13 +40,9 @@ export function baselineAnswer({ targets, answer }: LatentExample, kind: Baselin
  */
 export function gpt2OfSize(
   parameters: number,
-  { layers, heads, vocabSize, positions, initializerRange }: {
-    readonly layers: number;
-    readonly heads: number;
-    readonly vocabSize: number;
-    readonly positions: number;
-    readonly initializerRange: number;
-  },
+  { layers, heads, vocabSize, positions, initializerRange }: Readonly<
+    Record<"layers" | "heads" | "vocabSize" | "positions" | "initializerRange", number>
+  >,
 ): Gpt2Config {
   const withWidth = (nEmbd: number): Gpt2Config => ({
     vocabSize,
@@ -81,7 +77,7 @@ export interface BaselineTask {
 export interface BaselineSequences {
   readonly train: readonly LanguageExample[];
   readonly validation: readonly LanguageExample[];
-  readonly questions: readonly Int32Array[]; // questions of the test problems
+  readonly questions: readonly Int32Array[]; // of the test problems
   readonly answerTokens: number; // tokens of the longest training answer, with its end token
 }
 
@@ -113,9 +109,7 @@ export function checkBaseline(
   stage = "all",
 ) {
   if (kind === "none" && stage === "baseline") {
-    throw usageError(
-      "--stage baseline needs --baseline: give that too, direct or cot.",
-    );
+    throw usageError("--stage baseline needs --baseline: give that too, direct or cot.");
   }
   if (kind === "none" || condition === "question") return;
   throw usageError(

@@ -56,12 +56,11 @@ export async function baselineOnce(task: BaselineAnswering): Promise<BaselineAns
     data: task.data.sha256,
     weights: await weightsHash(model.parameters),
   };
-  return await cachedResult(
-    `${task.folder}/samples`,
-    from,
-    `baseline ${task.kind}: the same answers are`,
-    { make: () => answerProblems(task, model, sequences), log: task.log },
-  );
+  const message = `baseline ${task.kind}: the same answers are`;
+  return await cachedResult(`${task.folder}/samples`, from, message, {
+    make: () => answerProblems(task, model, sequences),
+    log: task.log,
+  });
 }
 
 async function answerProblems(
@@ -120,13 +119,10 @@ function figuresOf(
   const name = NAMES[kind];
   const perSecond = answers.length / seconds;
   return [
-    ...byVotes.map((accuracy, i) =>
-      accuracyFigure(
-        `${name}: accuracy, ${i === 0 ? "one sample" : `${i + 1} votes`}`,
-        accuracy,
-        protocol,
-      )
-    ),
+    ...byVotes.map((accuracy, i) => {
+      const votes = i === 0 ? "one sample" : `${i + 1} votes`;
+      return accuracyFigure(`${name}: accuracy, ${votes}`, accuracy, protocol);
+    }),
     {
       name: `${name}: speed at batch 1`,
       value: `${perSecond.toFixed(2)} problems/s`,

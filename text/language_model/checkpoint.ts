@@ -3,15 +3,14 @@
  * `GPT2LMHeadModel.from_pretrained` and `AutoTokenizer.from_pretrained`.
  */
 import { UserError } from "../../base/errors.ts";
-import type { JsonObject } from "../../base/json.ts";
 import { type HostParameters, unravel } from "../../nn/parameters.ts";
 import { type Gpt2Config, gpt2Specs } from "../../vae/gpt2.ts";
 import { gpt2ConfigToJson } from "../../vae/config_json.ts";
 import { loadGpt2, type ModelFiles } from "../../vae/pretrained.ts";
 import type { TextTokenizer } from "../../vae/tokenizer/tokenizer.ts";
 import { loadTokenizer } from "../../vae/tokenizer/files.ts";
+import type { RunState } from "../autoencoder/checkpoint.ts";
 import type { Checkpoint } from "../../training/checkpoint/checkpoint.ts";
-import type { TrainState } from "../../training/step.ts";
 import { stateTensors, toTensors } from "../../training/checkpoint/state_tensors.ts";
 
 export interface LanguageModel {
@@ -20,26 +19,16 @@ export interface LanguageModel {
   readonly tokenizer: TextTokenizer;
 }
 
-const FOLDER = "language_model";
-
-export interface LanguageCheckpointOptions extends Omit<LanguageModel, "parameters"> {
-  readonly state: TrainState; // state of the training; its moving average becomes the weights
-  readonly step: number;
-  readonly seed: number;
-  readonly configHash: string;
-  readonly details?: JsonObject;
-}
-
 export function languageCheckpoint(
-  { config, tokenizer, state, ...run }: LanguageCheckpointOptions,
+  { config, tokenizer, state, ...run }: Omit<LanguageModel, "parameters"> & RunState,
 ): Checkpoint & Required<Pick<Checkpoint, "state">> {
   return {
     modelIndex: {
       _class_name: "LanguageModel",
-      [FOLDER]: ["transformers", "GPT2LMHeadModel"],
+      language_model: ["transformers", "GPT2LMHeadModel"],
     },
     components: {
-      [FOLDER]: {
+      language_model: {
         config: gpt2ConfigToJson(config, { endId: tokenizer.id("eos") }),
         weightsName: "model.safetensors",
         weights: toTensors(unravel(state.ema, gpt2Specs(config))),

@@ -5,7 +5,7 @@ import { type LanguageExample, textSequence } from "../../vae/language_batches.t
 import { openModelFiles } from "../../datasets/download/hub.ts";
 import type { LoadedTextVae } from "../autoencoder/checkpoint.ts";
 import { cutTexts, textPieces } from "../autoencoder/cut_texts.ts";
-import type { LatentExample } from "../examples.ts";
+import type { LatentExample, LatentExamples } from "../examples.ts";
 import type { EvaluationConfig } from "../settings.ts";
 import type { SharedRun } from "./baseline.ts";
 import { type LanguageModel, loadLanguageModel } from "./checkpoint.ts";
@@ -56,10 +56,7 @@ export async function openPerplexityModel(
     readonly device: Device;
     readonly vae: LoadedTextVae;
     readonly folder: string;
-    readonly examples: {
-      readonly train: readonly LatentExample[];
-      readonly validation: readonly LatentExample[];
-    };
+    readonly examples: Pick<LatentExamples, "train" | "validation">;
     readonly shared: SharedRun;
     readonly log: (line: string) => void;
   },

@@ -44,23 +44,6 @@ export interface LanguageTrainingConfig extends TrainingConfig {
   readonly maxGradNorm: number; // gradients are clipped to this global norm
 }
 
-export interface LanguageTraining {
-  readonly device: Device;
-  readonly run: Pick<RunFolder, "directory" | "record">;
-  readonly name: string;
-  readonly model: Gpt2Config;
-  readonly tokenizer: TextTokenizer;
-  readonly train: readonly LanguageExample[];
-  readonly validation: readonly LanguageExample[];
-  readonly config: LanguageTrainingConfig;
-  readonly seed: number;
-  readonly log: (line: string) => void;
-}
-
-export interface TrainedLanguageModel extends TrainingResult {
-  readonly model: LanguageModel; // model; its weights are the moving average
-}
-
 type Batch = { tokens: HostArray; labels: HostArray };
 
 /** Compiles the mean loss of a predicted token over held-out sequences. */
@@ -68,7 +51,7 @@ function compileHeldOutLoss(
   device: Device,
   loss: BatchLoss<Batch>,
   { specs, batches }: { readonly specs: ParameterSpecs; readonly batches: readonly Batch[] },
-): { measure(parameters: HostArray): Promise<number | undefined>; dispose(): Promise<void> } {
+) {
   const compiled = device.compile<{ parameters: HostArray; batch: Batch }, { loss: HostArray }>(
     ({ parameters, batch }) => loss(unravelTensor(parameters, specs), batch),
   );
@@ -87,8 +70,19 @@ function compileHeldOutLoss(
 
 /** Trains a GPT-2, from its last checkpoint if there is one. */
 export async function trainLanguageModel(
-  { device, run, name, model, tokenizer, train, validation, config, seed, log }: LanguageTraining,
-): Promise<TrainedLanguageModel> {
+  { device, run, name, model, tokenizer, train, validation, config, seed, log }: {
+    readonly device: Device;
+    readonly run: Pick<RunFolder, "directory" | "record">;
+    readonly name: string;
+    readonly model: Gpt2Config;
+    readonly tokenizer: TextTokenizer;
+    readonly train: readonly LanguageExample[];
+    readonly validation: readonly LanguageExample[];
+    readonly config: LanguageTrainingConfig;
+    readonly seed: number;
+    readonly log: (line: string) => void;
+  },
+): Promise<TrainingResult & { readonly model: LanguageModel }> {
   const random = randomStream(seed).stream("language model");
   const specs = gpt2Specs(model);
   const optimizer = { weightDecay: config.weightDecay, maxGradNorm: config.maxGradNorm };
@@ -109,14 +103,11 @@ export async function trainLanguageModel(
   const state = checkpoint === undefined
     ? trainStep.start(initParameters(specs, random.stream("weights")))
     : trainStep.restore(loadTrainState(checkpoint, specs));
-  const batches = Array.from(
-    { length: Math.ceil(validation.length / config.batchSize) },
-    (_, i) => {
-      const part = validation.slice(i * config.batchSize, (i + 1) * config.batchSize);
-      const { tokens, labels } = languageBatch(part, lengths, padId);
-      return { tokens, labels };
-    },
-  );
+  const batches = Array.from({ length: Math.ceil(validation.length / batchSize) }, (_, i) => {
+    const part = validation.slice(i * batchSize, (i + 1) * batchSize);
+    const { tokens, labels } = languageBatch(part, lengths, padId);
+    return { tokens, labels };
+  });
   const heldOut = compileHeldOutLoss(device, loss, { specs, batches });
   const window = new MeanWindow(checkpoint?.state?.details?.["window"]);
   await using training = await openTraining({

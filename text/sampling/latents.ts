@@ -121,7 +121,7 @@ export function compileLatentSampler(
 }
 
 export interface TextDecoding {
-  readonly temperature: number; // temperature of the decoder's tokens; 0 for greedy decoding
+  readonly temperature: number; // of the decoder's tokens; 0 for greedy decoding
   /** The numbers of the samples [B]: each text depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
   readonly random: RandomStream;

@@ -27,9 +27,6 @@ const DRAWS = 20;
 
 const CHANCE = 0.5;
 
-/** The losses of both options of problems [N][2]. */
-export type OptionLosses = readonly (readonly number[])[];
-
 /**
  * The denoising loss of each option, at the same noise and time steps for all options of a problem. The
  * outer array has the problems of each option in the same order.
@@ -43,7 +40,7 @@ export async function optionLosses(
     readonly draws?: number;
     readonly onProgress?: (done: number) => void;
   },
-): Promise<OptionLosses> {
+): Promise<number[][]> {
   const losses = options[0]!.map(() => options.map(() => 0));
   let done = 0;
   for (let draw = 0; draw < draws; draw++) {
@@ -65,7 +62,7 @@ export async function optionLosses(
 export function compileExampleLosses(
   device: Device,
   { config, parameters }: Pick<TextDenoiserModel, "config" | "parameters">,
-): { lossesOf: (batch: DiffusionBatch) => Promise<ArrayLike<number>>; dispose(): Promise<void> } {
+) {
   const denoise = trainableDenoiser(config);
   const compiled = device.compile<{ batch: DiffusionBatch }, { losses: HostArray }>(
     ({ batch }) => ({
@@ -73,7 +70,7 @@ export function compileExampleLosses(
     }),
   );
   return {
-    lossesOf: async (batch) => (await compiled({ batch })).losses.data,
+    lossesOf: async (batch: DiffusionBatch) => (await compiled({ batch })).losses.data,
     dispose: () => compiled.dispose(),
   };
 }
@@ -106,7 +103,7 @@ export function firstOfSets(examples: readonly LatentExample[], count: number): 
 
 async function lossesOfOptions(
   { device, model, batches, encode, examples, config, sampling, random }: SampleSession,
-): Promise<OptionLosses> {
+): Promise<number[][]> {
   const options = [0, 1].map((option) =>
     examples.map((example) => ({ ...example, targets: [example.options![option]!.target] }))
   );
@@ -136,6 +133,7 @@ async function lossesOfOptions(
   return losses;
 }
 
+/** A problem's right option, and both answers. */
 interface AnsweredProblem {
   readonly set: string;
   readonly right: number | undefined;
@@ -143,16 +141,11 @@ interface AnsweredProblem {
   readonly named: number | undefined;
 }
 
-interface AnswerWay {
-  readonly name: string;
-  readonly isRight: readonly boolean[];
-  readonly protocol: string;
-}
-
+/** Both ways to answer, with the problems that each answers correctly. */
 function waysOf(
   problems: readonly AnsweredProblem[],
   { sampler, sampleSteps, temperature, decodingTemperature }: SamplingConfig,
-): AnswerWay[] {
+) {
   const none = problems.filter(({ named }) => named === undefined).length;
   return [{
     name: "denoising loss",
@@ -188,13 +181,8 @@ export async function answerOptions(
   for (const [set, own] of Map.groupBy(problems, ({ set }) => set)) {
     for (const { name, isRight, protocol } of waysOf(own, sampling)) {
       const scored = accuracyOf(isRight, CHANCE);
-      figures.push(
-        accuracyFigure(
-          `${set}, by ${name}`,
-          scored,
-          `the first ${own.length} problems, ${protocol}`,
-        ),
-      );
+      const how = `the first ${own.length} problems, ${protocol}`;
+      figures.push(accuracyFigure(`${set}, by ${name}`, scored, how));
       const { correct, count, accuracy, interval, chance } = scored;
       rows.push([set, name, correct, count, accuracy, ...interval, chance]);
     }

@@ -1,11 +1,11 @@
 /** Stage `sample` of text.ts: texts, trajectories and answers, as files and as figures. */
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
-import { usageError } from "../../base/errors.ts";
 import { writeFileAtomic } from "../../base/files.ts";
 import type { LatentExample } from "../examples.ts";
 import { denoiserOf } from "../denoiser/config.ts";
 import { LatentBatches } from "../denoiser/batches.ts";
 import { type DenoiserConfig, flatSettings, type SamplingConfig } from "../settings.ts";
+import { refuse } from "../config.ts";
 import { checkConditionLengths } from "../condition_tokens.ts";
 import { encodeToLatents, normalizeLatents } from "../denoiser/latents.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
@@ -22,30 +22,32 @@ export function checkTextSampling(
   { sampler, guidance, sampleSteps, finalSigma, rating }: SamplingConfig,
   { condition, conditionDropout, objective, timesteps }: DenoiserConfig,
 ): void {
-  if (isFlowSampler(sampler) !== (objective === "flow_matching")) {
-    throw usageError(
-      objective === "flow_matching"
-        ? `--sampler ${sampler}: the denoiser is trained by flow matching: use --sampler flow_euler.`
-        : `--sampler ${sampler} is for --objective flow_matching: use another.`,
-    );
-  }
-  if (sampleSteps > timesteps) {
-    throw usageError(`--sample-steps ${sampleSteps} is more than the ${timesteps} --timesteps.`);
-  }
-  if (finalSigma > 0 && condition === "question") {
-    throw usageError(
-      `--final-sigma ${finalSigma} is for texts: each thought is given to the next one without noise.`,
-    );
-  }
-  if (rating !== undefined && condition !== "rating") {
-    throw usageError(`--rating ${rating} is for --condition rating, not ${condition}.`);
-  }
-  if (guidance !== 1 && (condition === "none" || conditionDropout === 0)) {
-    throw usageError(
-      `--guidance ${guidance} needs a condition that is dropped in training: use --guidance 1, or ` +
-        "train with --condition-dropout above 0.",
-    );
-  }
+  const isFlow = objective === "flow_matching";
+  refuse(
+    isFlow && !isFlowSampler(sampler),
+    `--sampler ${sampler}: the denoiser is trained by flow matching: use --sampler flow_euler.`,
+  );
+  refuse(
+    !isFlow && isFlowSampler(sampler),
+    `--sampler ${sampler} is for --objective flow_matching: use another.`,
+  );
+  refuse(
+    sampleSteps > timesteps,
+    `--sample-steps ${sampleSteps} is more than the ${timesteps} --timesteps.`,
+  );
+  refuse(
+    finalSigma > 0 && condition === "question",
+    `--final-sigma ${finalSigma} is for texts: each thought is given to the next one without noise.`,
+  );
+  refuse(
+    rating !== undefined && condition !== "rating",
+    `--rating ${rating} is for --condition rating, not ${condition}.`,
+  );
+  refuse(
+    guidance !== 1 && (condition === "none" || conditionDropout === 0),
+    `--guidance ${guidance} needs a condition that is dropped in training: use --guidance 1, or ` +
+      "train with --condition-dropout above 0.",
+  );
 }
 
 /** The settings, with at most the final noise that the decoder was trained with. */

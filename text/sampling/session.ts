@@ -24,14 +24,14 @@ export interface TextSampleTask {
   readonly config: DenoiserConfig; // settings that the denoiser was trained with
   readonly sampling: SamplingConfig;
   readonly random: RandomStream;
-  readonly folder: string; // folder that files are written to; it is created
+  readonly folder: string; // is created
   readonly now: () => number; // milliseconds since some moment
   readonly log: (line: string) => void;
 }
 
 export interface SampledText {
   readonly prompt?: string; // what it was generated from, if anything
-  readonly text: string; // text; the first, if there are several candidates
+  readonly text: string; // the first, if there are several candidates
   readonly label?: number; // class that it was generated from, if any
   /** All texts that were generated from the same source, if there are several. */
   readonly candidates?: readonly string[];
@@ -59,7 +59,7 @@ export interface SampleSession extends TextSampleTask {
     request?: Omit<TextDecoding, "temperature">,
   ) => Promise<string[][]>;
   readonly empty: Float32Array; // latents of an empty text [k, d], flat
-  readonly examples: readonly LatentExample[]; // examples whose conditions texts are generated from
+  readonly examples: readonly LatentExample[]; // whose conditions texts are generated from
 }
 
 /** Records the predicted clean latents of every step of some samples, and writes them as texts. */

@@ -27,7 +27,7 @@ export interface ThoughtModel {
 }
 
 export interface ThoughtRequest {
-  readonly questions: readonly string[]; // questions [B]
+  readonly questions: readonly string[]; // [B]
   /** The numbers of the samples [B]: each sample depends only on the stream and on its own number. */
   readonly numbers: readonly number[];
   readonly random: RandomStream;
