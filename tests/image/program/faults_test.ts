@@ -77,7 +77,12 @@ Deno.test({
       const { code, stderr } = await startImage([...TINY, "--steps=8", "--out", out], {
         shell: `ulimit -n ${files}; exec "$0" "$@"`,
       }).ended;
-      if (code !== 0) assertMatch(stderr, /too many (files are open: raise|open files)/i);
+      // Deno's own loader, before the program starts, does not always print the reason.
+      const isLoader = /^error: (Could not load|Failed loading|Import) .+\n[^]*Stack backtrace:/
+        .test(stderr);
+      if (code !== 0 && !isLoader) {
+        assertMatch(stderr, /too many (files are open: raise|open files)/i);
+      }
       outcomes.add(code === 0 ? "done" : /ulimit -n/.test(stderr) ? "told" : "not started");
       assertEquals(await hashFolder(`${out}/checkpoints`), before);
     }
