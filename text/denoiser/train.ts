@@ -50,8 +50,8 @@ export const DENOISER_METRICS = [
   "textsPerSecond",
 ] as const;
 
-/** The parameters that are trained, and those that stay as they are in the autoencoder. */
-function parametersOf(
+/** The denoiser, the parameters that are trained, and those that stay as they are in the autoencoder. */
+function denoiserParts(
   model: TextDenoiserConfig,
   { conditionReader }: Pick<DenoiserConfig, "conditionReader">,
   vae: { readonly parameters: HostParameters },
@@ -65,9 +65,14 @@ function parametersOf(
     ...latentDenoiserSpecs(model),
     ...(isFrozen ? {} : readerSpecs),
   };
+  const frozen = isFrozen ? readerOfVae : {};
+  const denoiser = trainableDenoiser(model);
+  const denoise: DenoiserFunction = (parameters, inputs) =>
+    denoiser({ ...constants(frozen), ...parameters }, inputs);
   return {
+    denoise,
     specs,
-    frozen: isFrozen ? readerOfVae : {},
+    frozen,
     pretrained: conditionReader === "vae_trained" ? readerOfVae : {},
   };
 }
@@ -88,10 +93,7 @@ export async function trainDenoiser(
   checkConditionLengths([...train, ...validation], { config, vae, tokens });
 
   // The model: from the last checkpoint, or from scratch.
-  const { specs, frozen, pretrained } = parametersOf(model, config, vae);
-  const denoiser = trainableDenoiser(model);
-  const denoise: DenoiserFunction = (parameters, inputs) =>
-    denoiser({ ...constants(frozen), ...parameters }, inputs);
+  const { denoise, specs, frozen, pretrained } = denoiserParts(model, config, vae);
   const { weightDecay, maxGradNorm } = config;
   const trainStep = compileTrainStep(device, {
     specs,
@@ -105,8 +107,7 @@ export async function trainDenoiser(
 
   // Batches, and what is measured.
   const batches = new LatentBatches({ config, schedule, latents, classes, tokens });
-  const batchAt = batches.training(train, random);
-  const heldOut = batches.validation(validation);
+  const [batchAt, heldOut] = [batches.training(train, random), batches.validation(validation)];
   const validationLoss = compileValidationLoss(device, {
     denoise,
     specs,

@@ -118,10 +118,11 @@ export async function trainLanguageModel(
     columns: LANGUAGE_METRICS,
     checkpoint,
   });
-  const { done } = training;
   log(
     `${name}: ${countParameters(specs).toLocaleString("en")} parameters, ${train.length} ` +
-      `sequences, ${run.directory}${done > 0 ? `, going on at step ${done}` : ""}`,
+      `sequences, ${run.directory}${
+        training.done > 0 ? `, going on at step ${training.done}` : ""
+      }`,
   );
   for await (const step of training.steps({ trainStep, batchAt, state })) {
     window.addStep(step);
@@ -145,8 +146,6 @@ export async function trainLanguageModel(
   }
   await trainStep.dispose();
   await heldOut.dispose();
-  return {
-    ...training.result(),
-    model: { config: model, tokenizer, parameters: unravel(state.ema, specs) },
-  };
+  const parameters = unravel(state.ema, specs);
+  return { ...training.result(), model: { config: model, tokenizer, parameters } };
 }
