@@ -168,7 +168,7 @@ export async function trainTextVae(
   log(
     `${countParameters(specs).toLocaleString("en")} parameters, ${tokenizer.vocabSize} tokens, ` +
       `lengths ${batches.buckets.join(", ")}, ${device.name} device, ${device.threads} threads, ` +
-      `${directory}${done > 0 ? `, going on at step ${done}` : ""}`,
+      `${directory}${done > 0 ? `, continuing after step ${done}` : ""}`,
   );
   for await (const step of training.steps({ trainStep, batchAt, state })) {
     const { reconstruction, divergence } = step.figures;

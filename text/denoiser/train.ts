@@ -143,7 +143,7 @@ export async function trainDenoiser(
   log(
     `diffusion: ${countParameters(specs).toLocaleString("en")} parameters, ${train.length} ` +
       `examples, ${model.dit.sampleSize} latents of ${vae.config.latentWidth} numbers, ` +
-      `${run.directory}${done > 0 ? `, going on at step ${done}` : ""}`,
+      `${run.directory}${done > 0 ? `, continuing after step ${done}` : ""}`,
   );
   for await (const step of training.steps({ trainStep, batchAt, state })) {
     window.addStep(step);

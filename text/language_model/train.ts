@@ -121,7 +121,7 @@ export async function trainLanguageModel(
   log(
     `${name}: ${countParameters(specs).toLocaleString("en")} parameters, ${train.length} ` +
       `sequences, ${run.directory}${
-        training.done > 0 ? `, going on at step ${training.done}` : ""
+        training.done > 0 ? `, continuing after step ${training.done}` : ""
       }`,
   );
   for await (const step of training.steps({ trainStep, batchAt, state })) {

@@ -96,7 +96,7 @@ Deno.test({
     await run("resumed", vae, "--stage=encode");
     await run("resumed", vae, "--stage=diffusion", "--diffusion-steps=5");
     const second = await run("resumed", vae, "--stage=diffusion", "--resume");
-    assertStringIncludes(second, "going on at step 5");
+    assertStringIncludes(second, "continuing after step 5");
     const [expected, found] = [
       await resultOf(`${out}/straight/diffusion`),
       await resultOf(`${out}/resumed/diffusion`),

@@ -73,7 +73,7 @@ Deno.test({
       "--resume",
     ]);
     assertEquals(longer.code, 0, longer.stderr);
-    assertStringIncludes(longer.stdout, "going on at step 2");
+    assertStringIncludes(longer.stdout, "continuing after step 2");
     assertEquals((await openTextVae(out)).encoderTokenizer.vocabSize, HALF_BERT.vocabSize);
   },
 });

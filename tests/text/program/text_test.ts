@@ -94,7 +94,7 @@ Deno.test({
     assertEquals(first.code, 0, first.stderr);
     const second = await run(`--steps=${STEPS}`, "--resume");
     assertEquals(second.code, 0, second.stderr);
-    assertStringIncludes(second.stdout, "going on at step 11");
+    assertStringIncludes(second.stdout, "continuing after step 11");
     const other = `${await temporaryFolder()}/straight`;
     const whole = await runTextProcess(
       ...TINY_TEXT,
@@ -246,7 +246,7 @@ Deno.test({
     assert(tensors.get("largest")!.data.every((value) => Number(value) > 0));
     const second = await runText(...flags, "--steps=5", "--resume");
     assertEquals(second.code, 0, second.stderr);
-    assertStringIncludes(second.stdout, "going on at step 3");
+    assertStringIncludes(second.stdout, "continuing after step 3");
   },
 });
 
