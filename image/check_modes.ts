@@ -2,7 +2,7 @@
 import { usageError } from "../base/errors.ts";
 import { kebabCase } from "../cli/flags.ts";
 import { classIndex } from "./data.ts";
-import type { ImageFlags } from "./flags.ts";
+import { type ImageFlags, TRAINING_FLAGS } from "./flags.ts";
 
 /** Flags that make other pictures than a grid of samples. */
 const PICTURES = ["interpolate", "inpaint", "fromStep", "trajectory"] as const;
@@ -19,6 +19,7 @@ const VARIED = [
 
 /** Refuses flags that contradict each other or have no effect. */
 export function checkModes(given: ImageFlags): void {
+  if (given.sampleOnly || given.study !== undefined) checkWithoutTraining(given);
   if (given.study !== undefined) {
     checkStudy(given, `--study ${given.study}`);
   } else {
@@ -39,6 +40,22 @@ export function checkModes(given: ImageFlags): void {
       "--dynamic-threshold and --inpaint both change the predicted x0: leave one of them out.",
     );
   }
+}
+
+/** Refuses flags that have no effect on a model that is only sampled from. */
+function checkWithoutTraining(given: ImageFlags): void {
+  const mode = given.study === undefined ? "--sample-only" : `--study ${given.study}`;
+  refuse(
+    given,
+    ["steps"],
+    `is for training, and ${mode} trains nothing: use --sample-steps`,
+  );
+  refuse(given, TRAINING_FLAGS, `is for training, and ${mode} trains nothing: leave it out`);
+  const { inpaint, fromStep, encode, evaluate, study } = given;
+  const readsImages = inpaint !== undefined || fromStep !== undefined || encode || evaluate ||
+    study !== undefined;
+  if (readsImages) return;
+  refuse(given, ["dataDir"], "is for modes that read images, such as --evaluate: leave it out");
 }
 
 function checkStudy(given: ImageFlags, study: string): void {

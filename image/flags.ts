@@ -334,6 +334,15 @@ export const IMAGE_EXAMPLES: readonly Example[] = [
 
 export type ImageFlags = Partial<FlagValues<typeof IMAGE_FLAGS>>;
 
+/** Flags that only a training uses. */
+export const TRAINING_FLAGS = Object.keys({
+  ...TRAINING,
+  ...RARE_TRAINING,
+  ...DIFFUSION,
+  ...NETWORK,
+  ...folderFlags({ folder: "", extendable: "" }),
+}).filter((key) => key !== "out" && key !== "config") as (keyof ImageFlags)[];
+
 type Settings = FlagValues<typeof SETTINGS>;
 
 /** Settings that presets do not have: if given, they replace others. */

@@ -28,10 +28,15 @@ export const TINY: readonly string[] = [
   "--sample-steps=3",
 ];
 
+/** The flags of {@linkcode TINY} that --sample-only and --study take as well. */
+const WITHOUT_TRAINING = ["--preset", "--threads", "--samples", "--sample-steps"];
+
 /** {@linkcode TINY} with further flags, which replace those of the same name. */
 export function tiny(...flags: readonly string[]): string[] {
-  const name = (flag: string) => flag.split("=")[0];
-  return [...TINY.filter((flag) => !flags.some((other) => name(other) === name(flag))), ...flags];
+  const name = (flag: string) => flag.split("=")[0]!;
+  const trains = !flags.some((flag) => /^--(sample-only|study=)/.test(flag));
+  const kept = TINY.filter((flag) => trains || WITHOUT_TRAINING.includes(name(flag)));
+  return [...kept.filter((flag) => !flags.some((other) => name(other) === name(flag))), ...flags];
 }
 
 /** A running process. */

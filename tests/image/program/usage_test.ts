@@ -87,6 +87,22 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   { args: ["--trajectory"], message: /--trajectory is for --sample-only: give that too/ },
   { args: ["--from-step", "0"], message: /--from-step 0 is for --sample-only: give that too/ },
   {
+    args: ["--sample-only", "--steps", "10"],
+    message: /--steps 10 is for training, and --sample-only trains nothing: use --sample-steps\./,
+  },
+  {
+    args: ["--sample-only", "--prediction-type", "epsilon"],
+    message: /--prediction-type epsilon is for training, and --sample-only trains nothing/,
+  },
+  {
+    args: ["--study", "ddim", "--resume"],
+    message: /--resume is for training, and --study ddim trains nothing: leave it out/,
+  },
+  {
+    args: ["--sample-only", "--data-dir", "x"],
+    message: /--data-dir x is for modes that read images, such as --evaluate: leave it out/,
+  },
+  {
     args: ["--sample-only", "--encode"],
     message: /--encode is for --interpolate A,B: give that too/,
   },
