@@ -132,10 +132,18 @@ export function choice<const C extends string>(
   return { kind: "choice", help, placeholder, range: "", allowed, choices, meanings, read };
 }
 
-/** A flag that takes any text except an empty one, such as the name of a folder. */
+/** The placeholders of paths. */
+const PATHS: readonly string[] = ["DIR", "FILE"];
+
+/**
+ * A flag that takes any text except an empty one, such as the name of a folder. A path may not begin with
+ * `~`: a shell expands it after a space and not after `=`, and it would name a folder `~`.
+ */
 export function text({ help, placeholder = "TEXT" }: FlagOptions): Flag<string> {
-  const allowed = "any text except an empty one";
-  const read = (value: string) => value === "" ? undefined : value;
+  const isPath = PATHS.includes(placeholder);
+  const allowed = isPath ? "a path that does not begin with ~" : "any text except an empty one";
+  const read = (value: string) =>
+    value === "" || isPath && /^~(\/|$)/.test(value) ? undefined : value;
   return { kind: "text", help, placeholder, range: "", allowed, choices: [], read };
 }
 

@@ -116,7 +116,8 @@ export function parseFlags<const G extends FlagGroups>(
   const flags = byKebab(groups);
   const names = [...flags.keys()];
   // All flags are texts and lists, so that repeats, "" and "007" are seen as they were typed.
-  const parsed: Record<string, unknown> = parseArgs(spellOut(args, flags), {
+  const own = args[0] === "--" ? args.slice(1) : args; // what a task runner puts before them
+  const parsed: Record<string, unknown> = parseArgs(spellOut(own, flags), {
     string: names,
     collect: names,
     unknown: (argument, name) => {

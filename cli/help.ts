@@ -28,7 +28,7 @@ const MIN_COLUMNS = 20;
 
 /** Whether `--help` or `-h` is among the arguments, whatever else is wrong with them. */
 export function wantsHelp(args: readonly string[]): boolean {
-  const end = args.indexOf("--");
+  const end = args.indexOf("--", 1); // a task runner may put one first
   return args.slice(0, end < 0 ? args.length : end).some((arg) => arg === "--help" || arg === "-h");
 }
 

@@ -149,7 +149,10 @@ Deno.test("parseFlags() refuses an empty value", () => {
   assertEquals(refusal("--steps="), message);
   assertEquals(refusal("--steps"), message);
   assertEquals(refusal("--steps", "--resume"), message);
-  assertEquals(refusal("--out", "--resume"), "--out needs a value: any text except an empty one");
+  assertEquals(
+    refusal("--out", "--resume"),
+    "--out needs a value: a path that does not begin with ~",
+  );
   assertStringIncludes(refusal("--resume="), "--resume needs a value: true or false");
 });
 
@@ -166,7 +169,18 @@ Deno.test("parseFlags() refuses an argument that belongs to no flag", () => {
   assertEquals(refusal("nano"), "nano: belongs to no flag; did you mean --preset nano?");
   assertEquals(refusal("steps", "5"), "steps: belongs to no flag; did you mean --steps?");
   assertStringIncludes(refusal("--resume", "something"), "every value follows its flag");
-  assertStringIncludes(refusal("--", "--steps", "5"), "--steps: belongs to no flag");
+  assertStringIncludes(refusal("--steps", "5", "--", "--seed"), "--seed: belongs to no flag");
+});
+
+Deno.test("parseFlags() drops -- in front of the flags, as task runners leave it there", () => {
+  assertEquals(parse("--", "--steps", "5"), { steps: 5 });
+});
+
+Deno.test("parseFlags() refuses a path that begins with ~, which would name a folder ~", () => {
+  const message = "must be a path that does not begin with ~";
+  assertStringIncludes(refusal("--out=~/runs"), message);
+  assertStringIncludes(refusal("--out", "~"), message);
+  assertEquals(parse("--out=a~b"), { out: "a~b" });
 });
 
 Deno.test("parseFlags() prints no control characters that were typed", () => {

@@ -86,5 +86,6 @@ Deno.test("wantsHelp() finds --help and -h among other arguments", () => {
   assertEquals(wantsHelp(["--stpes", "5", "--help"]), true);
   assertEquals(wantsHelp(["-h"]), true);
   assertEquals(wantsHelp(["--helpful", "help"]), false);
-  assertEquals(wantsHelp(["--", "--help"]), false);
+  assertEquals(wantsHelp(["--", "--help"]), true); // as a task runner leaves it
+  assertEquals(wantsHelp(["--steps", "--", "--help"]), false);
 });
