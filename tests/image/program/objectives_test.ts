@@ -7,18 +7,18 @@ import { imageRuns, resultOf, runImage, runImageProcess, workplace } from "./pro
 const ignore = !imageRuns;
 const { folder } = workplace(1);
 
-/** The smoke preset, shorter. */
+/** The smoke preset with fewer samples. */
+const SAMPLING = ["--preset=smoke", "--threads=1", "--samples=10", "--sample-steps=3"];
+
+/** The same, with a shorter training. */
 const BASE = [
-  "--preset=smoke",
-  "--threads=1",
+  ...SAMPLING,
   "--batch-size=32",
   "--validation-size=20",
-  "--samples=10",
   "--log-every=2",
   "--eval-every=4",
   "--checkpoint-every=6",
   "--warmup-steps=2",
-  "--sample-steps=3",
 ];
 
 async function run(...args: string[]): Promise<string> {
@@ -36,7 +36,9 @@ async function runProcess(...args: string[]): Promise<string> {
 
 /** Samples from the checkpoint of a run. @returns The picture. */
 async function sampleFrom(checkpoint: string, out: string, ...flags: string[]) {
-  await run("--sample-only", `--checkpoint=${checkpoint}`, `--out=${out}`, ...flags);
+  const named = [`--checkpoint=${checkpoint}`, `--out=${out}`];
+  const { code, stderr } = await runImage(...SAMPLING, "--sample-only", ...named, ...flags);
+  assertEquals(code, 0, stderr);
   return decode(await Deno.readFile(`${out}/grid.png`)).data;
 }
 
@@ -48,7 +50,7 @@ const indexOf = async (checkpoint: string) =>
 /** Expects an error of `--sample-only` in one line. */
 async function refuse(checkpoint: string, flags: readonly string[], message: RegExp) {
   const { code, stderr } = await runImage(
-    ...BASE,
+    ...SAMPLING,
     "--sample-only",
     `--checkpoint=${checkpoint}`,
     `--out=${checkpoint}-none`,
