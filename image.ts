@@ -161,6 +161,9 @@ async function trainImages(
     });
 
   await using training = await openTraining({
+    description:
+      `${countParameters(specs).toLocaleString("en")} parameters, ${device.name} device, ` +
+      `${device.threads} threads`,
     directory,
     device,
     config,
@@ -168,11 +171,6 @@ async function trainImages(
     columns: IMAGE_METRICS,
     checkpoint,
   });
-  const { done } = training;
-  console.log(
-    `${countParameters(specs).toLocaleString("en")} parameters, ${device.name} device, ` +
-      `${device.threads} threads, ${directory}${done > 0 ? `, continuing after step ${done}` : ""}`,
-  );
 
   // One step of AdamW at a time, and what is due after it.
   for await (const step of training.steps({ trainStep, batchAt, state })) {
@@ -189,7 +187,7 @@ async function trainImages(
   await trainStep.dispose();
   await validationLoss.dispose();
   const parameters = unravel(state.ema, specs);
-  return { ...training.result(), steps: config.steps - done, parameters };
+  return { ...training.result(), steps: config.steps - training.done, parameters };
 }
 
 if (import.meta.main) await runProgram(() => main(Deno.args));

@@ -51,6 +51,9 @@ export interface TrainingResult {
 }
 
 interface TrainingRunOptions {
+  /** Printed first, with the folder and the steps that were done before. */
+  readonly description: string;
+  readonly log?: ((line: string) => void) | undefined;
   readonly directory: string;
   readonly device: Pick<Device, "milliseconds">;
   readonly config: TrainingConfig & { readonly batchSize: number };
@@ -86,12 +89,14 @@ interface TrainingRun extends AsyncDisposable {
  * @throws {UserError} If metrics.csv cannot be written, or has other columns.
  */
 export async function openTraining(
-  { directory, device, config, unit, columns, checkpoint }: TrainingRunOptions,
+  { description, log = console.log, directory, device, config, unit, columns, checkpoint }:
+    TrainingRunOptions,
 ): Promise<TrainingRun> {
   const done = checkpoint?.state?.step ?? 0;
   const metrics = await MetricsLog.open<string>(`${directory}/metrics.csv`, columns, {
     resumeStep: checkpoint === undefined ? undefined : done,
   });
+  log(`${description}, ${directory}${done > 0 ? `, continuing after step ${done}` : ""}`);
   const interrupt = listenForInterrupt();
   const { steps: total, batchSize: itemsPerStep } = config;
   const progress = new Progress({ total, start: done, itemsPerStep, unit });

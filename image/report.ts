@@ -9,26 +9,12 @@ import {
   writeReport,
 } from "../report/report.ts";
 import type { ReportPicture } from "../report/sections.ts";
+import { DIFFUSION_COLUMNS } from "../training/validation_loss.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";
 import type { ImageConfig } from "./flags.ts";
 
-/** Columns of metrics.csv. Q0 to Q3 are quarters of the timesteps, from clean to noisy. */
-export const IMAGE_METRICS = [
-  "loss",
-  "lossQ0",
-  "lossQ1",
-  "lossQ2",
-  "lossQ3",
-  "valLoss",
-  "valLossQ0",
-  "valLossQ1",
-  "valLossQ2",
-  "valLossQ3",
-  "gradNorm",
-  "skippedSteps",
-  "learningRate",
-  "imagesPerSecond",
-] as const;
+/** Columns of metrics.csv. */
+export const IMAGE_METRICS = [...DIFFUSION_COLUMNS, "imagesPerSecond"] as const;
 
 export const IMAGE_CHARTS: MetricsChart[] = [
   {

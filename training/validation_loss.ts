@@ -20,6 +20,26 @@ export interface ValidationLoss {
   readonly quartiles: readonly [number, number, number, number];
 }
 
+/**
+ * Columns of metrics.csv that all trainings of a denoiser have. Q0 to Q3 are quarters of the timesteps,
+ * from clean to noisy.
+ */
+export const DIFFUSION_COLUMNS = [
+  "loss",
+  "lossQ0",
+  "lossQ1",
+  "lossQ2",
+  "lossQ3",
+  "valLoss",
+  "valLossQ0",
+  "valLossQ1",
+  "valLossQ2",
+  "valLossQ3",
+  "gradNorm",
+  "skippedSteps",
+  "learningRate",
+] as const;
+
 /** A validation loss as columns of metrics.csv: `valLoss`, and `valLossQ0` to `valLossQ3`. */
 export function validationColumns(measured: ValidationLoss | undefined): Record<string, number> {
   if (measured === undefined) return {};

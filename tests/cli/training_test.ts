@@ -61,6 +61,7 @@ async function trainIn(
   const state = stateOf(Number(checkpoint?.state?.vectors.get("parameters")?.data[0] ?? 0));
   const window = new MeanWindow(checkpoint?.state?.details?.["window"]);
   await using training = await openTraining({
+    description: "2 parameters",
     directory,
     device: { milliseconds: 0 },
     config: { ...CONFIG, steps },
@@ -120,6 +121,38 @@ Deno.test({
       assertEquals((await listCheckpoints(directory)).map(({ step }) => step), [6, 3]);
     });
     assert(/^step 1\/6 .+\nstep 6\/6 \(100 %\) [^\n]+\n$/.test(stderr), stderr);
+  },
+});
+
+Deno.test({
+  name: "openTraining() prints its description before it draws the progress bar",
+  ignore,
+  fn: async () => {
+    const directory = await Deno.makeTempDir();
+    const order: string[] = [];
+    const { isTerminal, writeSync } = Deno.stderr;
+    Deno.stderr.isTerminal = () => true;
+    Deno.stderr.writeSync = (bytes) => {
+      order.push("bar");
+      return bytes.length;
+    };
+    try {
+      const training = await openTraining({
+        description: "2 parameters",
+        log: (line) => order.push(line),
+        directory,
+        device: { milliseconds: 0 },
+        config: CONFIG,
+        unit: "images",
+        columns: ["loss"],
+        checkpoint: undefined,
+      });
+      await training[Symbol.asyncDispose]();
+    } finally {
+      Object.assign(Deno.stderr, { isTerminal, writeSync });
+      await Deno.remove(directory, { recursive: true });
+    }
+    assertEquals(order.slice(0, 2), [`2 parameters, ${directory}`, "bar"]);
   },
 });
 

@@ -156,6 +156,10 @@ export async function trainTextVae(
     });
 
   await using training = await openTraining({
+    description: `${countParameters(specs).toLocaleString("en")} parameters, ` +
+      `${tokenizer.vocabSize} tokens, lengths ${batches.buckets.join(", ")}, ` +
+      `${device.name} device, ${device.threads} threads`,
+    log,
     directory,
     device,
     config,
@@ -163,13 +167,7 @@ export async function trainTextVae(
     columns: TEXT_METRICS,
     checkpoint,
   });
-  const { done } = training;
   checkpoint = undefined; // it takes as much memory as the training state
-  log(
-    `${countParameters(specs).toLocaleString("en")} parameters, ${tokenizer.vocabSize} tokens, ` +
-      `lengths ${batches.buckets.join(", ")}, ${device.name} device, ${device.threads} threads, ` +
-      `${directory}${done > 0 ? `, continuing after step ${done}` : ""}`,
-  );
   for await (const step of training.steps({ trainStep, batchAt, state })) {
     const { reconstruction, divergence } = step.figures;
     window.addStep(step, {
@@ -190,5 +188,5 @@ export async function trainTextVae(
   await textLoss.dispose();
   const parameters = unravel(state.ema, specs);
   const vae = { config: model, tokenizer, encoderTokenizer, parameters };
-  return { ...training.result(), done, vae, texts, buckets: batches.buckets };
+  return { ...training.result(), done: training.done, vae, texts, buckets: batches.buckets };
 }

@@ -15,7 +15,11 @@ import { randomStream } from "../../nn/random.ts";
 import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
 import { denoiserLoss } from "../../training/denoiser_loss.ts";
 import { compileTrainStep } from "../../training/step.ts";
-import { compileValidationLoss, validationColumns } from "../../training/validation_loss.ts";
+import {
+  compileValidationLoss,
+  DIFFUSION_COLUMNS,
+  validationColumns,
+} from "../../training/validation_loss.ts";
 import { MeanWindow } from "../../training/windows.ts";
 import { checkConditionLengths } from "../condition_tokens.ts";
 import { DENOISER_EXTENDABLE, type DenoiserConfig } from "../settings.ts";
@@ -32,23 +36,8 @@ import {
   trainableDenoiser,
 } from "./network.ts";
 
-/** Columns of diffusion/metrics.csv. Q0 to Q3 are quarters of the time steps, from clean to noisy. */
-export const DENOISER_METRICS = [
-  "loss",
-  "lossQ0",
-  "lossQ1",
-  "lossQ2",
-  "lossQ3",
-  "valLoss",
-  "valLossQ0",
-  "valLossQ1",
-  "valLossQ2",
-  "valLossQ3",
-  "gradNorm",
-  "skippedSteps",
-  "learningRate",
-  "textsPerSecond",
-] as const;
+/** Columns of diffusion/metrics.csv. */
+export const DENOISER_METRICS = [...DIFFUSION_COLUMNS, "textsPerSecond"] as const;
 
 /** The denoiser, the parameters that are trained, and those that stay as they are in the autoencoder. */
 function denoiserParts(
@@ -132,6 +121,9 @@ export async function trainDenoiser(
     });
 
   await using training = await openTraining({
+    description: `diffusion: ${countParameters(specs).toLocaleString("en")} parameters, ` +
+      `${train.length} examples, ${model.dit.sampleSize} latents of ${vae.config.latentWidth} numbers`,
+    log,
     directory: run.directory,
     device,
     config,
@@ -139,12 +131,6 @@ export async function trainDenoiser(
     columns: DENOISER_METRICS,
     checkpoint,
   });
-  const { done } = training;
-  log(
-    `diffusion: ${countParameters(specs).toLocaleString("en")} parameters, ${train.length} ` +
-      `examples, ${model.dit.sampleSize} latents of ${vae.config.latentWidth} numbers, ` +
-      `${run.directory}${done > 0 ? `, continuing after step ${done}` : ""}`,
-  );
   for await (const step of training.steps({ trainStep, batchAt, state })) {
     window.addStep(step);
     window.addLosses(step.figures.losses.data, step.timesteps, config.timesteps);
@@ -156,5 +142,5 @@ export async function trainDenoiser(
   }
   await trainStep.dispose();
   await validationLoss.dispose();
-  return { ...training.result(), done };
+  return { ...training.result(), done: training.done };
 }

@@ -111,6 +111,9 @@ export async function trainLanguageModel(
   const heldOut = compileHeldOutLoss(device, loss, { specs, batches });
   const window = new MeanWindow(checkpoint?.state?.details?.["window"]);
   await using training = await openTraining({
+    description: `${name}: ${countParameters(specs).toLocaleString("en")} parameters, ` +
+      `${train.length} sequences`,
+    log,
     directory: run.directory,
     device,
     config,
@@ -118,12 +121,6 @@ export async function trainLanguageModel(
     columns: LANGUAGE_METRICS,
     checkpoint,
   });
-  log(
-    `${name}: ${countParameters(specs).toLocaleString("en")} parameters, ${train.length} ` +
-      `sequences, ${run.directory}${
-        training.done > 0 ? `, continuing after step ${training.done}` : ""
-      }`,
-  );
   for await (const step of training.steps({ trainStep, batchAt, state })) {
     window.addStep(step);
     if (step.logs) {
