@@ -44,12 +44,10 @@ export function checkModes(given: ImageFlags): void {
 
 /** Refuses flags that have no effect on a model that is only sampled from. */
 function checkWithoutTraining(given: ImageFlags): void {
-  const mode = given.study === undefined ? "--sample-only" : `--study ${given.study}`;
-  refuse(
-    given,
-    ["steps"],
-    `is for training, and ${mode} trains nothing: use --sample-steps`,
-  );
+  const [mode, steps] = given.study === undefined
+    ? ["--sample-only", "--sample-steps"]
+    : [`--study ${given.study}`, "--study-steps"];
+  refuse(given, ["steps"], `is for training, and ${mode} trains nothing: use ${steps}`);
   refuse(given, TRAINING_FLAGS, `is for training, and ${mode} trains nothing: leave it out`);
   const { inpaint, fromStep, encode, evaluate, study } = given;
   const readsImages = inpaint !== undefined || fromStep !== undefined || encode || evaluate ||

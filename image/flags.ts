@@ -335,13 +335,16 @@ export const IMAGE_EXAMPLES: readonly Example[] = [
 export type ImageFlags = Partial<FlagValues<typeof IMAGE_FLAGS>>;
 
 /** Flags that only a training uses. */
-export const TRAINING_FLAGS = Object.keys({
-  ...TRAINING,
-  ...RARE_TRAINING,
-  ...DIFFUSION,
-  ...NETWORK,
-  ...folderFlags({ folder: "", extendable: "" }),
-}).filter((key) => key !== "out" && key !== "config") as (keyof ImageFlags)[];
+export const TRAINING_FLAGS: readonly (keyof ImageFlags)[] = [
+  "resume",
+  "overwrite",
+  ...Object.keys({
+    ...TRAINING,
+    ...RARE_TRAINING,
+    ...DIFFUSION,
+    ...NETWORK,
+  }) as (keyof ImageFlags)[],
+];
 
 type Settings = FlagValues<typeof SETTINGS>;
 

@@ -95,6 +95,10 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
     message: /--prediction-type epsilon is for training, and --sample-only trains nothing/,
   },
   {
+    args: ["--study", "ddim", "--steps", "10"],
+    message: /--steps 10 is for training, and --study ddim trains nothing: use --study-steps\./,
+  },
+  {
     args: ["--study", "ddim", "--resume"],
     message: /--resume is for training, and --study ddim trains nothing: leave it out/,
   },
