@@ -92,7 +92,7 @@ export async function openTextStart(
   const model = loadTextVae(await loadCheckpoint(found, { state: false }));
   const fixed = settingsOfModel(model.config, model.tokenizer.vocabSize);
   checkFixedSettings(given, fixed, `--start-from ${startFrom}`);
-  const origin = await weightsOrigin("starting weights", startFrom, model.parameters);
+  const origin = weightsOrigin("starting weights", startFrom, model.parameters);
   const trainedOn = await findTrainedOn(found);
   return { ...none, config: { ...config, ...fixed }, model, trainedOn, origins: [origin] };
 }

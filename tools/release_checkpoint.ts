@@ -82,7 +82,7 @@ export async function releaseCheckpoint(
   const measured = evaluation === undefined ? undefined : await readEvaluation(evaluation);
   const figures = measured === undefined ? undefined : figuresOf(
     measured,
-    await weightsHash(loadImageModel(checkpoint).parameters),
+    weightsHash(loadImageModel(checkpoint).parameters),
     evaluation!,
   );
   const halved = Object.entries(components).map(([folder, component]) => {

@@ -107,7 +107,7 @@ Deno.test({
       );
       assertEquals(await Deno.stat(`${run}/none`).catch(() => "none"), "none");
 
-      await write(await weightsHash(parameters));
+      await write(weightsHash(parameters));
       await releaseCheckpoint(run, `${run}/first`, card, path);
       const released = await loadCheckpoint(`${run}/first`, { state: false });
       const expected = [

@@ -128,12 +128,12 @@ export interface OpenedTextVae extends LoadedTextVae {
 /** The parameters that latents depend on: all but those of the decoder and of its input layer. */
 export const MAKES_LATENTS = /^(?!decoder\.|vae\.adapter\.)/;
 
-export async function withHashes(vae: LoadedTextVae): Promise<OpenedTextVae> {
+export function withHashes(vae: LoadedTextVae): OpenedTextVae {
   const making = Object.entries(vae.parameters).filter(([name]) => MAKES_LATENTS.test(name));
   return {
     ...vae,
-    hash: await weightsHash(vae.parameters),
-    latentsHash: await weightsHash(Object.fromEntries(making)),
+    hash: weightsHash(vae.parameters),
+    latentsHash: weightsHash(Object.fromEntries(making)),
   };
 }
 
@@ -221,5 +221,5 @@ export async function openTextVae(
   if (!await fileExists(`${found}/model_index.json`)) {
     throw new UserError(`there is no autoencoder in ${found}`);
   }
-  return await withHashes(loadTextVae(await loadCheckpoint(found, { state: false })));
+  return withHashes(loadTextVae(await loadCheckpoint(found, { state: false })));
 }

@@ -45,7 +45,7 @@ async function openHalf<Config extends BertConfig | Gpt2Config>(
 ): Promise<PublishedHalf<Config>> {
   const files = await openModelFiles(reference, { log });
   const { config, parameters } = await load(files);
-  const origin = await weightsOrigin(`starting weights of the ${half}`, files.name, parameters);
+  const origin = weightsOrigin(`starting weights of the ${half}`, files.name, parameters);
   const tokenizer = await loadTokenizer(files.name, { needs: NEEDS[half], read: files.read });
   if (tokenizer.vocabSize > config.vocabSize) {
     throw new UserError(

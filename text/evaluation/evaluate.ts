@@ -97,11 +97,9 @@ export async function evaluateTextsOnce(task: TextEvaluationTask): Promise<TextE
     data: data.sha256,
     samples: await hashOf(samples),
     baselines: await hashOf(baselines),
-    weights: await weightsHash(model.parameters),
+    weights: weightsHash(model.parameters),
     vae: vae.hash,
-    judge: perplexityModel === undefined
-      ? null
-      : await weightsHash(perplexityModel.model.parameters),
+    judge: perplexityModel === undefined ? null : weightsHash(perplexityModel.model.parameters),
   };
   return await cachedResult(folder, from, "evaluate: the table of the same samples is", {
     make: () => evaluateTexts(task, baselines),

@@ -54,7 +54,7 @@ export async function baselineOnce(task: BaselineAnswering): Promise<BaselineAns
     decodingTemperature,
     kind: task.kind,
     data: task.data.sha256,
-    weights: await weightsHash(model.parameters),
+    weights: weightsHash(model.parameters),
   };
   const message = `baseline ${task.kind}: the same answers are`;
   return await cachedResult(`${task.folder}/samples`, from, message, {

@@ -64,7 +64,7 @@ export async function sampleOnce(task: TextSampleTask): Promise<TextSamples> {
     config: flatSettings({ denoiser: config }),
     vae: vae.hash,
     data: data.sha256,
-    weights: await weightsHash(model.parameters),
+    weights: weightsHash(model.parameters),
   };
   return await cachedResult(folder, from, "sample: the same samples are", {
     make: () => makeSamples(task),

@@ -5,14 +5,18 @@ import type { HostParameters } from "../../nn/parameters.ts";
 
 /** The SHA-256 of the names of parameters and of their values in float16, in the order of the names. */
 export function weightsHash(parameters: HostParameters): string {
-  const parts = Object.keys(parameters).sort().flatMap((name) => {
-    const values = encodeFloat16(parameters[name]!.data as Float32Array);
-    return [
-      new TextEncoder().encode(`${name}\n`),
-      new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-    ];
-  });
-  return sha256OfParts(parts);
+  return sha256OfParts(bytesOf(parameters));
+}
+
+/** One parameter after the other, so that only one is in memory twice. */
+function* bytesOf(parameters: HostParameters): Generator<Uint8Array> {
+  for (const name of Object.keys(parameters).sort()) {
+    const { buffer, byteOffset, byteLength } = encodeFloat16(
+      parameters[name]!.data as Float32Array,
+    );
+    yield new TextEncoder().encode(`${name}\n`);
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+  }
 }
 
 /**

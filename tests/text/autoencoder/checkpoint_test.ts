@@ -127,18 +127,18 @@ Deno.test("loadTextVae() returns both tokenizers of a checkpoint with two", () =
   assertStrictEquals(one.encoderTokenizer, one.tokenizer);
 });
 
-Deno.test("withHashes() has a hash of what makes latents that does not depend on the decoder", async () => {
+Deno.test("withHashes() has a hash of what makes latents that does not depend on the decoder", () => {
   const vae = loadTextVae(checkpointOf(300));
-  const { hash, latentsHash } = await withHashes(vae);
-  const changed = async (name: string) => {
+  const { hash, latentsHash } = withHashes(vae);
+  const changed = (name: string) => {
     const { data, shape } = vae.parameters[name]!;
     const other = float32(new Float32Array(data.length).fill(0.25), shape);
-    return await withHashes({ ...vae, parameters: { ...vae.parameters, [name]: other } });
+    return withHashes({ ...vae, parameters: { ...vae.parameters, [name]: other } });
   };
   for (const name of ["decoder.transformer.h.1.mlp.c_fc.weight", "vae.adapter.weight"]) {
-    const found = await changed(name);
+    const found = changed(name);
     assertEquals([found.hash === hash, found.latentsHash === latentsHash], [false, true]);
   }
-  const found = await changed("encoder.encoder.layer.0.output.dense.weight");
+  const found = changed("encoder.encoder.layer.0.output.dense.weight");
   assertEquals([found.hash === hash, found.latentsHash === latentsHash], [false, false]);
 });
