@@ -18,6 +18,7 @@
  * The folder of a run holds config.json, metrics.csv, checkpoints/ (in diffusers' layout), samples/
  * (grid.png, trajectory.gif) and report.html.
  */
+import { setOutput } from "./cli/output.ts";
 import { EXIT } from "./base/errors.ts";
 import { runDetails } from "./cli/compare_runs.ts";
 import { parseFlags } from "./cli/flags.ts";
@@ -70,6 +71,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   const given = parseFlags(args, IMAGE_FLAGS);
+  setOutput(given);
   checkModes(given);
   const only = given.class === undefined ? undefined : classIndex(given.class);
   const replay = await openReplay(given.config, {

@@ -17,6 +17,7 @@
  * report.html; latents/; diffusion/ with the same files of the denoiser, samples/ and evaluation/; and
  * baseline-KIND/ and judge/ with the models to compare with.
  */
+import { print, setOutput, warn } from "./cli/output.ts";
 import { EXIT } from "./base/errors.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { helpText, wantsHelp } from "./cli/help.ts";
@@ -45,8 +46,6 @@ import { openTextStart } from "./text/start.ts";
 import { checkNoLeak } from "./text/trained_on.ts";
 
 const ROOT = import.meta.dirname ?? ".";
-const log = (line: string) => console.log(line);
-const warn = (line: string) => console.error(line);
 
 /** Runs the program. @returns The exit code. */
 export async function main(args: readonly string[]): Promise<number> {
@@ -55,13 +54,14 @@ export async function main(args: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   const flags = parseFlags(args, TEXT_FLAGS);
+  setOutput(flags);
   checkSampleOnly(flags);
   if (flags.sampleOnly) {
     const { preset = "nano", checkpoint = `${ROOT}/checkpoints/hotel-reviews` } = flags;
     await sampleTextsOnly(await deviceOf(flags), flags, {
       checkpoint,
       defaultsOf: (data) => defaultsOf(preset, data),
-      log,
+      log: print,
       warn,
     });
     return EXIT.done;
@@ -105,7 +105,7 @@ async function openRun(
     sampleOnly: replay?.sampleOnly,
     log: warn,
   });
-  log(data.description);
+  print(data.description);
   if (given.vae === undefined) checkNoLeak(start, data, warn);
   data.examples(settings.denoiser); // refuses a condition that the data set does not have
   return await openTextRun(device, {
@@ -117,7 +117,7 @@ async function openRun(
     start,
     data,
     code: ROOT,
-    log,
+    log: print,
     warn,
   });
 }

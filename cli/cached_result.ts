@@ -1,4 +1,5 @@
 /** Results that are computed once: a folder holds the result, and the hash of what it depends on. */
+import { print } from "./output.ts";
 import { UserError } from "../base/errors.ts";
 import { makeFolder, writeFileAtomic } from "../base/files.ts";
 import {
@@ -29,7 +30,7 @@ export async function cachedResult<T>(
   folder: string,
   from: object,
   found: string,
-  { make, log = console.log }: {
+  { make, log = print }: {
     readonly make: () => Promise<T>;
     readonly log?: ((line: string) => void) | undefined;
   },

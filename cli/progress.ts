@@ -1,4 +1,5 @@
 /** The progress of a run in one line: steps, loss, speed, time left. */
+import { writeProgress } from "./output.ts";
 import { ProgressBar } from "@std/cli/unstable-progress-bar";
 
 /** Options of {@linkcode Progress}. */
@@ -39,10 +40,6 @@ export function terminalColumns(): number {
   }
 }
 
-function writeToStderr(text: string): void {
-  Deno.stderr.writeSync(new TextEncoder().encode(text));
-}
-
 /** Seconds as `mm:ss`, or `h:mm:ss` from an hour on; `--:--` if they are not finite. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds)) return "--:--";
@@ -80,7 +77,7 @@ export class Progress {
       label: "step",
       terminal: Deno.stderr.isTerminal(),
       columns: terminalColumns,
-      write: writeToStderr,
+      write: writeProgress,
       now: () => performance.now(),
       interval: 10_000,
       ...options,

@@ -1,4 +1,5 @@
 /** What surrounds the training loop in a program: resuming, progress, Ctrl-C, metrics.csv, checkpoints. */
+import { print, warn } from "./output.ts";
 import type { Device } from "../engine/device.ts";
 import {
   type Checkpoint,
@@ -33,7 +34,7 @@ export async function resumeRun(
   extendable: readonly string[] = [],
 ): Promise<LoadedCheckpoint | undefined> {
   const found = await findCheckpoint(directory);
-  describeDamage(found).forEach((line) => console.error(line));
+  describeDamage(found).forEach(warn);
   if (found === undefined) return undefined;
   const checkpoint = await loadCheckpoint(found.directory);
   checkSameRun(checkpoint, record, extendable);
@@ -89,7 +90,7 @@ interface TrainingRun extends AsyncDisposable {
  * @throws {UserError} If metrics.csv cannot be written, or has other columns.
  */
 export async function openTraining(
-  { description, log = console.log, directory, device, config, unit, columns, checkpoint }:
+  { description, log = print, directory, device, config, unit, columns, checkpoint }:
     TrainingRunOptions,
 ): Promise<TrainingRun> {
   const done = checkpoint?.state?.step ?? 0;
@@ -131,7 +132,7 @@ export async function openTraining(
       interrupted = stops;
       if (!interrupted) return;
       await progress.stop();
-      console.error(`interrupted: saved ${saved}; the same command goes on from there`);
+      warn(`interrupted: saved ${saved}; the same command goes on from there`);
     },
     result: () => ({
       interrupted,

@@ -1,4 +1,5 @@
 /** FashionMNIST as image.ts uses it: sizes, classes, and where the files come from. */
+import { print, warn } from "../cli/output.ts";
 import { usageError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import {
@@ -32,9 +33,9 @@ export async function loadImages(
     dataDir,
     dataDirName: "--data-dir",
     sampleOnly: sampleOnly && dataDir === undefined,
-    log: (line) => console.error(line),
+    log: warn,
   });
-  console.log(data.description);
+  print(data.description);
   return data;
 }
 

@@ -17,6 +17,7 @@ import {
   toggle,
 } from "../cli/flag_kinds.ts";
 import type { Example } from "../cli/help.ts";
+import { OUTPUT_FLAGS } from "../cli/output.ts";
 import {
   DEVICE_FLAGS,
   folderFlags,
@@ -237,6 +238,7 @@ export const IMAGE_FLAGS = {
     }),
     ...SEED_FLAG,
     ...DEVICE_FLAGS,
+    ...OUTPUT_FLAGS,
     dataDir: text({ placeholder: "DIR", help: "folder with the four files of FashionMNIST" }),
   },
   "Training": TRAINING,

@@ -1,4 +1,5 @@
 /** The folder of an image run. */
+import { print } from "../cli/output.ts";
 import type { Replay } from "../cli/replay.ts";
 import { openRunFolder, type RunFolder } from "../cli/run_folder.ts";
 import { BUNDLED, type DataOrigin } from "../cli/run_record.ts";
@@ -33,7 +34,7 @@ export async function openImageFolder(
     root: ROOT,
     now: Date.now(),
   });
-  replay?.check(origins, session).forEach((note) => console.log(note));
+  replay?.check(origins, session).forEach(print);
   const name = `image-${given.preset ?? "nano"}-${config.seed}`;
   const folder = await openRunFolder({
     directory: given.out ?? replay?.directory ?? `runs/${name}`,
@@ -56,6 +57,6 @@ export async function openImageFolder(
     extendable: EXTENDABLE,
     steps: config.steps,
   });
-  folder.notes.forEach((note) => console.log(note));
+  folder.notes.forEach(print);
   return folder;
 }

@@ -1,13 +1,8 @@
 /** The report of an image run: columns of metrics.csv, charts, figures and captions. */
+import { print, printResult } from "../cli/output.ts";
 import type { RunFolder } from "../cli/run_folder.ts";
 import type { FashionMnist } from "../datasets/fashion_mnist.ts";
-import {
-  figureLine,
-  type KeyFigure,
-  type MetricsChart,
-  type Report,
-  writeReport,
-} from "../report/report.ts";
+import { type KeyFigure, type MetricsChart, type Report, writeReport } from "../report/report.ts";
 import type { ReportPicture } from "../report/sections.ts";
 import { DIFFUSION_COLUMNS } from "../training/validation_loss.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";
@@ -120,7 +115,10 @@ export async function reportRun(
     config,
     origin: record,
   });
-  console.log(summary);
-  figures.forEach((figure) => console.log(figureLine(figure)));
-  console.log(`report: ${report}`);
+  print(summary);
+  printResult({
+    folder: directory,
+    files: { samples: `${directory}/samples/grid.png`, report },
+    figures,
+  });
 }

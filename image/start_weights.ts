@@ -1,4 +1,5 @@
 /** `--start-from`: training starts with the weights of a checkpoint. */
+import { warn } from "../cli/output.ts";
 import { ditConfigToJson, isDiffusersDit } from "../diffusion/networks/dit_config.ts";
 import {
   type ImageNetworkConfig,
@@ -31,7 +32,7 @@ export async function loadStartWeights(
   expected: ImageNetworkConfig,
 ): Promise<StartWeights | undefined> {
   if (directory === undefined) return undefined;
-  const found = await resolveCheckpoint(directory, (line) => console.error(line));
+  const found = await resolveCheckpoint(directory, warn);
   const { config, parameters } = loadImageModel(await loadCheckpoint(found, { state: false }));
   const folder = isDit(config) ? "transformer" : "unet";
   checkSameModel(configJson(config), configJson(expected), `--start-from: ${found}/${folder}`);

@@ -17,10 +17,12 @@ export interface KeyFigure {
   readonly value: string;
   /** How it was measured. Figures with different protocols cannot be compared. */
   readonly protocol: string;
+  /** The same figure of real data. */
+  readonly real?: { readonly value: string } | undefined;
 }
 
 export function figureLine(
-  { name, value, protocol, real }: KeyFigure & { readonly real?: { readonly value: string } },
+  { name, value, protocol, real }: KeyFigure,
 ): string {
   const ofRealTexts = real === undefined ? "" : `, real texts ${real.value}`;
   return `${name}: ${value}${ofRealTexts} (${protocol})`;

@@ -5,6 +5,7 @@ import { AMOUNTS_PER_TEXT, CORRUPTION_KINDS } from "../vae/corruption.ts";
 import { LATENT_KINDS, LATENT_SOURCES } from "../vae/text_vae_config.ts";
 import { choice, integer, number, text, toggle } from "../cli/flag_kinds.ts";
 import type { Example } from "../cli/help.ts";
+import { OUTPUT_FLAGS } from "../cli/output.ts";
 import {
   DEVICE_FLAGS,
   folderFlags,
@@ -209,7 +210,7 @@ export const AUTOENCODER_FLAGS = {
       },
     }),
   },
-  "Run": { ...RUN, ...SEED_FLAG, ...DEVICE_FLAGS },
+  "Run": { ...RUN, ...SEED_FLAG, ...DEVICE_FLAGS, ...OUTPUT_FLAGS },
   "Data": {
     ...DATA,
     dataDir: text({ placeholder: "DIR", help: "folder with the files of the data set" }),

@@ -1,4 +1,5 @@
 /** `--evaluate`: the quality of a model's samples, and the likelihood of held-out images. */
+import { warn } from "../../cli/output.ts";
 import { csv } from "../../base/csv.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import { Progress } from "../../cli/progress.ts";
@@ -57,7 +58,7 @@ export async function evaluateImages(device: Device, task: EvaluationTask): Prom
     `the covariance of ${features} features is singular with ${samples} samples: FID is far too high. ` +
     "2,048 samples are usual",
   ];
-  warnings.forEach((line) => console.error(`warning: ${line}`));
+  warnings.forEach((line) => warn(`warning: ${line}`));
 
   await using meter = await openQualityMeter(device, classifier, data);
   const real = await meter.measureReal(samples);

@@ -1,11 +1,12 @@
 /** `--evaluate` and `--study`: from flags to files and reports. */
+import { tableLines } from "../../base/table.ts";
+import { print, printResult } from "../../cli/output.ts";
 import { usageError } from "../../base/errors.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import type { FashionMnist } from "../../datasets/fashion_mnist.ts";
 import type { Device } from "../../engine/device.ts";
 import { drawPlot } from "../../report/plot.ts";
-import { figureLine, writeReport } from "../../report/report.ts";
-import { tableLines } from "../../report/sections.ts";
+import { writeReport } from "../../report/report.ts";
 import { loadClassifier } from "../classifier/checkpoint.ts";
 import { loadImages } from "../data.ts";
 import type { ImageFlags } from "../flags.ts";
@@ -47,7 +48,7 @@ export async function runEvaluation(
     source: source.startsWith(ROOT) ? source.slice(ROOT.length) : source, // the same on all machines
   });
   await saveEvaluation(directory, evaluated);
-  tableLines(evaluationTable(evaluated.evaluation)).forEach((line) => console.log(line));
+  tableLines(evaluationTable(evaluated.evaluation)).forEach(print);
   return {
     figures: evaluationFigures(evaluated.evaluation),
     sections: [evaluationSection(evaluated)],
@@ -80,8 +81,7 @@ export async function evaluateCheckpoint(
     pictures: [{ caption: samplingProtocol(config), png }],
     config,
   });
-  evaluated.figures.forEach((figure) => console.log(figureLine(figure)));
-  console.log(`report: ${report}`);
+  printResult({ folder, files: { samples: path, report }, figures: evaluated.figures });
 }
 
 /** Runs the study, writes ddim.csv, ddim.svg and report.html, and prints the table. */
@@ -108,6 +108,7 @@ export async function studyCheckpoint(
     sections: [studySection(rows, real, task.config)],
     config: task.config,
   });
-  tableLines(studyTable(rows, "fid")).forEach((line) => console.log(line));
-  console.log(`FID of real images: ${real.fid.toFixed(2)}\nreport: ${report}`);
+  tableLines(studyTable(rows, "fid")).forEach(print);
+  print(`FID of real images: ${real.fid.toFixed(2)}`);
+  printResult({ folder, files: { report } });
 }

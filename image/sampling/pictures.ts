@@ -1,4 +1,5 @@
 /** What the pictures of image.ts share: samplers with a progress line, test images, grids and files. */
+import { print } from "../../cli/output.ts";
 import { usageError } from "../../base/errors.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import { Progress } from "../../cli/progress.ts";
@@ -129,5 +130,5 @@ export async function writePicture(path: string, picture: Picture): Promise<Uint
 /** Writes the file of a picture and prints the path. */
 export async function writeBytes(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   await writeFileAtomic(path, bytes);
-  console.log(`samples: ${path}`);
+  print(`samples: ${path}`);
 }

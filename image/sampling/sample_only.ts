@@ -1,4 +1,5 @@
 /** `--sample-only` and `--study`: what image.ts makes with a checkpoint, without training. */
+import { print, warn } from "../../cli/output.ts";
 import { usageError, UserError } from "../../base/errors.ts";
 import { resolveConfig } from "../../cli/flags.ts";
 import {
@@ -90,7 +91,7 @@ export async function sampleOnly(
   args: readonly string[],
 ): Promise<void> {
   const { checkpoint = RELEASED } = given;
-  const directory = await resolveCheckpoint(checkpoint, (line) => console.error(line));
+  const directory = await resolveCheckpoint(checkpoint, warn);
   const model = loadImageModel(await loadCheckpoint(directory, { state: false }));
   checkModel(directory, model.config, given);
   const config = resolveSampling(
@@ -102,7 +103,7 @@ export async function sampleOnly(
       learnedVariance: describeNetwork(model.config, 1).learnedVariance,
     },
   );
-  console.log(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
+  print(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
   const name = given.study === undefined ? "samples" : `study-${given.study}`;
   const folder = given.out ?? `runs/image-${name}-${config.seed}`;
   const task = { device, model, config, source: directory, folder, given, args };

@@ -1,7 +1,6 @@
 /** The report of a denoiser: its training, samples and evaluation. */
 import type { Device } from "../../engine/device.ts";
 import type { TextEvaluation } from "./evaluate.ts";
-import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
 import type { TextSamples } from "../sampling/session.ts";
 import { type MetricsRow, readMetrics } from "../../training/metrics.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
@@ -108,7 +107,7 @@ export async function reportDenoiser(
     origin: record,
   });
   log(summary);
-  const logged: readonly (KeyFigure & Partial<MeasuredFigure>)[] = evaluation === undefined
+  const logged: readonly KeyFigure[] = evaluation === undefined
     ? figures
     : [...trainingFigures, ...evaluation.figures];
   logged.forEach((figure) => log(figureLine(figure)));

@@ -36,6 +36,8 @@ const ALLOWED: readonly string[] = [
   "device",
   "threads",
   "dataDir",
+  "quiet",
+  "json",
 ];
 
 /** @throws {UserError} With exit code 2 for flags of training, or `--checkpoint` without `--sample-only`. */
