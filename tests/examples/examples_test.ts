@@ -35,6 +35,50 @@ Deno.test({
 });
 
 Deno.test({
+  name: "examples/ddpm.ts trains, samples and writes a PNG file in 150 lines",
+  ignore,
+  fn: async () => {
+    const source = await Deno.readTextFile(new URL("../../examples/ddpm.ts", import.meta.url));
+    assert(source.trimEnd().split("\n").length <= 150, "the example is longer than 150 lines");
+    const folder = await Deno.makeTempDir();
+    try {
+      await runExample("ddpm", "2", "1", `${folder}/a.png`);
+      const png = await Deno.readFile(`${folder}/a.png`);
+      assertEquals(new TextDecoder().decode(png.subarray(1, 4)), "PNG");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "examples/two_moons.ts samples points on two half circles with both objectives",
+  ignore,
+  fn: async () => {
+    const printed = await runExample("two_moons", "1000");
+    const plots = printed.split(/^(?:DDPM|flow matching)$/m).slice(1);
+    assertEquals(plots.length, 2);
+    for (const plot of plots) {
+      const lines = plot.split("\n").slice(1);
+      const stars = lines.flatMap((line, row) =>
+        [...line].flatMap((char, column) =>
+          char === "*" ? [[(column + 0.5) / 15 - 2, 1.5 - (row + 0.5) / 6] as const] : []
+        )
+      );
+      // The half circles' distance from their centres is 1. Standard normal points are 0.37 off on average.
+      const off = stars.map(([x, y]) =>
+        Math.min(
+          Math.abs(Math.hypot(x + 0.5, y + 0.25) - 1),
+          Math.abs(Math.hypot(x - 0.5, y - 0.25) - 1),
+        )
+      );
+      const mean = off.reduce((sum, distance) => sum + distance, 0) / off.length;
+      assert(stars.length > 50 && mean < 0.2, `${stars.length} points, ${mean} off on average`);
+    }
+  },
+});
+
+Deno.test({
   name: "examples/beam_search.ts reconstructs its review both ways",
   ignore,
   fn: async () => {
