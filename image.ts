@@ -18,7 +18,7 @@
  * The folder of a run holds config.json, metrics.csv, checkpoints/ (in diffusers' layout), samples/
  * (grid.png, trajectory.gif) and report.html.
  */
-import { setOutput } from "./cli/output.ts";
+import { setOutput, warn } from "./cli/output.ts";
 import { EXIT } from "./base/errors.ts";
 import { runDetails } from "./cli/compare_runs.ts";
 import { parseFlags } from "./cli/flags.ts";
@@ -31,6 +31,7 @@ import type { FashionMnist } from "./datasets/fashion_mnist.ts";
 import { trainableNetwork } from "./diffusion/networks/image_network.ts";
 import { type Device, openDevice } from "./engine/device.ts";
 import { checkModes } from "./image/check_modes.ts";
+import { samplingWarnings } from "./image/check_sampling.ts";
 import { imageCheckpoint } from "./image/checkpoint.ts";
 import { type ImageRun, resolveRun } from "./image/config.ts";
 import { classIndex, loadImages } from "./image/data.ts";
@@ -90,6 +91,7 @@ export async function main(args: readonly string[]): Promise<number> {
   // Settings, data, and the folder of the run.
   const run = resolveRun(given, replay);
   const { config, network, schedule } = run;
+  samplingWarnings(config, { ...network, schedule }).forEach(warn);
   const data = await loadImages(given, replay?.sampleOnly);
   const evaluation = given.evaluate ? await prepareEvaluation(given, data, args) : undefined;
   const start = await loadStartWeights(config.startFrom, network.config);

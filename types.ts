@@ -77,6 +77,8 @@ export {
   type Sampler,
   type SamplerSteps,
   type SigmaOptions,
+  type SlopeVariable,
+  slopeVariables,
   type SolverOptions,
   type SolverType,
   solverTypes,

@@ -201,6 +201,54 @@ function checkGuidance(
   guidanceIntervalOf(config, schedule, config.sampler);
 }
 
+/** The share of signal in the variance of the first step above which pure noise is no sample there. */
+const MOST_SIGNAL = 0.01;
+const MOST_GUIDANCE = 20;
+/** Samplers that extrapolate from earlier steps, and the factor by which a step may exceed the one before. */
+const MULTISTEP: readonly string[] = ["dpmpp_multistep", "dpmpp_sde", "unipc"];
+const MOST_GROWTH = 10;
+
+/** What is allowed and makes bad pictures, in sentences. */
+export function samplingWarnings(
+  config: ImageConfig,
+  { schedule, learnedVariance }: { schedule: NoiseSchedule; learnedVariance: boolean },
+): string[] {
+  const { sampler, guidance, sigmaSpacing, sampleSteps, timestepSpacing } = config;
+  const T = schedule.numTrainTimesteps;
+  const warnings: string[] = [];
+  if (guidance > MOST_GUIDANCE) {
+    warnings.push(
+      `--guidance ${guidance}: above ${MOST_GUIDANCE} samples mostly turn into noise.`,
+    );
+  }
+  if (learnedVariance && (sampler !== "ddpm" || config.varianceType !== "learned_range")) {
+    warnings.push(
+      "the network predicts variances, which only --sampler ddpm uses, with --variance-type " +
+        "learned_range.",
+    );
+  }
+  if (isFlowSampler(sampler) || sigmaSpacing !== "timesteps") return warnings;
+  const timesteps = timestepsOf(config, T) ??
+    inferenceTimesteps(T, { numInferenceSteps: sampleSteps, timestepSpacing });
+  const signal = schedule.alphasCumprod[timesteps[0]!]!;
+  if (signal > MOST_SIGNAL) {
+    warnings.push(
+      `sampling begins at timestep ${timesteps[0]} of ${T}, where ${(100 * signal).toFixed(0)} % ` +
+        "of the variance is signal, but it starts from pure noise: begin nearer to the last " +
+        "timestep, as --timestep-spacing trailing does.",
+    );
+  }
+  const strides = timesteps.slice(1).map((timestep, i) => timesteps[i]! - timestep);
+  const growth = Math.max(...strides.slice(1).map((stride, i) => stride / strides[i]!));
+  if (MULTISTEP.includes(sampler) && growth > MOST_GROWTH) {
+    warnings.push(
+      `--sampler ${sampler} extrapolates from the step before, but a step of these timesteps is ` +
+        `${growth.toFixed(0)} times as long as the one before: use ddim or euler.`,
+    );
+  }
+  return warnings;
+}
+
 export interface SampledModel extends Pick<SamplingOptions, "parameters" | "config" | "schedule"> {
   /** The sampler's options in its checkpoint. */
   readonly samplerOptions?: SchedulerOptions | undefined;
@@ -231,6 +279,7 @@ export function samplingOptionsOf(model: SampledModel, config: ImageConfig): Sam
       useKarrasSigmas: sigmaSpacing === "karras",
       useExponentialSigmas: sigmaSpacing === "exponential",
       previousTimestep: "next",
+      slopeVariable: "angle", // sigma is unbounded on cosine schedules
       useClippedModelOutput: true, // without it guidance acts backwards
       ...(quantile === 0 ? {} : {
         clipSample: false, // clipping comes first and would leave nothing to scale

@@ -61,11 +61,14 @@ const OF_DIFFUSION = [
 ] as const;
 
 /**
- * Sets what follows from other settings, unless a flag sets it: flow matching is sampled with flow_euler, and
- * ddpm uses learned variances.
+ * Sets what follows from other settings, unless a flag sets it: flow matching is sampled with flow_euler,
+ * ddpm uses learned variances, and a model without a null class is not guided.
  */
 export function completeSettings(config: ImageConfig, given: ImageFlags): ImageConfig {
-  const { objective, learnedVariance, sampler } = config;
+  const { objective, learnedVariance, sampler, classDropout } = config;
+  if (classDropout === 0 && given.guidance === undefined && config.guidance !== 1) {
+    return completeSettings({ ...config, guidance: 1 }, given);
+  }
   if (objective === "flow_matching" && given.sampler === undefined) {
     return { ...config, sampler: "flow_euler" };
   }

@@ -52,7 +52,7 @@ const samplers: Record<SamplerName | FlowSamplerName, [sampler: Sampler, takes: 
   dpmpp_sde: [dpmppSde, DPMPP_MULTISTEP],
   dpmpp_singlestep: [dpmppSinglestep, [...SOLVER, "noise", "algorithmType"]],
   unipc: [uniPC, SOLVER],
-  heun: [heun, SIGMAS],
+  heun: [heun, [...SIGMAS, "slopeVariable"]],
   euler: [euler, SIGMAS],
   euler_ancestral: [eulerAncestral, [...SIGMAS, "noise"]],
   flow_euler: [flowEuler, [...START, ...PREDICTION, "numInferenceSteps", "flowShift"]],

@@ -117,7 +117,14 @@ export interface SigmaOptions {
   useExponentialSigmas?: boolean;
   /** Where the last step leads. @default {"zero"} */
   finalSigmasType?: FinalSigmasType;
+  /** heun: the variable over which slopes are averaged. @default {"sigma"} */
+  slopeVariable?: SlopeVariable;
 }
+
+/** Variables over which Heun's method averages slopes: sigma, or arctan(sigma), which is bounded. */
+export const slopeVariables = ["sigma", "angle"] as const;
+/** A name of {@linkcode slopeVariables}. */
+export type SlopeVariable = typeof slopeVariables[number];
 
 /** Where the last step leads: to a clean sample, or to timestep 0's noise level. */
 export const finalSigmasTypes = ["zero", "sigma_min"] as const;

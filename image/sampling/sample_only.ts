@@ -12,7 +12,7 @@ import type { Device } from "../../engine/device.ts";
 import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
 import { classPair } from "../check_modes.ts";
-import { resolveSampling } from "../check_sampling.ts";
+import { resolveSampling, samplingWarnings } from "../check_sampling.ts";
 import { type LoadedImageModel, loadImageModel } from "../checkpoint.ts";
 import { CLASSES, classIndex, loadImages, nullClassOf, SIDE } from "../data.ts";
 import { type CheckpointTask, evaluateCheckpoint, studyCheckpoint } from "../evaluation/run.ts";
@@ -94,15 +94,12 @@ export async function sampleOnly(
   const directory = await resolveCheckpoint(checkpoint, warn);
   const model = loadImageModel(await loadCheckpoint(directory, { state: false }));
   checkModel(directory, model.config, given);
-  const config = resolveSampling(
-    resolveConfig(defaultsOf(model, given), settingsOf(given)),
-    given,
-    {
-      schedule: model.schedule,
-      hasNullClass: nullClassOf(model.config) !== undefined,
-      learnedVariance: describeNetwork(model.config, 1).learnedVariance,
-    },
-  );
+  const { schedule } = model;
+  const { learnedVariance } = describeNetwork(model.config, 1);
+  const hasNullClass = nullClassOf(model.config) !== undefined;
+  const settings = resolveConfig(defaultsOf(model, given), settingsOf(given));
+  const config = resolveSampling(settings, given, { schedule, hasNullClass, learnedVariance });
+  samplingWarnings(config, { schedule, learnedVariance }).forEach(warn);
   print(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
   const name = given.study === undefined ? "samples" : `study-${given.study}`;
   const folder = given.out ?? `runs/image-${name}-${config.seed}`;

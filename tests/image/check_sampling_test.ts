@@ -3,7 +3,12 @@ import { EXIT, UserError } from "../../base/errors.ts";
 import { lossWeightsOf } from "../../diffusion/loss.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { checkModes, classPair } from "../../image/check_modes.ts";
-import { guidanceIntervalOf, resolveSampling, timestepsOf } from "../../image/check_sampling.ts";
+import {
+  guidanceIntervalOf,
+  resolveSampling,
+  samplingWarnings,
+  timestepsOf,
+} from "../../image/check_sampling.ts";
 import { checkConsistency, scheduleOf } from "../../image/config.ts";
 import type { ImageConfig, ImageFlags } from "../../image/flags.ts";
 import { PRESETS } from "../../image/presets.ts";
@@ -114,6 +119,48 @@ Deno.test("resolveSampling() refuses a model that cannot start from pure noise",
   const impossible = noiseSchedule({ numTrainTimesteps: 100, rescaleBetasZeroSnr: true });
   const message = refusal(() => resolve({}, { schedule: impossible, hasNullClass: true }));
   assertEquals(message.startsWith("the model predicts noise and its schedule ends in pure"), true);
+});
+
+const cosine = noiseSchedule({
+  numTrainTimesteps: 100,
+  betaSchedule: "squaredcos_cap_v2",
+  predictionType: "v_prediction",
+});
+
+for (
+  const [given, warning] of [
+    [
+      { sampler: "ddim", timestepSpacing: "leading", sampleSteps: 3 },
+      /begins at timestep 66 of 100/,
+    ],
+    [{ sampler: "ddim", respacing: "quad5" }, /begins at timestep 80 of 100/],
+    [{ sampler: "ddim", timestepSpacing: "trailing", sampleSteps: 3 }, undefined],
+    [{ sampler: "unipc", respacing: "3,3,4" }, /^--sampler unipc extrapolates .+ 17 times as long/],
+    [{ sampler: "euler", respacing: "3,3,4" }, undefined],
+    [{ guidance: 100 }, /^--guidance 100: above 20 /],
+    [{ guidance: 20 }, undefined],
+  ] as const
+) {
+  const words = Object.entries(given).flat().join(" ");
+  Deno.test(`samplingWarnings() ${warning === undefined ? "is silent" : "warns"} when ${words}`, () => {
+    const config = resolve(given, { schedule: cosine, hasNullClass: true });
+    const warnings = samplingWarnings(config, { schedule: cosine, learnedVariance: false });
+    assertEquals(warnings.length, warning === undefined ? 0 : 1);
+    if (warning !== undefined) assertEquals(warning.test(warnings[0]!), true, warnings[0]);
+  });
+}
+
+Deno.test("samplingWarnings() warns when learned variances are not used", () => {
+  const model = { schedule: cosine, hasNullClass: true, learnedVariance: true };
+  for (
+    const [given, count] of [[{ sampler: "ddim" }, 1], [{
+      sampler: "ddpm",
+      varianceType: "learned_range",
+    }, 0]] as const
+  ) {
+    const config = resolveSampling({ ...PRESETS.smoke, ...given }, given, model);
+    assertEquals(samplingWarnings(config, model).length, count);
+  }
 });
 
 Deno.test("checkModes() accepts flags that fit together", () => {

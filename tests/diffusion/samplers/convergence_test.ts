@@ -32,6 +32,7 @@ async function error(sampler: SamplerName, S: number, options: SamplerOptions) {
 const orders: [SamplerName, SamplerOptions, number, number][] = [
   ["euler", {}, 1, 96],
   ["heun", {}, 2, 48],
+  ["heun", { slopeVariable: "angle" }, 2, 48],
   ["dpmpp_multistep", { solverOrder: 1 }, 1, 96],
   ["dpmpp_multistep", { solverOrder: 2 }, 2, 48],
   ["dpmpp_multistep", { solverOrder: 2, solverType: "heun" }, 2, 48],

@@ -54,6 +54,7 @@ const CHANGES: Record<SamplerOption, { change: SamplerOptions[]; given?: Sampler
   useKarrasSigmas: { change: [{ useKarrasSigmas: true }] },
   useExponentialSigmas: { change: [{ useExponentialSigmas: true }] },
   finalSigmasType: { change: [{ finalSigmasType: "zero" }] },
+  slopeVariable: { change: [{ slopeVariable: "angle" }] },
   solverOrder: { change: [{ solverOrder: 1 }] },
   algorithmType: { change: [{ algorithmType: "sde-dpmsolver++" }] },
   solverType: { change: [{ solverType: "heun" }, { solverType: "bh1" }] },
