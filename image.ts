@@ -24,7 +24,7 @@ import { runDetails } from "./cli/compare_runs.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { helpText, wantsHelp } from "./cli/help.ts";
 import { runProgram } from "./cli/program.ts";
-import { openReplay } from "./cli/replay.ts";
+import { openReplay, recordToRead } from "./cli/replay.ts";
 import type { RunFolder } from "./cli/run_folder.ts";
 import { openTraining, resumeRun, type TrainingResult, trainingSummary } from "./cli/training.ts";
 import type { FashionMnist } from "./datasets/fashion_mnist.ts";
@@ -37,7 +37,7 @@ import { type ImageRun, resolveRun } from "./image/config.ts";
 import { classIndex, loadImages } from "./image/data.ts";
 import { prepareEvaluation, runEvaluation } from "./image/evaluation/run.ts";
 import { EXTENDABLE, IMAGE_EXAMPLES, IMAGE_FLAGS } from "./image/flags.ts";
-import { openImageFolder } from "./image/folder.ts";
+import { defaultFolder, openImageFolder } from "./image/folder.ts";
 import { LossAwareMemory, MEMORY_VECTORS } from "./image/loss_aware_memory.ts";
 import {
   imageLosses,
@@ -75,7 +75,7 @@ export async function main(args: readonly string[]): Promise<number> {
   setOutput(given);
   checkModes(given);
   const only = given.class === undefined ? undefined : classIndex(given.class);
-  const replay = await openReplay(given.config, {
+  const replay = await openReplay(await recordToRead(given, defaultFolder(given)), {
     programs: ["image"],
     flags: IMAGE_FLAGS,
     given,

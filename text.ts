@@ -22,7 +22,7 @@ import { EXIT } from "./base/errors.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { helpText, wantsHelp } from "./cli/help.ts";
 import { runProgram } from "./cli/program.ts";
-import { openReplay, type Replay } from "./cli/replay.ts";
+import { openReplay, recordToRead, type Replay } from "./cli/replay.ts";
 import { type Device, openDevice } from "./engine/device.ts";
 import { checkTextConsistency } from "./text/config.ts";
 import { loadTextData } from "./text/data.ts";
@@ -32,6 +32,7 @@ import { TEXT_ABOUT, TEXT_EXAMPLES } from "./text/flags.ts";
 import { checkBaseline } from "./text/language_model/baseline.ts";
 import { defaultsOf, FROM_SCRATCH, PRESETS, type TextPreset } from "./text/presets.ts";
 import {
+  defaultFolder,
   openTextRun,
   replayFlags,
   resolveSettings,
@@ -66,7 +67,7 @@ export async function main(args: readonly string[]): Promise<number> {
     });
     return EXIT.done;
   }
-  const replay = await openReplay(flags.config, {
+  const replay = await openReplay(await recordToRead(flags, defaultFolder(flags)), {
     programs: TEXT_PROGRAMS,
     flags: TEXT_FLAGS,
     given: flags,

@@ -2,6 +2,7 @@
 import { UserError } from "../base/errors.ts";
 import { isJsonObject, jsonDifferences, type JsonObject } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
+import { kebabCase } from "./flags.ts";
 import type { LoadedCheckpoint } from "../training/checkpoint/checkpoint.ts";
 import type { DataOrigin, RunRecord, RunSession } from "./run_record.ts";
 
@@ -17,7 +18,7 @@ export function configDifference(
   const [first, ...others] = jsonDifferences(there, here)
     .filter(({ key }) => !ignored.includes(key));
   if (first === undefined) return undefined;
-  return `${first.key} is ${quote(first.left)} there and ${quote(first.right)} here` +
+  return `--${kebabCase(first.key)} is ${quote(first.left)} there and ${quote(first.right)} here` +
     (others.length === 0 ? "" : ` (and ${others.length} more)`);
 }
 
@@ -84,7 +85,7 @@ export function checkSameRun(
   if (state === undefined) return;
   const difference = state.seed === record.seed
     ? detailsDifference(state.details?.["run"], record, extendable)
-    : `seed is ${state.seed} there and ${record.seed} here`;
+    : `--seed is ${state.seed} there and ${record.seed} here`;
   if (difference === undefined) return;
   throw new UserError(
     `${directory} belongs to another run: ${difference}. Put this run's own checkpoint there, or ` +

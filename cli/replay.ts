@@ -1,11 +1,18 @@
-/** `--config`: repeats a run with the settings in its config.json. */
+/** `--config` and `--resume`: a run with the settings in the config.json of an earlier one. */
+import { fileExists } from "../base/files.ts";
 import { DEVICE_CHOICES, type DeviceChoice } from "../engine/device_names.ts";
 import { usageError, UserError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import { printable, quote } from "../base/quote.ts";
 import type { FlagGroups } from "./flag_kinds.ts";
 import { checkSettings, kebabCase } from "./flags.ts";
-import { BUNDLED, type DataOrigin, readRecord, type RunSession } from "./run_record.ts";
+import {
+  BUNDLED,
+  type DataOrigin,
+  readRecord,
+  RECORD_NAME,
+  type RunSession,
+} from "./run_record.ts";
 import { dataDifference, sessionNotes } from "./compare_runs.ts";
 
 /** Flags that cannot be given together with `--config`. */
@@ -23,8 +30,10 @@ export interface Replay<Settings = object> {
   readonly threads: number;
   /** Whether the run used a bundled sample of the data. */
   readonly sampleOnly: boolean;
-  /** The default folder of the repetition: `runs/NAME-again`. */
+  /** The default folder of the repetition: `runs/NAME-again`, or `runs/NAME-changed`. */
   readonly directory: string;
+  /** The settings that flags change, each in words. */
+  readonly changes: readonly string[];
   /**
    * Compares data and environment with those of the run.
    *
@@ -34,8 +43,42 @@ export interface Replay<Settings = object> {
   check(data: readonly DataOrigin[], session: RunSession): string[];
 }
 
+/** The flags that choose a run's folder, and what happens to a run in it. */
+interface FolderFlags {
+  readonly config?: string | undefined;
+  readonly out?: string | undefined;
+  readonly preset?: string | undefined;
+  readonly resume?: boolean | undefined;
+  readonly overwrite?: boolean | undefined;
+}
+
 /**
- * Reads the record of a run that is to be repeated.
+ * The config.json whose settings are the defaults of a run: that of `--config`, which may name a run's folder,
+ * or that of the run that `--resume` continues, unless a preset is given; undefined for the preset's.
+ *
+ * @param folder The folder of the run if `--out` names none.
+ * @throws {UserError} If flags contradict each other.
+ */
+export async function recordToRead(
+  { config, out, preset, resume, overwrite }: FolderFlags,
+  folder: string,
+): Promise<string | undefined> {
+  if (resume && overwrite) {
+    throw usageError(
+      "--resume continues a run, and --overwrite deletes it: leave one of them out.",
+    );
+  }
+  if (config !== undefined) {
+    const isFolder = await Deno.stat(config).then((found) => found.isDirectory, () => false);
+    return isFolder ? `${config.replace(/\/+$/, "")}/${RECORD_NAME}` : config;
+  }
+  if (!resume || preset !== undefined) return undefined;
+  const path = `${out ?? folder}/${RECORD_NAME}`;
+  return await fileExists(path) ? path : undefined;
+}
+
+/**
+ * Reads the record of a run that is to be repeated or continued.
  *
  * @param path The run's config.json; undefined if no run is to be repeated.
  * @returns undefined if there is no path.
@@ -55,8 +98,10 @@ export async function openReplay<Settings extends object>(
   },
 ): Promise<Replay<Settings> | undefined> {
   if (path === undefined) return undefined;
-  const conflict = CONFLICTS.find((key) => given[key] !== undefined && given[key] !== false);
-  if (conflict !== undefined) {
+  const isRepeated = given["config"] !== undefined;
+  const conflict = isRepeated &&
+    CONFLICTS.find((key) => given[key] !== undefined && given[key] !== false);
+  if (conflict) {
     throw usageError(
       `--config ${path} decides what is trained: leave --${kebabCase(conflict)} out.`,
     );
@@ -81,13 +126,17 @@ export async function openReplay<Settings extends object>(
   }
   checkSettings(recorded, flags, path);
   const last = record.sessions.at(-1);
+  const changes = Object.entries(given)
+    .filter(([key, value]) => key in recorded && String(value) !== String(recorded[key]))
+    .map(([key, value]) => `--${kebabCase(key)} ${value} instead of ${recorded[key]}`);
   return {
     settings: { ...defaults, ...recorded },
     recorded,
     device: DEVICE_CHOICES.find((name) => name === last?.device) ?? "onnx",
     threads: last?.threads ?? 1,
     sampleOnly: record.data.some(({ origin }) => origin === BUNDLED),
-    directory: `runs/${folderNameOf(path)}-again`,
+    directory: `runs/${folderNameOf(path)}-${changes.length === 0 ? "again" : "changed"}`,
+    changes,
     check: (data, session) => {
       const shared = data.filter(({ name }) => record.data.some((other) => other.name === name));
       const difference = dataDifference(record.data, shared);

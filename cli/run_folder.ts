@@ -6,8 +6,8 @@
  * | --- | --- |
  * | is missing or empty | starts a run |
  * | holds a run with the same settings and data | continues from its last checkpoint; if training is finished, it samples and reports again |
- * | holds another run, and the program chose its name | takes the next free name: NAME-2, NAME-3 ... |
- * | holds another run, and the user chose its name | refuses, and names the first difference |
+ * | holds another run or `fresh` is set, and the program chose its name | takes the next free name: NAME-2, NAME-3 ... |
+ * | holds another run or `fresh` is set, and the user chose its name | refuses, and names the first difference |
  * | holds something else | refuses |
  * | is being written by another process | refuses, and names the process |
  *
@@ -54,6 +54,8 @@ export interface RunFolderOptions {
   readonly session: RunSession;
   /** Whether there must be a run to continue. @default false */
   readonly resume?: boolean | undefined;
+  /** Whether a new run must be started. @default false */
+  readonly fresh?: boolean | undefined;
   /** Settings that may differ when `resume` is given, such as "steps". @default [] */
   readonly extendable?: readonly string[] | undefined;
   /** The steps of the whole run. A run that has done more steps is refused. */
@@ -88,7 +90,8 @@ export async function openRunFolder(options: RunFolderOptions): Promise<RunFolde
     const opened = await openNamed(directory, options);
     if (typeof opened !== "string") return opened;
     refusal ||= `${directory} holds another run: ${opened}. Choose another folder with --out, or ` +
-      "replace that run with --overwrite";
+      `continue that run with --resume --out ${directory} and no other settings; --overwrite would ` +
+      "replace it";
   }
   throw new UserError(refusal);
 }
@@ -220,16 +223,17 @@ async function refuseFewerSteps(directory: string, { steps }: RunFolderOptions):
   if (newest === undefined || steps === undefined || newest.step <= steps) return;
   throw usageError(
     `--steps ${steps}: the run in ${directory} has already done ${newest.step} steps. Give at least ` +
-      "that number, or start again with --overwrite",
+      "that number, or choose another folder with --out",
   );
 }
 
 /** The first difference between a run and the options, in words; undefined if there is none. */
 function runDifference(
   record: RunRecord | undefined,
-  { program, config, data, resume = false, extendable = [] }: RunFolderOptions,
+  { program, config, data, resume = false, fresh = false, extendable = [] }: RunFolderOptions,
 ): string | undefined {
   if (record === undefined) return undefined;
+  if (fresh) return "it exists, and --no-resume starts a new one";
   if (record.program !== program) {
     return `it is a run of ${quote(record.program)}, not of ${quote(program)}`;
   }

@@ -108,8 +108,8 @@ export async function parseRecord(text: string, path: string): Promise<RunRecord
   }
   if (await configHash(config) !== hash) {
     throw new UserError(
-      `${path} was edited: its settings are not those that the run was made with. Undo the edit, or ` +
-        "start again with --overwrite",
+      `${path} was edited: its settings are not those that the run was made with. Undo the edit, and ` +
+        "give changes as flags: --config FILE --learning-rate 0.001",
     );
   }
   return record as unknown as RunRecord;

@@ -12,6 +12,11 @@ import type { StartWeights } from "./start_weights.ts";
 
 const ROOT = `${import.meta.dirname}/..`;
 
+/** The folder of a run if `--out` names none. */
+export function defaultFolder({ preset = "nano", seed = 0 }: ImageFlags): string {
+  return `runs/image-${preset}-${seed}`;
+}
+
 /** Opens the folder of a run and prints notes about it. */
 export async function openImageFolder(
   { config }: ImageRun,
@@ -34,10 +39,11 @@ export async function openImageFolder(
     root: ROOT,
     now: Date.now(),
   });
-  replay?.check(origins, session).forEach(print);
-  const name = `image-${given.preset ?? "nano"}-${config.seed}`;
+  const notes = replay?.check(origins, session) ?? [];
+  if (given.config !== undefined) replay?.changes.forEach(print);
   const folder = await openRunFolder({
-    directory: given.out ?? replay?.directory ?? `runs/${name}`,
+    directory: given.out ?? (given.resume ? undefined : replay?.directory) ??
+      defaultFolder({ ...given, seed: config.seed }),
     automatic: given.out === undefined,
     program: "image",
     seed: config.seed,
@@ -45,6 +51,7 @@ export async function openImageFolder(
     data: origins,
     session,
     resume: given.resume,
+    fresh: given.resume === false,
     overwrite: given.overwrite,
     results: [
       "samples",
@@ -57,6 +64,6 @@ export async function openImageFolder(
     extendable: EXTENDABLE,
     steps: config.steps,
   });
-  folder.notes.forEach(print);
+  new Set([...notes, ...folder.notes]).forEach(print);
   return folder;
 }

@@ -67,7 +67,7 @@ export function replayFlags<F extends TextFlags>(given: F, replay: Replay | unde
   }
   const { startFrom } = recorded;
   return {
-    ...(recorded["diffusionSteps"] === undefined ? { stage: "vae" } : {}),
+    ...(recorded["diffusionSteps"] === undefined && !given.resume ? { stage: "vae" } : {}),
     ...(typeof startFrom === "string" ? { startFrom } : {}),
     ...given,
   };
@@ -106,12 +106,13 @@ export async function openTextRun(device: Device, options: TextRunOptions): Prom
   const { given, replay, settings, start, data, log, warn } = options;
   const origins = originsOf(options);
   const session = await sessionOf(device, options);
-  replay?.check(origins, session).forEach((note) => log(note));
+  const notes = replay?.check(origins, session) ?? [];
+  if (given.config !== undefined) replay?.changes.forEach((change) => log(change));
   using opened = new DisposableStack();
   const folder = given.vae !== undefined
     ? undefined
     : opened.use(await openAutoencoderFolder(options, { origins, session }));
-  folder?.notes.forEach((note) => log(note));
+  new Set([...notes, ...folder?.notes ?? []]).forEach((note) => log(note));
   const root = folder?.directory ?? directoryOf(options);
 
   const vae = once(() => openTextVae(given.vae ?? root, warn));
@@ -172,9 +173,17 @@ async function sessionOf(
   });
 }
 
+/** The folder of a run if `--out` names none. */
+export function defaultFolder(
+  { dataset = "hotel_reviews", preset = "nano", seed = 0 }: TextFlags,
+): string {
+  return `runs/text-${dataset}-${preset}-${seed}`;
+}
+
 function directoryOf({ given, replay, settings: { autoencoder } }: TextRunOptions): string {
   const { dataset, seed } = autoencoder;
-  return given.out ?? replay?.directory ?? `runs/text-${dataset}-${given.preset ?? "nano"}-${seed}`;
+  return given.out ?? (given.resume ? undefined : replay?.directory) ??
+    defaultFolder({ ...given, dataset, seed });
 }
 
 async function openAutoencoderFolder(
@@ -192,6 +201,7 @@ async function openAutoencoderFolder(
     data: origins,
     session,
     resume,
+    fresh: given.resume === false,
     overwrite: overwrite && (stage === "all" || stage === "vae"), // a later stage removes its own result
     results: [
       "report.html",

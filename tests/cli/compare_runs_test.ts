@@ -28,8 +28,8 @@ Deno.test("checkSameRun() names the first difference to the checkpoint's run", (
   });
   for (
     const [changes, message] of [
-      [{ seed: 4 }, "seed is 4 there and 3 here"],
-      [other({ config: { steps: 20, loss: "mse" } }), "steps is 20 there and 10 here"],
+      [{ seed: 4 }, "--seed is 4 there and 3 here"],
+      [other({ config: { steps: 20, loss: "mse" } }), "--steps is 20 there and 10 here"],
       [other({ data: [] }), 'it was not trained on "clothes"'],
       [{ run: {} }, "its training state lacks the settings of a run"],
     ] as const

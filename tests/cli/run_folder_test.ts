@@ -99,9 +99,9 @@ Deno.test({
       };
       await refused(
         { config: other },
-        `${directory} holds another run: batchSize is 32 there and 64 here (and 1 more)`,
+        `${directory} holds another run: --batch-size is 32 there and 64 here (and 1 more)`,
       );
-      await refused({ config: {} }, "steps is 100 there and not set here");
+      await refused({ config: {} }, "--steps is 100 there and not set here");
       await refused({ program: "text" }, 'it is a run of "image", not of "text"');
       const changed = [{ name: "clothes, train", origin: "x", sha256: { images: "bb" } }];
       await refused({ data: changed }, 'the data "clothes, train" differs, in the file "images"');
@@ -144,8 +144,25 @@ Deno.test({
       await assertRejects(
         () => openRunFolder(options(directory, { ...resume, config: { steps: 2 } })),
         UserError,
-        `${directory} holds another run: steps is 100 there and 2 here`,
+        `${directory} holds another run: --steps is 100 there and 2 here`,
       );
+    }),
+});
+
+Deno.test({
+  name: "openRunFolder() starts a new run, or refuses, when fresh is set and there is a run",
+  ignore,
+  fn: () =>
+    inFolder(async (runs) => {
+      const directory = `${runs}/r`;
+      assertEquals(await open(options(directory, { fresh: true })), [directory, false]);
+      await assertRejects(
+        () => openRunFolder(options(directory, { fresh: true })),
+        UserError,
+        "--no-resume starts a new one",
+      );
+      const [name, continued] = await open(options(directory, { fresh: true, automatic: true }));
+      assertEquals([name, continued], [`${directory}-2`, false]);
     }),
 });
 
@@ -173,7 +190,7 @@ Deno.test({
       await assertRejects(
         () => openRunFolder(options(directory, { ...resume, config: { ...other, steps: 300 } })),
         UserError,
-        "batchSize",
+        "--batch-size",
       );
     }),
 });

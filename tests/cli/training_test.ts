@@ -239,7 +239,7 @@ Deno.test({
     await inFolder(async (directory) => {
       await trainIn(directory);
       const longer = { directory, record: recordOf(9) };
-      await assertRejects(() => resumeRun(longer), UserError, "steps is 6 there and 9 here");
+      await assertRejects(() => resumeRun(longer), UserError, "--steps is 6 there and 9 here");
       assertEquals((await resumeRun(longer, ["steps"]))?.state?.step, 6);
     });
   },

@@ -92,10 +92,10 @@ Deno.test({
     const again = (...args: string[]) => [...TINY, "--steps=8", "--out", out, ...args];
     await refuse(again("--weight-decay=0.5"), {
       code: 1,
-      message: /holds another run: weightDecay is 0\.01 there and 0\.5 here.+--out.+--overwrite/,
+      message: /holds another run: --weight-decay is 0\.01 there and 0\.5 here.+--out.+--overwrite/,
     });
-    await refuse(again("--weight-decay=0.5", "--resume"), { code: 1, message: /weightDecay/ });
-    await refuse(again("--seed=3"), { code: 1, message: /seed is 0 there and 3 here/ });
+    await refuse(again("--weight-decay=0.5", "--resume"), { code: 1, message: /--weight-decay/ });
+    await refuse(again("--seed=3"), { code: 1, message: /--seed is 0 there and 3 here/ });
     await refuse(
       again("--resume").map((arg) => arg === "--steps=8" ? "--steps=4" : arg),
       { code: 2, message: /--steps 4: the run in .+ has already done 8 steps/ },
@@ -124,7 +124,8 @@ Deno.test({
     await Deno.rename(`${out}/checkpoints/step-000008`, `${out}/checkpoints/step-000001`);
     await refuse(args, {
       code: 1,
-      message: /step-000001 belongs to another run: channels is \[8,8\] there and \[8,16\] here\./,
+      message:
+        /step-000001 belongs to another run: --channels is \[8,8\] there and \[8,16\] here\./,
     });
   },
 });

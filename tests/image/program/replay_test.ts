@@ -59,6 +59,64 @@ Deno.test({
 });
 
 Deno.test({
+  name: "image --config takes the folder of a run, and prints the settings that flags change",
+  ignore,
+  fn: async () => {
+    const from = await straightRun();
+    const ended = await runImage(`--config=${from}/`, "--steps=2", "--out", `${await folder()}/r`);
+    assertEquals(ended.code, 0, ended.stderr);
+    const { config } = await recordOf(from) as { config: Record<string, unknown> };
+    assertStringIncludes(ended.stdout, `--steps 2 instead of ${config["steps"]}\n`);
+  },
+});
+
+Deno.test({
+  name: "image --resume takes the settings that are not given from the run in --out",
+  ignore,
+  fn: async () => {
+    const out = `${await folder()}/run`;
+    const first = await runImage(...tiny("--steps=4", "--learning-rate=0.003", "--out", out));
+    assertEquals(first.code, 0, first.stderr);
+    const longer = await runImage("--resume", "--out", out, "--steps=6");
+    assertEquals(longer.code, 0, longer.stderr);
+    const { config, sessions } = await recordOf(out) as {
+      config: Record<string, unknown>;
+      sessions: Record<string, unknown>[];
+    };
+    assertEquals([config["steps"], config["batchSize"], config["learningRate"]], [6, 4, 0.003]);
+    assertEquals(sessions.map(({ threads }) => threads), [1, 1]);
+  },
+});
+
+for (
+  const [name, flags, code, message] of [
+    ["--resume with --overwrite", ["--resume", "--overwrite"], 2, /leave one of them out/],
+    ["--no-resume where a run is", ["--no-resume"], 1, /--no-resume starts a new one/],
+    [
+      "--resume with another learning rate",
+      ["--resume", "--learning-rate=0.5"],
+      1,
+      /--learning-rate is/,
+    ],
+    ["--resume with fewer steps", ["--resume", "--steps=1"], 2, /has already done \d+ steps/],
+  ] as const
+) {
+  Deno.test({
+    name: `image refuses ${name}, changes nothing and does not advise deletion first`,
+    ignore,
+    fn: async () => {
+      const out = await straightRun();
+      const before = await Deno.readTextFile(`${out}/config.json`);
+      const ended = await runImage("--out", out, ...flags);
+      assertMatch(ended.stderr, message);
+      assertEquals(ended.code, code, ended.stderr);
+      assertEquals(/(: |\. |or )(replace|start again with --overwrite)/i.test(ended.stderr), false);
+      assertEquals(await Deno.readTextFile(`${out}/config.json`), before);
+    },
+  });
+}
+
+Deno.test({
   name: "image --config refuses other data than that of the replayed run, and names the file",
   ignore,
   fn: async () => {
@@ -93,7 +151,7 @@ Deno.test({
     assertEquals(ended.code, 1);
     assertMatch(
       ended.stderr,
-      /error: .+step-000008 belongs to another run: seed is 0 there and 7 here\. .+--overwrite\n$/,
+      /error: .+step-000008 belongs to another run: --seed is 0 there and 7 here\. .+--overwrite\n$/,
     );
     await Deno.remove(own, { recursive: true });
     await Deno.rename(`${place}/own`, own);
