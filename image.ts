@@ -34,7 +34,7 @@ import { checkModes } from "./image/check_modes.ts";
 import { samplingWarnings } from "./image/check_sampling.ts";
 import { imageCheckpoint } from "./image/checkpoint.ts";
 import { type ImageRun, resolveRun } from "./image/config.ts";
-import { classIndex, loadImages } from "./image/data.ts";
+import { checkBatchSize, classesOf, loadImages } from "./image/data.ts";
 import { prepareEvaluation, runEvaluation } from "./image/evaluation/run.ts";
 import { EXTENDABLE, IMAGE_EXAMPLES, IMAGE_FLAGS } from "./image/flags.ts";
 import { defaultFolder, openImageFolder } from "./image/folder.ts";
@@ -74,7 +74,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const given = parseFlags(args, IMAGE_FLAGS);
   setOutput(given);
   checkModes(given);
-  const only = given.class === undefined ? undefined : classIndex(given.class);
+  const classes = classesOf(given);
   const replay = await openReplay(await recordToRead(given, defaultFolder(given)), {
     programs: ["image"],
     flags: IMAGE_FLAGS,
@@ -93,6 +93,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const { config, network, schedule } = run;
   samplingWarnings(config, { ...network, schedule }).forEach(warn);
   const data = await loadImages(given, replay?.sampleOnly);
+  checkBatchSize(config, data);
   const evaluation = given.evaluate ? await prepareEvaluation(given, data, args) : undefined;
   const start = await loadStartWeights(config.startFrom, network.config);
   using folder = await openImageFolder(run, { args, given, replay, device, data, start });
@@ -105,7 +106,8 @@ export async function main(args: readonly string[]): Promise<number> {
   const samples = await sampleGrid(device, model, config, {
     path: `${directory}/samples/grid.png`,
     animation: `${directory}/samples/trajectory.gif`,
-    only,
+    classes,
+    singles: given.saveImages ? `${directory}/samples/images` : undefined,
   });
   const evaluated = evaluation === undefined
     ? undefined

@@ -47,7 +47,7 @@ function isToggle(entry: Entry | undefined): boolean {
 }
 
 /** The word with the smallest edit distance; of several, the one that shares the most letters. */
-function nearest(word: string, words: readonly string[]): string {
+export function nearest(word: string, words: readonly string[]): string {
   const cost = (other: string) =>
     distance(word, other) - new Set(word).intersection(new Set(other)).size / 1000;
   return words.reduce((best, other) => cost(other) < cost(best) ? other : best);

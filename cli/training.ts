@@ -98,6 +98,12 @@ export async function openTraining(
     resumeStep: checkpoint === undefined ? undefined : done,
   });
   log(`${description}, ${directory}${done > 0 ? `, continuing after step ${done}` : ""}`);
+  if (config.steps <= config.warmupSteps) {
+    warn(
+      `all ${config.steps} steps lie within the warm-up of ${config.warmupSteps}: the learning rate ` +
+        `only reaches ${Math.round(100 * config.steps / config.warmupSteps)} % of its peak`,
+    );
+  }
   const interrupt = listenForInterrupt();
   const { steps: total, batchSize: itemsPerStep } = config;
   const progress = new Progress({ total, start: done, itemsPerStep, unit });

@@ -12,6 +12,7 @@ import {
   type ImageNetworkConfig,
   isDit,
 } from "../diffusion/networks/image_network.ts";
+import { nearest } from "../cli/flags.ts";
 import type { ImageFlags } from "./flags.ts";
 
 export const CLASSES = FASHION_MNIST_CLASSES.length;
@@ -39,11 +40,33 @@ export async function loadImages(
   return data;
 }
 
-/** The index of the class that a flag names, in upper or lower case. */
+/** @throws {UserError} If a batch is larger than the set, whose images it would repeat. */
+export function checkBatchSize(
+  { batchSize }: { batchSize: number },
+  { train }: FashionMnist,
+): void {
+  const count = train.labels.length;
+  if (batchSize <= count) return;
+  throw usageError(
+    `--batch-size ${batchSize}: there are ${count} training images; give at most that.`,
+  );
+}
+
+/** The index of the class that a flag names, in upper or lower case, or by its number. */
 export function classIndex(name: string, flag = "--class"): number {
-  const index = FASHION_MNIST_CLASSES.findIndex((c) => c.toLowerCase() === name.toLowerCase());
+  const lower = FASHION_MNIST_CLASSES.map((name) => name.toLowerCase());
+  const index = /^\d$/.test(name) ? Number(name) : lower.indexOf(name.toLowerCase());
   if (index >= 0) return index;
-  throw usageError(`${flag} ${quote(name)}: must be one of ${FASHION_MNIST_CLASSES.join(", ")}.`);
+  const meant = FASHION_MNIST_CLASSES[lower.indexOf(nearest(name.toLowerCase(), lower))];
+  throw usageError(
+    `${flag} ${quote(name)}: must be one of ${FASHION_MNIST_CLASSES.join(", ")}, or 0 to ` +
+      `${CLASSES - 1}; did you mean ${meant}?`,
+  );
+}
+
+/** The classes that `--class` names, separated by commas; undefined for all. */
+export function classesOf({ class: names }: ImageFlags): readonly number[] | undefined {
+  return names?.split(",").map((name) => classIndex(name.trim()));
 }
 
 /** Image i of images [N, 28, 28]. */

@@ -136,7 +136,7 @@ const SAMPLING = {
   samples: integer({
     min: 1,
     max: 100000,
-    help: "images to generate, cycling through the classes",
+    help: "images to generate, equal shares of the classes",
   }),
   sampler: choice([...samplerNames, ...flowSamplerNames], {
     help: "sampling algorithm; flow_matching has flow_euler only",
@@ -248,8 +248,10 @@ export const IMAGE_FLAGS = {
     ...SAMPLING,
     class: text({
       placeholder: "NAME",
-      help: `generate one class only: ${FASHION_MNIST_CLASSES.join(", ")}`,
+      help: "generate these classes only, by name or number from 0, separated by commas: " +
+        FASHION_MNIST_CLASSES.join(", "),
     }),
+    saveImages: toggle({ help: "also write each image as a PNG file, and labels.csv: images/" }),
   },
   "Sampling without training": {
     sampleOnly: toggle({ help: "do not train: generate images with --checkpoint" }),
@@ -263,7 +265,7 @@ export const IMAGE_FLAGS = {
     interpolate: text({
       placeholder: "A,B",
       help:
-        "interpolate from samples of class A to samples of class B, ten images a row; eta is 0 " +
+        "interpolate from samples of class A to samples of class B, ten images a row, or twelve with --encode; eta is 0 " +
         "by default: interpolation.png",
     }),
     encode: toggle({
@@ -273,7 +275,7 @@ export const IMAGE_FLAGS = {
     inpaint: text({
       placeholder: "MASK",
       help:
-        "inpaint test images. MASK is `half` for their right half, or a PNG file of 28x28 pixels, " +
+        "inpaint test images. MASK is `left`, `right`, `top` or `bottom`, or a PNG file of 28x28 pixels, " +
         "white where pixels are generated and black elsewhere: inpainting.png",
     }),
     fromStep: integer({
@@ -361,9 +363,11 @@ export function settingsOf(given: ImageFlags): Partial<ImageConfig> {
   return Object.fromEntries(Object.entries(given).filter(([key]) => SETTING_NAMES.has(key)));
 }
 
-/** Settings that may differ when a run is resumed: its length, and how it is sampled. */
-export const EXTENDABLE: readonly string[] = [
-  "steps",
+/** Settings of sampling. */
+export const SAMPLING_SETTINGS: readonly string[] = [
   ...Object.keys(SAMPLING),
   ...Object.keys(RARE_SAMPLING),
 ];
+
+/** Settings that may differ when a run is resumed: its length, and how it is sampled. */
+export const EXTENDABLE: readonly string[] = ["steps", ...SAMPLING_SETTINGS];

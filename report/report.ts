@@ -142,12 +142,13 @@ function section(heading: string, content: Markup | false | readonly Markup[]): 
 }
 
 function renderFigures(figures: readonly KeyFigure[]): Markup {
-  const items = figures.map(({ name, value, protocol }) =>
+  const items = figures.map(({ name, value, protocol, real }) =>
     element(
       "div",
       {},
       element("dt", {}, name),
       element("dd", { class: "value" }, value),
+      real !== undefined && element("dd", { class: "real" }, `real data: ${real.value}`),
       element("dd", { class: "protocol" }, protocol),
     )
   );

@@ -40,6 +40,7 @@ h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
 .figures dt { color: var(--quiet); font-size: .875rem; }
 .figures dd { margin: 0; overflow-wrap: anywhere; }
 .figures .value { font-size: 1.6rem; font-weight: 600; line-height: 1.3; font-variant-numeric: tabular-nums; }
+.figures .real { font-size: .9rem; }
 .figures .protocol { color: var(--quiet); font-size: .8rem; line-height: 1.4; margin-top: .25rem; }
 figure { margin: 0 0 1.5rem; }
 figure img {

@@ -26,7 +26,7 @@ export function evaluationTable(evaluation: Pick<Evaluation, "seeds" | "real">):
   };
 }
 
-/** The key figures of an evaluation. Their protocols give ranges, and the same figures of real images. */
+/** The key figures of an evaluation, beside those of real images. Their protocols give ranges. */
 export function evaluationFigures(evaluation: Evaluation): KeyFigure[] {
   const { seeds, real, protocol } = evaluation;
   const ofSamples = QUALITY_KEYS.flatMap((key): KeyFigure[] => {
@@ -35,15 +35,16 @@ export function evaluationFigures(evaluation: Evaluation): KeyFigure[] {
     if (found === undefined) return [];
     const range = seeds.length === 1 ? [] : [`${format(found.low)} to ${format(found.high)}`];
     const reference = key === "classAgreement"
-      ? `accuracy of the classifier on test images: ${format(evaluation.classifierAccuracy)}`
-      : `real images: ${format(real[key]!)}`;
+      ? evaluation.classifierAccuracy // on test images
+      : real[key]!;
     const subset = key === "fid" && evaluation.subsetFid !== undefined
       ? [`equally many test images: ${format(evaluation.subsetFid)}`]
       : [];
     return [{
       name,
       value: format(found.mean),
-      protocol: [...range, protocol[column], reference, ...subset, protocol["samples"]].join("; "),
+      real: { value: format(reference) },
+      protocol: [...range, protocol[column], ...subset, protocol["samples"]].join("; "),
     }];
   });
   return [
@@ -56,9 +57,8 @@ export function evaluationFigures(evaluation: Evaluation): KeyFigure[] {
     {
       name: "Nearest training image",
       value: evaluation.nearestToSamples.toFixed(1),
-      protocol: `${protocol["nearest"]}; for test images: ${
-        evaluation.nearestToTestImages.toFixed(1)
-      }`,
+      real: { value: evaluation.nearestToTestImages.toFixed(1) },
+      protocol: protocol["nearest"]!,
     },
   ];
 }

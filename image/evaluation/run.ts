@@ -48,7 +48,8 @@ export async function runEvaluation(
     source: source.startsWith(ROOT) ? source.slice(ROOT.length) : source, // the same on all machines
   });
   await saveEvaluation(directory, evaluated);
-  tableLines(evaluationTable(evaluated.evaluation)).forEach(print);
+  const { seeds } = evaluated.evaluation;
+  if (seeds.length > 1) tableLines(evaluationTable(evaluated.evaluation)).forEach(print);
   return {
     figures: evaluationFigures(evaluated.evaluation),
     sections: [evaluationSection(evaluated)],
@@ -71,7 +72,7 @@ export async function evaluateCheckpoint(
   const prepared = await prepareEvaluation(given, data, args);
   const { model, config, source } = task;
   const path = `${folder}/grid.png`;
-  const { png } = await sampleGrid(device, model, config, { path, only: undefined });
+  const { png } = await sampleGrid(device, model, config, { path });
   const evaluated = await runEvaluation(device, { ...prepared, ...task }, folder);
   const report = await writeReport(folder, {
     title: folder.slice(folder.lastIndexOf("/") + 1),

@@ -2,7 +2,7 @@
 import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
 import type { Device } from "../../engine/device.ts";
 import type { SampledModel } from "../check_sampling.ts";
-import { CLASSES, hasClasses } from "../data.ts";
+import { hasClasses } from "../data.ts";
 import type { ImageConfig } from "../flags.ts";
 import { drawAnimation, TrajectoryRecorder } from "./animation.ts";
 import {
@@ -12,6 +12,7 @@ import {
   makeFolderOf,
   namesOf,
   SAMPLE_BATCH,
+  saveImages,
   writeBytes,
   writePicture,
 } from "./pictures.ts";
@@ -19,22 +20,23 @@ import {
 /**
  * Generates images and writes them as a grid: one row per class, or a square of a single class.
  *
- * @param options `path`: the PNG file. `only`: the class, if not all. `animation`: a GIF file with a sample
- * of each class from noise to image.
+ * @param options `path`: the PNG file. `classes`: those to generate, if not all. `animation`: a GIF file with
+ * a sample of each class from noise to image. `singles`: a folder for the images as single files.
  * @returns The bytes of the files.
  */
 export async function sampleGrid(
   device: Device,
   model: SampledModel,
   config: ImageConfig,
-  { path, only, animation }: {
+  { path, classes: asked, animation, singles }: {
     readonly path: string;
-    readonly only: number | undefined;
+    readonly classes?: readonly number[] | undefined;
     readonly animation?: string | undefined;
+    readonly singles?: string | undefined;
   },
 ): Promise<{ png: Uint8Array; gif: Uint8Array | undefined }> {
   const { samples: count } = config;
-  const labels = labelsOf(count, only);
+  const labels = labelsOf(count, asked);
   await makeFolderOf(path);
   const recorder = animation === undefined ? undefined : new TrajectoryRecorder(labels);
   const images = await drawWithProgress(device, model, config, {
@@ -45,16 +47,18 @@ export async function sampleGrid(
   });
 
   const classes = hasClasses(model.config);
-  const byClass = classes && only === undefined && count % CLASSES === 0;
+  const shown = asked?.map((label) => FASHION_MNIST_CLASSES[label]!) ?? FASHION_MNIST_CLASSES;
+  const byClass = classes && shown.length > 1 && count % shown.length === 0;
   const grid = drawImages(images, {
-    columns: byClass ? count / CLASSES : Math.ceil(Math.sqrt(count)),
-    rowLabels: byClass ? FASHION_MNIST_CLASSES : undefined,
+    columns: byClass ? count / shown.length : Math.ceil(Math.sqrt(count)),
+    rowLabels: byClass ? shown : undefined,
     labels: classes && !byClass ? namesOf(labels) : undefined,
   });
+  if (singles !== undefined) await saveImages(singles, images, classes ? labels : undefined);
   let gif: Uint8Array<ArrayBuffer> | undefined;
   if (animation !== undefined && recorder !== undefined) {
-    const shown = recorder.chosen.map((sample) => labels[sample]!);
-    gif = drawAnimation(recorder.frames, classes ? shown : undefined);
+    const recorded = recorder.chosen.map((sample) => labels[sample]!);
+    gif = drawAnimation(recorder.frames, classes ? recorded : undefined);
     await writeBytes(animation, gif);
   }
   return { png: await writePicture(path, grid), gif };

@@ -6,6 +6,7 @@ import { quote } from "../../base/quote.ts";
 import type { LabelledImages } from "../../datasets/batches.ts";
 import { toModelRange, toPixels } from "../../datasets/pixels.ts";
 import { imageToImage, inpaint } from "../../diffusion/inpaint.ts";
+import type { ReportPicture } from "../../report/sections.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { lastSample } from "../../diffusion/samplers/types.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
@@ -24,13 +25,25 @@ import { evaluationsOf } from "./samples.ts";
 /** The most bytes of a mask's file: compressed data can be a thousand times as large when decoded. */
 const MOST_BYTES = 65_536;
 
+/** The halves that `--inpaint` names: whether a pixel of a row and a column is in it. */
+const HALVES: Readonly<Record<string, (row: number, column: number) => boolean>> = {
+  left: (_, column) => column < SIDE / 2,
+  right: (_, column) => column >= SIDE / 2,
+  top: (row) => row < SIDE / 2,
+  bottom: (row) => row >= SIDE / 2,
+};
+
 /**
- * Reads the mask of `--inpaint`: "half" for the right half, or a PNG file that is white where images are
+ * Reads the mask of `--inpaint`: a half of the image, or a PNG file that is white where images are
  * regenerated. Returns [28, 28]: 1 keeps a pixel, 0 regenerates it.
  */
 export async function readMask(mask: string): Promise<Float32Array> {
-  if (mask === "half") {
-    return Float32Array.from({ length: PIXELS }, (_, i) => i % SIDE < SIDE / 2 ? 1 : 0);
+  const half = HALVES[mask === "half" ? "right" : mask];
+  if (half !== undefined) {
+    return Float32Array.from(
+      { length: PIXELS },
+      (_, i) => half(Math.floor(i / SIDE), i % SIDE) ? 0 : 1,
+    );
   }
   const refuse = (what: string) =>
     usageError(
@@ -72,27 +85,21 @@ export async function readMask(mask: string): Promise<Float32Array> {
 /**
  * Draws and writes pairs of a test image and its regenerated version.
  *
- * @param options `only`: the class, if not all. `mask`: the pixels to keep [28, 28], if any. `fromStep`: the
+ * @param options `classes`: those of the images, if not all. `mask`: the pixels to keep [28, 28], if any. `fromStep`: the
  * number of steps to skip, in [0, S).
  */
 export async function drawInpainting(
   task: PictureTask,
-  { images, only, mask, fromStep = 0 }: {
+  { images, classes, mask, fromStep = 0 }: {
     images: LabelledImages;
-    only: number | undefined;
+    classes: readonly number[] | undefined;
     mask: Float32Array | undefined;
     fromStep?: number | undefined;
   },
-): Promise<void> {
+): Promise<ReportPicture> {
   const { config, model: { schedule } } = task;
   const { sampler, samples: count, sampleSteps, seed } = config;
-  if (fromStep >= sampleSteps) {
-    throw usageError(
-      `--from-step ${fromStep} leaves none of the ${sampleSteps} --sample-steps: give at most ` +
-        `${sampleSteps - 1}.`,
-    );
-  }
-  const labels = labelsOf(count, only);
+  const labels = labelsOf(count, classes);
   const random = randomStream(seed).stream("inpainting");
   const originals = pickImages(images, labels, random).images;
   const batches = Math.ceil(count / SAMPLE_BATCH);
@@ -130,5 +137,11 @@ export async function drawInpainting(
     });
   }
   const columns = 2 * Math.max(1, Math.min(8, Math.ceil(count / 10))); // even, so that pairs stay together
-  await writePicture(task.path, drawImages(data, { columns }));
+  const columnLabels = Array.from({ length: columns }, (_, i) => i % 2 === 0 ? "test" : "new");
+  return {
+    caption: mask === undefined
+      ? `Pairs: a test image, and what is made of it from step ${fromStep} of ${sampleSteps} on`
+      : "Pairs: a test image, and the same image inpainted",
+    png: await writePicture(task.path, drawImages(data, { columns, columnLabels })),
+  };
 }

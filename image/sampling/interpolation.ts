@@ -3,6 +3,8 @@ import type { LabelledImages } from "../../datasets/batches.ts";
 import { toModelRange, toPixels } from "../../datasets/pixels.ts";
 import { decode, encode } from "../../diffusion/encode.ts";
 import { interpolateNoise } from "../../diffusion/interpolate.ts";
+import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
+import type { ReportPicture } from "../../report/sections.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { type Denoiser, lastSample } from "../../diffusion/samplers/types.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
@@ -41,7 +43,7 @@ export async function drawInterpolation(
     classes: readonly [number, number];
     images?: LabelledImages | undefined;
   },
-): Promise<void> {
+): Promise<ReportPicture> {
   const { config, model } = task;
   const { sampler, sampleSteps, seed } = config;
   const rows = Math.max(1, Math.floor(config.samples / COLUMNS));
@@ -93,5 +95,12 @@ export async function drawInterpolation(
     data.set(part, offset);
     offset += part.length;
   }
-  await writePicture(task.path, drawImages(data, { columns }));
+  const [first, last] = [FASHION_MNIST_CLASSES[from]!, FASHION_MNIST_CLASSES[to]!];
+  const shares = fractions.map((fraction) => `${Math.round(100 * fraction)} %`);
+  const columnLabels = picked === undefined ? shares : ["test", ...shares, "test"];
+  return {
+    caption: `Rows from ${first} to ${last}; the numbers are the share of ${last}` +
+      (picked === undefined ? "" : ", and at the ends are the test images that were encoded"),
+    png: await writePicture(task.path, drawImages(data, { columns, columnLabels })),
+  };
 }

@@ -1,6 +1,7 @@
 /** What the pictures of image.ts share: samplers with a progress line, test images, grids and files. */
 import { print } from "../../cli/output.ts";
 import { usageError } from "../../base/errors.ts";
+import { csv } from "../../base/csv.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import { Progress } from "../../cli/progress.ts";
 import { gatherImages, type LabelledImages } from "../../datasets/batches.ts";
@@ -11,7 +12,7 @@ import { drawGrid, type GridOptions } from "../../report/grid.ts";
 import type { Picture } from "../../report/picture.ts";
 import { encodePng } from "../../report/png.ts";
 import { type SampledModel, samplingOptionsOf } from "../check_sampling.ts";
-import { CLASSES, SIDE } from "../data.ts";
+import { imageAt, PIXELS, SIDE } from "../data.ts";
 import type { ImageConfig } from "../flags.ts";
 import {
   drawSamples,
@@ -24,6 +25,8 @@ import {
 
 /** Samples per batch: enough to use all cores, few enough for any memory. */
 export const SAMPLE_BATCH = 80;
+
+const ALL_CLASSES = [...FASHION_MNIST_CLASSES.keys()];
 
 export interface PictureTask {
   readonly device: Device;
@@ -86,9 +89,12 @@ export async function makeFolderOf(path: string): Promise<void> {
   await makeFolder(path.slice(0, path.lastIndexOf("/")));
 }
 
-/** The class of each sample [count]: equal shares of all classes in their order, or only one class. */
-export function labelsOf(count: number, only: number | undefined): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => only ?? Math.floor(i * CLASSES / count));
+/** The class of each sample [count]: equal shares of the given classes, or of all, in their order. */
+export function labelsOf(count: number, classes: readonly number[] = ALL_CLASSES): Int32Array {
+  return Int32Array.from(
+    { length: count },
+    (_, i) => classes[Math.floor(i * classes.length / count)]!,
+  );
 }
 
 export function namesOf(labels: ArrayLike<number>): string[] {
@@ -131,4 +137,25 @@ export async function writePicture(path: string, picture: Picture): Promise<Uint
 export async function writeBytes(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   await writeFileAtomic(path, bytes);
   print(`samples: ${path}`);
+}
+
+/** Writes each image [N, 28, 28] as a PNG file into a folder, and their classes as labels.csv. */
+export async function saveImages(
+  folder: string,
+  images: Uint8Array,
+  labels: Int32Array | undefined,
+): Promise<void> {
+  await makeFolder(folder);
+  const count = images.length / PIXELS;
+  const names = Array.from({ length: count }, (_, i) => `${String(i).padStart(5, "0")}.png`);
+  for (const [i, name] of names.entries()) {
+    const data = imageAt(images, i);
+    const png = encodePng({ width: SIDE, height: SIDE, channels: 1, data });
+    await writeFileAtomic(`${folder}/${name}`, png);
+  }
+  if (labels !== undefined) {
+    const rows = names.map((name, i) => [name, labels[i], FASHION_MNIST_CLASSES[labels[i]!]]);
+    await writeFileAtomic(`${folder}/labels.csv`, csv([["file", "label", "class"], ...rows]));
+  }
+  print(`${count} images: ${folder}`);
 }

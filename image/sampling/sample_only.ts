@@ -1,5 +1,12 @@
 /** `--sample-only` and `--study`: what image.ts makes with a checkpoint, without training. */
-import { print, warn } from "../../cli/output.ts";
+import { print, printResult, warn } from "../../cli/output.ts";
+import { jsonOf, type RunRecord } from "../../cli/run_record.ts";
+import { newFolder, recordOfCheckpoint, writeSamplesRecord } from "../../cli/samples_folder.ts";
+import { describeSession } from "../../cli/session.ts";
+import { writeReport } from "../../report/report.ts";
+import type { ReportPicture } from "../../report/sections.ts";
+import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
+import { samplingProtocol } from "../report.ts";
 import { usageError, UserError } from "../../base/errors.ts";
 import { resolveConfig } from "../../cli/flags.ts";
 import {
@@ -14,15 +21,16 @@ import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
 import { classPair } from "../check_modes.ts";
 import { resolveSampling, samplingWarnings } from "../check_sampling.ts";
 import { type LoadedImageModel, loadImageModel } from "../checkpoint.ts";
-import { CLASSES, classIndex, loadImages, nullClassOf, SIDE } from "../data.ts";
+import { CLASSES, classesOf, loadImages, nullClassOf, SIDE } from "../data.ts";
 import { type CheckpointTask, evaluateCheckpoint, studyCheckpoint } from "../evaluation/run.ts";
-import { type ImageConfig, type ImageFlags, settingsOf } from "../flags.ts";
+import { type ImageConfig, type ImageFlags, SAMPLING_SETTINGS, settingsOf } from "../flags.ts";
 import { PRESETS, RELEASED_SAMPLING } from "../presets.ts";
 import { sampleGrid } from "./grid.ts";
 import { drawInpainting, readMask } from "./inpainting.ts";
 import { drawInterpolation } from "./interpolation.ts";
 import { drawTrajectory } from "./trajectory.ts";
 
+const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 const RELEASED = decodeURIComponent(
   new URL("../../checkpoints/fashion-mnist", import.meta.url).pathname,
 );
@@ -55,8 +63,12 @@ function checkModel(directory: string, config: ImageNetworkConfig, given: ImageF
   }
 }
 
-/** The settings without flags: those that a mode needs, of the checkpoint, and of the preset. */
-function defaultsOf(model: LoadedImageModel, given: ImageFlags): ImageConfig {
+/** The settings without flags: those that a mode needs, of the run, of the checkpoint, and of the preset. */
+function defaultsOf(
+  model: LoadedImageModel,
+  given: ImageFlags,
+  run: RunRecord | undefined,
+): ImageConfig {
   const { checkpoint, encode, interpolate, study } = given;
   const isFlow = model.sampler !== undefined && isFlowSampler(model.sampler);
   const mode = encode ? "--encode" : study === undefined ? undefined : `--study ${study}`;
@@ -64,20 +76,32 @@ function defaultsOf(model: LoadedImageModel, given: ImageFlags): ImageConfig {
     throw usageError(`${mode} uses ddim, but the model was trained with flow matching.`);
   }
   const preset = PRESETS[given.preset ?? "nano"];
-  const { guidance, eta, sampleSteps } = checkpoint === undefined ? RELEASED_SAMPLING : preset;
-  // The table of Song et al. 2021 is without guidance, and encoding cannot invert it.
-  const isGuided = nullClassOf(model.config) !== undefined && mode === undefined;
-  return {
+  const own: ImageConfig = {
     ...preset,
-    objective: isFlow ? "flow_matching" : "diffusion",
-    sampler: encode ? "ddim" : model.sampler ?? preset.sampler,
+    sampler: model.sampler ?? preset.sampler,
     flowShift: model.samplerOptions.flowShift,
     timestepSpacing: model.samplerOptions.timestepSpacing,
     varianceType: model.samplerOptions.varianceType,
-    sampleSteps: Math.min(sampleSteps, model.schedule.numTrainTimesteps),
-    guidance: isGuided ? guidance : 1,
-    eta: interpolate === undefined ? eta : 0, // noise would hide the interpolation
+    ...checkpoint === undefined ? RELEASED_SAMPLING : {},
+    ...given.preset === undefined ? samplingOf(run) : {},
   };
+  // The table of Song et al. 2021 is without guidance, and encoding cannot invert it.
+  const isGuided = nullClassOf(model.config) !== undefined && mode === undefined;
+  return {
+    ...own,
+    objective: isFlow ? "flow_matching" : "diffusion",
+    sampler: encode ? "ddim" : own.sampler,
+    sampleSteps: Math.min(own.sampleSteps, model.schedule.numTrainTimesteps),
+    guidance: isGuided ? own.guidance : 1,
+    eta: interpolate === undefined ? own.eta : 0, // noise would hide the interpolation
+  };
+}
+
+/** The sampling settings in the record of a run. */
+function samplingOf(run: Pick<RunRecord, "program" | "config"> | undefined): Partial<ImageConfig> {
+  if (run?.program !== "image") return {};
+  const kept = Object.entries(run.config).filter(([key]) => SAMPLING_SETTINGS.includes(key));
+  return Object.fromEntries(kept);
 }
 
 /**
@@ -90,51 +114,93 @@ export async function sampleOnly(
   given: ImageFlags,
   args: readonly string[],
 ): Promise<void> {
-  const { checkpoint = RELEASED } = given;
+  const { checkpoint = RELEASED, study, inpaint } = given;
   const directory = await resolveCheckpoint(checkpoint, warn);
   const model = loadImageModel(await loadCheckpoint(directory, { state: false }));
   checkModel(directory, model.config, given);
   const { schedule } = model;
   const { learnedVariance } = describeNetwork(model.config, 1);
   const hasNullClass = nullClassOf(model.config) !== undefined;
-  const settings = resolveConfig(defaultsOf(model, given), settingsOf(given));
+  const defaults = defaultsOf(model, given, await recordOfCheckpoint(directory));
+  const settings = resolveConfig(defaults, settingsOf(given));
   const config = resolveSampling(settings, given, { schedule, hasNullClass, learnedVariance });
+  checkFromStep(config, given);
+  const mask = inpaint === undefined ? undefined : await readMask(inpaint);
+  // The same command continues a study; all other results have a folder of their own.
+  const folder = study === undefined
+    ? await newFolder(given.out, `runs/image-samples-${config.seed}`)
+    : given.out ?? `runs/image-study-${study}-${config.seed}`;
+
   samplingWarnings(config, { schedule, learnedVariance }).forEach(warn);
   print(`model: ${directory}, ${device.name} device, ${device.threads} threads`);
-  const name = given.study === undefined ? "samples" : `study-${given.study}`;
-  const folder = given.out ?? `runs/image-${name}-${config.seed}`;
+  print(`sampling: ${samplingProtocol(config)}`);
   const task = { device, model, config, source: directory, folder, given, args };
-  if (await drawPictures(task)) return;
-  if (given.study !== undefined) await studyCheckpoint(task);
-  else if (given.evaluate) await evaluateCheckpoint(task);
-  else {
-    const only = given.class === undefined ? undefined : classIndex(given.class);
-    await sampleGrid(device, model, config, { path: `${folder}/grid.png`, only });
-  }
+  if (study !== undefined) return await studyCheckpoint(task);
+  const record = await recordOf(task);
+  await writeSamplesRecord(folder, record);
+  if (given.evaluate) return await evaluateCheckpoint(task);
+  const report = await writeReport(folder, {
+    title: ["deno task image", ...args].join(" "),
+    summary: `Samples of ${directory}.`,
+    pictures: await drawPictures(task, mask),
+    config: record.settings,
+    origin: { checkpoint: record.checkpoint, session: record.session },
+  });
+  printResult({ folder, files: { report } });
 }
 
-/** Draws the pictures that flags name, other than a grid of samples. @returns Whether there are any. */
-async function drawPictures({ folder, given, ...rest }: CheckpointTask): Promise<boolean> {
+function checkFromStep({ sampleSteps }: ImageConfig, { fromStep = 0 }: ImageFlags): void {
+  if (fromStep < sampleSteps) return;
+  throw usageError(
+    `--from-step ${fromStep} leaves none of the ${sampleSteps} --sample-steps: give at most ` +
+      `${sampleSteps - 1}.`,
+  );
+}
+
+async function recordOf({ device, model, config, source, args }: CheckpointTask) {
+  const session = await describeSession(["image", ...args], device, {
+    root: ROOT,
+    now: Date.now(),
+  });
+  const settings = samplingOf({ program: "image", config: jsonOf(config) });
+  return {
+    checkpoint: { path: source, sha256: weightsHash(model.parameters) },
+    settings: { seed: config.seed, ...settings },
+    session,
+  };
+}
+
+/** Draws the pictures that flags name, or else a grid of samples. */
+async function drawPictures(
+  { folder, given, ...rest }: CheckpointTask,
+  mask: Float32Array | undefined,
+): Promise<ReportPicture[]> {
+  const { device, model, config } = rest;
   const { interpolate, inpaint, fromStep, trajectory, encode } = given;
   const task = (name: string) => ({ ...rest, path: `${folder}/${name}.png` });
-  const only = given.class === undefined ? undefined : classIndex(given.class);
+  const classes = classesOf(given);
   const regenerates = inpaint !== undefined || fromStep !== undefined;
-  const mask = inpaint === undefined ? undefined : await readMask(inpaint);
   const images = regenerates || encode ? (await loadImages(given)).test : undefined;
+  const pictures: ReportPicture[] = [];
   if (interpolate !== undefined) {
-    await drawInterpolation(task("interpolation"), {
-      classes: classPair(interpolate),
-      images: encode ? images : undefined,
-    });
+    pictures.push(
+      await drawInterpolation(task("interpolation"), {
+        classes: classPair(interpolate),
+        images: encode ? images : undefined,
+      }),
+    );
   }
   if (regenerates) {
-    await drawInpainting(task(mask === undefined ? "image_to_image" : "inpainting"), {
-      images: images!,
-      only,
-      mask,
-      fromStep,
-    });
+    const name = mask === undefined ? "image_to_image" : "inpainting";
+    const options = { images: images!, classes, mask, fromStep };
+    pictures.push(await drawInpainting(task(name), options));
   }
-  if (trajectory) await drawTrajectory(task("trajectory"), only);
-  return interpolate !== undefined || regenerates || trajectory === true;
+  if (trajectory) pictures.push(await drawTrajectory(task("trajectory"), classes));
+  if (pictures.length > 0) return pictures;
+  const { png } = await sampleGrid(device, model, config, {
+    path: `${folder}/grid.png`,
+    classes,
+    singles: given.saveImages ? `${folder}/images` : undefined,
+  });
+  return [{ caption: samplingProtocol(config), png }];
 }

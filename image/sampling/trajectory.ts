@@ -1,5 +1,6 @@
 /** `--trajectory`: the intermediate steps of sampling. */
 import { toPixels } from "../../datasets/pixels.ts";
+import type { ReportPicture } from "../../report/sections.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
 import { CLASSES, hasClasses, imageAt, PIXELS } from "../data.ts";
@@ -22,13 +23,16 @@ const FRAMES = 11;
  * left, the sample on the right, and intermediate steps with their numbers between. A GIF file of the same
  * name shows all steps as an animation.
  *
- * @param only The class, if not all.
+ * @param asked The classes, if not all.
  */
-export async function drawTrajectory(task: PictureTask, only: number | undefined): Promise<void> {
+export async function drawTrajectory(
+  task: PictureTask,
+  asked: readonly number[] | undefined,
+): Promise<ReportPicture> {
   const { config, model } = task;
   const { sampler, sampleSteps, seed } = config;
   const count = Math.min(config.samples, CLASSES);
-  const labels = labelsOf(count, only);
+  const labels = labelsOf(count, asked);
   await using session = await openPicture(task, {
     evaluations: evaluationsOf(sampler, sampleSteps),
     images: count,
@@ -57,5 +61,8 @@ export async function drawTrajectory(task: PictureTask, only: number | undefined
     columnLabels: chosen.map(String),
     rowLabels: classes && namesOf(classes),
   });
-  await writePicture(task.path, grid);
+  return {
+    caption: "From noise to sample; the numbers are steps",
+    png: await writePicture(task.path, grid),
+  };
 }

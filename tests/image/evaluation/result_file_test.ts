@@ -52,8 +52,8 @@ Deno.test("evaluationFigures() gives each figure with its range, its protocol an
   assertEquals(fid, {
     name: "FID",
     value: "4.00",
-    protocol:
-      "3.00 to 5.50; how it is measured; real images: 1.50; equally many test images: 1.25; " +
+    real: { value: "1.50" },
+    protocol: "3.00 to 5.50; how it is measured; equally many test images: 1.25; " +
       "how they are sampled",
   });
 });

@@ -31,7 +31,7 @@ Deno.test({
       "--evaluate-seeds=2",
     );
     const files = Object.keys(await hashFolder(out)).sort();
-    assertEquals(files, [...FILES, "grid.png", "report.html"].sort());
+    assertEquals(files, [...FILES, "grid.png", "record.json", "report.html"].sort());
     assertStringIncludes(
       stderr,
       "warning: the covariance of 512 features is singular with 20 samples",
@@ -72,7 +72,7 @@ Deno.test({
     const table = stdout.split("\n")
       .filter((line) => /^(seed|real|mean|lowest|highest)/.test(line));
     assertEquals(table.length, 6);
-    assertMatch(stdout, /^FID: [\d.]+ \(.+ to .+real images: /m);
+    assertMatch(stdout, /^ +samples +real data\nFID +[\d.]+ +[\d.]+\n/m);
     const html = await Deno.readTextFile(`${out}/report.html`);
     for (const text of ["Evaluation", "Loss by timestep"]) assertStringIncludes(html, text);
   },

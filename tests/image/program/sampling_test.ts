@@ -60,7 +60,7 @@ async function foreignFolder(
 }
 
 Deno.test({
-  name: "image --sample-only gives the same samples as the run itself, and writes nothing else",
+  name: "image --sample-only gives the same samples as the run itself, with a record and a report",
   ignore,
   fn: async () => {
     const run = await straightRun();
@@ -69,7 +69,13 @@ Deno.test({
     const { code, stdout, stderr } = await sample(run, out);
     assertEquals(code, 0, stderr);
     assertStringIncludes(stdout, `model: ${run}/checkpoints/step-000008`);
-    assertEquals(await hashFolder(out), { "grid.png": before["samples/grid.png"]! });
+    const { "record.json": _record, "report.html": _report, ...made } = await hashFolder(out);
+    assertEquals(made, { "grid.png": before["samples/grid.png"]! });
+    const record = JSON.parse(await Deno.readTextFile(`${out}/record.json`));
+    const { checkpoint, settings, session } = record;
+    assertEquals(checkpoint.path, `${run}/checkpoints/step-000008`);
+    assertEquals([settings.sampler, settings.sampleSteps, settings.seed], ["ddim", 3, 0]);
+    assertEquals(session.command[0], "image");
     assertEquals(await hashFolder(run), before);
 
     const one = `${await folder()}/one`;
@@ -280,7 +286,7 @@ Deno.test({
     const file = `${await folder()}/file`;
     await Deno.writeTextFile(file, "");
     const { code, stderr } = await sample(await straightRun(), `${file}/below`);
-    assertMatch(stderr, /^error: cannot create the folder .+\/below: a part of the path is a file/);
+    assertMatch(stderr, /^error: cannot open .+\/below: a part of the path is a file/);
     assertEquals(code, 1);
   },
 });

@@ -18,12 +18,12 @@ async function draw(file: string, ...args: string[]): Promise<Uint8Array> {
   assertEquals(ended.code, 0, ended.stderr);
   const names = await Array.fromAsync(Deno.readDir(out), ({ name }) => name);
   const animation = file === "trajectory.png" ? ["trajectory.gif"] : [];
-  assertEquals(names.sort(), [...animation, file]);
+  assertEquals(names.sort(), [...animation, file, "record.json", "report.html"].sort());
   return await Deno.readFile(`${out}/${file}`);
 }
 
-/** The size of a PNG. */
-const sizeOf = (png: Uint8Array) => [decode(png).width, decode(png).height];
+/** The width of a PNG. */
+const widthOf = (png: Uint8Array) => decode(png).width;
 
 /** The left or the right half of an image. */
 const half = (image: Uint8Array, right: boolean) => image.filter((_, i) => i % 28 >= 14 === right);
@@ -48,7 +48,7 @@ Deno.test({
   fn: async () => {
     const layout = { columns: 4, rows: 10 };
     const png = await draw("inpainting.png", "--inpaint=half", "--samples=20");
-    assertEquals(sizeOf(png), plainSize(layout));
+    assertEquals(widthOf(png), plainSize(layout)[0]);
     const tiles = tilesOf(png, layout);
     const classOf = await classFinder();
     for (let row = 0; row < 10; row++) {
@@ -71,18 +71,18 @@ Deno.test({
     const path = `${out}/mask.png`;
     await Deno.writeFile(path, encodePng({ width: 28, height: 28, channels: 1, data: mask }));
     const layout = { columns: 2, rows: 3 };
-    for (const from of [[], ["--from-step=2"]]) {
+    for (const [i, from] of [[], ["--from-step=2"]].entries()) {
       const ended = await runImage(...tiny(
         "--sample-only",
         `--checkpoint=${await straightRun()}`,
-        `--out=${out}`,
+        `--out=${out}/${i}`,
         `--inpaint=${path}`,
         "--class=bag",
         "--samples=3",
         ...from,
       ));
       assertEquals(ended.code, 0, ended.stderr);
-      const tiles = tilesOf(await Deno.readFile(`${out}/inpainting.png`), layout);
+      const tiles = tilesOf(await Deno.readFile(`${out}/${i}/inpainting.png`), layout);
       for (let row = 0; row < 3; row++) {
         const [old, redrawn] = [tiles.at(row, 0), tiles.at(row, 1)];
         assertEquals(redrawn.subarray(10 * 28), old.subarray(10 * 28));
@@ -140,7 +140,7 @@ Deno.test({
       for (const sampler of [[], ["--sampler=ddpm"]]) { // ddpm adds noise: the same to all of a row
         const args = [`--interpolate=${classes}`, "--samples=20", ...sampler];
         const png = await draw("interpolation.png", ...args);
-        assertEquals(sizeOf(png), plainSize(layout));
+        assertEquals(widthOf(png), plainSize(layout)[0]);
         const tiles = tilesOf(png, layout);
         for (const row of [0, 1]) {
           const whole = distance(tiles.at(row, 0), tiles.at(row, 9));
@@ -173,7 +173,7 @@ Deno.test({
     assertEquals(ended.code, 0, ended.stderr);
     const layout = { columns: 12, rows: 1 };
     const png = await Deno.readFile(`${out}/interpolation.png`);
-    assertEquals(sizeOf(png), plainSize(layout));
+    assertEquals(widthOf(png), plainSize(layout)[0]);
     const tiles = tilesOf(png, layout);
     const classOf = await classFinder();
     assertEquals([0, 11].map((i) => classOf(tiles.at(0, i))), [9, 3]);
@@ -202,7 +202,7 @@ Deno.test({
       assertEquals(ended.code, 0, ended.stderr);
       const names = ["inpainting.png", "interpolation.png", "trajectory.gif", "trajectory.png"];
       const found = await Array.fromAsync(Deno.readDir(out), ({ name }) => name);
-      assertEquals(found.sort(), names);
+      assertEquals(found.sort(), [...names, "record.json", "report.html"].sort());
       return await Promise.all(names.map((name) => Deno.readFile(`${out}/${name}`)));
     };
     assertEquals(await run(runImage), await run(runImageProcess));
