@@ -22,7 +22,7 @@ import { setOutput, warn } from "./cli/output.ts";
 import { EXIT } from "./base/errors.ts";
 import { runDetails } from "./cli/compare_runs.ts";
 import { parseFlags } from "./cli/flags.ts";
-import { helpText, wantsHelp } from "./cli/help.ts";
+import { helpText, versionText, wantsHelp, wantsVersion } from "./cli/help.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead } from "./cli/replay.ts";
 import type { RunFolder } from "./cli/run_folder.ts";
@@ -69,6 +69,10 @@ export async function main(args: readonly string[]): Promise<number> {
       presets: PRESETS,
       defaultPreset: "nano",
     }));
+    return EXIT.done;
+  }
+  if (wantsVersion(args)) {
+    console.log(versionText());
     return EXIT.done;
   }
   const given = parseFlags(args, IMAGE_FLAGS);

@@ -20,7 +20,7 @@
 import { print, setOutput, warn } from "./cli/output.ts";
 import { EXIT } from "./base/errors.ts";
 import { parseFlags } from "./cli/flags.ts";
-import { helpText, wantsHelp } from "./cli/help.ts";
+import { helpText, versionText, wantsHelp, wantsVersion } from "./cli/help.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead, type Replay } from "./cli/replay.ts";
 import { type Device, openDevice } from "./engine/device.ts";
@@ -52,6 +52,10 @@ const ROOT = import.meta.dirname ?? ".";
 export async function main(args: readonly string[]): Promise<number> {
   if (wantsHelp(args)) {
     console.log(help());
+    return EXIT.done;
+  }
+  if (wantsVersion(args)) {
+    console.log(versionText());
     return EXIT.done;
   }
   const flags = parseFlags(args, TEXT_FLAGS);

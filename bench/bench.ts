@@ -8,8 +8,9 @@
  */
 import process from "node:process";
 import { type Device, openDevice } from "../engine/device.ts";
-import { usageError } from "../base/errors.ts";
+import { EXIT, usageError } from "../base/errors.ts";
 import { integer, parseFlags, text, toggle } from "../cli/flags.ts";
+import { helpText, wantsHelp } from "../cli/help.ts";
 import { runProgram } from "../cli/program.ts";
 import type { Row } from "./row.ts";
 import { rows } from "./rows.ts";
@@ -58,6 +59,14 @@ async function measure(
 }
 
 await runProgram(async () => {
+  if (wantsHelp(Deno.args)) {
+    console.log(helpText({
+      usage: "deno task bench [flags]",
+      about: "Measures the speed of training and sampling.",
+      flags: FLAGS,
+    }));
+    return EXIT.done;
+  }
   const { steps = 20, warmup = 3, only = "", json = false, threads } = parseFlags(
     Deno.args,
     FLAGS,

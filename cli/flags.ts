@@ -61,10 +61,13 @@ function show(text: string): string {
 function unknownFlag(argument: string, flags: Map<string, Entry>): UserError {
   const [typed = ""] = argument.split("=");
   const names = [...flags].flatMap(([name, it]) => isToggle(it) ? [name, `no-${name}`] : [name]);
-  const meant = nearest(typed.replace(/^-+/, ""), [...names, "help"]);
-  return usageError(
-    `${show(typed)}: unknown flag; did you mean --${meant}? --help lists them all`,
-  );
+  const word = typed.replace(/^-+/, "");
+  const meant = nearest(word, [...names, "help"]);
+  // A far name is no help, and one that deletes would do harm.
+  const most = meant === "overwrite" ? 1 : Math.max(2, Math.floor(word.length / 3));
+  const far = Math.min(distance(word, meant), distance(word.replace(/^no-/, ""), meant));
+  const hint = far <= most ? `did you mean --${meant}? ` : "";
+  return usageError(`${show(typed)}: unknown flag; ${hint}--help lists them all`);
 }
 
 /** An argument without a flag in front of it: perhaps a value whose flag was forgotten. */

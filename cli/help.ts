@@ -1,4 +1,5 @@
 /** The text that `--help` prints. */
+import manifest from "../deno.json" with { type: "json" };
 import { type Flag, type FlagGroups, kebabCase } from "./flags.ts";
 import { terminalColumns } from "./progress.ts";
 
@@ -30,6 +31,16 @@ const MIN_COLUMNS = 20;
 export function wantsHelp(args: readonly string[]): boolean {
   const end = args.indexOf("--", 1); // a task runner may put one first
   return args.slice(0, end < 0 ? args.length : end).some((arg) => arg === "--help" || arg === "-h");
+}
+
+/** Whether `--version` is among the arguments. */
+export function wantsVersion(args: readonly string[]): boolean {
+  return args.includes("--version");
+}
+
+/** The name and the version of the project, and the version of Deno. */
+export function versionText(): string {
+  return `${manifest.name.replace(/^@.*\//, "")} ${manifest.version}, deno ${Deno.version.deno}`;
 }
 
 /** Breaks a text into lines of at most `width` columns, words longer than that excepted. */

@@ -63,9 +63,12 @@ export async function recordToRead(
   { config, out, preset, resume, overwrite }: FolderFlags,
   folder: string,
 ): Promise<string | undefined> {
-  if (resume && overwrite) {
+  if (resume !== undefined && overwrite) {
     throw usageError(
-      "--resume continues a run, and --overwrite deletes it: leave one of them out.",
+      `--${
+        resume ? "" : "no-"
+      }resume keeps the run in the folder, and --overwrite deletes it: leave ` +
+        "one of them out.",
     );
   }
   if (config !== undefined) {

@@ -66,8 +66,15 @@ export function replayFlags<F extends TextFlags>(given: F, replay: Replay | unde
     );
   }
   const { startFrom } = recorded;
+  const isBegun = recorded["diffusionSteps"] !== undefined;
+  if (given.resume && !isBegun && given.stage !== "vae") {
+    throw usageError(
+      "--resume: this run has only an autoencoder so far, and no settings of the later stages: give " +
+        "its --preset too, or --stage vae.",
+    );
+  }
   return {
-    ...(recorded["diffusionSteps"] === undefined && !given.resume ? { stage: "vae" } : {}),
+    ...(isBegun ? {} : { stage: "vae" }),
     ...(typeof startFrom === "string" ? { startFrom } : {}),
     ...given,
   };
@@ -201,7 +208,7 @@ async function openAutoencoderFolder(
     data: origins,
     session,
     resume,
-    fresh: given.resume === false,
+    fresh: given.resume === false && (stage === "all" || stage === "vae"),
     overwrite: overwrite && (stage === "all" || stage === "vae"), // a later stage removes its own result
     results: [
       "report.html",
@@ -233,6 +240,7 @@ async function openDenoiserFolder(
       ...flatSettings({ denoiser }),
     },
     resume: given.resume === true && await fileExists(`${directory}/config.json`),
+    fresh: given.resume === false && given.stage === "diffusion",
     overwrite: given.overwrite === true && given.stage === "diffusion",
     results: ["report.html", "samples", "evaluation"],
     extendable: DENOISER_EXTENDABLE,

@@ -5,6 +5,7 @@
  *
  *     deno run --allow-run --allow-env tools/task.ts image --out DIR
  */
+import { dirname } from "node:path";
 import config from "../deno.json" with { type: "json" };
 import { TENSORFLOW_DEFAULTS, TENSORFLOW_THREADS, usesTensorFlow } from "../engine/device_names.ts";
 
@@ -37,13 +38,40 @@ function flagsOf(args: readonly string[]): { flag: string; value: string }[] {
   });
 }
 
+/**
+ * The arguments with relative paths of flags resolved against the folder where the user stands, which is
+ * another than the program's if the task was started from elsewhere.
+ */
+export function fromFolder(args: readonly string[], folder: string): string[] {
+  return args.map((arg, i) => {
+    const [, flag = "", inline] = /^(--[^=]+)=(.*)$/s.exec(arg) ?? [];
+    if (inline !== undefined) {
+      return flag in PATH_FLAGS ? `${flag}=${below(folder, flag, inline)}` : arg;
+    }
+    const before = args[i - 1] ?? "";
+    return before in PATH_FLAGS ? below(folder, before, arg) : arg;
+  });
+}
+
+/** Flags whose values may also be names: of halves of images, or of models on the hub. */
+const NAMES: readonly string[] = ["--inpaint", "--encoder-from", "--decoder-from", "--judge"];
+
+/** A path below a folder, unless it is absolute, begins with ~ (the program refuses it), or may be a name. */
+function below(folder: string, flag: string, path: string): string {
+  const isPath = NAMES.includes(flag) ? /^\.\.?\//.test(path) : path !== "";
+  return isPath && !/^([/\\~]|[A-Za-z]:|--)/.test(path) ? `${folder}/${path}` : path;
+}
+
+/** The first path of a command that has a comma, which Deno's permission flags cannot express. */
+export function pathWithComma(args: readonly string[]): string | undefined {
+  return flagsOf(args).find(({ flag, value }) => flag in PATH_FLAGS && value.includes(","))?.value;
+}
+
 /** The paths that a command names, by access. */
 export function namedPaths(args: readonly string[]): Record<Access, string[]> {
   const paths: Record<Access, string[]> = { read: [], write: [] };
   for (const { flag, value } of flagsOf(args)) {
-    // A comma separates the paths of Deno's own flags. The program itself refuses such a path
-    // later.
-    if (value === "" || value.includes(",")) continue;
+    if (value === "" || value.includes(",")) continue; // a comma separates paths in Deno's flags
     for (const access of PATH_FLAGS[flag] ?? []) paths[access].push(value);
   }
   return paths;
@@ -62,13 +90,14 @@ export interface NamedPlaces {
   readonly hub?: string | undefined;
 }
 
-/** The places that the environment names, as far as this process may read its variables. */
+/** The value of an environment variable, if this process may read it. */
+function variable(name: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+  return state === "granted" ? Deno.env.get(name) || undefined : undefined;
+}
+
 function placesOfEnvironment(): NamedPlaces {
-  const value = (variable: string) =>
-    Deno.permissions.querySync({ name: "env", variable }).state === "granted"
-      ? Deno.env.get(variable) || undefined
-      : undefined;
-  return { cache: value("NANODIFFUSION_CACHE"), hub: value("HF_ENDPOINT") };
+  return { cache: variable("NANODIFFUSION_CACHE"), hub: variable("HF_ENDPOINT") };
 }
 
 /** The host and port of an address; none if it is not valid, which the program reports itself. */
@@ -131,12 +160,20 @@ export function ending({ code, signal }: { code: number; signal: Deno.Signal | n
 }
 
 if (import.meta.main) {
-  const [program, ...args] = Deno.args;
+  const [program, ...given] = Deno.args;
   if (program === undefined || !Object.hasOwn(PROGRAMS, program)) {
     console.error(`usage: task.ts ${Object.keys(PROGRAMS).join(" | ")} [flags]`);
     Deno.exit(2);
   }
+  const comma = pathWithComma(given);
+  if (comma !== undefined) {
+    console.error(`error: ${comma}: Deno cannot grant a path with a comma: use a path without one`);
+    Deno.exit(2);
+  }
   const set = PROGRAMS[program as keyof typeof PROGRAMS];
+  const stands = variable("INIT_CWD"); // set by deno task
+  const isElsewhere = stands !== undefined && stands !== dirname(import.meta.dirname!);
+  const args = isElsewhere ? fromFolder(given, stands) : given;
   // The listeners come first, so that no signal ends this process alone. The terminal sends Ctrl-C
   // to the program, too; this process must outlive the program to pass on its exit code.
   Deno.addSignalListener("SIGINT", () => {});

@@ -48,7 +48,10 @@ export async function openPicture(
   const options = samplingOptionsOf(model, config);
   const progress = new Progress({ total: evaluations, itemsPerStep: images / evaluations, label });
   let done = 0;
-  const session = openSampling(device, options, () => progress.update(++done));
+  const session = openSampling(device, options, () => {
+    progress.update(++done);
+    if (done >= evaluations) void progress.stop(); // its line ends before the path is printed
+  });
   return {
     options,
     denoiser: (labels) => session.denoiser(labels),

@@ -127,6 +127,7 @@ Deno.test("parseFlags() suggests the nearest flag when one is unknown", () => {
   assertStringIncludes(refusal("--no-resum"), "did you mean --no-resume?");
   assertStringIncludes(refusal("--no-steps"), "did you mean --steps?");
   assertStringIncludes(refusal("--hlep"), "did you mean --help?");
+  assertEquals(refusal("--silent"), "--silent: unknown flag; --help lists them all");
   assertStringIncludes(refusal("-s", "4"), "-s: unknown flag");
   assertStringIncludes(refusal("--__proto__", "1"), "unknown flag");
   assertStringIncludes(refusal("--constructor=1"), "unknown flag");

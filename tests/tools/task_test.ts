@@ -3,7 +3,14 @@ import { type FlagGroups, kebabCase } from "../../cli/flags.ts";
 import { IMAGE_FLAGS } from "../../image/flags.ts";
 import { TEXT_FLAGS } from "../../text/denoiser_flags.ts";
 import { imageRuns, startImage, TINY } from "../image/program/program.ts";
-import { denoArguments, ending, namedPaths, PATH_FLAGS } from "../../tools/task.ts";
+import {
+  denoArguments,
+  ending,
+  fromFolder,
+  namedPaths,
+  PATH_FLAGS,
+  pathWithComma,
+} from "../../tools/task.ts";
 import { permitted } from "../permissions.ts";
 
 const SET = { read: ["./", "/data"], write: ["./runs"] };
@@ -35,6 +42,28 @@ Deno.test("namedPaths() leaves out values that cannot be paths of a permission",
   assertEquals(namedPaths(["--out="]), { read: [], write: [] });
   // A comma separates paths, so that this would allow / as well.
   assertEquals(namedPaths(["--out", "a,/"]), { read: [], write: [] });
+});
+
+Deno.test("fromFolder() resolves the relative paths of flags, and nothing else", () => {
+  for (
+    const [args, resolved] of [
+      [["--out", "mine"], ["--out", "/home/me/mine"]],
+      [["--out=mine", "--steps", "3"], ["--out=/home/me/mine", "--steps", "3"]],
+      [["--data-dir", "../data"], ["--data-dir", "/home/me/../data"]],
+      [["--out", "/abs"], ["--out", "/abs"]],
+      [["--out", "~/x"], ["--out", "~/x"]], // the program refuses it
+      [["--encoder-from", "google/bert"], ["--encoder-from", "google/bert"]], // a name on the hub
+      [["--encoder-from", "./bert"], ["--encoder-from", "/home/me/./bert"]],
+      [["--inpaint", "left"], ["--inpaint", "left"]],
+      [["--class", "Bag"], ["--class", "Bag"]],
+      [["--out", "--resume"], ["--out", "--resume"]],
+    ]
+  ) assertEquals(fromFolder(args!, "/home/me"), resolved);
+});
+
+Deno.test("pathWithComma() finds a path that Deno cannot grant", () => {
+  assertEquals(pathWithComma(["--channels", "8,8", "--out=a,b"]), "a,b");
+  assertEquals(pathWithComma(["--channels", "8,8", "--out", "a"]), undefined);
 });
 
 Deno.test("ending() returns the exit code, and explains a signal", () => {

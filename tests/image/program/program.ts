@@ -69,7 +69,7 @@ export interface StartOptions {
 }
 
 /** The environment that tools/task.ts may read, as in deno.json. */
-const ENVIRONMENT = "--allow-env=NANODIFFUSION_CACHE,HF_ENDPOINT";
+const ENVIRONMENT = "--allow-env=NANODIFFUSION_CACHE,HF_ENDPOINT,INIT_CWD";
 
 /** Starts a program. */
 export function startProgram(

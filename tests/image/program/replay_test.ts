@@ -91,6 +91,7 @@ Deno.test({
 for (
   const [name, flags, code, message] of [
     ["--resume with --overwrite", ["--resume", "--overwrite"], 2, /leave one of them out/],
+    ["--no-resume with --overwrite", ["--no-resume", "--overwrite"], 2, /leave one of them out/],
     ["--no-resume where a run is", ["--no-resume"], 1, /--no-resume starts a new one/],
     [
       "--resume with another learning rate",

@@ -6,6 +6,7 @@ const { folder } = workplace(1);
 
 const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   { args: ["--stpes", "3"], message: /--stpes: unknown flag; did you mean --steps\?/ },
+  { args: ["--verbose"], message: /--verbose: unknown flag; --help lists them all/ },
   { args: ["--preset", "nona"], message: /--preset nona: must be one of .+ did you mean nano\?/ },
   { args: ["--steps", "0"], message: /--steps 0: must be an integer of at least 1/ },
   { args: ["--steps", "many"], message: /--steps many: must be an integer/ },
