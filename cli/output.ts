@@ -4,7 +4,6 @@
  */
 import { resolve } from "node:path";
 import { printable } from "../base/quote.ts";
-import { tableLines } from "../base/table.ts";
 import { toggle } from "./flag_kinds.ts";
 
 /** The flags of what is printed. */
@@ -96,8 +95,10 @@ function shown(text: string): string {
 function figureLines(figures: readonly ResultFigure[]): string[] {
   if (figures.length === 0) return [];
   const hasReal = figures.some(({ real }) => real !== undefined);
-  const rows = figures.map(({ name, value, real }) =>
-    hasReal ? [name, value, real?.value ?? ""] : [name, value]
+  const rows = figures.map(({ name, value, real }) => [name, value, real?.value ?? ""]);
+  if (hasReal) rows.unshift(["", "samples", "real data"]);
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map(([name, value, real]) =>
+    `${name!.padEnd(widths[0]!)}  ${value!.padEnd(widths[1]!)}  ${real}`.trimEnd()
   );
-  return tableLines({ columns: hasReal ? ["", "samples", "real data"] : ["", "value"], rows });
 }

@@ -1,6 +1,7 @@
 /** A run of text.ts: its settings, its folder, and the models that its stages share. */
 import { usageError } from "../base/errors.ts";
 import { fileExists } from "../base/files.ts";
+import type { ProgramResult } from "../cli/output.ts";
 import type { Replay } from "../cli/replay.ts";
 import { openRunFolder, type RunFolder, type RunFolderOptions } from "../cli/run_folder.ts";
 import { BUNDLED, type DataOrigin, type RunSession } from "../cli/run_record.ts";
@@ -50,6 +51,8 @@ export interface TextRun extends Messages, Disposable {
     training?: TrainingResult & { readonly done: number };
     samples?: TextSamples;
     evaluation?: TextEvaluation;
+    /** What is printed at the end, stage by stage. */
+    printed: ProgramResult[];
   };
 }
 
@@ -149,7 +152,7 @@ export async function openTextRun(device: Device, options: TextRunOptions): Prom
       return folders.use(await openDenoiserFolder(denoiserRoot, options, await shared()));
     }),
     shared,
-    results: {},
+    results: { printed: [] },
     log,
     warn,
     [Symbol.dispose]: () => folders.dispose(),

@@ -6,7 +6,7 @@ import { fileExists } from "../base/files.ts";
 import { UserError } from "../base/errors.ts";
 import { findCheckpoint } from "../training/checkpoint/folders.ts";
 import { randomStream } from "../nn/random.ts";
-import { figureLine } from "../report/report.ts";
+import { printResult } from "../cli/output.ts";
 import { reportTextVae } from "./autoencoder/report.ts";
 import { trainTextVae } from "./autoencoder/train.ts";
 import { encodeDataset, type EncodingTask, requireLatents } from "./denoiser/encode.ts";
@@ -118,7 +118,9 @@ async function trainAutoencoder(run: TextRun): Promise<boolean> {
   }
   const trained = await trainTextVae(start, { device, data, folder, log });
   if (trained.interrupted) return false;
-  await reportTextVae(folder, { device, data, config, trained, log });
+  run.results.printed.push(
+    await reportTextVae(folder, { device, data, config, trained, log }),
+  );
   return true;
 }
 
@@ -199,7 +201,8 @@ async function answerWithBaseline(run: TextRun): Promise<boolean> {
   });
   if (answers === undefined) return false;
   if (run.given.stage === "baseline") {
-    answers.figures.forEach((figure) => run.log(figureLine(figure)));
+    const folder = baselineFolder(root, kind);
+    run.results.printed.push({ folder, files: {}, figures: answers.figures });
   }
   return true;
 }
@@ -230,12 +233,32 @@ async function evaluate(run: TextRun): Promise<boolean> {
   return true;
 }
 
-/** Writes the report of the denoiser from the results that exist; without any, there is no report. */
+/**
+ * Writes the report of the denoiser from the results that exist; without any, there is no report. Prints the
+ * results of this start of the program.
+ */
 export async function reportRun(run: TextRun): Promise<void> {
   const { device, data, settings, results, log } = run;
   const { training, samples = { texts: [], figures: [] }, evaluation } = results;
-  if (training === undefined && results.samples === undefined) return;
-  const folder = await run.denoiserFolder();
-  const config = settings.denoiser;
-  await reportDenoiser(folder, { device, data, config, training, samples, evaluation, log });
+  const { printed } = results;
+  if (training !== undefined || results.samples !== undefined) {
+    const folder = await run.denoiserFolder();
+    const config = settings.denoiser;
+    const { dataset } = settings.autoencoder;
+    const task = { device, data, dataset, config, training, samples, evaluation, log };
+    printed.push(await reportDenoiser(folder, task));
+  }
+  const [first] = printed;
+  const vae = run.folder === undefined ? undefined : `${run.root}/report.html`;
+  printResult({
+    folder: run.root,
+    files: {
+      ...printed.length > 1 && vae !== undefined ? { "report of the autoencoder": vae } : {},
+      ...printed.at(-1)?.files,
+    },
+    figures: printed.flatMap(({ figures = [] }) => figures),
+    samples: printed.length > 1 || first === undefined
+      ? printed.flatMap(({ samples = [] }) => samples)
+      : first.samples,
+  });
 }

@@ -16,12 +16,12 @@ import type { TextConfig } from "../settings.ts";
 import type { TrainedTextVae } from "./train.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
 import {
-  figureLine,
   type KeyFigure,
   type MetricsChart,
   type ReportTexts,
   writeReport,
 } from "../../report/report.ts";
+import type { ProgramResult } from "../../cli/output.ts";
 import { trainingSummary } from "../../cli/training.ts";
 
 const CHARTS: MetricsChart[] = [
@@ -123,6 +123,8 @@ function evaluationTexts({ examples, interpolations }: TextVaeEvaluation): Repor
 }
 
 const EVALUATION_BATCH = 50;
+/** Texts that the program prints. */
+const PRINTED = 3;
 
 async function evaluate(
   device: Device,
@@ -147,7 +149,7 @@ async function evaluate(
   return evaluation;
 }
 
-/** Measures a trained autoencoder, writes evaluation.json and the report of its run, and logs the figures. */
+/** Measures a trained autoencoder, and writes evaluation.json and the report of its run. */
 export async function reportTextVae(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
   { device, data, config, trained, log }: {
@@ -157,7 +159,7 @@ export async function reportTextVae(
     readonly trained: TrainedTextVae;
     readonly log: (line: string) => void;
   },
-): Promise<void> {
+): Promise<ProgramResult> {
   const steps = config.steps - trained.done;
   const summary = trainingSummary({ ...trained, config, device, unit: "texts", steps });
   const evaluation = await evaluate(device, trained);
@@ -176,10 +178,14 @@ export async function reportTextVae(
     config,
     origin: record,
   });
-  for (const { original, reconstruction } of evaluation.examples) {
-    log(`\n  ${original}\n  ${reconstruction}`);
-  }
-  log(`\n${summary}`);
-  figures.forEach((figure) => log(figureLine(figure)));
-  log(`report: ${report}`);
+  log(summary);
+  return {
+    folder: directory,
+    files: { report },
+    figures,
+    samples: evaluation.examples.slice(0, PRINTED).map(({ original, reconstruction }) => ({
+      original,
+      decoded: reconstruction,
+    })),
+  };
 }

@@ -47,7 +47,7 @@ async function textFigures(
   perplexityModel: PerplexityModel,
   train: readonly LatentExample[],
   test: readonly LatentExample[],
-): Promise<MeasuredFigure[]> {
+): Promise<readonly MeasuredFigure[]> {
   const { device, vae, data, config, samples, random } = task;
   const targets = (examples: readonly LatentExample[]) =>
     examples.flatMap(({ targets }) => targets);
@@ -69,10 +69,33 @@ async function textFigures(
     labelled(test),
     { trained: train.length },
   );
-  return [
+  return withEmptyTexts(compared.samples, [
     ...varietyFigures({ ...compared, training: cutTexts(targets(train), vae) }),
     ...perplexities,
     ...ratings,
+  ]);
+}
+
+/** Names the number of empty texts, which most figures take for good ones, first and in every protocol. */
+export function withEmptyTexts(
+  samples: readonly string[],
+  figures: readonly MeasuredFigure[],
+): readonly MeasuredFigure[] {
+  const empty = samples.filter((text) => text.trim() === "").length;
+  if (empty === 0) return figures;
+  const share = `${empty} of ${samples.length}`;
+  return [
+    {
+      name: "Empty samples",
+      value: share,
+      measured: empty / samples.length,
+      protocol: "samples without any word: the other figures mean little where there are many",
+    },
+    ...figures.map((figure) => ({
+      ...figure,
+      value: `${figure.value} (${share} empty)`,
+      protocol: `${figure.protocol}; ${share} samples are empty`,
+    })),
   ];
 }
 

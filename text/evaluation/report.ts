@@ -1,13 +1,14 @@
 /** The report of a denoiser: its training, samples and evaluation. */
 import type { Device } from "../../engine/device.ts";
 import type { TextEvaluation } from "./evaluate.ts";
-import type { TextSamples } from "../sampling/session.ts";
+import type { SampledText, TextSamples } from "../sampling/session.ts";
 import { type MetricsRow, readMetrics } from "../../training/metrics.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
 import type { TextData } from "../examples.ts";
 import { type DenoiserConfig, flatSettings } from "../settings.ts";
 import type { ReportSection } from "../../report/sections.ts";
-import { figureLine, type KeyFigure, type MetricsChart, writeReport } from "../../report/report.ts";
+import { type KeyFigure, type MetricsChart, writeReport } from "../../report/report.ts";
+import type { ProgramResult } from "../../cli/output.ts";
 import { type TrainingResult, trainingSummary } from "../../cli/training.ts";
 
 const SHOWN = 20;
@@ -70,10 +71,14 @@ export function evaluationSection({ figures, curve }: TextEvaluation): ReportSec
   };
 }
 
-/** Writes the report of a denoiser, and logs its figures. */
+/** Texts that the program prints. */
+const PRINTED = 3;
+
+/** Writes the report of a denoiser. */
 export async function reportDenoiser(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
-  { device, data, config, training, samples, evaluation, log }: {
+  { device, data, dataset, config, training, samples, evaluation, log }: {
+    readonly dataset: string;
     readonly device: Pick<Device, "threads">;
     readonly data: Pick<TextData, "origin" | "description">;
     readonly config: DenoiserConfig;
@@ -83,7 +88,7 @@ export async function reportDenoiser(
     readonly evaluation?: TextEvaluation | undefined;
     readonly log: (line: string) => void;
   },
-): Promise<void> {
+): Promise<ProgramResult> {
   const { done, ...measured } = training ??
     { done: config.steps, milliseconds: 0, onDevice: 0, peakMemory: 0 };
   const steps = config.steps - done;
@@ -107,9 +112,37 @@ export async function reportDenoiser(
     origin: record,
   });
   log(summary);
-  const logged: readonly KeyFigure[] = evaluation === undefined
+  const printed: readonly KeyFigure[] = evaluation === undefined
     ? figures
     : [...trainingFigures, ...evaluation.figures];
-  logged.forEach((figure) => log(figureLine(figure)));
-  log(`report: ${report}`);
+  return {
+    folder: directory,
+    files: samples.texts.length === 0
+      ? { report }
+      : { samples: `${directory}/samples/samples.jsonl`, report },
+    figures: printed,
+    samples: samples.texts.slice(0, PRINTED).map((sample) => partsOf(sample, dataset)),
+  };
+}
+
+/** A sample by parts, as the program prints it. Digits of multiplication are put the right way round. */
+export function partsOf(
+  { prompt, text, reference }: SampledText,
+  dataset: string,
+): Record<string, string> {
+  const shown = (text: string) => dataset === "multiplication" ? numbersOf(text) : text;
+  if (reference === undefined) {
+    return prompt === undefined ? { sample: text } : { given: prompt, sample: text };
+  }
+  const answer = (text: string) => shown(text.split("####").at(-1)!.trim());
+  return {
+    problem: shown(prompt ?? ""),
+    answered: text.includes("####") ? answer(text) : text,
+    right: answer(reference),
+  };
+}
+
+/** Numbers whose digits stand apart, the last one first: "1 7 * 7 5" becomes "71 * 57". */
+function numbersOf(text: string): string {
+  return text.replace(/\d(?: \d)*/g, (digits) => digits.split(" ").reverse().join(""));
 }

@@ -1,11 +1,12 @@
 /** `--sample-only` of text.ts: texts or answers from a trained run or a released checkpoint. */
 import { usageError, UserError } from "../../base/errors.ts";
-import { printable } from "../../base/quote.ts";
 import { checkSettings, kebabCase } from "../../cli/flags.ts";
+import { printResult } from "../../cli/output.ts";
+import { newFolder } from "../../cli/samples_folder.ts";
 import { readRecord, RECORD_NAME } from "../../cli/run_record.ts";
 import type { Device } from "../../engine/device.ts";
 import { randomStream } from "../../nn/random.ts";
-import { figureLine } from "../../report/report.ts";
+import { partsOf } from "../evaluation/report.ts";
 import { openTextVae } from "../autoencoder/checkpoint.ts";
 import { loadTextData, noTexts } from "../data.ts";
 import { openTextDenoiser } from "../denoiser/checkpoint.ts";
@@ -105,7 +106,7 @@ export async function sampleTextsOnly(
     : await loadTextData(given, autoencoder, { log: warn });
   if (data.description !== "") log(data.description);
   log(`model: ${checkpoint}, ${device.name} device, ${device.threads} threads`);
-  const out = given.out ?? `runs/text-samples-${autoencoder.seed}`;
+  const out = await newFolder(given.out, `runs/text-samples-${autoencoder.seed}`);
   const { texts, figures } = await sampleOnce({
     device,
     vae,
@@ -119,11 +120,12 @@ export async function sampleTextsOnly(
     now: () => performance.now(),
     log,
   });
-  for (const { prompt, text } of texts.slice(0, PRINTED)) {
-    log(prompt === undefined ? "" : `\n${printable(prompt)}`);
-    log(printable(text));
-  }
-  log("");
-  figures.forEach((figure) => log(figureLine(figure)));
-  log(`samples: ${out}/samples/samples.jsonl`);
+  const shown = texts.slice(0, PRINTED);
+  log(`the first ${shown.length} of ${texts.length} samples:`);
+  printResult({
+    folder: out,
+    files: { samples: `${out}/samples/samples.jsonl` },
+    figures,
+    samples: shown.map((sample) => partsOf(sample, dataset)),
+  });
 }

@@ -152,7 +152,7 @@ Deno.test({
     const alone = [...flags.slice(0, -1), `${out}-alone`];
     await succeed(...alone, "--stage=vae");
     const first = await succeed(...alone, "--stage=baseline", "--baseline=cot");
-    assertStringIncludes(first, "GPT-2, with steps: accuracy, one sample: ");
+    assertStringIncludes(first, "GPT-2, with steps: accuracy, one sample  ");
     const samples = "baseline-cot/samples/samples.jsonl";
     assertEquals((await hashFolder(`${out}-alone`))[samples], (await hashFolder(out))[samples]);
     const unnamed = await runText(...alone, "--stage=baseline");

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertFalse, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertMatch, assertStringIncludes } from "@std/assert";
 import { releaseCheckpoint } from "../../../tools/release_checkpoint.ts";
 import { listCheckpoints } from "../../../training/checkpoint/folders.ts";
 import { configHash, formatRecord, readRecord } from "../../../cli/run_record.ts";
@@ -48,7 +48,7 @@ Deno.test({
         `${out}/three`,
       );
       assertEquals(three.code, 0, three.stderr);
-      assertEquals(three.stdout.match(/^rating \d$/gm), Array(4).fill("rating 3"));
+      assertEquals(three.stdout.match(/^given +rating \d$/gm), Array(4).fill("given   rating 3"));
       assertEquals((await textsOf(`${out}/three/samples`))[2], expected[2]);
 
       const released = `${out}/released`;
@@ -92,7 +92,8 @@ Deno.test({
         `${out}/again`,
       );
       assertEquals(again.code, 0, again.stderr);
-      assertStringIncludes(again.stdout, "Accuracy, one sample: ");
+      assertStringIncludes(again.stdout, "Accuracy, one sample  ");
+      assertMatch(again.stdout, /^problem +71 \* 57\n.+\nright +4047$/m);
       const expected = await Deno.readTextFile(`${run}/diffusion/samples/samples.jsonl`);
       assertEquals(expected.trimEnd().split("\n").length, 4);
       assertEquals(await Deno.readTextFile(`${out}/again/samples/samples.jsonl`), expected);
