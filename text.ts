@@ -39,7 +39,7 @@ import {
   TEXT_PROGRAMS,
   type TextRun,
 } from "./text/run.ts";
-import { checkTextSampling } from "./text/sampling/sample.ts";
+import { checkSamplingFlags, checkTextSampling } from "./text/sampling/sample.ts";
 import { checkSampleOnly, sampleTextsOnly } from "./text/sampling/sample_only.ts";
 import { flatSettings, type TextFlags, type TextSettings } from "./text/settings.ts";
 import { pickStages, reportRun, runStages, type Stage } from "./text/stages.ts";
@@ -133,6 +133,7 @@ function checkSettings(settings: TextSettings, given: TextFlags): void {
   checkTextConsistency(autoencoder, given);
   checkDenoiser(denoiser);
   checkTextSampling(sampling, denoiser);
+  checkSamplingFlags(given, { ...autoencoder, ...denoiser, sampler: sampling.sampler });
   checkBaseline(evaluation.baseline, denoiser, given.stage);
 }
 

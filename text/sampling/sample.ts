@@ -1,10 +1,15 @@
 /** Stage `sample` of text.ts: texts, trajectories and answers, as files and as figures. */
-import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
+import { isFlowSampler, samplerOptions } from "../../diffusion/samplers/registry.ts";
 import { writeFileAtomic } from "../../base/files.ts";
 import type { LatentExample } from "../examples.ts";
 import { denoiserOf } from "../denoiser/config.ts";
 import { LatentBatches } from "../denoiser/batches.ts";
-import { type DenoiserConfig, flatSettings, type SamplingConfig } from "../settings.ts";
+import {
+  type DenoiserConfig,
+  flatSettings,
+  type SamplingConfig,
+  type TextFlags,
+} from "../settings.ts";
 import { refuse } from "../config.ts";
 import { checkConditionLengths } from "../condition_tokens.ts";
 import { encodeToLatents, normalizeLatents } from "../denoiser/latents.ts";
@@ -18,6 +23,33 @@ import { compileLatentSampler, decodeLatents, finalSigmaOf } from "./latents.ts"
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
 /** Refuses sampling settings that do not fit a denoiser. */
+/** Refuses flags that have no effect on samples of a denoiser and a data set. */
+export function checkSamplingFlags(
+  { votes, eta, dataDir, digits }: TextFlags,
+  { sampler, dataset, condition }: {
+    readonly sampler: SamplingConfig["sampler"];
+    readonly dataset: string;
+    readonly condition: string;
+  },
+): void {
+  refuse(
+    votes !== undefined && (condition === "rating" || condition === "none"),
+    `--votes ${votes} is for problems, and texts with a source: leave it out.`,
+  );
+  refuse(
+    eta !== undefined && !samplerOptions(sampler).includes("eta"),
+    `--eta ${eta} is for --sampler ddim: ${sampler} does not take it.`,
+  );
+  refuse(
+    dataDir !== undefined && dataset === "multiplication",
+    `--data-dir ${dataDir}: multiplication is generated and reads no files: leave it out.`,
+  );
+  refuse(
+    digits !== undefined && dataset !== "multiplication",
+    `--digits ${digits} is for --dataset multiplication, not ${dataset}.`,
+  );
+}
+
 export function checkTextSampling(
   { sampler, guidance, sampleSteps, finalSigma, rating }: SamplingConfig,
   { condition, conditionDropout, objective, timesteps }: DenoiserConfig,

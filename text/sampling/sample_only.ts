@@ -20,7 +20,7 @@ import {
   type TextSettings,
   withChanges,
 } from "../settings.ts";
-import { sampleOnce } from "./sample.ts";
+import { checkSamplingFlags, sampleOnce } from "./sample.ts";
 
 /** Texts that are printed. */
 const PRINTED = 10;
@@ -98,6 +98,7 @@ export async function sampleTextsOnly(
   }
   const settings = withChanges(defaultsOf(recorded.autoencoder), recorded, nestSettings(given));
   const { autoencoder, denoiser: config, sampling } = settings;
+  checkSamplingFlags(given, { dataset, condition: config.condition, sampler: sampling.sampler });
   const vae = await openTextVae(given.vae ?? checkpoint, warn);
   const model = await openTextDenoiser(folder, vae, warn);
   const { condition } = config;

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { latentNoiseSchedule } from "../../../text/denoiser/schedules.ts";
 import {
   conditionEncoderSpecs,
@@ -7,7 +7,7 @@ import {
 } from "../../../text/denoiser/network.ts";
 import { UserError } from "../../../base/errors.ts";
 import { float32 } from "../../../engine/tree.ts";
-import { checkTextSampling } from "../../../text/sampling/sample.ts";
+import { checkSamplingFlags, checkTextSampling } from "../../../text/sampling/sample.ts";
 import { textSamplerOptions } from "../../../text/sampling/latents.ts";
 import { initParameters, ravel } from "../../../nn/parameters.ts";
 import { randomStream } from "../../../nn/random.ts";
@@ -41,6 +41,31 @@ Deno.test("checkDenoiser() refuses contradicting settings, naming the flags", ()
     assertThrows(() => checkDenoiser({ ...DENOISER, ...changes }), UserError, message);
   }
 });
+
+for (
+  const [given, run, message] of [
+    [{ votes: 3 }, { condition: "rating" }, /^--votes 3 is for problems/],
+    [{ votes: 3 }, { condition: "question" }, undefined],
+    [{ eta: 1 }, { sampler: "euler" }, /^--eta 1 is for --sampler ddim: euler does not/],
+    [{ eta: 1 }, { sampler: "ddim" }, undefined],
+    [{ dataDir: "d" }, { dataset: "multiplication" }, /^--data-dir d: multiplication is generated/],
+    [{ dataDir: "d" }, { dataset: "math" }, undefined],
+    [{ digits: "2x2" }, { dataset: "math" }, /^--digits 2x2 is for --dataset multiplication/],
+  ] as const
+) {
+  const words = JSON.stringify({ ...given, ...run });
+  Deno.test(`checkSamplingFlags() ${message === undefined ? "accepts" : "refuses"} ${words}`, () => {
+    const settings = {
+      sampler: "ddim",
+      dataset: "hotel_reviews",
+      condition: "none",
+      ...run,
+    } as const;
+    const check = () => checkSamplingFlags(given, settings);
+    if (message === undefined) check();
+    else assertMatch(assertThrows(check, UserError).message, message);
+  });
+}
 
 Deno.test("checkTextSampling() refuses settings that the denoiser would ignore or cannot use", () => {
   checkTextSampling(SAMPLING, DENOISER);
