@@ -57,7 +57,12 @@ export function classIndex(name: string, flag = "--class"): number {
   const lower = FASHION_MNIST_CLASSES.map((name) => name.toLowerCase());
   const index = /^\d$/.test(name) ? Number(name) : lower.indexOf(name.toLowerCase());
   if (index >= 0) return index;
-  const meant = FASHION_MNIST_CLASSES[lower.indexOf(nearest(name.toLowerCase(), lower))];
+  const words = new Map(
+    lower.flatMap((name, i) =>
+      [...name.split(/[ /]/), name].map((word) => [word, FASHION_MNIST_CLASSES[i]])
+    ),
+  );
+  const meant = words.get(nearest(name.toLowerCase(), [...words.keys()]));
   throw usageError(
     `${flag} ${quote(name)}: must be one of ${FASHION_MNIST_CLASSES.join(", ")}, or 0 to ` +
       `${CLASSES - 1}; did you mean ${meant}?`,

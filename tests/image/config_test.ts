@@ -31,6 +31,16 @@ Deno.test("completeSettings() follows the objective unless a flag sets the sampl
   assertEquals(settings(...fixed).varianceType, "fixed_small");
 });
 
+Deno.test("completeSettings() turns guidance off when no null class is trained, unless a flag sets it", () => {
+  assertEquals(settings("--class-dropout", "0").guidance, 1);
+  assertEquals(settings().guidance, PRESETS.smoke.guidance);
+  assertThrows(
+    () => settings("--class-dropout", "0", "--guidance", "2"),
+    UserError,
+    "--guidance 2",
+  );
+});
+
 Deno.test("networkOf() adds channels for variances and estimates, and a null class if dropout trains it", () => {
   const channels = (...args: string[]) => {
     const network = networkOf(settings("--guidance", "1", ...args));

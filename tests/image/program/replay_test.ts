@@ -77,6 +77,10 @@ Deno.test({
     const out = `${await folder()}/run`;
     const first = await runImage(...tiny("--steps=4", "--learning-rate=0.003", "--out", out));
     assertEquals(first.code, 0, first.stderr);
+    assertStringIncludes(
+      first.stderr,
+      "all 4 steps lie within the warm-up of 100: the learning rate only reaches 4 % of its peak",
+    );
     const longer = await runImage("--resume", "--out", out, "--steps=6");
     assertEquals(longer.code, 0, longer.stderr);
     const { config, sessions } = await recordOf(out) as {

@@ -5,6 +5,7 @@ import {
   assertNotEquals,
   assertStringIncludes,
 } from "@std/assert";
+import { decode } from "fast-png";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { unetConfigFromJson } from "../../../diffusion/networks/unet_config.ts";
 import { openDevice } from "../../../engine/device.ts";
@@ -14,6 +15,7 @@ import { randomStream } from "../../../nn/random.ts";
 import { decodeSafetensors } from "../../../nn/safetensors.ts";
 import { drawGrid } from "../../../report/grid.ts";
 import { encodePng } from "../../../report/png.ts";
+import { tilesOf } from "../../png_tiles.ts";
 import { copyFolder, hashFolder, imageRuns, runImage, tiny, workplace } from "./program.ts";
 
 const ignore = !imageRuns;
@@ -87,6 +89,26 @@ Deno.test({
     );
     assertEquals(of.code, 0, of.stderr);
     assertNotEquals(await hashFolder(one), await hashFolder(out));
+  },
+});
+
+Deno.test({
+  name: "image --save-images writes each sample of the grid as a PNG file, and its class",
+  ignore,
+  fn: async () => {
+    const out = `${await folder()}/out`;
+    const args = ["--class=Bag,7", "--samples=4", "--save-images"];
+    const { code, stderr } = await sample(await straightRun(), out, ...args);
+    assertEquals(code, 0, stderr);
+    const tiles = tilesOf(await Deno.readFile(`${out}/grid.png`), { columns: 2, rows: 2 });
+    for (let i = 0; i < 4; i++) {
+      const { width, channels, data } = decode(await Deno.readFile(`${out}/images/0000${i}.png`));
+      assertEquals([width, channels], [28, 1]);
+      assertEquals(new Uint8Array(data), tiles.at(Math.floor(i / 2), i % 2));
+    }
+    const rows = ["file,label,class", "00000.png,8,Bag", "00001.png,8,Bag"];
+    const labels = await Deno.readTextFile(`${out}/images/labels.csv`);
+    assertEquals(labels.split("\n").slice(0, 3), rows);
   },
 });
 
