@@ -84,18 +84,19 @@ function strayArgument(argument: string, flags: Map<string, Entry>): UserError {
 
 function badValue(name: string, value: string, { allowed, choices }: Flag<unknown>): UserError {
   if (value === "") return usageError(`--${name} needs a value: ${allowed}`);
-  const hint = choices.length > 0 ? `; did you mean ${nearest(value, [...choices])}?` : "";
+  const meant = choices.find((choice) => choice.split(/[-_]/).includes(value)); // cuda: onnx-cuda
+  const hint = choices.length > 0 ? `; did you mean ${meant ?? nearest(value, [...choices])}?` : "";
   return usageError(`--${name} ${show(value)}: must be ${allowed}${hint}`);
 }
 
-/** Spells out shorthands: toggles as `=true` or `=false`, negative numbers after `=`. */
+/** Spells out shorthands: toggles as `=true` or `=false`, negative numbers and empty values after `=`. */
 function spellOut(args: readonly string[], flags: Map<string, Entry>): string[] {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   const spelled: string[] = [];
   for (const arg of args.slice(0, end)) {
     const [, negated, name = ""] = /^--(no-)?(.*)$/s.exec(arg) ?? [];
     const before = spelled.at(-1) ?? "";
-    if (/^-[\d.]/.test(arg) && flags.has(before.slice(2))) {
+    if (/^(-[\d.]|$)/.test(arg) && flags.has(before.slice(2))) {
       spelled[spelled.length - 1] = `${before}=${arg}`;
     } else spelled.push(isToggle(flags.get(name)) ? `--${name}=${negated === undefined}` : arg);
   }

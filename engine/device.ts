@@ -87,7 +87,7 @@ async function openFirst(options: DeviceOptions): Promise<Device> {
       return device;
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      failures.push(error.message);
+      failures.push(error.message.replace(/\.?$/, ".")); // sentences are joined
     }
   }
   throw new UserError(`No device works here. ${failures.join(" ")}`);

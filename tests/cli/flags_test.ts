@@ -168,6 +168,7 @@ Deno.test("parseFlags() refuses a flag that is given twice", () => {
 
 Deno.test("parseFlags() refuses an argument that belongs to no flag", () => {
   assertEquals(refusal("nano"), "nano: belongs to no flag; did you mean --preset nano?");
+  assertStringIncludes(refusal("--out", ""), "--out needs a value");
   assertEquals(refusal("steps", "5"), "steps: belongs to no flag; did you mean --steps?");
   assertStringIncludes(refusal("--resume", "something"), "every value follows its flag");
   assertStringIncludes(refusal("--steps", "5", "--", "--seed"), "--seed: belongs to no flag");
