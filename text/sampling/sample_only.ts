@@ -54,7 +54,7 @@ export function checkSampleOnly(given: TextFlags): void {
   throw usageError(`--sample-only trains nothing: leave --${kebabCase(other[0])} out.`);
 }
 
-/** The settings of a denoiser's run: the denoiser's, and the data set's. */
+/** The settings of a denoiser's run: the denoiser's, the data set's, and those it was last sampled with. */
 async function recordedSettings(
   folder: string,
 ): Promise<SomeSettings & { autoencoder: Pick<TextConfig, "dataset" | "digits"> }> {
@@ -67,13 +67,16 @@ async function recordedSettings(
     );
   }
   checkSettings(record.config, TEXT_FLAGS, path);
+  const later: object = Object.assign({}, ...record.sessions.map(({ settings }) => settings ?? {}));
+  checkSettings(later, TEXT_FLAGS, path);
   const { autoencoder = {}, ...others } = nestSettings(record.config);
+  const { sampling } = nestSettings(later);
   const { dataset, digits } = autoencoder;
   if (dataset === undefined || digits === undefined) {
     const missing = dataset === undefined ? "dataset" : "digits";
     throw new UserError(`${path} lacks ${missing}: was it edited?`);
   }
-  return { ...others, autoencoder: { ...autoencoder, dataset, digits } };
+  return { ...others, sampling: sampling ?? {}, autoencoder: { ...autoencoder, dataset, digits } };
 }
 
 /**
@@ -93,10 +96,11 @@ export async function sampleTextsOnly(
   const folder = `${checkpoint}/diffusion`;
   const recorded = await recordedSettings(folder);
   const { dataset } = recorded.autoencoder;
+  const own = given.preset === undefined ? recorded : { ...recorded, sampling: {} };
   if (given.dataset !== undefined && given.dataset !== dataset) {
     throw usageError(`--dataset ${given.dataset}: the texts of ${checkpoint} are ${dataset}.`);
   }
-  const settings = withChanges(defaultsOf(recorded.autoencoder), recorded, nestSettings(given));
+  const settings = withChanges(defaultsOf(own.autoencoder), own, nestSettings(given));
   const { autoencoder, denoiser: config, sampling } = settings;
   checkSamplingFlags(given, { dataset, condition: config.condition, sampler: sampling.sampler });
   const vae = await openTextVae(given.vae ?? checkpoint, warn);
@@ -107,6 +111,11 @@ export async function sampleTextsOnly(
     : await loadTextData(given, autoencoder, { log: warn });
   if (data.description !== "") log(data.description);
   log(`model: ${checkpoint}, ${device.name} device, ${device.threads} threads`);
+  const { sampler, sampleSteps, guidance, finalSigma } = sampling;
+  log(
+    `sampling: ${sampler}, ${sampleSteps} steps, guidance ${guidance}, final sigma ${finalSigma}, ` +
+      `seed ${autoencoder.seed}`,
+  );
   const out = await newFolder(given.out, `runs/text-samples-${autoencoder.seed}`);
   const { texts, figures } = await sampleOnce({
     device,

@@ -36,6 +36,12 @@ Deno.test({
       assertEquals(expected.length, 4);
       assertEquals(await textsOf(`${out}/again/samples`), expected);
       assertStringIncludes(again.stdout, "rating 1");
+      // Without a preset and settings, those that the run was sampled with.
+      const own = ["--sample-only", "--threads=1", "--samples=4", "--checkpoint", run];
+      const same = await runText(...own, "--out", `${out}/same`);
+      assertEquals(same.code, 0, same.stderr);
+      assertMatch(same.stdout, /^sampling: \w+, 3 steps, /m);
+      assertEquals(await textsOf(`${out}/same/samples`), expected);
 
       // Each sample depends on its number and its rating alone: the third one was of three stars before.
       const three = await runText(
