@@ -22,7 +22,7 @@ import { setOutput, warn } from "./cli/output.ts";
 import { EXIT } from "./base/errors.ts";
 import { runDetails } from "./cli/compare_runs.ts";
 import { parseFlags } from "./cli/flags.ts";
-import { helpText, versionText, wantsHelp, wantsVersion } from "./cli/help.ts";
+import { helpText, printVersion, wantsHelp, wantsVersion } from "./cli/help.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead } from "./cli/replay.ts";
 import type { RunFolder } from "./cli/run_folder.ts";
@@ -71,10 +71,7 @@ export async function main(args: readonly string[]): Promise<number> {
     }));
     return EXIT.done;
   }
-  if (wantsVersion(args)) {
-    console.log(versionText());
-    return EXIT.done;
-  }
+  if (wantsVersion(args)) return printVersion();
   const given = parseFlags(args, IMAGE_FLAGS);
   setOutput(given);
   checkModes(given);
@@ -117,7 +114,7 @@ export async function main(args: readonly string[]): Promise<number> {
     ? undefined
     : await runEvaluation(device, { ...evaluation, model, config, source: directory }, directory);
   const summary = trainingSummary({ ...trained, config, device, unit: "images" });
-  await reportRun(folder, config, { data, summary, samples, evaluated });
+  await reportRun(folder, run, { data, summary, samples, evaluated });
   return EXIT.done;
 }
 

@@ -20,7 +20,7 @@
 import { print, setOutput, warn } from "./cli/output.ts";
 import { EXIT } from "./base/errors.ts";
 import { parseFlags } from "./cli/flags.ts";
-import { helpText, versionText, wantsHelp, wantsVersion } from "./cli/help.ts";
+import { helpText, printVersion, wantsHelp, wantsVersion } from "./cli/help.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead, type Replay } from "./cli/replay.ts";
 import { type Device, openDevice } from "./engine/device.ts";
@@ -54,10 +54,7 @@ export async function main(args: readonly string[]): Promise<number> {
     console.log(help());
     return EXIT.done;
   }
-  if (wantsVersion(args)) {
-    console.log(versionText());
-    return EXIT.done;
-  }
+  if (wantsVersion(args)) return printVersion();
   const flags = parseFlags(args, TEXT_FLAGS);
   setOutput(flags);
   checkSampleOnly(flags);

@@ -1,4 +1,5 @@
 /** The text that `--help` prints. */
+import { EXIT } from "../base/errors.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { type Flag, type FlagGroups, kebabCase } from "./flags.ts";
 import { terminalColumns } from "./progress.ts";
@@ -38,9 +39,11 @@ export function wantsVersion(args: readonly string[]): boolean {
   return args.includes("--version");
 }
 
-/** The name and the version of the project, and the version of Deno. */
-export function versionText(): string {
-  return `${manifest.name.replace(/^@.*\//, "")} ${manifest.version}, deno ${Deno.version.deno}`;
+/** Prints the name and the version of the project, and the version of Deno. @returns The exit code. */
+export function printVersion(): number {
+  const name = manifest.name.replace(/^@.*\//, "");
+  console.log(`${name} ${manifest.version}, deno ${Deno.version.deno}`);
+  return EXIT.done;
 }
 
 /** Breaks a text into lines of at most `width` columns, words longer than that excepted. */

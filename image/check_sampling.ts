@@ -35,6 +35,16 @@ const OPTIONS_OF_SAMPLER: Partial<Record<keyof ImageConfig, SamplerOption>> = {
   flowShift: "flowShift",
 };
 
+/** The settings that a sampler does not take. */
+export function unusedOptions(
+  sampler: SamplerName | FlowSamplerName,
+): readonly (keyof ImageConfig)[] {
+  const taken = samplerOptions(sampler);
+  return Object.entries(OPTIONS_OF_SAMPLER)
+    .filter(([, option]) => !taken.includes(option))
+    .map(([key]) => key as keyof ImageConfig);
+}
+
 /** The settings that choose the timesteps, in the order of precedence. */
 const STEP_FLAGS = ["sampleTimesteps", "respacing", "sampleSteps", "timestepSpacing"] as const;
 

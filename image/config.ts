@@ -16,7 +16,7 @@ import {
 } from "../diffusion/networks/unet_config.ts";
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import type { ParameterSpecs } from "../nn/parameters.ts";
-import { resolveSampling } from "./check_sampling.ts";
+import { resolveSampling, unusedOptions } from "./check_sampling.ts";
 import { CLASSES, nullClassOf, SIDE } from "./data.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "./flags.ts";
 import { PRESETS } from "./presets.ts";
@@ -76,6 +76,22 @@ export function completeSettings(config: ImageConfig, given: ImageFlags): ImageC
     return { ...config, varianceType: "learned_range" };
   }
   return config;
+}
+
+/** The settings that have an effect, for the report. */
+export function settingsInUse(config: ImageConfig): Partial<ImageConfig> {
+  const { denoiser, objective, loss, p2Gamma, learnedVariance, sampler } = config;
+  const unused: readonly (keyof ImageConfig)[] = [
+    ...OF_NETWORK[denoiser === "unet" ? "dit" : "unet"],
+    ...objective === "flow_matching" ? OF_DIFFUSION : ["flowTimes", "flowShift"] as const,
+    ...loss === "huber" ? [] : ["huberDelta"] as const,
+    ...p2Gamma > 0 ? [] : ["p2K"] as const,
+    ...learnedVariance ? [] : ["boundWeight"] as const,
+    ...unusedOptions(sampler),
+  ];
+  return Object.fromEntries(
+    Object.entries(config).filter(([key]) => !unused.includes(key as keyof ImageConfig)),
+  );
 }
 
 /** Refuses flags of the other network or objective. */

@@ -6,6 +6,8 @@ import { type KeyFigure, type MetricsChart, type Report, writeReport } from "../
 import type { ReportPicture } from "../report/sections.ts";
 import { DIFFUSION_COLUMNS } from "../training/validation_loss.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";
+import { type ImageRun, settingsInUse } from "./config.ts";
+import { countParameters } from "../nn/parameters.ts";
 import type { ImageConfig } from "./flags.ts";
 
 /** Columns of metrics.csv. */
@@ -89,7 +91,7 @@ export type EvaluationReport = Required<Pick<Report, "figures" | "sections" | "w
 /** Writes report.html into the folder of a run, and prints the figures. */
 export async function reportRun(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
-  config: ImageConfig,
+  { config, specs }: Pick<ImageRun, "config" | "specs">,
   { data, summary, samples: { png, gif }, evaluated }: {
     readonly data: FashionMnist;
     readonly summary: string;
@@ -104,15 +106,18 @@ export async function reportRun(
     pictures.push({ caption: "A sample of each class, from noise to image", gif });
   }
   const report = await writeReport(directory, {
-    title: directory.slice(directory.lastIndexOf("/") + 1),
-    summary,
+    title: `FashionMNIST, ${config.denoiser === "unet" ? "UNet" : "DiT"} of ` +
+      `${countParameters(specs).toLocaleString("en")} parameters, ${config.steps} steps`,
+    summary: `${summary} ${record.sessions.at(-1)!.started.slice(0, 10)}: deno task ${
+      record.sessions.at(-1)!.command.join(" ")
+    }`,
     warnings: [...dataWarnings(data), ...evaluated?.warnings ?? []],
     figures,
     pictures,
     metrics,
     charts: IMAGE_CHARTS,
     sections: evaluated?.sections ?? [],
-    config,
+    config: settingsInUse(config),
     origin: record,
   });
   print(summary);

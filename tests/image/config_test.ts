@@ -3,7 +3,13 @@ import { isDit } from "../../diffusion/networks/image_network.ts";
 import { EXIT, UserError } from "../../base/errors.ts";
 import { PRESETS } from "../../image/presets.ts";
 import { parseFlags, resolveConfig } from "../../cli/flags.ts";
-import { checkConsistency, completeSettings, networkOf, scheduleOf } from "../../image/config.ts";
+import {
+  checkConsistency,
+  completeSettings,
+  networkOf,
+  scheduleOf,
+  settingsInUse,
+} from "../../image/config.ts";
 import { nullClassOf } from "../../image/data.ts";
 import { IMAGE_FLAGS, type ImageConfig, settingsOf } from "../../image/flags.ts";
 import { resolveSampling } from "../../image/check_sampling.ts";
@@ -29,6 +35,27 @@ Deno.test("completeSettings() follows the objective unless a flag sets the sampl
   assertEquals(learned.varianceType, "learned_range");
   const fixed = ["--learned-variance", "--sampler", "ddpm", "--variance-type", "fixed_small"];
   assertEquals(settings(...fixed).varianceType, "fixed_small");
+});
+
+Deno.test("settingsInUse() leaves out the settings of other networks, objectives and samplers", () => {
+  const unet = settingsInUse(settings());
+  for (
+    const key of [
+      "patchSize",
+      "heads",
+      "huberDelta",
+      "flowShift",
+      "p2K",
+      "boundWeight",
+      "varianceType",
+    ]
+  ) {
+    assertEquals(key in unet, false, key);
+  }
+  assertEquals([unet.channels, unet.eta], [PRESETS.smoke.channels, PRESETS.smoke.eta]);
+  const flow = settingsInUse(settings("--denoiser", "dit", "--objective", "flow_matching"));
+  assertEquals(["channels", "betaSchedule", "eta"].filter((key) => key in flow), []);
+  assertEquals([flow.patchSize, flow.flowShift], [PRESETS.smoke.patchSize, 1]);
 });
 
 Deno.test("completeSettings() turns guidance off when no null class is trained, unless a flag sets it", () => {
