@@ -1,8 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { renderSection } from "../../report/sections.ts";
+import { renderSection, tableLines } from "../../report/sections.ts";
 import { parseMarkup } from "./markup.ts";
 
 const table = { columns: ["images", "FID"], rows: [["seed 0", "3.14"], ["real images", "12.00"]] };
+
+Deno.test("tableLines() aligns names left and figures right", () => {
+  assertEquals(tableLines(table), [
+    "images         FID",
+    "seed 0        3.14",
+    "real images  12.00",
+  ]);
+});
 
 Deno.test("renderSection() renders table, notes, plots and pictures in this order", () => {
   const plot = {
