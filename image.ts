@@ -18,11 +18,11 @@
  * The folder of a run holds config.json, metrics.csv, checkpoints/ (in diffusers' layout), samples/
  * (grid.png, trajectory.gif) and report.html.
  */
-import { setOutput, warn } from "./cli/output.ts";
 import { EXIT } from "./base/errors.ts";
 import { runDetails } from "./cli/compare_runs.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { helpText, printVersion, wantsHelp, wantsVersion } from "./cli/help.ts";
+import { setOutput, warn } from "./cli/output.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead } from "./cli/replay.ts";
 import type { RunFolder } from "./cli/run_folder.ts";

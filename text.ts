@@ -17,10 +17,10 @@
  * report.html; latents/; diffusion/ with the same files of the denoiser, samples/ and evaluation/; and
  * baseline-KIND/ and judge/ with the models to compare with.
  */
-import { print, setOutput, warn } from "./cli/output.ts";
 import { EXIT } from "./base/errors.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { helpText, printVersion, wantsHelp, wantsVersion } from "./cli/help.ts";
+import { print, setOutput, warn } from "./cli/output.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead, type Replay } from "./cli/replay.ts";
 import { type Device, openDevice } from "./engine/device.ts";

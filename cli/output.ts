@@ -3,6 +3,7 @@
  * chosen once for the process: everything, the essential (`--quiet`), or one JSON object (`--json`).
  */
 import { resolve } from "node:path";
+import type { KeyFigure } from "../base/figure.ts";
 import { printable } from "../base/quote.ts";
 import { toggle } from "./flag_kinds.ts";
 
@@ -15,22 +16,12 @@ export const OUTPUT_FLAGS = {
   }),
 };
 
-/** A figure of a result. */
-export interface ResultFigure {
-  readonly name: string;
-  readonly value: string;
-  /** The same figure of real data. */
-  readonly real?: { readonly value: string } | undefined;
-  /** How it was measured. */
-  readonly protocol: string;
-}
-
 /** What a run has made. */
 export interface ProgramResult {
   readonly folder: string;
   /** Paths, by what the files are, such as `report`. */
   readonly files: Readonly<Record<string, string>>;
-  readonly figures?: readonly ResultFigure[] | undefined;
+  readonly figures?: readonly KeyFigure[] | undefined;
   /** Samples as texts: each has its parts, such as `original` and `decoded`, by name. */
   readonly samples?: readonly Readonly<Record<string, string>>[] | undefined;
 }
@@ -92,7 +83,7 @@ function shown(text: string): string {
 }
 
 /** A line for each figure, with those of real data beside them. */
-function figureLines(figures: readonly ResultFigure[]): string[] {
+function figureLines(figures: readonly KeyFigure[]): string[] {
   if (figures.length === 0) return [];
   const hasReal = figures.some(({ real }) => real !== undefined);
   const rows = figures.map(({ name, value, real }) => [name, value, real?.value ?? ""]);

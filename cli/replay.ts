@@ -30,14 +30,17 @@ export interface Replay<Settings = object> {
   readonly threads: number;
   /** Whether the run used a bundled sample of the data. */
   readonly sampleOnly: boolean;
-  /** The default folder of the repetition: `runs/NAME-again`, or `runs/NAME-changed`. */
-  readonly directory: string;
-  /** The settings that flags change, each in words. */
+  /**
+   * The default folder of the repetition: `runs/NAME-again`, or `runs/NAME-changed`; undefined for a run that
+   * is continued in its own.
+   */
+  readonly directory: string | undefined;
+  /** The settings of the repeated run that flags change, each in words. */
   readonly changes: readonly string[];
   /**
    * Compares data and environment with those of the run.
    *
-   * @returns Warnings about the environment.
+   * @returns Warnings about the environment; none for a run that is continued, since its folder has them.
    * @throws {UserError} If the data differs.
    */
   check(data: readonly DataOrigin[], session: RunSession): string[];
@@ -64,11 +67,9 @@ export async function recordToRead(
   folder: string,
 ): Promise<string | undefined> {
   if (resume !== undefined && overwrite) {
+    const kept = resume ? "--resume" : "--no-resume";
     throw usageError(
-      `--${
-        resume ? "" : "no-"
-      }resume keeps the run in the folder, and --overwrite deletes it: leave ` +
-        "one of them out.",
+      `${kept} keeps the run in the folder, and --overwrite deletes it: leave one of them out.`,
     );
   }
   if (config !== undefined) {
@@ -102,9 +103,8 @@ export async function openReplay<Settings extends object>(
 ): Promise<Replay<Settings> | undefined> {
   if (path === undefined) return undefined;
   const isRepeated = given["config"] !== undefined;
-  const conflict = isRepeated &&
-    CONFLICTS.find((key) => given[key] !== undefined && given[key] !== false);
-  if (conflict) {
+  const conflict = CONFLICTS.find((key) => given[key] !== undefined && given[key] !== false);
+  if (isRepeated && conflict !== undefined) {
     throw usageError(
       `--config ${path} decides what is trained: leave --${kebabCase(conflict)} out.`,
     );
@@ -129,21 +129,22 @@ export async function openReplay<Settings extends object>(
   }
   checkSettings(recorded, flags, path);
   const last = record.sessions.at(-1);
-  const changes = Object.entries(given)
+  const changes = Object.entries(isRepeated ? given : {})
     .filter(([key, value]) => key in recorded && String(value) !== String(recorded[key]))
     .map(([key, value]) => `--${kebabCase(key)} ${value} instead of ${recorded[key]}`);
+  const suffix = changes.length === 0 ? "again" : "changed";
   return {
     settings: { ...defaults, ...recorded },
     recorded,
     device: DEVICE_CHOICES.find((name) => name === last?.device) ?? "onnx",
     threads: last?.threads ?? 1,
     sampleOnly: record.data.some(({ origin }) => origin === BUNDLED),
-    directory: `runs/${folderNameOf(path)}-${changes.length === 0 ? "again" : "changed"}`,
+    directory: isRepeated ? `runs/${folderNameOf(path)}-${suffix}` : undefined,
     changes,
     check: (data, session) => {
       const shared = data.filter(({ name }) => record.data.some((other) => other.name === name));
       const difference = dataDifference(record.data, shared);
-      if (difference === undefined) return sessionNotes(last, session);
+      if (difference === undefined) return isRepeated ? sessionNotes(last, session) : [];
       throw new UserError(
         `${path} cannot be repeated: ${difference}. Provide the same data with --data-dir, or start a ` +
           "new run without --config",

@@ -151,13 +151,12 @@ function checkSamplerOptions(
   given: ImageFlags,
   learnedVariance: boolean,
 ): void {
-  for (const [key, option] of Object.entries(OPTIONS_OF_SAMPLER)) {
-    if (given[key as keyof ImageFlags] === undefined) continue;
-    if (samplerOptions(config.sampler).includes(option)) continue;
+  const unused = unusedOptions(config.sampler).find((key) => given[key] !== undefined);
+  if (unused !== undefined) {
     const others = [...samplerNames, ...flowSamplerNames]
-      .filter((name) => samplerOptions(name).includes(option)).join(", ");
+      .filter((name) => !unusedOptions(name).includes(unused)).join(", ");
     throw usageError(
-      `--${kebabCase(key)} is for --sampler ${others}: ${config.sampler} does not take it.`,
+      `--${kebabCase(unused)} is for --sampler ${others}: ${config.sampler} does not take it.`,
     );
   }
   if (config.sampler === "ddpm" && config.varianceType === "learned_range" && !learnedVariance) {

@@ -65,17 +65,12 @@ const OF_DIFFUSION = [
  * ddpm uses learned variances, and a model without a null class is not guided.
  */
 export function completeSettings(config: ImageConfig, given: ImageFlags): ImageConfig {
-  const { objective, learnedVariance, sampler, classDropout } = config;
-  if (classDropout === 0 && given.guidance === undefined && config.guidance !== 1) {
-    return completeSettings({ ...config, guidance: 1 }, given);
-  }
-  if (objective === "flow_matching" && given.sampler === undefined) {
-    return { ...config, sampler: "flow_euler" };
-  }
-  if (learnedVariance && sampler === "ddpm" && given.varianceType === undefined) {
-    return { ...config, varianceType: "learned_range" };
-  }
-  return config;
+  const { objective, learnedVariance, classDropout } = config;
+  let { guidance, sampler, varianceType } = config;
+  if (classDropout === 0) guidance = given.guidance ?? 1;
+  if (objective === "flow_matching") sampler = given.sampler ?? "flow_euler";
+  if (learnedVariance && sampler === "ddpm") varianceType = given.varianceType ?? "learned_range";
+  return { ...config, guidance, sampler, varianceType };
 }
 
 /** The settings that have an effect, for the report. */

@@ -265,8 +265,8 @@ export const IMAGE_FLAGS = {
     interpolate: text({
       placeholder: "A,B",
       help:
-        "interpolate from samples of class A to samples of class B, ten images a row, or twelve with --encode; eta is 0 " +
-        "by default: interpolation.png",
+        "interpolate from samples of class A to samples of class B, ten images a row, or twelve " +
+        "with --encode; eta is 0 by default: interpolation.png",
     }),
     encode: toggle({
       help: "--interpolate: between test images, which DDIM inversion encodes as noise, without " +
@@ -275,8 +275,8 @@ export const IMAGE_FLAGS = {
     inpaint: text({
       placeholder: "MASK",
       help:
-        "inpaint test images. MASK is `left`, `right`, `top` or `bottom`, or a PNG file of 28x28 pixels, " +
-        "white where pixels are generated and black elsewhere: inpainting.png",
+        "inpaint test images. MASK is `left`, `right`, `top` or `bottom`, or a PNG file of 28x28 " +
+        "pixels, white where pixels are generated and black elsewhere: inpainting.png",
     }),
     fromStep: integer({
       min: 0,

@@ -39,11 +39,10 @@ export async function openImageFolder(
     root: ROOT,
     now: Date.now(),
   });
-  const notes = replay?.check(origins, session) ?? [];
-  if (given.config !== undefined) replay?.changes.forEach(print);
+  replay?.check(origins, session).forEach(print);
+  replay?.changes.forEach(print);
   const folder = await openRunFolder({
-    directory: given.out ?? (given.resume ? undefined : replay?.directory) ??
-      defaultFolder({ ...given, seed: config.seed }),
+    directory: given.out ?? replay?.directory ?? defaultFolder({ ...given, seed: config.seed }),
     automatic: given.out === undefined,
     program: "image",
     seed: config.seed,
@@ -64,6 +63,6 @@ export async function openImageFolder(
     extendable: EXTENDABLE,
     steps: config.steps,
   });
-  new Set([...notes, ...folder.notes]).forEach(print);
+  folder.notes.forEach(print);
   return folder;
 }

@@ -1,8 +1,9 @@
 /** The report of an image run: columns of metrics.csv, charts, figures and captions. */
+import type { KeyFigure } from "../base/figure.ts";
 import { print, printResult } from "../cli/output.ts";
 import type { RunFolder } from "../cli/run_folder.ts";
 import type { FashionMnist } from "../datasets/fashion_mnist.ts";
-import { type KeyFigure, type MetricsChart, type Report, writeReport } from "../report/report.ts";
+import { type MetricsChart, type Report, writeReport } from "../report/report.ts";
 import type { ReportPicture } from "../report/sections.ts";
 import { DIFFUSION_COLUMNS } from "../training/validation_loss.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";

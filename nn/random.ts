@@ -129,6 +129,13 @@ export class RandomStream {
     return Int32Array.from({ length }, () => low + Math.floor(this.next() * (high - low)));
   }
 
+  /** An index, each with its probability. The probabilities add up to 1, within rounding. */
+  index(probabilities: Float64Array): number {
+    let rest = this.next();
+    const found = probabilities.findIndex((probability) => (rest -= probability) < 0);
+    return found >= 0 ? found : probabilities.findLastIndex((probability) => probability > 0);
+  }
+
   /** The numbers 0 to `length` - 1 in random order (Fisher and Yates). */
   permutation(length: number): Uint32Array {
     const order = Uint32Array.from({ length }, (_, i) => i);

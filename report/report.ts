@@ -1,4 +1,5 @@
 /** report.html: one page in one file, which opens without a network and runs no scripts. */
+import type { KeyFigure } from "../base/figure.ts";
 import { fileError } from "../base/file_errors.ts";
 import { writeFileAtomic } from "../base/files.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
@@ -11,22 +12,6 @@ import {
   type ReportSection,
 } from "./sections.ts";
 import { STYLE } from "./style.ts";
-
-export interface KeyFigure {
-  readonly name: string;
-  readonly value: string;
-  /** How it was measured. Figures with different protocols cannot be compared. */
-  readonly protocol: string;
-  /** The same figure of real data. */
-  readonly real?: { readonly value: string } | undefined;
-}
-
-export function figureLine(
-  { name, value, protocol, real }: KeyFigure,
-): string {
-  const ofRealTexts = real === undefined ? "" : `, real texts ${real.value}`;
-  return `${name}: ${value}${ofRealTexts} (${protocol})`;
-}
 
 export interface ReportTexts {
   readonly caption: string;

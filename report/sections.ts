@@ -1,10 +1,12 @@
 /** Parts of a page: tables, charts and pictures under a heading. */
-import type { Table } from "../base/table.ts";
 import { element, type Markup } from "./html.ts";
 import { drawPlot, type LinePlot } from "./plot.ts";
 
-/** A table whose rows begin with their names. */
-export type ReportTable = Table;
+export interface ReportTable {
+  readonly columns: readonly string[];
+  /** The first cell of each is its name. */
+  readonly rows: readonly (readonly string[])[];
+}
 
 export type ReportPicture = {
   /** The text under the picture: what it shows and how it was made. */
@@ -58,4 +60,14 @@ export function renderSection(
     ...plots.map((plot) => element("figure", { class: "chart" }, drawPlot(plot))),
     ...pictures.map(renderPicture),
   ];
+}
+
+/** A table as lines of text with aligned columns, for a terminal. */
+export function tableLines({ columns, rows }: ReportTable): string[] {
+  const lines = [columns, ...rows];
+  const widths = columns.map((_, i) => Math.max(...lines.map((line) => (line[i] ?? "").length)));
+  return lines.map((line) =>
+    line.map((cell, i) => i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)).join("  ")
+      .trimEnd()
+  );
 }

@@ -70,7 +70,7 @@ export function replayFlags<F extends TextFlags>(given: F, replay: Replay | unde
   }
   const { startFrom } = recorded;
   const isBegun = recorded["diffusionSteps"] !== undefined;
-  if (given.resume && !isBegun && given.stage !== "vae") {
+  if (given.config === undefined && !isBegun && given.stage !== "vae") {
     throw usageError(
       "--resume: this run has only an autoencoder so far, and no settings of the later stages: give " +
         "its --preset too, or --stage vae.",
@@ -116,13 +116,13 @@ export async function openTextRun(device: Device, options: TextRunOptions): Prom
   const { given, replay, settings, start, data, log, warn } = options;
   const origins = originsOf(options);
   const session = await sessionOf(device, options);
-  const notes = replay?.check(origins, session) ?? [];
-  if (given.config !== undefined) replay?.changes.forEach((change) => log(change));
+  replay?.check(origins, session).forEach((note) => log(note));
+  replay?.changes.forEach((change) => log(change));
   using opened = new DisposableStack();
   const folder = given.vae !== undefined
     ? undefined
     : opened.use(await openAutoencoderFolder(options, { origins, session }));
-  new Set([...notes, ...folder?.notes ?? []]).forEach((note) => log(note));
+  folder?.notes.forEach((note) => log(note));
   const root = folder?.directory ?? directoryOf(options);
 
   const vae = once(() => openTextVae(given.vae ?? root, warn));
@@ -192,8 +192,7 @@ export function defaultFolder(
 
 function directoryOf({ given, replay, settings: { autoencoder } }: TextRunOptions): string {
   const { dataset, seed } = autoencoder;
-  return given.out ?? (given.resume ? undefined : replay?.directory) ??
-    defaultFolder({ ...given, dataset, seed });
+  return given.out ?? replay?.directory ?? defaultFolder({ ...given, dataset, seed });
 }
 
 async function openAutoencoderFolder(

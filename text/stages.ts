@@ -248,17 +248,15 @@ export async function reportRun(run: TextRun): Promise<void> {
     const task = { device, data, dataset, config, training, samples, evaluation, log };
     printed.push(await reportDenoiser(folder, task));
   }
-  const [first] = printed;
-  const vae = run.folder === undefined ? undefined : `${run.root}/report.html`;
+  const vae = `${run.root}/report.html`;
+  const hasBoth = printed.length > 1 && run.folder !== undefined;
   printResult({
     folder: run.root,
     files: {
-      ...printed.length > 1 && vae !== undefined ? { "report of the autoencoder": vae } : {},
+      ...hasBoth ? { "report of the autoencoder": vae } : {},
       ...printed.at(-1)?.files,
     },
     figures: printed.flatMap(({ figures = [] }) => figures),
-    samples: printed.length > 1 || first === undefined
-      ? printed.flatMap(({ samples = [] }) => samples)
-      : first.samples,
+    samples: printed.flatMap(({ samples = [] }) => samples),
   });
 }

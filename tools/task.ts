@@ -30,10 +30,15 @@ export const PATH_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--inpaint": ["read"],
 };
 
+/** A flag and its value in one argument. */
+const INLINE = /^(--[^=]+)=(.*)$/s;
+
+const takesPath = (flag: string) => Object.hasOwn(PATH_FLAGS, flag);
+
 /** Every argument, with the value after "=" or the next argument. */
 function flagsOf(args: readonly string[]): { flag: string; value: string }[] {
   return args.map((arg, i) => {
-    const [, flag = arg, inline] = /^(--[^=]+)=(.*)$/s.exec(arg) ?? [];
+    const [, flag = arg, inline] = INLINE.exec(arg) ?? [];
     return { flag, value: inline ?? args[i + 1] ?? "" };
   });
 }
@@ -44,12 +49,12 @@ function flagsOf(args: readonly string[]): { flag: string; value: string }[] {
  */
 export function fromFolder(args: readonly string[], folder: string): string[] {
   return args.map((arg, i) => {
-    const [, flag = "", inline] = /^(--[^=]+)=(.*)$/s.exec(arg) ?? [];
+    const [, flag = "", inline] = INLINE.exec(arg) ?? [];
     if (inline !== undefined) {
-      return flag in PATH_FLAGS ? `${flag}=${below(folder, flag, inline)}` : arg;
+      return takesPath(flag) ? `${flag}=${below(folder, flag, inline)}` : arg;
     }
     const before = args[i - 1] ?? "";
-    return before in PATH_FLAGS ? below(folder, before, arg) : arg;
+    return takesPath(before) ? below(folder, before, arg) : arg;
   });
 }
 
@@ -64,7 +69,7 @@ function below(folder: string, flag: string, path: string): string {
 
 /** The first path of a command that has a comma, which Deno's permission flags cannot express. */
 export function pathWithComma(args: readonly string[]): string | undefined {
-  return flagsOf(args).find(({ flag, value }) => flag in PATH_FLAGS && value.includes(","))?.value;
+  return flagsOf(args).find(({ flag, value }) => takesPath(flag) && value.includes(","))?.value;
 }
 
 /** The paths that a command names, by access. */

@@ -65,14 +65,5 @@ export function sampleToken(
   choice: TokenChoice,
   random: RandomStream,
 ): number {
-  const probabilities = tokenProbabilities(logits, choice);
-  let rest = random.next();
-  let last = 0;
-  for (const [id, probability] of probabilities.entries()) {
-    if (probability === 0) continue;
-    last = id;
-    rest -= probability;
-    if (rest < 0) return id;
-  }
-  return last; // if rounding makes the sum less than 1
+  return random.index(tokenProbabilities(logits, choice));
 }

@@ -141,7 +141,7 @@ function predict(
   const probabilities = softmax(logits, maskId);
   const token = temperature === 0
     ? probabilities.reduce((best, p, id) => p > probabilities[best]! ? id : best, 0)
-    : sampleIndex(probabilities.map((p) => p ** (1 / temperature)), random);
+    : random.index(softmax(logits, maskId, temperature));
   return { token, score: SCORES[order](probabilities, token, random, left) };
 }
 
@@ -167,23 +167,16 @@ const SCORES: Readonly<
 };
 
 /** The probabilities of tokens [V], none of which is a mask. */
-function softmax(logits: Float32Array, maskId: number): Float64Array {
+function softmax(logits: Float32Array, maskId: number, temperature = 1): Float64Array {
   const highest = logits.reduce(
     (max, logit, id) => id === maskId ? max : Math.max(max, logit),
     -Infinity,
   );
   const weights = Float64Array.from(
     logits,
-    (logit, id) => id === maskId ? 0 : Math.exp(logit - highest),
+    (logit, id) => id === maskId ? 0 : Math.exp((logit - highest) / temperature),
   );
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   if (!Number.isFinite(total)) throw new UserError("the model's logits are not finite");
   return weights.map((weight) => weight / total);
-}
-
-/** An index, sampled in proportion to weights. */
-function sampleIndex(weights: Float64Array, random: RandomStream): number {
-  let rest = random.next() * weights.reduce((sum, weight) => sum + weight, 0);
-  const found = weights.findIndex((weight) => (rest -= weight) < 0);
-  return found >= 0 ? found : weights.findLastIndex((weight) => weight > 0); // rounding
 }

@@ -2,7 +2,7 @@
  * `--study ddim`: FID for several numbers of steps and etas, as table 1 of Song et al. 2021
  * (arXiv:2010.02502), with DDPM's larger variance as the last row.
  */
-import { warn } from "../../cli/output.ts";
+import { writeProgress } from "../../cli/output.ts";
 import { canonicalJson, type JsonObject, sha256 } from "../../base/json.ts";
 import { formatDuration } from "../../cli/progress.ts";
 import type { Device } from "../../engine/device.ts";
@@ -92,7 +92,7 @@ export async function runStudy(
     const left = Number.isNaN(secondsPerStep)
       ? ""
       : `; time left for the study: ${formatDuration(secondsPerStep * stepsLeft)}`;
-    warn(describeSetting(setting) + left);
+    writeProgress(`${describeSetting(setting)}${left}\n`);
     const started = performance.now();
     const config = configOf(task.config, setting);
     const { pixels, labels } = await drawEvaluationSet(device, { ...task, config }, seed);

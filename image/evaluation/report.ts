@@ -1,6 +1,6 @@
 /** The results of `--evaluate` in a report. */
 import type { LinePlot } from "../../report/plot.ts";
-import type { KeyFigure } from "../../report/report.ts";
+import type { KeyFigure } from "../../base/figure.ts";
 import type { ReportSection, ReportTable } from "../../report/sections.ts";
 import type { Evaluated } from "./evaluate.ts";
 import {

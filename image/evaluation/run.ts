@@ -1,5 +1,4 @@
 /** `--evaluate` and `--study`: from flags to files and reports. */
-import { tableLines } from "../../base/table.ts";
 import { print, printResult } from "../../cli/output.ts";
 import { usageError } from "../../base/errors.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
@@ -7,6 +6,7 @@ import type { FashionMnist } from "../../datasets/fashion_mnist.ts";
 import type { Device } from "../../engine/device.ts";
 import { drawPlot } from "../../report/plot.ts";
 import { writeReport } from "../../report/report.ts";
+import { tableLines } from "../../report/sections.ts";
 import { loadClassifier } from "../classifier/checkpoint.ts";
 import { loadImages } from "../data.ts";
 import type { ImageFlags } from "../flags.ts";

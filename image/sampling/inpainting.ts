@@ -26,19 +26,20 @@ import { evaluationsOf } from "./samples.ts";
 const MOST_BYTES = 65_536;
 
 /** The halves that `--inpaint` names: whether a pixel of a row and a column is in it. */
-const HALVES: Readonly<Record<string, (row: number, column: number) => boolean>> = {
-  left: (_, column) => column < SIDE / 2,
-  right: (_, column) => column >= SIDE / 2,
-  top: (row) => row < SIDE / 2,
-  bottom: (row) => row >= SIDE / 2,
-};
+const HALVES = new Map<string, (row: number, column: number) => boolean>([
+  ["left", (_, column) => column < SIDE / 2],
+  ["right", (_, column) => column >= SIDE / 2],
+  ["half", (_, column) => column >= SIDE / 2],
+  ["top", (row) => row < SIDE / 2],
+  ["bottom", (row) => row >= SIDE / 2],
+]);
 
 /**
  * Reads the mask of `--inpaint`: a half of the image, or a PNG file that is white where images are
  * regenerated. Returns [28, 28]: 1 keeps a pixel, 0 regenerates it.
  */
 export async function readMask(mask: string): Promise<Float32Array> {
-  const half = HALVES[mask === "half" ? "right" : mask];
+  const half = HALVES.get(mask);
   if (half !== undefined) {
     return Float32Array.from(
       { length: PIXELS },
@@ -85,8 +86,8 @@ export async function readMask(mask: string): Promise<Float32Array> {
 /**
  * Draws and writes pairs of a test image and its regenerated version.
  *
- * @param options `classes`: those of the images, if not all. `mask`: the pixels to keep [28, 28], if any. `fromStep`: the
- * number of steps to skip, in [0, S).
+ * @param options `classes`: those of the images, if not all. `mask`: the pixels to keep [28, 28], if any.
+ * `fromStep`: the number of steps to skip, in [0, S).
  */
 export async function drawInpainting(
   task: PictureTask,

@@ -1,6 +1,6 @@
 /** `--sample-only` and `--study`: what image.ts makes with a checkpoint, without training. */
 import { print, printResult, warn } from "../../cli/output.ts";
-import { jsonOf, type RunRecord } from "../../cli/run_record.ts";
+import type { RunRecord } from "../../cli/run_record.ts";
 import { newFolder, recordOfCheckpoint, writeSamplesRecord } from "../../cli/samples_folder.ts";
 import { describeSession } from "../../cli/session.ts";
 import { writeReport } from "../../report/report.ts";
@@ -31,9 +31,7 @@ import { drawInterpolation } from "./interpolation.ts";
 import { drawTrajectory } from "./trajectory.ts";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
-const RELEASED = decodeURIComponent(
-  new URL("../../checkpoints/fashion-mnist", import.meta.url).pathname,
-);
+const RELEASED = `${ROOT}checkpoints/fashion-mnist`;
 
 /** Refuses models of other images, and flags that the model does not allow. */
 function checkModel(directory: string, config: ImageNetworkConfig, given: ImageFlags): void {
@@ -83,7 +81,7 @@ function defaultsOf(
     timestepSpacing: model.samplerOptions.timestepSpacing,
     varianceType: model.samplerOptions.varianceType,
     ...checkpoint === undefined ? RELEASED_SAMPLING : {},
-    ...given.preset === undefined ? samplingOf(run) : {},
+    ...run?.program === "image" && given.preset === undefined ? samplingOf(run.config) : {},
   };
   // The table of Song et al. 2021 is without guidance, and encoding cannot invert it.
   const isGuided = nullClassOf(model.config) !== undefined && mode === undefined;
@@ -97,11 +95,11 @@ function defaultsOf(
   };
 }
 
-/** The sampling settings in the record of a run. */
-function samplingOf(run: Pick<RunRecord, "program" | "config"> | undefined): Partial<ImageConfig> {
-  if (run?.program !== "image") return {};
-  const kept = Object.entries(run.config).filter(([key]) => SAMPLING_SETTINGS.includes(key));
-  return Object.fromEntries(kept);
+/** The settings of sampling among those of a run. */
+function samplingOf(config: object): Partial<ImageConfig> {
+  return Object.fromEntries(
+    Object.entries(config).filter(([key]) => SAMPLING_SETTINGS.includes(key)),
+  );
 }
 
 /**
@@ -162,10 +160,9 @@ async function recordOf({ device, model, config, source, args }: CheckpointTask)
     root: ROOT,
     now: Date.now(),
   });
-  const settings = samplingOf({ program: "image", config: jsonOf(config) });
   return {
     checkpoint: { path: source, sha256: weightsHash(model.parameters) },
-    settings: { seed: config.seed, ...settings },
+    settings: { seed: config.seed, ...samplingOf(config) },
     session,
   };
 }

@@ -4,6 +4,7 @@ import { UserError } from "../../base/errors.ts";
 import { formatManifest, isSafePath, parseManifest } from "../../training/checkpoint/manifest.ts";
 import { openRunFolder, type RunFolderOptions } from "../../cli/run_folder.ts";
 import { configHash, formatRecord, parseRecord, readRecord } from "../../cli/run_record.ts";
+import { inFolder } from "../in_folder.ts";
 import { permitted } from "../permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
@@ -28,15 +29,6 @@ function options(directory: string, changes: Partial<RunFolderOptions> = {}): Ru
     },
     ...changes,
   };
-}
-
-async function inFolder(test: (runs: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    await test(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
 }
 
 /** Opens and closes a folder. @returns Its name, and whether there was a run. */

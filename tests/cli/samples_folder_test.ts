@@ -1,18 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../base/errors.ts";
 import { newFolder, recordOfCheckpoint } from "../../cli/samples_folder.ts";
+import { inFolder } from "../in_folder.ts";
 import { permitted } from "../permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
-
-async function inFolder(fn: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await Deno.makeTempDir();
-  try {
-    await fn(folder);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
-}
 
 Deno.test({
   name: "newFolder() numbers the name when folders of it are not empty",

@@ -2,13 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { UserError } from "../../base/errors.ts";
 import { element, escapeHtml } from "../../report/html.ts";
-import {
-  figureLine,
-  metricsPlot,
-  renderReport,
-  type Report,
-  writeReport,
-} from "../../report/report.ts";
+import { metricsPlot, renderReport, type Report, writeReport } from "../../report/report.ts";
 import { permitted } from "../permissions.ts";
 import { parseMarkup } from "./markup.ts";
 
@@ -171,13 +165,4 @@ Deno.test({
       await Deno.remove(directory, { recursive: true });
     }
   },
-});
-
-Deno.test("figureLine() prints the protocol, and the figure of real texts where it is known", () => {
-  const figure = { name: "Perplexity", value: "133.8", protocol: "100 texts" };
-  assertEquals(figureLine(figure), "Perplexity: 133.8 (100 texts)");
-  assertEquals(
-    figureLine({ ...figure, real: { value: "265.6" } }),
-    "Perplexity: 133.8, real texts 265.6 (100 texts)",
-  );
 });

@@ -1,4 +1,5 @@
 /** The evaluation and the report of a trained text autoencoder. */
+import type { KeyFigure } from "../../base/figure.ts";
 import type { Device } from "../../engine/device.ts";
 import {
   evaluateTextVae,
@@ -15,12 +16,7 @@ import type { TextData } from "../examples.ts";
 import type { TextConfig } from "../settings.ts";
 import type { TrainedTextVae } from "./train.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
-import {
-  type KeyFigure,
-  type MetricsChart,
-  type ReportTexts,
-  writeReport,
-} from "../../report/report.ts";
+import { type MetricsChart, type ReportTexts, writeReport } from "../../report/report.ts";
 import type { ProgramResult } from "../../cli/output.ts";
 import { trainingSummary } from "../../cli/training.ts";
 

@@ -1,4 +1,5 @@
 /** The report of a denoiser: its training, samples and evaluation. */
+import type { KeyFigure } from "../../base/figure.ts";
 import type { Device } from "../../engine/device.ts";
 import type { TextEvaluation } from "./evaluate.ts";
 import type { SampledText, TextSamples } from "../sampling/session.ts";
@@ -7,7 +8,7 @@ import type { RunFolder } from "../../cli/run_folder.ts";
 import type { TextData } from "../examples.ts";
 import { type DenoiserConfig, flatSettings } from "../settings.ts";
 import type { ReportSection } from "../../report/sections.ts";
-import { type KeyFigure, type MetricsChart, writeReport } from "../../report/report.ts";
+import { type MetricsChart, writeReport } from "../../report/report.ts";
 import type { ProgramResult } from "../../cli/output.ts";
 import { type TrainingResult, trainingSummary } from "../../cli/training.ts";
 

@@ -22,7 +22,6 @@ import type { SampleSession, TextSamples, TextSampleTask } from "./session.ts";
 import { compileLatentSampler, decodeLatents, finalSigmaOf } from "./latents.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 
-/** Refuses sampling settings that do not fit a denoiser. */
 /** Refuses flags that have no effect on samples of a denoiser and a data set. */
 export function checkSamplingFlags(
   { votes, eta, dataDir, digits }: TextFlags,
@@ -50,6 +49,7 @@ export function checkSamplingFlags(
   );
 }
 
+/** Refuses sampling settings that do not fit a denoiser. */
 export function checkTextSampling(
   { sampler, guidance, sampleSteps, finalSigma, rating }: SamplingConfig,
   { condition, conditionDropout, objective, timesteps }: DenoiserConfig,
