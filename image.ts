@@ -26,7 +26,7 @@ import { setOutput, warn } from "./cli/output.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead } from "./cli/replay.ts";
 import type { RunFolder } from "./cli/run_folder.ts";
-import { openTraining, resumeRun, type TrainingResult, trainingSummary } from "./cli/training.ts";
+import { openTraining, resumeRun } from "./cli/training.ts";
 import type { FashionMnist } from "./datasets/fashion_mnist.ts";
 import { trainableNetwork } from "./diffusion/networks/image_network.ts";
 import { type Device, openDevice } from "./engine/device.ts";
@@ -113,8 +113,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const evaluated = evaluation === undefined
     ? undefined
     : await runEvaluation(device, { ...evaluation, model, config, source: directory }, directory);
-  const summary = trainingSummary({ ...trained, config, device, unit: "images" });
-  await reportRun(folder, run, { data, summary, samples, evaluated });
+  await reportRun(folder, run, { device, data, samples, evaluated });
   return EXIT.done;
 }
 
@@ -127,7 +126,7 @@ async function trainImages(
     folder: RunFolder;
     start: HostParameters | undefined;
   },
-): Promise<TrainingResult & { steps: number; parameters: HostParameters }> {
+): Promise<{ interrupted: boolean; parameters: HostParameters }> {
   const { directory, record } = folder;
   const { timesteps, weightDecay, maxGradNorm } = config;
   const random = randomStream(config.seed);
@@ -193,8 +192,7 @@ async function trainImages(
   }
   await trainStep.dispose();
   await validationLoss.dispose();
-  const parameters = unravel(state.ema, specs);
-  return { ...training.result(), steps: config.steps - training.done, parameters };
+  return { interrupted: training.interrupted, parameters: unravel(state.ema, specs) };
 }
 
 if (import.meta.main) await runProgram(() => main(Deno.args));

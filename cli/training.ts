@@ -19,8 +19,9 @@ import { watchSteps } from "../training/watch_steps.ts";
 import type { MeanWindow } from "../training/windows.ts";
 import { checkSameRun } from "./compare_runs.ts";
 import { listenForInterrupt } from "./interrupt.ts";
-import { formatDuration, Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
 import type { RunFolder } from "./run_folder.ts";
+import { readTrainingTime, writeTrainingTime } from "./training_time.ts";
 
 /**
  * Loads the newest sound checkpoint of a run, or undefined if it has none yet. Reports those that are
@@ -41,16 +42,6 @@ export async function resumeRun(
   return checkpoint;
 }
 
-export interface TrainingResult {
-  /** Whether it was interrupted, after a checkpoint, before its end. */
-  readonly interrupted: boolean;
-  readonly milliseconds: number;
-  /** The part of the milliseconds that the device computed. */
-  readonly onDevice: number;
-  /** In bytes. */
-  readonly peakMemory: number;
-}
-
 interface TrainingRunOptions {
   /** Printed first, with the folder and the steps that were done before. */
   readonly description: string;
@@ -60,6 +51,8 @@ interface TrainingRunOptions {
   readonly config: TrainingConfig & { readonly batchSize: number };
   /** What a batch consists of, in the plural. The speed's column is named after it: `imagesPerSecond`. */
   readonly unit: string;
+  /** The word before the steps in the progress, where a program has several trainings. @default {"step"} */
+  readonly label?: string | undefined;
   /** The columns of metrics.csv after the step. */
   readonly columns: readonly string[];
   /** The checkpoint to go on from. */
@@ -68,8 +61,8 @@ interface TrainingRunOptions {
 
 /** A training of a program. Disposing of it closes its files and ends its progress line. */
 interface TrainingRun extends AsyncDisposable {
-  /** Steps that were done before. */
-  readonly done: number;
+  /** Whether it was interrupted, after a checkpoint, before its end. */
+  readonly interrupted: boolean;
   /** The steps, up to the last or to Ctrl-C. */
   steps<Given extends GivenBatch, Figure extends string>(
     options: Pick<TrainOptions<Given, Figure>, "trainStep" | "batchAt" | "state">,
@@ -81,7 +74,6 @@ interface TrainingRun extends AsyncDisposable {
     measured?: Readonly<Record<string, number | undefined>>,
   ): Promise<void>;
   save(step: LoopStep, checkpoint: Checkpoint & Required<Pick<Checkpoint, "state">>): Promise<void>;
-  result(): TrainingResult;
 }
 
 /**
@@ -90,8 +82,17 @@ interface TrainingRun extends AsyncDisposable {
  * @throws {UserError} If metrics.csv cannot be written, or has other columns.
  */
 export async function openTraining(
-  { description, log = print, directory, device, config, unit, columns, checkpoint }:
-    TrainingRunOptions,
+  {
+    description,
+    log = print,
+    directory,
+    device,
+    config,
+    unit,
+    label = "step",
+    columns,
+    checkpoint,
+  }: TrainingRunOptions,
 ): Promise<TrainingRun> {
   const done = checkpoint?.state?.step ?? 0;
   const metrics = await MetricsLog.open<string>(`${directory}/metrics.csv`, columns, {
@@ -106,12 +107,15 @@ export async function openTraining(
   }
   const interrupt = listenForInterrupt();
   const { steps: total, batchSize: itemsPerStep } = config;
-  const progress = new Progress({ total, start: done, itemsPerStep, unit });
+  const progress = new Progress({ total, start: done, itemsPerStep, unit, label });
   const watch = watchSteps(directory, (line) => progress.note(line));
+  const earlier = done === 0 ? undefined : await readTrainingTime(directory);
   const [started, computed] = [performance.now(), device.milliseconds];
   let [interrupted, peakMemory] = [false, 0];
   return {
-    done,
+    get interrupted() {
+      return interrupted;
+    },
     async *steps(options) {
       const isInterrupted = () => interrupt.signal !== undefined;
       const all = train({ ...options, done, config, watch, interrupted: isInterrupted });
@@ -132,49 +136,24 @@ export async function openTraining(
       });
       peakMemory = Math.max(peakMemory, Deno.memoryUsage().rss);
     },
-    async save({ stops }, checkpoint) {
+    async save({ step, stops }, checkpoint) {
       await metrics.sync(); // a checkpoint is never ahead of the rows
       const saved = await saveCheckpoint(directory, checkpoint);
+      await writeTrainingTime(directory, earlier, {
+        steps: step - done,
+        milliseconds: performance.now() - started,
+        onDevice: device.milliseconds - computed,
+        peakMemory,
+      });
       interrupted = stops;
       if (!interrupted) return;
       await progress.stop();
       warn(`interrupted: saved ${saved}; the same command goes on from there`);
     },
-    result: () => ({
-      interrupted,
-      milliseconds: performance.now() - started,
-      onDevice: device.milliseconds - computed,
-      peakMemory,
-    }),
     async [Symbol.asyncDispose]() {
       interrupt[Symbol.dispose]();
       metrics.close();
       await progress.stop();
     },
   };
-}
-
-/**
- * Duration, speed and memory of a training, in a sentence for the report.
- *
- * @param unit What a batch consists of, in the plural.
- * @param steps Steps taken; 0 if training was already finished.
- */
-export function trainingSummary(
-  { config, unit, device, steps, milliseconds, onDevice, peakMemory }:
-    & Omit<TrainingResult, "interrupted">
-    & {
-      readonly config: { readonly batchSize: number };
-      readonly unit: string;
-      readonly device: { readonly threads: number };
-      readonly steps: number;
-    },
-): string {
-  if (steps === 0) return "Trained before; sampled again.";
-  const duration = formatDuration(milliseconds / 1000);
-  const rate = Math.round(steps * config.batchSize / milliseconds * 1000);
-  const outside = (100 * (1 - onDevice / milliseconds)).toFixed(1);
-  return `${steps} steps of ${config.batchSize} ${unit} in ${duration} on ${device.threads} threads ` +
-    `of ${Deno.build.arch}, ${rate} ${unit}/s, ${outside} % of the time outside the device, ` +
-    `${Math.round(peakMemory / 1e6)} MB of memory at the peak.`;
 }

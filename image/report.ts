@@ -2,7 +2,9 @@
 import type { KeyFigure } from "../base/figure.ts";
 import { print, printResult } from "../cli/output.ts";
 import type { RunFolder } from "../cli/run_folder.ts";
+import { readTrainingTime, trainingSummary } from "../cli/training_time.ts";
 import type { FashionMnist } from "../datasets/fashion_mnist.ts";
+import type { Device } from "../engine/device.ts";
 import { type MetricsChart, type Report, writeReport } from "../report/report.ts";
 import type { ReportPicture } from "../report/sections.ts";
 import { DIFFUSION_COLUMNS } from "../training/validation_loss.ts";
@@ -93,9 +95,9 @@ export type EvaluationReport = Required<Pick<Report, "figures" | "sections" | "w
 export async function reportRun(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
   { config, specs }: Pick<ImageRun, "config" | "specs">,
-  { data, summary, samples: { png, gif }, evaluated }: {
+  { device, data, samples: { png, gif }, evaluated }: {
+    readonly device: Pick<Device, "threads">;
     readonly data: FashionMnist;
-    readonly summary: string;
     readonly samples: { readonly png: Uint8Array; readonly gif?: Uint8Array | undefined };
     readonly evaluated: EvaluationReport | undefined;
   },
@@ -106,6 +108,8 @@ export async function reportRun(
   if (gif !== undefined) {
     pictures.push({ caption: "A sample of each class, from noise to image", gif });
   }
+  const time = await readTrainingTime(directory);
+  const summary = trainingSummary(time, { config, unit: "images", device });
   const report = await writeReport(directory, {
     title: `FashionMNIST, ${config.denoiser === "unet" ? "UNet" : "DiT"} of ` +
       `${countParameters(specs).toLocaleString("en")} parameters, ${config.steps} steps`,

@@ -6,7 +6,6 @@ import type { Replay } from "../cli/replay.ts";
 import { openRunFolder, type RunFolder, type RunFolderOptions } from "../cli/run_folder.ts";
 import { BUNDLED, type DataOrigin, type RunSession } from "../cli/run_record.ts";
 import { describeSession } from "../cli/session.ts";
-import type { TrainingResult } from "../cli/training.ts";
 import type { Device } from "../engine/device.ts";
 import { type OpenedTextVae, openTextVae } from "./autoencoder/checkpoint.ts";
 import { openTextDenoiser, type TextDenoiserModel } from "./denoiser/checkpoint.ts";
@@ -48,7 +47,7 @@ export interface TextRun extends Messages, Disposable {
   readonly shared: () => Promise<Pick<RunFolderOptions, "session" | "seed" | "data">>;
   /** The results of this start of the program, for the report. */
   readonly results: {
-    training?: TrainingResult & { readonly done: number };
+    isTrained?: boolean; // whether the denoiser was trained
     samples?: TextSamples;
     evaluation?: TextEvaluation;
     /** What is printed at the end, stage by stage. */

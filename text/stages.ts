@@ -145,7 +145,7 @@ async function trainDiffusion(run: TextRun): Promise<boolean> {
     seed: run.settings.autoencoder.seed,
     log: run.log,
   });
-  run.results.training = trained;
+  run.results.isTrained = true;
   return !trained.interrupted;
 }
 
@@ -239,13 +239,13 @@ async function evaluate(run: TextRun): Promise<boolean> {
  */
 export async function reportRun(run: TextRun): Promise<void> {
   const { device, data, settings, results, log } = run;
-  const { training, samples = { texts: [], figures: [] }, evaluation } = results;
+  const { isTrained = false, samples = { texts: [], figures: [] }, evaluation } = results;
   const { printed } = results;
-  if (training !== undefined || results.samples !== undefined) {
+  if (isTrained || results.samples !== undefined) {
     const folder = await run.denoiserFolder();
     const config = settings.denoiser;
     const { dataset } = settings.autoencoder;
-    const task = { device, data, dataset, config, training, samples, evaluation, log };
+    const task = { device, data, dataset, config, samples, evaluation, log };
     printed.push(await reportDenoiser(folder, task));
   }
   const vae = `${run.root}/report.html`;

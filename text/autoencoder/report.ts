@@ -18,7 +18,7 @@ import type { TrainedTextVae } from "./train.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
 import { type MetricsChart, type ReportTexts, writeReport } from "../../report/report.ts";
 import type { ProgramResult } from "../../cli/output.ts";
-import { trainingSummary } from "../../cli/training.ts";
+import { readTrainingTime, trainingSummary } from "../../cli/training_time.ts";
 
 const CHARTS: MetricsChart[] = [
   {
@@ -156,8 +156,8 @@ export async function reportTextVae(
     readonly log: (line: string) => void;
   },
 ): Promise<ProgramResult> {
-  const steps = config.steps - trained.done;
-  const summary = trainingSummary({ ...trained, config, device, unit: "texts", steps });
+  const time = await readTrainingTime(directory);
+  const summary = trainingSummary(time, { config, unit: "texts", device });
   const evaluation = await evaluate(device, trained);
   const protocol = reconstructionProtocol(config, trained.texts.validation.length);
   await writeEvaluation(directory, evaluationJson(evaluation, protocol));

@@ -1,7 +1,7 @@
 /** Stage `vae` of text.ts: trains a text autoencoder. */
 import { runDetails } from "../../cli/compare_runs.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
-import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
+import { openTraining, resumeRun } from "../../cli/training.ts";
 import type { Device } from "../../engine/device.ts";
 import { adamSlots } from "../../nn/adamw.ts";
 import { countParameters, unravel } from "../../nn/parameters.ts";
@@ -37,8 +37,8 @@ export const TEXT_METRICS = [
   "textsPerSecond",
 ] as const;
 
-export interface TrainedTextVae extends TrainingResult {
-  readonly done: number; // steps that were done before
+export interface TrainedTextVae {
+  readonly interrupted: boolean;
   readonly vae: LoadedTextVae; // model: the moving average of its weights
   readonly texts: PreparedTexts; // as its tokens
   readonly buckets: readonly number[]; // lengths that batches are padded to
@@ -164,6 +164,7 @@ export async function trainTextVae(
     device,
     config,
     unit: "texts",
+    label: "vae",
     columns: TEXT_METRICS,
     checkpoint,
   });
@@ -188,5 +189,5 @@ export async function trainTextVae(
   await textLoss.dispose();
   const parameters = unravel(state.ema, specs);
   const vae = { config: model, tokenizer, encoderTokenizer, parameters };
-  return { ...training.result(), done: training.done, vae, texts, buckets: batches.buckets };
+  return { interrupted: training.interrupted, vae, texts, buckets: batches.buckets };
 }

@@ -1,7 +1,7 @@
 /** Stage `diffusion` of text.ts: trains a denoiser of latents. */
 import { runDetails } from "../../cli/compare_runs.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
-import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
+import { openTraining, resumeRun } from "../../cli/training.ts";
 import type { DenoiserFunction } from "../../diffusion/objective.ts";
 import {
   constants,
@@ -74,7 +74,7 @@ export async function trainDenoiser(
     readonly seed: number;
     readonly log: (line: string) => void;
   },
-): Promise<TrainingResult & { readonly done: number }> {
+): Promise<{ readonly interrupted: boolean }> {
   const random = randomStream(seed).stream("diffusion");
   const { train, validation, classes } = data.examples(config);
   const { model, tokens } = denoiserOf(config, vae, classes);
@@ -128,6 +128,7 @@ export async function trainDenoiser(
     device,
     config,
     unit: "texts",
+    label: "diffusion",
     columns: DENOISER_METRICS,
     checkpoint,
   });
@@ -142,5 +143,5 @@ export async function trainDenoiser(
   }
   await trainStep.dispose();
   await validationLoss.dispose();
-  return { ...training.result(), done: training.done };
+  return { interrupted: training.interrupted };
 }

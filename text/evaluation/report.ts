@@ -10,7 +10,7 @@ import { type DenoiserConfig, flatSettings } from "../settings.ts";
 import type { ReportSection } from "../../report/sections.ts";
 import { type MetricsChart, writeReport } from "../../report/report.ts";
 import type { ProgramResult } from "../../cli/output.ts";
-import { type TrainingResult, trainingSummary } from "../../cli/training.ts";
+import { readTrainingTime, trainingSummary } from "../../cli/training_time.ts";
 
 const SHOWN = 20;
 
@@ -78,22 +78,18 @@ const PRINTED = 3;
 /** Writes the report of a denoiser. */
 export async function reportDenoiser(
   { directory, record }: Pick<RunFolder, "directory" | "record">,
-  { device, data, dataset, config, training, samples, evaluation, log }: {
+  { device, data, dataset, config, samples, evaluation, log }: {
     readonly dataset: string;
     readonly device: Pick<Device, "threads">;
     readonly data: Pick<TextData, "origin" | "description">;
     readonly config: DenoiserConfig;
-    /** The training; undefined if it was done before. */
-    readonly training: TrainingResult & { readonly done: number } | undefined;
     readonly samples: Pick<TextSamples, "figures" | "texts">;
     readonly evaluation?: TextEvaluation | undefined;
     readonly log: (line: string) => void;
   },
 ): Promise<ProgramResult> {
-  const { done, ...measured } = training ??
-    { done: config.steps, milliseconds: 0, onDevice: 0, peakMemory: 0 };
-  const steps = config.steps - done;
-  const summary = trainingSummary({ ...measured, config, device, unit: "texts", steps });
+  const time = await readTrainingTime(directory);
+  const summary = trainingSummary(time, { config, unit: "texts", device });
   const rows = await readMetrics(`${directory}/metrics.csv`);
   const trainingFigures = denoiserFigures(rows, config.validationSize);
   const figures = [...trainingFigures, ...samples.figures];

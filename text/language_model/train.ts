@@ -27,7 +27,7 @@ import type { RunFolder } from "../../cli/run_folder.ts";
 import { runDetails } from "../../cli/compare_runs.ts";
 import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
 import type { TrainingConfig } from "../../training/loop.ts";
-import { openTraining, resumeRun, type TrainingResult } from "../../cli/training.ts";
+import { openTraining, resumeRun } from "../../cli/training.ts";
 
 export const LANGUAGE_METRICS = [
   "loss",
@@ -82,7 +82,7 @@ export async function trainLanguageModel(
     readonly seed: number;
     readonly log: (line: string) => void;
   },
-): Promise<TrainingResult & { readonly model: LanguageModel }> {
+): Promise<{ readonly interrupted: boolean; readonly model: LanguageModel }> {
   const random = randomStream(seed).stream("language model");
   const specs = gpt2Specs(model);
   const optimizer = { weightDecay: config.weightDecay, maxGradNorm: config.maxGradNorm };
@@ -118,6 +118,7 @@ export async function trainLanguageModel(
     device,
     config,
     unit: "texts",
+    label: name,
     columns: LANGUAGE_METRICS,
     checkpoint,
   });
@@ -144,5 +145,5 @@ export async function trainLanguageModel(
   await trainStep.dispose();
   await heldOut.dispose();
   const parameters = unravel(state.ema, specs);
-  return { ...training.result(), model: { config: model, tokenizer, parameters } };
+  return { interrupted: training.interrupted, model: { config: model, tokenizer, parameters } };
 }
