@@ -12,10 +12,10 @@
  *     deno task text --help                              # every setting, with ranges and defaults
  *
  * The stages are in text/stages.ts: vae, encode, diffusion, sample, baseline, evaluate. A stage whose
- * result is there already is passed over. The folder of a run holds the autoencoder's config.json,
- * metrics.csv, checkpoints/ (encoder and decoder in transformers' layout), evaluation.json and
- * report.html; latents/; diffusion/ with the same files of the denoiser, samples/ and evaluation/; and
- * baseline-KIND/ and judge/ with the models to compare with.
+ * result is there already is passed over. The folder of a run holds report.html; the autoencoder's
+ * config.json, metrics.csv, checkpoints/ (encoder and decoder in transformers' layout) and
+ * evaluation.json; latents/; diffusion/ with config.json, metrics.csv and checkpoints/ of the denoiser,
+ * samples/ and evaluation/; and baseline-KIND/ and judge/ with the models to compare with.
  */
 import { EXIT } from "./base/errors.ts";
 import { parseFlags } from "./cli/flags.ts";
@@ -39,10 +39,11 @@ import {
   TEXT_PROGRAMS,
   type TextRun,
 } from "./text/run.ts";
+import { reportRun } from "./text/report.ts";
 import { checkSamplingFlags, checkTextSampling } from "./text/sampling/sample.ts";
 import { checkSampleOnly, sampleTextsOnly } from "./text/sampling/sample_only.ts";
 import { flatSettings, type TextFlags, type TextSettings } from "./text/settings.ts";
-import { pickStages, reportRun, runStages, type Stage } from "./text/stages.ts";
+import { pickStages, runStages, type Stage } from "./text/stages.ts";
 import { openTextStart } from "./text/start.ts";
 import { checkNoLeak } from "./text/trained_on.ts";
 

@@ -77,9 +77,14 @@ export function printResult(result: ProgramResult): void {
   for (const [name, path] of files) console.log(`${name}: ${path}`);
 }
 
-/** A text on one line. An empty one is named, because nothing would be seen. */
+/** The most characters of a text that are printed. */
+const LONGEST = 400;
+
+/** A text on one line, cut if it is long. An empty one is named, because nothing would be seen. */
 function shown(text: string): string {
-  return text.trim() === "" ? "(empty)" : printable(text);
+  if (text.trim() === "") return "(empty)";
+  const line = printable(text);
+  return line.length <= LONGEST ? line : `${line.slice(0, LONGEST - 1)}…`;
 }
 
 /** A line for each figure, with those of real data beside them. */

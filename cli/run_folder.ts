@@ -32,9 +32,10 @@ import {
   type RunRecord,
   type RunSession,
 } from "./run_record.ts";
+import { TIMES_NAME } from "./training_time.ts";
 import { configDifference, dataDifference, sessionNotes } from "./compare_runs.ts";
 
-const TRAINING_FILES = ["checkpoints", "metrics.csv", KEPT_BATCHES] as const;
+const TRAINING_FILES = ["checkpoints", "metrics.csv", TIMES_NAME, KEPT_BATCHES] as const;
 
 /** The name of the lock's file in a run's folder. It stays there; only the lock on it counts. */
 const LOCK_NAME = "run.lock";

@@ -15,7 +15,9 @@ export interface TrainingTime {
 
 const NO_TIME: TrainingTime = { steps: 0, milliseconds: 0, onDevice: 0, peakMemory: 0 };
 
-const pathIn = (directory: string) => `${directory}/times.json`;
+export const TIMES_NAME = "times.json";
+
+const pathIn = (directory: string) => `${directory}/${TIMES_NAME}`;
 
 /** Reads times.json in a run's folder. Without a readable one, no steps were timed. */
 export async function readTrainingTime(directory: string): Promise<TrainingTime> {

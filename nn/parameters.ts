@@ -63,6 +63,11 @@ export function countParameters(specs: ParameterSpecs): number {
   return Object.values(specs).reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
+/** The number of numbers in parameters. */
+export function countNumbers(parameters: HostParameters): number {
+  return Object.values(parameters).reduce((sum, { data }) => sum + data.length, 0);
+}
+
 /**
  * A parameter by name.
  *

@@ -4,19 +4,17 @@ import { fileError } from "../base/file_errors.ts";
 import { writeFileAtomic } from "../base/files.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../base/json.ts";
 import { type Content, element, type Markup } from "./html.ts";
-import { drawPlot, type LinePlot } from "./plot.ts";
+import type { LinePlot } from "./plot.ts";
 import {
+  renderChart,
   renderPicture,
   renderSection,
+  renderTexts,
   type ReportPicture,
   type ReportSection,
+  type ReportTexts,
 } from "./sections.ts";
 import { STYLE } from "./style.ts";
-
-export interface ReportTexts {
-  readonly caption: string;
-  readonly texts: readonly { readonly prompt?: string | undefined; readonly text: string }[];
-}
 
 /** A row of metrics: numbers by column. A number that was not measured is missing or NaN. */
 export type MetricsRow = Readonly<Record<string, number | undefined>>;
@@ -79,7 +77,7 @@ export function renderReport(report: Report): string {
     section("Key figures", figures.length > 0 && renderFigures(figures)),
     section("Samples", [...pictures.map(renderPicture), ...texts.map(renderTexts)]),
     sections.map((part) => section(part.heading, renderSection(part))),
-    section("Training", charts.flatMap((chart) => renderChart(chart, metrics))),
+    section("Training", metricsPlots(charts, metrics).map(renderChart)),
     section("Configuration", renderTable(report.config)),
     section("Origin", report.origin !== undefined && renderTable(report.origin)),
   );
@@ -116,9 +114,12 @@ export function metricsPlot(
   return series.length === 0 ? undefined : { ...plot, series };
 }
 
-function renderChart(chart: MetricsChart, metrics: readonly MetricsRow[]): Markup[] {
-  const plot = metricsPlot(chart, metrics);
-  return plot === undefined ? [] : [element("figure", { class: "chart" }, drawPlot(plot))];
+/** The charts that have values. */
+export function metricsPlots(
+  charts: readonly MetricsChart[],
+  metrics: readonly MetricsRow[],
+): LinePlot[] {
+  return charts.flatMap((chart) => metricsPlot(chart, metrics) ?? []);
 }
 
 function section(heading: string, content: Markup | false | readonly Markup[]): Content {
@@ -138,23 +139,6 @@ function renderFigures(figures: readonly KeyFigure[]): Markup {
     )
   );
   return element("dl", { class: "figures" }, items);
-}
-
-function renderTexts({ caption, texts }: ReportTexts): Markup {
-  const items = texts.map(({ prompt, text }) =>
-    element(
-      "li",
-      { dir: "auto" },
-      prompt !== undefined && element("p", { class: "prompt" }, prompt),
-      element("p", {}, text),
-    )
-  );
-  return element(
-    "div",
-    {},
-    element("h3", {}, caption),
-    element("ol", { class: "texts" }, items),
-  );
 }
 
 /** A table of keys and values. Nested objects become rows with dotted keys. */

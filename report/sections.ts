@@ -13,11 +13,17 @@ export type ReportPicture = {
   readonly caption: string;
 } & ({ readonly png: Uint8Array } | { readonly gif: Uint8Array });
 
+export interface ReportTexts {
+  readonly caption: string;
+  readonly texts: readonly { readonly prompt?: string | undefined; readonly text: string }[];
+}
+
 /** A section of a page. Its parts appear in the order in which they stand here. */
 export interface ReportSection {
   readonly heading: string;
   readonly table?: ReportTable;
   readonly notes?: readonly string[];
+  readonly texts?: readonly ReportTexts[];
   readonly plots?: readonly LinePlot[];
   readonly pictures?: readonly ReportPicture[];
 }
@@ -34,30 +40,65 @@ export function renderPicture({ caption, ...picture }: ReportPicture): Markup {
   );
 }
 
+export function renderChart(plot: LinePlot): Markup {
+  return element("figure", { class: "chart" }, drawPlot(plot));
+}
+
+/** The characters from which on a column is a wide one, of sentences. */
+const SENTENCE = 60;
+
 function renderColumns({ columns, rows }: ReportTable): Markup {
-  const head = element("tr", {}, columns.map((name) => element("th", { scope: "col" }, name)));
+  const isLong = columns.map((_, i) => rows.some((row) => (row[i]?.length ?? 0) > SENTENCE));
+  const head = columns.map((name) => element("th", { scope: "col" }, name));
   const body = rows.map(([name, ...cells]) =>
     element(
       "tr",
       {},
       element("th", { scope: "row" }, name),
-      cells.map((cell) => element("td", {}, cell)),
+      cells.map((cell, i) => {
+        const label = columns[i + 1];
+        const isWide = isLong[i + 1] === true;
+        return element("td", { "data-label": label, class: isWide ? "long" : undefined }, cell);
+      }),
     )
   );
   return element(
     "div",
     { class: "scroll" },
-    element("table", {}, element("thead", {}, head), element("tbody", {}, body)),
+    element(
+      "table",
+      { class: "columns" },
+      element("thead", {}, element("tr", {}, head)),
+      element("tbody", {}, body),
+    ),
+  );
+}
+
+export function renderTexts({ caption, texts }: ReportTexts): Markup {
+  const items = texts.map(({ prompt, text }) =>
+    element(
+      "li",
+      { dir: "auto" },
+      prompt !== undefined && element("p", { class: "prompt" }, prompt),
+      text.trim() === "" ? element("p", { class: "prompt" }, "(empty)") : element("p", {}, text),
+    )
+  );
+  return element(
+    "div",
+    {},
+    element("h3", {}, caption),
+    element("ol", { class: "texts" }, items),
   );
 }
 
 export function renderSection(
-  { table, notes = [], plots = [], pictures = [] }: ReportSection,
+  { table, notes = [], texts = [], plots = [], pictures = [] }: ReportSection,
 ): Markup[] {
   return [
     ...(table === undefined ? [] : [renderColumns(table)]),
     ...notes.map((note) => element("p", { class: "summary" }, note)),
-    ...plots.map((plot) => element("figure", { class: "chart" }, drawPlot(plot))),
+    ...texts.map(renderTexts),
+    ...plots.map(renderChart),
     ...pictures.map(renderPicture),
   ];
 }

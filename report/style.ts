@@ -50,7 +50,7 @@ figure img {
 figcaption { color: var(--quiet); font-size: .875rem; margin-top: .5rem; }
 @media (min-width: 48rem) { figure img { image-rendering: pixelated; } }
 .chart { overflow-x: auto; }
-.chart svg { display: block; width: 100%; min-width: 30rem; height: auto; }
+.chart svg { display: block; width: 100%; height: auto; }
 .texts { margin: 0; padding: 0; list-style: none; }
 .texts li {
   background: var(--panel); border: 1px solid var(--line); border-radius: 8px;
@@ -61,13 +61,21 @@ figcaption { color: var(--quiet); font-size: .875rem; margin-top: .5rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .5rem; text-align: left; vertical-align: top; }
-th { font-weight: 500; color: var(--quiet); white-space: nowrap; width: 1%; padding-right: 1.5rem; }
+th { font-weight: 500; color: var(--quiet); }
+tbody th { white-space: nowrap; width: 1%; padding-right: 1.5rem; }
+.columns tbody th { white-space: normal; width: auto; min-width: 9rem; }
+.columns .long { width: 60%; font-family: inherit; }
 td { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 @media (max-width: 40rem) {
   main { padding: 1.25rem 1rem 3rem; }
   h1 { font-size: 1.4rem; }
   tr { display: block; border-bottom: 1px solid var(--line); padding: .35rem 0; }
-  th, td { display: block; border: 0; padding: 0; width: auto; white-space: normal; overflow-wrap: anywhere; }
+  th, tbody th, td, .columns .long { display: block; border: 0; padding: 0; width: auto; white-space: normal; overflow-wrap: anywhere; }
+  .chart .plot { font-size: 15px; }
+  .chart .plot .title { font-size: 16px; }
+  .columns thead { display: none; }
+  .columns td::before { content: attr(data-label) ": "; color: var(--quiet); font-family: system-ui, sans-serif; }
+  .columns td:empty { display: none; }
 }
 @media print {
   :root {
@@ -75,7 +83,6 @@ td { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; over
     --warn: #ffffff; --warn-line: #888888;
   }
   main { max-width: none; padding: 0; }
-.chart svg { min-width: 0; }
   figure, .figures > div, .texts li, tr { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
 }

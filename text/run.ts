@@ -1,12 +1,13 @@
 /** A run of text.ts: its settings, its folder, and the models that its stages share. */
 import { usageError } from "../base/errors.ts";
+import type { KeyFigure } from "../base/figure.ts";
 import { fileExists } from "../base/files.ts";
-import type { ProgramResult } from "../cli/output.ts";
 import type { Replay } from "../cli/replay.ts";
 import { openRunFolder, type RunFolder, type RunFolderOptions } from "../cli/run_folder.ts";
 import { BUNDLED, type DataOrigin, type RunSession } from "../cli/run_record.ts";
 import { describeSession } from "../cli/session.ts";
 import type { Device } from "../engine/device.ts";
+import { AUTOENCODER_RESULTS, type AutoencoderResults } from "./autoencoder/report.ts";
 import { type OpenedTextVae, openTextVae } from "./autoencoder/checkpoint.ts";
 import { openTextDenoiser, type TextDenoiserModel } from "./denoiser/checkpoint.ts";
 import type { TextEvaluation } from "./evaluation/evaluate.ts";
@@ -47,11 +48,11 @@ export interface TextRun extends Messages, Disposable {
   readonly shared: () => Promise<Pick<RunFolderOptions, "session" | "seed" | "data">>;
   /** The results of this start of the program, for the report. */
   readonly results: {
-    isTrained?: boolean; // whether the denoiser was trained
+    autoencoder?: AutoencoderResults;
+    hasDenoiser?: boolean; // whether a denoiser was trained or sampled from
     samples?: TextSamples;
     evaluation?: TextEvaluation;
-    /** What is printed at the end, stage by stage. */
-    printed: ProgramResult[];
+    baseline?: readonly KeyFigure[];
   };
 }
 
@@ -151,7 +152,7 @@ export async function openTextRun(device: Device, options: TextRunOptions): Prom
       return folders.use(await openDenoiserFolder(denoiserRoot, options, await shared()));
     }),
     shared,
-    results: { printed: [] },
+    results: {},
     log,
     warn,
     [Symbol.dispose]: () => folders.dispose(),
@@ -214,6 +215,7 @@ async function openAutoencoderFolder(
     results: [
       "report.html",
       "evaluation.json",
+      AUTOENCODER_RESULTS,
       "latents",
       "diffusion",
       "baseline-direct",
@@ -243,7 +245,7 @@ async function openDenoiserFolder(
     resume: given.resume === true && await fileExists(`${directory}/config.json`),
     fresh: given.resume === false && given.stage === "diffusion",
     overwrite: given.overwrite === true && given.stage === "diffusion",
-    results: ["report.html", "samples", "evaluation"],
+    results: ["samples", "evaluation"],
     extendable: DENOISER_EXTENDABLE,
     steps: denoiser.steps,
   });

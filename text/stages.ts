@@ -6,13 +6,12 @@ import { fileExists } from "../base/files.ts";
 import { UserError } from "../base/errors.ts";
 import { findCheckpoint } from "../training/checkpoint/folders.ts";
 import { randomStream } from "../nn/random.ts";
-import { printResult } from "../cli/output.ts";
-import { reportTextVae } from "./autoencoder/report.ts";
+import { readTrainingTime, trainingSummary } from "../cli/training_time.ts";
+import { AUTOENCODER_RESULTS, measureAutoencoder } from "./autoencoder/report.ts";
 import { trainTextVae } from "./autoencoder/train.ts";
 import { encodeDataset, type EncodingTask, requireLatents } from "./denoiser/encode.ts";
 import { trainDenoiser } from "./denoiser/train.ts";
 import { evaluateTextsOnce, generatesFreeText } from "./evaluation/evaluate.ts";
-import { reportDenoiser } from "./evaluation/report.ts";
 import { baselineFolder, BASELINES, type SharedRun } from "./language_model/baseline.ts";
 import { baselineOnce } from "./language_model/baseline_answers.ts";
 import { openPerplexityModel } from "./language_model/perplexity_model.ts";
@@ -111,17 +110,24 @@ async function trainAutoencoder(run: TextRun): Promise<boolean> {
   if (folder === undefined) return true;
   const { config } = start;
   const newest = await findCheckpoint(root);
-  const isReported = await fileExists(`${root}/report.html`); // or it was interrupted before that
-  if (stage === "all" && isReported && newest !== undefined && newest.step >= config.steps) {
+  const isMeasured = await fileExists(`${root}/${AUTOENCODER_RESULTS}`);
+  if (stage === "all" && isMeasured && newest !== undefined && newest.step >= config.steps) {
     log(`vae: ${newest.directory} has its ${newest.step} steps already`);
     return true;
   }
   const trained = await trainTextVae(start, { device, data, folder, log });
   if (trained.interrupted) return false;
-  run.results.printed.push(
-    await reportTextVae(folder, { device, data, config, trained, log }),
-  );
+  log(await timeOf(root, { config, device }));
+  run.results.autoencoder = await measureAutoencoder(root, { device, config, trained });
   return true;
+}
+
+/** How long a training took, in a sentence. */
+async function timeOf(
+  directory: string,
+  run: Omit<Parameters<typeof trainingSummary>[1], "unit">,
+): Promise<string> {
+  return trainingSummary(await readTrainingTime(directory), { ...run, unit: "texts" });
 }
 
 async function encodingTask({ device, vae, data, settings, root }: TextRun): Promise<EncodingTask> {
@@ -145,8 +151,10 @@ async function trainDiffusion(run: TextRun): Promise<boolean> {
     seed: run.settings.autoencoder.seed,
     log: run.log,
   });
-  run.results.isTrained = true;
-  return !trained.interrupted;
+  if (trained.interrupted) return false;
+  run.results.hasDenoiser = true;
+  run.log(await timeOf(`${run.root}/diffusion`, { config: task.config, device: task.device }));
+  return true;
 }
 
 async function sampleTask(run: TextRun): Promise<TextSampleTask> {
@@ -170,6 +178,7 @@ async function sampleTask(run: TextRun): Promise<TextSampleTask> {
 
 /** Stage `sample`: texts, or answers to problems. */
 async function sample(run: TextRun): Promise<boolean> {
+  run.results.hasDenoiser = true;
   run.results.samples = await sampleOnce(await sampleTask(run));
   return true;
 }
@@ -200,10 +209,7 @@ async function answerWithBaseline(run: TextRun): Promise<boolean> {
     log: run.log,
   });
   if (answers === undefined) return false;
-  if (run.given.stage === "baseline") {
-    const folder = baselineFolder(root, kind);
-    run.results.printed.push({ folder, files: {}, figures: answers.figures });
-  }
+  if (run.given.stage === "baseline") run.results.baseline = answers.figures;
   return true;
 }
 
@@ -231,32 +237,4 @@ async function evaluate(run: TextRun): Promise<boolean> {
     perplexityModel,
   });
   return true;
-}
-
-/**
- * Writes the report of the denoiser from the results that exist; without any, there is no report. Prints the
- * results of this start of the program.
- */
-export async function reportRun(run: TextRun): Promise<void> {
-  const { device, data, settings, results, log } = run;
-  const { isTrained = false, samples = { texts: [], figures: [] }, evaluation } = results;
-  const { printed } = results;
-  if (isTrained || results.samples !== undefined) {
-    const folder = await run.denoiserFolder();
-    const config = settings.denoiser;
-    const { dataset } = settings.autoencoder;
-    const task = { device, data, dataset, config, samples, evaluation, log };
-    printed.push(await reportDenoiser(folder, task));
-  }
-  const vae = `${run.root}/report.html`;
-  const hasBoth = printed.length > 1 && run.folder !== undefined;
-  printResult({
-    folder: run.root,
-    files: {
-      ...hasBoth ? { "report of the autoencoder": vae } : {},
-      ...printed.at(-1)?.files,
-    },
-    figures: printed.flatMap(({ figures = [] }) => figures),
-    samples: printed.flatMap(({ samples = [] }) => samples),
-  });
 }

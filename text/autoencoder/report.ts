@@ -1,4 +1,4 @@
-/** The evaluation and the report of a trained text autoencoder. */
+/** The evaluation of a trained text autoencoder, and its part of the report. */
 import type { KeyFigure } from "../../base/figure.ts";
 import type { Device } from "../../engine/device.ts";
 import {
@@ -8,16 +8,17 @@ import {
   writeEvaluation,
 } from "./evaluate.ts";
 import { TrigramModel } from "../../metrics/trigram_model.ts";
+import { countNumbers } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
 import { type MetricsRow, readMetrics } from "../../training/metrics.ts";
 import { SUBSTITUTED } from "./quality.ts";
-import type { RunFolder } from "../../cli/run_folder.ts";
-import type { TextData } from "../examples.ts";
 import type { TextConfig } from "../settings.ts";
 import type { TrainedTextVae } from "./train.ts";
 import { compileTextCodec } from "../../vae/text_codec.ts";
-import { type MetricsChart, type ReportTexts, writeReport } from "../../report/report.ts";
-import type { ProgramResult } from "../../cli/output.ts";
+import { type MetricsChart, metricsPlots } from "../../report/report.ts";
+import type { ReportSection, ReportTexts } from "../../report/sections.ts";
+import { readFileIfExists, writeFileAtomic } from "../../base/files.ts";
+import { parseJsonObject } from "../../base/json.ts";
 import { readTrainingTime, trainingSummary } from "../../cli/training_time.ts";
 
 const CHARTS: MetricsChart[] = [
@@ -119,8 +120,6 @@ function evaluationTexts({ examples, interpolations }: TextVaeEvaluation): Repor
 }
 
 const EVALUATION_BATCH = 50;
-/** Texts that the program prints. */
-const PRINTED = 3;
 
 async function evaluate(
   device: Device,
@@ -145,43 +144,68 @@ async function evaluate(
   return evaluation;
 }
 
-/** Measures a trained autoencoder, and writes evaluation.json and the report of its run. */
-export async function reportTextVae(
-  { directory, record }: Pick<RunFolder, "directory" | "record">,
-  { device, data, config, trained, log }: {
+/** What the report tells of an autoencoder. */
+export interface AutoencoderResults {
+  readonly parameters: number;
+  readonly figures: readonly KeyFigure[];
+  readonly texts: readonly ReportTexts[];
+}
+
+/** The file that keeps {@linkcode AutoencoderResults} for the reports of later stages. */
+export const AUTOENCODER_RESULTS = "reconstructions.json";
+
+/** Measures a trained autoencoder on held-out texts. Writes evaluation.json and reconstructions.json. */
+export async function measureAutoencoder(
+  directory: string,
+  { device, config, trained }: {
     readonly device: Device;
-    readonly data: Pick<TextData, "origin" | "description">;
     readonly config: TextConfig;
     readonly trained: TrainedTextVae;
-    readonly log: (line: string) => void;
   },
-): Promise<ProgramResult> {
-  const time = await readTrainingTime(directory);
-  const summary = trainingSummary(time, { config, unit: "texts", device });
+): Promise<AutoencoderResults> {
   const evaluation = await evaluate(device, trained);
   const protocol = reconstructionProtocol(config, trained.texts.validation.length);
   await writeEvaluation(directory, evaluationJson(evaluation, protocol));
   const rows = await readMetrics(`${directory}/metrics.csv`);
-  const figures = [...evaluationFigures(evaluation, protocol), ...trainingFigures(rows, config)];
-  const report = await writeReport(directory, {
-    title: directory.slice(directory.lastIndexOf("/") + 1),
-    summary,
-    warnings: data.origin === "sample" ? [data.description] : [],
-    figures,
+  const results: AutoencoderResults = {
+    parameters: countNumbers(trained.vae.parameters),
+    figures: [...evaluationFigures(evaluation, protocol), ...trainingFigures(rows, config)],
     texts: evaluationTexts(evaluation),
-    metrics: rows,
-    charts: CHARTS,
-    config,
-    origin: record,
-  });
-  log(summary);
+  };
+  await writeFileAtomic(
+    `${directory}/${AUTOENCODER_RESULTS}`,
+    `${JSON.stringify(results, null, 2)}\n`,
+  );
+  return results;
+}
+
+/** Reads what {@linkcode measureAutoencoder} wrote; undefined if it wrote nothing. */
+export async function readAutoencoderResults(
+  directory: string,
+): Promise<AutoencoderResults | undefined> {
+  const path = `${directory}/${AUTOENCODER_RESULTS}`;
+  const bytes = await readFileIfExists(path);
+  if (bytes === undefined) return undefined;
+  const json: unknown = parseJsonObject(new TextDecoder().decode(bytes), path);
+  return json as AutoencoderResults;
+}
+
+/** The autoencoder's part of the report. */
+export async function autoencoderSection(
+  directory: string,
+  { figures, texts }: AutoencoderResults,
+  { config, device }: { config: TextConfig; device: Pick<Device, "threads"> },
+): Promise<ReportSection> {
+  const rows = await readMetrics(`${directory}/metrics.csv`);
+  const time = await readTrainingTime(directory);
   return {
-    folder: directory,
-    files: { report },
-    figures,
-    samples: evaluation.examples.slice(0, PRINTED).map(({ original, reconstruction }) => ({
-      original,
-      decoded: reconstruction,
-    })),
+    heading: "Autoencoder",
+    notes: [trainingSummary(time, { config, unit: "texts", device })],
+    table: {
+      columns: ["figure", "value", "protocol"],
+      rows: figures.map(({ name, value, protocol }) => [name, value, protocol]),
+    },
+    texts,
+    plots: metricsPlots(CHARTS, rows),
   };
 }

@@ -164,7 +164,7 @@ export async function trainTextVae(
     device,
     config,
     unit: "texts",
-    label: "vae",
+    label: "vae step",
     columns: TEXT_METRICS,
     checkpoint,
   });

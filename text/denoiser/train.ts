@@ -128,7 +128,7 @@ export async function trainDenoiser(
     device,
     config,
     unit: "texts",
-    label: "diffusion",
+    label: "diffusion step",
     columns: DENOISER_METRICS,
     checkpoint,
   });

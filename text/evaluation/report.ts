@@ -1,18 +1,18 @@
-/** The report of a denoiser: its training, samples and evaluation. */
+/** The denoiser's parts of the report: its training, samples and evaluation. */
 import type { KeyFigure } from "../../base/figure.ts";
 import type { Device } from "../../engine/device.ts";
 import type { TextEvaluation } from "./evaluate.ts";
 import type { SampledText, TextSamples } from "../sampling/session.ts";
-import { type MetricsRow, readMetrics } from "../../training/metrics.ts";
-import type { RunFolder } from "../../cli/run_folder.ts";
-import type { TextData } from "../examples.ts";
-import { type DenoiserConfig, flatSettings } from "../settings.ts";
-import type { ReportSection } from "../../report/sections.ts";
-import { type MetricsChart, writeReport } from "../../report/report.ts";
-import type { ProgramResult } from "../../cli/output.ts";
+import { readFileIfExists } from "../../base/files.ts";
+import { parseJsonObject } from "../../base/json.ts";
+import { readMetrics } from "../../training/metrics.ts";
+import type { DenoiserConfig } from "../settings.ts";
+import type { ReportSection, ReportTexts } from "../../report/sections.ts";
+import { type MetricsChart, metricsPlots } from "../../report/report.ts";
 import { readTrainingTime, trainingSummary } from "../../cli/training_time.ts";
 
-const SHOWN = 20;
+/** Sampled texts in the report, and steps of each trajectory. */
+const [SHOWN, SHOWN_STEPS] = [20, 10] as const;
 
 const CHARTS: MetricsChart[] = [
   {
@@ -38,11 +38,15 @@ const CHARTS: MetricsChart[] = [
 ];
 
 /** The figures of training, from the last row that has them. */
-function denoiserFigures(rows: readonly MetricsRow[], examples: number): KeyFigure[] {
+export async function denoiserFigures(
+  directory: string,
+  { validationSize: examples }: Pick<DenoiserConfig, "validationSize">,
+): Promise<KeyFigure[]> {
+  const rows = await readMetrics(`${directory}/metrics.csv`);
   const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
   if (last === undefined) return [];
   return [{
-    name: "Validation loss",
+    name: "Validation loss of the denoiser",
     value: last["valLoss"]!.toFixed(4),
     protocol:
       `mean squared error of normalized latents, at most ${examples} held-out examples, noise ` +
@@ -72,54 +76,48 @@ export function evaluationSection({ figures, curve }: TextEvaluation): ReportSec
   };
 }
 
-/** Texts that the program prints. */
-const PRINTED = 3;
-
-/** Writes the report of a denoiser. */
-export async function reportDenoiser(
-  { directory, record }: Pick<RunFolder, "directory" | "record">,
-  { device, data, dataset, config, samples, evaluation, log }: {
-    readonly dataset: string;
-    readonly device: Pick<Device, "threads">;
-    readonly data: Pick<TextData, "origin" | "description">;
-    readonly config: DenoiserConfig;
-    readonly samples: Pick<TextSamples, "figures" | "texts">;
-    readonly evaluation?: TextEvaluation | undefined;
-    readonly log: (line: string) => void;
-  },
-): Promise<ProgramResult> {
-  const time = await readTrainingTime(directory);
-  const summary = trainingSummary(time, { config, unit: "texts", device });
+/** The denoiser's training in the report. @param directory The folder of the denoiser's run. */
+export async function denoiserSection(
+  directory: string,
+  { config, device }: { config: DenoiserConfig; device: Pick<Device, "threads"> },
+): Promise<ReportSection> {
   const rows = await readMetrics(`${directory}/metrics.csv`);
-  const trainingFigures = denoiserFigures(rows, config.validationSize);
-  const figures = [...trainingFigures, ...samples.figures];
-  const report = await writeReport(directory, {
-    title: directory.split("/").slice(-2).join("/"),
-    summary,
-    warnings: data.origin === "sample" ? [data.description] : [],
-    figures,
-    texts: samples.texts.length === 0 ? [] : [{
-      caption: "Sampled texts, the first ones, not chosen",
-      texts: samples.texts.slice(0, SHOWN).map(({ prompt, text }) => ({ text, prompt })),
-    }],
-    metrics: rows,
-    charts: CHARTS,
-    sections: evaluation === undefined ? [] : [evaluationSection(evaluation)],
-    config: flatSettings({ denoiser: config }),
-    origin: record,
-  });
-  log(summary);
-  const printed: readonly KeyFigure[] = evaluation === undefined
-    ? figures
-    : [...trainingFigures, ...evaluation.figures];
+  const time = await readTrainingTime(directory);
   return {
-    folder: directory,
-    files: samples.texts.length === 0
-      ? { report }
-      : { samples: `${directory}/samples/samples.jsonl`, report },
-    figures: printed,
-    samples: samples.texts.slice(0, PRINTED).map((sample) => partsOf(sample, dataset)),
+    heading: "Training of the denoiser",
+    notes: [trainingSummary(time, { config, unit: "texts", device })],
+    plots: metricsPlots(CHARTS, rows),
   };
+}
+
+/** Sampled texts in the report. */
+export function sampledTexts({ texts }: Pick<TextSamples, "texts">): ReportTexts[] {
+  if (texts.length === 0) return [];
+  return [{
+    caption: "Sampled texts, the first ones, not chosen",
+    texts: texts.slice(0, SHOWN).map(({ prompt, text }) => ({ text, prompt })),
+  }];
+}
+
+/** The steps of some samples in the report, from `trajectory.jsonl`, if that was written. */
+export async function trajectoryTexts(samplesFolder: string): Promise<ReportTexts[]> {
+  const path = `${samplesFolder}/trajectory.jsonl`;
+  const bytes = await readFileIfExists(path);
+  if (bytes === undefined) return [];
+  const lines = new TextDecoder().decode(bytes).trimEnd().split("\n")
+    .map((line) => parseJsonObject(line, path));
+  const samples = Map.groupBy(lines, ({ sample }) => Number(sample));
+  return [...samples].map(([sample, steps]) => {
+    const every = Math.ceil(steps.length / SHOWN_STEPS);
+    const shown = steps.filter((_, i) => (steps.length - 1 - i) % every === 0);
+    return {
+      caption: `Sample ${sample + 1}, denoised: the text of the predicted clean latents`,
+      texts: shown.map(({ step, timestep, text }) => ({
+        prompt: `step ${step}, timestep ${timestep}`,
+        text: String(text),
+      })),
+    };
+  });
 }
 
 /** A sample by parts, as the program prints it. Digits of multiplication are put the right way round. */

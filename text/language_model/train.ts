@@ -118,7 +118,7 @@ export async function trainLanguageModel(
     device,
     config,
     unit: "texts",
-    label: name,
+    label: `${name} step`,
     columns: LANGUAGE_METRICS,
     checkpoint,
   });

@@ -6,12 +6,14 @@ import { newFolder } from "../../cli/samples_folder.ts";
 import { readRecord, RECORD_NAME } from "../../cli/run_record.ts";
 import type { Device } from "../../engine/device.ts";
 import { randomStream } from "../../nn/random.ts";
-import { partsOf } from "../evaluation/report.ts";
+import { writeReport } from "../../report/report.ts";
+import { partsOf, sampledTexts, trajectoryTexts } from "../evaluation/report.ts";
 import { openTextVae } from "../autoencoder/checkpoint.ts";
 import { loadTextData, noTexts } from "../data.ts";
 import { openTextDenoiser } from "../denoiser/checkpoint.ts";
 import { TEXT_FLAGS } from "../denoiser_flags.ts";
 import {
+  flatSettings,
   groupOfFlag,
   nestSettings,
   type SomeSettings,
@@ -132,9 +134,17 @@ export async function sampleTextsOnly(
   });
   const shown = texts.slice(0, PRINTED);
   log(`the first ${shown.length} of ${texts.length} samples:`);
+  const report = await writeReport(out, {
+    title: `${dataset}: ${texts.length} samples of ${checkpoint.split("/").at(-1)}`,
+    summary: `${sampler}, ${sampleSteps} steps, guidance ${guidance}, seed ${autoencoder.seed}`,
+    figures,
+    texts: [...sampledTexts({ texts }), ...await trajectoryTexts(`${out}/samples`)],
+    config: flatSettings({ sampling }),
+    origin: { checkpoint },
+  });
   printResult({
     folder: out,
-    files: { samples: `${out}/samples/samples.jsonl` },
+    files: { samples: `${out}/samples/samples.jsonl`, report },
     figures,
     samples: shown.map((sample) => partsOf(sample, dataset)),
   });

@@ -98,7 +98,7 @@ export function startProgram(
     let text = "";
     for await (const part of child.stderr.pipeThrough(new TextDecoderStream())) {
       text += part;
-      if (/^step \d/m.test(text)) training.resolve();
+      if (/^(?:[a-z]+ )?step \d/m.test(text)) training.resolve();
     }
     training.resolve();
     return text;

@@ -38,7 +38,8 @@ Deno.test({
       const file of [
         "latents/latents.safetensors",
         "diffusion/metrics.csv",
-        "diffusion/report.html",
+        "report.html",
+        "reconstructions.json",
         `${step}/denoiser/config.json`,
         `${step}/scheduler/scheduler_config.json`,
         `${step}/latents/model.safetensors`,
@@ -56,7 +57,11 @@ Deno.test({
     for (const stage of ["vae: ", "encode: the latents of", "sample: the same samples"]) {
       assertStringIncludes(again, stage);
     }
-    assertStringIncludes(again, "Trained before");
+    assertStringIncludes(again, "10 steps of");
+    const report = await Deno.readTextFile(`${out}/report.html`);
+    for (const heading of ["Training of the denoiser", "Autoencoder", "Sample 4, denoised"]) {
+      assertStringIncludes(report, heading);
+    }
     assertEquals(await hashFolder(`${out}/diffusion/checkpoints`), before);
 
     // Two of the three steps take noise from 5e4 to 1.7 and 0.6 times the data: one leads below 1.
@@ -72,7 +77,7 @@ Deno.test({
 
     // Killed after the autoencoder's last checkpoint and before its report, a run writes that, too.
     const checkpoints = await hashFolder(`${out}/checkpoints`);
-    await Deno.remove(`${out}/report.html`);
+    await Deno.remove(`${out}/reconstructions.json`);
     await succeed(...flags);
     assertStringIncludes(await Deno.readTextFile(`${out}/report.html`), "Token accuracy");
     assertEquals(await hashFolder(`${out}/checkpoints`), checkpoints);

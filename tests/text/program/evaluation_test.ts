@@ -63,7 +63,7 @@ Deno.test({
     assertEquals(table.curve.length, 10);
     const csv = await Deno.readTextFile(`${out}/diffusion/evaluation/evaluation.csv`);
     assertEquals(csv.trimEnd().split("\n").length, table.figures.length + 1);
-    const report = await Deno.readTextFile(`${out}/diffusion/report.html`);
+    const report = await Deno.readTextFile(`${out}/report.html`);
     assertStringIncludes(report, "<h2>Evaluation</h2>");
     assertStringIncludes(report, "Requested rating predicted, exact");
 

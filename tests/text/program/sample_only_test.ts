@@ -42,6 +42,8 @@ Deno.test({
       assertEquals(same.code, 0, same.stderr);
       assertMatch(same.stdout, /^sampling: \w+, 3 steps, /m);
       assertEquals(await textsOf(`${out}/same/samples`), expected);
+      const report = await Deno.readTextFile(`${out}/same/report.html`);
+      assertStringIncludes(report, "hotel_reviews: 4 samples of run");
 
       // Each sample depends on its number and its rating alone: the third one was of three stars before.
       const three = await runText(
