@@ -21,7 +21,7 @@
 import { EXIT } from "./base/errors.ts";
 import { runDetails } from "./cli/compare_runs.ts";
 import { parseFlags } from "./cli/flags.ts";
-import { helpText, printVersion, wantsHelp, wantsVersion } from "./cli/help.ts";
+import { helpText, helpTopic, printVersion, wantsHelp, wantsVersion } from "./cli/help.ts";
 import { setOutput, warn } from "./cli/output.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead } from "./cli/replay.ts";
@@ -68,6 +68,7 @@ export async function main(args: readonly string[]): Promise<number> {
       flags: IMAGE_FLAGS,
       presets: PRESETS,
       defaultPreset: "nano",
+      topic: helpTopic(args),
     }));
     return EXIT.done;
   }

@@ -19,7 +19,7 @@
  */
 import { EXIT } from "./base/errors.ts";
 import { parseFlags } from "./cli/flags.ts";
-import { helpText, printVersion, wantsHelp, wantsVersion } from "./cli/help.ts";
+import { helpText, helpTopic, printVersion, wantsHelp, wantsVersion } from "./cli/help.ts";
 import { print, setOutput, warn } from "./cli/output.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead, type Replay } from "./cli/replay.ts";
@@ -52,7 +52,7 @@ const ROOT = import.meta.dirname ?? ".";
 /** Runs the program. @returns The exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   if (wantsHelp(args)) {
-    console.log(help());
+    console.log(help(helpTopic(args)));
     return EXIT.done;
   }
   if (wantsVersion(args)) return printVersion();
@@ -140,7 +140,7 @@ function deviceOf({ device = "onnx", threads }: Pick<TextFlags, "device" | "thre
   return openDevice(device, { threads });
 }
 
-function help(): string {
+function help(topic: string | undefined): string {
   const presets = Object.entries(PRESETS).map(([name, { autoencoder }]) =>
     [name, flatSettings(defaultsOf(name as TextPreset, autoencoder))] as const
   );
@@ -151,6 +151,7 @@ function help(): string {
     flags: TEXT_FLAGS,
     presets: Object.fromEntries(presets),
     defaultPreset: "nano",
+    topic,
   });
 }
 

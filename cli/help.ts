@@ -19,6 +19,8 @@ interface HelpOptions {
    */
   presets?: Readonly<Record<string, object>> | undefined;
   defaultPreset?: string | undefined;
+  /** A word: only the groups and flags with it in their names are shown. Without one, all are. */
+  topic?: string | undefined;
   /** Columns; by default those of the terminal, at most 100. */
   width?: number | undefined;
 }
@@ -32,6 +34,12 @@ const MIN_COLUMNS = 20;
 export function wantsHelp(args: readonly string[]): boolean {
   const end = args.indexOf("--", 1); // a task runner may put one first
   return args.slice(0, end < 0 ? args.length : end).some((arg) => arg === "--help" || arg === "-h");
+}
+
+/** The word after `--help`: `--help sampling`. */
+export function helpTopic(args: readonly string[]): string | undefined {
+  const topic = args[args.findIndex((arg) => arg === "--help" || arg === "-h") + 1];
+  return topic === undefined || topic.startsWith("-") ? undefined : topic;
 }
 
 /** Whether `--version` is among the arguments. */
@@ -114,19 +122,39 @@ function legend({ presets = {}, defaultPreset }: HelpOptions): string {
     "differ follow them.";
 }
 
+/** The flags that a topic names: those of a group, or those with the word in their names. */
+function flagsOf(topic: string | undefined, flags: FlagGroups): FlagGroups {
+  if (topic === undefined) return flags;
+  const word = topic.toLowerCase();
+  const found = Object.entries(flags).map(([heading, group]) => {
+    const isNamed = heading.toLowerCase().includes(word);
+    const some = Object.entries(group).filter(([key]) => isNamed || kebabCase(key).includes(word));
+    return [heading, Object.fromEntries(some)] as const;
+  }).filter(([, group]) => Object.keys(group).length > 0);
+  return Object.fromEntries(found);
+}
+
 /** Writes the text of `--help`: lines of at most `width` columns, with a line feed at the end. */
 export function helpText(options: HelpOptions): string {
-  const { usage, about, examples = [], flags, width = Math.min(100, terminalColumns()) } = options;
-  const lines = [
-    `Usage: ${usage}`,
+  const { usage, about, examples = [], topic, width = Math.min(100, terminalColumns()) } = options;
+  const flags = flagsOf(topic, options.flags);
+  const topics =
+    `--help TOPIC shows a part: ${Object.keys(options.flags).join(", ")}, or a word of a ` +
+    "flag's name.";
+  const introduction = topic !== undefined ? [] : [
     ...about.split("\n").flatMap((paragraph) => ["", ...wrap(paragraph, width)]),
     ...examples.length === 0 ? [] : ["", "Examples"],
     ...examples.flatMap(([command, purpose]) => [
       `  ${command}`,
       ...wrap(purpose, width - 6).map((line) => `      ${line}`),
     ]),
+  ];
+  const lines = [
+    `Usage: ${usage}`,
+    ...introduction,
     "",
-    ...wrap(legend(options), width),
+    ...wrap(`${legend(options)} ${topics}`, width),
+    ...Object.keys(flags).length === 0 ? ["", `No flag has ${topic} in its name.`] : [],
   ];
   for (const [heading, group] of Object.entries(flags)) {
     lines.push("", heading);

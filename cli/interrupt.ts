@@ -42,6 +42,14 @@ export function listenForInterrupt(): Interrupt {
   };
 }
 
+/** What a program that is interrupted outside of a training says, and what it tidies up. */
+let leave = () => "saved work is kept; the same command goes on from there";
+
+/** Sets what happens at Ctrl-C outside of a training. @param tidy Returns the message. */
+export function whenInterrupted(tidy: () => string): void {
+  leave = tidy;
+}
+
 /**
  * Ends the program with a message at SIGINT and SIGTERM, except while {@linkcode listenForInterrupt}
  * listens for them.
@@ -50,9 +58,7 @@ export function leaveOnInterrupt(): Disposable {
   return onSignal(() => {
     if (finishing > 0) return;
     const lineEnd = Deno.stderr.isTerminal() ? "\n" : ""; // there may be a progress bar
-    console.error(
-      `${lineEnd}interrupted: saved work is kept; the same command goes on from there`,
-    );
+    console.error(`${lineEnd}interrupted: ${leave()}`);
     Deno.exit(EXIT.interrupted);
   });
 }

@@ -2,7 +2,10 @@
 import { usageError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
 import { makeFolder, writeFileAtomic } from "../base/files.ts";
+import { whenInterrupted } from "./interrupt.ts";
 import { parseRecord, type RunRecord, type RunSession } from "./run_record.ts";
+
+const RECORD = "record.json";
 
 /**
  * The folder of new samples: the one that `--out` names, or the first free one of NAME, NAME-2, NAME-3 ...
@@ -10,10 +13,28 @@ import { parseRecord, type RunRecord, type RunSession } from "./run_record.ts";
  * @throws {UserError} If `--out` names a folder that is not empty.
  */
 export async function newFolder(out: string | undefined, name: string): Promise<string> {
-  if (out !== undefined) {
-    if (await isEmpty(out)) return out;
+  if (out !== undefined && !await isEmpty(out)) {
     throw usageError(`--out ${out} is not empty: choose another folder.`);
   }
+  const folder = out ?? await freeName(name);
+  whenInterrupted(() => tidy(folder));
+  return folder;
+}
+
+/** Removes a folder that has a record and nothing else, and says what is left. */
+function tidy(folder: string): string {
+  try {
+    if ([...Deno.readDirSync(folder)].some(({ name }) => name !== RECORD)) {
+      return `what was finished is in ${folder}; the same command starts anew`;
+    }
+    Deno.removeSync(folder, { recursive: true });
+  } catch {
+    // It was not made yet.
+  }
+  return "nothing was written";
+}
+
+async function freeName(name: string): Promise<string> {
   for (let number = 1;; number++) {
     const folder = number === 1 ? name : `${name}-${number}`;
     if (await isEmpty(folder)) return folder;
@@ -38,7 +59,7 @@ export interface SamplesRecord {
 
 export async function writeSamplesRecord(folder: string, record: SamplesRecord): Promise<void> {
   await makeFolder(folder);
-  await writeFileAtomic(`${folder}/record.json`, JSON.stringify(record, null, 2) + "\n");
+  await writeFileAtomic(`${folder}/${RECORD}`, JSON.stringify(record, null, 2) + "\n");
 }
 
 /** The record of the run that a checkpoint `RUN/checkpoints/step-N` belongs to; undefined if it is of none. */

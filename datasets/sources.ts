@@ -79,6 +79,13 @@ async function fromDataDir(
   dataDir: string,
   dataDirName: string,
 ): Promise<FoundFiles> {
+  const stat = await Deno.stat(dataDir).catch(() => undefined);
+  if (stat?.isDirectory !== true) {
+    const problem = stat === undefined ? "there is no such folder" : "not a folder";
+    throw usageError(
+      `${dataDirName} ${dataDir}: ${problem}; name the folder that holds ${namesOf(files)}`,
+    );
+  }
   const folders = [id, ".", ...otherFolders].map((name) => join(dataDir, name));
   const remedy = `put the right file there, or leave ${dataDirName} out`;
   for (const folder of folders) {
@@ -169,6 +176,13 @@ export async function openDataset(
   return { ...found, sha256 };
 }
 
+/** The most characters of a reason in a line for people. */
+const REASON = 60;
+
+function shortened(reason: string): string {
+  return reason.length <= REASON ? reason : `${reason.slice(0, REASON - 1).trimEnd()}…`;
+}
+
 /** One line for people about the origin of data, in capitals if it is the sample. */
 export function describeSource(
   { title, sample }: Dataset,
@@ -177,7 +191,7 @@ export function describeSource(
   if (origin !== "sample") return `${title}: ${FROM[origin]} ${place}`;
   const why = passedOver.length === 0
     ? ""
-    : `, because the whole set was not found (${passedOver.join("; ")})`;
+    : `, because the whole set was not found (${shortened(passedOver.at(-1)!)})`;
   return `${title}: ONLY THE BUNDLED SAMPLE, ${sample.description}${why}`;
 }
 

@@ -289,6 +289,10 @@ export const IMAGE_FLAGS = {
       help: "measure FID, KID, precision, recall, class agreement and bits per dimension, after " +
         "training or of --checkpoint: evaluation.json, evaluation.csv, report.html",
     }),
+    bitsPerDimension: toggle({
+      help: "measure bits per dimension with --evaluate, on by default: half of its time where " +
+        "there are few samples",
+    }),
     evaluateSamples: integer({
       min: 20,
       max: 10000,

@@ -47,7 +47,7 @@ export async function loadTextData(
         }),
       ),
     commonsense: () => loadCommonsense({ ...options, size: trainSize }, validationSize),
-    multiplication: () => multiplicationData(digits, validationSize),
+    multiplication: () => multiplicationData(digits, validationSize, { few: sampleOnly }),
     math: async () => {
       const { train, validation, test, ...provenance } = await loadGsm8k(options);
       // Its questions are longer than thoughts: the autoencoder would mostly learn questions.
@@ -109,9 +109,19 @@ function reviewData(
   };
 }
 
-async function multiplicationData(digits: string, validationSize: number): Promise<TextData> {
+/** Problems of a preset that only tries every part. */
+const FEW = 1000;
+
+async function multiplicationData(
+  digits: string,
+  validationSize: number,
+  { few }: { few: boolean },
+): Promise<TextData> {
   const [n, m] = digitsOf(digits);
-  const { train, validation, test } = generateMultiplication({ digits: [n, m] });
+  const { train, validation, test } = generateMultiplication({
+    digits: [n, m],
+    train: few ? FEW : undefined,
+  });
   const written = (operands: readonly Operands[]) =>
     operands.map((pair) => multiplicationProblem(pair, [n, m]));
   const problems = { train: written(train), validation: written(validation), test: written(test) };

@@ -78,6 +78,8 @@ export async function inspect(
     return textInstead(bytes) ?? { fault: "altered", detail };
   }
   const fault = bytes.length < pin.size ? "truncated" : "altered";
-  const detail = `${fault}: ${bytes.length} bytes unpacked instead of ${pin.size}`;
+  const detail =
+    `${fault}: ${bytes.length} bytes unpacked instead of ${pin.size}, or another file of ` +
+    "the same name";
   return textInstead(bytes) ?? { fault, detail };
 }

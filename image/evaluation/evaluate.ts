@@ -34,6 +34,8 @@ export interface EvaluationTask {
   readonly samples: number;
   /** The number of seeds, from that of the configuration on. */
   readonly seeds: number;
+  /** Whether bits per dimension are measured. @default true */
+  readonly bitsPerDimension?: boolean | undefined;
   readonly classifier: Classifier;
   readonly data: FashionMnist;
   readonly source: string;
@@ -70,7 +72,7 @@ export async function evaluateImages(device: Device, task: EvaluationTask): Prom
     first ??= pixels;
     seeds.push({ seed, ...await meter.measure(pixels, classes ? labels : undefined) });
   }
-  const timesteps = await measureBound(device, task);
+  const timesteps = task.bitsPerDimension ?? true ? await measureBound(device, task) : undefined;
   const nearest = await nearestTraining(device, first!, data, classes);
   const evaluation: Evaluation = {
     samples,

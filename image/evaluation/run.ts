@@ -33,7 +33,8 @@ export async function prepareEvaluation(
   const { evaluateSamples: samples = SAMPLES, evaluateSeeds: seeds = 1 } = given;
   checkSampleCount(samples, data);
   const classifier = await loadClassifier();
-  return { samples, seeds, classifier, data, command: ["deno task image", ...args].join(" ") };
+  const command = ["deno task image", ...args].join(" ");
+  return { samples, seeds, bitsPerDimension: given.bitsPerDimension, classifier, data, command };
 }
 
 /** Measures a model, writes the results into a folder and prints the table. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { choice, integer, integers, text, toggle } from "../../cli/flags.ts";
-import { helpText, wantsHelp } from "../../cli/help.ts";
+import { helpText, helpTopic, wantsHelp } from "../../cli/help.ts";
 
 const OPTIONS = {
   usage: "deno task image [flags]",
@@ -48,7 +48,7 @@ Examples
 
 Flags: N is an integer, X a number; ranges and defaults are in brackets.
 Defaults are those of the preset nano; the values of presets that differ follow
-them.
+them. --help TOPIC shows a part: The run, Training, or a word of a flag's name.
 
 The run
   --out DIR                 the folder of the run
@@ -68,6 +68,16 @@ Training
                                      as fast
 `,
   );
+});
+
+Deno.test("helpText() shows the groups and the flags of a topic", () => {
+  const flags = (topic: string) => helpText({ ...OPTIONS, topic }).match(/^ {2}--\S+/gm);
+  assertEquals(flags("the RUN"), ["  --out", "  --[no-]resume", "  --[no-]evaluate"]);
+  assertEquals(flags("size"), ["  --batch-size"]);
+  assertStringIncludes(helpText({ ...OPTIONS, topic: "x y" }), "No flag has x y in its name.");
+  assertEquals(helpTopic(["--preset", "nano", "--help", "size"]), "size");
+  assertEquals(helpTopic(["--help", "--preset"]), undefined);
+  assertEquals(helpTopic(["-h"]), undefined);
 });
 
 Deno.test("helpText() keeps to its width", () => {

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { UserError } from "../../base/errors.ts";
 import { newFolder, recordOfCheckpoint } from "../../cli/samples_folder.ts";
 import { inFolder } from "../in_folder.ts";
+import { runSnippet, snippetsWork } from "../run_snippet.ts";
 import { permitted } from "../permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
@@ -28,6 +29,33 @@ Deno.test({
       assertEquals(await newFolder(`${folder}/new`, "x"), `${folder}/new`);
       await Deno.writeTextFile(`${folder}/config.json`, "{}");
       await assertRejects(() => newFolder(folder, "x"), UserError, "is not empty");
+    }),
+});
+
+Deno.test({
+  name: "newFolder() removes a folder with nothing but a record when the program is interrupted",
+  ignore: !snippetsWork || Deno.build.os === "windows",
+  fn: () =>
+    inFolder(async (folder) => {
+      const interrupt = (files: string) =>
+        runSnippet(
+          { "leaveOnInterrupt": "cli/interrupt.ts", "newFolder": "cli/samples_folder.ts" },
+          `leaveOnInterrupt();
+           const folder = await newFolder(undefined, ${JSON.stringify(`${folder}/samples`)});
+           Deno.mkdirSync(folder);
+           for (const file of ${files}) Deno.writeTextFileSync(folder + "/" + file, "");
+           Deno.kill(Deno.pid, "SIGINT");
+           await new Promise((resolve) => setTimeout(resolve, 20_000));`,
+        );
+      const early = await interrupt('["record.json"]');
+      assertEquals([early.code, early.stderr], [130, "interrupted: nothing was written\n"]);
+      assertEquals((await Array.fromAsync(Deno.readDir(folder))).length, 0);
+      const late = await interrupt('["record.json", "grid.png"]');
+      assertEquals(
+        late.stderr,
+        `interrupted: what was finished is in ${folder}/samples; the same command starts anew\n`,
+      );
+      assertEquals((await Array.fromAsync(Deno.readDir(`${folder}/samples`))).length, 2);
     }),
 });
 

@@ -87,13 +87,21 @@ for (const folder of ["", "tiny/", "Tiny/raw/"]) {
 test("throws when the user's folder has no files, even if other places have all", async () => {
   await using at = await places({ cached: STORED, system: STORED });
   await using mine = await folderWith();
-  for (const dataDir of [mine.path, join(mine.path, "missing")]) {
-    const open = () =>
-      openDataset(at.dataset, { ...at.options, dataDir, dataDirName: "--data-dir" });
-    const error = await assertRejects(open, UserError, "--data-dir: nothing of Tiny in");
-    assertStringIncludes(error.message, "put a.gz, b.gz there, or leave --data-dir out");
-    assertEquals(error.exitCode, EXIT.usage);
-  }
+  const open = (dataDir: string) => () =>
+    openDataset(at.dataset, { ...at.options, dataDir, dataDirName: "--data-dir" });
+  const error = await assertRejects(open(mine.path), UserError, "--data-dir: nothing of Tiny in");
+  assertStringIncludes(error.message, "put a.gz, b.gz there, or leave --data-dir out");
+  assertEquals(error.exitCode, EXIT.usage);
+  const file = join(mine.path, "a.gz");
+  const missing =
+    `--data-dir ${file}: there is no such folder; name the folder that holds a.gz, b.gz`;
+  await assertRejects(open(file), UserError, missing);
+  await Deno.writeFile(file, CONTENT["a.gz"]!);
+  await assertRejects(
+    open(file),
+    UserError,
+    `--data-dir ${file}: not a folder; name the folder that`,
+  );
 });
 
 test("throws when the user's folder lacks one file", async () => {
