@@ -28,7 +28,7 @@ import { openReplay, recordToRead } from "./cli/replay.ts";
 import type { RunFolder } from "./cli/run_folder.ts";
 import { openTraining, resumeRun } from "./cli/training.ts";
 import type { FashionMnist } from "./datasets/fashion_mnist.ts";
-import { trainableNetwork } from "./diffusion/networks/image_network.ts";
+import { trainableDenoiser } from "./diffusion/networks/image_network.ts";
 import { type Device, openDevice } from "./engine/device.ts";
 import { checkModes } from "./image/check_modes.ts";
 import { samplingWarnings } from "./image/check_sampling.ts";
@@ -136,7 +136,7 @@ async function trainImages(
   const trainStep = compileTrainStep(device, {
     specs,
     optimizer: { weightDecay, maxGradNorm },
-    loss: denoiserLoss(trainableNetwork(network), imageLosses(config)),
+    loss: denoiserLoss(trainableDenoiser(network), imageLosses(config)),
   });
   const checkpoint = await resumeRun(folder, EXTENDABLE);
   const state = checkpoint === undefined

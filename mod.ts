@@ -57,25 +57,29 @@ export { minSnrWeights, p2Weights } from "./diffusion/loss.ts";
 export { dit } from "./diffusion/networks/dit.ts";
 export { DIT_DEFAULTS, type DitConfig } from "./diffusion/networks/dit_config.ts";
 export { ditSpecs } from "./diffusion/networks/dit_specs.ts";
-export { compileImageDenoiser, type ImageDenoiser } from "./diffusion/networks/image_denoiser.ts";
+export {
+  type CompiledDenoiser,
+  compileImageDenoiser,
+} from "./diffusion/networks/image_denoiser.ts";
 export {
   describeNetwork,
   type ImageNetwork,
-  trainableNetwork,
+  trainableDenoiser,
 } from "./diffusion/networks/image_network.ts";
 export { unet, unetSpecs } from "./diffusion/networks/unet.ts";
 export {
   UNET_DEFAULTS,
   type UNetConfig,
+  unetConfig,
   unetConfigFromJson,
   unetConfigToJson,
 } from "./diffusion/networks/unet_config.ts";
 export {
-  type DenoiserFunction,
   type DiffusionBatch,
   diffusionBatch,
   diffusionLosses,
   type LossFunction,
+  type TrainableDenoiser,
 } from "./diffusion/objective.ts";
 export { posterior } from "./diffusion/posterior.ts";
 export { ddim } from "./diffusion/samplers/ddim.ts";
@@ -136,6 +140,8 @@ export {
 } from "./nn/parameters.ts";
 export { RandomStream, randomStream } from "./nn/random.ts";
 export { timestepEmbedding } from "./nn/timestep_embedding.ts";
+export { compileClassifier } from "./image/classifier/classify.ts";
+export { loadClassifier } from "./image/classifier/checkpoint.ts";
 export { drawGrid } from "./report/grid.ts";
 export { encodePng } from "./report/png.ts";
 export { type LoadedTextVae, openTextVae } from "./text/autoencoder/checkpoint.ts";

@@ -128,6 +128,9 @@ export {
   type LearningRateSchedule,
 } from "./nn/learning_rate.ts";
 export type { TimestepEmbeddingOptions } from "./nn/timestep_embedding.ts";
+export type { Classifier } from "./image/classifier/checkpoint.ts";
+export type { Classified } from "./image/classifier/classify.ts";
+export type { ClassifierConfig } from "./image/classifier/network.ts";
 export type { GridOptions } from "./report/grid.ts";
 export type { Picture, Pictures } from "./report/picture.ts";
 export type { OpenedTextVae } from "./text/autoencoder/checkpoint.ts";

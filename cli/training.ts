@@ -37,7 +37,7 @@ export async function resumeRun(
   const found = await findCheckpoint(directory);
   describeDamage(found).forEach(warn);
   if (found === undefined) return undefined;
-  const checkpoint = await loadCheckpoint(found.directory);
+  const checkpoint = await loadCheckpoint(found.directory, { state: true });
   checkSameRun(checkpoint, record, extendable);
   return checkpoint;
 }

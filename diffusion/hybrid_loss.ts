@@ -14,12 +14,12 @@ import { EDGE, HALF_BIN, MIN_PROBABILITY } from "./likelihood.ts";
 import { factorTable, meanPerExample, perExample, withoutGradient } from "./batch_ops.ts";
 import {
   type BatchTensors,
-  type DenoiserFunction,
   type DiffusionBatch,
   diffusionBatch,
   type DiffusionBatchOptions,
   type DiffusionLosses,
   noiseBatch,
+  type TrainableDenoiser,
 } from "./objective.ts";
 import { x0Coefficients } from "./parameterisation.ts";
 import { posteriorTables } from "./posterior.ts";
@@ -87,7 +87,7 @@ export interface HybridLosses extends DiffusionLosses {
  * channels.
  */
 export function hybridLosses(
-  denoise: DenoiserFunction,
+  denoise: TrainableDenoiser,
   parameters: Parameters,
   batch: BatchTensors,
   options: ElementwiseLossOptions = {},
@@ -131,7 +131,7 @@ export function hybridLosses(
 }
 
 /** A model with learned variances without its variances, for losses of predictions. */
-export function predictionsAlone(denoise: DenoiserFunction): DenoiserFunction {
+export function predictionsAlone(denoise: TrainableDenoiser): TrainableDenoiser {
   return (parameters, inputs) => tf.split(denoise(parameters, inputs), 2, -1)[0]!;
 }
 

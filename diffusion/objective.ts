@@ -23,7 +23,7 @@ export interface DenoiserInputs {
 }
 
 /** A denoiser as the training step calls it. */
-export type DenoiserFunction = (parameters: Parameters, inputs: DenoiserInputs) => tf.Tensor;
+export type TrainableDenoiser = (parameters: Parameters, inputs: DenoiserInputs) => tf.Tensor;
 
 /** A batch on the host: examples with their noise and timesteps. */
 export type DiffusionBatch = {
@@ -68,7 +68,7 @@ export interface DiffusionLosses {
 
 /** The loss whose mean a training step minimises, such as {@linkcode diffusionLosses}. */
 export type LossFunction = (
-  denoise: DenoiserFunction,
+  denoise: TrainableDenoiser,
   parameters: Parameters,
   batch: BatchTensors,
 ) => DiffusionLosses;
@@ -161,7 +161,7 @@ export function noiseBatch({ x0, noise, factors }: BatchTensors) {
  * @param options Which distance is taken; the squared error by default.
  */
 export function diffusionLosses(
-  denoise: DenoiserFunction,
+  denoise: TrainableDenoiser,
   parameters: Parameters,
   batch: BatchTensors,
   options: ElementwiseLossOptions = {},

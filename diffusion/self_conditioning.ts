@@ -9,7 +9,7 @@ import type { RandomStream } from "../nn/random.ts";
 import { requireNumber } from "../base/checks.ts";
 import { splitLearnedVariance } from "./learned_variance.ts";
 import { perExample, withoutGradient } from "./batch_ops.ts";
-import type { DenoiserFunction } from "./objective.ts";
+import type { TrainableDenoiser } from "./objective.ts";
 import { x0Coefficients } from "./parameterisation.ts";
 import type { Coefficients } from "./rows.ts";
 import { sigmaAt } from "./samplers/sigmas.ts";
@@ -65,7 +65,7 @@ export function selfConditioningFactors(
  * @param denoise The model. Its output has the shape of x, or twice as many channels for learned variances.
  * @param clipRange The magnitude that estimates are clipped to, as in sampling. @default none
  */
-export function selfConditioned(denoise: DenoiserFunction, clipRange?: number): DenoiserFunction {
+export function selfConditioned(denoise: TrainableDenoiser, clipRange?: number): TrainableDenoiser {
   return (parameters, { x, timesteps, condition }) => {
     const { [SELF_CONDITIONING]: factors, ...rest } = condition;
     const denoiseWith = (estimate: tf.Tensor) =>

@@ -62,6 +62,10 @@ export interface Device {
   compile<Inputs extends ArrayTree, Outputs extends ArrayTree>(
     fn: (inputs: OnDevice<Inputs>) => OnDevice<Outputs>,
   ): Compiled<Inputs, Outputs>;
+  /** Releases all functions that it compiled and that were not disposed of yet. */
+  dispose(): Promise<void>;
+  /** As {@linkcode Device.dispose}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -101,6 +105,11 @@ async function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
   const compiler = name === "onnx" || name === "onnx-cuda"
     ? await openOnnx(name, options, onTime)
     : await openEager(name, options.threads, onTime);
+  const open = new Set<{ dispose(): Promise<void> }>();
+  const dispose = async () => {
+    for (const compiled of open) await compiled.dispose();
+    open.clear();
+  };
   return {
     name,
     threads: compiler.threads,
@@ -117,8 +126,16 @@ async function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
         await breathe();
         return outputs;
       };
-      return Object.assign(call, { dispose: () => compiled.dispose() });
+      open.add(compiled);
+      return Object.assign(call, {
+        dispose: async () => {
+          open.delete(compiled);
+          await compiled.dispose();
+        },
+      });
     },
+    dispose,
+    [Symbol.asyncDispose]: dispose,
   };
 }
 

@@ -18,7 +18,7 @@ import {
 
 const [checkpoint = "checkpoints/fashion-mnist", file = "garments.png"] = Deno.args;
 const device = await openDevice("onnx");
-const model = loadImageModel(await loadCheckpoint(checkpoint, { state: false }));
+const model = loadImageModel(await loadCheckpoint(checkpoint));
 const { height, width } = describeNetwork(model.config, 1);
 const sampling: SamplingOptions = {
   parameters: model.parameters,

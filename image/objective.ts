@@ -3,12 +3,12 @@ import { batcher, gatherImages, type LabelledImages } from "../datasets/batches.
 import { toModelRange } from "../datasets/pixels.ts";
 import { hybridLosses, predictionsAlone } from "../diffusion/hybrid_loss.ts";
 import { lossWeightsOf } from "../diffusion/loss.ts";
-import { type ImageNetwork, trainableNetwork } from "../diffusion/networks/image_network.ts";
+import { type ImageNetwork, trainableDenoiser } from "../diffusion/networks/image_network.ts";
 import {
-  type DenoiserFunction,
   diffusionLosses,
   type LossFunction,
   type TimedBatch,
+  type TrainableDenoiser,
 } from "../diffusion/objective.ts";
 import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import { float32, int32 } from "../engine/tree.ts";
@@ -29,8 +29,8 @@ export function imageLosses({ loss, huberDelta, learnedVariance }: ImageConfig):
 }
 
 /** The network without learned variances, as the validation loss takes it. */
-export function validatedNetwork(network: ImageNetwork): DenoiserFunction {
-  const denoise = trainableNetwork(network);
+export function validatedNetwork(network: ImageNetwork): TrainableDenoiser {
+  const denoise = trainableDenoiser(network);
   return network.learnedVariance ? predictionsAlone(denoise) : denoise;
 }
 

@@ -33,7 +33,7 @@ export async function loadStartWeights(
 ): Promise<StartWeights | undefined> {
   if (directory === undefined) return undefined;
   const found = await resolveCheckpoint(directory, warn);
-  const { config, parameters } = loadImageModel(await loadCheckpoint(found, { state: false }));
+  const { config, parameters } = loadImageModel(await loadCheckpoint(found));
   const folder = isDit(config) ? "transformer" : "unet";
   checkSameModel(configJson(config), configJson(expected), `--start-from: ${found}/${folder}`);
   return {

@@ -2,6 +2,7 @@
  * Reference values from PyTorch, diffusers and transformers. FIXTURES=DIR in the environment points
  * at another folder of the same shape; without it (or without the permission to look) the folder
  * beside this file is used, whose JSON files need no permission to read because they are imported.
+ * A file that DIR lacks is named, and taken from beside this file.
  */
 import { permitted } from "./permissions.ts";
 
@@ -23,10 +24,26 @@ const imported: Record<string, () => Promise<{ default: unknown }>> = {
   "text_metrics.json": () => import("./fixtures/text_metrics.json", { with: { type: "json" } }),
 };
 
+const missing = new Set<string>();
+
+/** The path of a fixture below FIXTURES; undefined if that is not set, or lacks it, which is printed. */
+function ownPath(name: string): string | undefined {
+  if (directory === undefined) return undefined;
+  const path = `${directory}/${name}`;
+  try {
+    Deno.statSync(path);
+    return path;
+  } catch {
+    if (!missing.has(name)) console.error(`${path} is missing: the project's own ${name} is used`);
+    missing.add(name);
+    return undefined;
+  }
+}
+
 /** A JSON fixture, parsed. */
 // deno-lint-ignore no-explicit-any
 export async function fixtureJson(name: string): Promise<any> {
-  if (directory === undefined && imported[name] !== undefined) {
+  if (ownPath(name) === undefined && imported[name] !== undefined) {
     return (await imported[name]()).default;
   }
   return JSON.parse(new TextDecoder().decode(await fixtureBytes(name)));
@@ -34,7 +51,5 @@ export async function fixtureJson(name: string): Promise<any> {
 
 /** A fixture's bytes. Needs the permission to read the folder. */
 export async function fixtureBytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  return await Deno.readFile(
-    directory === undefined ? new URL(name, here) : `${directory}/${name}`,
-  );
+  return await Deno.readFile(ownPath(name) ?? new URL(name, here));
 }

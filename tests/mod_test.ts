@@ -7,16 +7,16 @@ const NAMES: Readonly<Record<string, string>> = {
   "mod.ts": `
     AdamWOptions adamWStep attention batcher beamSearch bert BERT_BASE BertConfig bertSpecs
     bertStates BetaSchedule bitsPerDimension classifierFreeGuidance Compiled compileGpt2Decoder
-    compileImageDenoiser compileTextCodec compileTrainStep compileValidationLoss constants
-    conv2d conv2dSpecs countParameters ddim ddpm Denoiser DenoiserFunction denoiserLoss
+    compileClassifier compileImageDenoiser compileTextCodec compileTrainStep compileValidationLoss constants
+    conv2d conv2dSpecs countParameters ddim ddpm Denoiser TrainableDenoiser denoiserLoss
     describeNetwork Device DeviceOptions DiffusionBatch diffusionBatch diffusionLosses dit
     DIT_DEFAULTS DitConfig ditSpecs drawFlowTimes drawGrid drawSamples drawTimesteps
     dynamicThreshold emaDecayAt embedding embeddingSpecs encode encodePng FASHION_MNIST_CLASSES
     FashionMnist float32 flowBatch fromSchedulerConfig gatherImages gelu generateMultiplication
     gpt2 GPT2_SMALL Gpt2Config Gpt2Decoder gpt2Loss gpt2Specs groupNorm guidanceInterval holdOut
-    HostArray HostParameters hybridBatch hybridLosses imageCheckpoint ImageDenoiser ImageNetwork
+    HostArray HostParameters hybridBatch hybridLosses imageCheckpoint CompiledDenoiser ImageNetwork
     imageToImage Initializer initParameters inpaint inputCorruption int32 lastSample layerNorm
-    learningRateAt linear linearSpecs loadBert loadCheckpoint LoadedImageModel LoadedTextVae
+    learningRateAt linear linearSpecs loadBert loadCheckpoint loadClassifier LoadedImageModel LoadedTextVae
     loadFashionMnist loadGpt2 loadGsm8k loadHotelReviews loadImageModel loadTokenizer
     loadWinogrande loadWsc273 LoopStep LossFunction maskedLmLogits MeanWindow MetricsLog
     minSnrWeights NoiseSchedule noiseSchedule normSpecs OnDevice openDevice openModelFiles
@@ -24,8 +24,8 @@ const NAMES: Readonly<Record<string, string>> = {
     PredictionType qSample RandomStream randomStream ravel rescaleGuidance SamplerOptions
     SamplerStep SamplingOptions saveCheckpoint scalar ScheduleConfig schedulerConfig silu slerp
     TextCodec TextTokenizer TextVaeConfig textVaeLoss textVaeSpecs timestepEmbedding
-    toModelRange toPixels train trainableNetwork trainBpe TrainingConfig TrainState TrainStep
-    unet UNET_DEFAULTS UNetConfig unetConfigFromJson unetConfigToJson unetSpecs unravel
+    toModelRange toPixels train trainableDenoiser trainBpe TrainingConfig TrainState TrainStep
+    unet UNET_DEFAULTS UNetConfig unetConfig unetConfigFromJson unetConfigToJson unetSpecs unravel
     UserError variationalBound
   `,
   "diffusion/samplers/mod.ts": `

@@ -1,5 +1,5 @@
 /** A UNet that even the cpu device trains in milliseconds: 4x4 pixels, two levels, attention, classes. */
-import type { DenoiserFunction } from "../diffusion/objective.ts";
+import type { TrainableDenoiser } from "../diffusion/objective.ts";
 import { unet, unetSpecs } from "../diffusion/networks/unet.ts";
 import { UNET_DEFAULTS, type UNetConfig } from "../diffusion/networks/unet_config.ts";
 import type * as tf from "../engine/tf.ts";
@@ -26,7 +26,7 @@ export const TINY_UNET: UNetConfig = {
 export const TINY_SPECS: ParameterSpecs = unetSpecs(TINY_UNET);
 
 /** It as a training step sees it. */
-export const denoiseTiny: DenoiserFunction = (parameters, { x, timesteps, condition }) =>
+export const denoiseTiny: TrainableDenoiser = (parameters, { x, timesteps, condition }) =>
   unet(parameters, {
     x: x as tf.Tensor4D,
     timesteps,

@@ -89,7 +89,7 @@ export async function openTextStart(
     return { config: { ...rest, ...Object.fromEntries(changed) }, ...none };
   }
   const found = await resolveCheckpoint(path, log);
-  const model = loadTextVae(await loadCheckpoint(found, { state: false }));
+  const model = loadTextVae(await loadCheckpoint(found));
   const fixed = settingsOfModel(model.config, model.tokenizer.vocabSize);
   checkFixedSettings(given, fixed, `--start-from ${startFrom}`);
   const origin = weightsOrigin("starting weights", startFrom, model.parameters);

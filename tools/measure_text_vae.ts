@@ -56,7 +56,7 @@ async function measureCheckpoint(
   directory: string,
   { texts = 200, dataDir, sample, threads }: Partial<FlagValues<typeof FLAGS>>,
 ): Promise<Measured> {
-  const model = loadTextVae(await loadCheckpoint(directory, { state: false }));
+  const model = loadTextVae(await loadCheckpoint(directory));
   const { config, tokenizer, encoderTokenizer } = model;
   const data = await loadHotelReviews({
     validationSize: texts,

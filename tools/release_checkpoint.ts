@@ -77,7 +77,7 @@ export async function releaseCheckpoint(
   evaluation?: string,
 ): Promise<void> {
   const source = await resolveCheckpoint(run, (line) => console.error(line));
-  const checkpoint = await loadCheckpoint(source, { state: false });
+  const checkpoint = await loadCheckpoint(source);
   const { modelIndex, components } = checkpoint;
   const measured = evaluation === undefined ? undefined : await readEvaluation(evaluation);
   const figures = measured === undefined ? undefined : figuresOf(

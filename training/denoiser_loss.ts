@@ -1,9 +1,9 @@
 /** A denoiser's objective as the loss of a training step. */
 import {
-  type DenoiserFunction,
   type DiffusionBatch,
   diffusionLosses,
   type LossFunction,
+  type TrainableDenoiser,
 } from "../diffusion/objective.ts";
 import * as tf from "../engine/tf.ts";
 import type { BatchLoss } from "./step.ts";
@@ -13,7 +13,7 @@ import type { BatchLoss } from "./step.ts";
  * with them [B].
  */
 export function denoiserLoss(
-  denoise: DenoiserFunction,
+  denoise: TrainableDenoiser,
   losses: LossFunction = diffusionLosses,
 ): BatchLoss<DiffusionBatch, "losses" | "weighted"> {
   return (parameters, batch) => {

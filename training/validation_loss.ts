@@ -5,11 +5,11 @@ import type { HostArray } from "../engine/tree.ts";
 import { type ParameterSpecs, unravelTensor } from "../nn/parameters.ts";
 import {
   type BatchTensors,
-  type DenoiserFunction,
   type DiffusionBatch,
   diffusionLosses,
   type LossFunction,
   type TimedBatch,
+  type TrainableDenoiser,
 } from "../diffusion/objective.ts";
 
 /** Mean losses. */
@@ -68,7 +68,7 @@ export interface ValidationLossFunction {
 export function compileValidationLoss(
   device: Device,
   { denoise, specs, numTrainTimesteps, lossFunction = diffusionLosses }: {
-    denoise: DenoiserFunction;
+    denoise: TrainableDenoiser;
     specs: ParameterSpecs;
     numTrainTimesteps: number;
     lossFunction?: LossFunction | undefined;

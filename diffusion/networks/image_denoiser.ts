@@ -5,7 +5,13 @@ import type * as tf from "../../engine/tf.ts";
 import { float32, type HostArray, int32 } from "../../engine/tree.ts";
 import { constants, type HostParameters } from "../../nn/parameters.ts";
 import { classifierFreeGuidance, type Guidance } from "../guidance.ts";
-import { applyNetwork, ESTIMATE_RANGE, type ImageNetwork } from "./image_network.ts";
+import {
+  applyNetwork,
+  describeNetwork,
+  ESTIMATE_RANGE,
+  type ImageNetwork,
+  type ImageNetworkConfig,
+} from "./image_network.ts";
 import { withoutLearnedVariance } from "../learned_variance.ts";
 import type { Denoiser } from "../samplers/types.ts";
 import { selfConditioningDenoiser, type X0Source } from "../self_conditioning.ts";
@@ -25,7 +31,7 @@ export interface Conditioning {
 }
 
 /** A compiled network. */
-export interface ImageDenoiser {
+export interface CompiledDenoiser {
   /**
    * Fills the condition in.
    *
@@ -40,12 +46,16 @@ export interface ImageDenoiser {
 /**
  * Compiles a network for sampling. Its weights become constants of the graph, so that a device can
  * optimize their layout once.
+ *
+ * @param imageChannels The images' channels: see {@linkcode describeNetwork}.
  */
 export function compileImageDenoiser(
   device: Device,
   parameters: HostParameters,
-  network: ImageNetwork,
-): ImageDenoiser {
+  config: ImageNetworkConfig,
+  imageChannels?: number,
+): CompiledDenoiser {
+  const network = describeNetwork(config, imageChannels);
   const { height, width, channels } = network;
   type Inputs = Record<"x" | "timesteps", HostArray> & Record<"labels" | "estimates", HostArray[]>;
   const compiled = device.compile<Inputs, { output: HostArray }>(

@@ -5,7 +5,7 @@ import type { Parameters, ParameterSpecs } from "../../nn/parameters.ts";
 import { dit } from "./dit.ts";
 import type { DitConfig } from "./dit_config.ts";
 import { ditSpecs } from "./dit_specs.ts";
-import type { DenoiserFunction } from "../objective.ts";
+import type { TrainableDenoiser } from "../objective.ts";
 import { selfConditioned, X0_ESTIMATE } from "../self_conditioning.ts";
 import { unet, type UNetInputs, unetSpecs } from "./unet.ts";
 import { sizeOfSample, type UNetConfig } from "./unet_config.ts";
@@ -103,8 +103,8 @@ export function applyNetwork(
 }
 
 /** A network for training; its condition is `classLabels` [B]. */
-export function trainableNetwork(network: ImageNetwork): DenoiserFunction {
-  const denoise: DenoiserFunction = (parameters, { x, timesteps, condition }) =>
+export function trainableDenoiser(network: ImageNetwork): TrainableDenoiser {
+  const denoise: TrainableDenoiser = (parameters, { x, timesteps, condition }) =>
     applyNetwork(parameters, {
       x: x as tf.Tensor4D,
       timesteps,

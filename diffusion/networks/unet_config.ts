@@ -10,7 +10,7 @@ export const DOWN_BLOCK_TYPES = ["DownBlock2D", "AttnDownBlock2D"] as const;
 /** The types of blocks that increase the resolution. */
 export const UP_BLOCK_TYPES = ["UpBlock2D", "AttnUpBlock2D"] as const;
 
-/** Settings of a UNet, named as in diffusers' UNet2DModel. */
+/** Settings of a UNet, named as in diffusers' UNet2DModel: {@linkcode unetConfig} fills in its defaults. */
 export interface UNetConfig {
   /** Height and width of the images, or one number for both. Each block except the last halves them. */
   readonly sampleSize: number | readonly [number, number];
@@ -65,6 +65,37 @@ export const UNET_DEFAULTS: UNetConfig = {
   centerInputSample: false,
   timeEmbeddingDim: null,
 };
+
+/**
+ * A configuration from the settings that differ from {@linkcode UNET_DEFAULTS}. Unless block types are given,
+ * all levels but the highest have attention.
+ *
+ * @example A small UNet for grey images of 28 x 28 pixels in ten classes
+ * ```ts
+ * import { countParameters, unetConfig, unetSpecs } from "@nanodiffusion/nanodiffusion";
+ *
+ * const config = unetConfig({
+ *   sampleSize: 28,
+ *   inChannels: 1,
+ *   outChannels: 1,
+ *   blockOutChannels: [32, 64],
+ *   numClassEmbeds: 11, // and a null class
+ * });
+ * console.log(countParameters(unetSpecs(config)));
+ * ```
+ *
+ * @throws {UserError} If the settings contradict each other.
+ */
+export function unetConfig(settings: Partial<UNetConfig> = {}): UNetConfig {
+  const { blockOutChannels = UNET_DEFAULTS.blockOutChannels } = settings;
+  const hasAttention = blockOutChannels.map((_, level) => level > 0);
+  return checkUNetConfig({
+    ...UNET_DEFAULTS,
+    downBlockTypes: hasAttention.map((has) => has ? "AttnDownBlock2D" : "DownBlock2D"),
+    upBlockTypes: hasAttention.toReversed().map((has) => has ? "AttnUpBlock2D" : "UpBlock2D"),
+    ...settings,
+  });
+}
 
 /** The further settings of diffusers' configuration, with the only values that are supported. */
 const FIXED = {

@@ -39,6 +39,29 @@ for (const name of DEVICE_NAMES) {
 }
 
 Deno.test({
+  name: "Device.dispose() releases the graphs of all functions: a further call traces again",
+  ignore: !deviceWorks("onnx"),
+  fn: async () => {
+    let traces = 0;
+    const traced = (x: tf.Tensor) => {
+      traces++;
+      return tf.square(x);
+    };
+    let call: (inputs: { x: HostArray }) => Promise<HostArray>;
+    {
+      await using device = await openDevice("onnx", { threads: 1 });
+      call = device.compile<{ x: HostArray }, HostArray>(({ x }) => traced(x));
+      for (const value of [2, 3]) {
+        assertEquals(await call({ x: scalar(value) }), scalar(value ** 2));
+      }
+      assertEquals(traces, 1);
+    }
+    assertEquals(await call({ x: scalar(4) }), scalar(16));
+    assertEquals(traces, 2);
+  },
+});
+
+Deno.test({
   name: "openDevice() opens the first device that works for auto, and logs why earlier ones do not",
   ignore: !deviceWorks("wasm"),
   fn: async () => {

@@ -11,12 +11,15 @@ import { checkParameters, type HostParameters } from "../../nn/parameters.ts";
 import { readSafetensors, writeSafetensors } from "../../nn/safetensors.ts";
 import { type ClassifierConfig, classifierSpecs } from "./network.ts";
 
+/** A classifier of images. */
 export interface Classifier {
+  /** The sizes. */
   readonly config: ClassifierConfig;
+  /** The weights. */
   readonly parameters: HostParameters;
 }
 
-/** The folder of the released classifier, which all figures are measured with. */
+/** The folder of the released classifier. */
 const RELEASED = decodeURIComponent(
   new URL("../../checkpoints/fashion-mnist-classifier", import.meta.url).pathname,
 );
@@ -91,6 +94,11 @@ export async function saveClassifier(
   });
 }
 
+/**
+ * Loads a classifier: by default the released one, which all figures are measured with.
+ *
+ * @throws {UserError} If a file is missing or unsound.
+ */
 export async function loadClassifier(directory: string = RELEASED): Promise<Classifier> {
   const path = `${directory}/${CONFIG_NAME}`;
   let text: string;

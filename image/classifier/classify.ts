@@ -9,6 +9,7 @@ import { applyClassifier } from "./network.ts";
 import type { Classifier } from "./checkpoint.ts";
 import type { FeatureRows } from "../../metrics/feature_statistics.ts";
 
+/** The features and classes of images. */
 export interface Classified {
   /** The features, [N, features]. */
   readonly features: FeatureRows;

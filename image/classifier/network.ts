@@ -9,12 +9,15 @@ import { groupNorm } from "../../nn/group_norm.ts";
 import { conv2d, conv2dSpecs, linear, linearSpecs, normSpecs } from "../../nn/layers.ts";
 import type { Parameters, ParameterSpecs } from "../../nn/parameters.ts";
 
+/** The sizes of a classifier. */
 export interface ClassifierConfig {
   /** Channels at full resolution, then after each halving. */
   readonly channels: readonly number[];
   /** Groups of the normalizations; all channels are multiples. */
   readonly normNumGroups: number;
+  /** Features, from which the classes are read. */
   readonly features: number;
+  /** Classes. */
   readonly classes: number;
 }
 

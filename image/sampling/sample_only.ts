@@ -114,7 +114,7 @@ export async function sampleOnly(
 ): Promise<void> {
   const { checkpoint = RELEASED, study, inpaint } = given;
   const directory = await resolveCheckpoint(checkpoint, warn);
-  const model = loadImageModel(await loadCheckpoint(directory, { state: false }));
+  const model = loadImageModel(await loadCheckpoint(directory));
   checkModel(directory, model.config, given);
   const { schedule } = model;
   const { learnedVariance } = describeNetwork(model.config, 1);

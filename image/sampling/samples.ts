@@ -68,7 +68,7 @@ export function openSampling(
   onEvaluation: () => void = () => {},
 ): SamplingSession {
   const network = describeNetwork(config, channels);
-  const compiled = compileImageDenoiser(device, parameters, network);
+  const compiled = compileImageDenoiser(device, parameters, config, channels);
   const hasClasses = network.numClassEmbeds !== null;
   const x0Source = isFlowSampler(sampler)
     ? flowX0Coefficients(schedule.numTrainTimesteps)

@@ -51,7 +51,7 @@ Deno.test({
         const found = await findCheckpoint(directory);
         if (found === undefined) continue; // killed before the first checkpoint was written
         assertEquals(found.damaged, []);
-        const { components, state } = await loadCheckpoint(found.directory);
+        const { components, state } = await loadCheckpoint(found.directory, { state: true });
         assertEquals(state?.step, found.step);
         assertEquals(components.unet?.config, { step: found.step });
         assert(components.unet!.weights!.get("w")!.data.every((value) => value === found.step));

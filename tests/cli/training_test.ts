@@ -171,7 +171,7 @@ Deno.test({
       assertEquals((await readTrainingTime(directory)).steps, 6);
       assertEquals(await rowsOf(directory), [ROWS[0], "3,2,1,0,0.5,7", ROWS[1], ROWS[2]]);
       const [last] = await listCheckpoints(directory);
-      const { state } = await loadCheckpoint(last!.directory);
+      const { state } = await loadCheckpoint(last!.directory, { state: true });
       assertEquals(Number(state!.vectors.get("parameters")!.data[0]), 6);
     });
   },

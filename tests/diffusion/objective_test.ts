@@ -2,10 +2,10 @@ import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { qSample } from "../../diffusion/forward.ts";
 import {
   type BatchTensors,
-  type DenoiserFunction,
   type DiffusionBatch,
   diffusionBatch,
   diffusionLosses,
+  type TrainableDenoiser,
 } from "../../diffusion/objective.ts";
 import { trainingTarget } from "../../diffusion/parameterisation.ts";
 import { noiseSchedule, predictionTypes } from "../../diffusion/schedules.ts";
@@ -23,7 +23,7 @@ const timesteps = Int32Array.of(0, 99, 40, 40);
 
 /** The losses of a denoiser without parameters. */
 async function losses(
-  denoise: DenoiserFunction,
+  denoise: TrainableDenoiser,
   batch: DiffusionBatch,
   device: DeviceName = "cpu",
 ): Promise<{ weighted: Float32Array; plain: Float32Array }> {

@@ -2,10 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DIT_DEFAULTS, type DitConfig } from "../../diffusion/networks/dit_config.ts";
 import { ditSpecs } from "../../diffusion/networks/dit_specs.ts";
 import { compileImageDenoiser } from "../../diffusion/networks/image_denoiser.ts";
-import {
-  describeNetwork,
-  type ImageNetworkConfig,
-} from "../../diffusion/networks/image_network.ts";
+import type { ImageNetworkConfig } from "../../diffusion/networks/image_network.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { unetConfigToJson } from "../../diffusion/networks/unet_config.ts";
 import { openDevice } from "../../engine/device.ts";
@@ -124,7 +121,7 @@ Deno.test({
       mean.set([1e-45, -0, 3.4028234e38, -1e-40]);
       const optimizer = { ...STATE.optimizer, mean: float32(mean) };
       await writeCheckpoint(`${folder}/a`, tinyCheckpoint("ddim", { ...STATE, optimizer }));
-      const read = await loadCheckpoint(`${folder}/a`);
+      const read = await loadCheckpoint(`${folder}/a`, { state: true });
       const state = loadTrainState(read, TINY_SPECS);
       const bits = ({ data }: { data: ArrayBufferView }) =>
         new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -266,7 +263,8 @@ async function ditCheckpoint(network: DitConfig, sampler: "ddpm" | "flow_euler")
     const denoiser = compileImageDenoiser(
       await openDevice("cpu"),
       parameters,
-      describeNetwork(config, 1),
+      config,
+      1,
     );
     const x0Source = SCHEDULE;
     const denoise = denoiser.condition({ classLabels: Int32Array.of(0, 1), x0Source });

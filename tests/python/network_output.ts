@@ -35,7 +35,7 @@ if (path === undefined || output === undefined) {
 }
 const directory = await resolveCheckpoint(path);
 const { parameters, config, schedule } = loadImageModel(
-  await loadCheckpoint(directory, { state: false }),
+  await loadCheckpoint(directory),
 );
 const network = describeNetwork(config);
 const { height, width, channels, numClassEmbeds } = network;
@@ -46,7 +46,7 @@ const labels = numClassEmbeds === null
   : random.stream("labels").integers(BATCH, 0, numClassEmbeds);
 const last = schedule.numTrainTimesteps - 1;
 
-const denoiser = compileImageDenoiser(await openDevice("onnx"), parameters, network);
+const denoiser = compileImageDenoiser(await openDevice("onnx"), parameters, config);
 const denoise = denoiser.condition({
   keepVariance: true,
   ...(labels === undefined ? {} : { classLabels: labels }),

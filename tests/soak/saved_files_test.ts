@@ -38,7 +38,7 @@ import { writeTinyCheckpoint } from "./tiny_checkpoint.ts";
 const encode = (text: string) => new TextEncoder().encode(text);
 
 folderSurvives("loadCheckpoint() of images", written(writeTinyCheckpoint), async (place) => {
-  const checkpoint = await loadCheckpoint(place);
+  const checkpoint = await loadCheckpoint(place, { state: true });
   const { parameters, config } = loadImageModel(checkpoint);
   const state = loadTrainState(checkpoint, TINY_SPECS);
   return { parameters, config, state, step: checkpoint.state!.step };
@@ -65,7 +65,9 @@ folderSurvives(
     );
   }),
   async (place) => {
-    const { parameters, config, tokenizer } = loadTextVae(await loadCheckpoint(place));
+    const { parameters, config, tokenizer } = loadTextVae(
+      await loadCheckpoint(place, { state: true }),
+    );
     return { parameters, config, ids: [...tokenizer.encode("a hotel")] };
   },
 );
@@ -107,7 +109,7 @@ folderSurvives(
   }),
   async (place) => {
     const { schedule: { betas, alphasCumprod }, ...rest } = loadTextDenoiser(
-      await loadCheckpoint(place),
+      await loadCheckpoint(place, { state: true }),
     );
     return { betas, alphasCumprod, ...rest };
   },

@@ -45,7 +45,7 @@ Deno.test({
     try {
       const parameters = await saveRun(run);
       await releaseCheckpoint(run, `${run}/released`, "# Card\n");
-      const released = await loadCheckpoint(`${run}/released`, { state: false });
+      const released = await loadCheckpoint(`${run}/released`);
       assertEquals(released.card, "# Card\n");
       assertEquals(released.state, undefined);
       for (const { dtype } of released.components["unet"]!.weights!.values()) {
@@ -109,7 +109,7 @@ Deno.test({
 
       await write(weightsHash(parameters));
       await releaseCheckpoint(run, `${run}/first`, card, path);
-      const released = await loadCheckpoint(`${run}/first`, { state: false });
+      const released = await loadCheckpoint(`${run}/first`);
       const expected = [
         "# Card\n\n## Measured quality\n\n| figure |",
         "\n| FID | 4.00 (3.00 to 5.50) | 1.50 | how it is measured |\n",

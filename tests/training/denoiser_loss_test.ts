@@ -1,9 +1,9 @@
 import { assertAlmostEquals } from "@std/assert";
 import type { LossType } from "../../diffusion/loss.ts";
 import {
-  type DenoiserFunction,
   diffusionBatch,
   diffusionLosses,
+  type TrainableDenoiser,
 } from "../../diffusion/objective.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { openDevice } from "../../engine/device.ts";
@@ -18,7 +18,7 @@ import { deviceWorks } from "../devices.ts";
 const schedule = noiseSchedule({ numTrainTimesteps: 100 });
 const specs = { scale: { shape: [1], initializer: { constant: 0 } } };
 /** `scale x`: everything about its loss can be worked out by hand. */
-const denoise: DenoiserFunction = (parameters, { x }) => tf.mul(x, parameters["scale"]!);
+const denoise: TrainableDenoiser = (parameters, { x }) => tf.mul(x, parameters["scale"]!);
 const SCALE = 0.4;
 const timesteps = Int32Array.of(10, 60, 99);
 const x0 = randomStream(1).normal(12);

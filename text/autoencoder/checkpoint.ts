@@ -221,5 +221,5 @@ export async function openTextVae(
   if (!await fileExists(`${found}/model_index.json`)) {
     throw new UserError(`there is no autoencoder in ${found}`);
   }
-  return withHashes(loadTextVae(await loadCheckpoint(found, { state: false })));
+  return withHashes(loadTextVae(await loadCheckpoint(found)));
 }

@@ -154,7 +154,7 @@ export async function openTextDenoiser(
   if (!await fileExists(`${directory}/model_index.json`)) {
     throw new UserError(`there is no denoiser in ${folder}`);
   }
-  const model = loadTextDenoiser(await loadCheckpoint(directory, { state: false }));
+  const model = loadTextDenoiser(await loadCheckpoint(directory));
   const isSame = model.latentsHash === undefined
     ? model.vae === vae.hash
     : model.latentsHash === vae.latentsHash;

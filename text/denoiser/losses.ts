@@ -10,9 +10,9 @@ import { elementwiseLoss, type ElementwiseLossOptions } from "../../diffusion/lo
 import { perExample, withoutGradient } from "../../diffusion/batch_ops.ts";
 import {
   type BatchTensors,
-  type DenoiserFunction,
   type DiffusionLosses,
   noiseBatch,
+  type TrainableDenoiser,
 } from "../../diffusion/objective.ts";
 import type { NoiseSchedule } from "../../diffusion/schedules.ts";
 import { SELF_CONDITIONING } from "../../diffusion/self_conditioning.ts";
@@ -66,7 +66,7 @@ export function rolloutCondition(
  * rolloutCondition}, the model's own predictions are noised.
  */
 export function latentLosses(
-  denoise: DenoiserFunction,
+  denoise: TrainableDenoiser,
   parameters: Parameters,
   batch: BatchTensors,
   options: ElementwiseLossOptions = {},

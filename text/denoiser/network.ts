@@ -18,7 +18,7 @@ import {
   type DitConfig,
 } from "../../diffusion/networks/dit_config.ts";
 import { ditSpecs } from "../../diffusion/networks/dit_specs.ts";
-import type { DenoiserFunction } from "../../diffusion/objective.ts";
+import type { TrainableDenoiser } from "../../diffusion/objective.ts";
 import { selfConditioned, X0_ESTIMATE } from "../../diffusion/self_conditioning.ts";
 
 export interface TextDenoiserConfig {
@@ -175,8 +175,8 @@ export const CONDITION = {
  * The network as a function for training. The condition is any of `sourceIds` and `sourceMask` [B, M],
  * `sourceLatents` [B, k, d], `classLabels` [B], `dropCondition` [B] and `given` [B, N, 1].
  */
-export function trainableDenoiser(config: TextDenoiserConfig): DenoiserFunction {
-  const denoise: DenoiserFunction = (parameters, { x, timesteps, condition }) => {
+export function trainableDenoiser(config: TextDenoiserConfig): TrainableDenoiser {
+  const denoise: TrainableDenoiser = (parameters, { x, timesteps, condition }) => {
     const { [CONDITION.ids]: ids, [CONDITION.mask]: mask, [CONDITION.latents]: source } = condition;
     const states = ids !== undefined
       ? readCondition(parameters, ids as tf.Tensor2D, mask as tf.Tensor2D, config)

@@ -2,7 +2,7 @@
 import { runDetails } from "../../cli/compare_runs.ts";
 import type { RunFolder } from "../../cli/run_folder.ts";
 import { openTraining, resumeRun } from "../../cli/training.ts";
-import type { DenoiserFunction } from "../../diffusion/objective.ts";
+import type { TrainableDenoiser } from "../../diffusion/objective.ts";
 import {
   constants,
   countParameters,
@@ -56,7 +56,7 @@ function denoiserParts(
   };
   const frozen = isFrozen ? readerOfVae : {};
   const denoiser = trainableDenoiser(model);
-  const denoise: DenoiserFunction = (parameters, inputs) =>
+  const denoise: TrainableDenoiser = (parameters, inputs) =>
     denoiser({ ...constants(frozen), ...parameters }, inputs);
   return {
     denoise,

@@ -148,13 +148,13 @@ function decode(bytes: Uint8Array): string {
  * Reads a checkpoint that `writeCheckpoint` wrote, or one of another program in the layout of diffusers. If
  * there is a manifest, every file is checked against it.
  *
- * @param options `state`: whether to read the training state, which resuming needs. Sampling does not.
+ * @param options `state`: whether to read the training state, which resuming needs. @default false
  * @throws {UserError} If the folder is missing or not a checkpoint, or if a file is missing, truncated,
  * altered or unsound.
  */
 export async function loadCheckpoint(
   directory: string,
-  { state = true }: { state?: boolean } = {},
+  { state = false }: { state?: boolean } = {},
 ): Promise<LoadedCheckpoint> {
   const manifest = await readManifest(directory);
   const files = manifest === undefined

@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { compileImageDenoiser } from "../../../diffusion/networks/image_denoiser.ts";
-import { describeNetwork } from "../../../diffusion/networks/image_network.ts";
 import { unet } from "../../../diffusion/networks/unet.ts";
 import type { UNetConfig } from "../../../diffusion/networks/unet_config.ts";
 import { type DeviceName, openDevice } from "../../../engine/device.ts";
@@ -38,7 +37,7 @@ async function compiled(device: DeviceName, config: UNetConfig = TINY_UNET) {
   return compileImageDenoiser(
     await openDevice(device, { threads: 1 }),
     randomParameters(config),
-    describeNetwork(config),
+    config,
   );
 }
 
@@ -92,7 +91,7 @@ Deno.test("compileImageDenoiser() does not change its input and its weights", as
   const denoiser = compileImageDenoiser(
     await openDevice("cpu"),
     parameters,
-    describeNetwork(TINY_UNET),
+    TINY_UNET,
   );
   const input = x.slice();
   await denoiser.condition({ classLabels })(input, 5);

@@ -76,7 +76,8 @@ Deno.test("compileImageDenoiser() passes the last guided estimate to both denois
   const denoiser = compileImageDenoiser(
     await openDevice("cpu"),
     parameters,
-    describeNetwork(config, 1),
+    config,
+    1,
   );
   const guidance = { guidanceScale };
   const condition = { classLabels: labels, nullClass, guidance, x0Source: schedule };
@@ -124,7 +125,7 @@ Deno.test("compileImageDenoiser() runs a DiT with the estimates of a flow", asyn
   const denoiser = compileImageDenoiser(
     await openDevice("cpu"),
     dense(config),
-    describeNetwork(config),
+    config,
   );
   const x = randomStream(2).normal(32);
   const classLabels = Int32Array.of(0, 1);

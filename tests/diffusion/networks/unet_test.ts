@@ -3,6 +3,7 @@ import { unet, unetSpecs } from "../../../diffusion/networks/unet.ts";
 import {
   checkUNetConfig,
   UNET_DEFAULTS,
+  unetConfig,
   unetConfigFromJson,
   unetConfigToJson,
 } from "../../../diffusion/networks/unet_config.ts";
@@ -141,6 +142,19 @@ Deno.test("unetConfigFromJson() throws when a value has another type or is out o
   refused({ norm_eps: null }, "normEps is null");
   refused({ freq_shift: "x" }, 'freqShift is "x"');
   refused({ down_block_types: [{}, 1, 2, 3] }, "block type {} is not one of");
+});
+
+Deno.test("unetConfig() fills in diffusers' defaults, and attention at all levels but the highest", () => {
+  assertEquals(unetConfig(), UNET_DEFAULTS);
+  const { downBlockTypes, upBlockTypes, normNumGroups } = unetConfig({
+    blockOutChannels: [32, 64],
+  });
+  assertEquals(downBlockTypes, ["DownBlock2D", "AttnDownBlock2D"]);
+  assertEquals(upBlockTypes, ["AttnUpBlock2D", "UpBlock2D"]);
+  assertEquals(normNumGroups, 32);
+  const plain = unetConfig({ blockOutChannels: [32], downBlockTypes: ["AttnDownBlock2D"] });
+  assertEquals(plain.downBlockTypes, ["AttnDownBlock2D"]);
+  assertThrows(() => unetConfig({ blockOutChannels: [20] }), UserError, "do not divide into 32");
 });
 
 Deno.test("checkUNetConfig() names the size when it cannot be halved", () => {

@@ -50,6 +50,7 @@ Deno.test({
       "run.lock",
       "samples/grid.png",
       "samples/trajectory.gif",
+      "times.json",
     ]);
 
     const record = JSON.parse(await Deno.readTextFile(`${out}/config.json`));
@@ -237,7 +238,7 @@ Deno.test({
     await Deno.remove(`${out}/samples`, { recursive: true });
     const { code, stdout } = await runImage(...TINY, `--steps=${STEPS}`, "--out", out);
     assertEquals(code, 0);
-    assertStringIncludes(stdout, "Trained before; sampled again.");
+    assertStringIncludes(stdout, `${STEPS} steps of 4 images in `); // the time of the training
     assertEquals(await resultOf(out), await resultOf(await straightRun()));
   },
 });

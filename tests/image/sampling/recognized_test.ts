@@ -28,7 +28,7 @@ const checkpoint = new URL("../../../checkpoints/fashion-mnist", import.meta.url
 
 async function openModel() {
   const device = await openDevice("onnx");
-  const model = loadImageModel(await loadCheckpoint(checkpoint, { state: false }));
+  const model = loadImageModel(await loadCheckpoint(checkpoint));
   return { device, model, classify: compileClassifier(device, await loadClassifier()) };
 }
 

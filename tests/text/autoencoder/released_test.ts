@@ -18,7 +18,7 @@ Deno.test({
   name: "checkpoints/text-vae reconstructs bundled reviews that it was not trained on",
   ignore: !permitted({ name: "read" }) || !deviceWorks("onnx"),
   fn: async () => {
-    const checkpoint = await loadCheckpoint(CHECKPOINT, { state: false });
+    const checkpoint = await loadCheckpoint(CHECKPOINT);
     assertEquals(checkpoint.verified, true);
     const model = loadTextVae(checkpoint);
     const { config, tokenizer } = model;

@@ -3,8 +3,8 @@ import { latentLosses, rolloutCondition } from "../../../text/denoiser/losses.ts
 import { latentNoiseSchedule } from "../../../text/denoiser/schedules.ts";
 import {
   type BatchTensors,
-  type DenoiserFunction,
   diffusionBatch,
+  type TrainableDenoiser,
 } from "../../../diffusion/objective.ts";
 import { SELF_CONDITIONING } from "../../../diffusion/self_conditioning.ts";
 import {
@@ -77,7 +77,7 @@ for (const device of DEVICES) {
       type Found = { output: HostArray; losses: HostArray; gradients: Named };
       const run = compile<Given, Found>(({ parameters, inputs, target }) => {
         const { x, ids, mask, given, drop, estimate, t } = inputs;
-        const denoise: DenoiserFunction = (weights, { x, timesteps }) =>
+        const denoise: TrainableDenoiser = (weights, { x, timesteps }) =>
           denoiseLatents(weights, {
             x: x as tf.Tensor3D,
             timesteps,
@@ -187,7 +187,7 @@ Deno.test("latentLosses() noises the model's own prediction, without a gradient 
   const named: Named = { ...own, ...condition, a: float32([a], []) };
   const { losses, gradient } = await compute("cpu", named, (tensors) => {
     // A denoiser that multiplies by a.
-    const denoise: DenoiserFunction = ({ a }, { x }) => tf.mul(x, a!);
+    const denoise: TrainableDenoiser = ({ a }, { x }) => tf.mul(x, a!);
     const { x0, noise, timesteps, factors, a, ...condition } = tensors;
     const batch = { x0, noise, timesteps, factors, condition } as BatchTensors;
     const loss = (a: tf.Tensor) => latentLosses(denoise, { a }, batch).plain;

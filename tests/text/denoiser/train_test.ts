@@ -170,7 +170,7 @@ Deno.test({
           configHash: "hash",
         }),
       );
-      const loaded = loadTextDenoiser(await loadCheckpoint(`${folder}/step`));
+      const loaded = loadTextDenoiser(await loadCheckpoint(`${folder}/step`, { state: true }));
       assertEquals(loaded.config, config);
       assertEquals(ravel(loaded.parameters, specs), ravel(parameters, specs));
       assertEquals([loaded.scale, loaded.vae, loaded.isFlow], [scale, "abc", false]);

@@ -154,7 +154,9 @@ Deno.test({
     inFolder(async (root) => {
       const written = example();
       await writeCheckpoint(`${root}/c`, written);
-      const { state, components, modelIndex, card, verified } = await loadCheckpoint(`${root}/c`);
+      const { state, components, modelIndex, card, verified } = await loadCheckpoint(`${root}/c`, {
+        state: true,
+      });
       assertEquals(modelIndex, written.modelIndex);
       assertEquals(state?.step, 7);
       assertEquals(state?.seed, 2 ** 40);
@@ -240,7 +242,10 @@ for (const [what, damage, message] of DAMAGE) {
       inFolder(async (root) => {
         await writeCheckpoint(`${root}/c`, example());
         await damage(`${root}/c`);
-        const error = await assertRejects(() => loadCheckpoint(`${root}/c`), UserError);
+        const error = await assertRejects(
+          () => loadCheckpoint(`${root}/c`, { state: true }),
+          UserError,
+        );
         assert(message.test(error.message), error.message);
         assert(error.message.includes(`${root}/c`));
       }),
@@ -252,14 +257,22 @@ Deno.test({
   ignore,
   fn: () =>
     inFolder(async (root) => {
-      await assertRejects(() => loadCheckpoint(root), UserError, "it has no model_index.json");
       await assertRejects(
-        () => loadCheckpoint(`${root}/none`),
+        () => loadCheckpoint(root, { state: true }),
+        UserError,
+        "it has no model_index.json",
+      );
+      await assertRejects(
+        () => loadCheckpoint(`${root}/none`, { state: true }),
         UserError,
         "no such file or folder",
       );
       await Deno.writeTextFile(`${root}/file`, "");
-      await assertRejects(() => loadCheckpoint(`${root}/file`), UserError, "not a folder");
+      await assertRejects(
+        () => loadCheckpoint(`${root}/file`, { state: true }),
+        UserError,
+        "not a folder",
+      );
     }),
 });
 
@@ -275,12 +288,16 @@ Deno.test({
       for (const name of ["config.json", "diffusion_pytorch_model.safetensors"]) {
         await Deno.writeFile(`${root}/unet/${name}`, await fixtureBytes(`unet_plain/${name}`));
       }
-      const { components, verified, state } = await loadCheckpoint(root, { state: false });
+      const { components, verified, state } = await loadCheckpoint(root);
       assertEquals([verified, state], [false, undefined]);
       assertEquals(Object.keys(components).sort(), ["scheduler", "unet"]);
       assertEquals(components.unet?.config._class_name, "UNet2DModel");
       assert(components.unet!.weights!.has("conv_in.weight"));
-      await assertRejects(() => loadCheckpoint(root), UserError, "sampled from, but not resumed");
+      await assertRejects(
+        () => loadCheckpoint(root, { state: true }),
+        UserError,
+        "sampled from, but not resumed",
+      );
     }),
 });
 

@@ -188,8 +188,8 @@ Deno.test({
       await Deno.rename(one, `${one}.tmp-replaced`);
       await clearLeftovers(run);
       assertEquals(await names(`${run}/checkpoints`), ["step-000001", "step-000002"]);
-      assertEquals((await loadCheckpoint(one)).card, "the new one");
-      assertEquals((await loadCheckpoint(two)).state?.step, 2);
+      assertEquals((await loadCheckpoint(one, { state: true })).card, "the new one");
+      assertEquals((await loadCheckpoint(two, { state: true })).state?.step, 2);
     }),
 });
 
