@@ -27,14 +27,14 @@ import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead } from "./cli/replay.ts";
 import type { RunFolder } from "./cli/run_folder.ts";
 import { openTraining, resumeRun } from "./cli/training.ts";
-import type { FashionMnist } from "./datasets/fashion_mnist.ts";
+import type { ImageSet } from "./datasets/image_set.ts";
 import { trainableDenoiser } from "./diffusion/networks/image_network.ts";
 import { type Device, openDevice } from "./engine/device.ts";
 import { checkModes } from "./image/check_modes.ts";
 import { samplingWarnings } from "./image/check_sampling.ts";
 import { imageCheckpoint } from "./image/checkpoint.ts";
 import { type ImageRun, resolveRun } from "./image/config.ts";
-import { checkBatchSize, classesOf, loadImages } from "./image/data.ts";
+import { checkBatchSize, checkImages, classesOf, loadImages } from "./image/data.ts";
 import { prepareEvaluation, runEvaluation } from "./image/evaluation/run.ts";
 import { EXTENDABLE, IMAGE_EXAMPLES, IMAGE_FLAGS } from "./image/flags.ts";
 import { defaultFolder, openImageFolder } from "./image/folder.ts";
@@ -76,7 +76,6 @@ export async function main(args: readonly string[]): Promise<number> {
   const given = parseFlags(args, IMAGE_FLAGS);
   setOutput(given);
   checkModes(given);
-  const classes = classesOf(given);
   const replay = await openReplay(await recordToRead(given, defaultFolder(given)), {
     programs: ["image"],
     flags: IMAGE_FLAGS,
@@ -90,11 +89,13 @@ export async function main(args: readonly string[]): Promise<number> {
     return EXIT.done;
   }
 
-  // Settings, data, and the folder of the run.
-  const run = resolveRun(given, replay);
+  // Data, settings, and the folder of the run.
+  checkImages(given, replay);
+  const data = await loadImages({ ...replay?.settings, ...given }, replay?.sampleOnly);
+  const classes = classesOf(given, data);
+  const run = resolveRun(given, replay, data);
   const { config, network, schedule } = run;
   samplingWarnings(config, { ...network, schedule }).forEach(warn);
-  const data = await loadImages(given, replay?.sampleOnly);
   checkBatchSize(config, data);
   const evaluation = given.evaluate ? await prepareEvaluation(given, data, args) : undefined;
   const start = await loadStartWeights(config.startFrom, network.config);
@@ -104,7 +105,8 @@ export async function main(args: readonly string[]): Promise<number> {
   // Train, sample, evaluate, report.
   const trained = await trainImages(device, run, { data, folder, start: start?.parameters });
   if (trained.interrupted) return EXIT.interrupted;
-  const model = { parameters: trained.parameters, config: network.config, schedule };
+  const { parameters } = trained;
+  const model = { parameters, config: network.config, schedule, images: data };
   const samples = await sampleGrid(device, model, config, {
     path: `${directory}/samples/grid.png`,
     animation: `${directory}/samples/trajectory.gif`,
@@ -123,7 +125,7 @@ async function trainImages(
   device: Device,
   { config, network, specs, schedule }: ImageRun,
   { data, folder, start }: {
-    data: FashionMnist;
+    data: ImageSet;
     folder: RunFolder;
     start: HostParameters | undefined;
   },
@@ -147,8 +149,8 @@ async function trainImages(
   const memory = config.timestepSampling === "loss_aware"
     ? new LossAwareMemory(timesteps, checkpoint)
     : undefined;
-  const batchAt = imageTrainingBatches(data.train, config, { random, schedule, memory });
-  const heldOut = imageValidationBatches(data.validation, config, schedule);
+  const batchAt = imageTrainingBatches(data, config, { random, schedule, memory });
+  const heldOut = imageValidationBatches(data, config, schedule);
   const validationLoss = compileValidationLoss(device, {
     denoise: validatedNetwork(network),
     specs,

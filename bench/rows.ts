@@ -3,6 +3,7 @@ import { noiseSchedule } from "../diffusion/schedules.ts";
 import { unetSpecs } from "../diffusion/networks/unet.ts";
 import { compileImageDenoiser } from "../diffusion/networks/image_denoiser.ts";
 import { describeNetwork, trainableDenoiser } from "../diffusion/networks/image_network.ts";
+import { FASHION } from "../image/data.ts";
 import { PRESETS } from "../image/presets.ts";
 import { unetConfigOf } from "../image/config.ts";
 import { initParameters } from "../nn/parameters.ts";
@@ -30,7 +31,7 @@ function training(preset: "nano" | "small", batchSize: number): Row {
   return {
     name: `unet ${preset} train batch ${batchSize}`,
     prepare: (device) => {
-      const config = unetConfigOf(PRESETS[preset]);
+      const config = unetConfigOf(PRESETS[preset], FASHION);
       const specs = unetSpecs(config);
       const step = compileTrainStep(device, {
         specs,
@@ -45,7 +46,7 @@ function training(preset: "nano" | "small", batchSize: number): Row {
           imageBatch(examples, randomStream(0).at(number), {
             schedule: noiseSchedule(),
             nullClass: CLASSES,
-            size: [SIDE, SIDE],
+            images: FASHION,
           }).batch,
       );
     },
@@ -57,7 +58,7 @@ function sampling(preset: "nano" | "small", batchSize: number): Row {
   return {
     name: `unet ${preset} sample batch ${batchSize}`,
     prepare: (device) => {
-      const config = unetConfigOf(PRESETS[preset]);
+      const config = unetConfigOf(PRESETS[preset], FASHION);
       const parameters = initParameters(unetSpecs(config), randomStream(0));
       const denoiser = compileImageDenoiser(device, parameters, config);
       const { labels } = randomImages(batchSize);

@@ -28,6 +28,8 @@ export interface Replay<Settings = object> {
   readonly recorded: JsonObject;
   readonly device: DeviceChoice;
   readonly threads: number;
+  /** Where the run's data came from. */
+  readonly origin: string | undefined;
   /** Whether the run used a bundled sample of the data. */
   readonly sampleOnly: boolean;
   /**
@@ -138,6 +140,7 @@ export async function openReplay<Settings extends object>(
     recorded,
     device: DEVICE_CHOICES.find((name) => name === last?.device) ?? "onnx",
     threads: last?.threads ?? 1,
+    origin: record.data[0]?.origin,
     sampleOnly: record.data.some(({ origin }) => origin === BUNDLED),
     directory: isRepeated ? `runs/${folderNameOf(path)}-${suffix}` : undefined,
     changes,

@@ -24,6 +24,8 @@ export interface DataOrigin {
   /** The SHA-256 of each file's unpacked bytes. */
   readonly sha256: Readonly<Record<string, string>>;
   readonly rows?: number | undefined;
+  /** Names of the classes, where they are not those of a well-known set. */
+  readonly classNames?: readonly string[] | undefined;
 }
 
 /** One start of the program in a run's folder. */

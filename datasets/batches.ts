@@ -114,7 +114,7 @@ export function gather(
 
 /** Images and their labels. */
 export interface LabelledImages {
-  /** Pixels 0 to 255, [N, H, W], flat. */
+  /** Pixels 0 to 255, [N, H, W, C], flat. */
   readonly images: Uint8Array<ArrayBuffer>;
   /** Classes from 0, [N]. */
   readonly labels: Uint8Array<ArrayBuffer>;

@@ -6,8 +6,9 @@ import { randomStream } from "../nn/random.ts";
 import { gatherImages, type LabelledImages } from "./batches.ts";
 import { type Contents, type Dataset, pinnedFiles } from "./dataset.ts";
 import { parseIdx } from "./idx.ts";
+import type { ImageSet } from "./image_set.ts";
 import { balancedSplit } from "./split.ts";
-import { openDataset, type Provenance, provenanceOf, type SourceOptions } from "./sources.ts";
+import { openDataset, provenanceOf, type SourceOptions } from "./sources.ts";
 
 /** The classes' names; a label is an index into them. */
 export const FASHION_MNIST_CLASSES = [
@@ -62,21 +63,11 @@ export interface FashionMnistOptions extends SourceOptions {
   readonly validationSize?: number | undefined;
 }
 
-/** FashionMNIST, in memory. */
-export interface FashionMnist extends Provenance {
-  /** Training images, [N, 28, 28], in the file's order, and labels. */
-  readonly train: LabelledImages;
-  /** Images held out of the training files, the same number of each class, and labels. */
-  readonly validation: LabelledImages;
-  /** The test files' images, [10000, 28, 28], and labels. */
-  readonly test: LabelledImages;
-  /** Names of the classes, {@linkcode FASHION_MNIST_CLASSES}. */
-  readonly classNames: readonly string[];
-  /** Rows of an image. */
-  readonly height: number;
-  /** Columns of an image. */
-  readonly width: number;
-}
+/**
+ * FashionMNIST, in memory: training images in the file's order without those that are held out, the same
+ * number of each class; and the test files' images.
+ */
+export type FashionMnist = ImageSet;
 
 /** The images and labels of "train" or "t10k". Their hashes guarantee that they belong together. */
 function labelled(contents: Contents, part: "train" | "t10k"): LabelledImages {
@@ -113,6 +104,7 @@ export async function loadFashionMnist(options: FashionMnistOptions = {}): Promi
     classNames: FASHION_MNIST_CLASSES,
     height: SIDE,
     width: SIDE,
+    channels: 1,
     ...provenanceOf(FASHION_MNIST, opened),
   };
 }

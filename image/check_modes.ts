@@ -1,6 +1,7 @@
 /** Checks of the flags of --sample-only, --evaluate and --study, as far as they need no model. */
 import { usageError } from "../base/errors.ts";
 import { kebabCase } from "../cli/flags.ts";
+import type { ImageKind } from "../datasets/image_set.ts";
 import { classIndex } from "./data.ts";
 import { type ImageFlags, TRAINING_FLAGS } from "./flags.ts";
 
@@ -31,7 +32,7 @@ export function checkModes(given: ImageFlags): void {
     }
   }
   if (given.interpolate !== undefined) {
-    classPair(given.interpolate);
+    namesOfPair(given.interpolate);
     refuse(given, ["class"], `contradicts --interpolate ${given.interpolate}: leave it out`);
   }
   if (given.encode) checkEncoding(given);
@@ -53,7 +54,8 @@ function checkWithoutTraining(given: ImageFlags): void {
   const readsImages = inpaint !== undefined || fromStep !== undefined || encode || evaluate ||
     study !== undefined;
   if (readsImages) return;
-  refuse(given, ["dataDir"], "is for modes that read images, such as --evaluate: leave it out");
+  const why = "is for modes that read images, such as --inpaint: leave it out";
+  refuse(given, ["dataDir", "images"], why);
 }
 
 function checkStudy(given: ImageFlags, study: string): void {
@@ -91,13 +93,24 @@ function refuse(given: ImageFlags, keys: readonly (keyof ImageFlags)[], why: str
   throw usageError(`--${kebabCase(key)}${value} ${why}.`);
 }
 
-/** The classes that `--interpolate A,B` names. */
-export function classPair(text: string): [from: number, to: number] {
+function namesOfPair(text: string): [from: string, to: string] {
   const [from, to, ...others] = text.split(",").map((name) => name.trim());
   if (from === undefined || to === undefined || others.length > 0) {
     throw usageError(
       `--interpolate ${text}: must be two classes separated by a comma, such as Sneaker,Bag.`,
     );
   }
-  return [classIndex(from, "--interpolate"), classIndex(to, "--interpolate")];
+  return [from, to];
+}
+
+/** The classes that `--interpolate A,B` names. */
+export function classPair(
+  text: string,
+  images: Pick<ImageKind, "classNames">,
+): [from: number, to: number] {
+  const [from, to] = namesOfPair(text);
+  return [
+    classIndex(from, images, "--interpolate"),
+    classIndex(to, images, "--interpolate"),
+  ];
 }

@@ -19,7 +19,8 @@ import {
   quadraticTimesteps,
   respacedTimesteps,
 } from "../diffusion/timesteps.ts";
-import { nullClassOf, PIXELS } from "./data.ts";
+import { type ImageKind, pixelsOf } from "../datasets/image_set.ts";
+import { nullClassOf } from "./data.ts";
 import type { ImageConfig, ImageFlags } from "./flags.ts";
 import type { SamplingOptions } from "./sampling/samples.ts";
 
@@ -261,18 +262,20 @@ export function samplingWarnings(
 export interface SampledModel extends Pick<SamplingOptions, "parameters" | "config" | "schedule"> {
   /** The sampler's options in its checkpoint. */
   readonly samplerOptions?: SchedulerOptions | undefined;
+  /** The images that it makes. */
+  readonly images: ImageKind;
 }
 
 /** The settings that {@linkcode resolveSampling} returned, as the library takes them. */
 export function samplingOptionsOf(model: SampledModel, config: ImageConfig): SamplingOptions {
-  const { schedule } = model;
+  const { schedule, images: { channels, classNames } } = model;
   const { sampler, sampleSteps, timestepSpacing, dynamicThreshold: quantile } = config;
   const { eta, varianceType, solverOrder, flowShift, sigmaSpacing } = config;
   const timesteps = timestepsOf(config, schedule.numTrainTimesteps);
   return {
     parameters: model.parameters,
     config: model.config,
-    channels: 1,
+    channels,
     schedule,
     sampler,
     samplerOptions: {
@@ -284,7 +287,7 @@ export function samplingOptionsOf(model: SampledModel, config: ImageConfig): Sam
       varianceType,
       solverOrder,
       flowShift,
-      channels: 1, // grey images
+      channels,
       useKarrasSigmas: sigmaSpacing === "karras",
       useExponentialSigmas: sigmaSpacing === "exponential",
       previousTimestep: "next",
@@ -293,10 +296,13 @@ export function samplingOptionsOf(model: SampledModel, config: ImageConfig): Sam
       ...(quantile === 0 ? {} : {
         clipSample: false, // clipping comes first and would leave nothing to scale
         constrainX0: (x0) =>
-          dynamicThreshold(x0, { sampleSize: PIXELS, dynamicThresholdingRatio: quantile }),
+          dynamicThreshold(x0, {
+            sampleSize: pixelsOf(model.images),
+            dynamicThresholdingRatio: quantile,
+          }),
       }),
     },
-    nullClass: nullClassOf(model.config),
+    nullClass: nullClassOf(model.config, classNames.length),
     guidance: {
       guidanceScale: config.guidance,
       guidanceRescale: config.guidanceRescale,

@@ -17,7 +17,8 @@ import {
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import type { ParameterSpecs } from "../nn/parameters.ts";
 import { resolveSampling, unusedOptions } from "./check_sampling.ts";
-import { CLASSES, nullClassOf, SIDE } from "./data.ts";
+import type { ImageKind } from "../datasets/image_set.ts";
+import { nullClassOf } from "./data.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "./flags.ts";
 import { PRESETS } from "./presets.ts";
 
@@ -29,18 +30,56 @@ export interface ImageRun {
 }
 
 /** Resolves the settings of a run: flags take precedence over those of the replayed run or of the preset. */
-export function resolveRun(given: ImageFlags, replay: Replay<ImageConfig> | undefined): ImageRun {
-  const defaults = replay?.settings ?? PRESETS[given.preset ?? "nano"];
-  const resolved = completeSettings(resolveConfig(defaults, settingsOf(given)), given);
+export function resolveRun(
+  given: ImageFlags,
+  replay: Replay<ImageConfig> | undefined,
+  images: ImageKind,
+): ImageRun {
+  const defaults = replay?.settings ?? fitToImages(PRESETS[given.preset ?? "nano"], images);
+  const own = given.images === undefined ? {} : {
+    imageSize: images.height,
+    colors: images.channels === 3 ? "rgb" : "grey",
+  } as const;
+  const resolved = completeSettings(
+    { ...resolveConfig(defaults, settingsOf(given)), ...own },
+    given,
+  );
   checkConsistency(resolved, given);
-  const network = describeNetwork(networkOf(resolved), 1);
+  const network = describeNetwork(networkOf(resolved, images), images.channels);
   const schedule = scheduleOf(resolved);
   const config = resolveSampling(resolved, given, {
     schedule,
-    hasNullClass: nullClassOf(network.config) !== undefined,
+    hasNullClass: nullClassOf(network.config, images.classNames.length) !== undefined,
     learnedVariance: network.learnedVariance,
   });
   return { config, network, specs: networkSpecs(network.config), schedule };
+}
+
+/** The side of the images that the presets' networks are for. */
+const PRESET_SIDE = 28;
+
+/**
+ * A preset for images of any size: a level of the UNet more for each doubling of the side, and attention at the
+ * same levels, counted from the lowest resolution. Without classes there is nothing to drop or to guide by.
+ */
+export function fitToImages(
+  preset: ImageConfig,
+  { height, width, classNames }: ImageKind,
+): ImageConfig {
+  const unconditional = classNames.length === 0 ? { classDropout: 0, guidance: 1 } : {};
+  const levels = preset.channels.length;
+  const side = Math.min(height, width);
+  let wanted = Math.max(1, levels + Math.round(Math.log2(side / PRESET_SIDE)));
+  while (wanted > 1 && [height, width].some((n) => n % 2 ** (wanted - 1) !== 0)) wanted--;
+  const more = wanted - levels;
+  const channels = Array.from(
+    { length: wanted },
+    (_, level) =>
+      preset.channels[Math.max(0, level - Math.max(0, more))] ?? preset.channels.at(-1)!,
+  );
+  const attentionLevels = preset.attentionLevels.map((level) => level + more)
+    .filter((level) => level >= 0);
+  return { ...preset, ...unconditional, ...more === 0 ? {} : { channels, attentionLevels } };
 }
 
 /** Flags that only one network takes. */
@@ -165,14 +204,15 @@ export function scheduleOf(config: ImageConfig): NoiseSchedule {
   return noiseSchedule({ numTrainTimesteps, betaSchedule, predictionType, rescaleBetasZeroSnr });
 }
 
-export function unetConfigOf(config: ImageConfig): UNetConfig {
+export function unetConfigOf(config: ImageConfig, images: ImageKind): UNetConfig {
+  const { height, width, channels, classNames } = images;
   const levels = config.channels.length;
   const attends = (level: number) => config.attentionLevels.includes(level);
   const unetConfig: UNetConfig = {
     ...UNET_DEFAULTS,
-    sampleSize: SIDE,
-    inChannels: config.selfConditioning ? 2 : 1, // the image, and the last estimate of it
-    outChannels: config.learnedVariance ? 2 : 1, // the prediction, and the variances
+    sampleSize: height === width ? height : [height, width],
+    inChannels: config.selfConditioning ? 2 * channels : channels, // the image, and the last estimate of it
+    outChannels: config.learnedVariance ? 2 * channels : channels, // the prediction, and the variances
     blockOutChannels: config.channels,
     layersPerBlock: config.layersPerBlock,
     downBlockTypes: config.channels.map((_, i) => attends(i) ? "AttnDownBlock2D" : "DownBlock2D"),
@@ -182,7 +222,9 @@ export function unetConfigOf(config: ImageConfig): UNetConfig {
     attentionHeadDim: config.attentionHeadDim,
     normNumGroups: config.normNumGroups,
     // The null class of classifier-free guidance is the last, if dropout trains it.
-    numClassEmbeds: config.classDropout > 0 ? CLASSES + 1 : CLASSES,
+    numClassEmbeds: classNames.length === 0
+      ? null
+      : classNames.length + (config.classDropout > 0 ? 1 : 0),
   };
   try {
     return checkUNetConfig(unetConfig, "The network");
@@ -191,12 +233,19 @@ export function unetConfigOf(config: ImageConfig): UNetConfig {
   }
 }
 
-function ditConfigOf(config: ImageConfig): DitConfig {
+function ditConfigOf(config: ImageConfig, images: ImageKind): DitConfig {
+  const { height, width: imageWidth, channels, classNames } = images;
   const { patchSize, depth, width, heads, learnedVariance, selfConditioning } = config;
-  if (SIDE % patchSize !== 0) {
+  if (height !== imageWidth) {
+    throw usageError(`--denoiser dit is for square images, not ${imageWidth}x${height}: use unet.`);
+  }
+  if (height % patchSize !== 0) {
+    const divisors = Array.from({ length: height }, (_, i) => i + 1).filter((n) =>
+      height % n === 0
+    );
     throw usageError(
-      `--patch-size ${patchSize}: the side of the images, ${SIDE}, is not a multiple of it: use 1, 2, ` +
-        "4, 7, 14 or 28.",
+      `--patch-size ${patchSize}: the side of the images, ${height}, is not a multiple of it: use ` +
+        `${divisors.slice(0, -1).join(", ")} or ${height}.`,
     );
   }
   if (width % heads !== 0 || width % 4 !== 0) {
@@ -204,18 +253,18 @@ function ditConfigOf(config: ImageConfig): DitConfig {
   }
   return checkDitConfig({
     ...DIT_DEFAULTS,
-    sampleSize: SIDE,
+    sampleSize: height,
     patchSize,
-    inChannels: 1,
-    outChannels: learnedVariance ? 2 : 1,
+    inChannels: channels,
+    outChannels: learnedVariance ? 2 * channels : channels,
     numLayers: depth,
     numAttentionHeads: heads,
     attentionHeadDim: width / heads,
-    numEmbedsAdaNorm: CLASSES, // the network adds a null class
+    numEmbedsAdaNorm: classNames.length === 0 ? null : classNames.length, // and a null class
     selfConditioning,
   });
 }
 
-export function networkOf(config: ImageConfig): ImageNetworkConfig {
-  return config.denoiser === "dit" ? ditConfigOf(config) : unetConfigOf(config);
+export function networkOf(config: ImageConfig, images: ImageKind): ImageNetworkConfig {
+  return config.denoiser === "dit" ? ditConfigOf(config, images) : unetConfigOf(config, images);
 }

@@ -1,41 +1,69 @@
-/** FashionMNIST as image.ts uses it: sizes, classes, and where the files come from. */
+/** The images of image.ts: where they come from, their sizes and classes. */
 import { print, warn } from "../cli/output.ts";
 import { usageError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
-import {
-  FASHION_MNIST_CLASSES,
-  type FashionMnist,
-  loadFashionMnist,
-} from "../datasets/fashion_mnist.ts";
-import {
-  describeNetwork,
-  type ImageNetworkConfig,
-  isDit,
-} from "../diffusion/networks/image_network.ts";
+import { FASHION_MNIST_CLASSES, loadFashionMnist } from "../datasets/fashion_mnist.ts";
+import { loadImageFolder } from "../datasets/image_folder.ts";
+import type { ImageKind, ImageSet } from "../datasets/image_set.ts";
+import { type ImageNetworkConfig, isDit } from "../diffusion/networks/image_network.ts";
 import { nearest } from "../cli/flags.ts";
 import type { ImageFlags } from "./flags.ts";
 
-export const CLASSES = FASHION_MNIST_CLASSES.length;
+/** The images of FashionMNIST. */
+export const FASHION: ImageKind = {
+  height: 28,
+  width: 28,
+  channels: 1,
+  classNames: FASHION_MNIST_CLASSES,
+};
 
-export const SIDE = 28;
+/** Refuses to continue or repeat a run of own images without them. */
+export function checkImages(
+  { images }: ImageFlags,
+  replay: { readonly recorded: object; readonly origin: string | undefined } | undefined,
+): void {
+  if (replay === undefined || images !== undefined || !("imageSize" in replay.recorded)) return;
+  throw usageError(
+    `--images: the run was trained on those of ${replay.origin}: name them with --images.`,
+  );
+}
 
-export const PIXELS = SIDE * SIDE;
+/** The flags that name the images. */
+type ImageSource = {
+  readonly [
+    Flag in "images" | "dataDir" | "preset" | "imageSize" | "colors" | "validationSize"
+  ]?: ImageFlags[Flag] | undefined;
+};
 
 /**
  * Loads the images and prints where they come from.
  *
- * @param sampleOnly Whether to use the bundled sample, unless --data-dir names a folder.
+ * @param sampleOnly Whether to use the bundled sample of FashionMNIST, unless a folder is named.
  */
 export async function loadImages(
-  { dataDir, preset }: ImageFlags,
+  { images, dataDir, preset, imageSize, colors, validationSize }: ImageSource,
   sampleOnly: boolean = preset === "smoke",
-): Promise<FashionMnist> {
-  const data = await loadFashionMnist({
-    dataDir,
-    dataDirName: "--data-dir",
-    sampleOnly: sampleOnly && dataDir === undefined,
-    log: warn,
-  });
+): Promise<ImageSet> {
+  if (images !== undefined && dataDir !== undefined) {
+    throw usageError("--images and --data-dir both name the images: leave one of them out.");
+  }
+  if (images === undefined && (imageSize !== undefined || colors !== undefined)) {
+    const flag = imageSize === undefined ? `--colors ${colors}` : `--image-size ${imageSize}`;
+    throw usageError(`${flag} is for --images DIR: give that too.`);
+  }
+  const data = images === undefined
+    ? await loadFashionMnist({
+      dataDir,
+      dataDirName: "--data-dir",
+      sampleOnly: sampleOnly && dataDir === undefined,
+      log: warn,
+    })
+    : await loadImageFolder(images, {
+      size: imageSize,
+      channels: colors === undefined ? undefined : colors === "rgb" ? 3 : 1,
+      validationSize,
+      log: warn,
+    });
   print(data.description);
   return data;
 }
@@ -43,7 +71,7 @@ export async function loadImages(
 /** @throws {UserError} If a batch is larger than the set, whose images it would repeat. */
 export function checkBatchSize(
   { batchSize }: { batchSize: number },
-  { train }: FashionMnist,
+  { train }: Pick<ImageSet, "train">,
 ): void {
   const count = train.labels.length;
   if (batchSize <= count) return;
@@ -53,39 +81,57 @@ export function checkBatchSize(
 }
 
 /** The index of the class that a flag names, in upper or lower case, or by its number. */
-export function classIndex(name: string, flag = "--class"): number {
-  const lower = FASHION_MNIST_CLASSES.map((name) => name.toLowerCase());
-  const index = /^\d$/.test(name) ? Number(name) : lower.indexOf(name.toLowerCase());
-  if (index >= 0) return index;
+export function classIndex(
+  name: string,
+  { classNames }: Pick<ImageKind, "classNames">,
+  flag = "--class",
+): number {
+  if (classNames.length === 0) {
+    throw usageError(`${flag} ${quote(name)}: these images have no classes; leave it out`);
+  }
+  const lower = classNames.map((name) => name.toLowerCase());
+  const named = lower.indexOf(name.toLowerCase());
+  const index = named < 0 && /^\d+$/.test(name) ? Number(name) : named;
+  if (index >= 0 && index < classNames.length) return index;
   const words = new Map(
-    lower.flatMap((name, i) =>
-      [...name.split(/[ /]/), name].map((word) => [word, FASHION_MNIST_CLASSES[i]])
-    ),
+    lower.flatMap((name, i) => [...name.split(/[ /]/), name].map((word) => [word, classNames[i]])),
   );
   const meant = words.get(nearest(name.toLowerCase(), [...words.keys()]));
+  const some = classNames.slice(0, SHOWN_CLASSES).join(", ");
   throw usageError(
-    `${flag} ${quote(name)}: must be one of ${FASHION_MNIST_CLASSES.join(", ")}, or 0 to ` +
-      `${CLASSES - 1}; did you mean ${meant}?`,
+    `${flag} ${quote(name)}: must be one of ${some}${
+      classNames.length > SHOWN_CLASSES ? " ..." : ""
+    }, or 0 to ${classNames.length - 1}; did you mean ${meant}?`,
   );
 }
 
+/** Classes that a message lists. */
+const SHOWN_CLASSES = 20;
+
 /** The classes that `--class` names, separated by commas; undefined for all. */
-export function classesOf({ class: names }: ImageFlags): readonly number[] | undefined {
-  return names?.split(",").map((name) => classIndex(name.trim()));
+export function classesOf(
+  { class: names }: ImageFlags,
+  images: Pick<ImageKind, "classNames">,
+): readonly number[] | undefined {
+  return names?.split(",").map((name) => classIndex(name.trim(), images));
 }
 
-/** Image i of images [N, 28, 28]. */
-export function imageAt<A extends Uint8Array | Float32Array>(images: A, i: number): A {
-  return images.subarray(i * PIXELS, (i + 1) * PIXELS) as A;
+/** Image i of images [N, H, W, C]. @param size H W C. */
+export function imageAt<A extends Uint8Array | Float32Array>(
+  images: A,
+  i: number,
+  size: number,
+): A {
+  return images.subarray(i * size, (i + 1) * size) as A;
 }
 
 export function hasClasses(config: ImageNetworkConfig): boolean {
-  return describeNetwork(config, 1).numClassEmbeds !== null;
+  return (isDit(config) ? config.numEmbedsAdaNorm : config.numClassEmbeds) !== null;
 }
 
-/** The label that stands for no class, if the network was trained with one. */
-export function nullClassOf(config: ImageNetworkConfig): number | undefined {
-  if (isDit(config)) return config.numEmbedsAdaNorm === CLASSES ? CLASSES : undefined;
+/** The label that stands for no class, if the network was trained with one. @param classes Without it. */
+export function nullClassOf(config: ImageNetworkConfig, classes: number): number | undefined {
+  if (isDit(config)) return config.numEmbedsAdaNorm === classes ? classes : undefined;
   const { numClassEmbeds } = config;
-  return numClassEmbeds !== null && numClassEmbeds > CLASSES ? CLASSES : undefined;
+  return numClassEmbeds !== null && numClassEmbeds > classes ? classes : undefined;
 }

@@ -41,6 +41,20 @@ const DENOISERS = ["unet", "dit"] as const;
 /** How the timesteps of a batch are sampled; "loss_aware" keeps a memory of losses. */
 const TIMESTEP_SAMPLINGS = [...timestepDraws, "loss_aware"] as const;
 
+const DATA = {
+  imageSize: integer({
+    min: 4,
+    max: 1024,
+    help:
+      "--images: the side of the squares that are cut out of the middle and resized; by default " +
+      "the images' own if all are equal squares of at most 64, else 32 or less",
+  }),
+  colors: choice(["grey", "rgb"], {
+    help: "--images: channels of the images; by default grey if all files are",
+  }),
+  flip: toggle({ help: "mirror half of the training images from left to right" }),
+};
+
 const TRAINING = {
   ...trainingFlags("images"),
   startFrom: text({
@@ -211,6 +225,7 @@ const RARE_SAMPLING = {
 
 const SETTINGS = {
   seed: SEED_FLAG,
+  data: DATA,
   training: TRAINING,
   rareTraining: RARE_TRAINING,
   diffusion: DIFFUSION,
@@ -239,7 +254,15 @@ export const IMAGE_FLAGS = {
     ...SEED_FLAG,
     ...DEVICE_FLAGS,
     ...OUTPUT_FLAGS,
+  },
+  "Data": {
+    images: text({
+      placeholder: "DIR",
+      help:
+        "train on your own images, PNG, JPEG, WebP or GIF files; folders in DIR are the classes",
+    }),
     dataDir: text({ placeholder: "DIR", help: "folder with the four files of FashionMNIST" }),
+    ...DATA,
   },
   "Training": TRAINING,
   "Diffusion": DIFFUSION,
@@ -248,8 +271,9 @@ export const IMAGE_FLAGS = {
     ...SAMPLING,
     class: text({
       placeholder: "NAME",
-      help: "generate these classes only, by name or number from 0, separated by commas: " +
-        FASHION_MNIST_CLASSES.join(", "),
+      help:
+        "generate these classes only, by name or number from 0, separated by commas; those of " +
+        `FashionMNIST are ${FASHION_MNIST_CLASSES.join(", ")}`,
     }),
     saveImages: toggle({ help: "also write each image as a PNG file, and labels.csv: images/" }),
   },
@@ -275,8 +299,8 @@ export const IMAGE_FLAGS = {
     inpaint: text({
       placeholder: "MASK",
       help:
-        "inpaint test images. MASK is `left`, `right`, `top` or `bottom`, or a PNG file of 28x28 " +
-        "pixels, white where pixels are generated and black elsewhere: inpainting.png",
+        "inpaint test images. MASK is `left`, `right`, `top` or `bottom`, or a PNG file of the " +
+        "images' size, white where pixels are generated and black elsewhere: inpainting.png",
     }),
     fromStep: integer({
       min: 0,
@@ -347,6 +371,7 @@ export const TRAINING_FLAGS: readonly (keyof ImageFlags)[] = [
   "resume",
   "overwrite",
   ...Object.keys({
+    ...DATA,
     ...TRAINING,
     ...RARE_TRAINING,
     ...DIFFUSION,
@@ -357,7 +382,7 @@ export const TRAINING_FLAGS: readonly (keyof ImageFlags)[] = [
 type Settings = FlagValues<typeof SETTINGS>;
 
 /** Settings that presets do not have: if given, they replace others. */
-type Optional = "sampleTimesteps" | "respacing" | "startFrom";
+type Optional = "sampleTimesteps" | "respacing" | "startFrom" | keyof typeof DATA;
 
 export type ImageConfig = Omit<Settings, Optional> & Partial<Pick<Settings, Optional>>;
 

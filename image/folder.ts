@@ -4,7 +4,7 @@ import type { Replay } from "../cli/replay.ts";
 import { openRunFolder, type RunFolder } from "../cli/run_folder.ts";
 import { BUNDLED, type DataOrigin } from "../cli/run_record.ts";
 import { describeSession } from "../cli/session.ts";
-import type { FashionMnist } from "../datasets/fashion_mnist.ts";
+import type { ImageSet } from "../datasets/image_set.ts";
 import type { Device } from "../engine/device.ts";
 import type { ImageRun } from "./config.ts";
 import { EXTENDABLE, type ImageFlags } from "./flags.ts";
@@ -12,9 +12,15 @@ import type { StartWeights } from "./start_weights.ts";
 
 const ROOT = `${import.meta.dirname}/..`;
 
+/** The name of own images in a record. */
+export const OWN_IMAGES = "own images";
+
 /** The folder of a run if `--out` names none. */
-export function defaultFolder({ preset = "nano", seed = 0 }: ImageFlags): string {
-  return `runs/image-${preset}-${seed}`;
+export function defaultFolder({ preset = "nano", seed = 0, images }: ImageFlags): string {
+  const name = images === undefined
+    ? "image"
+    : images.split(/[/\\]/).findLast((part) => part !== "");
+  return `runs/${name}-${preset}-${seed}`;
 }
 
 /** Opens the folder of a run and prints notes about it. */
@@ -25,13 +31,15 @@ export async function openImageFolder(
     readonly given: ImageFlags;
     readonly replay: Replay | undefined;
     readonly device: Device;
-    readonly data: FashionMnist;
+    readonly data: ImageSet;
     readonly start: StartWeights | undefined;
   },
 ): Promise<RunFolder> {
+  const isOwn = given.images !== undefined;
   const origins: DataOrigin[] = [{
-    name: "fashion-mnist, train",
-    origin: data.origin === "sample" ? BUNDLED : data.origin,
+    name: isOwn ? OWN_IMAGES : "fashion-mnist, train",
+    origin: isOwn ? data.place : data.origin === "sample" ? BUNDLED : data.origin,
+    classNames: isOwn ? data.classNames : undefined,
     sha256: data.sha256,
     rows: data.train.labels.length + data.validation.labels.length,
   }, ...(start === undefined ? [] : [start.origin])];

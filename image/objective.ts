@@ -14,7 +14,7 @@ import type { NoiseSchedule } from "../diffusion/schedules.ts";
 import { float32, int32 } from "../engine/tree.ts";
 import { type RandomStream, randomStream } from "../nn/random.ts";
 import { noisedBatch, type NoisedBatchOptions } from "../training/noised_batch.ts";
-import { CLASSES, SIDE } from "./data.ts";
+import type { ImageKind, ImageSet } from "../datasets/image_set.ts";
 import type { ImageConfig } from "./flags.ts";
 import type { LossAwareMemory } from "./loss_aware_memory.ts";
 
@@ -39,11 +39,33 @@ export interface ImageBatchOptions extends NoisedBatchOptions {
   readonly nullClass: number;
   /** The share of labels that are replaced by `nullClass`. @default {0} */
   readonly classDropout?: number | undefined;
-  readonly size: readonly [number, number];
+  readonly images: Pick<ImageKind, "height" | "width" | "channels">;
+  /** Whether half of the images are mirrored. @default {false} */
+  readonly flip?: boolean | undefined;
+}
+
+/** Mirrors about half of images [B, H, W, C] from left to right. */
+export function mirrorSome(
+  images: Uint8Array<ArrayBuffer>,
+  [count, height, width, channels]: readonly number[],
+  random: RandomStream,
+): Uint8Array<ArrayBuffer> {
+  const mirrored = images.slice();
+  const rowSize = width! * channels!;
+  random.uniform(count!).forEach((share, image) => {
+    if (share >= 0.5) return;
+    for (let row = image * height!; row < (image + 1) * height!; row++) {
+      for (let column = 0; column < width!; column++) {
+        const from = row * rowSize + (width! - 1 - column) * channels!;
+        mirrored.set(images.subarray(from, from + channels!), row * rowSize + column * channels!);
+      }
+    }
+  });
+  return mirrored;
 }
 
 /**
- * A batch of x0 [B, H, W, 1] in [-1, 1] with noise, timesteps and class labels. Noise, timesteps and dropped
+ * A batch of x0 [B, H, W, C] in [-1, 1] with noise, timesteps and class labels. Noise, timesteps and dropped
  * labels are functions of `random`.
  */
 export function imageBatch(
@@ -51,13 +73,16 @@ export function imageBatch(
   random: RandomStream,
   options: ImageBatchOptions,
 ): TimedBatch {
-  const { nullClass, classDropout = 0, size: [height, width] } = options;
+  const { nullClass, classDropout = 0, flip = false, images: { height, width, channels } } =
+    options;
   const dropped = random.stream("class dropout").uniform(labels.length);
   const classLabels = int32(
     Int32Array.from(labels, (label, i) => dropped[i]! < classDropout ? nullClass : label),
   );
-  const x0 = float32(toModelRange(images), [labels.length, height, width, 1]);
-  return noisedBatch(x0, random, options, () => ({ classLabels }));
+  const shape = [labels.length, height, width, channels];
+  const mirrored = flip ? mirrorSome(images, shape, random.stream("flip")) : images;
+  const x0 = float32(toModelRange(mirrored), shape);
+  return noisedBatch(x0, random, options, () => nullClass === 0 ? {} : { classLabels });
 }
 
 /**
@@ -107,11 +132,11 @@ export function validationBatches(
 }
 
 /** Options that training and validation share. */
-const commonOf = (schedule: NoiseSchedule) =>
-  ({ schedule, nullClass: CLASSES, size: [SIDE, SIDE] }) as const;
+const commonOf = (schedule: NoiseSchedule, images: ImageKind) =>
+  ({ schedule, nullClass: images.classNames.length, images }) as const;
 
 export function imageTrainingBatches(
-  examples: LabelledImages,
+  data: ImageSet,
   config: ImageConfig,
   { random, schedule, memory }: {
     random: RandomStream;
@@ -121,8 +146,9 @@ export function imageTrainingBatches(
 ): (step: number) => TimedBatch {
   const { objective, flowTimes, learnedVariance, boundWeight, timestepSampling } = config;
   const isFlow = objective === "flow_matching";
-  return trainingBatches(examples, random, {
-    ...commonOf(schedule),
+  return trainingBatches(data.train, random, {
+    ...commonOf(schedule, data),
+    flip: config.flip,
     batchSize: config.batchSize,
     classDropout: config.classDropout,
     weights: isFlow ? undefined : lossWeightsOf(config, schedule),
@@ -140,12 +166,12 @@ export function imageTrainingBatches(
  * self-conditioning, whatever the training uses.
  */
 export function imageValidationBatches(
-  examples: LabelledImages,
+  data: ImageSet,
   { objective, validationSize }: ImageConfig,
   schedule: NoiseSchedule,
 ): TimedBatch[] {
-  return validationBatches(examples, randomStream(0).stream("validation"), {
-    ...commonOf(schedule),
+  return validationBatches(data.validation, randomStream(0).stream("validation"), {
+    ...commonOf(schedule, data),
     count: validationSize,
     flow: objective === "flow_matching" ? { density: "uniform" } : undefined,
   });

@@ -3,13 +3,14 @@ import type { KeyFigure } from "../base/figure.ts";
 import { print, printResult } from "../cli/output.ts";
 import type { RunFolder } from "../cli/run_folder.ts";
 import { readTrainingTime, trainingSummary } from "../cli/training_time.ts";
-import type { FashionMnist } from "../datasets/fashion_mnist.ts";
+import type { ImageSet } from "../datasets/image_set.ts";
 import type { Device } from "../engine/device.ts";
 import { type MetricsChart, type Report, writeReport } from "../report/report.ts";
 import type { ReportPicture } from "../report/sections.ts";
 import { DIFFUSION_COLUMNS } from "../training/validation_loss.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";
 import { type ImageRun, settingsInUse } from "./config.ts";
+import { FASHION } from "./data.ts";
 import { countParameters } from "../nn/parameters.ts";
 import type { ImageConfig } from "./flags.ts";
 
@@ -85,8 +86,12 @@ export function keyFigures(rows: readonly MetricsRow[], config: ImageConfig): Ke
 }
 
 /** A warning if the data is only the bundled sample. */
-export function dataWarnings(data: FashionMnist): string[] {
+export function dataWarnings(data: ImageSet): string[] {
   return data.origin === "sample" ? [data.description] : [];
+}
+
+function nameOf({ classNames, place }: ImageSet): string {
+  return classNames === FASHION.classNames ? "FashionMNIST" : place.split(/[/\\]/).at(-1)!;
 }
 
 export type EvaluationReport = Required<Pick<Report, "figures" | "sections" | "warnings">>;
@@ -97,7 +102,7 @@ export async function reportRun(
   { config, specs }: Pick<ImageRun, "config" | "specs">,
   { device, data, samples: { png, gif }, evaluated }: {
     readonly device: Pick<Device, "threads">;
-    readonly data: FashionMnist;
+    readonly data: ImageSet;
     readonly samples: { readonly png: Uint8Array; readonly gif?: Uint8Array | undefined };
     readonly evaluated: EvaluationReport | undefined;
   },
@@ -111,7 +116,7 @@ export async function reportRun(
   const time = await readTrainingTime(directory);
   const summary = trainingSummary(time, { config, unit: "images", device });
   const report = await writeReport(directory, {
-    title: `FashionMNIST, ${config.denoiser === "unet" ? "UNet" : "DiT"} of ` +
+    title: `${nameOf(data)}, ${config.denoiser === "unet" ? "UNet" : "DiT"} of ` +
       `${countParameters(specs).toLocaleString("en")} parameters, ${config.steps} steps`,
     summary: `${summary} ${record.sessions.at(-1)!.started.slice(0, 10)}: deno task ${
       record.sessions.at(-1)!.command.join(" ")

@@ -21,6 +21,7 @@ export const PATH_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--out": ["read", "write"],
   "--config": ["read"],
   "--data-dir": ["read"],
+  "--images": ["read"],
   "--checkpoint": ["read"],
   "--vae": ["read"],
   "--judge": ["read"],
@@ -82,11 +83,25 @@ export function namedPaths(args: readonly string[]): Record<Access, string[]> {
   return paths;
 }
 
-/** The environment variables that the device of a command needs. */
+/** What the decoder of own images asks for when it is loaded: it looks for its library. */
+const DECODER = {
+  read: ["/usr/bin/ldd"],
+  env: ["npm_package_config_libvips", "MALLOC_ARENA_MAX"],
+  sys: ["cpus"],
+} as const;
+
+const readsImages = (args: readonly string[]) =>
+  flagsOf(args).some(({ flag }) => flag === "--images");
+
+/** The environment variables that a command needs for its device and its images. */
 function namedVariables(args: readonly string[]): string[] {
-  return flagsOf(args).some(({ flag, value }) => flag === "--device" && usesTensorFlow(value))
-    ? [...Object.keys(TENSORFLOW_DEFAULTS), TENSORFLOW_THREADS]
-    : [];
+  const isTensorFlow = flagsOf(args).some(({ flag, value }) =>
+    flag === "--device" && usesTensorFlow(value)
+  );
+  return [
+    ...isTensorFlow ? [...Object.keys(TENSORFLOW_DEFAULTS), TENSORFLOW_THREADS] : [],
+    ...readsImages(args) ? DECODER.env : [],
+  ];
 }
 
 /** The places that environment variables name. The programs read the same variables. */
@@ -131,17 +146,21 @@ export function denoArguments(
 ): string[] {
   const { read, write } = namedPaths(args);
   const cached = cache === undefined || cache.includes(",") ? [] : [cache];
-  const allow = (access: Access | "env" | "net", names: readonly string[]) =>
-    names.length === 0 ? [] : [`--allow-${access}=${[...set[access] ?? [], ...names].join()}`];
+  const decoder = readsImages(args);
+  const allow = (access: Access | "env" | "net" | "sys", names: readonly string[]) =>
+    names.length === 0
+      ? []
+      : [`--allow-${access}=${[...access === "sys" ? [] : set[access] ?? [], ...names].join()}`];
   return [
     "run",
     "-q",
     "--no-prompt",
     `-P=${program}`,
-    ...allow("read", [...read, ...cached]),
+    ...allow("read", [...read, ...cached, ...decoder ? DECODER.read : []]),
     ...allow("write", [...write, ...cached]),
     ...allow("env", namedVariables(args)),
     ...allow("net", hostsOf(hub)),
+    ...allow("sys", decoder ? DECODER.sys : []),
     script,
     ...args,
   ];

@@ -3,7 +3,7 @@ import { warn } from "../../cli/output.ts";
 import { csv } from "../../base/csv.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import { Progress } from "../../cli/progress.ts";
-import type { FashionMnist } from "../../datasets/fashion_mnist.ts";
+import type { ImageSet } from "../../datasets/image_set.ts";
 import { describeNetwork } from "../../diffusion/networks/image_network.ts";
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
 import type { BoundVarianceType } from "../../diffusion/variational_bound.ts";
@@ -37,7 +37,7 @@ export interface EvaluationTask {
   /** Whether bits per dimension are measured. @default true */
   readonly bitsPerDimension?: boolean | undefined;
   readonly classifier: Classifier;
-  readonly data: FashionMnist;
+  readonly data: ImageSet;
   readonly source: string;
   readonly command: string;
 }
@@ -101,7 +101,7 @@ export async function drawEvaluationSet(
   { model, config, samples }: Pick<EvaluationTask, "model" | "config" | "samples">,
   seed: number,
 ): Promise<{ pixels: Uint8Array; labels: Int32Array }> {
-  const labels = labelsOf(samples, undefined);
+  const labels = labelsOf(samples, model.images);
   const pixels = await drawWithProgress(device, model, { ...config, seed }, {
     labels,
     batchSize: EVALUATION_BATCH,

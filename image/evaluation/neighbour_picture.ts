@@ -1,12 +1,12 @@
 /** Samples beside their nearest training images, which shows whether a model memorises. */
 import { gather } from "../../datasets/batches.ts";
-import { FASHION_MNIST_CLASSES, type FashionMnist } from "../../datasets/fashion_mnist.ts";
+import { type ImageKind, type ImageSet, pixelsOf } from "../../datasets/image_set.ts";
 import type { Device } from "../../engine/device.ts";
 import { evenIndices, insertSorted, median } from "../../metrics/arrays.ts";
 import type { InnerProducts } from "../../metrics/inner_products.ts";
 import { nearestNeighbours, type Neighbours } from "../../metrics/nearest_neighbours.ts";
 import type { Picture } from "../../report/picture.ts";
-import { CLASSES, imageAt, PIXELS } from "../data.ts";
+import { imageAt } from "../data.ts";
 import { drawImages } from "../sampling/pictures.ts";
 import { compileProducts } from "./quality.ts";
 
@@ -71,39 +71,41 @@ export async function nearestImages(
 export async function nearestTraining(
   device: Device,
   samples: Uint8Array,
-  { train, test }: Pick<FashionMnist, "train" | "test">,
+  data: ImageKind & Pick<ImageSet, "train" | "test">,
   hasClasses: boolean,
 ): Promise<NearestTraining> {
+  const { train, test, classNames } = data;
+  const pixels = pixelsOf(data);
   const products = compileProducts(device);
   const nearest = async (queries: Uint8Array, k: number) =>
-    await nearestImages(queries, train.images, { size: PIXELS, k, products });
+    await nearestImages(queries, train.images, { size: pixels, k, products });
   try {
     const some = (images: Uint8Array, count: number) =>
-      gather(images, evenIndices(images.length / PIXELS, count), PIXELS);
-    const shown = some(samples, CLASSES);
-    const rows = shown.length / PIXELS;
+      gather(images, evenIndices(images.length / pixels, count), pixels);
+    const shown = some(samples, classNames.length);
+    const rows = shown.length / pixels;
     const columns = 1 + SHOWN;
-    const data = new Uint8Array(rows * columns * PIXELS);
+    const drawn = new Uint8Array(rows * columns * pixels);
     const labels: string[] = [];
     (await nearest(shown, SHOWN)).forEach(({ indices, distances }, row) => {
       const add = (column: number, image: Uint8Array, label: string) => {
-        data.set(image, (row * columns + column) * PIXELS);
+        drawn.set(image, (row * columns + column) * pixels);
         labels.push(label);
       };
-      add(0, imageAt(shown, row), "");
+      add(0, imageAt(shown, row, pixels), "");
       indices.forEach((index, i) =>
-        add(i + 1, imageAt(train.images, index), distances[i]!.toFixed(1))
+        add(i + 1, imageAt(train.images, index, pixels), distances[i]!.toFixed(1))
       );
     });
-    const measured = Math.min(MEASURED, samples.length / PIXELS, test.labels.length);
+    const measured = Math.min(MEASURED, samples.length / pixels, test.labels.length);
     const medianDistance = async (images: Uint8Array) =>
       median((await nearest(some(images, measured), 1)).map(({ distances }) => distances[0]!));
     return {
-      picture: drawImages(data, {
+      picture: drawImages(drawn, data, {
         columns,
         labels,
         columnLabels: ["sample", ...Array.from({ length: SHOWN }, (_, i) => String(i + 1))],
-        rowLabels: hasClasses && rows === CLASSES ? FASHION_MNIST_CLASSES : undefined,
+        rowLabels: hasClasses && rows === classNames.length ? classNames : undefined,
       }),
       measured,
       samples: await medianDistance(samples),

@@ -1,7 +1,7 @@
 /** FID, KID, class agreement, precision and recall of images, on the features of the classifier. */
 import { usageError } from "../../base/errors.ts";
 import type { LabelledImages } from "../../datasets/batches.ts";
-import type { FashionMnist } from "../../datasets/fashion_mnist.ts";
+import type { ImageSet } from "../../datasets/image_set.ts";
 import { toModelRange } from "../../datasets/pixels.ts";
 import type { Device } from "../../engine/device.ts";
 import * as tf from "../../engine/tf.ts";
@@ -19,6 +19,7 @@ import { kernelDistance } from "../../metrics/kernel_distance.ts";
 import { precisionRecall } from "../../metrics/precision_recall.ts";
 import { randomStream } from "../../nn/random.ts";
 import type { Classifier } from "../classifier/checkpoint.ts";
+import { FASHION } from "../data.ts";
 import { classAgreement, type Classified, compileClassifier } from "../classifier/classify.ts";
 import { labelsOf, pickImages } from "../sampling/pictures.ts";
 
@@ -103,7 +104,7 @@ export interface QualityMeter extends AsyncDisposable {
 }
 
 /** Refuses more samples than there are training images, which are measured in the same number. */
-export function checkSampleCount(samples: number, { train }: FashionMnist): void {
+export function checkSampleCount(samples: number, { train }: ImageSet): void {
   const count = train.labels.length;
   if (samples <= count) return;
   throw usageError(
@@ -116,7 +117,7 @@ export function checkSampleCount(samples: number, { train }: FashionMnist): void
 export async function openQualityMeter(
   device: Device,
   classifier: Classifier,
-  data: FashionMnist,
+  data: ImageSet,
 ): Promise<QualityMeter> {
   await using graphs = new AsyncDisposableStack();
   const classify = compileClassifier(device, classifier);
@@ -146,5 +147,6 @@ export async function openQualityMeter(
 
 /** Images with the same number of each class as samples have; the choice is always the same. */
 function pickSubset(set: LabelledImages, count: number): LabelledImages {
-  return pickImages(set, labelsOf(count, undefined), randomStream(0).stream("real images"));
+  const random = randomStream(0).stream("real images");
+  return pickImages(set, labelsOf(count, FASHION), { random, classNames: FASHION.classNames });
 }

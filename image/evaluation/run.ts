@@ -2,13 +2,13 @@
 import { print, printResult } from "../../cli/output.ts";
 import { usageError } from "../../base/errors.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
-import type { FashionMnist } from "../../datasets/fashion_mnist.ts";
+import type { ImageSet } from "../../datasets/image_set.ts";
 import type { Device } from "../../engine/device.ts";
 import { drawPlot } from "../../report/plot.ts";
 import { writeReport } from "../../report/report.ts";
 import { tableLines } from "../../report/sections.ts";
 import { loadClassifier } from "../classifier/checkpoint.ts";
-import { loadImages } from "../data.ts";
+import { FASHION, loadImages } from "../data.ts";
 import type { ImageFlags } from "../flags.ts";
 import { dataWarnings, type EvaluationReport, samplingProtocol } from "../report.ts";
 import { sampleGrid } from "../sampling/grid.ts";
@@ -27,10 +27,16 @@ const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 /** Loads what an evaluation needs besides the model, so that errors are found before training. */
 export async function prepareEvaluation(
   given: ImageFlags,
-  data: FashionMnist,
+  data: ImageSet,
   args: readonly string[],
 ): Promise<Omit<EvaluationTask, "model" | "config" | "source">> {
   const { evaluateSamples: samples = SAMPLES, evaluateSeeds: seeds = 1 } = given;
+  if (data.classNames !== FASHION.classNames) {
+    const flag = given.evaluate ? "--evaluate" : "--study";
+    throw usageError(
+      `${flag} measures with a classifier of FashionMNIST: leave it out for other images.`,
+    );
+  }
   checkSampleCount(samples, data);
   const classifier = await loadClassifier();
   const command = ["deno task image", ...args].join(" ");

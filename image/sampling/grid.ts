@@ -1,5 +1,5 @@
 /** Samples as a labelled grid, and their trajectories as an animation. */
-import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
+import { pixelsOf } from "../../datasets/image_set.ts";
 import type { Device } from "../../engine/device.ts";
 import type { SampledModel } from "../check_sampling.ts";
 import { hasClasses } from "../data.ts";
@@ -36,9 +36,12 @@ export async function sampleGrid(
   },
 ): Promise<{ png: Uint8Array; gif: Uint8Array | undefined }> {
   const { samples: count } = config;
-  const labels = labelsOf(count, asked);
+  const { images: kind } = model;
+  const labels = labelsOf(count, kind, asked);
   await makeFolderOf(path);
-  const recorder = animation === undefined ? undefined : new TrajectoryRecorder(labels);
+  const recorder = animation === undefined
+    ? undefined
+    : new TrajectoryRecorder(labels, pixelsOf(kind));
   const images = await drawWithProgress(device, model, config, {
     labels,
     batchSize: SAMPLE_BATCH,
@@ -47,18 +50,20 @@ export async function sampleGrid(
   });
 
   const classes = hasClasses(model.config);
-  const shown = asked?.map((label) => FASHION_MNIST_CLASSES[label]!) ?? FASHION_MNIST_CLASSES;
+  const shown = asked === undefined ? kind.classNames : namesOf(asked, kind);
   const byClass = classes && shown.length > 1 && count % shown.length === 0;
-  const grid = drawImages(images, {
+  const grid = drawImages(images, kind, {
     columns: byClass ? count / shown.length : Math.ceil(Math.sqrt(count)),
     rowLabels: byClass ? shown : undefined,
-    labels: classes && !byClass ? namesOf(labels) : undefined,
+    labels: classes && !byClass ? namesOf(labels, kind) : undefined,
   });
-  if (singles !== undefined) await saveImages(singles, images, classes ? labels : undefined);
+  if (singles !== undefined) {
+    await saveImages(singles, images, { labels: classes ? labels : undefined, kind });
+  }
   let gif: Uint8Array<ArrayBuffer> | undefined;
   if (animation !== undefined && recorder !== undefined) {
     const recorded = recorder.chosen.map((sample) => labels[sample]!);
-    gif = drawAnimation(recorder.frames, classes ? recorded : undefined);
+    gif = drawAnimation(recorder.frames, kind, classes ? recorded : undefined);
     await writeBytes(animation, gif);
   }
   return { png: await writePicture(path, grid), gif };

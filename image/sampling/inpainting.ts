@@ -10,7 +10,8 @@ import type { ReportPicture } from "../../report/sections.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { lastSample } from "../../diffusion/samplers/types.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
-import { imageAt, PIXELS, SIDE } from "../data.ts";
+import { type ImageKind, pixelsOf } from "../../datasets/image_set.ts";
+import { imageAt } from "../data.ts";
 import {
   drawImages,
   labelsOf,
@@ -25,30 +26,34 @@ import { evaluationsOf } from "./samples.ts";
 /** The most bytes of a mask's file: compressed data can be a thousand times as large when decoded. */
 const MOST_BYTES = 65_536;
 
-/** The halves that `--inpaint` names: whether a pixel of a row and a column is in it. */
-const HALVES = new Map<string, (row: number, column: number) => boolean>([
-  ["left", (_, column) => column < SIDE / 2],
-  ["right", (_, column) => column >= SIDE / 2],
-  ["half", (_, column) => column >= SIDE / 2],
-  ["top", (row) => row < SIDE / 2],
-  ["bottom", (row) => row >= SIDE / 2],
+/** The halves that `--inpaint` names: whether a pixel is in it, by its shares of the height and of the width. */
+const HALVES = new Map<string, (down: number, right: number) => boolean>([
+  ["left", (_, right) => right < 0.5],
+  ["right", (_, right) => right >= 0.5],
+  ["half", (_, right) => right >= 0.5],
+  ["top", (down) => down < 0.5],
+  ["bottom", (down) => down >= 0.5],
 ]);
 
 /**
  * Reads the mask of `--inpaint`: a half of the image, or a PNG file that is white where images are
- * regenerated. Returns [28, 28]: 1 keeps a pixel, 0 regenerates it.
+ * regenerated. Returns [H, W]: 1 keeps a pixel, 0 regenerates it.
  */
-export async function readMask(mask: string): Promise<Float32Array> {
+export async function readMask(
+  mask: string,
+  { height, width }: Pick<ImageKind, "height" | "width">,
+): Promise<Float32Array> {
+  const pixels = height * width;
   const half = HALVES.get(mask);
   if (half !== undefined) {
     return Float32Array.from(
-      { length: PIXELS },
-      (_, i) => half(Math.floor(i / SIDE), i % SIDE) ? 0 : 1,
+      { length: pixels },
+      (_, i) => half(Math.floor(i / width) / height, (i % width) / width) ? 0 : 1,
     );
   }
   const refuse = (what: string) =>
     usageError(
-      `--inpaint ${mask} has ${what}: it must have ${SIDE}x${SIDE} pixels of 8 or 16 bits, grey or RGB.`,
+      `--inpaint ${mask} has ${what}: it must have ${width}x${height} pixels of 8 or 16 bits, grey or RGB.`,
     );
   let bytes: Uint8Array<ArrayBuffer>;
   try {
@@ -61,8 +66,8 @@ export async function readMask(mask: string): Promise<Float32Array> {
   // The decoder allocates as much as the header declares, so the header is checked first (PNG, 11.2.2).
   if (bytes.length >= 24 && new TextDecoder().decode(bytes.subarray(1, 4)) === "PNG") {
     const header = new DataView(bytes.buffer, bytes.byteOffset);
-    const [width, height] = [header.getUint32(16), header.getUint32(20)];
-    if (width !== SIDE || height !== SIDE) throw refuse(`${width}x${height} pixels`);
+    const found = [header.getUint32(16), header.getUint32(20)] as const;
+    if (found[0] !== width || found[1] !== height) throw refuse(`${found.join("x")} pixels`);
   }
   let png: DecodedPng;
   try {
@@ -75,7 +80,7 @@ export async function readMask(mask: string): Promise<Float32Array> {
     throw refuse(`pixels of ${palette ? "a palette" : `${depth} bits`}`);
   }
   const colors = channels > 2 ? 3 : 1; // the rest is opacity
-  const kept = Float32Array.from({ length: PIXELS }, (_, i) => {
+  const kept = Float32Array.from({ length: pixels }, (_, i) => {
     const sum = [...data.subarray(i * channels, i * channels + colors)].reduce((a, b) => a + b);
     return 1 - sum / colors / (2 ** depth - 1);
   });
@@ -86,7 +91,7 @@ export async function readMask(mask: string): Promise<Float32Array> {
 /**
  * Draws and writes pairs of a test image and its regenerated version.
  *
- * @param options `classes`: those of the images, if not all. `mask`: the pixels to keep [28, 28], if any.
+ * @param options `classes`: those of the images, if not all. `mask`: the pixels to keep [H, W], if any.
  * `fromStep`: the number of steps to skip, in [0, S).
  */
 export async function drawInpainting(
@@ -98,11 +103,13 @@ export async function drawInpainting(
     fromStep?: number | undefined;
   },
 ): Promise<ReportPicture> {
-  const { config, model: { schedule } } = task;
+  const { config, model: { schedule, images: kind } } = task;
+  const { channels } = kind;
+  const size = pixelsOf(kind);
   const { sampler, samples: count, sampleSteps, seed } = config;
-  const labels = labelsOf(count, classes);
+  const labels = labelsOf(count, kind, classes);
   const random = randomStream(seed).stream("inpainting");
-  const originals = pickImages(images, labels, random).images;
+  const originals = pickImages(images, labels, { random, classNames: kind.classNames }).images;
   const batches = Math.ceil(count / SAMPLE_BATCH);
   await using session = await openPicture(task, {
     evaluations: batches * evaluationsOf(sampler, sampleSteps - fromStep),
@@ -111,11 +118,11 @@ export async function drawInpainting(
   });
   // The share of the steps to take is rounded down later: half a step more is safe from rounding errors.
   const strength = Math.min(1, (sampleSteps - fromStep + 0.5) / sampleSteps);
-  const data = new Uint8Array(2 * count * PIXELS); // pairs [count, 2, 28, 28]
+  const data = new Uint8Array(2 * count * size); // pairs [count, 2, H, W, C]
   for (let start = 0; start < count; start += SAMPLE_BATCH) {
     const batch = labels.slice(start, start + SAMPLE_BATCH);
-    const original = originals.subarray(start * PIXELS, (start + batch.length) * PIXELS);
-    const noiseAt = noiseOf(random, Array.from(batch, (_, i) => start + i), PIXELS);
+    const original = originals.subarray(start * size, (start + batch.length) * size);
+    const noiseAt = noiseOf(random, Array.from(batch, (_, i) => start + i), size);
     const options = {
       sampler: samplerOf(sampler),
       denoise: session.denoiser(batch),
@@ -128,13 +135,14 @@ export async function drawInpainting(
         noise: (_length: number, step: number) => noiseAt(step + 1),
       },
     };
-    const trajectory = mask === undefined
-      ? imageToImage(options)
-      : inpaint({ ...options, mask: options.image.map((_, i) => mask[i % PIXELS]!) });
+    const trajectory = mask === undefined ? imageToImage(options) : inpaint({
+      ...options,
+      mask: options.image.map((_, i) => mask[Math.floor(i % size / channels)]!),
+    });
     const regenerated = toPixels(await lastSample(trajectory));
     batch.forEach((_, i) => {
-      data.set(imageAt(original, i), 2 * (start + i) * PIXELS);
-      data.set(imageAt(regenerated, i), (2 * (start + i) + 1) * PIXELS);
+      data.set(imageAt(original, i, size), 2 * (start + i) * size);
+      data.set(imageAt(regenerated, i, size), (2 * (start + i) + 1) * size);
     });
   }
   const columns = 2 * Math.max(1, Math.min(8, Math.ceil(count / 10))); // even, so that pairs stay together
@@ -143,6 +151,6 @@ export async function drawInpainting(
     caption: mask === undefined
       ? `Pairs: a test image, and what is made of it from step ${fromStep} of ${sampleSteps} on`
       : "Pairs: a test image, and the same image inpainted",
-    png: await writePicture(task.path, drawImages(data, { columns, columnLabels })),
+    png: await writePicture(task.path, drawImages(data, kind, { columns, columnLabels })),
   };
 }

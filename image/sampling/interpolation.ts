@@ -3,12 +3,12 @@ import type { LabelledImages } from "../../datasets/batches.ts";
 import { toModelRange, toPixels } from "../../datasets/pixels.ts";
 import { decode, encode } from "../../diffusion/encode.ts";
 import { interpolateNoise } from "../../diffusion/interpolate.ts";
-import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
+import { pixelsOf } from "../../datasets/image_set.ts";
 import type { ReportPicture } from "../../report/sections.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { type Denoiser, lastSample } from "../../diffusion/samplers/types.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
-import { imageAt, PIXELS } from "../data.ts";
+import { imageAt } from "../data.ts";
 import { drawImages, openPicture, pickImages, type PictureTask, writePicture } from "./pictures.ts";
 import { evaluationsOf } from "./samples.ts";
 
@@ -45,6 +45,9 @@ export async function drawInterpolation(
   },
 ): Promise<ReportPicture> {
   const { config, model } = task;
+  const { images: kind } = model;
+  const { classNames } = kind;
+  const size = pixelsOf(kind);
   const { sampler, sampleSteps, seed } = config;
   const rows = Math.max(1, Math.floor(config.samples / COLUMNS));
   const fractions = Array.from({ length: COLUMNS }, (_, i) => i / (COLUMNS - 1));
@@ -57,11 +60,13 @@ export async function drawInterpolation(
   const { samplerOptions } = session.options;
   const ofClass = (label: number) => session.denoiser(new Int32Array(COLUMNS).fill(label));
 
-  // The ends of all rows [2 rows, 28, 28]: 2 r and 2 r + 1 are those of row r.
+  // The ends of all rows [2 rows, H, W, C]: 2 r and 2 r + 1 are those of row r.
   const random = randomStream(seed).stream("interpolation");
   const labels = Int32Array.from({ length: 2 * rows }, (_, i) => i % 2 === 0 ? from : to);
-  const picked = images === undefined ? undefined : pickImages(images, labels, random);
-  const ends = picked === undefined ? noiseOf(random, [...labels.keys()], PIXELS)(0) : await encode(
+  const picked = images === undefined
+    ? undefined
+    : pickImages(images, labels, { random, classNames });
+  const ends = picked === undefined ? noiseOf(random, [...labels.keys()], size)(0) : await encode(
     session.denoiser(labels),
     toModelRange(picked.images),
     model.schedule,
@@ -74,14 +79,22 @@ export async function drawInterpolation(
     const denoise = from === to
       ? ofClass(from)
       : mixDenoisers(ofClass(from), ofClass(to), fractions);
-    const start = interpolateNoise(imageAt(ends, 2 * r), imageAt(ends, 2 * r + 1), COLUMNS);
+    const start = interpolateNoise(
+      imageAt(ends, 2 * r, size),
+      imageAt(ends, 2 * r + 1, size),
+      COLUMNS,
+    );
     if (picked !== undefined) {
       const between = toPixels(await decode(denoise, start, model.schedule, samplerOptions));
-      parts.push(imageAt(picked.images, 2 * r), between, imageAt(picked.images, 2 * r + 1));
+      parts.push(
+        imageAt(picked.images, 2 * r, size),
+        between,
+        imageAt(picked.images, 2 * r + 1, size),
+      );
       continue;
     }
     // Samplers that add noise add the same to all images of a row, which keeps them alike.
-    const noiseAt = noiseOf(random, new Array(COLUMNS).fill(2 * r), PIXELS);
+    const noiseAt = noiseOf(random, new Array(COLUMNS).fill(2 * r), size);
     const trajectory = samplerOf(sampler)(denoise, start, model.schedule, {
       ...samplerOptions,
       noise: (_length, step) => noiseAt(step + 1),
@@ -89,18 +102,18 @@ export async function drawInterpolation(
     parts.push(toPixels(await lastSample(trajectory)));
   }
   const columns = COLUMNS + (picked === undefined ? 0 : 2);
-  const data = new Uint8Array(rows * columns * PIXELS);
+  const data = new Uint8Array(rows * columns * size);
   let offset = 0;
   for (const part of parts) {
     data.set(part, offset);
     offset += part.length;
   }
-  const [first, last] = [FASHION_MNIST_CLASSES[from]!, FASHION_MNIST_CLASSES[to]!];
+  const [first, last] = [classNames[from]!, classNames[to]!];
   const shares = fractions.map((fraction) => `${Math.round(100 * fraction)} %`);
   const columnLabels = picked === undefined ? shares : ["test", ...shares, "test"];
   return {
     caption: `Rows from ${first} to ${last}; the numbers are the share of ${last}` +
       (picked === undefined ? "" : ", and at the ends are the test images that were encoded"),
-    png: await writePicture(task.path, drawImages(data, { columns, columnLabels })),
+    png: await writePicture(task.path, drawImages(data, kind, { columns, columnLabels })),
   };
 }

@@ -5,14 +5,14 @@ import { csv } from "../../base/csv.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
 import { Progress } from "../../cli/progress.ts";
 import { gatherImages, type LabelledImages } from "../../datasets/batches.ts";
-import { FASHION_MNIST_CLASSES } from "../../datasets/fashion_mnist.ts";
+import { type ImageKind, pixelsOf } from "../../datasets/image_set.ts";
 import type { Device } from "../../engine/device.ts";
 import { type RandomStream, randomStream } from "../../nn/random.ts";
 import { drawGrid, type GridOptions } from "../../report/grid.ts";
 import type { Picture } from "../../report/picture.ts";
 import { encodePng } from "../../report/png.ts";
 import { type SampledModel, samplingOptionsOf } from "../check_sampling.ts";
-import { imageAt, PIXELS, SIDE } from "../data.ts";
+import { imageAt } from "../data.ts";
 import type { ImageConfig } from "../flags.ts";
 import {
   drawSamples,
@@ -25,8 +25,6 @@ import {
 
 /** Samples per batch: enough to use all cores, few enough for any memory. */
 export const SAMPLE_BATCH = 80;
-
-const ALL_CLASSES = [...FASHION_MNIST_CLASSES.keys()];
 
 export interface PictureTask {
   readonly device: Device;
@@ -62,7 +60,7 @@ export async function openPicture(
   };
 }
 
-/** Generates samples with a progress line: pixels [N, 28, 28]. */
+/** Generates samples with a progress line: pixels [N, H, W, C]. */
 export async function drawWithProgress(
   device: Device,
   model: SampledModel,
@@ -92,23 +90,35 @@ export async function makeFolderOf(path: string): Promise<void> {
   await makeFolder(path.slice(0, path.lastIndexOf("/")));
 }
 
-/** The class of each sample [count]: equal shares of the given classes, or of all, in their order. */
-export function labelsOf(count: number, classes: readonly number[] = ALL_CLASSES): Int32Array {
+/**
+ * The class of each sample [count]: equal shares of the given classes, or of all, in their order; 0 for images
+ * without classes.
+ */
+export function labelsOf(
+  count: number,
+  { classNames }: Pick<ImageKind, "classNames">,
+  asked?: readonly number[],
+): Int32Array {
+  const classes = asked ?? [...classNames.keys()];
+  if (classes.length === 0) return new Int32Array(count);
   return Int32Array.from(
     { length: count },
     (_, i) => classes[Math.floor(i * classes.length / count)]!,
   );
 }
 
-export function namesOf(labels: ArrayLike<number>): string[] {
-  return Array.from(labels, (label) => FASHION_MNIST_CLASSES[label]!);
+export function namesOf(
+  labels: ArrayLike<number>,
+  { classNames }: Pick<ImageKind, "classNames">,
+): string[] {
+  return Array.from(labels, (label) => classNames[label]!);
 }
 
 /** An image for each label [B]; no image is picked twice. */
 export function pickImages(
   images: LabelledImages,
   labels: Int32Array,
-  random: RandomStream,
+  { random, classNames }: { random: RandomStream; classNames: readonly string[] },
 ): LabelledImages {
   const order = [...random.permutation(images.labels.length)];
   const ofClass = Map.groupBy(order, (index) => images.labels[index]!);
@@ -119,14 +129,21 @@ export function pickImages(
     const index = ofClass.get(label)?.[count];
     if (index !== undefined) return index;
     throw usageError(
-      `there are ${count} images of the class ${FASHION_MNIST_CLASSES[label]}: lower --samples.`,
+      `there are ${count} images${
+        classNames.length === 0 ? "" : ` of the class ${classNames[label]}`
+      }: lower --samples.`,
     );
   });
   return gatherImages(images, indices);
 }
 
-export function drawImages(data: Uint8Array, options: GridOptions): Picture {
-  return drawGrid({ width: SIDE, height: SIDE, channels: 1, data }, options);
+/** Images [N, H, W, C] as a grid. */
+export function drawImages(
+  data: Uint8Array,
+  { height, width, channels }: Omit<ImageKind, "classNames">,
+  options: GridOptions,
+): Picture {
+  return drawGrid({ width, height, channels, data }, options);
 }
 
 /** Writes a picture as a PNG file and prints the path. @returns The bytes of the file. */
@@ -142,22 +159,23 @@ export async function writeBytes(path: string, bytes: Uint8Array<ArrayBuffer>): 
   print(`samples: ${path}`);
 }
 
-/** Writes each image [N, 28, 28] as a PNG file into a folder, and their classes as labels.csv. */
+/** Writes each image [N, H, W, C] as a PNG file into a folder, and their classes as labels.csv. */
 export async function saveImages(
   folder: string,
   images: Uint8Array,
-  labels: Int32Array | undefined,
+  { labels, kind }: { labels: Int32Array | undefined; kind: ImageKind },
 ): Promise<void> {
+  const { height, width, channels } = kind;
   await makeFolder(folder);
-  const count = images.length / PIXELS;
+  const count = images.length / pixelsOf(kind);
   const names = Array.from({ length: count }, (_, i) => `${String(i).padStart(5, "0")}.png`);
   for (const [i, name] of names.entries()) {
-    const data = imageAt(images, i);
-    const png = encodePng({ width: SIDE, height: SIDE, channels: 1, data });
+    const data = imageAt(images, i, pixelsOf(kind));
+    const png = encodePng({ width, height, channels, data });
     await writeFileAtomic(`${folder}/${name}`, png);
   }
   if (labels !== undefined) {
-    const rows = names.map((name, i) => [name, labels[i], FASHION_MNIST_CLASSES[labels[i]!]]);
+    const rows = names.map((name, i) => [name, labels[i], kind.classNames[labels[i]!]]);
     await writeFileAtomic(`${folder}/labels.csv`, csv([["file", "label", "class"], ...rows]));
   }
   print(`${count} images: ${folder}`);

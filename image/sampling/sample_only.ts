@@ -7,11 +7,10 @@ import { writeReport } from "../../report/report.ts";
 import type { ReportPicture } from "../../report/sections.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 import { samplingProtocol } from "../report.ts";
-import { usageError, UserError } from "../../base/errors.ts";
+import { usageError } from "../../base/errors.ts";
 import { resolveConfig } from "../../cli/flags.ts";
 import {
   describeNetwork,
-  type ImageNetwork,
   type ImageNetworkConfig,
 } from "../../diffusion/networks/image_network.ts";
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
@@ -21,7 +20,9 @@ import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
 import { classPair } from "../check_modes.ts";
 import { resolveSampling, samplingWarnings } from "../check_sampling.ts";
 import { type LoadedImageModel, loadImageModel } from "../checkpoint.ts";
-import { CLASSES, classesOf, loadImages, nullClassOf, SIDE } from "../data.ts";
+import type { LabelledImages } from "../../datasets/batches.ts";
+import type { ImageKind } from "../../datasets/image_set.ts";
+import { classesOf, FASHION, hasClasses, loadImages, nullClassOf } from "../data.ts";
 import { type CheckpointTask, evaluateCheckpoint, studyCheckpoint } from "../evaluation/run.ts";
 import { type ImageConfig, type ImageFlags, SAMPLING_SETTINGS, settingsOf } from "../flags.ts";
 import { PRESETS, RELEASED_SAMPLING } from "../presets.ts";
@@ -33,26 +34,43 @@ import { drawTrajectory } from "./trajectory.ts";
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 const RELEASED = `${ROOT}checkpoints/fashion-mnist`;
 
-/** Refuses models of other images, and flags that the model does not allow. */
-function checkModel(directory: string, config: ImageNetworkConfig, given: ImageFlags): void {
-  const refuse = (why: string) => usageError(`${directory} ${why}.`);
-  const refuseImages = (found: string) =>
-    refuse(`is not a model of ${SIDE}x${SIDE} grey images (${found})`);
-  let network: ImageNetwork;
-  try {
-    network = describeNetwork(config, 1);
-  } catch (error) {
-    throw error instanceof UserError ? refuseImages(error.message) : error;
+/**
+ * What images a model makes: as its run recorded. Without a record, models of 28x28 grey images in ten classes,
+ * or without classes, are of FashionMNIST, and other classes have numbers for names.
+ */
+function kindOf(
+  directory: string,
+  config: ImageNetworkConfig,
+  run: RunRecord | undefined,
+): ImageKind {
+  const own = Math.min(config.inChannels, config.outChannels ?? config.inChannels);
+  const channels = own % 2 === 0 ? own / 2 : own; // doubled by self-conditioning and learned variances
+  if (channels !== 1 && channels !== 3) {
+    throw usageError(`${directory} is a model of ${own} channels, not of grey or RGB images.`);
   }
-  const { height, width, numClassEmbeds, selfConditioning } = network;
-  if (height !== SIDE || width !== SIDE) throw refuseImages(`${width}x${height} grey images`);
-  if (given.encode && selfConditioning) {
+  const { height, width, numClassEmbeds } = describeNetwork(config, channels);
+  const shape = { height, width, channels } as const;
+  const { classNames } = run?.data[0] ?? {};
+  if (classNames !== undefined) return { ...shape, classNames };
+  const isFashion = height === 28 && width === 28 && channels === 1 &&
+    [null, 10, 11].includes(numClassEmbeds);
+  if (isFashion) return FASHION;
+  const numbers = Array.from({ length: numClassEmbeds ?? 0 }, (_, i) => `class ${i}`);
+  return { ...shape, classNames: numbers };
+}
+
+/** Refuses flags that the model does not allow. */
+function checkModel(
+  directory: string,
+  config: ImageNetworkConfig,
+  { channels }: ImageKind,
+  given: ImageFlags,
+): void {
+  const refuse = (why: string) => usageError(`${directory} ${why}.`);
+  if (given.encode && describeNetwork(config, channels).selfConditioning) {
     throw refuse("uses self-conditioning, which encoding does not support: leave --encode out");
   }
-  if (numClassEmbeds !== null && numClassEmbeds < CLASSES) {
-    throw refuse(`has ${numClassEmbeds} classes, but FashionMNIST has ${CLASSES}`);
-  }
-  if (numClassEmbeds !== null) return;
+  if (hasClasses(config)) return;
   if (given.class !== undefined) throw refuse("was trained without classes: leave --class out");
   if (given.interpolate !== undefined && !given.encode) {
     throw refuse(
@@ -61,9 +79,27 @@ function checkModel(directory: string, config: ImageNetworkConfig, given: ImageF
   }
 }
 
+/** The test images for modes that start from some: those of --images, or FashionMNIST's. */
+async function testImages(given: ImageFlags, kind: ImageKind): Promise<LabelledImages> {
+  const { height, width, channels } = kind;
+  const isOwn = given.images !== undefined;
+  const data = await loadImages({
+    ...given,
+    imageSize: isOwn ? height : undefined,
+    colors: isOwn ? (channels === 3 ? "rgb" : "grey") : undefined,
+  });
+  if (data.height === height && data.width === width && data.channels === channels) {
+    return data.test;
+  }
+  throw usageError(
+    `the model makes images of ${width}x${height}x${channels}, FashionMNIST has others: name some ` +
+      "with --images DIR.",
+  );
+}
+
 /** The settings without flags: those that a mode needs, of the run, of the checkpoint, and of the preset. */
 function defaultsOf(
-  model: LoadedImageModel,
+  model: LoadedImageModel & { readonly images: ImageKind },
   given: ImageFlags,
   run: RunRecord | undefined,
 ): ImageConfig {
@@ -84,7 +120,8 @@ function defaultsOf(
     ...run?.program === "image" && given.preset === undefined ? samplingOf(run.config) : {},
   };
   // The table of Song et al. 2021 is without guidance, and encoding cannot invert it.
-  const isGuided = nullClassOf(model.config) !== undefined && mode === undefined;
+  const isGuided = nullClassOf(model.config, model.images.classNames.length) !== undefined &&
+    mode === undefined;
   return {
     ...own,
     objective: isFlow ? "flow_matching" : "diffusion",
@@ -114,16 +151,20 @@ export async function sampleOnly(
 ): Promise<void> {
   const { checkpoint = RELEASED, study, inpaint } = given;
   const directory = await resolveCheckpoint(checkpoint, warn);
-  const model = loadImageModel(await loadCheckpoint(directory));
-  checkModel(directory, model.config, given);
+  const loaded = loadImageModel(await loadCheckpoint(directory));
+  const run = await recordOfCheckpoint(directory);
+  const images = kindOf(directory, loaded.config, run);
+  const model = { ...loaded, images };
+  checkModel(directory, model.config, images, given);
+  classesOf(given, images); // refuses unknown names before anything is computed
   const { schedule } = model;
-  const { learnedVariance } = describeNetwork(model.config, 1);
-  const hasNullClass = nullClassOf(model.config) !== undefined;
-  const defaults = defaultsOf(model, given, await recordOfCheckpoint(directory));
+  const { learnedVariance } = describeNetwork(model.config, images.channels);
+  const hasNullClass = nullClassOf(model.config, model.images.classNames.length) !== undefined;
+  const defaults = defaultsOf(model, given, run);
   const settings = resolveConfig(defaults, settingsOf(given));
   const config = resolveSampling(settings, given, { schedule, hasNullClass, learnedVariance });
   checkFromStep(config, given);
-  const mask = inpaint === undefined ? undefined : await readMask(inpaint);
+  const mask = inpaint === undefined ? undefined : await readMask(inpaint, images);
   // The same command continues a study; all other results have a folder of their own.
   const folder = study === undefined
     ? await newFolder(given.out, `runs/image-samples-${config.seed}`)
@@ -175,14 +216,14 @@ async function drawPictures(
   const { device, model, config } = rest;
   const { interpolate, inpaint, fromStep, trajectory, encode } = given;
   const task = (name: string) => ({ ...rest, path: `${folder}/${name}.png` });
-  const classes = classesOf(given);
+  const classes = classesOf(given, model.images);
   const regenerates = inpaint !== undefined || fromStep !== undefined;
-  const images = regenerates || encode ? (await loadImages(given)).test : undefined;
+  const images = regenerates || encode ? await testImages(given, model.images) : undefined;
   const pictures: ReportPicture[] = [];
   if (interpolate !== undefined) {
     pictures.push(
       await drawInterpolation(task("interpolation"), {
-        classes: classPair(interpolate),
+        classes: classPair(interpolate, model.images),
         images: encode ? images : undefined,
       }),
     );

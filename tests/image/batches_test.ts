@@ -13,7 +13,11 @@ import {
 
 const schedule = noiseSchedule({ numTrainTimesteps: 100, predictionType: "sample" });
 const NULL_CLASS = 200;
-const options: ImageBatchOptions = { schedule, nullClass: NULL_CLASS, size: [2, 3] };
+const options: ImageBatchOptions = {
+  schedule,
+  nullClass: NULL_CLASS,
+  images: { height: 2, width: 3, channels: 1 },
+};
 
 /** Images of a single brightness, which is their index and their label. */
 function numbered(count: number): LabelledImages {

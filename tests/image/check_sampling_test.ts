@@ -10,6 +10,7 @@ import {
   timestepsOf,
 } from "../../image/check_sampling.ts";
 import { checkConsistency, scheduleOf } from "../../image/config.ts";
+import { FASHION } from "../../image/data.ts";
 import type { ImageConfig, ImageFlags } from "../../image/flags.ts";
 import { PRESETS } from "../../image/presets.ts";
 
@@ -214,10 +215,10 @@ Deno.test("checkModes() refuses flags that --evaluate does not use, and settings
 });
 
 Deno.test("classPair() reads two classes in upper or lower case", () => {
-  assertEquals(classPair("t-shirt/top, ANKLE BOOT"), [0, 9]);
+  assertEquals(classPair("t-shirt/top, ANKLE BOOT", FASHION), [0, 9]);
   for (const text of ["Bag", "Bag,Coat,Dress"]) {
     assertEquals(
-      refusal(() => classPair(text)),
+      refusal(() => classPair(text, FASHION)),
       `--interpolate ${text}: must be two classes separated by a comma, such as Sneaker,Bag.`,
     );
   }

@@ -10,7 +10,7 @@ import {
   scheduleOf,
   settingsInUse,
 } from "../../image/config.ts";
-import { nullClassOf } from "../../image/data.ts";
+import { FASHION, nullClassOf } from "../../image/data.ts";
 import { IMAGE_FLAGS, type ImageConfig, settingsOf } from "../../image/flags.ts";
 import { resolveSampling } from "../../image/check_sampling.ts";
 
@@ -19,7 +19,7 @@ function settings(...args: string[]): ImageConfig {
   const given = parseFlags(args, IMAGE_FLAGS);
   const resolved = completeSettings(resolveConfig(PRESETS.smoke, settingsOf(given)), given);
   checkConsistency(resolved, given);
-  networkOf(resolved);
+  networkOf(resolved, FASHION);
   const { learnedVariance, classDropout } = resolved;
   return resolveSampling(resolved, given, {
     schedule: scheduleOf(resolved),
@@ -70,15 +70,18 @@ Deno.test("completeSettings() turns guidance off when no null class is trained, 
 
 Deno.test("networkOf() adds channels for variances and estimates, and a null class if dropout trains it", () => {
   const channels = (...args: string[]) => {
-    const network = networkOf(settings("--guidance", "1", ...args));
-    return [network.inChannels, network.outChannels, nullClassOf(network)];
+    const network = networkOf(settings("--guidance", "1", ...args), FASHION);
+    return [network.inChannels, network.outChannels, nullClassOf(network, 10)];
   };
   assertEquals(channels(), [1, 1, 10]);
   assertEquals(channels("--learned-variance"), [1, 2, 10]);
   assertEquals(channels("--self-conditioning"), [2, 1, 10]);
   assertEquals(channels("--class-dropout", "0"), [1, 1, undefined]);
   assertEquals(channels("--denoiser", "dit", "--learned-variance"), [1, 2, 10]);
-  const dit = networkOf(settings("--denoiser", "dit", "--self-conditioning", "--width", "64"));
+  const dit = networkOf(
+    settings("--denoiser", "dit", "--self-conditioning", "--width", "64"),
+    FASHION,
+  );
   assertEquals(isDit(dit) && [dit.selfConditioning, dit.attentionHeadDim, dit.inChannels], [
     true,
     32,

@@ -11,6 +11,7 @@ import {
 import { float32 } from "../../engine/tree.ts";
 import { loadClassifier, saveClassifier } from "../../image/classifier/checkpoint.ts";
 import { classifierSpecs } from "../../image/classifier/network.ts";
+import { FASHION } from "../../image/data.ts";
 import { readMask } from "../../image/sampling/inpainting.ts";
 import { StudyLog } from "../../image/evaluation/study_log.ts";
 import { initParameters } from "../../nn/parameters.ts";
@@ -222,5 +223,5 @@ folderSurvives(
         data: Uint8Array.from({ length: 784 }, (_, i) => i % 2 * 255),
       }) as Uint8Array<ArrayBuffer>,
     }),
-  (place) => readMask(`${place}/mask.png`),
+  (place) => readMask(`${place}/mask.png`, FASHION),
 );

@@ -3,9 +3,10 @@ import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { UserError } from "../../../base/errors.ts";
 import { studyKey, studySettings } from "../../../image/evaluation/ddim_study.ts";
 import { StudyLog, type StudyRow } from "../../../image/evaluation/study_log.ts";
+import { FASHION } from "../../../image/data.ts";
 import { PRESETS } from "../../../image/presets.ts";
 import { studyPlot, studyTable } from "../../../image/evaluation/study_report.ts";
-import type { FashionMnist } from "../../../datasets/fashion_mnist.ts";
+import type { ImageSet } from "../../../datasets/image_set.ts";
 import { permitted } from "../../permissions.ts";
 import { randomParameters, TINY_UNET } from "../../tiny_unet.ts";
 import { quality } from "./example_evaluation.ts";
@@ -43,12 +44,13 @@ Deno.test("studyKey() is independent of the settings that the study varies, and 
       parameters: randomParameters(),
       config: TINY_UNET,
       schedule: noiseSchedule({ numTrainTimesteps: 20 }),
+      images: FASHION,
     },
     classifier: {
       config: { channels: [8], normNumGroups: 8, features: 4, classes: 10 },
       parameters: randomParameters(),
     },
-    data: { sha256: { a: "b" } } as unknown as FashionMnist,
+    data: { sha256: { a: "b" } } as unknown as ImageSet,
   };
   const key = await studyKey(task);
   const with_ = (changes: object) => studyKey({ ...task, config: { ...task.config, ...changes } });
@@ -58,7 +60,7 @@ Deno.test("studyKey() is independent of the settings that the study varies, and 
   assertNotEquals(await studyKey({ ...task, samples: 21 }), key);
   const { data: _, ...other } = task;
   assertNotEquals(
-    await studyKey({ ...other, data: { sha256: { a: "c" } } as unknown as FashionMnist }),
+    await studyKey({ ...other, data: { sha256: { a: "c" } } as unknown as ImageSet }),
     key,
   );
 });

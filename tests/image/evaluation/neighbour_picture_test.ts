@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { openDevice } from "../../../engine/device.ts";
+import { FASHION } from "../../../image/data.ts";
 import { nearestImages, nearestTraining } from "../../../image/evaluation/neighbour_picture.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { assertAllClose } from "../../assert_close.ts";
@@ -26,7 +27,8 @@ Deno.test("nearestTraining() shows a copied training image beside the sample wit
   for (let i = 0; i < 10; i++) {
     samples.set(train.images.subarray(784 * 3 * i, 784 * (3 * i + 1)), 784 * i);
   }
-  const found = await nearestTraining(await openDevice("cpu"), samples, { train, test }, true);
+  const set = { ...FASHION, train, test };
+  const found = await nearestTraining(await openDevice("cpu"), samples, set, true);
   assertEquals(found.measured, 10);
   assertEquals(found.samples, 0);
   // Two random images differ by 255 / sqrt(6) = 104 on average.

@@ -1,10 +1,13 @@
 import { assertAlmostEquals, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { encode } from "fast-png";
 import { UserError } from "../../../base/errors.ts";
+import { FASHION } from "../../../image/data.ts";
 import { readMask } from "../../../image/sampling/inpainting.ts";
 import { pickImages } from "../../../image/sampling/pictures.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { permitted } from "../../permissions.ts";
+
+const { classNames } = FASHION;
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
 
@@ -13,7 +16,7 @@ async function maskOf(bytes: Uint8Array): Promise<Float32Array> {
   const path = await Deno.makeTempFile({ suffix: ".png" });
   try {
     await Deno.writeFile(path, bytes);
-    return await readMask(path);
+    return await readMask(path, FASHION);
   } finally {
     await Deno.remove(path);
   }
@@ -23,7 +26,7 @@ const picture = (data: Uint8Array | Uint16Array, channels: number, depth: 8 | 16
   encode({ width: 28, height: 28, data, channels, depth });
 
 Deno.test("readMask() keeps the left half for half", async () => {
-  const mask = await readMask("half");
+  const mask = await readMask("half", FASHION);
   assertEquals(mask.length, 784);
   mask.forEach((value, i) => assertEquals(value, i % 28 < 14 ? 1 : 0));
 });
@@ -78,7 +81,8 @@ Deno.test("pickImages() picks an image for each label, and none twice", () => {
   const labels = Uint8Array.from({ length: 40 }, (_, i) => i % 10);
   const images = Uint8Array.from({ length: 40 * 784 }, (_, i) => Math.floor(i / 784));
   const asked = Int32Array.of(3, 3, 7, 3, 3);
-  const pick = (seed: number) => pickImages({ images, labels }, asked, randomStream(seed));
+  const pick = (seed: number) =>
+    pickImages({ images, labels }, asked, { random: randomStream(seed), classNames });
   const picked = pick(1);
   assertEquals([...picked.labels], [...asked]);
   const numbers = [0, 1, 2, 3, 4].map((i) => picked.images[784 * i]!);
@@ -87,7 +91,11 @@ Deno.test("pickImages() picks an image for each label, and none twice", () => {
   assertEquals(pick(1), picked);
   const message = "there are 4 images of the class Sandal: lower --samples";
   assertThrows(
-    () => pickImages({ images, labels }, new Int32Array(5).fill(5), randomStream(1)),
+    () =>
+      pickImages({ images, labels }, new Int32Array(5).fill(5), {
+        random: randomStream(1),
+        classNames,
+      }),
     UserError,
     message,
   );

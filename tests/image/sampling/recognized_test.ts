@@ -15,6 +15,7 @@ import {
 import { loadImageModel } from "../../../image/checkpoint.ts";
 import { loadClassifier } from "../../../image/classifier/checkpoint.ts";
 import { classAgreement, compileClassifier } from "../../../image/classifier/classify.ts";
+import { FASHION } from "../../../image/data.ts";
 import type { ImageFlags } from "../../../image/flags.ts";
 import { PRESETS } from "../../../image/presets.ts";
 import { drawSamples } from "../../../image/sampling/samples.ts";
@@ -28,7 +29,7 @@ const checkpoint = new URL("../../../checkpoints/fashion-mnist", import.meta.url
 
 async function openModel() {
   const device = await openDevice("onnx");
-  const model = loadImageModel(await loadCheckpoint(checkpoint));
+  const model = { ...loadImageModel(await loadCheckpoint(checkpoint)), images: FASHION };
   return { device, model, classify: compileClassifier(device, await loadClassifier()) };
 }
 

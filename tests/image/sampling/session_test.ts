@@ -6,6 +6,7 @@ import { openDevice } from "../../../engine/device.ts";
 import { UserError } from "../../../base/errors.ts";
 import type { Guidance } from "../../../diffusion/guidance.ts";
 import { samplingOptionsOf } from "../../../image/check_sampling.ts";
+import { FASHION } from "../../../image/data.ts";
 import { PRESETS } from "../../../image/presets.ts";
 import { chooseFrames } from "../../../image/sampling/animation.ts";
 import { mixDenoisers } from "../../../image/sampling/interpolation.ts";
@@ -117,7 +118,7 @@ Deno.test("chooseFrames() chooses both ends and evenly spaced frames between", (
 Deno.test("samplingOptionsOf() translates the settings into options of the samplers", () => {
   const schedule = noiseSchedule({ numTrainTimesteps: 100 });
   const net = { ...TINY_UNET, sampleSize: 28 };
-  const large = { parameters: model.parameters, config: net, schedule };
+  const large = { parameters: model.parameters, config: net, schedule, images: FASHION };
   const settings = (changes: object) => samplingOptionsOf(large, { ...PRESETS.smoke, ...changes });
   const plain = settings({}).samplerOptions;
   assertEquals([plain.numInferenceSteps, plain.timestepSpacing], [10, "trailing"]);
