@@ -129,7 +129,7 @@ export function pickImages(
     const index = ofClass.get(label)?.[count];
     if (index !== undefined) return index;
     throw usageError(
-      `there are ${count} images${
+      `there are only ${count} held-out images${
         classNames.length === 0 ? "" : ` of the class ${classNames[label]}`
       }: lower --samples.`,
     );

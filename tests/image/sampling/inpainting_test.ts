@@ -89,7 +89,7 @@ Deno.test("pickImages() picks an image for each label, and none twice", () => {
   assertEquals(numbers.map((number) => number % 10), [...asked]);
   assertEquals(new Set(numbers).size, 5);
   assertEquals(pick(1), picked);
-  const message = "there are 4 images of the class Sandal: lower --samples";
+  const message = "there are only 4 held-out images of the class Sandal: lower --samples";
   assertThrows(
     () =>
       pickImages({ images, labels }, new Int32Array(5).fill(5), {

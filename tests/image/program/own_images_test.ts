@@ -1,0 +1,93 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { decode, encode } from "fast-png";
+import { inFolder } from "../../in_folder.ts";
+import { permitted } from "../../permissions.ts";
+import { imageRuns, runImage, runImageProcess, TINY } from "./program.ts";
+
+const ignore = !imageRuns || !permitted({ name: "sys" });
+
+/** Writes thirty files of 12x12 pixels, RGB, for each class. */
+async function writeImages(folder: string, classes: readonly string[]): Promise<void> {
+  for (const [label, name] of classes.entries()) {
+    await Deno.mkdir(`${folder}/${name}`, { recursive: true });
+    for (let i = 0; i < 30; i++) {
+      const data = Uint8Array.from({ length: 432 }, (_, at) => (at * (i + 3) + 60 * label) % 256);
+      const png = encode({ width: 12, height: 12, data, channels: 3, depth: 8 });
+      await Deno.writeFile(`${folder}/${name}/${i}.png`, png);
+    }
+  }
+}
+
+Deno.test({
+  name: "image --images trains on RGB images in classes, and --sample-only knows their names",
+  ignore,
+  fn: () =>
+    inFolder(async (folder) => {
+      await writeImages(`${folder}/pets`, ["cat", "dog"]);
+      const images = [`--images=${folder}/pets`];
+      const run = ["--out", `${folder}/run`];
+      const flags = TINY;
+      // In a process of its own, with the permissions of the task.
+      const trained = await runImageProcess(...flags, ...images, "--steps=4", "--flip", ...run);
+      assertEquals(trained.code, 0, trained.stderr);
+      assertStringIncludes(
+        trained.stdout,
+        "60 images in 2 classes (cat 30, dog 30), cut to 12x12 RGB",
+      );
+      const config = JSON.parse(await Deno.readTextFile(`${folder}/run/config.json`));
+      assertEquals([config.config.imageSize, config.config.colors], [12, "rgb"]);
+      assertEquals(config.data[0].classNames, ["cat", "dog"]);
+      const report = await Deno.readTextFile(`${folder}/run/report.html`);
+      assertStringIncludes(report, "<h1>pets, UNet of");
+
+      const without = await runImage("--resume", "--steps=6", ...run);
+      assertEquals(without.code, 2);
+      assertStringIncludes(without.stderr, "--images: the run was trained on those of");
+      const resumed = await runImage("--resume", "--steps=6", ...run, ...images);
+      assertEquals(resumed.code, 0, resumed.stderr);
+
+      const sample = async (...args: string[]) => {
+        const from = ["--sample-only", "--checkpoint", `${folder}/run`, "--samples=2"];
+        return await runImage(...from, "--out", `${folder}/${args.join("")}`, ...args);
+      };
+      const dogs = await sample("--class=DOG", "--save-images");
+      assertEquals(dogs.code, 0, dogs.stderr);
+      const one = decode(
+        await Deno.readFile(`${folder}/--class=DOG--save-images/images/00000.png`),
+      );
+      assertEquals([one.width, one.height, one.channels], [12, 12, 3]);
+      const unknown = await sample("--class=cow");
+      assertEquals(unknown.code, 2);
+      assertStringIncludes(unknown.stderr, "must be one of cat, dog, or 0 to 1");
+      const inpainted = await sample("--inpaint=left", ...images);
+      assertEquals(inpainted.code, 0, inpainted.stderr);
+      const other = await sample("--inpaint=left");
+      assertEquals(other.code, 2);
+      assertStringIncludes(other.stderr, "the model makes images of 12x12x3");
+      const evaluated = await runImage(...flags, ...images, "--evaluate", "--out", `${folder}/x`);
+      assertEquals(evaluated.code, 2);
+      assertStringIncludes(
+        evaluated.stderr,
+        "--evaluate measures with a classifier of FashionMNIST",
+      );
+    }),
+});
+
+Deno.test({
+  name: "image --images trains without classes when the folder is flat",
+  ignore,
+  fn: () =>
+    inFolder(async (folder) => {
+      await writeImages(folder, ["."]);
+      const flags = [...TINY, "--steps=2"];
+      const own = [`--images=${folder}`, "--out", `${folder}/run`];
+      const { code, stdout, stderr } = await runImage(...flags, ...own);
+      assertEquals(code, 0, stderr);
+      assertStringIncludes(stdout, "30 images without classes");
+      const path = `${folder}/run/checkpoints/step-000002/unet/config.json`;
+      const { num_class_embeds, in_channels } = JSON.parse(await Deno.readTextFile(path));
+      assertEquals([num_class_embeds, in_channels], [null, 3]);
+      const guided = await runImage(...flags, `--images=${folder}`, "--guidance=3", "--out=x");
+      assert(guided.code !== 0, "there is nothing to guide by");
+    }),
+});
