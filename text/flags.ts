@@ -14,7 +14,13 @@ import {
   trainingFlags,
 } from "../cli/run_flags.ts";
 
-export const TEXT_DATASETS = ["hotel_reviews", "commonsense", "math", "multiplication"] as const;
+export const TEXT_DATASETS = [
+  "hotel_reviews",
+  "commonsense",
+  "math",
+  "multiplication",
+  "sudoku",
+] as const;
 
 export const TEXT_STAGES = [
   "all",
@@ -60,6 +66,7 @@ const DATA = {
       commonsense: "Winograd schemas: WinoGrande and WSC273",
       math: "word problems: GSM8K",
       multiplication: "products of two numbers, generated",
+      sudoku: "Sudoku puzzles, generated; for --diffusion masked",
     },
   }),
   digits: text({ placeholder: "NxM", help: "multiplication: digits of the two numbers" }),
@@ -222,7 +229,9 @@ export const AUTOENCODER_FLAGS = {
     }),
     checkpoint: text({
       placeholder: "DIR",
-      help: "the run or released checkpoint to sample from; checkpoints/hotel-reviews by default",
+      help:
+        "the run or released checkpoint to sample from; checkpoints/hotel-reviews by default, " +
+        "checkpoints/sudoku for sudoku",
     }),
   },
   "Autoencoder: BERT encodes, GPT-2 decodes": {
