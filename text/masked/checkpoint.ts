@@ -4,13 +4,11 @@
  */
 import { fileExists } from "../../base/files.ts";
 import { UserError } from "../../base/errors.ts";
-import { type HostParameters, unravel } from "../../nn/parameters.ts";
+import { checkParameters, type HostParameters, unravel } from "../../nn/parameters.ts";
 import { requireComponent } from "../../training/checkpoint/check_model.ts";
 import { type Checkpoint, loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
-import { toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
-import { stateTensors } from "../../training/checkpoint/state_tensors.ts";
-import { checkParameters } from "../../nn/parameters.ts";
+import { stateTensors, toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
 import type { BertConfig } from "../../vae/bert.ts";
 import { bertConfigFromJson, bertConfigToJson } from "../../vae/config_json.ts";
 import type { RunState } from "../autoencoder/checkpoint.ts";

@@ -97,6 +97,34 @@ function compileHeldOutLoss(
   return { measure, dispose: () => compiled.dispose() };
 }
 
+/** The batch of each training step, and the batches of held-out examples, which are the same in every run. */
+function maskedBatches(
+  task: MaskedTask,
+  { config: { batchSize, validationSize }, masked: { timeWeight }, random }: {
+    readonly config: DenoiserConfig;
+    readonly masked: Pick<MaskedConfig, "timeWeight">;
+    readonly random: RandomStream;
+  },
+) {
+  const masking = { task, timeWeight };
+  const order = random.stream("data order");
+  const indicesAt = batcher({ size: task.trainSize, batchSize, random: order });
+  const batches = random.stream("batches");
+  const validation = task.heldOut("validation", validationSize);
+  const fixed = randomStream(0).stream("validation");
+  return {
+    batchAt: (step: number) => {
+      const indices = Array.from(indicesAt(step));
+      const examples = indices.map((index, i) => task.train(index, step * batchSize + i));
+      return { batch: maskExamples(examples, masking, batches.at(step)) };
+    },
+    held: Array.from({ length: Math.ceil(validationSize / batchSize) }, (_, i) => {
+      const examples = validation.slice(i * batchSize, (i + 1) * batchSize);
+      return maskExamples(examples, masking, fixed.at(i));
+    }),
+  };
+}
+
 /** Trains a model, from its last checkpoint if there is one. @returns Whether it is complete. */
 export async function trainMasked(
   { device, task, run, config, masked, seed, log }: {
@@ -110,8 +138,8 @@ export async function trainMasked(
   },
 ): Promise<boolean> {
   const random = randomStream(seed).stream("masked diffusion");
-  const { batchSize, weightDecay, maxGradNorm, validationSize } = config;
-  const { groups, trainSize, unit } = task;
+  const { weightDecay, maxGradNorm } = config;
+  const { groups, unit } = task;
   const bert = maskedBertConfig(config, task);
   const specs = maskedTrainingSpecs(bert, groups);
   const loss: BatchLoss<MaskedBatch> = (parameters, batch) => ({
@@ -130,26 +158,7 @@ export async function trainMasked(
     ? trainStep.start(initParameters(specs, random.stream("weights")))
     : trainStep.restore(loadTrainState(checkpoint, specs));
 
-  const masking = { task, timeWeight: masked.timeWeight };
-  const indicesAt = batcher({ size: trainSize, batchSize, random: random.stream("data order") });
-  const batches = random.stream("batches");
-  const batchAt = (step: number) => {
-    const examples = Array.from(
-      indicesAt(step),
-      (index, i) => task.train(index, step * batchSize + i),
-    );
-    return { batch: maskExamples(examples, masking, batches.at(step)) };
-  };
-  const validation = task.heldOut("validation", validationSize);
-  const held = Array.from(
-    { length: Math.ceil(validationSize / batchSize) },
-    (_, i) =>
-      maskExamples(
-        validation.slice(i * batchSize, (i + 1) * batchSize),
-        masking,
-        randomStream(0).stream("validation").at(i),
-      ),
-  );
+  const { batchAt, held } = maskedBatches(task, { config, masked, random });
   const heldOut = compileHeldOutLoss(device, loss, { config: bert, groups, batches: held });
   const window = new MeanWindow(checkpoint?.state?.details?.["window"]);
   await using training = await openTraining({
