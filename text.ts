@@ -1,6 +1,6 @@
 /**
  * Trains a text autoencoder, in which BERT encodes a text into latent vectors and GPT-2 decodes them, and
- * a denoiser of these latents, which generates texts and answers problems.
+ * a denoiser of these latents, which generates texts and answers problems; or masked diffusion of tokens.
  *
  *     deno task text                                     # half an hour on a laptop
  *     deno task text --preset smoke                      # seconds, on the bundled sample
@@ -9,6 +9,7 @@
  *     deno task text --config runs/X/config.json         # the same run again, in another folder
  *     deno task text --data-dir DIR --preset small       # an hour: the released checkpoint
  *     deno task text --dataset math --stage baseline --baseline cot  # a GPT-2 to compare with
+ *     deno task text --dataset sudoku                    # masked diffusion: see text/masked/run.ts
  *     deno task text --help                              # every setting, with ranges and defaults
  *
  * The stages are in text/stages.ts: vae, encode, diffusion, sample, baseline, evaluate. A stage whose

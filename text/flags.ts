@@ -247,7 +247,7 @@ export const AUTOENCODER_FLAGS = {
 export const TEXT_ABOUT =
   "Trains a text autoencoder, BERT to latents and GPT-2 back to text, and a " +
   "diffusion model of its latents; generates texts, or answers problems by Diffusion of Thought; " +
-  "measures them and writes reports.\nThe defaults below are those of --dataset hotel_reviews. Other " +
+  "or trains masked diffusion of tokens, which solves Sudoku; measures them and writes reports.\nThe defaults below are those of --dataset hotel_reviews. Other " +
   "data sets change some of them: see text/dataset_defaults.ts.";
 
 export const TEXT_EXAMPLES: readonly Example[] = [
@@ -260,6 +260,10 @@ export const TEXT_EXAMPLES: readonly Example[] = [
   [
     "deno task text --dataset multiplication",
     "Train Diffusion of Thought to multiply, one thought after the other.",
+  ],
+  [
+    "deno task text --dataset sudoku",
+    "Train masked diffusion to fill in Sudoku boards; no autoencoder is needed.",
   ],
   [
     "deno task text --dataset math --stage baseline --baseline cot",

@@ -45,15 +45,15 @@ export function sideBySide(blocks: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** How an example is filled in: what is given, two steps in between, and the answer. */
+/** How an example is filled in: what is given, the step half way, and the answer. */
 export function fillingLines(
   { answers, trajectories }: MaskedSamples,
   task: Pick<MaskedTask, "show">,
   index = 0,
 ): string[] {
   const [answer, steps] = [answers[index]!, trajectories[index]!];
-  const between = [1, 2].map((third) => steps[Math.floor(steps.length * third / 3)]!);
-  return sideBySide([answer.quiz, ...between, answer.answer].map((tokens) => task.show(tokens)));
+  const half = steps[Math.floor(steps.length / 2)]!;
+  return sideBySide([answer.quiz, half, answer.answer].map((tokens) => task.show(tokens)));
 }
 
 export function maskedTexts(
@@ -69,7 +69,7 @@ export function maskedTexts(
         ? fillingLines(samples, task, i)
         : sideBySide([task.show(answer.quiz), task.show(answer.answer)])).join("\n"),
   }));
-  const caption = `The first ${task.unit}, not chosen: given, and filled in from left to right`;
+  const caption = `The first ${task.unit}, not chosen: given, half way (of some), answer`;
   return [{ caption, monospace: true, texts: shown }];
 }
 
