@@ -1,6 +1,6 @@
 /**
  * Trains a text autoencoder, in which BERT encodes a text into latent vectors and GPT-2 decodes them, and
- * a denoiser of these latents, which generates texts and answers problems.
+ * a denoiser of these latents, which generates texts and answers problems; or masked diffusion of tokens.
  *
  *     deno task text                                     # half an hour on a laptop
  *     deno task text --preset smoke                      # seconds, on the bundled sample
@@ -9,6 +9,7 @@
  *     deno task text --config runs/X/config.json         # the same run again, in another folder
  *     deno task text --data-dir DIR --preset small       # an hour: the released checkpoint
  *     deno task text --dataset math --stage baseline --baseline cot  # a GPT-2 to compare with
+ *     deno task text --dataset sudoku                    # masked diffusion: see text/masked/run.ts
  *     deno task text --help                              # every setting, with ranges and defaults
  *
  * The stages are in text/stages.ts: vae, encode, diffusion, sample, baseline, evaluate. A stage whose
@@ -30,6 +31,7 @@ import { checkDenoiser } from "./text/denoiser/config.ts";
 import { TEXT_FLAGS } from "./text/denoiser_flags.ts";
 import { TEXT_ABOUT, TEXT_EXAMPLES } from "./text/flags.ts";
 import { checkBaseline } from "./text/language_model/baseline.ts";
+import { answerMaskedOnly, checkMaskedFlags, isMaskedRun, runMasked } from "./text/masked/run.ts";
 import { defaultsOf, FROM_SCRATCH, PRESETS, type TextPreset } from "./text/presets.ts";
 import {
   defaultFolder,
@@ -60,13 +62,7 @@ export async function main(args: readonly string[]): Promise<number> {
   setOutput(flags);
   checkSampleOnly(flags);
   if (flags.sampleOnly) {
-    const { preset = "nano", checkpoint = `${ROOT}/checkpoints/hotel-reviews` } = flags;
-    await sampleTextsOnly(await deviceOf(flags), flags, {
-      checkpoint,
-      defaultsOf: (data) => defaultsOf(preset, data),
-      log: print,
-      warn,
-    });
+    await sampleOnly(flags);
     return EXIT.done;
   }
   const replay = await openReplay(await recordToRead(flags, defaultFolder(flags)), {
@@ -77,6 +73,12 @@ export async function main(args: readonly string[]): Promise<number> {
   });
   const given = replayFlags(flags, replay);
   const settings = resolveSettings(given, replay);
+  checkMaskedFlags(given, settings);
+  if (settings.masked.diffusion === "masked") {
+    const run = { args, given, replay, settings, directory: defaultFolder(given), code: ROOT };
+    const isComplete = await runMasked(await deviceOf({ ...replay, ...given }), run);
+    return isComplete ? EXIT.done : EXIT.interrupted;
+  }
   checkSettings(settings, given);
   const device = await deviceOf({ ...replay, ...given });
 
@@ -85,6 +87,24 @@ export async function main(args: readonly string[]): Promise<number> {
   if (!await runStages(run, stages)) return EXIT.interrupted;
   await reportRun(run);
   return EXIT.done;
+}
+
+/** Texts, or answers, with a trained model. */
+async function sampleOnly(flags: TextFlags): Promise<void> {
+  const { preset = "nano", dataset, puzzles } = flags;
+  const released = dataset === "sudoku" || puzzles !== undefined ? "sudoku" : "hotel-reviews";
+  const { checkpoint = `${ROOT}/checkpoints/${released}` } = flags;
+  const device = await deviceOf(flags);
+  if (await isMaskedRun(checkpoint)) {
+    const defaults = defaultsOf(preset, { ...PRESETS[preset].autoencoder, dataset: "sudoku" });
+    return await answerMaskedOnly(device, flags, { checkpoint, defaults });
+  }
+  await sampleTextsOnly(device, flags, {
+    checkpoint,
+    defaultsOf: (data) => defaultsOf(preset, data),
+    log: print,
+    warn,
+  });
 }
 
 /** Opens what a run starts with: the starting model, the data, and the folder. */

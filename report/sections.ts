@@ -15,6 +15,8 @@ export type ReportPicture = {
 
 export interface ReportTexts {
   readonly caption: string;
+  /** Whether all characters have the same width. @default {false} */
+  readonly monospace?: boolean | undefined;
   readonly texts: readonly { readonly prompt?: string | undefined; readonly text: string }[];
 }
 
@@ -74,7 +76,7 @@ function renderColumns({ columns, rows }: ReportTable): Markup {
   );
 }
 
-export function renderTexts({ caption, texts }: ReportTexts): Markup {
+export function renderTexts({ caption, texts, monospace = false }: ReportTexts): Markup {
   const items = texts.map(({ prompt, text }) =>
     element(
       "li",
@@ -87,7 +89,7 @@ export function renderTexts({ caption, texts }: ReportTexts): Markup {
     "div",
     {},
     element("h3", {}, caption),
-    element("ol", { class: "texts" }, items),
+    element("ol", { class: monospace ? "texts monospace" : "texts" }, items),
   );
 }
 

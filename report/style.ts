@@ -58,6 +58,8 @@ figcaption { color: var(--quiet); font-size: .875rem; margin-top: .5rem; }
 }
 .texts p { margin: 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 .texts .prompt { color: var(--quiet); font-size: .875rem; margin-bottom: .25rem; }
+.monospace p { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+.monospace p { overflow-x: auto; overflow-wrap: normal; white-space: pre; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; }
 th, td { border-bottom: 1px solid var(--line); padding: .35rem .5rem; text-align: left; vertical-align: top; }

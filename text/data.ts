@@ -53,6 +53,9 @@ export async function loadTextData(
       // Its questions are longer than thoughts: the autoencoder would mostly learn questions.
       return problemData({ train, validation, test }, provenance, { validationSize });
     },
+    sudoku: () => {
+      throw usageError("--dataset sudoku is for --diffusion masked: boards are no texts.");
+    },
   }[dataset]();
 }
 

@@ -104,6 +104,25 @@ function multiplication(n: number, m: number, preset: string): SomeSettings {
   };
 }
 
+/** Sudoku, by masked diffusion. */
+function sudoku(preset: string): SomeSettings {
+  const sampling = { sampleSteps: 81, sampleBatchSize: 100 }; // a cell a step
+  return {
+    masked: { diffusion: "masked" },
+    ...preset === "smoke" ? { sampling } : {
+      denoiser: {
+        layers: 4,
+        width: 128,
+        heads: 4,
+        steps: 6000,
+        batchSize: 32, // more steps learn the rules sooner than larger batches
+        learningRate: 1e-3,
+      },
+      sampling: { ...sampling, samples: 500 },
+    },
+  };
+}
+
 /** The defaults of each data set, given the preset and, for multiplication, the digits of the numbers. */
 export const DATASET_DEFAULTS: Record<
   TextConfig["dataset"],
@@ -112,6 +131,7 @@ export const DATASET_DEFAULTS: Record<
   hotel_reviews: (_digits, preset) => preset === "nano" ? REVIEWS : {},
   commonsense: () => SCHEMAS,
   multiplication: ([n, m], preset) => multiplication(n, m, preset),
+  sudoku: (_digits, preset) => sudoku(preset),
   math: (_digits, preset) => ({
     autoencoder: {
       ...THOUGHTS.autoencoder,

@@ -1,5 +1,8 @@
 /** The flags of text.ts that concern the denoiser, sampling and evaluation; and all flags together. */
 import { RATINGS } from "../datasets/hotel_reviews.ts";
+import { sudokuLevels } from "../datasets/sudoku.ts";
+import { maskedTimeWeights } from "../diffusion/masked.ts";
+import { unmaskingOrders } from "../diffusion/samplers/unmask.ts";
 import { latentSchedules } from "./denoiser/schedules.ts";
 import { flowSamplerNames, samplerNames } from "../diffusion/samplers/registry.ts";
 import { predictionTypes } from "../diffusion/schedules.ts";
@@ -199,6 +202,48 @@ const RARE_SAMPLING = {
 /** The flags that decide how texts are generated with a denoiser. */
 export const SAMPLING_SETTINGS = { sampling: SAMPLING, rareSampling: RARE_SAMPLING };
 
+const MASKED = {
+  diffusion: choice(["latent", "masked"], {
+    help: "what noise is added to; masked for sudoku, latent for the others",
+    meanings: {
+      latent: "an autoencoder's latents: Gaussian noise",
+      masked: "tokens: a token becomes a mask (Sahoo et al. 2024)",
+    },
+  }),
+  givens: text({
+    placeholder: "N-M",
+    help: "sudoku: fewest and most givens of generated puzzles",
+  }),
+  level: choice(sudokuLevels, {
+    help: "sudoku: generated puzzles",
+    meanings: {
+      singles: "solved by cells with one possible digit, and digits with one possible cell",
+      any: "also those that need search",
+    },
+  }),
+  timeWeight: choice(maskedTimeWeights, {
+    help: "weight of the loss at time t, at which each target is masked with probability t",
+    meanings: {
+      bound: "1 / t, a bound of the likelihood (Sahoo et al. 2024)",
+      linear: "1 - t (Ye et al. 2025)",
+      uniform: "1",
+    },
+  }),
+  unmaskingOrder: choice(unmaskingOrders, {
+    help: "which masks are filled first",
+    meanings: {
+      random: "any",
+      confidence: "the most probable predictions (Nie et al. 2025)",
+      margin: "the greatest differences to the second most probable token (Kim et al. 2025)",
+      entropy: "the predictions of least entropy",
+      noisy_confidence: "the most probable ones, with noise that falls (Chang et al. 2022)",
+    },
+  }),
+};
+
+/** The flags of masked diffusion that are settings. */
+export const MASKED_SETTINGS = { masked: MASKED };
+
 /** The flags that decide what samples and answers are compared with. */
 export const EVALUATION = {
   baseline: choice(["none", "direct", "cot"], {
@@ -223,6 +268,13 @@ const { "Rarely needed: autoencoder": RARE_AUTOENCODER, ...COMMON } = AUTOENCODE
 export const TEXT_FLAGS = {
   ...COMMON,
   "Denoiser: diffusion of latents": DENOISER,
+  "Masked diffusion": {
+    ...MASKED,
+    puzzles: text({
+      placeholder: "FILE",
+      help: "sudoku: solve the puzzles of this CSV file, with columns quiz and perhaps solution",
+    }),
+  },
   "Sampling": SAMPLING,
   "Evaluation": EVALUATION,
   "Rarely needed: autoencoder": RARE_AUTOENCODER,

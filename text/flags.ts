@@ -14,7 +14,13 @@ import {
   trainingFlags,
 } from "../cli/run_flags.ts";
 
-export const TEXT_DATASETS = ["hotel_reviews", "commonsense", "math", "multiplication"] as const;
+export const TEXT_DATASETS = [
+  "hotel_reviews",
+  "commonsense",
+  "math",
+  "multiplication",
+  "sudoku",
+] as const;
 
 export const TEXT_STAGES = [
   "all",
@@ -60,6 +66,7 @@ const DATA = {
       commonsense: "Winograd schemas: WinoGrande and WSC273",
       math: "word problems: GSM8K",
       multiplication: "products of two numbers, generated",
+      sudoku: "Sudoku puzzles, generated; for --diffusion masked",
     },
   }),
   digits: text({ placeholder: "NxM", help: "multiplication: digits of the two numbers" }),
@@ -222,7 +229,9 @@ export const AUTOENCODER_FLAGS = {
     }),
     checkpoint: text({
       placeholder: "DIR",
-      help: "the run or released checkpoint to sample from; checkpoints/hotel-reviews by default",
+      help:
+        "the run or released checkpoint to sample from; checkpoints/hotel-reviews by default, " +
+        "checkpoints/sudoku for sudoku",
     }),
   },
   "Autoencoder: BERT encodes, GPT-2 decodes": {
@@ -238,7 +247,7 @@ export const AUTOENCODER_FLAGS = {
 export const TEXT_ABOUT =
   "Trains a text autoencoder, BERT to latents and GPT-2 back to text, and a " +
   "diffusion model of its latents; generates texts, or answers problems by Diffusion of Thought; " +
-  "measures them and writes reports.\nThe defaults below are those of --dataset hotel_reviews. Other " +
+  "or trains masked diffusion of tokens, which solves Sudoku; measures them and writes reports.\nThe defaults below are those of --dataset hotel_reviews. Other " +
   "data sets change some of them: see text/dataset_defaults.ts.";
 
 export const TEXT_EXAMPLES: readonly Example[] = [
@@ -251,6 +260,10 @@ export const TEXT_EXAMPLES: readonly Example[] = [
   [
     "deno task text --dataset multiplication",
     "Train Diffusion of Thought to multiply, one thought after the other.",
+  ],
+  [
+    "deno task text --dataset sudoku",
+    "Train masked diffusion to fill in Sudoku boards; no autoencoder is needed.",
   ],
   [
     "deno task text --dataset math --stage baseline --baseline cot",

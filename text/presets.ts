@@ -4,6 +4,7 @@ import { DATASET_DEFAULTS } from "./dataset_defaults.ts";
 import {
   type DenoiserConfig,
   type EvaluationConfig,
+  type MaskedConfig,
   type SamplingConfig,
   type TextConfig,
   type TextSettings,
@@ -121,11 +122,20 @@ const EVALUATION: EvaluationConfig = {
   judgeSteps: 800, // with more, it memorises 1,800 reviews and gives others a high perplexity
 };
 
+const MASKED: MaskedConfig = {
+  diffusion: "latent",
+  givens: "30-40",
+  level: "any",
+  timeWeight: "uniform", // each masked token counts the same
+  unmaskingOrder: "confidence",
+};
+
 const SMALL_SETTINGS: TextSettings = {
   autoencoder: SMALL,
   denoiser: DENOISER,
   sampling: SAMPLING,
   evaluation: EVALUATION,
+  masked: MASKED,
 };
 
 export type TextPreset = "smoke" | "nano" | "small" | "base";

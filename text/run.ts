@@ -57,12 +57,13 @@ export interface TextRun extends Messages, Disposable {
 }
 
 /** The programs whose records text.ts can replay: a run, and a denoiser with an autoencoder of its own. */
-export const TEXT_PROGRAMS = ["text", "text-diffusion"] as const;
+export const TEXT_PROGRAMS = ["text", "text-diffusion", "text-masked"] as const;
 
 /** The flags, with those that follow from the run that is replayed: its stages and its starting weights. */
 export function replayFlags<F extends TextFlags>(given: F, replay: Replay | undefined): F {
   if (replay === undefined) return given;
   const { recorded } = replay;
+  if (recorded["diffusion"] === "masked") return given;
   if (recorded["steps"] === undefined && given.vae === undefined) {
     throw usageError(
       `--config ${given.config} is the record of a denoiser: name its autoencoder with --vae.`,

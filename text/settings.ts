@@ -7,6 +7,7 @@ import type { JsonObject } from "../base/json.ts";
 import {
   DENOISER_SETTINGS,
   EVALUATION,
+  MASKED_SETTINGS,
   SAMPLING_SETTINGS,
   type TEXT_FLAGS,
 } from "./denoiser_flags.ts";
@@ -41,11 +42,15 @@ export type SamplingConfig = WithUnset<FlagValues<typeof SAMPLING_SETTINGS>, "ra
 
 export type EvaluationConfig = WithUnset<FlagValues<{ evaluation: typeof EVALUATION }>, "judge">;
 
+/** The settings of masked diffusion besides those of the denoiser. */
+export type MaskedConfig = FlagValues<typeof MASKED_SETTINGS>;
+
 export interface TextSettings {
   readonly autoencoder: TextConfig;
   readonly denoiser: DenoiserConfig;
   readonly sampling: SamplingConfig;
   readonly evaluation: EvaluationConfig;
+  readonly masked: MaskedConfig;
 }
 
 export type SettingsGroup = keyof TextSettings;
@@ -64,6 +69,7 @@ const PLACES: ReadonlyMap<string, Place> = new Map(
     ["denoiser", DENOISER_SETTINGS],
     ["sampling", SAMPLING_SETTINGS],
     ["evaluation", { evaluation: EVALUATION }],
+    ["masked", MASKED_SETTINGS],
   ] as const).flatMap(([group, flags]) =>
     Object.values(flags).flatMap((flagsOfHeading) => Object.keys(flagsOfHeading))
       .map((flag) => [flag, { group, setting: settingOf(group, flag) }] as const)
@@ -91,6 +97,7 @@ export function nestSettings(flat: object): SomeSettings {
     denoiser: {},
     sampling: {},
     evaluation: {},
+    masked: {},
   };
   for (const [flag, value] of Object.entries(flat)) {
     const place = PLACES.get(flag);

@@ -16,6 +16,8 @@
  *
  *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN out card.md
  *     deno run --allow-read --allow-write tools/release_checkpoint.ts RUN/diffusion out/diffusion card.md
+ *
+ * One of masked diffusion is released in one step.
  */
 import { EXIT, usageError, UserError } from "../base/errors.ts";
 import { fileError } from "../base/file_errors.ts";
@@ -94,9 +96,9 @@ export async function releaseCheckpoint(
     components: Object.fromEntries(halved),
     card: measured === undefined ? card : withEvaluation(card, evaluationMarkdown(measured)),
   });
-  // Sampling reads the record of a text denoiser's run. It need not publish where the data was.
+  // Sampling reads the record of a run of text.ts. It need not publish where the data was.
   const record = await readRecord(`${run}/${RECORD_NAME}`);
-  if (record?.program === "text-diffusion") {
+  if (record?.program === "text-diffusion" || record?.program === "text-masked") {
     const data = record.data.map((origin) => ({ ...origin, origin: "not included" }));
     await writeFileAtomic(
       `${target}/${RECORD_NAME}`,

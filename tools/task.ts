@@ -29,6 +29,7 @@ export const PATH_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--encoder-from": ["read"],
   "--decoder-from": ["read"],
   "--inpaint": ["read"],
+  "--puzzles": ["read"],
 };
 
 /** A flag and its value in one argument. */

@@ -11,6 +11,7 @@ import { partsOf, sampledTexts, trajectoryTexts } from "../evaluation/report.ts"
 import { openTextVae } from "../autoencoder/checkpoint.ts";
 import { loadTextData, noTexts } from "../data.ts";
 import { openTextDenoiser } from "../denoiser/checkpoint.ts";
+import { checkMaskedFlags } from "../masked/run.ts";
 import { TEXT_FLAGS } from "../denoiser_flags.ts";
 import {
   flatSettings,
@@ -39,6 +40,10 @@ const ALLOWED: readonly string[] = [
   "device",
   "threads",
   "dataDir",
+  "puzzles",
+  "givens",
+  "level",
+  "unmaskingOrder",
   "quiet",
   "json",
 ];
@@ -104,6 +109,7 @@ export async function sampleTextsOnly(
   }
   const settings = withChanges(defaultsOf(own.autoencoder), own, nestSettings(given));
   const { autoencoder, denoiser: config, sampling } = settings;
+  checkMaskedFlags(given, settings);
   checkSamplingFlags(given, { dataset, condition: config.condition, sampler: sampling.sampler });
   const vae = await openTextVae(given.vae ?? checkpoint, warn);
   const model = await openTextDenoiser(folder, vae, warn);
