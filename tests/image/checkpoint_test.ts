@@ -260,12 +260,7 @@ async function ditCheckpoint(network: DitConfig, sampler: "ddpm" | "flow_euler")
     configHash: "abc",
   });
   const answer = async (parameters: HostParameters, config: ImageNetworkConfig) => {
-    const denoiser = compileImageDenoiser(
-      await openDevice("cpu"),
-      parameters,
-      config,
-      1,
-    );
+    const denoiser = compileImageDenoiser(await openDevice("cpu"), { parameters, config }, 1);
     const x0Source = SCHEDULE;
     const denoise = denoiser.condition({ classLabels: Int32Array.of(0, 1), x0Source });
     const output = await denoise(randomStream(7).normal(32), 20);
