@@ -138,7 +138,7 @@ async function trainImages(
   const trainStep = compileTrainStep(device, {
     specs,
     optimizer: { weightDecay, maxGradNorm },
-    loss: denoiserLoss(trainableDenoiser(network), imageLosses(config)),
+    loss: denoiserLoss(trainableDenoiser(network.config, network.channels), imageLosses(config)),
   });
   const checkpoint = await resumeRun(folder, EXTENDABLE);
   const state = checkpoint === undefined

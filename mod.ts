@@ -12,7 +12,7 @@
  *
  * @example Sampling with a denoiser of one's own
  * ```ts
- * import { ddim, lastSample, noiseSchedule, randomStream } from "./mod.ts";
+ * import { ddim, lastSample, noiseSchedule, randomStream } from "@nanodiffusion/nanodiffusion";
  *
  * const schedule = noiseSchedule({ betaSchedule: "squaredcos_cap_v2" });
  * // The exact denoiser of data that is 0.5 everywhere: it predicts the noise.
@@ -60,10 +60,12 @@ export { ditSpecs } from "./diffusion/networks/dit_specs.ts";
 export {
   type CompiledDenoiser,
   compileImageDenoiser,
+  type NetworkWithWeights,
 } from "./diffusion/networks/image_denoiser.ts";
 export {
   describeNetwork,
   type ImageNetwork,
+  networkSpecs,
   trainableDenoiser,
 } from "./diffusion/networks/image_network.ts";
 export { unet, unetSpecs } from "./diffusion/networks/unet.ts";

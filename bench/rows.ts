@@ -2,7 +2,7 @@
 import { noiseSchedule } from "../diffusion/schedules.ts";
 import { unetSpecs } from "../diffusion/networks/unet.ts";
 import { compileImageDenoiser } from "../diffusion/networks/image_denoiser.ts";
-import { describeNetwork, trainableDenoiser } from "../diffusion/networks/image_network.ts";
+import { trainableDenoiser } from "../diffusion/networks/image_network.ts";
 import { FASHION } from "../image/data.ts";
 import { PRESETS } from "../image/presets.ts";
 import { unetConfigOf } from "../image/config.ts";
@@ -35,7 +35,7 @@ function training(preset: "nano" | "small", batchSize: number): Row {
       const specs = unetSpecs(config);
       const step = compileTrainStep(device, {
         specs,
-        loss: denoiserLoss(trainableDenoiser(describeNetwork(config))),
+        loss: denoiserLoss(trainableDenoiser(config)),
         optimizer: { maxGradNorm: 1 },
       });
       const examples = randomImages(batchSize);
@@ -60,7 +60,7 @@ function sampling(preset: "nano" | "small", batchSize: number): Row {
     prepare: (device) => {
       const config = unetConfigOf(PRESETS[preset], FASHION);
       const parameters = initParameters(unetSpecs(config), randomStream(0));
-      const denoiser = compileImageDenoiser(device, parameters, config);
+      const denoiser = compileImageDenoiser(device, { config, parameters });
       const { labels } = randomImages(batchSize);
       const denoise = denoiser.condition({ classLabels: Int32Array.from(labels) });
       const x = randomStream(1).normal(batchSize * SIDE * SIDE);

@@ -84,6 +84,15 @@ function labelled(contents: Contents, part: "train" | "t10k"): LabelledImages {
  *
  * @throws {UserError} As {@linkcode openDataset}.
  * @throws {RangeError} If `validationSize` is not a multiple of 10 or leaves nothing to train on.
+ *
+ * @example The bundled sample, without a download
+ * ```ts
+ * import { loadFashionMnist, toModelRange } from "@nanodiffusion/nanodiffusion";
+ *
+ * const { train } = await loadFashionMnist({ sampleOnly: true });
+ * const images = toModelRange(train.images); // [N, 28, 28] in [-1, 1]
+ * console.assert(images.length === train.labels.length * 28 * 28);
+ * ```
  */
 export async function loadFashionMnist(options: FashionMnistOptions = {}): Promise<FashionMnist> {
   const opened = await openDataset(FASHION_MNIST, options);

@@ -26,9 +26,7 @@ export interface DynamicThresholdOptions {
  *
  * @example
  * ```ts
- * import { dynamicThreshold } from "./dynamic_threshold.ts";
- * import { ddim } from "./samplers/ddim.ts";
- * import { noiseSchedule } from "./schedules.ts";
+ * import { ddim, dynamicThreshold, noiseSchedule } from "@nanodiffusion/nanodiffusion";
  *
  * ddim((x) => Promise.resolve(x), new Float32Array(2 * 784), noiseSchedule(), {
  *   clipSample: false, // clipping would come first

@@ -38,10 +38,7 @@ export interface InpaintTask extends ImageTask {
  *
  * @example
  * ```ts
- * import { imageToImage } from "./inpaint.ts";
- * import { ddim } from "./samplers/ddim.ts";
- * import { lastSample } from "./samplers/types.ts";
- * import { noiseSchedule } from "./schedules.ts";
+ * import { ddim, imageToImage, lastSample, noiseSchedule } from "@nanodiffusion/nanodiffusion";
  *
  * const denoise = (x: Float32Array) => Promise.resolve(x); // takes everything for noise
  * const [image, noise] = [new Float32Array(784), new Float32Array(784).fill(.1)];

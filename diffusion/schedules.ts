@@ -53,7 +53,10 @@ export interface ScheduleConfig {
 /** A noise schedule, see {@linkcode noiseSchedule}. Every table has T entries. */
 export interface NoiseSchedule {
   /** The settings that it was made from, with defaults filled in. */
-  readonly config: Readonly<Required<ScheduleConfig>>;
+  readonly config: Readonly<
+    & Required<Omit<ScheduleConfig, "trainedBetas">>
+    & Pick<ScheduleConfig, "trainedBetas">
+  >;
   /** T, the number of timesteps. */
   readonly numTrainTimesteps: number;
   /** The quantity that the denoiser predicts. */
@@ -79,7 +82,7 @@ const MAX_TIMESTEPS = 100_000;
  *
  * @example
  * ```ts
- * import { noiseSchedule } from "./schedules.ts";
+ * import { noiseSchedule } from "@nanodiffusion/nanodiffusion";
  *
  * const schedule = noiseSchedule({ betaSchedule: "squaredcos_cap_v2", predictionType: "v_prediction" });
  * console.log(schedule.alphasCumprod[500]); // 0.4922...

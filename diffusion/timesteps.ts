@@ -36,7 +36,7 @@ export interface TimestepOptions {
  *
  * @example
  * ```ts
- * import { inferenceTimesteps } from "./timesteps.ts";
+ * import { inferenceTimesteps } from "@nanodiffusion/nanodiffusion/samplers";
  *
  * inferenceTimesteps(1000, { numInferenceSteps: 5 }); // [800, 600, 400, 200, 0]
  * inferenceTimesteps(1000, { numInferenceSteps: 5, timestepSpacing: "trailing" }); // [999, 799, ...]
@@ -198,7 +198,7 @@ export function previousTimesteps(
  *
  * @example
  * ```ts
- * import { respacedTimesteps } from "./timesteps.ts";
+ * import { respacedTimesteps } from "@nanodiffusion/nanodiffusion/samplers";
  *
  * respacedTimesteps(300, "10,15,20"); // 45 of 300, more of the noisy ones
  * respacedTimesteps(1000, "ddim50"); // [980, 960, ... 20, 0]

@@ -73,6 +73,17 @@ export interface Device {
  *
  * @param name A device, or "auto" for the first of {@linkcode AUTO_ORDER} that works.
  * @throws {UserError} If the device does not exist, or does not work on this machine.
+ *
+ * @example A function becomes a graph, and the device is released at the end of the block
+ * ```ts
+ * import { float32, type HostArray, openDevice } from "@nanodiffusion/engine";
+ * import * as tf from "@nanodiffusion/engine/tf";
+ *
+ * await using device = await openDevice("onnx");
+ * const squares = device.compile<{ x: HostArray }, HostArray>(({ x }) => tf.square(x));
+ * const { data } = await squares({ x: float32([1, 2, 3]) });
+ * console.assert(data.join() === "1,4,9");
+ * ```
  */
 export async function openDevice(name: DeviceChoice, options: DeviceOptions = {}): Promise<Device> {
   if (!DEVICE_CHOICES.includes(name)) {

@@ -30,7 +30,7 @@ export function imageLosses({ loss, huberDelta, learnedVariance }: ImageConfig):
 
 /** The network without learned variances, as the validation loss takes it. */
 export function validatedNetwork(network: ImageNetwork): TrainableDenoiser {
-  const denoise = trainableDenoiser(network);
+  const denoise = trainableDenoiser(network.config, network.channels);
   return network.learnedVariance ? predictionsAlone(denoise) : denoise;
 }
 

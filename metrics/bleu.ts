@@ -153,6 +153,14 @@ function scoreOf(
  * @param references One or several references for each hypothesis.
  * @param options sacrebleu's options, with its defaults.
  * @throws {RangeError} If the lists differ in length, or a hypothesis has no reference.
+ *
+ * @example
+ * ```ts
+ * import { corpusBleu } from "@nanodiffusion/nanodiffusion/metrics";
+ *
+ * const { score } = corpusBleu(["the room was small"], ["the room was small"]);
+ * console.assert(Math.abs(score - 100) < 1e-9);
+ * ```
  */
 export function corpusBleu(
   hypotheses: readonly string[],

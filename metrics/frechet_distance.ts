@@ -12,6 +12,16 @@ import type { FeatureStatistics } from "./feature_statistics.ts";
  *
  * @returns At least 0.
  * @throws {UserError} If the features' lengths differ.
+ *
+ * @example Two sets whose means are 3 apart
+ * ```ts
+ * import { featureStatistics, frechetDistance } from "@nanodiffusion/nanodiffusion/metrics";
+ *
+ * const rows = Float32Array.of(0, 0, 0, 1, 1, 0, 1, 1); // four vectors of two features
+ * const a = featureStatistics({ data: rows, width: 2 });
+ * const b = featureStatistics({ data: rows.map((value) => value + 3 / Math.SQRT2), width: 2 });
+ * console.assert(Math.abs(frechetDistance(a, b) - 9) < 1e-5);
+ * ```
  */
 export function frechetDistance(a: FeatureStatistics, b: FeatureStatistics): number {
   const size = a.mean.length;

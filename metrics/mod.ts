@@ -3,7 +3,7 @@
  *
  * @example
  * ```ts
- * import { corpusBleu } from "./mod.ts";
+ * import { corpusBleu } from "@nanodiffusion/nanodiffusion/metrics";
  *
  * const { score } = corpusBleu(["a cat sat on the mat"], [["a cat sat on the mat"]]);
  * console.assert(score > 99.9);

@@ -23,7 +23,11 @@ export type DtypeArrays = {
 /** The name of a stored type, as safetensors files spell it. */
 export type Dtype = keyof DtypeArrays;
 
-/** A tensor on the host, in row-major order. `dtype` is the type in the file; a scalar has the shape `[]`. */
+/**
+ * A tensor on the host, in row-major order; a scalar has the shape `[]`. `dtype` is the type in the file, which
+ * is not always that of `data`: F16 and BF16 come as a Float32Array, see {@linkcode DtypeArrays}. To compute
+ * with any floating point tensor as float32, take {@linkcode floatValues}.
+ */
 export type HostTensor = {
   [D in Dtype]: {
     readonly dtype: D;

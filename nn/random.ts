@@ -154,6 +154,14 @@ export class RandomStream {
  * example, does not change the order of the data.
  *
  * @param seed An integer in [0, 2^53).
+ *
+ * @example
+ * ```ts
+ * import { randomStream } from "@nanodiffusion/nanodiffusion";
+ *
+ * const noise = randomStream(0).stream("noise");
+ * console.assert(noise.at(7).normal(3).join() === noise.at(7).normal(3).join()); // a function of 7
+ * ```
  */
 export function randomStream(seed: number): RandomStream {
   return new RandomStream([seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0]);

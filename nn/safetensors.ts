@@ -18,6 +18,8 @@ import {
   type NamedTensors,
 } from "./host_tensor.ts";
 
+export { floatValues } from "./host_tensor.ts";
+
 /** The content of a safetensors file. */
 export interface SafetensorsFile {
   /** The tensors, in the file's order. */
@@ -47,9 +49,9 @@ interface Entry {
 }
 
 /**
- * Writes tensors in the safetensors format, in the reference implementation's order: by falling alignment,
- * then by name. To store float32 weights as F16 or BF16, pass `{ ...tensor, dtype: "F16" }`: values are
- * rounded to nearest, with ties to even.
+ * The bytes of tensors in the safetensors format; {@linkcode writeSafetensors} writes a file. Tensors are in
+ * the reference implementation's order: by falling alignment, then by name. To store float32 weights as F16
+ * or BF16, pass `{ ...tensor, dtype: "F16" }`: values are rounded to nearest, with ties to even.
  *
  * @throws {RangeError} If a tensor's values do not match its shape or type.
  * @throws {UserError} If a finite value is too large for F16 or BF16.
@@ -154,9 +156,11 @@ function sortedByBytes(names: string[]): string[] {
 }
 
 /**
- * Reads a file in the safetensors format. Everything is checked: the header's length against the file's
- * size and the format's limit, each range against type and shape, and all ranges together (no gap, no
- * overlap, nothing after the end). Tensors with aligned bytes are views of `bytes`, others are copies.
+ * Reads bytes in the safetensors format; {@linkcode readSafetensors} reads a file. Everything is checked: the
+ * header's length against the file's size and the format's limit, each range against type and shape, and
+ * all ranges together (no gap, no overlap, nothing after the end). Tensors with aligned bytes are views of
+ * `bytes`, others are copies. Values of F16 and BF16 become float32, in a Float32Array; `dtype` remains the
+ * type in the file.
  *
  * @param bytes The whole file.
  * @param source The file's name in error messages, such as its path.
@@ -263,7 +267,21 @@ function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
 }
 
-/** Reads a safetensors file. @throws {UserError} If it cannot be read, or as {@linkcode decodeSafetensors}. */
+/**
+ * Reads a safetensors file.
+ *
+ * @throws {UserError} If it cannot be read, or as {@linkcode decodeSafetensors}.
+ *
+ * @example
+ * ```ts
+ * import { readSafetensors } from "@nanodiffusion/nanodiffusion/safetensors";
+ *
+ * const { tensors } = await readSafetensors("checkpoints/fashion-mnist-classifier/model.safetensors");
+ * const { dtype, shape, data } = tensors.get("head.weight")!;
+ * console.assert(dtype === "F16" && data instanceof Float32Array); // widened
+ * console.assert(data.length === shape[0]! * shape[1]!);
+ * ```
+ */
 export async function readSafetensors(path: string): Promise<SafetensorsFile> {
   let bytes: Uint8Array;
   try {

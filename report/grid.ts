@@ -35,6 +35,19 @@ const LINE = FONT_HEIGHT * TEXT_SCALE;
  * Draws samples [count, height, width, channels], grey or RGB, row by row as a grid in RGB.
  *
  * @throws {RangeError} If there are no samples, or `columns` or `scale` is not a positive integer.
+ *
+ * @example
+ * ```ts
+ * import { drawGrid, encodePng, FASHION_MNIST_CLASSES, loadFashionMnist } from "@nanodiffusion/nanodiffusion";
+ *
+ * const { test: { images, labels } } = await loadFashionMnist({ sampleOnly: true });
+ * const data = images.subarray(0, 8 * 28 * 28);
+ * const grid = drawGrid({ width: 28, height: 28, channels: 1, data }, {
+ *   columns: 4,
+ *   labels: Array.from(labels.subarray(0, 8), (label) => FASHION_MNIST_CLASSES[label]!),
+ * });
+ * console.assert(encodePng(grid).length > 1000);
+ * ```
  */
 export function drawGrid(samples: Pictures, options: GridOptions = {}): Picture {
   const count = countPictures(samples);

@@ -2,7 +2,7 @@
  * Reference values from PyTorch, diffusers and transformers. FIXTURES=DIR in the environment points
  * at another folder of the same shape; without it (or without the permission to look) the folder
  * beside this file is used, whose JSON files need no permission to read because they are imported.
- * A file that DIR lacks is named, and taken from beside this file.
+ * What DIR lacks is named, and its tests are skipped: see {@linkcode hasFixture}.
  */
 import { permitted } from "./permissions.ts";
 
@@ -11,9 +11,6 @@ const directory: string | undefined = permitted({ name: "env", variable: "FIXTUR
   : undefined;
 
 const here = new URL("./fixtures/", import.meta.url);
-
-/** Whether {@linkcode fixtureBytes} may read. */
-export const hasFixtureBytes: boolean = permitted({ name: "read", path: directory ?? here });
 
 const imported: Record<string, () => Promise<{ default: unknown }>> = {
   "schedules.json": () => import("./fixtures/schedules.json", { with: { type: "json" } }),
@@ -24,26 +21,40 @@ const imported: Record<string, () => Promise<{ default: unknown }>> = {
   "text_metrics.json": () => import("./fixtures/text_metrics.json", { with: { type: "json" } }),
 };
 
+/** What FIXTURES lacks. */
 const missing = new Set<string>();
 
-/** The path of a fixture below FIXTURES; undefined if that is not set, or lacks it, which is printed. */
-function ownPath(name: string): string | undefined {
-  if (directory === undefined) return undefined;
-  const path = `${directory}/${name}`;
+/**
+ * Whether tests with a fixture can run: a file or a folder of tests/fixtures. One that FIXTURES lacks is
+ * named by an ignored test, since what a module prints while tests are loaded is not shown.
+ */
+export function hasFixture(name: string): boolean {
+  if (directory === undefined && imported[name] !== undefined) return true;
+  if (!permitted({ name: "read", path: directory ?? here })) return false;
+  if (directory === undefined || exists(`${directory}/${name}`)) return true;
+  if (!missing.has(name)) {
+    const fn = () => {};
+    Deno.test({ name: `FIXTURES=${directory} lacks ${name}: skips its tests`, ignore: true, fn });
+  }
+  missing.add(name);
+  return false;
+}
+
+function exists(path: string): boolean {
   try {
     Deno.statSync(path);
-    return path;
+    return true;
   } catch {
-    if (!missing.has(name)) console.error(`${path} is missing: the project's own ${name} is used`);
-    missing.add(name);
-    return undefined;
+    return false;
   }
 }
 
-/** A JSON fixture, parsed. */
+/** A JSON fixture, parsed; the project's own where FIXTURES lacks it, so that skipped tests have names. */
 // deno-lint-ignore no-explicit-any
 export async function fixtureJson(name: string): Promise<any> {
-  if (ownPath(name) === undefined && imported[name] !== undefined) {
+  if (
+    imported[name] !== undefined && (directory === undefined || !exists(`${directory}/${name}`))
+  ) {
     return (await imported[name]()).default;
   }
   return JSON.parse(new TextDecoder().decode(await fixtureBytes(name)));
@@ -51,5 +62,7 @@ export async function fixtureJson(name: string): Promise<any> {
 
 /** A fixture's bytes. Needs the permission to read the folder. */
 export async function fixtureBytes(name: string): Promise<Uint8Array<ArrayBuffer>> {
-  return await Deno.readFile(ownPath(name) ?? new URL(name, here));
+  return await Deno.readFile(
+    directory === undefined ? new URL(name, here) : `${directory}/${name}`,
+  );
 }

@@ -19,7 +19,7 @@ const NAMES: Readonly<Record<string, string>> = {
     learningRateAt linear linearSpecs loadBert loadCheckpoint loadClassifier LoadedImageModel LoadedTextVae
     loadFashionMnist loadGpt2 loadGsm8k loadHotelReviews loadImageModel loadTokenizer
     loadWinogrande loadWsc273 LoopStep LossFunction maskedLmLogits MeanWindow MetricsLog
-    minSnrWeights NoiseSchedule noiseSchedule normSpecs OnDevice openDevice openModelFiles
+    minSnrWeights networkSpecs NetworkWithWeights NoiseSchedule noiseSchedule normSpecs OnDevice openDevice openModelFiles
     openTextVae p2Weights Parameters ParameterSpec ParameterSpecs parseIdx posterior
     PredictionType qSample RandomStream randomStream ravel rescaleGuidance SamplerOptions
     SamplerStep SamplingOptions saveCheckpoint scalar ScheduleConfig schedulerConfig silu slerp

@@ -30,7 +30,15 @@ export interface Conditioning {
   readonly keepVariance?: boolean | undefined;
 }
 
-/** A compiled network. */
+/** A network's configuration and weights, such as a loaded model. */
+export interface NetworkWithWeights {
+  /** The configuration. */
+  readonly config: ImageNetworkConfig;
+  /** The weights. */
+  readonly parameters: HostParameters;
+}
+
+/** A compiled network. Filling its condition in makes a {@linkcode Denoiser}, which samplers call. */
 export interface CompiledDenoiser {
   /**
    * Fills the condition in.
@@ -47,12 +55,31 @@ export interface CompiledDenoiser {
  * Compiles a network for sampling. Its weights become constants of the graph, so that a device can
  * optimize their layout once.
  *
+ * @param model What {@linkcode loadImageModel} returns, or a configuration and weights of one's own.
  * @param imageChannels The images' channels: see {@linkcode describeNetwork}.
+ *
+ * @example Two sneakers of the released model
+ * ```ts
+ * import {
+ *   compileImageDenoiser,
+ *   ddim,
+ *   lastSample,
+ *   loadCheckpoint,
+ *   loadImageModel,
+ *   openDevice,
+ *   randomStream,
+ * } from "@nanodiffusion/nanodiffusion";
+ *
+ * await using device = await openDevice("onnx");
+ * const model = loadImageModel(await loadCheckpoint("checkpoints/fashion-mnist"));
+ * const denoise = compileImageDenoiser(device, model).condition({ classLabels: Int32Array.of(7, 7) });
+ * const noise = randomStream(0).normal(2 * 28 * 28);
+ * await lastSample(ddim(denoise, noise, model.schedule, { numInferenceSteps: 2 })); // [2, 28, 28, 1]
+ * ```
  */
 export function compileImageDenoiser(
   device: Device,
-  parameters: HostParameters,
-  config: ImageNetworkConfig,
+  { config, parameters }: NetworkWithWeights,
   imageChannels?: number,
 ): CompiledDenoiser {
   const network = describeNetwork(config, imageChannels);

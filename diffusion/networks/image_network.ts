@@ -102,8 +102,17 @@ export function applyNetwork(
   return unet(parameters, { x: joined as tf.Tensor4D, timesteps, classLabels }, config);
 }
 
-/** A network for training; its condition is `classLabels` [B]. */
-export function trainableDenoiser(network: ImageNetwork): TrainableDenoiser {
+/**
+ * A network for training, as losses call it; its condition is `classLabels` [B].
+ *
+ * @param channels The images' channels: see {@linkcode describeNetwork}.
+ * @throws {UserError} As describeNetwork.
+ */
+export function trainableDenoiser(
+  config: ImageNetworkConfig,
+  channels?: number,
+): TrainableDenoiser {
+  const network = describeNetwork(config, channels);
   const denoise: TrainableDenoiser = (parameters, { x, timesteps, condition }) =>
     applyNetwork(parameters, {
       x: x as tf.Tensor4D,

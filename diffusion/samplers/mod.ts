@@ -4,8 +4,8 @@
  *
  * @example
  * ```ts
- * import { noiseSchedule } from "../schedules.ts";
- * import { dpmppMultistep, lastSample } from "./mod.ts";
+ * import { noiseSchedule } from "@nanodiffusion/nanodiffusion";
+ * import { dpmppMultistep, lastSample } from "@nanodiffusion/nanodiffusion/samplers";
  *
  * const denoise = (x: Float32Array) => Promise.resolve(x); // predicts that all of x is noise
  * const xT = new Float32Array(784);

@@ -42,10 +42,8 @@ export function flowNoiseLeft(numTrainTimesteps: number): (timestep: number) => 
  *
  * @example
  * ```ts
- * import { noiseSchedule } from "../schedules.ts";
- * import { ddim } from "./ddim.ts";
- * import { noiseLeft, stopAtSigma } from "./stop_at_sigma.ts";
- * import { lastSample } from "./types.ts";
+ * import { ddim, lastSample, noiseSchedule } from "@nanodiffusion/nanodiffusion";
+ * import { noiseLeft, stopAtSigma } from "@nanodiffusion/nanodiffusion/samplers";
  *
  * const schedule = noiseSchedule();
  * const denoise = (x: Float32Array) => Promise.resolve(x); // takes everything for noise

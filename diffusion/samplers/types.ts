@@ -178,9 +178,7 @@ export interface FlowOptions {
  *
  * @example
  * ```ts
- * import { noiseSchedule } from "../schedules.ts";
- * import { ddim } from "./ddim.ts";
- * import { lastSample } from "./types.ts";
+ * import { ddim, lastSample, noiseSchedule } from "@nanodiffusion/nanodiffusion";
  *
  * const denoise = (x: Float32Array) => Promise.resolve(x); // takes everything for noise
  * await lastSample(ddim(denoise, new Float32Array(784), noiseSchedule(), { numInferenceSteps: 50 }));

@@ -229,7 +229,7 @@ export class OnnxBackend extends tf.KernelBackend {
   /** Adds a Reshape. */
   reshape(value: string, shape: readonly number[]): string {
     // By default ONNX copies a dimension of the input where the shape has a 0.
-    const attributes = shape.includes(0) ? { allowzero: 1 } : {};
+    const attributes = shape.includes(0) ? { allowzero: 1 } : undefined;
     return this.node("Reshape", [value, this.int64s(shape)], attributes);
   }
 

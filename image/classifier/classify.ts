@@ -23,6 +23,16 @@ const BATCH = 200;
 /**
  * Compiles a classifier of images [N, side, side, 1] in [-1, 1], flat. It throws a UserError if the length is
  * not that of whole images, or a value is not finite.
+ *
+ * @example The classes of two images of noise
+ * ```ts
+ * import { compileClassifier, loadClassifier, openDevice, randomStream } from "@nanodiffusion/nanodiffusion";
+ *
+ * await using device = await openDevice("onnx");
+ * const classify = compileClassifier(device, await loadClassifier());
+ * const { classes, features } = await classify(randomStream(0).normal(2 * 28 * 28).map(Math.tanh));
+ * console.assert(classes.length === 2 && features.data.length === 2 * features.width);
+ * ```
  */
 export function compileClassifier(
   device: Device,

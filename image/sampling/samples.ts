@@ -68,7 +68,7 @@ export function openSampling(
   onEvaluation: () => void = () => {},
 ): SamplingSession {
   const network = describeNetwork(config, channels);
-  const compiled = compileImageDenoiser(device, parameters, config, channels);
+  const compiled = compileImageDenoiser(device, { parameters, config }, channels);
   const hasClasses = network.numClassEmbeds !== null;
   const x0Source = isFlowSampler(sampler)
     ? flowX0Coefficients(schedule.numTrainTimesteps)
@@ -129,6 +129,28 @@ export interface SampleRequest {
  * @returns Pixels [N, H, W, C], 0 to 255.
  * @throws {UserError} If the model has no null class, which guidance needs, or gives numbers that are not
  * finite.
+ *
+ * @example Three bags by DPM-Solver++ with guidance
+ * ```ts
+ * import {
+ *   drawSamples,
+ *   loadCheckpoint,
+ *   loadImageModel,
+ *   openDevice,
+ *   randomStream,
+ * } from "@nanodiffusion/nanodiffusion";
+ *
+ * await using device = await openDevice("onnx");
+ * const model = loadImageModel(await loadCheckpoint("checkpoints/fashion-mnist"));
+ * const pixels = await drawSamples(device, {
+ *   ...model,
+ *   sampler: "dpmpp_multistep",
+ *   samplerOptions: { numInferenceSteps: 4 },
+ *   nullClass: 10,
+ *   guidance: { guidanceScale: 2 },
+ * }, { labels: Int32Array.of(8, 8, 8), random: randomStream(0) });
+ * console.assert(pixels.length === 3 * 28 * 28);
+ * ```
  */
 export async function drawSamples(
   device: Device,

@@ -24,7 +24,7 @@ import type { TrainState } from "../../training/step.ts";
 import { imageCheckpoint, loadImageModel, type SavedSettings } from "../../image/checkpoint.ts";
 import { loadTrainState } from "../../training/checkpoint/state_tensors.ts";
 import { LossAwareMemory, MEMORY_VECTORS } from "../../image/loss_aware_memory.ts";
-import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
+import { fixtureBytes, fixtureJson, hasFixture } from "../fixtures.ts";
 import { permitted } from "../permissions.ts";
 import { randomParameters, TINY_SPECS, TINY_UNET } from "../tiny_unet.ts";
 
@@ -200,7 +200,7 @@ Deno.test("loadTrainState() refuses a checkpoint that can only be sampled from",
 for (const name of ["unet_plain", "unet_class"]) {
   Deno.test({
     name: `loadImageModel() opens diffusers' own ${name}`,
-    ignore: !hasFixtureBytes,
+    ignore: !hasFixture(name),
     fn: async () => {
       const file = `${name}/diffusion_pytorch_model.safetensors`;
       const { tensors } = decodeSafetensors(await fixtureBytes(file), file);
@@ -260,12 +260,7 @@ async function ditCheckpoint(network: DitConfig, sampler: "ddpm" | "flow_euler")
     configHash: "abc",
   });
   const answer = async (parameters: HostParameters, config: ImageNetworkConfig) => {
-    const denoiser = compileImageDenoiser(
-      await openDevice("cpu"),
-      parameters,
-      config,
-      1,
-    );
+    const denoiser = compileImageDenoiser(await openDevice("cpu"), { parameters, config }, 1);
     const x0Source = SCHEDULE;
     const denoise = denoiser.condition({ classLabels: Int32Array.of(0, 1), x0Source });
     const output = await denoise(randomStream(7).normal(32), 20);

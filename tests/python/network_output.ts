@@ -46,7 +46,7 @@ const labels = numClassEmbeds === null
   : random.stream("labels").integers(BATCH, 0, numClassEmbeds);
 const last = schedule.numTrainTimesteps - 1;
 
-const denoiser = compileImageDenoiser(await openDevice("onnx"), parameters, config);
+const denoiser = compileImageDenoiser(await openDevice("onnx"), { parameters, config });
 const denoise = denoiser.condition({
   keepVariance: true,
   ...(labels === undefined ? {} : { classLabels: labels }),

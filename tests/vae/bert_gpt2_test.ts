@@ -11,7 +11,7 @@ import { checkParameters, type HostParameters, type Parameters } from "../../nn/
 import { decodeSafetensors } from "../../nn/safetensors.ts";
 import { assertAllClose } from "../assert_close.ts";
 import { deviceWorks } from "../devices.ts";
-import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
+import { fixtureBytes, fixtureJson, hasFixture } from "../fixtures.ts";
 
 /** All devices; those that are not set up are skipped. */
 const DEVICES: readonly DeviceName[] = DEVICE_NAMES;
@@ -57,7 +57,7 @@ type GradientOutputs = { loss: HostArray; gradients: Record<string, HostArray> }
 for (const device of DEVICES) {
   Deno.test({
     name: `bert() gives transformers' outputs, loss and gradients under padding on ${device}`,
-    ignore: !hasFixtureBytes || !deviceWorks(device),
+    ignore: !hasFixture("bert") || !deviceWorks(device),
     fn: async () => {
       const { parameters, json, fixture } = await load("bert");
       const config: BertConfig = {
@@ -112,7 +112,7 @@ for (const device of DEVICES) {
   Deno.test({
     name:
       `gpt2() and its decoder give transformers' logits, losses, gradients and tokens on ${device}`,
-    ignore: !hasFixtureBytes || !deviceWorks(device),
+    ignore: !hasFixture("gpt2") || !deviceWorks(device),
     fn: async () => {
       const { parameters, json, fixture } = await load("gpt2");
       const config: Gpt2Config = {

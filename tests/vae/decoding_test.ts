@@ -16,7 +16,7 @@ import { compileGpt2Decoder, type DecoderCache, reorderCache } from "../../vae/g
 import { compileLatentDecoder } from "../../vae/latent_decoder.ts";
 import { textVaeSpecs } from "../../vae/text_vae.ts";
 import { sampleToken, tokenProbabilities } from "../../vae/token_choice.ts";
-import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../fixtures.ts";
+import { fixtureBytes, fixtureJson, hasFixture } from "../fixtures.ts";
 import { tinyTextVae } from "./tiny_text_vae.ts";
 
 const LOGITS = Float32Array.of(1, 3, 2, 0.5, -1, 2.5);
@@ -117,7 +117,7 @@ const BEAMS: readonly [end: number, penalty: number, texts: number[][]][] = [
 
 Deno.test({
   name: "beamSearch() agrees with transformers on texts that end early and on length penalties",
-  ignore: !hasFixtureBytes,
+  ignore: !hasFixture("gpt2"),
   fn: async () => {
     const { decoder, prefix } = await fixtureDecoder(5 + 10);
     const [beams, batch] = [3, 2];

@@ -151,6 +151,15 @@ function decode(bytes: Uint8Array): string {
  * @param options `state`: whether to read the training state, which resuming needs. @default false
  * @throws {UserError} If the folder is missing or not a checkpoint, or if a file is missing, truncated,
  * altered or unsound.
+ *
+ * @example
+ * ```ts
+ * import { loadCheckpoint, loadImageModel } from "@nanodiffusion/nanodiffusion";
+ *
+ * const checkpoint = await loadCheckpoint("checkpoints/fashion-mnist");
+ * const { schedule } = loadImageModel(checkpoint);
+ * console.assert(checkpoint.verified && schedule.numTrainTimesteps === 1000);
+ * ```
  */
 export async function loadCheckpoint(
   directory: string,

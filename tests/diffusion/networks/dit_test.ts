@@ -21,7 +21,7 @@ import { randomStream } from "../../../nn/random.ts";
 import { decodeSafetensors } from "../../../nn/safetensors.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { deviceWorks } from "../../devices.ts";
-import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../../fixtures.ts";
+import { fixtureBytes, fixtureJson, hasFixture } from "../../fixtures.ts";
 import { compute, type Named } from "../../nn/on_device.ts";
 
 const DEVICES: readonly DeviceName[] = ["cpu", "onnx"];
@@ -136,7 +136,7 @@ for (const device of DEVICES) {
   for (const name of ["patches", "in_context", "cross_attention"]) {
     Deno.test({
       name: `dit() gives PyTorch's output, loss and gradients for ${name} on ${device}`,
-      ignore: !hasFixtureBytes || !deviceWorks(device),
+      ignore: !hasFixture("dit") || !deviceWorks(device),
       fn: async () => {
         const { config, inputs, parameters, gradients, target, output, loss } = await loadCase(
           name,

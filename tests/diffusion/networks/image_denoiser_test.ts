@@ -36,8 +36,7 @@ async function direct(
 async function compiled(device: DeviceName, config: UNetConfig = TINY_UNET) {
   return compileImageDenoiser(
     await openDevice(device, { threads: 1 }),
-    randomParameters(config),
-    config,
+    { parameters: randomParameters(config), config },
   );
 }
 
@@ -88,11 +87,8 @@ Deno.test("compileImageDenoiser() runs a model without classes", async () => {
 Deno.test("compileImageDenoiser() does not change its input and its weights", async () => {
   const parameters = randomParameters();
   const before = structuredClone(parameters);
-  const denoiser = compileImageDenoiser(
-    await openDevice("cpu"),
-    parameters,
-    TINY_UNET,
-  );
+  const model = { parameters, config: TINY_UNET };
+  const denoiser = compileImageDenoiser(await openDevice("cpu"), model);
   const input = x.slice();
   await denoiser.condition({ classLabels })(input, 5);
   assertEquals(input, x);

@@ -73,12 +73,7 @@ Deno.test("compileImageDenoiser() passes the last guided estimate to both denois
   const parameters = randomParameters(config);
   const schedule = noiseSchedule({ numTrainTimesteps: 20, predictionType: "v_prediction" });
   const [labels, nullClass, guidanceScale] = [Int32Array.of(1, 0), 2, 3];
-  const denoiser = compileImageDenoiser(
-    await openDevice("cpu"),
-    parameters,
-    config,
-    1,
-  );
+  const denoiser = compileImageDenoiser(await openDevice("cpu"), { parameters, config }, 1);
   const guidance = { guidanceScale };
   const condition = { classLabels: labels, nullClass, guidance, x0Source: schedule };
   const denoise = denoiser.condition({ ...condition, keepVariance: true });
@@ -122,11 +117,8 @@ Deno.test("compileImageDenoiser() passes the last guided estimate to both denois
 
 Deno.test("compileImageDenoiser() runs a DiT with the estimates of a flow", async () => {
   const config = { ...TINY_DIT, selfConditioning: true };
-  const denoiser = compileImageDenoiser(
-    await openDevice("cpu"),
-    dense(config),
-    config,
-  );
+  const model = { parameters: dense(config), config };
+  const denoiser = compileImageDenoiser(await openDevice("cpu"), model);
   const x = randomStream(2).normal(32);
   const classLabels = Int32Array.of(0, 1);
   const source = { classLabels, x0Source: flowX0Coefficients(100) };

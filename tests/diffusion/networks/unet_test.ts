@@ -15,7 +15,7 @@ import { checkParameters, type HostParameters, type Parameters } from "../../../
 import { decodeSafetensors } from "../../../nn/safetensors.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { deviceWorks } from "../../devices.ts";
-import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../../fixtures.ts";
+import { fixtureBytes, fixtureJson, hasFixture } from "../../fixtures.ts";
 
 /** [B, C, H, W] to [B, H, W, C]. */
 function channelsLast(values: readonly number[], [n, c, h, w]: number[]): HostArray {
@@ -44,7 +44,7 @@ for (const device of DEVICE_NAMES) {
   for (const name of ["unet_plain", "unet_class"]) {
     Deno.test({
       name: `unet() gives diffusers' output, loss and gradients for ${name} on ${device}`,
-      ignore: !hasFixtureBytes || !deviceWorks(device),
+      ignore: !hasFixture(name) || !deviceWorks(device),
       fn: async () => {
         const { config, parameters, fixture } = await loadFixture(name);
         checkParameters(parameters, unetSpecs(config), name);

@@ -31,7 +31,7 @@ import type { BertConfig } from "../../../vae/bert.ts";
 import { partOf } from "../../../vae/text_vae.ts";
 import { assertAllClose } from "../../assert_close.ts";
 import { deviceWorks } from "../../devices.ts";
-import { fixtureBytes, hasFixtureBytes } from "../../fixtures.ts";
+import { fixtureBytes, hasFixture } from "../../fixtures.ts";
 import { compute, type Named } from "../../nn/on_device.ts";
 
 const DEVICES: readonly DeviceName[] = ["cpu", "onnx"];
@@ -53,7 +53,7 @@ const SIZES = { latents: 4, latentWidth: 3, layers: 2, width: 8, heads: 2 } as c
 for (const device of DEVICES) {
   Deno.test({
     name: `latentLosses() of a text denoiser gives PyTorch's output, loss, gradients on ${device}`,
-    ignore: !hasFixtureBytes || !deviceWorks(device),
+    ignore: !hasFixture("text_denoiser") || !deviceWorks(device),
     fn: async () => {
       const file = "text_denoiser/case.safetensors";
       const { tensors } = decodeSafetensors(await fixtureBytes(file), file);

@@ -8,7 +8,7 @@ import { float32 } from "../../../engine/tree.ts";
 import { decodeSafetensors } from "../../../nn/safetensors.ts";
 import { gpt2Specs } from "../../../vae/gpt2.ts";
 import { gpt2ConfigFromJson } from "../../../vae/config_json.ts";
-import { fixtureBytes, fixtureJson, hasFixtureBytes } from "../../fixtures.ts";
+import { fixtureBytes, fixtureJson, hasFixture } from "../../fixtures.ts";
 
 const CONFIG = {
   vocabSize: 7,
@@ -42,7 +42,7 @@ Deno.test("compileLanguageReader() has the vocabulary as the perplexity of a mod
 
 Deno.test({
   name: "compileLanguageReader() has transformers' loss, whatever else is in the batch",
-  ignore: !hasFixtureBytes,
+  ignore: !hasFixture("gpt2"),
   fn: async () => {
     const file = "gpt2/model.safetensors";
     const { tensors } = decodeSafetensors(await fixtureBytes(file), file);

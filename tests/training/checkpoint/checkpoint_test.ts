@@ -16,7 +16,7 @@ import {
 } from "../../../training/checkpoint/checkpoint.ts";
 import { pickConfigFile, pickWeightsFile } from "../../../training/checkpoint/files.ts";
 import { isSafePath } from "../../../training/checkpoint/manifest.ts";
-import { fixtureBytes, hasFixtureBytes } from "../../fixtures.ts";
+import { fixtureBytes, hasFixture } from "../../fixtures.ts";
 import { permitted } from "../../permissions.ts";
 
 const ignore = !permitted({ name: "read" }, { name: "write" });
@@ -278,7 +278,7 @@ Deno.test({
 
 Deno.test({
   name: "loadCheckpoint() reads a pipeline of another program, but no training state",
-  ignore: ignore || !hasFixtureBytes,
+  ignore: ignore || !hasFixture("unet_plain"),
   fn: () =>
     inFolder(async (root) => {
       await Deno.mkdir(`${root}/unet`);
