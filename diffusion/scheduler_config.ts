@@ -1,10 +1,28 @@
 /** Writes and reads diffusers' scheduler_config.json. */
-import { inFile, UserError } from "../base/errors.ts";
+import { inFile, usageError, UserError } from "../base/errors.ts";
+import { canonicalJson, type JsonValue } from "../base/json.ts";
 import { quote } from "../base/quote.ts";
 import { DIFFUSERS_VERSION } from "./networks/diffusers_config.ts";
-import { varianceTypes } from "./posterior.ts";
-import { type FlowSamplerName, isFlowSampler, type SamplerName } from "./samplers/registry.ts";
-import type { SamplerOptions } from "./samplers/types.ts";
+import { type VarianceType, varianceTypes } from "./posterior.ts";
+import {
+  type FlowSamplerName,
+  isFlowSampler,
+  type SamplerName,
+  samplerOptions,
+} from "./samplers/registry.ts";
+import {
+  algorithmTypes,
+  finalSigmasTypes,
+  type SamplerOptions,
+  type SolverType,
+  solverTypes,
+} from "./samplers/types.ts";
+import {
+  CLASS_NAMES,
+  SCHEDULER_DEFAULTS,
+  type SchedulerClass,
+  WITHOUT_EFFECT,
+} from "./scheduler_classes.ts";
 import {
   betaSchedules,
   makeBetas,
@@ -15,10 +33,7 @@ import {
 } from "./schedules.ts";
 import { timestepSpacings } from "./timesteps.ts";
 
-/**
- * The samplers' options that diffusers stores in a scheduler's configuration. varianceType is for ddpm only,
- * setAlphaToOne for ddim, flowShift for flow_euler. The default of timestepSpacing is "leading" for all.
- */
+/** The samplers' options that diffusers stores in a scheduler's configuration. */
 export type SchedulerOptions = Pick<
   SamplerOptions,
   | "timestepSpacing"
@@ -27,8 +42,56 @@ export type SchedulerOptions = Pick<
   | "clipSampleRange"
   | "varianceType"
   | "setAlphaToOne"
+  | "useKarrasSigmas"
+  | "useExponentialSigmas"
+  | "finalSigmasType"
+  | "solverOrder"
+  | "solverType"
+  | "algorithmType"
+  | "lowerOrderFinal"
+  | "eulerAtFinal"
   | "flowShift"
 >;
+type OptionName = keyof SchedulerOptions;
+
+/** The options' keys in the file. */
+const KEYS = {
+  timestepSpacing: "timestep_spacing",
+  stepsOffset: "steps_offset",
+  clipSample: "clip_sample",
+  clipSampleRange: "clip_sample_range",
+  varianceType: "variance_type",
+  setAlphaToOne: "set_alpha_to_one",
+  useKarrasSigmas: "use_karras_sigmas",
+  useExponentialSigmas: "use_exponential_sigmas",
+  finalSigmasType: "final_sigmas_type",
+  solverOrder: "solver_order",
+  solverType: "solver_type",
+  algorithmType: "algorithm_type",
+  lowerOrderFinal: "lower_order_final",
+  eulerAtFinal: "euler_at_final",
+  flowShift: "shift",
+} as const satisfies Record<OptionName, string>;
+const OPTION_NAMES = Object.keys(KEYS) as OptionName[];
+
+/** What diffusers' classes do that lack a setting; for a setting of other samplers, its default. */
+const WITHOUT_SETTING: Required<SchedulerOptions> = {
+  timestepSpacing: "linspace",
+  stepsOffset: 0,
+  clipSample: false,
+  clipSampleRange: 1,
+  varianceType: "fixed_small",
+  setAlphaToOne: true,
+  useKarrasSigmas: false,
+  useExponentialSigmas: false,
+  finalSigmasType: "zero",
+  solverOrder: 2,
+  solverType: "midpoint",
+  algorithmType: "dpmsolver++",
+  lowerOrderFinal: true,
+  eulerAtFinal: false,
+  flowShift: 1,
+};
 
 /** Settings of {@linkcode schedulerConfig}. */
 export interface SchedulerConfigOptions extends SchedulerOptions {
@@ -46,111 +109,148 @@ export interface SchedulerSettings {
   readonly options: Required<SchedulerOptions>;
 }
 
-/** dpmpp_sde and dpmpp_multistep have the same class; algorithm_type distinguishes them. */
-const CLASS_NAMES: Record<SamplerName | FlowSamplerName, string> = {
-  ddpm: "DDPMScheduler",
-  ddim: "DDIMScheduler",
-  dpmpp_multistep: "DPMSolverMultistepScheduler",
-  dpmpp_sde: "DPMSolverMultistepScheduler",
-  dpmpp_singlestep: "DPMSolverSinglestepScheduler",
-  unipc: "UniPCMultistepScheduler",
-  heun: "HeunDiscreteScheduler",
-  euler: "EulerDiscreteScheduler",
-  euler_ancestral: "EulerAncestralDiscreteScheduler",
-  flow_euler: "FlowMatchEulerDiscreteScheduler",
-};
-
 /**
  * The content of scheduler_config.json for a schedule and a sampler's options. diffusers'
- * `from_pretrained` then makes the same scheduler. All options of a sampler may be passed; those that the
- * file does not have are left out.
+ * `from_pretrained` then makes a scheduler that samples alike. Options that are not given have the
+ * sampler's defaults, except that diffusers' solvers and Euler methods do not clip. All options may be
+ * passed; those that the sampler does not take are left out, as are those that no scheduler stores.
  *
  * @returns A plain object for JSON.stringify, with keys in diffusers' order.
+ * @throws {UserError} If diffusers' class lacks an option that is given, and does something else.
  */
 export function schedulerConfig(
   schedule: NoiseSchedule,
   options: SchedulerConfigOptions = {},
 ): Record<string, unknown> {
-  const { sampler = "ddpm", varianceType = "fixed_small", setAlphaToOne = true } = options;
+  const { sampler = "ddpm" } = options;
   const { config } = schedule;
-  if (isFlowSampler(sampler)) { // no noise schedule; T is the unit of timesteps
-    return {
-      _class_name: CLASS_NAMES[sampler],
-      _diffusers_version: DIFFUSERS_VERSION,
-      num_train_timesteps: config.numTrainTimesteps,
-      shift: options.flowShift ?? 1,
-    };
-  }
-  // Of diffusers' classes only DDPMScheduler has the sigmoid schedule; the others get its betas.
-  const trained = config.trainedBetas ??
-    (sampler !== "ddpm" && config.betaSchedule === "sigmoid"
-      ? makeBetas(config.betaSchedule, config.numTrainTimesteps, config.betaStart, config.betaEnd)
-      : undefined);
-  return {
-    _class_name: CLASS_NAMES[sampler],
-    _diffusers_version: DIFFUSERS_VERSION,
+  const className = CLASS_NAMES[sampler];
+  const defaults = SCHEDULER_DEFAULTS[className];
+  const values: Record<string, unknown> = {
+    ...defaults,
+    ...optionValues(options, sampler, className),
     beta_end: config.betaEnd,
     beta_schedule: config.betaSchedule,
     beta_start: config.betaStart,
-    clip_sample: options.clipSample ?? true,
-    clip_sample_range: options.clipSampleRange ?? 1,
-    dynamic_thresholding_ratio: 0.995,
     num_train_timesteps: config.numTrainTimesteps,
     prediction_type: config.predictionType,
     rescale_betas_zero_snr: config.rescaleBetasZeroSnr,
-    sample_max_value: 1,
-    ...(sampler === "ddim" ? { set_alpha_to_one: setAlphaToOne } : {}),
-    steps_offset: options.stepsOffset ?? 0,
-    thresholding: false,
-    timestep_spacing: options.timestepSpacing ?? "leading",
-    trained_betas: trained === undefined ? null : Array.from(trained),
-    ...(sampler === "ddpm" ? { variance_type: varianceType } : {}),
-    ...(sampler === "dpmpp_sde" ? { algorithm_type: "sde-dpmsolver++" } : {}),
+    trained_betas: config.trainedBetas ?? betasThatClassLacks(config, className),
+  };
+  if (config.rescaleBetasZeroSnr && !isFlowSampler(sampler)) {
+    requireKey(className, "rescale_betas_zero_snr", "rescaleBetasZeroSnr", true);
+  }
+  // JSON has no -Infinity, the default of lambda_min_clipped.
+  const keys = Object.keys(defaults).filter((key) => values[key] !== -Infinity).sort();
+  return {
+    _class_name: className,
+    _diffusers_version: DIFFUSERS_VERSION,
+    ...Object.fromEntries(keys.map((key) => [key, values[key]])),
   };
 }
 
-/** Reads typed values from an object, with defaults for values that are missing or null. */
-function reader(json: unknown, where: string) {
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new UserError(`${where} holds no JSON object; expected diffusers' scheduler settings`);
+/** The options that a sampler takes, as diffusers' class stores them. */
+function optionValues(
+  options: SchedulerConfigOptions,
+  sampler: SamplerName | FlowSamplerName,
+  className: SchedulerClass,
+): Record<string, unknown> {
+  const taken = samplerOptions(sampler);
+  const defaults = SCHEDULER_DEFAULTS[className];
+  // The samplers' defaults that are not those of every class.
+  const values: Record<string, unknown> = { clip_sample: true, lower_order_final: true };
+  for (const name of OPTION_NAMES) {
+    const value = options[name];
+    if (value === undefined || !taken.includes(name)) continue;
+    const unclipped = name === "clipSampleRange" && !("clip_sample" in defaults);
+    if (value !== WITHOUT_SETTING[name] && !unclipped) {
+      requireKey(className, KEYS[name], name, value);
+    }
+    values[KEYS[name]] = value;
   }
-  const values = json as Record<string, unknown>;
-  function read<T>(key: string, kind: string, test: (v: unknown) => boolean, fallback: T): T {
-    const value = values[key] ?? fallback;
-    if (value === fallback || test(value)) return value as T;
+  if (sampler === "dpmpp_sde") values["algorithm_type"] = "sde-dpmsolver++";
+  // A model that predicts variances has twice the channels, of which diffusers' solvers drop half.
+  if (options.varianceType === "learned_range") values["variance_type"] = "learned_range";
+  if (!variantsOf(className).some((type) => type === values["solver_type"])) {
+    values["solver_type"] = defaults["solver_type"];
+  }
+  return values;
+}
+
+function requireKey(className: SchedulerClass, key: string, name: string, value: unknown): void {
+  if (key in SCHEDULER_DEFAULTS[className]) return;
+  throw usageError(
+    `${name} is ${
+      quote(value)
+    }, but diffusers' ${className} has no ${key}: choose another sampler ` +
+      `for the file, or leave ${name} out`,
+  );
+}
+
+/** The variants of a solver; the other solver's mean its default, as in diffusers. */
+function variantsOf(className: SchedulerClass): readonly SolverType[] {
+  return className === "UniPCMultistepScheduler" ? ["bh1", "bh2"] : ["midpoint", "heun"];
+}
+
+/** The betas of a schedule that diffusers' class does not have by name, or null. */
+function betasThatClassLacks(
+  { betaSchedule, numTrainTimesteps, betaStart, betaEnd }: NoiseSchedule["config"],
+  className: SchedulerClass,
+): number[] | null {
+  const known = ["linear", "scaled_linear", "squaredcos_cap_v2"];
+  if (className === "DDPMScheduler") known.push("sigmoid");
+  if (known.includes(betaSchedule)) return null;
+  return Array.from(makeBetas(betaSchedule, numTrainTimesteps, betaStart, betaEnd));
+}
+
+/** Reads typed values from an object. Missing values and null have the class's default. */
+function reader(
+  values: Readonly<Record<string, unknown>>,
+  defaults: Readonly<Record<string, unknown>>,
+  where: string,
+) {
+  const isNumber = (v: unknown): v is number => typeof v === "number" && Number.isFinite(v);
+  function read<T>(key: string, kind: string, without: T, test: (v: unknown) => boolean): T {
+    if (!(key in defaults)) return without; // diffusers ignores it too
+    const value = values[key] ?? defaults[key];
+    if (value === defaults[key] || test(value)) return value as T;
     throw new UserError(`${where}: ${key} is ${quote(value)}; it must be ${kind}`);
   }
-  const isNumber = (v: unknown) => typeof v === "number" && Number.isFinite(v);
   return {
-    number: (key: string, fallback: number) => read(key, "a number", isNumber, fallback),
-    positive: (key: string, fallback: number) =>
-      read(key, "a number above 0", (v) => isNumber(v) && Number(v) > 0, fallback),
-    count: (key: string, fallback: number) =>
-      read(key, "a whole number", (v) => Number.isSafeInteger(v) && Number(v) >= 0, fallback),
-    boolean: (key: string, fallback: boolean) =>
-      read(key, "true or false", (v) => typeof v === "boolean", fallback),
+    number: (key: string, without: number) => read(key, "a number", without, isNumber),
+    positive: (key: string, without: number) =>
+      read(key, "a number above 0", without, (v) => isNumber(v) && v > 0),
+    count: (key: string, without: number, least = 0, most = Number.MAX_SAFE_INTEGER) =>
+      read(
+        key,
+        most < 10 ? `a whole number from ${least} to ${most}` : "a whole number",
+        without,
+        (v) => Number.isInteger(v) && Number(v) >= least && Number(v) <= most,
+      ),
+    boolean: (key: string, without: boolean) =>
+      read(key, "true or false", without, (v) => typeof v === "boolean"),
     numbers: (key: string) =>
       read<number[] | undefined>(
         key,
         "a list of numbers",
-        (v) => Array.isArray(v) && v.every(isNumber),
         undefined,
-      ),
-    oneOf: <T extends string>(key: string, allowed: readonly T[], fallback: T): T =>
-      read<T>(key, `one of ${allowed.join(", ")}`, (v) => allowed.includes(v as T), fallback),
-    text: (key: string) =>
-      read<string | undefined>(key, "text", (v) => typeof v === "string", undefined),
+        (v) => Array.isArray(v) && v.every(isNumber),
+      ) ?? undefined,
+    oneOf: <T extends string>(key: string, allowed: readonly T[], without: T): T =>
+      read<T>(key, `one of ${allowed.join(", ")}`, without, (v) => allowed.includes(v as T)),
   };
 }
 
 /**
  * Reads the content of a scheduler_config.json that diffusers or {@linkcode schedulerConfig} wrote.
- * Missing values have diffusers' defaults; unknown keys are ignored, as in diffusers.
+ * Missing values have the defaults of diffusers' class; keys that the class does not have are ignored, as
+ * in diffusers. `predict_epsilon` of old files stands for the prediction type if the file has none.
  *
- * @param json The parsed file.
+ * @param json The parsed file. Without `_class_name` it is read as that of DDPMScheduler.
  * @param where The file's name in error messages.
  * @throws {UserError} If it is no object, a value has the wrong type, or it needs something that is not
- * supported: another scheduler class, variances learned without a range, dynamic thresholding.
+ * supported: another scheduler class, or a setting of the class with another value than its default that no
+ * sampler has, such as `algorithm_type` "dpmsolver". The message names it.
  *
  * @example
  * ```ts
@@ -168,23 +268,18 @@ export function fromSchedulerConfig(
   json: unknown,
   where = "scheduler_config.json",
 ): SchedulerSettings {
-  const read = reader(json, where);
-  const className = read.text("_class_name");
-  const sde = read.text("algorithm_type") === "sde-dpmsolver++";
-  const sampler = sde && className === CLASS_NAMES.dpmpp_sde
-    ? "dpmpp_sde"
-    : (Object.keys(CLASS_NAMES) as (keyof typeof CLASS_NAMES)[]).find((name) =>
-      CLASS_NAMES[name] === className
-    );
-  if (className !== undefined && sampler === undefined) {
-    throw new UserError(
-      `${where}: _class_name is ${quote(className)}; supported are ` +
-        [...new Set(Object.values(CLASS_NAMES))].join(", "),
-    );
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new UserError(`${where} holds no JSON object; expected diffusers' scheduler settings`);
   }
-  if (read.boolean("thresholding", false)) {
-    throw new UserError(`${where}: thresholding is true; dynamic thresholding is not supported`);
-  }
+  const values = json as Record<string, unknown>;
+  const named = samplerOfClass(values["_class_name"] ?? undefined, where);
+  const className = CLASS_NAMES[named ?? "ddpm"];
+  const defaults = SCHEDULER_DEFAULTS[className];
+  const read = reader(values, defaults, where);
+  const { predict_epsilon: predictsEpsilon } = values;
+  const prediction = predictsEpsilon === false && values["prediction_type"] === undefined
+    ? "sample"
+    : read.oneOf("prediction_type", predictionTypes, "epsilon");
   const schedule: ScheduleConfig = {
     numTrainTimesteps: read.number("num_train_timesteps", 1000),
     betaStart: read.number("beta_start", 0.0001),
@@ -192,20 +287,107 @@ export function fromSchedulerConfig(
     betaSchedule: read.oneOf("beta_schedule", betaSchedules, "linear"),
     trainedBetas: read.numbers("trained_betas"),
     rescaleBetasZeroSnr: read.boolean("rescale_betas_zero_snr", false),
-    predictionType: read.oneOf("prediction_type", predictionTypes, "epsilon"),
+    predictionType: prediction,
   };
-  inFile(where, () => noiseSchedule(schedule));
+  const { alphasCumprod } = inFile(where, () => noiseSchedule(schedule));
+  const options = readOptions(read, values, className);
+  checkOthers(values, named ?? "ddpm", where, alphasCumprod.at(-1)!);
+  const sde = named === "dpmpp_multistep" && options.algorithmType === "sde-dpmsolver++";
+  return { sampler: sde ? "dpmpp_sde" : named, schedule, options };
+}
+
+/** The first sampler of a class; undefined for none. */
+function samplerOfClass(className: unknown, where: string) {
+  if (className === undefined) return undefined;
+  const samplers = Object.keys(CLASS_NAMES) as (keyof typeof CLASS_NAMES)[];
+  const found = samplers.find((name) => CLASS_NAMES[name] === className);
+  if (found !== undefined) return found;
+  throw new UserError(
+    `${where}: _class_name is ${quote(className)}; supported are ` +
+      [...new Set(Object.values(CLASS_NAMES))].join(", "),
+  );
+}
+
+type BooleanOption =
+  | "clipSample"
+  | "setAlphaToOne"
+  | "useKarrasSigmas"
+  | "useExponentialSigmas"
+  | "lowerOrderFinal"
+  | "eulerAtFinal";
+
+/** The options of a class's sampler. */
+function readOptions(
+  read: ReturnType<typeof reader>,
+  values: Readonly<Record<string, unknown>>,
+  className: SchedulerClass,
+): Required<SchedulerOptions> {
+  const none = WITHOUT_SETTING;
+  const boolean = (name: BooleanOption) => read.boolean(KEYS[name], none[name]);
+  const solverType = read.oneOf(KEYS.solverType, solverTypes, none.solverType);
+  const isOther = !variantsOf(className).includes(solverType);
   return {
-    sampler,
-    schedule,
-    options: {
-      timestepSpacing: read.oneOf("timestep_spacing", timestepSpacings, "leading"),
-      stepsOffset: read.count("steps_offset", 0),
-      clipSample: read.boolean("clip_sample", true),
-      clipSampleRange: read.positive("clip_sample_range", 1),
-      varianceType: read.oneOf("variance_type", varianceTypes, "fixed_small"),
-      setAlphaToOne: read.boolean("set_alpha_to_one", true),
-      flowShift: read.positive("shift", 1),
-    },
+    timestepSpacing: read.oneOf(KEYS.timestepSpacing, timestepSpacings, none.timestepSpacing),
+    stepsOffset: read.count(KEYS.stepsOffset, none.stepsOffset),
+    clipSample: boolean("clipSample"),
+    clipSampleRange: read.positive(KEYS.clipSampleRange, none.clipSampleRange),
+    varianceType: readVarianceType(read, values, className),
+    setAlphaToOne: boolean("setAlphaToOne"),
+    useKarrasSigmas: boolean("useKarrasSigmas"),
+    useExponentialSigmas: boolean("useExponentialSigmas"),
+    finalSigmasType: read.oneOf(KEYS.finalSigmasType, finalSigmasTypes, none.finalSigmasType),
+    solverOrder: read.count(KEYS.solverOrder, none.solverOrder, 1, 3),
+    solverType: isOther ? SCHEDULER_DEFAULTS[className]["solver_type"] as SolverType : solverType,
+    algorithmType: read.oneOf(KEYS.algorithmType, algorithmTypes, none.algorithmType),
+    lowerOrderFinal: boolean("lowerOrderFinal"),
+    eulerAtFinal: boolean("eulerAtFinal"),
+    flowShift: read.positive(KEYS.flowShift, none.flowShift),
   };
 }
+
+/** The variance of ddpm. In files of other classes it says whether the model predicts variances. */
+function readVarianceType(
+  read: ReturnType<typeof reader>,
+  values: Readonly<Record<string, unknown>>,
+  className: SchedulerClass,
+): VarianceType {
+  const { varianceType: none } = WITHOUT_SETTING;
+  if (className === "DDPMScheduler") return read.oneOf(KEYS.varianceType, varianceTypes, none);
+  const { variance_type: value } = values;
+  return value === "learned" || value === "learned_range" ? "learned_range" : none;
+}
+
+/** Refuses what no sampler does: other values of the class's further settings than the defaults. */
+function checkOthers(
+  values: Readonly<Record<string, unknown>>,
+  sampler: SamplerName | FlowSamplerName,
+  where: string,
+  lastAlphaCumprod: number,
+): void {
+  const taken = samplerOptions(sampler);
+  const carried = OPTION_NAMES.filter((name) => taken.includes(name)).map((name) => KEYS[name]);
+  const known: string[] = [...carried, KEYS.varianceType, ...SCHEDULE_KEYS, ...WITHOUT_EFFECT];
+  const text = (value: unknown) =>
+    value === -Infinity ? "-Infinity" : canonicalJson(value as JsonValue);
+  // diffusers begins at the first timestep whose half log SNR is not below lambda_min_clipped: the last one
+  // here, so that nothing is clipped.
+  const lambda = Math.log(lastAlphaCumprod / (1 - lastAlphaCumprod)) / 2;
+  for (const [key, value] of Object.entries(SCHEDULER_DEFAULTS[CLASS_NAMES[sampler]])) {
+    const given = values[key] ?? value;
+    if (known.includes(key) || text(given) === text(value)) continue;
+    if (key === "lambda_min_clipped" && typeof given === "number" && given <= lambda) continue;
+    throw new UserError(
+      `${where}: ${key} is ${quote(given)}, which is not supported; only ${text(value)} is`,
+    );
+  }
+}
+
+const SCHEDULE_KEYS = [
+  "num_train_timesteps",
+  "beta_start",
+  "beta_end",
+  "beta_schedule",
+  "trained_betas",
+  "rescale_betas_zero_snr",
+  "prediction_type",
+] as const;

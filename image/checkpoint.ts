@@ -110,7 +110,9 @@ export function imageCheckpoint(
     : saved === "ddim"
     ? "DDIMPipeline"
     : "DDPMPipeline";
+  const card = shiftNote(scheduler);
   return {
+    ...card === undefined ? {} : { card },
     modelIndex: {
       _class_name: pipeline,
       _diffusers_version: scheduler["_diffusers_version"]!,
@@ -131,6 +133,27 @@ export function imageCheckpoint(
       ]),
     },
   };
+}
+
+/**
+ * A section of the model card for a flow whose levels are shifted; undefined for other schedulers.
+ *
+ * @param scheduler The content of scheduler_config.json.
+ */
+export function shiftNote(scheduler: JsonObject): string | undefined {
+  const { shift = 1, num_train_timesteps: T } = scheduler;
+  if (shift === 1) return undefined;
+  return [
+    "## Sampling with diffusers",
+    "",
+    `The levels are shifted by ${shift}. FlowMatchEulerDiscreteScheduler shifts the ends of its levels a`,
+    "second time, so its images differ from those of nanoDiffusion. These are the same levels, for S steps:",
+    "",
+    "```python",
+    `scheduler.set_timesteps(sigmas=numpy.linspace(1, 1 / ${T}, S))`,
+    "```",
+    "",
+  ].join("\n");
 }
 
 /** A model from a checkpoint. */

@@ -17,6 +17,7 @@ export const hasFixtureBytes: boolean = permitted({ name: "read", path: director
 
 const imported: Record<string, () => Promise<{ default: unknown }>> = {
   "schedules.json": () => import("./fixtures/schedules.json", { with: { type: "json" } }),
+  "schedulers.json": () => import("./fixtures/schedulers.json", { with: { type: "json" } }),
   "samplers.json": () => import("./fixtures/samplers.json", { with: { type: "json" } }),
   "optimizers.json": () => import("./fixtures/optimizers.json", { with: { type: "json" } }),
   "distances.json": () => import("./fixtures/distances.json", { with: { type: "json" } }),

@@ -110,12 +110,19 @@ function defaultsOf(
     throw usageError(`${mode} uses ddim, but the model was trained with flow matching.`);
   }
   const preset = PRESETS[given.preset ?? "nano"];
+  const { samplerOptions: options } = model;
   const own: ImageConfig = {
     ...preset,
     sampler: model.sampler ?? preset.sampler,
-    flowShift: model.samplerOptions.flowShift,
-    timestepSpacing: model.samplerOptions.timestepSpacing,
-    varianceType: model.samplerOptions.varianceType,
+    flowShift: options.flowShift,
+    timestepSpacing: options.timestepSpacing,
+    varianceType: options.varianceType,
+    solverOrder: options.solverOrder,
+    sigmaSpacing: options.useKarrasSigmas
+      ? "karras"
+      : options.useExponentialSigmas
+      ? "exponential"
+      : "timesteps",
     ...checkpoint === undefined ? RELEASED_SAMPLING : {},
     ...run?.program === "image" && given.preset === undefined ? samplingOf(run.config) : {},
   };

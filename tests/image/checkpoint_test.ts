@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { DIT_DEFAULTS, type DitConfig } from "../../diffusion/networks/dit_config.ts";
 import { ditSpecs } from "../../diffusion/networks/dit_specs.ts";
 import { compileImageDenoiser } from "../../diffusion/networks/image_denoiser.ts";
@@ -332,5 +332,23 @@ Deno.test("imageCheckpoint() keeps further vectors, which loadTrainState() ignor
     () => new LossAwareMemory(60, { ...saved, directory: "there" }),
     UserError,
     'there is of another model: the tensor "timestep_losses" has the shape [50, 10]',
+  );
+});
+
+Deno.test("imageCheckpoint() says on a card how diffusers samples a flow whose levels are shifted", () => {
+  const settings = { ...CONFIG, sampler: "flow_euler" } as const;
+  const cardOf = (flowShift: number) =>
+    imageCheckpoint({
+      network: TINY_UNET,
+      schedule: SCHEDULE,
+      config: { ...settings, flowShift },
+      state: STATE,
+      step: 1,
+      configHash: "abc",
+    }).card;
+  assertEquals(cardOf(1), undefined);
+  assertMatch(
+    cardOf(3)!,
+    /shifted by 3\b[^]*set_timesteps\(sigmas=numpy.linspace\(1, 1 \/ 50, S\)\)/,
   );
 });

@@ -219,7 +219,9 @@ async function readComponent(
   }
   const component: Component = {
     configName,
-    config: parseJsonObject(decode(await read(configName)), source(configName)),
+    config: parseJsonObject(decode(await read(configName)), source(configName), {
+      infinities: configName === "scheduler_config.json", // Python writes lambda_min_clipped so
+    }),
     ...(rest.size > 0 ? { files: rest } : {}),
   };
   if (weightsName === undefined) return component;

@@ -284,13 +284,17 @@ Deno.test({
       await Deno.mkdir(`${root}/unet`);
       await Deno.mkdir(`${root}/scheduler`);
       await Deno.writeTextFile(`${root}/model_index.json`, '{"_class_name":"DDPMPipeline"}');
-      await Deno.writeTextFile(`${root}/scheduler/scheduler_config.json`, "{}");
+      await Deno.writeTextFile(
+        `${root}/scheduler/scheduler_config.json`,
+        '{"lambda_min_clipped": -Infinity}', // as Python writes it
+      );
       for (const name of ["config.json", "diffusion_pytorch_model.safetensors"]) {
         await Deno.writeFile(`${root}/unet/${name}`, await fixtureBytes(`unet_plain/${name}`));
       }
       const { components, verified, state } = await loadCheckpoint(root);
       assertEquals([verified, state], [false, undefined]);
       assertEquals(Object.keys(components).sort(), ["scheduler", "unet"]);
+      assertEquals(components.scheduler?.config["lambda_min_clipped"], -Infinity);
       assertEquals(components.unet?.config._class_name, "UNet2DModel");
       assert(components.unet!.weights!.has("conv_in.weight"));
       await assertRejects(
