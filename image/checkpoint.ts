@@ -1,4 +1,5 @@
 /** Checkpoints of image runs in the layout of diffusers. */
+import { UserError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import {
   ditConfigFromJson,
@@ -11,6 +12,7 @@ import {
   isDit,
   networkSpecs,
 } from "../diffusion/networks/image_network.ts";
+import { currentNames } from "../diffusion/networks/unet.ts";
 import { unetConfigFromJson, unetConfigToJson } from "../diffusion/networks/unet_config.ts";
 import {
   type FlowSamplerName,
@@ -179,17 +181,24 @@ export function loadImageModel(checkpoint: LoadedCheckpoint): LoadedImageModel {
   const { directory } = checkpoint;
   const folder = Object.hasOwn(checkpoint.components, "transformer") ? "transformer" : "unet";
   const component = requireComponent(checkpoint, folder);
-  const where = `${directory}/${folder}`;
+  const { directory: where = `${directory}/${folder}` } = component;
   const fromJson = folder === "unet" ? unetConfigFromJson : ditConfigFromJson;
   const config: ImageNetworkConfig = fromJson(component.config, `${where}/config.json`);
   const specs = Object.entries(networkSpecs(config));
   const shapes = new Map(specs.map(([name, spec]) => [name, spec.shape]));
-  const weights = checkWeights(component.weights, shapes, where);
-  const scheduler = requireComponent(checkpoint, "scheduler");
-  const settings = fromSchedulerConfig(
-    scheduler.config,
-    `${directory}/scheduler/scheduler_config.json`,
+  const weights = checkWeights(
+    component.weights && currentNames(component.weights),
+    shapes,
+    where,
   );
+  const { scheduler } = checkpoint.components;
+  if (scheduler === undefined) {
+    throw new UserError(
+      `${directory} has no scheduler_config.json: copy into it the one that the model was trained with`,
+    );
+  }
+  const { directory: place = `${directory}/scheduler` } = scheduler;
+  const settings = fromSchedulerConfig(scheduler.config, `${place}/scheduler_config.json`);
   return {
     config,
     parameters: toParameters(weights),
