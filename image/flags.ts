@@ -281,7 +281,9 @@ export const IMAGE_FLAGS = {
     sampleOnly: toggle({ help: "do not train: generate images with --checkpoint" }),
     checkpoint: text({
       placeholder: "DIR",
-      help: "a run or checkpoint to sample from; checkpoints/fashion-mnist by default",
+      help:
+        "what to sample from: a run, a checkpoint, or OWNER/NAME or OWNER/NAME@REVISION on the " +
+        "Hugging Face hub; checkpoints/fashion-mnist by default",
     }),
     trajectory: toggle({
       help: "show the intermediate steps of sampling: trajectory.png and trajectory.gif",
