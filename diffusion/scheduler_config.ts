@@ -24,10 +24,12 @@ import {
   WITHOUT_EFFECT,
 } from "./scheduler_classes.ts";
 import {
+  type BetaSchedule,
   betaSchedules,
   makeBetas,
   type NoiseSchedule,
   noiseSchedule,
+  type PredictionType,
   predictionTypes,
   type ScheduleConfig,
 } from "./schedules.ts";
@@ -54,44 +56,38 @@ export type SchedulerOptions = Pick<
 >;
 type OptionName = keyof SchedulerOptions;
 
-/** The options' keys in the file. */
-const KEYS = {
-  timestepSpacing: "timestep_spacing",
-  stepsOffset: "steps_offset",
-  clipSample: "clip_sample",
-  clipSampleRange: "clip_sample_range",
-  varianceType: "variance_type",
-  setAlphaToOne: "set_alpha_to_one",
-  useKarrasSigmas: "use_karras_sigmas",
-  useExponentialSigmas: "use_exponential_sigmas",
-  finalSigmasType: "final_sigmas_type",
-  solverOrder: "solver_order",
-  solverType: "solver_type",
-  algorithmType: "algorithm_type",
-  lowerOrderFinal: "lower_order_final",
-  eulerAtFinal: "euler_at_final",
-  flowShift: "shift",
-} as const satisfies Record<OptionName, string>;
-const OPTION_NAMES = Object.keys(KEYS) as OptionName[];
+/** Kinds of values, in words, with their tests. */
+const KINDS = {
+  number: ["a number", Number.isFinite],
+  positive: ["a number above 0", (v: unknown) => Number.isFinite(v) && Number(v) > 0],
+  count: ["a whole number", (v: unknown) => Number.isSafeInteger(v) && Number(v) >= 0],
+  boolean: ["true or false", (v: unknown) => typeof v === "boolean"],
+  numbers: ["a list of numbers", (v: unknown) => Array.isArray(v) && v.every(Number.isFinite)],
+} as const satisfies Record<string, readonly [string, (value: unknown) => boolean]>;
+type Kind = keyof typeof KINDS | readonly unknown[];
 
-/** What diffusers' classes do that lack a setting; for a setting of other samplers, its default. */
-const WITHOUT_SETTING: Required<SchedulerOptions> = {
-  timestepSpacing: "linspace",
-  stepsOffset: 0,
-  clipSample: false,
-  clipSampleRange: 1,
-  varianceType: "fixed_small",
-  setAlphaToOne: true,
-  useKarrasSigmas: false,
-  useExponentialSigmas: false,
-  finalSigmasType: "zero",
-  solverOrder: 2,
-  solverType: "midpoint",
-  algorithmType: "dpmsolver++",
-  lowerOrderFinal: true,
-  eulerAtFinal: false,
-  flowShift: 1,
-};
+/**
+ * The options in the file: the key, what diffusers' classes do that lack it (or, for an option of other
+ * samplers, its default), and the allowed values or their kind.
+ */
+const OPTIONS = {
+  timestepSpacing: ["timestep_spacing", "linspace", timestepSpacings],
+  stepsOffset: ["steps_offset", 0, "count"],
+  clipSample: ["clip_sample", false, "boolean"],
+  clipSampleRange: ["clip_sample_range", 1, "positive"],
+  varianceType: ["variance_type", "fixed_small", varianceTypes],
+  setAlphaToOne: ["set_alpha_to_one", true, "boolean"],
+  useKarrasSigmas: ["use_karras_sigmas", false, "boolean"],
+  useExponentialSigmas: ["use_exponential_sigmas", false, "boolean"],
+  finalSigmasType: ["final_sigmas_type", "zero", finalSigmasTypes],
+  solverOrder: ["solver_order", 2, [1, 2, 3]],
+  solverType: ["solver_type", "midpoint", solverTypes],
+  algorithmType: ["algorithm_type", "dpmsolver++", algorithmTypes],
+  lowerOrderFinal: ["lower_order_final", true, "boolean"],
+  eulerAtFinal: ["euler_at_final", false, "boolean"],
+  flowShift: ["shift", 1, "positive"],
+} as const satisfies Record<OptionName, readonly [key: string, without: unknown, kind: Kind]>;
+const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
 
 /** Settings of {@linkcode schedulerConfig}. */
 export interface SchedulerConfigOptions extends SchedulerOptions {
@@ -162,11 +158,10 @@ function optionValues(
   for (const name of OPTION_NAMES) {
     const value = options[name];
     if (value === undefined || !taken.includes(name)) continue;
+    const [key, without] = OPTIONS[name];
     const unclipped = name === "clipSampleRange" && !("clip_sample" in defaults);
-    if (value !== WITHOUT_SETTING[name] && !unclipped) {
-      requireKey(className, KEYS[name], name, value);
-    }
-    values[KEYS[name]] = value;
+    if (value !== without && !unclipped) requireKey(className, key, name, value);
+    values[key] = value;
   }
   if (sampler === "dpmpp_sde") values["algorithm_type"] = "sde-dpmsolver++";
   // A model that predicts variances has twice the channels, of which diffusers' solvers drop half.
@@ -203,41 +198,20 @@ function betasThatClassLacks(
   return Array.from(makeBetas(betaSchedule, numTrainTimesteps, betaStart, betaEnd));
 }
 
-/** Reads typed values from an object. Missing values and null have the class's default. */
+/** Reads typed values of a file. Missing values and null have the class's default. */
 function reader(
   values: Readonly<Record<string, unknown>>,
   defaults: Readonly<Record<string, unknown>>,
   where: string,
 ) {
-  const isNumber = (v: unknown): v is number => typeof v === "number" && Number.isFinite(v);
-  function read<T>(key: string, kind: string, without: T, test: (v: unknown) => boolean): T {
+  return <T>(key: string, kind: Kind, without: T): T => {
     if (!(key in defaults)) return without; // diffusers ignores it too
     const value = values[key] ?? defaults[key];
+    const [what, test] = typeof kind === "string"
+      ? KINDS[kind]
+      : [`one of ${kind.join(", ")}`, (value: unknown) => kind.includes(value)];
     if (value === defaults[key] || test(value)) return value as T;
-    throw new UserError(`${where}: ${key} is ${quote(value)}; it must be ${kind}`);
-  }
-  return {
-    number: (key: string, without: number) => read(key, "a number", without, isNumber),
-    positive: (key: string, without: number) =>
-      read(key, "a number above 0", without, (v) => isNumber(v) && v > 0),
-    count: (key: string, without: number, least = 0, most = Number.MAX_SAFE_INTEGER) =>
-      read(
-        key,
-        most < 10 ? `a whole number from ${least} to ${most}` : "a whole number",
-        without,
-        (v) => Number.isInteger(v) && Number(v) >= least && Number(v) <= most,
-      ),
-    boolean: (key: string, without: boolean) =>
-      read(key, "true or false", without, (v) => typeof v === "boolean"),
-    numbers: (key: string) =>
-      read<number[] | undefined>(
-        key,
-        "a list of numbers",
-        undefined,
-        (v) => Array.isArray(v) && v.every(isNumber),
-      ) ?? undefined,
-    oneOf: <T extends string>(key: string, allowed: readonly T[], without: T): T =>
-      read<T>(key, `one of ${allowed.join(", ")}`, without, (v) => allowed.includes(v as T)),
+    throw new UserError(`${where}: ${key} is ${quote(value)}; it must be ${what}`);
   };
 }
 
@@ -279,14 +253,14 @@ export function fromSchedulerConfig(
   const { predict_epsilon: predictsEpsilon } = values;
   const prediction = predictsEpsilon === false && values["prediction_type"] === undefined
     ? "sample"
-    : read.oneOf("prediction_type", predictionTypes, "epsilon");
+    : read<PredictionType>("prediction_type", predictionTypes, "epsilon");
   const schedule: ScheduleConfig = {
-    numTrainTimesteps: read.number("num_train_timesteps", 1000),
-    betaStart: read.number("beta_start", 0.0001),
-    betaEnd: read.number("beta_end", 0.02),
-    betaSchedule: read.oneOf("beta_schedule", betaSchedules, "linear"),
-    trainedBetas: read.numbers("trained_betas"),
-    rescaleBetasZeroSnr: read.boolean("rescale_betas_zero_snr", false),
+    numTrainTimesteps: read("num_train_timesteps", "number", 1000),
+    betaStart: read("beta_start", "number", 0.0001),
+    betaEnd: read("beta_end", "number", 0.02),
+    betaSchedule: read<BetaSchedule>("beta_schedule", betaSchedules, "linear"),
+    trainedBetas: read<number[] | null>("trained_betas", "numbers", null) ?? undefined,
+    rescaleBetasZeroSnr: read("rescale_betas_zero_snr", "boolean", false),
     predictionType: prediction,
   };
   const { alphasCumprod } = inFile(where, () => noiseSchedule(schedule));
@@ -308,40 +282,24 @@ function samplerOfClass(className: unknown, where: string) {
   );
 }
 
-type BooleanOption =
-  | "clipSample"
-  | "setAlphaToOne"
-  | "useKarrasSigmas"
-  | "useExponentialSigmas"
-  | "lowerOrderFinal"
-  | "eulerAtFinal";
-
 /** The options of a class's sampler. */
 function readOptions(
   read: ReturnType<typeof reader>,
   values: Readonly<Record<string, unknown>>,
   className: SchedulerClass,
 ): Required<SchedulerOptions> {
-  const none = WITHOUT_SETTING;
-  const boolean = (name: BooleanOption) => read.boolean(KEYS[name], none[name]);
-  const solverType = read.oneOf(KEYS.solverType, solverTypes, none.solverType);
-  const isOther = !variantsOf(className).includes(solverType);
+  const entries = OPTION_NAMES.filter((name) => name !== "varianceType").map((name) => {
+    const [key, without, kind] = OPTIONS[name];
+    return [name, read(key, kind, without)];
+  });
+  const options = Object.fromEntries(entries) as Required<Omit<SchedulerOptions, "varianceType">>;
+  const { solverType } = options;
   return {
-    timestepSpacing: read.oneOf(KEYS.timestepSpacing, timestepSpacings, none.timestepSpacing),
-    stepsOffset: read.count(KEYS.stepsOffset, none.stepsOffset),
-    clipSample: boolean("clipSample"),
-    clipSampleRange: read.positive(KEYS.clipSampleRange, none.clipSampleRange),
+    ...options,
+    solverType: variantsOf(className).includes(solverType)
+      ? solverType
+      : SCHEDULER_DEFAULTS[className]["solver_type"] as SolverType,
     varianceType: readVarianceType(read, values, className),
-    setAlphaToOne: boolean("setAlphaToOne"),
-    useKarrasSigmas: boolean("useKarrasSigmas"),
-    useExponentialSigmas: boolean("useExponentialSigmas"),
-    finalSigmasType: read.oneOf(KEYS.finalSigmasType, finalSigmasTypes, none.finalSigmasType),
-    solverOrder: read.count(KEYS.solverOrder, none.solverOrder, 1, 3),
-    solverType: isOther ? SCHEDULER_DEFAULTS[className]["solver_type"] as SolverType : solverType,
-    algorithmType: read.oneOf(KEYS.algorithmType, algorithmTypes, none.algorithmType),
-    lowerOrderFinal: boolean("lowerOrderFinal"),
-    eulerAtFinal: boolean("eulerAtFinal"),
-    flowShift: read.positive(KEYS.flowShift, none.flowShift),
   };
 }
 
@@ -351,9 +309,9 @@ function readVarianceType(
   values: Readonly<Record<string, unknown>>,
   className: SchedulerClass,
 ): VarianceType {
-  const { varianceType: none } = WITHOUT_SETTING;
-  if (className === "DDPMScheduler") return read.oneOf(KEYS.varianceType, varianceTypes, none);
-  const { variance_type: value } = values;
+  const [key, none, kind] = OPTIONS.varianceType;
+  if (className === "DDPMScheduler") return read<VarianceType>(key, kind, none);
+  const { [key]: value } = values;
   return value === "learned" || value === "learned_range" ? "learned_range" : none;
 }
 
@@ -365,8 +323,9 @@ function checkOthers(
   lastAlphaCumprod: number,
 ): void {
   const taken = samplerOptions(sampler);
-  const carried = OPTION_NAMES.filter((name) => taken.includes(name)).map((name) => KEYS[name]);
-  const known: string[] = [...carried, KEYS.varianceType, ...SCHEDULE_KEYS, ...WITHOUT_EFFECT];
+  const carried = OPTION_NAMES.filter((name) => taken.includes(name) || name === "varianceType")
+    .map((name) => OPTIONS[name][0]);
+  const known: string[] = [...carried, ...SCHEDULE_KEYS, ...WITHOUT_EFFECT];
   const text = (value: unknown) =>
     value === -Infinity ? "-Infinity" : canonicalJson(value as JsonValue);
   // diffusers begins at the first timestep whose half log SNR is not below lambda_min_clipped: the last one

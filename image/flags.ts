@@ -302,7 +302,8 @@ export const IMAGE_FLAGS = {
       placeholder: "MASK",
       help:
         "inpaint test images. MASK is `left`, `right`, `top` or `bottom`, or a PNG file of the " +
-        "images' size, white where pixels are generated and black elsewhere: inpainting.png",
+        "images' size, white where pixels are generated and black elsewhere, or of one colour with that in " +
+        "its opacity: inpainting.png",
     }),
     fromStep: integer({
       min: 0,

@@ -263,7 +263,7 @@ Deno.test("fromSchedulerConfig() refuses by name what no sampler does", () => {
     solver_order: 3,
     use_karras_sigmas: true,
   }, 'algorithm_type is "dpmsolver"; it must be one of dpmsolver++, sde-dpmsolver++');
-  refuses("DPMSolverMultistep", { solver_order: 4 }, "it must be a whole number from 1 to 3");
+  refuses("DPMSolverMultistep", { solver_order: 4 }, "it must be one of 1, 2, 3");
   refuses("DPMSolverMultistep", { use_lu_lambdas: true }, "use_lu_lambdas is true, which is not");
   refuses("DPMSolverMultistep", { lambda_min_clipped: -1 }, "lambda_min_clipped is -1, which is");
   refuses("DPMSolverSinglestep", { prediction_type: "flow_prediction" }, "prediction_type is");
