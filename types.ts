@@ -136,6 +136,7 @@ export type { Picture, Pictures } from "./report/picture.ts";
 export type { OpenedTextVae } from "./text/autoencoder/checkpoint.ts";
 export type {
   Checkpoint,
+  CheckpointFiles,
   Component,
   LoadedCheckpoint,
   TrainingState,

@@ -21,19 +21,33 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * Parses a JSON file that contains one object.
  *
  * @param source The name of the file in messages: its path.
+ * @param options `infinities`: whether `Infinity` and `-Infinity` are numbers, as Python writes them.
+ * @default false
  * @throws {UserError} If the text is not JSON or not an object, or if {@linkcode jsonProblem} finds a problem.
  */
-export function parseJsonObject(text: string, source: string): JsonObject {
+export function parseJsonObject(
+  text: string,
+  source: string,
+  { infinities = false } = {},
+): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(infinities ? replaceInfinity(text, "1e999") : text);
   } catch (error) {
     throw new UserError(`${source} is not JSON: ${quote((error as Error).message, 200)}`);
   }
   if (!isJsonObject(value)) throw new UserError(`${source} does not hold a JSON object`);
-  const problem = jsonProblem(text);
+  const problem = jsonProblem(infinities ? replaceInfinity(text, "0") : text);
   if (problem !== undefined) throw new UserError(`${source} ${problem}`);
   return value;
+}
+
+/** Replaces the word Infinity outside of strings. */
+function replaceInfinity(text: string, number: string): string {
+  return text.replace(
+    /"[^"\\]*(?:\\[^][^"\\]*)*"?|\bInfinity\b/g,
+    (found) => found === "Infinity" ? number : found,
+  );
 }
 
 /** JSON with sorted keys and without spaces. Equal values have equal texts. */

@@ -290,6 +290,8 @@ export function samplingOptionsOf(model: SampledModel, config: ImageConfig): Sam
       channels,
       useKarrasSigmas: sigmaSpacing === "karras",
       useExponentialSigmas: sigmaSpacing === "exponential",
+      // diffusers' file of a flow cannot say that x0 is clipped; training's samples are.
+      ...isFlowSampler(sampler) && { clipSample: true },
       previousTimestep: "next",
       slopeVariable: "angle", // sigma is unbounded on cosine schedules
       useClippedModelOutput: true, // without it guidance acts backwards

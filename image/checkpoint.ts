@@ -1,4 +1,5 @@
 /** Checkpoints of image runs in the layout of diffusers. */
+import { UserError } from "../base/errors.ts";
 import type { JsonObject } from "../base/json.ts";
 import {
   ditConfigFromJson,
@@ -11,6 +12,7 @@ import {
   isDit,
   networkSpecs,
 } from "../diffusion/networks/image_network.ts";
+import { currentNames } from "../diffusion/networks/unet.ts";
 import { unetConfigFromJson, unetConfigToJson } from "../diffusion/networks/unet_config.ts";
 import {
   type FlowSamplerName,
@@ -25,8 +27,15 @@ import {
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import type { NamedTensors } from "../nn/host_tensor.ts";
 import { type HostParameters, unravel } from "../nn/parameters.ts";
+import { isHubName, openHubModel } from "../datasets/download/hub.ts";
 import { checkWeights, requireComponent } from "../training/checkpoint/check_model.ts";
-import type { Checkpoint, Component, LoadedCheckpoint } from "../training/checkpoint/checkpoint.ts";
+import {
+  type Checkpoint,
+  type Component,
+  loadCheckpoint,
+  type LoadedCheckpoint,
+} from "../training/checkpoint/checkpoint.ts";
+import { resolveCheckpoint } from "../training/checkpoint/folders.ts";
 import { stateTensors, toParameters, toTensors } from "../training/checkpoint/state_tensors.ts";
 import type { TrainState } from "../training/step.ts";
 
@@ -110,7 +119,9 @@ export function imageCheckpoint(
     : saved === "ddim"
     ? "DDIMPipeline"
     : "DDPMPipeline";
+  const card = shiftNote(scheduler);
   return {
+    ...card === undefined ? {} : { card },
     modelIndex: {
       _class_name: pipeline,
       _diffusers_version: scheduler["_diffusers_version"]!,
@@ -133,6 +144,27 @@ export function imageCheckpoint(
   };
 }
 
+/**
+ * A section of the model card for a flow whose levels are shifted; undefined for other schedulers.
+ *
+ * @param scheduler The content of scheduler_config.json.
+ */
+export function shiftNote(scheduler: JsonObject): string | undefined {
+  const { shift = 1, num_train_timesteps: T } = scheduler;
+  if (shift === 1) return undefined;
+  return [
+    "## Sampling with diffusers",
+    "",
+    `The levels are shifted by ${shift}. FlowMatchEulerDiscreteScheduler shifts the ends of its levels a`,
+    "second time, so its images differ from those of nanoDiffusion. These are the same levels, for S steps:",
+    "",
+    "```python",
+    `scheduler.set_timesteps(sigmas=numpy.linspace(1, 1 / ${T}, S))`,
+    "```",
+    "",
+  ].join("\n");
+}
+
 /** A model from a checkpoint. */
 export interface LoadedImageModel {
   /** The configuration of the network. */
@@ -148,6 +180,25 @@ export interface LoadedImageModel {
 }
 
 /**
+ * Opens the newest checkpoint of a run, a checkpoint, or a model on the hub.
+ *
+ * @param reference A folder, or OWNER/NAME or OWNER/NAME@REVISION.
+ * @param options `log` receives a line about each download, `warn` one about each damaged checkpoint.
+ */
+export async function openCheckpoint(
+  reference: string,
+  { log, warn }: { log: (line: string) => void; warn: (line: string) => void },
+): Promise<LoadedCheckpoint> {
+  if (!await isHubName(reference)) {
+    return await loadCheckpoint(await resolveCheckpoint(reference, warn));
+  }
+  const { name, files, read } = await openHubModel(reference, { log });
+  // Pipelines may have further models, which are large.
+  const needed = files.filter((path) => /^((unet|transformer|scheduler)\/)?[^/]+$/.test(path));
+  return await loadCheckpoint({ name, files: needed, read });
+}
+
+/**
  * The UNet or diffusion transformer of a checkpoint of this project or of diffusers.
  *
  * @throws {UserError} If there is none, or its tensors do not fit its configuration.
@@ -156,17 +207,24 @@ export function loadImageModel(checkpoint: LoadedCheckpoint): LoadedImageModel {
   const { directory } = checkpoint;
   const folder = Object.hasOwn(checkpoint.components, "transformer") ? "transformer" : "unet";
   const component = requireComponent(checkpoint, folder);
-  const where = `${directory}/${folder}`;
+  const { directory: where = `${directory}/${folder}` } = component;
   const fromJson = folder === "unet" ? unetConfigFromJson : ditConfigFromJson;
   const config: ImageNetworkConfig = fromJson(component.config, `${where}/config.json`);
   const specs = Object.entries(networkSpecs(config));
   const shapes = new Map(specs.map(([name, spec]) => [name, spec.shape]));
-  const weights = checkWeights(component.weights, shapes, where);
-  const scheduler = requireComponent(checkpoint, "scheduler");
-  const settings = fromSchedulerConfig(
-    scheduler.config,
-    `${directory}/scheduler/scheduler_config.json`,
+  const weights = checkWeights(
+    component.weights && currentNames(component.weights),
+    shapes,
+    where,
   );
+  const { scheduler } = checkpoint.components;
+  if (scheduler === undefined) {
+    throw new UserError(
+      `${directory} has no scheduler_config.json: copy into it the one that the model was trained with`,
+    );
+  }
+  const { directory: place = `${directory}/scheduler` } = scheduler;
+  const settings = fromSchedulerConfig(scheduler.config, `${place}/scheduler_config.json`);
   return {
     config,
     parameters: toParameters(weights),

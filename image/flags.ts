@@ -281,7 +281,9 @@ export const IMAGE_FLAGS = {
     sampleOnly: toggle({ help: "do not train: generate images with --checkpoint" }),
     checkpoint: text({
       placeholder: "DIR",
-      help: "a run or checkpoint to sample from; checkpoints/fashion-mnist by default",
+      help:
+        "what to sample from: a run, a checkpoint, or OWNER/NAME or OWNER/NAME@REVISION on the " +
+        "Hugging Face hub; checkpoints/fashion-mnist by default",
     }),
     trajectory: toggle({
       help: "show the intermediate steps of sampling: trajectory.png and trajectory.gif",
@@ -300,7 +302,8 @@ export const IMAGE_FLAGS = {
       placeholder: "MASK",
       help:
         "inpaint test images. MASK is `left`, `right`, `top` or `bottom`, or a PNG file of the " +
-        "images' size, white where pixels are generated and black elsewhere: inpainting.png",
+        "images' size, white where pixels are generated and black elsewhere, or of one colour with that in " +
+        "its opacity: inpainting.png",
     }),
     fromStep: integer({
       min: 0,

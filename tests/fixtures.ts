@@ -14,6 +14,7 @@ const here = new URL("./fixtures/", import.meta.url);
 
 const imported: Record<string, () => Promise<{ default: unknown }>> = {
   "schedules.json": () => import("./fixtures/schedules.json", { with: { type: "json" } }),
+  "schedulers.json": () => import("./fixtures/schedulers.json", { with: { type: "json" } }),
   "samplers.json": () => import("./fixtures/samplers.json", { with: { type: "json" } }),
   "optimizers.json": () => import("./fixtures/optimizers.json", { with: { type: "json" } }),
   "distances.json": () => import("./fixtures/distances.json", { with: { type: "json" } }),

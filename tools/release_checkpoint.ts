@@ -28,7 +28,7 @@ import { evaluationMarkdown, withEvaluation } from "../image/evaluation/model_ca
 import { weightsHash } from "../training/checkpoint/weights_identity.ts";
 import { loadCheckpoint, writeCheckpoint } from "../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../training/checkpoint/folders.ts";
-import { loadImageModel } from "../image/checkpoint.ts";
+import { loadImageModel, shiftNote } from "../image/checkpoint.ts";
 import type { NamedTensors } from "../nn/host_tensor.ts";
 import { runProgram } from "../cli/program.ts";
 import { formatRecord, readRecord, RECORD_NAME } from "../cli/run_record.ts";
@@ -91,10 +91,12 @@ export async function releaseCheckpoint(
     const { weights } = component;
     return [folder, weights === undefined ? component : { ...component, weights: toHalf(weights) }];
   });
+  const note = components["scheduler"] && shiftNote(components["scheduler"].config);
+  const text = note === undefined || card.includes(note) ? card : `${card.trimEnd()}\n\n${note}`;
   await writeCheckpoint(target, {
     modelIndex,
     components: Object.fromEntries(halved),
-    card: measured === undefined ? card : withEvaluation(card, evaluationMarkdown(measured)),
+    card: measured === undefined ? text : withEvaluation(text, evaluationMarkdown(measured)),
   });
   // Sampling reads the record of a run of text.ts. It need not publish where the data was.
   const record = await readRecord(`${run}/${RECORD_NAME}`);

@@ -61,12 +61,25 @@ export function fromFolder(args: readonly string[], folder: string): string[] {
 }
 
 /** Flags whose values may also be names: of halves of images, or of models on the hub. */
-const NAMES: readonly string[] = ["--inpaint", "--encoder-from", "--decoder-from", "--judge"];
+const NAMES: readonly string[] = [
+  ...["--inpaint", "--encoder-from", "--decoder-from", "--judge", "--checkpoint"],
+];
 
-/** A path below a folder, unless it is absolute, begins with ~ (the program refuses it), or may be a name. */
+/** A path below a folder, unless it is absolute, begins with ~ (the program refuses it), or is a name. */
 function below(folder: string, flag: string, path: string): string {
-  const isPath = NAMES.includes(flag) ? /^\.\.?\//.test(path) : path !== "";
+  const isPath = NAMES.includes(flag)
+    ? /^\.\.?\//.test(path) || exists(`${folder}/${path}`)
+    : path !== "";
   return isPath && !/^([/\\~]|[A-Za-z]:|--)/.test(path) ? `${folder}/${path}` : path;
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The first path of a command that has a comma, which Deno's permission flags cannot express. */

@@ -1,12 +1,12 @@
 /** Reads BERT and GPT-2 with published weights from transformers' files. */
 import { UserError } from "../base/errors.ts";
 import type { FileReader } from "../base/files.ts";
-import { isJsonObject, parseJsonObject } from "../base/json.ts";
-import { quote } from "../base/quote.ts";
+import { parseJsonObject } from "../base/json.ts";
 import { float32 } from "../engine/tree.ts";
 import type { HostTensor } from "../nn/host_tensor.ts";
 import { checkParameters, type HostParameters, type ParameterSpecs } from "../nn/parameters.ts";
 import { decodeSafetensors } from "../nn/safetensors.ts";
+import { readShards } from "../nn/shards.ts";
 import { type BertConfig, bertEncoderSpecs } from "./bert.ts";
 import { bertConfigFromJson, gpt2ConfigFromJson } from "./config_json.ts";
 import { type MaskedLmParameters, maskedLmSpecs } from "./bert_masked_lm.ts";
@@ -24,12 +24,8 @@ export interface ModelFiles {
  * All tensors of a model: those of model.safetensors, or of the files that model.safetensors.index.json
  * names. 16-bit floats become 32-bit floats.
  */
-export async function readModelTensors({ name, read }: ModelFiles): Promise<HostParameters> {
-  const tensorsOf = async (file: string) => {
-    const bytes = await read(file);
-    if (bytes === undefined) throw new UserError(`${name} has no ${file}, which its index names`);
-    return decodeSafetensors(bytes, `${name}/${file}`).tensors;
-  };
+export async function readModelTensors(files: ModelFiles): Promise<HostParameters> {
+  const { name, read } = files;
   const single = await read("model.safetensors");
   if (single !== undefined) {
     return toParameters(decodeSafetensors(single, `${name}/model.safetensors`).tensors);
@@ -41,27 +37,7 @@ export async function readModelTensors({ name, read }: ModelFiles): Promise<Host
       `${name} has no model.safetensors: save the model as safetensors (save_pretrained does)`,
     );
   }
-  const source = `${name}/${indexName}`;
-  const map = parseJsonObject(new TextDecoder().decode(index), source)["weight_map"];
-  if (!isJsonObject(map)) throw new UserError(`${source} has no "weight_map"`);
-  const found = new Map<string, HostTensor>();
-  for (const file of new Set(Object.values(map))) {
-    if (typeof file !== "string" || !/^[\w-][\w.-]*\.safetensors$/.test(file)) {
-      throw new UserError(
-        `${source} names ${quote(file)}, which is not a safetensors file beside it`,
-      );
-    }
-    for (const [key, tensor] of await tensorsOf(file)) {
-      if (map[key] === file) found.set(key, tensor);
-    }
-  }
-  const missing = Object.keys(map).find((key) => !found.has(key));
-  if (missing !== undefined) {
-    throw new UserError(
-      `${source} lists the tensor ${quote(missing)}, which ${map[missing]} lacks`,
-    );
-  }
-  return toParameters(found);
+  return toParameters(await readShards(index, indexName, files));
 }
 
 function toParameters(tensors: ReadonlyMap<string, HostTensor>): HostParameters {

@@ -47,6 +47,17 @@ Deno.test("parseJsonObject() throws an error with the file's name when the text 
   }
 });
 
+Deno.test("parseJsonObject() reads Python's Infinity when asked to, and not in strings", () => {
+  const text = '{"a": -Infinity, "b": [Infinity], "c": "-Infinity \\" Infinity", "d": 1}';
+  const expected = { a: -Infinity, b: [Infinity], c: '-Infinity " Infinity', d: 1 };
+  assertEquals(parseJsonObject(text, "the file", { infinities: true }), expected);
+  assertThrows(() => parseJsonObject(text, "the file"), UserError, "the file is not JSON");
+  const unclosed = '{"a": "Infinity';
+  assertThrows(() => parseJsonObject(unclosed, "the file", { infinities: true }), UserError);
+  const tooLarge = '{"a": 1e999, "b": Infinity}';
+  assertThrows(() => parseJsonObject(tooLarge, "it", { infinities: true }), UserError, "too large");
+});
+
 Deno.test("canonicalJson() sorts keys and leaves undefined values out", () => {
   assertEquals(
     canonicalJson({ b: [2, { d: 1, c: null }], a: undefined }),

@@ -37,6 +37,8 @@ export interface HubModel {
   /** "owner/name@0123abc", with the commit. */
   readonly name: string;
   readonly commit: string;
+  /** The paths of its files. */
+  readonly files: readonly string[];
   read(file: string): Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
@@ -75,6 +77,12 @@ export async function openModelFiles(
   return isFolder
     ? { name: folder, read: folderReader(folder) }
     : await openHubModel(reference, options);
+}
+
+/** Whether a text has the form OWNER/NAME or OWNER/NAME@REVISION, and is no path: there is no folder OWNER. */
+export async function isHubName(reference: string): Promise<boolean> {
+  const [owner] = /^[\w-][\w.-]*(?=\/[\w-][\w.-]*(@[\w.\/-]+)?$)/.exec(reference) ?? [];
+  return owner !== undefined && !await Deno.stat(owner).then(() => true, () => false);
 }
 
 /**
@@ -127,6 +135,7 @@ export async function openHubModel(reference: string, options: HubOptions = {}):
   return {
     name,
     commit,
+    files: [...files.keys()].sort(),
     read: async (file) => {
       const known = files.get(file);
       if (known === undefined || !FILE.test(file) || file.includes("..")) return undefined;

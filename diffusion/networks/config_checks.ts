@@ -39,6 +39,14 @@ export function configChecks<Config extends object>(config: Config, where: strin
         refuse(key, "a number above 0");
       }
     },
+    oneOf(key: Key, values: readonly unknown[]) {
+      if (!values.includes(config[key])) {
+        refuse(
+          key,
+          values.map((value) => quote(value)).join(" or "),
+        );
+      }
+    },
     booleans(...keys: Key[]) {
       for (const key of keys) {
         if (typeof config[key] !== "boolean") refuse(key, "true or false");

@@ -44,7 +44,8 @@ export const ESTIMATE_RANGE = 1;
  * receives an estimate; a network whose output has twice as many predicts variances.
  *
  * @param channels The images' channels. @default the smaller of the input's and the output's channels
- * @throws {UserError} If input or output have another number of channels, or it is no image network.
+ * @throws {UserError} If input or output have another number of channels, the size is not known, or it is no
+ * image network.
  */
 export function describeNetwork(config: ImageNetworkConfig, channels?: number): ImageNetwork {
   const { inChannels } = config;
@@ -59,6 +60,9 @@ export function describeNetwork(config: ImageNetworkConfig, channels?: number): 
   }
   const shape = { config, channels: own, learnedVariance: outChannels === 2 * own };
   if (!isDit(config)) {
+    if (config.sampleSize === null) {
+      throw new UserError("the network has no size of images: set sample_size in its config.json");
+    }
     const [height, width] = sizeOfSample(config.sampleSize);
     const { numClassEmbeds } = config;
     return { ...shape, height, width, numClassEmbeds, selfConditioning: inChannels === 2 * own };

@@ -1,6 +1,7 @@
 /** `--inpaint` and `--from-step`: test images that are regenerated in part, or from an intermediate noise level. */
 import { decode, type DecodedPng } from "fast-png";
 import { usageError } from "../../base/errors.ts";
+import { warn } from "../../cli/output.ts";
 import { fileError } from "../../base/file_errors.ts";
 import { quote } from "../../base/quote.ts";
 import type { LabelledImages } from "../../datasets/batches.ts";
@@ -37,7 +38,8 @@ const HALVES = new Map<string, (down: number, right: number) => boolean>([
 
 /**
  * Reads the mask of `--inpaint`: a half of the image, or a PNG file that is white where images are
- * regenerated. Returns [H, W]: 1 keeps a pixel, 0 regenerates it.
+ * regenerated; if it has one colour only, the opacity tells. Returns [H, W]: 1 keeps a pixel, 0
+ * regenerates it.
  */
 export async function readMask(
   mask: string,
@@ -80,11 +82,25 @@ export async function readMask(
     throw refuse(`pixels of ${palette ? "a palette" : `${depth} bits`}`);
   }
   const colors = channels > 2 ? 3 : 1; // the rest is opacity
-  const kept = Float32Array.from({ length: pixels }, (_, i) => {
-    const sum = [...data.subarray(i * channels, i * channels + colors)].reduce((a, b) => a + b);
-    return 1 - sum / colors / (2 ** depth - 1);
+  const at = (i: number) => data[i]! / (2 ** depth - 1);
+  const white = Float32Array.from({ length: pixels }, (_, i) => {
+    const sum = Array.from({ length: colors }, (_, c) => at(i * channels + c)).reduce((a, b) =>
+      a + b
+    );
+    return sum / colors;
   });
-  if (kept.some((value) => value < 1)) return kept;
+  const opacity = white.map((_, i) => channels === colors ? 1 : at(i * channels + colors));
+  const varies = (values: Float32Array) => values.some((value) => value !== values[0]);
+  if (!varies(white) && varies(opacity)) {
+    // White that is drawn on nothing, or a dark sheet with holes.
+    const isDrawn = white[0]! > 0.5;
+    warn(
+      `--inpaint ${mask} has one colour, so its opacity is the mask: ` +
+        `${isDrawn ? "opaque" : "transparent"} pixels are regenerated`,
+    );
+    return isDrawn ? opacity.map((value) => 1 - value) : opacity;
+  }
+  if (white.some((value) => value > 0)) return white.map((value) => 1 - value);
   throw usageError(`--inpaint ${mask} is all black: make the pixels to regenerate white.`);
 }
 

@@ -15,11 +15,9 @@ import {
 } from "../../diffusion/networks/image_network.ts";
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
 import type { Device } from "../../engine/device.ts";
-import { loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
-import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
 import { classPair } from "../check_modes.ts";
 import { resolveSampling, samplingWarnings } from "../check_sampling.ts";
-import { type LoadedImageModel, loadImageModel } from "../checkpoint.ts";
+import { type LoadedImageModel, loadImageModel, openCheckpoint } from "../checkpoint.ts";
 import type { LabelledImages } from "../../datasets/batches.ts";
 import type { ImageKind } from "../../datasets/image_set.ts";
 import { classesOf, FASHION, hasClasses, loadImages, nullClassOf } from "../data.ts";
@@ -110,12 +108,19 @@ function defaultsOf(
     throw usageError(`${mode} uses ddim, but the model was trained with flow matching.`);
   }
   const preset = PRESETS[given.preset ?? "nano"];
+  const { samplerOptions: options } = model;
   const own: ImageConfig = {
     ...preset,
     sampler: model.sampler ?? preset.sampler,
-    flowShift: model.samplerOptions.flowShift,
-    timestepSpacing: model.samplerOptions.timestepSpacing,
-    varianceType: model.samplerOptions.varianceType,
+    flowShift: options.flowShift,
+    timestepSpacing: options.timestepSpacing,
+    varianceType: options.varianceType,
+    solverOrder: options.solverOrder,
+    sigmaSpacing: options.useKarrasSigmas
+      ? "karras"
+      : options.useExponentialSigmas
+      ? "exponential"
+      : "timesteps",
     ...checkpoint === undefined ? RELEASED_SAMPLING : {},
     ...run?.program === "image" && given.preset === undefined ? samplingOf(run.config) : {},
   };
@@ -150,8 +155,9 @@ export async function sampleOnly(
   args: readonly string[],
 ): Promise<void> {
   const { checkpoint = RELEASED, study, inpaint } = given;
-  const directory = await resolveCheckpoint(checkpoint, warn);
-  const loaded = loadImageModel(await loadCheckpoint(directory));
+  const opened = await openCheckpoint(checkpoint, { log: print, warn });
+  const { directory } = opened;
+  const loaded = loadImageModel(opened);
   const run = await recordOfCheckpoint(directory);
   const images = kindOf(directory, loaded.config, run);
   const model = { ...loaded, images };

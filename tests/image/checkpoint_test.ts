@@ -1,8 +1,8 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { DIT_DEFAULTS, type DitConfig } from "../../diffusion/networks/dit_config.ts";
 import { ditSpecs } from "../../diffusion/networks/dit_specs.ts";
 import { compileImageDenoiser } from "../../diffusion/networks/image_denoiser.ts";
-import type { ImageNetworkConfig } from "../../diffusion/networks/image_network.ts";
+import { type ImageNetworkConfig, networkSpecs } from "../../diffusion/networks/image_network.ts";
 import { noiseSchedule } from "../../diffusion/schedules.ts";
 import { unetConfigToJson } from "../../diffusion/networks/unet_config.ts";
 import { openDevice } from "../../engine/device.ts";
@@ -13,7 +13,7 @@ import type { HostTensor } from "../../nn/host_tensor.ts";
 import { adamSlots } from "../../nn/adamw.ts";
 import { countParameters, type HostParameters, ravel, unravel } from "../../nn/parameters.ts";
 import { randomStream } from "../../nn/random.ts";
-import { decodeSafetensors } from "../../nn/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../nn/safetensors.ts";
 import {
   type Checkpoint,
   loadCheckpoint,
@@ -222,6 +222,91 @@ for (const name of ["unet_plain", "unet_class"]) {
   });
 }
 
+/** Files of unets/cifar10, a pipeline with all files in one folder, under other names. */
+async function pipelineFiles(rename: (name: string) => string | undefined) {
+  const names = [
+    "model_index.json",
+    "config.json",
+    "scheduler_config.json",
+    "diffusion_pytorch_model.safetensors",
+  ];
+  const found = new Map<string, Uint8Array<ArrayBuffer>>();
+  for (const name of names) {
+    const path = rename(name);
+    if (path !== undefined) found.set(path, await fixtureBytes(`unets/cifar10/${name}`));
+  }
+  return found;
+}
+
+function load(found: ReadonlyMap<string, Uint8Array<ArrayBuffer>>) {
+  const read = (path: string) => Promise.resolve(found.get(path));
+  return loadCheckpoint({ name: "there", files: [...found.keys()], read });
+}
+
+/** A file of safetensors as two, and their index. */
+function sharded(bytes: Uint8Array): Map<string, Uint8Array<ArrayBuffer>> {
+  const tensors = [...decodeSafetensors(bytes, "it").tensors];
+  const stem = "diffusion_pytorch_model";
+  const parts = [tensors.slice(0, 9), tensors.slice(9)].map((part, i) =>
+    [`${stem}-0000${i + 1}-of-00002.safetensors`, new Map(part)] as const
+  );
+  const map = parts.flatMap(([name, part]) => [...part.keys()].map((key) => [key, name]));
+  const index = JSON.stringify({ metadata: {}, weight_map: Object.fromEntries(map) });
+  return new Map([
+    ...parts.map(([name, part]) => [name, encodeSafetensors(part)] as const),
+    [`${stem}.safetensors.index.json`, new TextEncoder().encode(index)],
+  ]);
+}
+
+Deno.test({
+  name: "loadImageModel() opens a UNet of old files, of subfolders, in parts and of 16 bits alike",
+  ignore: !hasFixture("unets/cifar10/config.json"),
+  fn: async () => {
+    const weightsName = "diffusion_pytorch_model.safetensors";
+    const root = await pipelineFiles((name) => name);
+    const { parameters, config, sampler, samplerOptions } = loadImageModel(await load(root));
+    assertEquals(Object.keys(parameters).sort(), Object.keys(networkSpecs(config)).sort());
+    assertEquals([sampler, samplerOptions.varianceType], ["ddpm", "fixed_large"]);
+    const folders = await pipelineFiles((name) =>
+      name === "model_index.json"
+        ? name
+        : name.startsWith("scheduler")
+        ? `scheduler/${name}`
+        : `unet/${name}`
+    );
+    const unetOnly = await pipelineFiles((name) => name === "model_index.json" ? undefined : name);
+    const half = await pipelineFiles((name) => name.replace(/\.safetensors$/, ".fp16$&"));
+    const parts = new Map([...root, ...sharded(root.get(weightsName)!)]);
+    parts.delete(weightsName);
+    for (const found of [folders, unetOnly, half, parts]) {
+      assertEquals(loadImageModel(await load(found)).parameters, parameters);
+    }
+  },
+});
+
+Deno.test({
+  name: "loadImageModel() names what is missing when there is no scheduler, or weights are pickled",
+  ignore: !hasFixture("unets/cifar10/config.json"),
+  fn: async () => {
+    const found = await pipelineFiles((name) => name.startsWith("scheduler") ? undefined : name);
+    const loaded = await load(found);
+    assertThrows(() => loadImageModel(loaded), UserError, "there has no scheduler_config.json");
+    const pickled = await pipelineFiles((name) => name.replace(".safetensors", ".bin"));
+    await assertRejects(
+      () => load(pickled),
+      UserError,
+      "from_pretrained(FOLDER).save_pretrained(NEW)",
+    );
+    const parts = new Map([
+      ...found,
+      ...sharded(found.get("diffusion_pytorch_model.safetensors")!),
+    ]);
+    parts.delete("diffusion_pytorch_model.safetensors");
+    parts.delete("diffusion_pytorch_model-00002-of-00002.safetensors");
+    await assertRejects(() => load(parts), UserError, "there has no diffusion_pytorch_model-00002");
+  },
+});
+
 Deno.test("imageCheckpoint() names ddim when the pipelines of diffusers do not support the sampler", () => {
   const { modelIndex } = imageCheckpoint({
     network: TINY_UNET,
@@ -327,5 +412,23 @@ Deno.test("imageCheckpoint() keeps further vectors, which loadTrainState() ignor
     () => new LossAwareMemory(60, { ...saved, directory: "there" }),
     UserError,
     'there is of another model: the tensor "timestep_losses" has the shape [50, 10]',
+  );
+});
+
+Deno.test("imageCheckpoint() says on a card how diffusers samples a flow whose levels are shifted", () => {
+  const settings = { ...CONFIG, sampler: "flow_euler" } as const;
+  const cardOf = (flowShift: number) =>
+    imageCheckpoint({
+      network: TINY_UNET,
+      schedule: SCHEDULE,
+      config: { ...settings, flowShift },
+      state: STATE,
+      step: 1,
+      configHash: "abc",
+    }).card;
+  assertEquals(cardOf(1), undefined);
+  assertMatch(
+    cardOf(3)!,
+    /shifted by 3\b[^]*set_timesteps\(sigmas=numpy.linspace\(1, 1 \/ 50, S\)\)/,
   );
 });

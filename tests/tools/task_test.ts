@@ -54,11 +54,17 @@ Deno.test("fromFolder() resolves the relative paths of flags, and nothing else",
       [["--out", "~/x"], ["--out", "~/x"]], // the program refuses it
       [["--encoder-from", "google/bert"], ["--encoder-from", "google/bert"]], // a name on the hub
       [["--encoder-from", "./bert"], ["--encoder-from", "/home/me/./bert"]],
+      [["--checkpoint=google/ddpm"], ["--checkpoint=google/ddpm"]],
+      [["--checkpoint", "../run"], ["--checkpoint", "/home/me/../run"]],
       [["--inpaint", "left"], ["--inpaint", "left"]],
       [["--class", "Bag"], ["--class", "Bag"]],
       [["--out", "--resume"], ["--out", "--resume"]],
     ]
   ) assertEquals(fromFolder(args!, "/home/me"), resolved);
+  const [place, name] = [import.meta.dirname!, "task_test.ts"];
+  if (permitted({ name: "read", path: place })) {
+    assertEquals(fromFolder(["--checkpoint", name], place), ["--checkpoint", `${place}/${name}`]);
+  }
 });
 
 Deno.test("pathWithComma() finds a path that Deno cannot grant", () => {

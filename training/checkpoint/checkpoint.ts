@@ -19,12 +19,12 @@ import { isJsonObject, type JsonObject, parseJsonObject, sha256OfParts } from ".
 import { quote } from "../../base/quote.ts";
 import type { NamedTensors } from "../../nn/host_tensor.ts";
 import { decodeSafetensors, safetensorsParts } from "../../nn/safetensors.ts";
-import { listCheckpointFiles, pickConfigFile, pickWeightsFile } from "./files.ts";
+import { readShards } from "../../nn/shards.ts";
+import { isWeightsIndex, listCheckpointFiles, pickConfigFile, pickWeightsFile } from "./files.ts";
 import { type FolderFile, sizeOf, writeFolderAtomic } from "../../base/files.ts";
 import {
   formatManifest,
   isSafePath,
-  type Manifest,
   MANIFEST_NAME,
   type ManifestEntry,
   readManifest,
@@ -48,6 +48,18 @@ export interface Component {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Further files by name, such as tokenizer.json. */
   readonly files?: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  /** The folder that it was read from. */
+  readonly directory?: string;
+}
+
+/** The files of a checkpoint that is not in a folder, such as a repository of the hub. */
+export interface CheckpointFiles {
+  /** The checkpoint's name in messages and records. */
+  readonly name: string;
+  /** The paths of its files. */
+  readonly files: readonly string[];
+  /** Reads a file; undefined if there is none. */
+  readonly read: (path: string) => Promise<Uint8Array<ArrayBuffer> | undefined>;
 }
 
 /** The state that training needs to continue, besides the components. */
@@ -144,10 +156,44 @@ function decode(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
+/** An opened checkpoint. */
+interface Source {
+  readonly directory: string;
+  readonly files: readonly string[];
+  /** Whether a manifest lists the files. */
+  readonly verified: boolean;
+  readonly read: (path: string) => Promise<Uint8Array<ArrayBuffer>>;
+}
+
+async function openFolder(directory: string): Promise<Source> {
+  const manifest = await readManifest(directory);
+  const files = manifest === undefined
+    ? await listCheckpointFiles(directory)
+    : [...manifest.keys()].sort();
+  const read = (path: string) => readVerified(directory, path, manifest?.get(path));
+  return { directory, files, verified: manifest !== undefined, read };
+}
+
+function openFiles({ name, files, read }: CheckpointFiles): Source {
+  const readExisting = async (path: string) => {
+    const bytes = await read(path);
+    if (bytes === undefined) throw new UserError(`${name} has no ${path}`);
+    return bytes;
+  };
+  return { directory: name, files, verified: false, read: readExisting };
+}
+
+async function readJson({ directory, read }: Source, path: string): Promise<JsonObject> {
+  const infinities = path.endsWith("scheduler_config.json"); // Python writes lambda_min_clipped so
+  return parseJsonObject(decode(await read(path)), `${directory}/${path}`, { infinities });
+}
+
 /**
  * Reads a checkpoint that `writeCheckpoint` wrote, or one of another program in the layout of diffusers. If
- * there is a manifest, every file is checked against it.
+ * there is a manifest, every file is checked against it. A UNet and its scheduler may also be in the folder
+ * itself, without subfolders.
  *
+ * @param from The folder, or the files.
  * @param options `state`: whether to read the training state, which resuming needs. @default false
  * @throws {UserError} If the folder is missing or not a checkpoint, or if a file is missing, truncated,
  * altered or unsound.
@@ -162,77 +208,101 @@ function decode(bytes: Uint8Array): string {
  * ```
  */
 export async function loadCheckpoint(
-  directory: string,
+  from: string | CheckpointFiles,
   { state = false }: { state?: boolean } = {},
 ): Promise<LoadedCheckpoint> {
-  const manifest = await readManifest(directory);
-  const files = manifest === undefined
-    ? await listCheckpointFiles(directory)
-    : [...manifest.keys()].sort();
-  if (!files.includes("model_index.json")) {
-    throw new UserError(
-      `${directory} is not a checkpoint: it has no model_index.json. Name the folder of a run or of one ` +
-        "of its checkpoints",
-    );
-  }
-  const read = (path: string) => readVerified(directory, path, manifest?.get(path));
-  const readJson = async (path: string) =>
-    parseJsonObject(decode(await read(path)), `${directory}/${path}`);
-
-  const components: Record<string, Component> = {};
+  const source = typeof from === "string" ? await openFolder(from) : openFiles(from);
+  const { directory, files, verified } = source;
+  const modelIndex = await readModelIndex(source);
   const folders = new Set(files.filter((path) => path.includes("/")).map((p) => p.split("/")[0]!));
+  const components: Record<string, Component> = {};
   for (const folder of folders) {
-    const loaded = await readComponent(directory, folder, files, manifest);
+    const loaded = await readComponent(source, `${folder}/`);
     if (loaded !== undefined) components[folder] = loaded;
+  }
+  for (const [part, library] of Object.entries(modelIndex)) {
+    if (folders.has(part) || !Array.isArray(library) || library[0] === null) continue;
+    const loaded = await readComponent(source, "", part === "scheduler");
+    if (loaded !== undefined) components[part] = loaded;
   }
   const loaded: LoadedCheckpoint = {
     directory,
-    verified: manifest !== undefined,
-    modelIndex: await readJson("model_index.json"),
+    verified,
+    modelIndex,
     components,
-    ...(manifest?.has("README.md") ? { card: decode(await read("README.md")) } : {}),
+    ...(verified && files.includes("README.md")
+      ? { card: decode(await source.read("README.md")) }
+      : {}),
   };
-  if (!state) return loaded;
-  if (!manifest?.has("training_state.json") || !manifest.has("training_state.safetensors")) {
+  return state ? { ...loaded, state: await readState(source) } : loaded;
+}
+
+/** The content of model_index.json, or what it would be for a folder with a UNet only. */
+async function readModelIndex(source: Source): Promise<JsonObject> {
+  const { directory, files } = source;
+  if (files.includes("model_index.json")) return await readJson(source, "model_index.json");
+  if (files.includes("config.json")) {
+    const { _class_name: name } = await readJson(source, "config.json");
+    if (name === "UNet2DModel") return { unet: ["diffusers", name], scheduler: ["diffusers", ""] };
+  }
+  throw new UserError(
+    `${directory} is not a checkpoint: it has no model_index.json. Name the folder of a run or of one ` +
+      "of its checkpoints",
+  );
+}
+
+async function readState(source: Source): Promise<TrainingState> {
+  const { directory, files, verified, read } = source;
+  const [recordName, vectorsName] = ["training_state.json", "training_state.safetensors"];
+  if (!verified || !files.includes(recordName) || !files.includes(vectorsName)) {
     throw new UserError(
       `${directory} has weights but no training state: it can be sampled from, but not resumed`,
     );
   }
-  const record = await readJson("training_state.json");
-  const { tensors } = decodeSafetensors(
-    await read("training_state.safetensors"),
-    `${directory}/training_state.safetensors`,
-  );
-  return { ...loaded, state: parseState(record, tensors, `${directory}/training_state.json`) };
+  const record = await readJson(source, recordName);
+  const { tensors } = decodeSafetensors(await read(vectorsName), `${directory}/${vectorsName}`);
+  return parseState(record, tensors, `${directory}/${recordName}`);
 }
 
-/** Reads the component in a folder of a checkpoint. */
+/**
+ * Reads the component whose files begin with a prefix.
+ *
+ * @param isScheduler Whether it is a scheduler in the same folder as the model.
+ */
 async function readComponent(
-  directory: string,
-  folder: string,
-  files: readonly string[],
-  manifest: Manifest | undefined,
+  source: Source,
+  prefix: string,
+  isScheduler = false,
 ): Promise<Component | undefined> {
-  const prefix = `${folder}/`;
-  const names = files.filter((path) => path.startsWith(prefix)).map((p) => p.slice(prefix.length));
-  const configName = pickConfigFile(names);
+  const names = source.files.filter((path) => path.startsWith(prefix))
+    .map((path) => path.slice(prefix.length)).filter((name) =>
+      prefix !== "" || !name.includes("/")
+    );
+  const configName = pickConfigFile(
+    isScheduler ? names.filter((name) => name === "scheduler_config.json") : names,
+  );
   if (configName === undefined) return undefined;
-  const weightsName = pickWeightsFile(names, `${directory}/${folder}`);
-  const read = (name: string) =>
-    readVerified(directory, prefix + name, manifest?.get(prefix + name));
-  const source = (name: string) => `${directory}/${prefix}${name}`;
+  const directory = `${source.directory}/${prefix}`.slice(0, -1);
+  const weightsName = isScheduler ? undefined : pickWeightsFile(names, directory);
+  const read = (name: string) => source.read(prefix + name);
   const rest = new Map<string, Uint8Array<ArrayBuffer>>();
   // Further files are read only if a manifest lists them: an untrusted folder may have files of any size.
-  for (const name of manifest === undefined ? [] : names) {
+  for (const name of source.verified && prefix !== "" ? names : []) {
     if (name !== configName && name !== weightsName) rest.set(name, await read(name));
   }
   const component: Component = {
     configName,
-    config: parseJsonObject(decode(await read(configName)), source(configName)),
+    config: await readJson(source, prefix + configName),
+    directory,
     ...(rest.size > 0 ? { files: rest } : {}),
   };
   if (weightsName === undefined) return component;
-  const { tensors, metadata } = decodeSafetensors(await read(weightsName), source(weightsName));
+  const bytes = await read(weightsName);
+  if (isWeightsIndex(weightsName)) {
+    const weights = await readShards(bytes, weightsName, { name: directory, read });
+    return { ...component, weights };
+  }
+  const { tensors, metadata } = decodeSafetensors(bytes, `${directory}/${weightsName}`);
   return { ...component, weightsName, weights: tensors, metadata: Object.fromEntries(metadata) };
 }
 

@@ -34,19 +34,34 @@ export function pickConfigFile(names: readonly string[]): string | undefined {
     names.find((name) => /^\w+_config\.json$/.test(name) && name !== "generation_config.json");
 }
 
+/** Whether a file lists the tensors of weights in several files. */
+export function isWeightsIndex(name: string): boolean {
+  return /\.safetensors\.index(\.\w+)?\.json$/.test(name);
+}
+
 /**
- * The weights among the files of a folder: of several, the file without a variant in its name; undefined if
- * there are none, as in the folder of a scheduler.
+ * The weights among the files of a folder, or the index of weights in several files: without a variant in
+ * the name if there is one, or else those of 16 bits; undefined if there are none, as in the folder of a
+ * scheduler.
  *
  * @throws {UserError} If the weights are in a format that is not supported.
  */
 export function pickWeightsFile(names: readonly string[], source: string): string | undefined {
-  const found = names.filter((name) => name.endsWith(".safetensors"));
-  const standard = ["diffusion_pytorch_model.safetensors", "model.safetensors"];
-  const whole = standard.find((name) => found.includes(name));
-  if (whole !== undefined) return whole;
-  if (found.some((name) => /-\d+-of-\d+\.safetensors$/.test(name))) {
-    throw new UserError(`${source} has weights in several files: save them as one file`);
+  const isPart = (name: string) => /-\d+-of-\d+(\.\w+)?\.safetensors$/.test(name);
+  const found = names.filter((name) =>
+    isWeightsIndex(name) || name.endsWith(".safetensors") && !isPart(name)
+  );
+  for (const stem of ["diffusion_pytorch_model", "model"]) {
+    const standard = [
+      `${stem}.safetensors`,
+      `${stem}.safetensors.index.json`,
+      `${stem}.fp16.safetensors`,
+      `${stem}.safetensors.index.fp16.json`,
+    ].find((name) => found.includes(name));
+    if (standard !== undefined) return standard;
+  }
+  if (found.length === 0 && names.some(isPart)) {
+    throw new UserError(`${source} has parts of weights, but not the index that lists them`);
   }
   if (found.length > 1) {
     throw new UserError(
@@ -55,8 +70,8 @@ export function pickWeightsFile(names: readonly string[], source: string): strin
   }
   if (found.length === 0 && names.some((name) => /\.(bin|pt|pth|ckpt|msgpack|h5)$/.test(name))) {
     throw new UserError(
-      `${source} has weights in a format that can run code when it is opened: save them as ` +
-        "safetensors (save_pretrained does)",
+      `${source} has weights in a format that can run code when it is opened: save the model as ` +
+        "safetensors, as from_pretrained(FOLDER).save_pretrained(NEW) does in Python",
     );
   }
   return found[0];

@@ -1,5 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { unet, unetSpecs } from "../../../diffusion/networks/unet.ts";
+import { currentNames, unet, unetSpecs } from "../../../diffusion/networks/unet.ts";
 import {
   checkUNetConfig,
   UNET_DEFAULTS,
@@ -100,6 +100,69 @@ for (const device of DEVICE_NAMES) {
     });
   }
 }
+
+/** Small twins of published UNets, see make_unets.py. */
+for (const name of ["cifar10", "church", "scale_shift", "mixed"]) {
+  for (const device of DEVICE_NAMES) {
+    Deno.test({
+      name: `unet() gives diffusers' output for the configuration of unets/${name} on ${device}`,
+      ignore: !hasFixture(`unets/${name}/config.json`) || !deviceWorks(device),
+      fn: async () => {
+        const folder = `unets/${name}`;
+        const config = unetConfigFromJson(await fixtureJson(`${folder}/config.json`), name);
+        const tensorsOf = async (file: string) =>
+          decodeSafetensors(await fixtureBytes(`${folder}/${file}`), file).tensors;
+        const weights = currentNames(await tensorsOf("diffusion_pytorch_model.safetensors"));
+        const parameters = Object.fromEntries(
+          [...weights].map((
+            [key, { data, shape }],
+          ) => [key, float32(Float32Array.from(data, Number), shape)]),
+        );
+        checkParameters(parameters, unetSpecs(config), name);
+        const tensors = await tensorsOf("case.safetensors");
+        const read = (key: string) => Array.from(tensors.get(key)!.data, Number);
+        const shape = [...tensors.get("x")!.shape];
+        const inputs = {
+          x: channelsLast(read("x"), shape),
+          t: float32(read("t")),
+          labels: tensors.has("labels") ? [int32(read("labels"))] : [],
+        };
+        const { compile } = await openDevice(device, { threads: 1 });
+        const run = compile<{ parameters: HostParameters } & typeof inputs, HostArray>(
+          ({ parameters, x, t, labels }) =>
+            unet(parameters, {
+              x: x as tf.Tensor4D,
+              timesteps: t as tf.Tensor1D,
+              classLabels: labels[0] as tf.Tensor1D | undefined,
+            }, config),
+        );
+        const { data } = await run({ parameters, ...inputs });
+        await run.dispose();
+        assertAllClose(data, channelsLast(read("output"), shape).data, { atol: 1e-4, rtol: 1e-4 });
+      },
+    });
+  }
+}
+
+Deno.test("unetConfigFromJson() has diffusers' defaults for what the file lacks, and other names", () => {
+  const read = (json: Record<string, unknown>) => unetConfigFromJson(json, "config.json");
+  assertEquals(read({}), { ...UNET_DEFAULTS, sampleSize: null });
+  const old = { act_fn: "swish", dropout: 0.1, num_train_timesteps: 1000 };
+  assertEquals(read(old), read({}));
+  const types = ["UNetResDownBlock2D", "UNetResAttnDownBlock2D", "DownBlock2D", "DownBlock2D"];
+  assertEquals(read({ down_block_types: types }).downBlockTypes.slice(0, 2), [
+    "DownBlock2D",
+    "AttnDownBlock2D",
+  ]);
+  assertThrows(
+    () => read({ downsample_padding: 2 }),
+    UserError,
+    "downsamplePadding is 2; use 0 or 1",
+  );
+  assertThrows(() => read({ resnet_time_scale_shift: "spatial" }), UserError, 'is "spatial"; use');
+  assertThrows(() => read({ attn_norm_num_groups: 5 }), UserError, "do not divide into 5 groups");
+  assertThrows(() => read({ time_embedding_type: "fourier" }), UserError, "time_embedding_type is");
+});
 
 Deno.test("unetSpecs() starts residual branches at zero", () => {
   const config = { ...UNET_DEFAULTS, sampleSize: 8, blockOutChannels: [32, 64, 64, 64] };

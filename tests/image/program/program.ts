@@ -80,7 +80,7 @@ export function startProgram(
   const command = [
     Deno.execPath(),
     ...task
-      ? ["run", "-q", "--allow-run", ENVIRONMENT, "tools/task.ts", program, ...args]
+      ? ["run", "-q", "--allow-read", "--allow-run", ENVIRONMENT, "tools/task.ts", program, ...args]
       : denoArguments(program, args, deno.permissions[program]),
   ];
   if (preload !== undefined) command.splice(2, 0, `--preload=${preload}`);

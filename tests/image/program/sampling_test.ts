@@ -16,7 +16,17 @@ import { decodeSafetensors } from "../../../nn/safetensors.ts";
 import { drawGrid } from "../../../report/grid.ts";
 import { encodePng } from "../../../report/png.ts";
 import { tilesOf } from "../../png_tiles.ts";
-import { copyFolder, hashFolder, imageRuns, runImage, tiny, workplace } from "./program.ts";
+import { hasServer } from "../../datasets/tiny_dataset.ts";
+import { serveHub } from "../../hub_server.ts";
+import {
+  copyFolder,
+  hashFolder,
+  imageRuns,
+  runImage,
+  startImage,
+  tiny,
+  workplace,
+} from "./program.ts";
 
 const ignore = !imageRuns;
 const { folder, straightRun } = workplace(8);
@@ -338,3 +348,48 @@ Deno.test({
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
+
+Deno.test({
+  name: "--sample-only --checkpoint OWNER/NAME samples a model of the hub as one in a folder",
+  ignore: ignore || !hasServer,
+  fn: async () => {
+    const source = await foreignFolder("unet_plain");
+    const files: Record<string, Uint8Array<ArrayBuffer>> = {};
+    for (const path of Object.keys(await hashFolder(source))) {
+      files[`pipeline/${path}`] = await Deno.readFile(`${source}/${path}`);
+    }
+    const none = new Uint8Array(9); // other parts of the pipeline are not read
+    Object.assign(files, { "pipeline/vae/config.json": none, "pickled/unet/config.json": none });
+    files["pickled/model_index.json"] = new TextEncoder().encode("{}");
+    files["pickled/unet/diffusion_pytorch_model.bin"] = none;
+    const place = await folder();
+    const environment = { NANODIFFUSION_CACHE: `${place}/cache`, HF_ENDPOINT: "" };
+    const run = (name: string, out: string, env: Record<string, string> = environment) =>
+      startImage(tiny("--sample-only", `--checkpoint=${name}`, `--out=${place}/${out}`), {
+        task: true,
+        env,
+      }).ended;
+    {
+      await using hub = serveHub(files);
+      environment.HF_ENDPOINT = hub.address;
+      const online = await run("ours/pipeline", "online");
+      assertEquals(online.code, 0, online.stderr);
+      assertStringIncludes(online.stdout, "model: ours/pipeline@0123456789ab");
+      const pickled = await run("ours/pickled", "never");
+      assertEquals([pickled.code, pickled.stderr.trimEnd().split("\n").length], [1, 1]);
+      assertStringIncludes(pickled.stderr, "save_pretrained(NEW) does in Python");
+      const absent = await run("theirs/pipeline", "never");
+      assertStringIncludes(absent.stderr, "there is no such model, revision or file");
+      assertEquals(await Deno.stat(`${place}/never`).then(() => true, () => false), false);
+    }
+    const offline = await run("ours/pipeline", "offline", { ...environment, HF_HUB_OFFLINE: "1" });
+    assertEquals(offline.code, 0, offline.stderr);
+    const local = await sample(source, `${place}/local`);
+    assertEquals(local.code, 0, local.stderr);
+    const pictures = ["online", "offline", "local"].map((out) =>
+      Deno.readFile(`${place}/${out}/grid.png`)
+    );
+    const [online, ...others] = await Promise.all(pictures);
+    for (const other of others) assertEquals(other, online);
+  },
+});

@@ -53,6 +53,24 @@ Deno.test({
 });
 
 Deno.test({
+  name:
+    "readMask() takes the opacity when the picture has one colour: white drawn on nothing, or holes",
+  ignore,
+  fn: async () => {
+    const opacity = (i: number) => [0, 51, 255][i % 3]!;
+    const sheet = (color: number) =>
+      Uint8Array.from(
+        { length: 784 * 4 },
+        (_, i) => i % 4 === 3 ? opacity(Math.floor(i / 4)) : color,
+      );
+    const drawn = await maskOf(picture(sheet(255), 4));
+    drawn.forEach((value, i) => assertAlmostEquals(value, 1 - opacity(i) / 255, 1e-6));
+    const holes = await maskOf(picture(sheet(0), 4));
+    holes.forEach((value, i) => assertAlmostEquals(value, opacity(i) / 255, 1e-6));
+  },
+});
+
+Deno.test({
   name: "readMask() refuses files that are not masks",
   ignore,
   fn: async () => {

@@ -3,6 +3,7 @@ import { openTextVae } from "../../../text/autoencoder/checkpoint.ts";
 import { loadBert, loadGpt2 } from "../../../vae/pretrained.ts";
 import { openModelFiles } from "../../../datasets/download/hub.ts";
 import { folderWith, hasServer } from "../../datasets/tiny_dataset.ts";
+import { serveHub } from "../../hub_server.ts";
 import { imageRuns } from "../../image/program/program.ts";
 import { HALF_BERT, HALF_GPT2, halfFiles } from "../../published_halves.ts";
 import { runText, startText, TINY_TEXT, tinyDenoiser } from "./program.ts";
@@ -164,29 +165,6 @@ Deno.test({
     }
   },
 });
-
-/** A hub of two models, ours/bert and ours/gpt2, on the loopback interface. */
-function serveHub(files: Readonly<Record<string, Uint8Array<ArrayBuffer>>>) {
-  const commit = "0123456789abcdef0123456789abcdef01234567";
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
-    const { pathname } = new URL(request.url);
-    const [, model] = /^\/api\/models\/ours\/(bert|gpt2)\/revision\/main$/.exec(pathname) ?? [];
-    if (model !== undefined) {
-      const names = Object.keys(files).filter((name) => name.startsWith(`${model}/`));
-      const siblings = names.map((name) => ({ rfilename: name.slice(model.length + 1) }));
-      return Response.json({ sha: commit, siblings });
-    }
-    const [, folder, name] = /^\/ours\/(\w+)\/resolve\/\w+\/(.+)$/.exec(pathname) ?? [];
-    const bytes = files[`${folder}/${name}`];
-    return bytes === undefined
-      ? new Response("Entry not found", { status: 404 })
-      : new Response(bytes);
-  });
-  return {
-    address: `http://127.0.0.1:${server.addr.port}`,
-    [Symbol.asyncDispose]: () => server.shutdown(),
-  };
-}
 
 Deno.test({
   name: "text loads published halves from the hub of HF_ENDPOINT, and reports denied permissions",

@@ -284,13 +284,17 @@ Deno.test({
       await Deno.mkdir(`${root}/unet`);
       await Deno.mkdir(`${root}/scheduler`);
       await Deno.writeTextFile(`${root}/model_index.json`, '{"_class_name":"DDPMPipeline"}');
-      await Deno.writeTextFile(`${root}/scheduler/scheduler_config.json`, "{}");
+      await Deno.writeTextFile(
+        `${root}/scheduler/scheduler_config.json`,
+        '{"lambda_min_clipped": -Infinity}', // as Python writes it
+      );
       for (const name of ["config.json", "diffusion_pytorch_model.safetensors"]) {
         await Deno.writeFile(`${root}/unet/${name}`, await fixtureBytes(`unet_plain/${name}`));
       }
       const { components, verified, state } = await loadCheckpoint(root);
       assertEquals([verified, state], [false, undefined]);
       assertEquals(Object.keys(components).sort(), ["scheduler", "unet"]);
+      assertEquals(components.scheduler?.config["lambda_min_clipped"], -Infinity);
       assertEquals(components.unet?.config._class_name, "UNet2DModel");
       assert(components.unet!.weights!.has("conv_in.weight"));
       await assertRejects(
@@ -306,11 +310,20 @@ Deno.test("pickWeightsFile() prefers the name without a variant", () => {
   assertEquals(pickWeightsFile(names, "x"), "model.safetensors");
   assertEquals(pickWeightsFile(["config.json", "model.fp16.safetensors"], "x"), names[1]!);
   assertEquals(pickWeightsFile(["scheduler_config.json"], "x"), undefined);
+  const stem = "diffusion_pytorch_model";
+  const parts = [`${stem}-00001-of-00002.safetensors`, `${stem}-00002-of-00002.safetensors`];
+  const index = `${stem}.safetensors.index.json`;
+  assertEquals(pickWeightsFile([...parts, index, `${stem}.bin`], "x"), index);
+  const half = [`${stem}.fp16.safetensors`, `${stem}.non_ema.safetensors`, `${stem}.bin`];
+  assertEquals(pickWeightsFile(half, "x"), half[0]!);
+  const halfIndex = `${stem}.safetensors.index.fp16.json`;
+  const halfParts = parts.map((name) => name.replace(/^\w+/, "$&.fp16"));
+  assertEquals(pickWeightsFile([...halfParts, halfIndex], "x"), halfIndex);
 });
 
-Deno.test("pickWeightsFile() throws when weights are sharded, several or pickled", () => {
+Deno.test("pickWeightsFile() throws when weights are parts without an index, several or pickled", () => {
   const shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-  assertThrows(() => pickWeightsFile(shards, "x"), UserError, "in several files");
+  assertThrows(() => pickWeightsFile(shards, "x"), UserError, "but not the index");
   assertThrows(
     () => pickWeightsFile(["a.safetensors", "b.safetensors"], "x"),
     UserError,
