@@ -4,6 +4,7 @@
  *
  *     deno task text                                     # half an hour on a laptop
  *     deno task text --preset smoke                      # seconds, on the bundled sample
+ *     deno task text --texts FILE.csv                    # your own texts; also .txt and .jsonl
  *     deno task text --sample-only                       # seconds, from the weights in checkpoints/hotel-reviews
  *     deno task text --resume --steps 6000               # train the same run on
  *     deno task text --config runs/X/config.json         # the same run again, in another folder
@@ -32,6 +33,7 @@ import { TEXT_FLAGS } from "./text/denoiser_flags.ts";
 import { TEXT_ABOUT, TEXT_EXAMPLES } from "./text/flags.ts";
 import { checkBaseline } from "./text/language_model/baseline.ts";
 import { answerMaskedOnly, checkMaskedFlags, isMaskedRun, runMasked } from "./text/masked/run.ts";
+import { withOwnData } from "./text/own_data.ts";
 import { defaultsOf, FROM_SCRATCH, PRESETS, type TextPreset } from "./text/presets.ts";
 import {
   defaultFolder,
@@ -42,7 +44,7 @@ import {
   type TextRun,
 } from "./text/run.ts";
 import { reportRun } from "./text/report.ts";
-import { checkSamplingFlags, checkTextSampling } from "./text/sampling/sample.ts";
+import { checkSamplingFlags, checkTextSampling, requestedClass } from "./text/sampling/sample.ts";
 import { checkSampleOnly, sampleTextsOnly } from "./text/sampling/sample_only.ts";
 import { flatSettings, type TextFlags, type TextSettings } from "./text/settings.ts";
 import { pickStages, runStages, type Stage } from "./text/stages.ts";
@@ -58,7 +60,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   if (wantsVersion(args)) return printVersion();
-  const flags = parseFlags(args, TEXT_FLAGS);
+  const flags = withOwnData(parseFlags(args, TEXT_FLAGS));
   setOutput(flags);
   checkSampleOnly(flags);
   if (flags.sampleOnly) {
@@ -72,7 +74,7 @@ export async function main(args: readonly string[]): Promise<number> {
     defaults: flatSettings(PRESETS.small),
   });
   const given = replayFlags(flags, replay);
-  const settings = resolveSettings(given, replay);
+  const settings = await resolveSettings(given, replay, print);
   checkMaskedFlags(given, settings);
   if (settings.masked.diffusion === "masked") {
     const run = { args, given, replay, settings, directory: defaultFolder(given), code: ROOT };
@@ -130,7 +132,8 @@ async function openRun(
   });
   print(data.description);
   if (given.vae === undefined) checkNoLeak(start, data, warn);
-  data.examples(settings.denoiser); // refuses a condition that the data set does not have
+  const { classes } = data.examples(settings.denoiser); // refuses a condition that the data does not have
+  requestedClass(settings.sampling, classes);
   return await openTextRun(device, {
     args,
     given,

@@ -121,14 +121,19 @@ function isOrigin(item: unknown): boolean {
   return isJsonObject(item) && typeof item["name"] === "string" &&
     typeof item["origin"] === "string" && isJsonObject(item["sha256"]) &&
     Object.values(item["sha256"]).every((hash) => typeof hash === "string") &&
-    (item["rows"] === undefined || Number.isSafeInteger(item["rows"]));
+    (item["rows"] === undefined || Number.isSafeInteger(item["rows"])) &&
+    (item["classNames"] === undefined || isTextList(item["classNames"]));
+}
+
+function isTextList(value: unknown): boolean {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 function isSession(item: unknown): boolean {
   if (!isJsonObject(item)) return false;
   const { command, commit } = item;
   return ["started", "device"].every((key) => typeof item[key] === "string") &&
-    Array.isArray(command) && command.every((word) => typeof word === "string") &&
+    isTextList(command) &&
     Number.isSafeInteger(item["threads"]) && isJsonObject(item["versions"]) &&
     isJsonObject(item["system"]) && (commit === undefined || typeof commit === "string");
 }

@@ -197,7 +197,9 @@ export function splitLead(text: string): { lead: string; rest: string } | undefi
 }
 
 /** For continuation: the condition is the first sentence, the target is the rest. */
-export function continuationPair({ text }: HotelReview): TextPair | undefined {
+export function continuationPair(
+  { text }: Pick<HotelReview, "text"> & Partial<HotelReview>,
+): TextPair | undefined {
   const parts = splitLead(text);
   return parts && { condition: parts.lead, target: parts.rest };
 }
@@ -207,7 +209,9 @@ export function continuationPair({ text }: HotelReview): TextPair | undefined {
  * the rest, as in PEGASUS's gap sentences (Zhang et al. 2020, arXiv:1912.08777). The target cannot be
  * copied, since the condition does not contain it.
  */
-export function summaryPair({ text }: HotelReview): TextPair | undefined {
+export function summaryPair(
+  { text }: Pick<HotelReview, "text"> & Partial<HotelReview>,
+): TextPair | undefined {
   const parts = splitLead(text);
   return parts && { condition: parts.rest, target: parts.lead };
 }

@@ -1,4 +1,5 @@
 /** Holds examples out for validation. */
+import { sha256OfParts } from "../base/json.ts";
 import { type RandomStream, randomStream } from "../nn/random.ts";
 
 /**
@@ -61,5 +62,53 @@ export function holdOut<T>(
   return {
     kept: examples.filter((_, i) => !chosen.has(i)),
     heldOut: examples.filter((_, i) => chosen.has(i)),
+  };
+}
+
+/** A split of examples in three. */
+export interface Split<T> {
+  /** Examples to train on. */
+  readonly train: T[];
+  /** Examples held out, to choose settings with. */
+  readonly validation: T[];
+  /** Examples held out, to measure with. */
+  readonly test: T[];
+}
+
+/**
+ * Splits examples [N] in three, each in the examples' order, by hash of a key: copies are in one part, in any
+ * order of the examples. The keys of the least hashes are the validation part, the next ones the test part,
+ * so a larger validation part contains a smaller one.
+ *
+ * @param keyOf The key of an example, such as its text.
+ * @param options The number of different keys to hold out for each part.
+ * @throws {RangeError} If a part would be empty.
+ */
+export function splitByHash<T>(
+  examples: readonly T[],
+  keyOf: (example: T) => string,
+  { validation, test }: { readonly validation: number; readonly test: number },
+): Split<T> {
+  const encoder = new TextEncoder();
+  const keys = [...new Set(examples.map(keyOf))];
+  const most = keys.length - 1;
+  if (![validation, test].every((count) => count >= 1) || !(validation + test <= most)) {
+    throw new RangeError(
+      `${validation} + ${test} of ${keys.length} different examples to hold out: at least 1 each, and at ` +
+        `most ${most} in all`,
+    );
+  }
+  const hashed = keys.map((key) => ({ key, hash: sha256OfParts([encoder.encode(key)]) }));
+  hashed.sort((a, b) => a.hash < b.hash ? -1 : 1);
+  const rank = new Map(hashed.map(({ key }, i) => [key, i]));
+  const part = (from: number, to: number) =>
+    examples.filter((example) => {
+      const place = rank.get(keyOf(example))!;
+      return place >= from && place < to;
+    });
+  return {
+    train: part(validation + test, Infinity),
+    validation: part(0, validation),
+    test: part(validation, validation + test),
   };
 }

@@ -1,6 +1,7 @@
 /** Reads records from text files; messages name the file and the line of a fault. */
 import { parse } from "@std/csv";
 import { UserError } from "../base/errors.ts";
+import { isJsonObject } from "../base/json.ts";
 import { printable, quote } from "../base/quote.ts";
 
 /** An example of conditional generation. */
@@ -45,12 +46,14 @@ export function textLines(bytes: Uint8Array<ArrayBuffer>, name: string): FileRec
     .filter(({ value }) => value.trim() !== "");
 }
 
-/** Reads a file with a JSON object on each line, which must have non-blank strings under `keys`. */
-export function jsonLines<K extends string>(
+/** An object of a line of JSON. */
+export type JsonRecord = Readonly<Record<string, unknown>>;
+
+/** Reads a file with a JSON object on each line. */
+export function jsonObjects(
   bytes: Uint8Array<ArrayBuffer>,
   name: string,
-  keys: readonly K[],
-): FileRecord<Record<K, string>>[] {
+): FileRecord<JsonRecord>[] {
   return textLines(bytes, name).map(({ value: line, where }) => {
     let value: unknown;
     try {
@@ -59,8 +62,20 @@ export function jsonLines<K extends string>(
       const reason = quote((error as Error).message, 200);
       throw new UserError(`${where}: not JSON: ${reason}`, { cause: error });
     }
+    if (isJsonObject(value)) return { value, where };
+    throw new UserError(`${where}: ${quote(value, 60)} is not a JSON object`);
+  });
+}
+
+/** Reads a file with a JSON object on each line, which must have non-blank strings under `keys`. */
+export function jsonLines<K extends string>(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+  keys: readonly K[],
+): FileRecord<Record<K, string>>[] {
+  return jsonObjects(bytes, name).map(({ value, where }) => {
     for (const key of keys) {
-      const field = (value as Partial<Record<string, unknown>> | null)?.[key];
+      const field = value[key];
       if (typeof field !== "string" || field.trim() === "") {
         throw new UserError(`${where}: a row without "${key}", which must be text`);
       }
@@ -81,11 +96,14 @@ function csvLines(text: string): { lines: number[]; open: boolean } {
   return { lines, open };
 }
 
-/** Reads a CSV whose first record names the columns. It must have `columns`, and may have others. */
+/**
+ * Reads a CSV whose first record names the columns. It must have `columns`, which may depend on the header,
+ * and may have others.
+ */
 export function csvRecords<C extends string>(
   bytes: Uint8Array<ArrayBuffer>,
   name: string,
-  columns: readonly C[],
+  columns: readonly C[] | ((header: readonly string[]) => readonly C[]),
 ): FileRecord<Record<C, string>>[] {
   const text = decodeUtf8(bytes, name);
   const { lines, open } = csvLines(text);
@@ -107,7 +125,8 @@ export function csvRecords<C extends string>(
     );
   }
   const [header = [], ...rows] = records;
-  const missing = columns.filter((column) => !header.includes(column));
+  const wanted = typeof columns === "function" ? columns(header) : columns;
+  const missing = wanted.filter((column) => !header.includes(column));
   if (missing.length > 0) {
     throw new UserError(
       `${name}:${lines[0] ?? 1}: no column ${missing.join(" and no column ")}; the columns are ` +
@@ -121,7 +140,7 @@ export function csvRecords<C extends string>(
         `${where}: ${row.length} fields, where the header has ${header.length} columns`,
       );
     }
-    const entries = columns.map((column) => [column, row[header.indexOf(column)]]);
+    const entries = wanted.map((column) => [column, row[header.indexOf(column)]]);
     return { value: Object.fromEntries(entries) as Record<C, string>, where };
   });
 }

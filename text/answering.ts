@@ -1,5 +1,6 @@
 /** Answering problems in batches, scoring the answers, and timing: common to denoisers and baselines. */
 import { csv } from "../base/csv.ts";
+import { ANSWER_MARK } from "../datasets/thoughts.ts";
 import {
   type Accuracy,
   accuracyByVotes,
@@ -64,12 +65,50 @@ export function scoreSolutions(
   examples: readonly LatentExample[],
   solutions: readonly (readonly string[])[],
 ): Scores {
+  if (dataset === "problems") return scoreOwnProblems(examples, solutions);
   const answerOf = dataset === "multiplication" ? extractDigits : extractNumber;
   const expected = examples.map(({ answer }) => answer!.replace(/\s+/g, ""));
   return {
     expected,
     byVotes: accuracyByVotes(solutions.map((texts) => texts.map(answerOf)), expected),
     isRight: (item, solution) => exactMatch(answerOf(solution), expected[item]!),
+  };
+}
+
+const NUMBER = /^([+-]?)(?=\.?\d)(\d*)(?:\.(\d*))?$/;
+
+/** A decimal number in one form, exactly: 1,234.50 becomes 1234.5; undefined for other text. */
+function sameNumber(text: string): string | undefined {
+  const [, sign, whole = "", part = ""] = NUMBER.exec(text.replaceAll(",", "")) ?? [];
+  if (sign === undefined) return undefined;
+  const fraction = part.replace(/0+$/, "");
+  const number = (whole.replace(/^0+/, "") || "0") + (fraction === "" ? "" : `.${fraction}`);
+  return sign === "-" && number !== "0" ? `-${number}` : number;
+}
+
+/** Whether all answers are decimal numbers. */
+export function areNumbers(answers: readonly string[]): boolean {
+  return answers.every((answer) => sameNumber(answer) !== undefined);
+}
+
+/** Scores solutions of the user's problems: answers are compared as numbers if all are, or else as texts. */
+function scoreOwnProblems(
+  examples: readonly LatentExample[],
+  solutions: readonly (readonly string[])[],
+): Scores {
+  const right = examples.map(({ answer }) => answer!);
+  const asNumbers = areNumbers(right);
+  const formOf = (text: string) => asNumbers ? sameNumber(text) : text;
+  const answerOf = (solution: string) => {
+    const answer = solution.split(ANSWER_MARK)[1]?.trim().replace(/\s+/g, " ");
+    return answer === undefined ? undefined : formOf(answer);
+  };
+  const expected = right.map((answer) => formOf(answer)!);
+  const isRight = (answer: string | undefined, expected: string) => answer === expected;
+  return {
+    expected,
+    byVotes: accuracyByVotes(solutions.map((texts) => texts.map(answerOf)), expected, { isRight }),
+    isRight: (item, solution) => isRight(answerOf(solution), expected[item]!),
   };
 }
 

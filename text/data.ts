@@ -1,12 +1,6 @@
 /** Loads the data sets of text.ts. */
 import { loadGsm8k } from "../datasets/gsm8k.ts";
-import {
-  continuationPair,
-  type HotelReview,
-  loadHotelReviews,
-  RATINGS,
-  summaryPair,
-} from "../datasets/hotel_reviews.ts";
+import { loadHotelReviews } from "../datasets/hotel_reviews.ts";
 import {
   generateMultiplication,
   multiplicationProblem,
@@ -19,19 +13,29 @@ import { sha256 } from "../base/json.ts";
 import { loadCommonsense } from "./commonsense_data.ts";
 import { digitsOf } from "./config.ts";
 import { type DataSource, type LatentExample, noSuchCondition, type TextData } from "./examples.ts";
-import type { DenoiserConfig, TextConfig, TextFlags } from "./settings.ts";
+import { reviewData } from "./labelled_texts.ts";
+import {
+  type OwnDataSettings,
+  ownSource,
+  ownTextData,
+  readOwnData,
+  splitProblems,
+} from "./own_data.ts";
+import type { TextConfig, TextFlags } from "./settings.ts";
 
 /** Loads a data set, or its bundled sample: by default only in the preset smoke. */
 export async function loadTextData(
   { dataDir, preset }: TextFlags,
-  { dataset, digits, trainSize, validationSize }:
-    & Pick<TextConfig, "dataset" | "digits" | "validationSize">
-    & Partial<Pick<TextConfig, "trainSize">>,
+  config:
+    & Pick<TextConfig, "digits" | "validationSize">
+    & Partial<Pick<TextConfig, "trainSize">>
+    & OwnDataSettings,
   { sampleOnly = preset === "smoke", log = () => {} }: {
     readonly sampleOnly?: boolean | undefined;
     readonly log?: (line: string) => void;
   } = {},
 ): Promise<TextData> {
+  const { dataset, digits, trainSize, validationSize } = config;
   const options = {
     dataDir,
     dataDirName: "--data-dir",
@@ -56,60 +60,13 @@ export async function loadTextData(
     sudoku: () => {
       throw usageError("--dataset sudoku is for --diffusion masked: boards are no texts.");
     },
-  }[dataset]();
-}
-
-/** No texts, for sampling from a rating or unconditionally. */
-export function noTexts(condition: "none" | "rating"): TextData {
-  const classes = condition === "rating" ? RATINGS : null;
-  return {
-    origin: "generated",
-    sha256: {},
-    description: "",
-    rows: 0,
-    train: [],
-    validation: [],
-    conditions: [],
-    examples: () => ({ train: [], validation: [], test: [], classes }),
-  };
-}
-
-function reviewData(
-  { train, validation, ...provenance }: Awaited<ReturnType<typeof loadHotelReviews>>,
-): TextData {
-  const pairsOf = (reviews: readonly HotelReview[], pairOf: typeof summaryPair) =>
-    reviews.map(pairOf).filter((pair) => pair !== undefined)
-      .map(({ condition, target }) => ({ source: condition, targets: [target] }));
-  const kinds: Partial<
-    Record<DenoiserConfig["condition"], (reviews: readonly HotelReview[]) => LatentExample[]>
-  > = {
-    none: (reviews) => reviews.map(({ text }) => ({ targets: [text] })),
-    rating: (reviews) =>
-      reviews.map(({ text, rating }) => ({ targets: [text], label: rating - 1 })),
-    continuation: (reviews) => pairsOf(reviews, continuationPair),
-    summary: (reviews) => pairsOf(reviews, summaryPair),
-  };
-  const textOf = ({ text }: HotelReview) => text;
-  return {
-    ...provenance,
-    rows: train.length + validation.length,
-    train: train.map(textOf),
-    validation: validation.map(textOf),
-    conditions: [], // they are parts of reviews
-    examples: ({ condition }) => {
-      const examples = kinds[condition];
-      if (examples === undefined) {
-        throw noSuchCondition("hotel_reviews", condition, Object.keys(kinds));
-      }
-      const heldOut = examples(validation);
-      return {
-        train: examples(train),
-        validation: heldOut,
-        test: heldOut,
-        classes: condition === "rating" ? RATINGS : null,
-      };
+    texts: async () => ownTextData((await readOwnData(config))!, validationSize),
+    problems: async () => {
+      const file = (await readOwnData(config))!;
+      const split = splitProblems(file, validationSize);
+      return problemData(split, ownSource(file, split), { validationSize });
     },
-  };
+  }[dataset]();
 }
 
 /** Problems of a preset that only tries every part. */

@@ -74,6 +74,12 @@ const MULTIPLICATION_TRAINING: SomeSettings["denoiser"] = {
   weightDecay: 0.1, // against memorization
 };
 
+/** Training from random weights on texts and problems of one's own, with the preset nano. */
+const OWN_TRAINING: SomeSettings = {
+  autoencoder: { steps: 1500, copySteps: 300, corruption: "none" },
+  denoiser: { steps: 3000, learningRate: 1e-3 },
+};
+
 function multiplication(n: number, m: number, preset: string): SomeSettings {
   const length = n + m + 1; // tokens of a question, of a sum in brackets, of an answer with its mark
   const passes = multiplicationPasses(m);
@@ -132,6 +138,12 @@ export const DATASET_DEFAULTS: Record<
   commonsense: () => SCHEMAS,
   multiplication: ([n, m], preset) => multiplication(n, m, preset),
   sudoku: (_digits, preset) => sudoku(preset),
+  texts: (_digits, preset) => preset === "nano" ? OWN_TRAINING : {},
+  problems: (_digits, preset) => ({
+    autoencoder: { ...THOUGHTS.autoencoder, ...preset === "nano" ? OWN_TRAINING.autoencoder : {} },
+    denoiser: { ...THOUGHTS.denoiser, ...preset === "nano" ? OWN_TRAINING.denoiser : {} },
+    sampling: THOUGHTS.sampling,
+  }),
   math: (_digits, preset) => ({
     autoencoder: {
       ...THOUGHTS.autoencoder,

@@ -23,6 +23,7 @@ import { AUTOENCODER_FLAGS } from "./flags.ts";
 export const TEXT_CONDITIONS = [
   "none",
   "rating",
+  "label",
   "continuation",
   "summary",
   "sentence",
@@ -41,6 +42,7 @@ const DENOISER = {
     meanings: {
       none: "nothing",
       rating: "its rating",
+      label: "its label; of --texts",
       continuation: "its first sentence; the rest is generated",
       summary: "all but its first sentence, which is generated",
       sentence: "a sentence with a blank; the clause from the blank on is generated",
@@ -154,6 +156,10 @@ const SAMPLING = {
     min: 1,
     max: RATINGS,
     help: "generate reviews with this number of stars; by default all ratings in turn",
+  }),
+  label: text({
+    placeholder: "NAME",
+    help: "generate texts of this label; by default all labels in turn",
   }),
   sampler: choice([...samplerNames, ...flowSamplerNames], {
     help: "sampling algorithm; flow_matching has flow_euler only",

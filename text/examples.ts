@@ -21,16 +21,18 @@ export interface LatentExamples {
   readonly validation: readonly LatentExample[]; // for the validation loss
   /** For the evaluation; the validation examples where there are no others. */
   readonly test: readonly LatentExample[];
-  readonly classes: number | null; // null without a class condition
+  readonly classes: readonly string[] | null; // their names; null without a class condition
 }
 
 export interface DataSource extends Pick<Provenance, "sha256" | "description"> {
-  /** The kind of source; "sample" is the bundled sample. */
-  readonly origin: Provenance["origin"] | "generated";
+  /** The kind of source; "sample" is the bundled sample, "file" the user's. */
+  readonly origin: Provenance["origin"] | "generated" | "file";
 }
 
 export interface TextData extends DataSource {
   readonly rows: number;
+  /** The labels of texts, for the run's record. */
+  readonly labels?: readonly string[] | undefined;
   readonly train: readonly string[]; // texts to train the autoencoder on
   readonly validation: readonly string[]; // held-out texts for the autoencoder
   /** Further texts for the tokenizer: the denoiser's conditions. */
@@ -41,6 +43,11 @@ export interface TextData extends DataSource {
    * @throws {UserError} If the data set has no such condition.
    */
   examples(config: Pick<DenoiserConfig, "condition" | "maxThoughts">): LatentExamples;
+}
+
+/** Whether a condition is a text, not a class or nothing. */
+export function isTextCondition(condition: DenoiserConfig["condition"]): boolean {
+  return condition !== "none" && condition !== "rating" && condition !== "label";
 }
 
 export function noSuchCondition(

@@ -20,6 +20,8 @@ export const TEXT_DATASETS = [
   "math",
   "multiplication",
   "sudoku",
+  "texts",
+  "problems",
 ] as const;
 
 export const TEXT_STAGES = [
@@ -49,7 +51,7 @@ const RUN = {
     },
   }),
   ...folderFlags({
-    folder: "runs/text-DATASET-PRESET-SEED",
+    folder: "runs/text-NAME-PRESET-SEED, NAME of the data set or of your file",
     extendable: "--steps or --diffusion-steps",
   }),
   overwrite: toggle({
@@ -67,7 +69,26 @@ const DATA = {
       math: "word problems: GSM8K",
       multiplication: "products of two numbers, generated",
       sudoku: "Sudoku puzzles, generated; for --diffusion masked",
+      texts: "your own, by --texts",
+      problems: "your own, by --problems",
     },
+  }),
+  texts: text({
+    placeholder: "FILE",
+    help:
+      "train on your texts: .txt (a text a line, or a paragraph each if there are blank lines " +
+      "between), .csv or .jsonl",
+  }),
+  column: text({ placeholder: "NAME", help: "column of texts in a .csv; text by default" }),
+  labelColumn: text({
+    placeholder: "NAME",
+    help: "column of labels in a .csv, which texts are generated from; label by default, if any",
+  }),
+  field: text({ placeholder: "NAME", help: "the same for texts in a .jsonl" }),
+  labelField: text({ placeholder: "NAME", help: "the same for labels in a .jsonl" }),
+  problems: text({
+    placeholder: "FILE",
+    help: "train on your problems: .jsonl with question, thoughts (a list) and answer",
   }),
   digits: text({ placeholder: "NxM", help: "multiplication: digits of the two numbers" }),
   trainSize: choice(WINOGRANDE_SIZES, { help: "commonsense: training set of WinoGrande" }),
@@ -257,6 +278,8 @@ export const TEXT_EXAMPLES: readonly Example[] = [
   ],
   ["deno task text --preset smoke", "Try every stage in seconds, on a bundled sample of the data."],
   ["deno task text --sample-only --rating 5", "Generate reviews with the released weights."],
+  ["deno task text --texts FILE.csv", "Train on your own texts, with labels or without."],
+  ["deno task text --problems FILE.jsonl", "Train Diffusion of Thought on your own problems."],
   [
     "deno task text --dataset multiplication",
     "Train Diffusion of Thought to multiply, one thought after the other.",

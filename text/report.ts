@@ -12,6 +12,7 @@ import {
   sampledTexts,
   trajectoryTexts,
 } from "./evaluation/report.ts";
+import { dataName } from "./own_data.ts";
 import type { TextRun } from "./run.ts";
 import { flatSettings } from "./settings.ts";
 
@@ -72,7 +73,7 @@ async function writeTextReport(run: TextRun, figures: readonly KeyFigure[]): Pro
   ];
   const { autoencoder: config, denoiser, sampling } = settings;
   return await writeReport(root, {
-    title: `${config.dataset}: ${models.join(", ")}`,
+    title: `${dataName(config)}: ${models.join(", ")}`,
     summary: `${session.started.slice(0, 10)}: deno task ${session.command.join(" ")}`,
     warnings: data.origin === "sample" ? [data.description] : [],
     figures,

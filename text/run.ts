@@ -12,6 +12,8 @@ import { type OpenedTextVae, openTextVae } from "./autoencoder/checkpoint.ts";
 import { openTextDenoiser, type TextDenoiserModel } from "./denoiser/checkpoint.ts";
 import type { TextEvaluation } from "./evaluation/evaluate.ts";
 import type { TextData } from "./examples.ts";
+import { fitOwnData } from "./fitting.ts";
+import { dataName, readOwnData } from "./own_data.ts";
 import { defaultsOf, PRESETS } from "./presets.ts";
 import type { TextSamples } from "./sampling/session.ts";
 import {
@@ -84,14 +86,27 @@ export function replayFlags<F extends TextFlags>(given: F, replay: Replay | unde
   };
 }
 
-/** The settings: flags over the replayed run's settings, or over the preset's and the data set's. */
-export function resolveSettings(given: TextFlags, replay: Replay | undefined): TextSettings {
+/**
+ * The settings: flags over the replayed run's settings, or over the preset's, the data set's and those that
+ * fit a file of the user's, whose reasons are logged.
+ */
+export async function resolveSettings(
+  given: TextFlags,
+  replay: Replay | undefined,
+  log: (line: string) => void,
+): Promise<TextSettings> {
   const { preset = "nano" } = given;
   const flags = nestSettings(given);
-  const defaults = replay === undefined
-    ? defaultsOf(preset, withChanges(PRESETS[preset], flags).autoencoder)
-    : withChanges(PRESETS.small, nestSettings(replay.settings));
-  return withChanges(defaults, flags);
+  if (replay !== undefined) {
+    return withChanges(PRESETS.small, nestSettings(replay.settings), flags);
+  }
+  const wanted = withChanges(PRESETS[preset], flags).autoencoder;
+  const defaults = defaultsOf(preset, wanted);
+  const own = await readOwnData(wanted);
+  if (own === undefined) return withChanges(defaults, flags);
+  const { settings, reasons } = fitOwnData(own, defaults, given);
+  log(["settings that fit the file:", ...reasons].join("\n  "));
+  return withChanges(defaults, settings, flags);
 }
 
 /** A function that computes its result at its first call only. */
@@ -167,6 +182,7 @@ function originsOf({ settings, data, start }: TextRunOptions): readonly DataOrig
     origin: data.origin === "sample" ? BUNDLED : data.origin,
     sha256: data.sha256,
     rows: data.rows,
+    classNames: data.labels,
   }, ...start.origins];
 }
 
@@ -185,15 +201,12 @@ async function sessionOf(
 }
 
 /** The folder of a run if `--out` names none. */
-export function defaultFolder(
-  { dataset = "hotel_reviews", preset = "nano", seed = 0 }: TextFlags,
-): string {
-  return `runs/text-${dataset}-${preset}-${seed}`;
+export function defaultFolder({ preset = "nano", seed = 0, ...flags }: TextFlags): string {
+  return `runs/text-${dataName(flags)}-${preset}-${seed}`;
 }
 
 function directoryOf({ given, replay, settings: { autoencoder } }: TextRunOptions): string {
-  const { dataset, seed } = autoencoder;
-  return given.out ?? replay?.directory ?? defaultFolder({ ...given, dataset, seed });
+  return given.out ?? replay?.directory ?? defaultFolder({ ...given, ...autoencoder });
 }
 
 async function openAutoencoderFolder(
@@ -228,19 +241,25 @@ async function openAutoencoderFolder(
   });
 }
 
+/** The settings of the autoencoder that define the texts. */
+const DEFINE_TEXTS: readonly string[] = [
+  ...["dataset", "digits", "trainSize", "seed", "validationSize"],
+  ...["texts", "column", "labelColumn", "field", "labelField", "problems"],
+];
+
 async function openDenoiserFolder(
   directory: string,
   options: TextRunOptions,
   shared: Pick<RunFolderOptions, "session" | "seed" | "data">,
 ): Promise<RunFolder> {
   const { given, settings: { autoencoder, denoiser } } = options;
-  const { dataset, digits, trainSize, seed, validationSize } = autoencoder; // they define the texts
+  const texts = Object.entries(autoencoder).filter(([name]) => DEFINE_TEXTS.includes(name));
   return await openRunFolder({
     ...shared,
     directory,
     program: "text-diffusion",
     config: {
-      ...flatSettings({ autoencoder: { dataset, digits, trainSize, seed, validationSize } }),
+      ...flatSettings({ autoencoder: Object.fromEntries(texts) }),
       ...flatSettings({ denoiser }),
     },
     resume: given.resume === true && await fileExists(`${directory}/config.json`),

@@ -24,7 +24,16 @@ type WithUnset<Settings, Unset extends keyof Settings> =
 /** The settings of the data and of the autoencoder. */
 export type TextConfig = WithUnset<
   FlagValues<typeof AUTOENCODER_SETTINGS>,
-  "startFrom" | "encoderFrom" | "decoderFrom" | "encoderLearningRate"
+  | "startFrom"
+  | "encoderFrom"
+  | "decoderFrom"
+  | "encoderLearningRate"
+  | "texts"
+  | "column"
+  | "labelColumn"
+  | "field"
+  | "labelField"
+  | "problems"
 >;
 
 type DenoiserFlags = FlagValues<typeof DENOISER_SETTINGS>;
@@ -38,7 +47,7 @@ export type DenoiserConfig = {
   readonly [Flag in keyof DenoiserFlags as DenoiserSetting<Flag>]: DenoiserFlags[Flag];
 };
 
-export type SamplingConfig = WithUnset<FlagValues<typeof SAMPLING_SETTINGS>, "rating">;
+export type SamplingConfig = WithUnset<FlagValues<typeof SAMPLING_SETTINGS>, "rating" | "label">;
 
 export type EvaluationConfig = WithUnset<FlagValues<{ evaluation: typeof EVALUATION }>, "judge">;
 
@@ -128,8 +137,11 @@ export function withChanges(
   return merged as unknown as TextSettings;
 }
 
-/** Settings that may differ when the autoencoder's training is resumed. */
-export const AUTOENCODER_EXTENDABLE: readonly string[] = ["steps"];
+/**
+ * Settings that may differ when the autoencoder's training is resumed. A file may have moved: its hash tells
+ * whether it is the same.
+ */
+export const AUTOENCODER_EXTENDABLE: readonly string[] = ["steps", "texts", "problems"];
 
 /** Settings that may differ when the denoiser's training is resumed. */
-export const DENOISER_EXTENDABLE: readonly string[] = ["diffusionSteps"];
+export const DENOISER_EXTENDABLE: readonly string[] = ["diffusionSteps", "texts", "problems"];

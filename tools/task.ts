@@ -30,6 +30,8 @@ export const PATH_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--decoder-from": ["read"],
   "--inpaint": ["read"],
   "--puzzles": ["read"],
+  "--texts": ["read"],
+  "--problems": ["read"],
 };
 
 /** A flag and its value in one argument. */

@@ -3,6 +3,7 @@ import type { NoiseSchedule } from "../../diffusion/schedules.ts";
 import type { LoadedTextVae } from "../autoencoder/checkpoint.ts";
 import { ConditionTokens } from "../condition_tokens.ts";
 import { refuse } from "../config.ts";
+import { isTextCondition } from "../examples.ts";
 import type { DenoiserConfig } from "../settings.ts";
 import { blockCount, isMultiPass, sourceCount } from "./layouts.ts";
 import { type TextDenoiserConfig, textDenoiserConfig } from "./network.ts";
@@ -19,10 +20,10 @@ function nameOfWhole({ condition, thoughtPasses }: DenoiserConfig): string | und
 export function denoiserOf(
   config: DenoiserConfig,
   { config: vae, encoderTokenizer }: Pick<LoadedTextVae, "config" | "encoderTokenizer">,
-  classes: number | null,
+  classes: readonly string[] | null,
 ): { model: TextDenoiserConfig; tokens: ConditionTokens | undefined } {
   const { condition, conditionReader, conditionTokens } = config;
-  const hasText = condition !== "none" && condition !== "rating";
+  const hasText = isTextCondition(condition);
   const reader = conditionReader === "new"
     ? { ...vae.encoder, maxPositionEmbeddings: conditionTokens + 2 }
     : vae.encoder;
@@ -31,7 +32,7 @@ export function denoiserOf(
     latents: vae.latents,
     latentWidth: vae.latentWidth,
     blocks: blockCount(config),
-    classes,
+    classes: classes?.length ?? null,
     encoder,
     conditionBlocks: hasText && conditionReader === "latents" ? sourceCount(config) : 0,
     nullCondition: config.conditionDropout > 0,

@@ -95,7 +95,13 @@ export async function trainDenoiser(
     : trainStep.restore(loadTrainState(checkpoint, specs));
 
   // Batches, and what is measured.
-  const batches = new LatentBatches({ config, schedule, latents, classes, tokens });
+  const batches = new LatentBatches({
+    config,
+    schedule,
+    latents,
+    classes: classes?.length ?? null,
+    tokens,
+  });
   const [batchAt, heldOut] = [batches.training(train, random), batches.validation(validation)];
   const validationLoss = compileValidationLoss(device, {
     denoise,

@@ -9,15 +9,15 @@ import { curveFigures, denoisingCurve } from "./denoising_curve.ts";
 import type { DenoisedBleu } from "../../metrics/bleu.ts";
 import { csv } from "../../base/csv.ts";
 import {
+  classFigures,
   perplexityFigures,
-  ratingFigures,
   referenceFigures,
   varietyFigures,
 } from "./generation_figures.ts";
 import { compileLanguageReader } from "../language_model/scores.ts";
 import { cachedResult, readCachedResult } from "../../cli/cached_result.ts";
 import type { MeasuredFigure } from "../../metrics/measured_figure.ts";
-import { trainRatingClassifier } from "./rating_classifier.ts";
+import { trainTextClassifier } from "./text_classifier.ts";
 import type { TextSamples, TextSampleTask } from "../sampling/session.ts";
 import { openSampleSession } from "../sampling/sample.ts";
 import { flatSettings } from "../settings.ts";
@@ -63,16 +63,19 @@ async function textFigures(
   const { classes } = data.examples(config);
   const labelled = (examples: readonly LatentExample[]) =>
     examples.map(({ targets: [text = ""], label = 0 }) => ({ text, label }));
-  const ratings = classes === null ? [] : ratingFigures(
-    trainRatingClassifier(labelled(train), { classes, random: random.stream("rating classifier") }),
+  const byClass = classes === null ? [] : classFigures(
+    trainTextClassifier(labelled(train), {
+      classes: classes.length,
+      random: random.stream("rating classifier"),
+    }),
     samples.texts.map(({ text, label = 0 }) => ({ text, label })),
     labelled(test),
-    { trained: train.length },
+    { trained: train.length, kind: config.condition === "rating" ? "rating" : "label", classes },
   );
   return withEmptyTexts(compared.samples, [
     ...varietyFigures({ ...compared, training: cutTexts(targets(train), vae) }),
     ...perplexities,
-    ...ratings,
+    ...byClass,
   ]);
 }
 

@@ -10,7 +10,7 @@ import {
   percent,
 } from "../../metrics/measured_figure.ts";
 import { minimumBayesRisk } from "../../metrics/minimum_bayes_risk.ts";
-import { type LabeledText, ratingAgreement, type RatingClassifier } from "./rating_classifier.ts";
+import { classAgreement, type LabeledText, type TextClassifier } from "./text_classifier.ts";
 import { rouge, type RougeScores } from "../../metrics/rouge.ts";
 import {
   distinctN,
@@ -156,33 +156,42 @@ export async function perplexityFigures(
   ];
 }
 
-/** How often a classifier predicts the rating that a text was generated from, or that a real one has. */
-export function ratingFigures(
-  classifier: RatingClassifier,
+/** How often a classifier predicts the class that a text was generated from, or that a real one has. */
+export function classFigures(
+  classifier: TextClassifier,
   samples: readonly LabeledText[],
   real: readonly LabeledText[],
-  { trained }: { readonly trained: number },
+  { trained, kind, classes }: {
+    readonly trained: number; // texts that the classifier was trained on
+    readonly kind: "rating" | "label";
+    readonly classes: readonly string[]; // their names
+  },
 ): MeasuredFigure[] {
   const how = `logistic regression on words and pairs of words (${classifier.features}), with ` +
-    `equal weights of the ratings, trained here on ${trained} reviews`;
-  const heldOut = ratingAgreement(classifier, real);
-  const ratings = [...new Set(samples.map(({ label }) => label + 1))];
-  const stars = ratings.length === 1
-    ? `rating ${ratings[0]}`
-    : `the ratings ${ratings.join(", ")} in turn`;
+    `equal weights of the ${kind}s, trained here on ${trained} texts`;
+  const heldOut = classAgreement(classifier, real);
+  const names = [...new Set(samples.map(({ label }) => classes[label]))];
+  const requested = names.length === 1
+    ? `${kind} ${names[0]}`
+    : `the ${kind}s ${names.join(", ")} in turn`;
   const figures = (what: string, { exact, withinOne }: typeof heldOut, protocol: string) => {
+    if (kind === "label") return [accuracyFigure(what, accuracyOf(exact), protocol)];
     return [
       accuracyFigure(`${what}, exact`, accuracyOf(exact), protocol),
       accuracyFigure(`${what}, within one star`, accuracyOf(withinOne), protocol),
     ];
   };
-  const ofReal = `${real.length} held-out reviews; ${how}`;
+  const [ofReal, name] = kind === "rating" ? ["reviews", "Rating"] : ["texts", "Label"];
   return [
-    ...figures("Rating of real reviews predicted", heldOut, ofReal),
+    ...figures(
+      `${name} of real ${ofReal} predicted`,
+      heldOut,
+      `${real.length} held-out ${ofReal}; ${how}`,
+    ),
     ...(samples.length === 0 ? [] : figures(
-      "Requested rating predicted",
-      ratingAgreement(classifier, samples),
-      `${samples.length} generated texts of ${stars}; ${how}`,
+      `Requested ${kind} predicted`,
+      classAgreement(classifier, samples),
+      `${samples.length} generated texts of ${requested}; ${how}`,
     )),
   ];
 }

@@ -113,7 +113,7 @@ export function checkBaseline(
   }
   if (kind === "none" || condition === "question") return;
   throw usageError(
-    `--baseline ${kind} is for --dataset multiplication or math, which have answers.`,
+    `--baseline ${kind} is for problems, which have answers: --dataset multiplication or math, or --problems.`,
   );
 }
 

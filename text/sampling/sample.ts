@@ -1,7 +1,8 @@
 /** Stage `sample` of text.ts: texts, trajectories and answers, as files and as figures. */
 import { isFlowSampler, samplerOptions } from "../../diffusion/samplers/registry.ts";
 import { writeFileAtomic } from "../../base/files.ts";
-import type { LatentExample } from "../examples.ts";
+import { usageError } from "../../base/errors.ts";
+import { isTextCondition, type LatentExample } from "../examples.ts";
 import { denoiserOf } from "../denoiser/config.ts";
 import { LatentBatches } from "../denoiser/batches.ts";
 import {
@@ -28,11 +29,11 @@ export function checkSamplingFlags(
   { sampler, dataset, condition }: {
     readonly sampler: SamplingConfig["sampler"];
     readonly dataset: string;
-    readonly condition: string;
+    readonly condition: DenoiserConfig["condition"];
   },
 ): void {
   refuse(
-    votes !== undefined && (condition === "rating" || condition === "none"),
+    votes !== undefined && !isTextCondition(condition),
     `--votes ${votes} is for problems, and texts with a source: leave it out.`,
   );
   refuse(
@@ -51,7 +52,7 @@ export function checkSamplingFlags(
 
 /** Refuses sampling settings that do not fit a denoiser. */
 export function checkTextSampling(
-  { sampler, guidance, sampleSteps, finalSigma, rating }: SamplingConfig,
+  { sampler, guidance, sampleSteps, finalSigma, rating, label }: SamplingConfig,
   { condition, conditionDropout, objective, timesteps }: DenoiserConfig,
 ): void {
   const isFlow = objective === "flow_matching";
@@ -74,6 +75,10 @@ export function checkTextSampling(
   refuse(
     rating !== undefined && condition !== "rating",
     `--rating ${rating} is for --condition rating, not ${condition}.`,
+  );
+  refuse(
+    label !== undefined && condition !== "label",
+    `--label ${label} is for --condition label, not ${condition}.`,
   );
   refuse(
     guidance !== 1 && (condition === "none" || conditionDropout === 0),
@@ -104,16 +109,28 @@ export async function sampleOnce(task: TextSampleTask): Promise<TextSamples> {
   });
 }
 
+/** The class that is asked for, of the names of all; undefined for all in turn. */
+export function requestedClass(
+  { rating, label }: Pick<SamplingConfig, "rating" | "label">,
+  classes: readonly string[] | null,
+): number | undefined {
+  const name = rating === undefined ? label : String(rating);
+  if (name === undefined || classes === null) return undefined;
+  const index = classes.indexOf(name);
+  if (index >= 0) return index;
+  throw usageError(`--label ${name}: no such label; there are ${classes.join(", ")}`);
+}
+
 /** The examples to sample: classes in turn, or the first held-out examples of each set. */
 function examplesToSample({ data, config, sampling }: TextSampleTask): LatentExample[] {
   const { test, classes } = data.examples(config);
-  if (config.condition !== "none" && config.condition !== "rating") {
+  if (isTextCondition(config.condition)) {
     return firstOfSets(test, sampling.samples);
   }
-  const { rating, samples } = sampling;
-  return Array.from({ length: samples }, (_, i): LatentExample => ({
+  const requested = requestedClass(sampling, classes);
+  return Array.from({ length: sampling.samples }, (_, i): LatentExample => ({
     targets: [],
-    ...(classes === null ? {} : { label: rating === undefined ? i % classes : rating - 1 }),
+    ...(classes === null ? {} : { label: requested ?? i % classes.length }),
   }));
 }
 
@@ -139,7 +156,7 @@ export async function openSampleSession(
   const batches = new LatentBatches({
     config,
     schedule: model.schedule,
-    classes,
+    classes: classes?.length ?? null,
     latents: { texts: known, latents, ...model.scale },
     tokens: tokens?.cutting(),
   });

@@ -9,7 +9,7 @@ import { randomStream } from "../../nn/random.ts";
 import { writeReport } from "../../report/report.ts";
 import { partsOf, sampledTexts, trajectoryTexts } from "../evaluation/report.ts";
 import { openTextVae } from "../autoencoder/checkpoint.ts";
-import { loadTextData, noTexts } from "../data.ts";
+import { loadTextData } from "../data.ts";
 import { openTextDenoiser } from "../denoiser/checkpoint.ts";
 import { checkMaskedFlags } from "../masked/run.ts";
 import { TEXT_FLAGS } from "../denoiser_flags.ts";
@@ -23,7 +23,9 @@ import {
   type TextSettings,
   withChanges,
 } from "../settings.ts";
-import { checkSamplingFlags, sampleOnce } from "./sample.ts";
+import { isTextCondition } from "../examples.ts";
+import { noTexts } from "../labelled_texts.ts";
+import { checkSamplingFlags, checkTextSampling, requestedClass, sampleOnce } from "./sample.ts";
 
 /** Texts that are printed. */
 const PRINTED = 10;
@@ -35,6 +37,8 @@ const ALLOWED: readonly string[] = [
   "vae",
   "preset",
   "dataset",
+  "texts",
+  "problems",
   "out",
   "seed",
   "device",
@@ -61,10 +65,14 @@ export function checkSampleOnly(given: TextFlags): void {
   throw usageError(`--sample-only trains nothing: leave --${kebabCase(other[0])} out.`);
 }
 
-/** The settings of a denoiser's run: the denoiser's, the data set's, and those it was last sampled with. */
-async function recordedSettings(
-  folder: string,
-): Promise<SomeSettings & { autoencoder: Pick<TextConfig, "dataset" | "digits"> }> {
+interface Recorded {
+  /** The denoiser's settings, the data set's, and those it was last sampled with. */
+  readonly settings: SomeSettings & { autoencoder: Pick<TextConfig, "dataset" | "digits"> };
+  readonly labels: readonly string[] | undefined;
+}
+
+/** What the record of a denoiser's run has. */
+async function readRecorded(folder: string): Promise<Recorded> {
   const path = `${folder}/${RECORD_NAME}`;
   const record = await readRecord(path);
   if (record?.program !== "text-diffusion") {
@@ -83,7 +91,14 @@ async function recordedSettings(
     const missing = dataset === undefined ? "dataset" : "digits";
     throw new UserError(`${path} lacks ${missing}: was it edited?`);
   }
-  return { ...others, sampling: sampling ?? {}, autoencoder: { ...autoencoder, dataset, digits } };
+  return {
+    settings: {
+      ...others,
+      sampling: sampling ?? {},
+      autoencoder: { ...autoencoder, dataset, digits },
+    },
+    labels: record.data[0]?.classNames,
+  };
 }
 
 /**
@@ -101,7 +116,7 @@ export async function sampleTextsOnly(
   },
 ): Promise<void> {
   const folder = `${checkpoint}/diffusion`;
-  const recorded = await recordedSettings(folder);
+  const { settings: recorded, labels } = await readRecorded(folder);
   const { dataset } = recorded.autoencoder;
   const own = given.preset === undefined ? recorded : { ...recorded, sampling: {} };
   if (given.dataset !== undefined && given.dataset !== dataset) {
@@ -111,12 +126,14 @@ export async function sampleTextsOnly(
   const { autoencoder, denoiser: config, sampling } = settings;
   checkMaskedFlags(given, settings);
   checkSamplingFlags(given, { dataset, condition: config.condition, sampler: sampling.sampler });
+  checkTextSampling(sampling, config);
   const vae = await openTextVae(given.vae ?? checkpoint, warn);
   const model = await openTextDenoiser(folder, vae, warn);
   const { condition } = config;
-  const data = condition === "none" || condition === "rating"
-    ? noTexts(condition)
-    : await loadTextData(given, autoencoder, { log: warn });
+  const data = isTextCondition(condition)
+    ? await loadTextData(given, autoencoder, { log: warn })
+    : noTexts(condition, labels);
+  requestedClass(sampling, data.examples(config).classes);
   if (data.description !== "") log(data.description);
   log(`model: ${checkpoint}, ${device.name} device, ${device.threads} threads`);
   const { sampler, sampleSteps, guidance, finalSigma } = sampling;

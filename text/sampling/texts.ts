@@ -34,7 +34,9 @@ function sampleLatents(
 
 /** Samples a text for each example; with a source, `votes` candidates, the first of which is the text. */
 export async function sampleTexts(session: SampleSession): Promise<TextSamples> {
-  const { examples, sampling, decode, now } = session;
+  const { examples, sampling, decode, now, config, data } = session;
+  const { condition } = config;
+  const names = data.examples(config).classes ?? [];
   const random = session.random.stream("samples");
   const sample = async (items: readonly number[], numbers: readonly number[]) => {
     const latents = await sampleLatents(session, items, numbers);
@@ -65,7 +67,7 @@ export async function sampleTexts(session: SampleSession): Promise<TextSamples> 
   if (sampling.trajectory) await writeTrajectories(session);
   return {
     texts: examples.map(({ source, label, targets: [reference] }, i): SampledText => {
-      const prompt = source ?? (label === undefined ? undefined : `rating ${label + 1}`);
+      const prompt = source ?? (label === undefined ? undefined : `${condition} ${names[label]}`);
       const [text = ""] = sampled[i]!;
       return {
         ...(prompt === undefined ? {} : { prompt }),

@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  classFigures,
   perplexityFigures,
-  ratingFigures,
   referenceFigures,
   varietyFigures,
 } from "../../../text/evaluation/generation_figures.ts";
@@ -74,7 +74,7 @@ Deno.test("perplexityFigures() has the perplexity of both sets, and MAUVE 1 for 
   assertEquals(one.map(({ name }) => name), ["Perplexity"]);
 });
 
-Deno.test("ratingFigures() has ratings of real and of generated texts, exact and within one star", () => {
+Deno.test("classFigures() has ratings of real and of generated texts, exact and within one star", () => {
   const classifier = {
     classify: Number,
     probabilities: () => new Float64Array(5),
@@ -84,14 +84,26 @@ Deno.test("ratingFigures() has ratings of real and of generated texts, exact and
     pairs.map(([text, label]) => ({ text, label }));
   const real = labelled(["0", 0], ["1", 0], ["4", 0], ["3", 3]);
   const samples = labelled(["2", 3], ["2", 4]);
-  const figures = byName(ratingFigures(classifier, samples, real, { trained: 9 }));
+  const figures = byName(
+    classFigures(classifier, samples, real, {
+      trained: 9,
+      kind: "rating",
+      classes: ["1", "2", "3", "4", "5"],
+    }),
+  );
   assertEquals(figures["Rating of real reviews predicted, exact"]!.measured, 0.5);
   assertEquals(figures["Rating of real reviews predicted, within one star"]!.measured, 0.75);
   assertEquals(figures["Requested rating predicted, exact"]!.measured, 0);
   assertEquals(figures["Requested rating predicted, within one star"]!.measured, 0.5);
   const { protocol } = figures["Requested rating predicted, exact"]!;
   assertStringIncludes(protocol, "2 generated texts of the ratings 4, 5 in turn; ");
-  const same = byName(ratingFigures(classifier, samples.slice(1), real, { trained: 9 }));
+  const same = byName(
+    classFigures(classifier, samples.slice(1), real, {
+      trained: 9,
+      kind: "rating",
+      classes: ["1", "2", "3", "4", "5"],
+    }),
+  );
   assertStringIncludes(
     same["Requested rating predicted, exact"]!.protocol,
     "1 generated texts of rating 5; ",

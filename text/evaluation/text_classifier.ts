@@ -1,5 +1,5 @@
 /**
- * Predicts the rating of a review by multinomial logistic regression on its words and pairs of words
+ * Predicts the class of a text, such as a review's rating, by multinomial logistic regression on its words and pairs of words
  * (Wang and Manning 2012), trained with AdaGrad (Duchi, Hazan and Singer 2011). It is small, and unlike the
  * models whose texts it classifies.
  */
@@ -11,7 +11,7 @@ export interface LabeledText {
   readonly label: number; // its class, from 0
 }
 
-export interface RatingClassifier {
+export interface TextClassifier {
   probabilities(text: string): Float64Array; // probability of each class [classes]
   classify(text: string): number; // likeliest class; the first, if several are equal
   readonly features: number; // number of words and pairs
@@ -31,7 +31,7 @@ function softmax(logits: Float64Array): Float64Array {
 }
 
 /** Trains a classifier. Every class has the same total weight, whatever its number of texts. */
-export function trainRatingClassifier(
+export function trainTextClassifier(
   texts: readonly LabeledText[],
   { classes, random, epochs = 20, learningRate = 0.05, l2 = 1e-4, leastTexts = 2 }: {
     readonly classes: number;
@@ -41,7 +41,7 @@ export function trainRatingClassifier(
     readonly l2?: number; // weight of the squared weights in the loss of a text
     readonly leastTexts?: number; // words and pairs that occur in fewer are left out
   },
-): RatingClassifier {
+): TextClassifier {
   if (texts.length === 0) throw new RangeError("there are no texts to learn from");
   const perClass = Array<number>(classes).fill(0);
   for (const { label } of texts) {
@@ -105,8 +105,8 @@ export function trainRatingClassifier(
 }
 
 /** Whether the predicted class of each text is right, and whether it differs by at most one. */
-export function ratingAgreement(
-  { classify }: Pick<RatingClassifier, "classify">,
+export function classAgreement(
+  { classify }: Pick<TextClassifier, "classify">,
   texts: readonly LabeledText[],
 ) {
   const distances = texts.map(({ text, label }) => Math.abs(classify(text) - label));

@@ -6,11 +6,11 @@ import {
   loadHotelReviews,
 } from "../../../datasets/hotel_reviews.ts";
 import {
+  classAgreement,
   type LabeledText,
-  ratingAgreement,
-  trainRatingClassifier,
+  trainTextClassifier,
   wordsAndPairs,
-} from "../../../text/evaluation/rating_classifier.ts";
+} from "../../../text/evaluation/text_classifier.ts";
 import { randomStream } from "../../../nn/random.ts";
 import { dataDir, hasRealData } from "../../datasets/real_data.ts";
 import { permitted } from "../../permissions.ts";
@@ -22,12 +22,12 @@ Deno.test("wordsAndPairs() has lower-case words and pairs of neighbours, each on
   assertEquals(wordsAndPairs("...").size, 0);
 });
 
-Deno.test("trainRatingClassifier() uses pairs of words, and gives classes equal weight", () => {
+Deno.test("trainTextClassifier() uses pairs of words, and gives classes equal weight", () => {
   const texts: LabeledText[] = [
     ...Array.from({ length: 40 }, () => ({ text: "the room was good", label: 1 })),
     ...Array.from({ length: 4 }, () => ({ text: "the room was not good", label: 0 })),
   ];
-  const classifier = trainRatingClassifier(texts, {
+  const classifier = trainTextClassifier(texts, {
     classes: 3,
     random: randomStream(0),
     learningRate: 0.5,
@@ -40,22 +40,22 @@ Deno.test("trainRatingClassifier() uses pairs of words, and gives classes equal 
     Math.abs(Math.log(frequent! / rare!)) < Math.log(3) && never! < Math.min(rare!, frequent!),
   );
   assertAlmostEquals(rare! + frequent! + never!, 1, 1e-12);
-  const again = trainRatingClassifier(texts, {
+  const again = trainTextClassifier(texts, {
     classes: 3,
     random: randomStream(0),
     learningRate: 0.5,
   });
   assertEquals(again.probabilities("room"), classifier.probabilities("room"));
   assertThrows(
-    () => trainRatingClassifier([{ text: "a", label: 3 }], { classes: 3, random: randomStream(0) }),
+    () => trainTextClassifier([{ text: "a", label: 3 }], { classes: 3, random: randomStream(0) }),
     RangeError,
     "label 3 of 3 classes",
   );
 });
 
-Deno.test("ratingAgreement() compares exactly, and within one star", () => {
+Deno.test("classAgreement() compares exactly, and within one star", () => {
   const texts = ["0", "1", "2", "4"].map((text) => ({ text, label: 2 }));
-  const { exact, withinOne } = ratingAgreement({ classify: Number }, texts);
+  const { exact, withinOne } = classAgreement({ classify: Number }, texts);
   assertEquals(exact, [false, false, true, false]);
   assertEquals(withinOne, [false, true, true, false]);
 });
@@ -65,16 +65,16 @@ async function sharesOf(options: Parameters<typeof loadHotelReviews>[0]) {
   const { train, validation } = await loadHotelReviews(options);
   const labelled = (reviews: readonly HotelReview[]) =>
     reviews.map(({ text, rating }) => ({ text, label: rating - 1 }));
-  const classifier = trainRatingClassifier(labelled(train), {
+  const classifier = trainTextClassifier(labelled(train), {
     classes: 5,
     random: randomStream(0),
   });
-  const { exact, withinOne } = ratingAgreement(classifier, labelled(validation));
+  const { exact, withinOne } = classAgreement(classifier, labelled(validation));
   return [exact, withinOne].map((of) => of.filter(Boolean).length / of.length);
 }
 
 Deno.test({
-  name: "trainRatingClassifier() learns ratings of the bundled reviews",
+  name: "trainTextClassifier() learns ratings of the bundled reviews",
   ignore: !hasSample,
   fn: async () => {
     const [exact, withinOne] = await sharesOf({ sampleOnly: true, validationSize: 100 });
@@ -84,7 +84,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "trainRatingClassifier() is within one star for 80 % of real held-out reviews, and more",
+  name: "trainTextClassifier() is within one star for 80 % of real held-out reviews, and more",
   ignore: !hasRealData,
   fn: async () => {
     const [exact, withinOne] = await sharesOf({ dataDir: dataDir!, validationSize: 400 });
