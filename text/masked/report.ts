@@ -53,7 +53,7 @@ export function fillingLines(
 ): string[] {
   const [answer, steps] = [answers[index]!, trajectories[index]!];
   const half = steps[Math.floor(steps.length / 2)]!;
-  return sideBySide([answer.quiz, half, answer.answer].map((tokens) => task.show(tokens)));
+  return sideBySide([answer.prompt, half, answer.text].map((text) => task.show(text)));
 }
 
 export function maskedTexts(
@@ -67,7 +67,7 @@ export function maskedTexts(
     text:
       (i < trajectories.length
         ? fillingLines(samples, task, i)
-        : sideBySide([task.show(answer.quiz), task.show(answer.answer)])).join("\n"),
+        : sideBySide([task.show(answer.prompt), task.show(answer.text)])).join("\n"),
   }));
   const caption = `The first ${task.unit}, not chosen: given, half way (of some), answer`;
   return [{ caption, monospace: true, texts: shown }];

@@ -1,5 +1,6 @@
 /** Answers of a masked diffusion model: all steps of some, and how many are right. */
-import { makeFolder, writeFileAtomic } from "../../base/files.ts";
+import { writeFileAtomic } from "../../base/files.ts";
+import { sha256 } from "../../base/json.ts";
 import { Progress } from "../../cli/progress.ts";
 import { cachedResult } from "../../cli/cached_result.ts";
 import { type TokenDenoiser, unmask } from "../../diffusion/samplers/unmask.ts";
@@ -36,10 +37,11 @@ export interface MaskedSampleTask {
   readonly log: (line: string) => void;
 }
 
+/** An example and its answer, as texts. */
 export interface MaskedAnswer {
-  readonly quiz: readonly number[];
-  readonly answer: readonly number[];
-  readonly solution: readonly number[];
+  readonly prompt: string;
+  readonly text: string;
+  readonly reference: string;
   readonly right: boolean;
 }
 
@@ -52,8 +54,8 @@ export interface MaskedScore {
 
 export interface MaskedSamples {
   readonly answers: readonly MaskedAnswer[];
-  /** All tokens after each step of the first examples. */
-  readonly trajectories: readonly (readonly (readonly number[])[])[];
+  /** The first examples after each step. */
+  readonly trajectories: readonly (readonly string[])[];
   readonly scores: readonly MaskedScore[];
   readonly figures: readonly MeasuredFigure[];
 }
@@ -61,13 +63,18 @@ export interface MaskedSamples {
 /** Answers examples, unless the folder holds the result of the same settings. */
 export async function answerOnce(given: MaskedSampleTask): Promise<MaskedSamples> {
   const { folder, model, examples, sampling, masked, seed, compares, task, log } = given;
-  const { sampleSteps, decodingTemperature, sampleBatchSize } = sampling;
+  const { sampleSteps, decodingTemperature, sampleBatchSize, trajectory } = sampling;
+  const { unmaskingOrder } = masked;
   const from = {
-    sampling: { sampleSteps, decodingTemperature, sampleBatchSize, ...masked, seed, compares },
+    sampling: { sampleSteps, decodingTemperature, sampleBatchSize, trajectory, unmaskingOrder },
+    seed,
+    compares,
     weights: weightsHash(model.parameters),
-    examples: examples.map((example) =>
-      task.write(maskTargets(example, task)) + " " + task.write(example.tokens)
-    ),
+    examples: await sha256(new TextEncoder().encode(
+      examples.map((example) =>
+        `${task.write(maskTargets(example, task))} ${task.write(example.tokens)}`
+      ).join("\n"),
+    )),
   };
   return await cachedResult(folder, from, "sample: the same answers are", {
     make: () => answerAll(given),
@@ -95,26 +102,16 @@ async function answerAll(given: MaskedSampleTask): Promise<MaskedSamples> {
   }
   await compiled.dispose();
   const results = examples.map((example, i): MaskedAnswer => ({
-    quiz: [...maskTargets(example, task)],
-    answer: answers[i]!,
-    solution: Array.from(example.tokens),
+    prompt: task.write(maskTargets(example, task)),
+    text: task.write(answers[i]!),
+    reference: task.write(example.tokens),
     right: task.isRight(example, answers[i]!),
   }));
-  await makeFolder(folder);
-  await writeFileAtomic(
-    `${folder}/samples.jsonl`,
-    results.map(({ quiz, answer, solution, right }) =>
-      JSON.stringify({
-        prompt: task.write(quiz),
-        text: task.write(answer),
-        reference: task.write(solution),
-        right,
-      }) + "\n"
-    ).join(""),
-  );
+  const lines = results.map((result) => JSON.stringify(result) + "\n");
+  await writeFileAtomic(`${folder}/samples.jsonl`, lines.join(""));
   if (sampling.trajectory) {
     const lines = trajectories.flatMap((steps, sample) =>
-      steps.map((tokens, step) => JSON.stringify({ sample, step, text: task.write(tokens) }) + "\n")
+      steps.map((text, step) => JSON.stringify({ sample, step, text }) + "\n")
     );
     await writeFileAtomic(`${folder}/trajectory.jsonl`, lines.join(""));
   }
@@ -131,10 +128,10 @@ async function solve(
   denoise: TokenDenoiser,
   { task, examples, sampling, masked, seed }: MaskedSampleTask,
   steps: number,
-): Promise<{ answers: number[][]; trajectories: number[][][] }> {
+): Promise<{ answers: number[][]; trajectories: string[][] }> {
   const { length, maskId } = task;
   const answers: number[][] = [];
-  const trajectories: number[][][] = [];
+  const trajectories: string[][] = [];
   await using progress = new Progress({
     total: examples.length,
     label: "answering",
@@ -156,7 +153,9 @@ async function solve(
     for await (const step of states) {
       tokens = step.tokens;
       if (first > 0) continue;
-      batch.slice(0, TRAJECTORIES).forEach((_, i) => (trajectories[i] ??= []).push(rowOf(i)));
+      batch.slice(0, TRAJECTORIES).forEach((_, i) =>
+        (trajectories[i] ??= []).push(task.write(rowOf(i)))
+      );
     }
     answers.push(...batch.map((_, i) => rowOf(i)));
     progress.update(answers.length);

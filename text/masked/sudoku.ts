@@ -4,6 +4,7 @@ import { sha256 } from "../../base/json.ts";
 import {
   boardLines,
   generateSudoku,
+  parseBoard,
   parseSudokuCsv,
   shuffleSudoku,
   type Sudoku,
@@ -75,6 +76,6 @@ export async function sudokuTask(
     heldOut,
     isRight: ({ tokens }, answer) => Array.from(tokens).every((token, i) => token === answer[i]),
     write: (tokens) => Array.from(tokens).join(""),
-    show: (tokens) => boardLines(Uint8Array.from(tokens)),
+    show: (text) => boardLines(parseBoard(text)),
   };
 }

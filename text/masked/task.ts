@@ -22,8 +22,8 @@ export interface MaskedTask extends DataSource {
   isRight(example: MaskedExample, answer: ArrayLike<number>): boolean;
   /** Tokens on one line, for files. */
   write(tokens: ArrayLike<number>): string;
-  /** Tokens as a person reads them, masks included. */
-  show(tokens: ArrayLike<number>): string[];
+  /** What {@linkcode write} has written as a person reads it, masks included. */
+  show(text: string): string[];
 }
 
 /** The tokens of an example with its targets masked. */
