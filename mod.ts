@@ -40,6 +40,7 @@ export { loadGsm8k } from "./datasets/gsm8k.ts";
 export { loadHotelReviews } from "./datasets/hotel_reviews.ts";
 export { parseIdx } from "./datasets/idx.ts";
 export { generateMultiplication } from "./datasets/multiplication.ts";
+export { parseOwnTexts } from "./datasets/own_texts.ts";
 export { toModelRange, toPixels } from "./datasets/pixels.ts";
 export { holdOut } from "./datasets/split.ts";
 export { loadWinogrande } from "./datasets/winogrande.ts";

@@ -13,6 +13,7 @@ export type { Network } from "./datasets/download/network.ts";
 export type { FashionMnistOptions } from "./datasets/fashion_mnist.ts";
 export type { Gsm8k, Gsm8kOptions, Gsm8kThoughts } from "./datasets/gsm8k.ts";
 export type { HotelReview, HotelReviews, HotelReviewsOptions } from "./datasets/hotel_reviews.ts";
+export type { OwnText, OwnTexts, OwnTextsOptions } from "./datasets/own_texts.ts";
 export type { IdxArray } from "./datasets/idx.ts";
 export type { Multiplication, MultiplicationOptions, Operands } from "./datasets/multiplication.ts";
 export type { Provenance, SourceOptions } from "./datasets/sources.ts";

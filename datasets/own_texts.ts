@@ -136,7 +136,7 @@ function labelsOf(texts: readonly OwnText[]): string[] {
  *
  * @example
  * ```ts
- * import { parseOwnTexts } from "./mod.ts";
+ * import { parseOwnTexts } from "@nanodiffusion/nanodiffusion";
  *
  * const bytes = new TextEncoder().encode("text,label\nWhat a day!,good\nNever again.,bad\n");
  * const { texts, labels } = parseOwnTexts(bytes, "days.csv");

@@ -47,7 +47,8 @@ const DATA = {
     max: 1024,
     help:
       "--images: the side of the squares that are cut out of the middle and resized; by default " +
-      "the images' own if all are equal squares of at most 64, else 32 or less",
+      "the images' own if all are equal squares of at most 64, else 32 or less. With --sample-only, " +
+      "the side of a model's images if its config.json does not have it",
   }),
   colors: choice(["grey", "rgb"], {
     help: "--images: channels of the images; by default grey if all files are",
@@ -379,7 +380,7 @@ export const TRAINING_FLAGS: readonly (keyof ImageFlags)[] = [
     ...RARE_TRAINING,
     ...DIFFUSION,
     ...NETWORK,
-  }) as (keyof ImageFlags)[],
+  }).filter((key) => key !== "imageSize") as (keyof ImageFlags)[], // a model may lack its size
 ];
 
 type Settings = FlagValues<typeof SETTINGS>;

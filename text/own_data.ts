@@ -97,6 +97,11 @@ async function readFile(path: string, flag: string): Promise<Uint8Array<ArrayBuf
     }
     return await Deno.readFile(path);
   } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      throw usageError(
+        `--${flag} ${path}: name the file on the command line, so that it may be read`,
+      );
+    }
     const { message } = fileError(error, `read ${path}`);
     throw error instanceof UserError ? error : usageError(`--${flag}: ${message}`);
   }

@@ -82,13 +82,25 @@ export interface TrainOptions<Given extends GivenBatch, Figure extends string> {
   readonly state: TrainState;
   /** Steps that are done already. @default {0} */
   readonly done?: number | undefined;
-  /** The settings. */
-  readonly config: TrainingConfig;
+  /**
+   * The settings. @default a constant learning rate without warm-up, averages with decay 0.999, a row of
+   * metrics every 100 steps, one measurement and one checkpoint, after the last step
+   */
+  readonly config: Pick<TrainingConfig, "steps" | "learningRate"> & Partial<TrainingConfig>;
   /** Keeps and reports steps that go wrong. @default {nothing} */
   readonly watch?: StepWatch | undefined;
   /** Whether to stop: the next step asks for a checkpoint and is the last. @default {never} */
   readonly interrupted?: (() => boolean) | undefined;
 }
+
+const DEFAULTS = {
+  lrSchedule: "constant",
+  warmupSteps: 0,
+  emaDecay: 0.999,
+  logEvery: 100,
+  evalEvery: Infinity,
+  checkpointEvery: Infinity,
+} as const;
 
 /** The number of steps in a row whose gradients may overflow before training ends. */
 const MOST_SKIPPED = 10;
@@ -100,11 +112,44 @@ const MOST_SKIPPED = 10;
  *
  * @throws {UserError} If a loss is not finite, or the gradients of ten steps in a row are not. That step
  * is not yielded, so that the caller's last state is sound.
+ *
+ * @example A line that is fitted to y = 2 x
+ * ```ts
+ * import {
+ *   compileTrainStep,
+ *   float32,
+ *   type HostArray,
+ *   initParameters,
+ *   linear,
+ *   linearSpecs,
+ *   openDevice,
+ *   randomStream,
+ *   train,
+ * } from "@nanodiffusion/nanodiffusion";
+ * import * as tf from "@nanodiffusion/engine/tf";
+ *
+ * await using device = await openDevice("onnx");
+ * const specs = linearSpecs("line", 1, 1);
+ * const trainStep = compileTrainStep<{ x: HostArray; y: HostArray }, string>(device, {
+ *   specs,
+ *   optimizer: {},
+ *   loss: (parameters, { x, y }) => ({
+ *     loss: tf.mean(tf.squaredDifference(linear(parameters, "line", x), y)) as tf.Scalar,
+ *   }),
+ * });
+ * const batch = { x: float32([1, 2], [2, 1]), y: float32([2, 4], [2, 1]) };
+ * const state = trainStep.start(initParameters(specs, randomStream(0)));
+ * const config = { steps: 100, learningRate: 0.1 };
+ * for await (const { logs, loss } of train({ trainStep, batchAt: () => ({ batch }), state, config })) {
+ *   if (logs) console.assert(loss < 0.05, loss);
+ * }
+ * ```
  */
 export async function* train<Given extends GivenBatch, Figure extends string>(
   options: TrainOptions<Given, Figure>,
 ): AsyncGenerator<LoopStep<Figure> & Given, void, undefined> {
-  const { trainStep, batchAt, done = 0, config, watch, interrupted = () => false } = options;
+  const { trainStep, batchAt, done = 0, watch, interrupted = () => false } = options;
+  const config: TrainingConfig = { ...DEFAULTS, ...options.config };
   let { state } = options;
   let overflows = 0;
   for (let i = done; i < config.steps; i++) {

@@ -110,34 +110,8 @@ type Outputs<Figure extends string> = {
  *
  * @throws {UserError} If the parameters do not fit into memory.
  *
- * @example One step of a line that is fitted to y = 2 x
- * ```ts
- * import {
- *   compileTrainStep,
- *   float32,
- *   type HostArray,
- *   initParameters,
- *   linear,
- *   linearSpecs,
- *   openDevice,
- *   randomStream,
- * } from "@nanodiffusion/nanodiffusion";
- * import * as tf from "@nanodiffusion/engine/tf";
- *
- * await using device = await openDevice("onnx");
- * const specs = linearSpecs("line", 1, 1);
- * const step = compileTrainStep<{ x: HostArray; y: HostArray }, string>(device, {
- *   specs,
- *   optimizer: {},
- *   loss: (parameters, { x, y }) => ({
- *     loss: tf.mean(tf.squaredDifference(linear(parameters, "line", x), y)) as tf.Scalar,
- *   }),
- * });
- * const start = step.start(initParameters(specs, randomStream(0)));
- * const batch = { x: float32([1, 2], [2, 1]), y: float32([2, 4], [2, 1]) };
- * const { loss, state } = await step(start, batch, { step: 1, learningRate: 0.1, emaDecay: 0.99 });
- * console.assert((await step(state, batch, { step: 2, learningRate: 0.1, emaDecay: 0.99 })).loss < loss);
- * ```
+ * {@linkcode train} has an example. A single step is
+ * `await step(state, batch, { step: 1, learningRate: 1e-3, emaDecay: 0.999 })`.
  */
 export function compileTrainStep<Batch extends ArrayTree, Figure extends string>(
   device: Device,

@@ -12,7 +12,9 @@ import { resolveConfig } from "../../cli/flags.ts";
 import {
   describeNetwork,
   type ImageNetworkConfig,
+  isDit,
 } from "../../diffusion/networks/image_network.ts";
+import { checkUNetConfig } from "../../diffusion/networks/unet_config.ts";
 import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
 import type { Device } from "../../engine/device.ts";
 import { classPair } from "../check_modes.ts";
@@ -55,6 +57,26 @@ function kindOf(
   if (isFashion) return FASHION;
   const numbers = Array.from({ length: numClassEmbeds ?? 0 }, (_, i) => `class ${i}`);
   return { ...shape, classNames: numbers };
+}
+
+/** The model with the size that --image-size gives, if its configuration has none. */
+function withSize(
+  directory: string,
+  model: LoadedImageModel,
+  size: number | undefined,
+): LoadedImageModel {
+  const { config } = model;
+  if (isDit(config) || config.sampleSize !== null) {
+    if (size === undefined) return model;
+    throw usageError(
+      `--image-size ${size}: the model of ${directory} has its own size: leave it out.`,
+    );
+  }
+  if (size === undefined) {
+    throw usageError(`${directory} does not tell the size of its images: give --image-size N.`);
+  }
+  const sized = checkUNetConfig({ ...config, sampleSize: size }, `--image-size ${size}`);
+  return { ...model, config: sized };
 }
 
 /** Refuses flags that the model does not allow. */
@@ -157,7 +179,7 @@ export async function sampleOnly(
   const { checkpoint = RELEASED, study, inpaint } = given;
   const opened = await openCheckpoint(checkpoint, { log: print, warn });
   const { directory } = opened;
-  const loaded = loadImageModel(opened);
+  const loaded = withSize(directory, loadImageModel(opened), given.imageSize);
   const run = await recordOfCheckpoint(directory);
   const images = kindOf(directory, loaded.config, run);
   const model = { ...loaded, images };

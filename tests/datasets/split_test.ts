@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { balancedSplit } from "../../datasets/split.ts";
+import { balancedSplit, splitByHash } from "../../datasets/split.ts";
 import { randomStream } from "../../nn/random.ts";
 
 const LABELS = Uint8Array.from({ length: 90 }, (_, i) => (i * i) % 3 === 0 ? 0 : 1 + (i % 2));
@@ -30,4 +30,39 @@ Deno.test("balancedSplit() throws when the numbers are inconsistent", () => {
   assertThrows(split(3, -3), RangeError, "not a multiple");
   assertThrows(split(3, 93), RangeError, "class 0 has 30 examples, but 31 must be held out");
   assertThrows(split(2, 2), RangeError, "there are 2 classes");
+});
+
+Deno.test("splitByHash() has copies in one part, whatever the order, and larger parts contain smaller ones", () => {
+  const texts = Array.from({ length: 60 }, (_, i) => `text ${i % 40}`);
+  const split = splitByHash(texts, (text) => text, { validation: 5, test: 7 });
+  const parts = [split.train, split.validation, split.test].map((part) => new Set(part));
+  assertEquals(parts.map(({ size }) => size), [28, 5, 7]);
+  assertEquals(split.train.length + split.validation.length + split.test.length, 60);
+  assertEquals(new Set(parts.flatMap((part) => [...part])).size, 40, "a text is in two parts");
+
+  const turned = splitByHash(texts.toReversed(), (text) => text, { validation: 5, test: 7 });
+  assertEquals(new Set(turned.test), parts[2]);
+  const larger = splitByHash(texts, (text) => text, { validation: 9, test: 7 });
+  assertEquals(parts[1]!.difference(new Set(larger.validation)).size, 0);
+});
+
+Deno.test("splitByHash() orders by SHA-256 of the key", () => {
+  // echo -n a | sha256sum: ca978112..., b: 3e23e816..., c: 2e7d2c03..., d: 18ac3e73...
+  assertEquals(splitByHash([..."abcd"], (key) => key, { validation: 1, test: 2 }), {
+    train: ["a"],
+    validation: ["d"],
+    test: ["b", "c"],
+  });
+});
+
+Deno.test("splitByHash() refuses a split with an empty part", () => {
+  const refused = (validation: number, test: number) =>
+    assertThrows(
+      () => splitByHash(["a", "b", "b"], (key) => key, { validation, test }),
+      RangeError,
+      `${validation} + ${test} of 2 different examples to hold out: at least 1 each, and at most 1 in all`,
+    );
+  refused(1, 1);
+  refused(0, 1);
+  refused(NaN, 1);
 });

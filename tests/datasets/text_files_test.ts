@@ -22,8 +22,11 @@ Deno.test("jsonLines() names the file and the line when a row is invalid", () =>
   assertEquals(read('{"question":"why?"}\n').map(({ value }) => value.question), ["why?"]);
   const good = '{"question":"why?"}\n\n';
   assertThrows(() => read(good + '{"question":'), UserError, "a.jsonl:3: not JSON");
-  for (const bad of ["{}", "null", "7", '{"question":7}', '{"question":" "}']) {
+  for (const bad of ["{}", '{"question":7}', '{"question":" "}']) {
     assertThrows(() => read(good + bad), UserError, 'a.jsonl:3: a row without "question"');
+  }
+  for (const bad of ["null", "7", "[]"]) {
+    assertThrows(() => read(good + bad), UserError, `a.jsonl:3: ${bad} is not a JSON object`);
   }
 });
 

@@ -233,6 +233,19 @@ for (
       message: /--inpaint deno\.json is not a PNG file/,
     },
     {
+      name: "a model of images of unknown size",
+      given: () => foreignFolder("unet_plain", { sample_size: null }),
+      code: 2,
+      message: /does not tell the size of its images: give --image-size N/,
+    },
+    {
+      name: "another size than the model's",
+      given: () => foreignFolder("unet_plain"),
+      args: ["--image-size=32"],
+      code: 2,
+      message: /--image-size 32: the model of .+ has its own size: leave it out/,
+    },
+    {
       name: "weights that do not fit the configuration",
       given: () => foreignFolder("unet_plain", { layers_per_block: 2 }),
       code: 1,
@@ -353,6 +366,34 @@ Deno.test({
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
+
+Deno.test({
+  name: "image --sample-only samples RGB images of any size from UNets of diffusers",
+  ignore,
+  fn: async () => {
+    const place = await folder();
+    const fixtures = new URL("../../fixtures/unets/", import.meta.url).pathname;
+    const samplers = ["ddpm", "dpmpp_multistep", "unipc", "heun"];
+    for (const sampler of samplers) {
+      const out = `${place}/${sampler}`;
+      const { code, stderr } = await sample(`${fixtures}cifar10`, out, `--sampler=${sampler}`);
+      assertEquals(code, 0, stderr);
+      assertEquals(decode(await Deno.readFile(`${out}/grid.png`)).channels, 3);
+    }
+    const unsized = `${place}/unsized`;
+    await copyFolder(`${fixtures}church`, unsized);
+    const scheduler = "scheduler_config.json";
+    await Deno.copyFile(`${fixtures}cifar10/${scheduler}`, `${unsized}/${scheduler}`);
+    const { code, stderr } = await sample(unsized, `${place}/church`, "--image-size=32");
+    assertEquals(code, 0, stderr);
+    const [small, large] = await Promise.all(
+      ["ddpm", "church"].map(async (name) =>
+        decode(await Deno.readFile(`${place}/${name}/grid.png`)).height
+      ),
+    );
+    assert(large! > small!, `${large} is not above ${small}`);
+  },
+});
 
 Deno.test({
   name: "--sample-only --checkpoint OWNER/NAME samples a model of the hub as one in a folder",

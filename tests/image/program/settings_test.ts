@@ -20,10 +20,12 @@ async function run(...args: string[]): Promise<{ out: string; config: Record<str
 /** The samples of a run. */
 const gridOf = (out: string) => Deno.readFile(`${out}/samples/grid.png`);
 
+const OPTIONAL = ["sampleTimesteps", "respacing", "startFrom", "imageSize", "colors", "flip"];
+
 Deno.test("PRESETS have every setting, within the ranges of the flags", () => {
   const flags = Object.values(IMAGE_FLAGS).flatMap((group) => Object.keys(group));
   const settings = Object.keys(settingsOf(Object.fromEntries(flags.map((key) => [key, 0]))))
-    .filter((key) => !["sampleTimesteps", "respacing", "startFrom"].includes(key)); // not always there
+    .filter((key) => !OPTIONAL.includes(key));
   for (const [name, preset] of Object.entries(PRESETS)) {
     checkSettings(preset, IMAGE_FLAGS, name);
     assertEquals(Object.keys(preset).sort(), settings.toSorted(), name);

@@ -71,7 +71,7 @@ Deno.test("checkBaseline() refuses data without answers, and stage baseline with
   assertThrows(
     () => checkBaseline("cot", { condition: "rating" }),
     UserError,
-    "--baseline cot is for --dataset multiplication or math",
+    "--baseline cot is for problems, which have answers",
   );
   checkBaseline("direct", { condition: "question" }, "baseline");
   assertThrows(

@@ -160,6 +160,6 @@ Deno.test({
     assertStringIncludes(unnamed.stderr, "--stage baseline needs --baseline: give that too");
     const refused = await runText(...tinyDenoiser("--baseline=cot"), "--out", `${out}-none`);
     assertEquals(refused.code, 2);
-    assertStringIncludes(refused.stderr, "--baseline cot is for --dataset multiplication or math");
+    assertStringIncludes(refused.stderr, "--baseline cot is for problems, which have answers");
   },
 });
