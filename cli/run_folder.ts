@@ -91,7 +91,7 @@ export async function openRunFolder(options: RunFolderOptions): Promise<RunFolde
     const opened = await openNamed(directory, options);
     if (typeof opened !== "string") return opened;
     refusal ||= `${directory} holds another run: ${opened}. Choose another folder with --out, or ` +
-      `continue that run with --resume --out ${directory} and no other settings; --overwrite would ` +
+      `continue that run with --resume --out ${directory} and no other settings, also no --preset; --overwrite would ` +
       "replace it";
   }
   throw new UserError(refusal);

@@ -13,6 +13,7 @@ import { type ImageRun, settingsInUse } from "./config.ts";
 import { FASHION } from "./data.ts";
 import { countParameters } from "../nn/parameters.ts";
 import type { ImageConfig } from "./flags.ts";
+import { picturesIn } from "./sampling/pictures.ts";
 
 /** Columns of metrics.csv. */
 export const IMAGE_METRICS = [...DIFFUSION_COLUMNS, "imagesPerSecond"] as const;
@@ -133,7 +134,7 @@ export async function reportRun(
   print(summary);
   printResult({
     folder: directory,
-    files: { samples: `${directory}/samples/grid.png`, report },
+    files: { ...await picturesIn(`${directory}/samples`), report },
     figures,
   });
 }

@@ -1,4 +1,5 @@
 /** Samples as a labelled grid, and their trajectories as an animation. */
+import { writeFileAtomic } from "../../base/files.ts";
 import { pixelsOf } from "../../datasets/image_set.ts";
 import type { Device } from "../../engine/device.ts";
 import type { SampledModel } from "../check_sampling.ts";
@@ -13,7 +14,6 @@ import {
   namesOf,
   SAMPLE_BATCH,
   saveImages,
-  writeBytes,
   writePicture,
 } from "./pictures.ts";
 
@@ -64,7 +64,7 @@ export async function sampleGrid(
   if (animation !== undefined && recorder !== undefined) {
     const recorded = recorder.chosen.map((sample) => labels[sample]!);
     gif = drawAnimation(recorder.frames, kind, classes ? recorded : undefined);
-    await writeBytes(animation, gif);
+    await writeFileAtomic(animation, gif);
   }
   return { png: await writePicture(path, grid), gif };
 }

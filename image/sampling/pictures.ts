@@ -146,17 +146,20 @@ export function drawImages(
   return drawGrid({ width, height, channels, data }, options);
 }
 
-/** Writes a picture as a PNG file and prints the path. @returns The bytes of the file. */
+/** Writes a picture as a PNG file. @returns The bytes of the file. */
 export async function writePicture(path: string, picture: Picture): Promise<Uint8Array> {
   const png = encodePng(picture);
-  await writeBytes(path, png);
+  await writeFileAtomic(path, png);
   return png;
 }
 
-/** Writes the file of a picture and prints the path. */
-export async function writeBytes(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-  await writeFileAtomic(path, bytes);
-  print(`samples: ${path}`);
+/** The paths of the pictures and animations in a folder, by their names, for printResult(). */
+export async function picturesIn(folder: string): Promise<Record<string, string>> {
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+  const pictures = names.filter((name) => /\.(png|gif)$/.test(name)).sort();
+  return Object.fromEntries(
+    pictures.map((name) => [name.replace(/\.png$/, ""), `${folder}/${name}`]),
+  );
 }
 
 /** Writes each image [N, H, W, C] as a PNG file into a folder, and their classes as labels.csv. */

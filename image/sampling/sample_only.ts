@@ -29,6 +29,7 @@ import { PRESETS, RELEASED_SAMPLING } from "../presets.ts";
 import { sampleGrid } from "./grid.ts";
 import { drawInpainting, readMask } from "./inpainting.ts";
 import { drawInterpolation } from "./interpolation.ts";
+import { picturesIn } from "./pictures.ts";
 import { drawTrajectory } from "./trajectory.ts";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
@@ -213,7 +214,7 @@ export async function sampleOnly(
     config: record.settings,
     origin: { checkpoint: record.checkpoint, session: record.session },
   });
-  printResult({ folder, files: { report } });
+  printResult({ folder, files: { ...await picturesIn(folder), report } });
 }
 
 function checkFromStep({ sampleSteps }: ImageConfig, { fromStep = 0 }: ImageFlags): void {

@@ -1,4 +1,5 @@
 /** `--trajectory`: the intermediate steps of sampling. */
+import { writeFileAtomic } from "../../base/files.ts";
 import { toPixels } from "../../datasets/pixels.ts";
 import type { ReportPicture } from "../../report/sections.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
@@ -12,7 +13,6 @@ import {
   namesOf,
   openPicture,
   type PictureTask,
-  writeBytes,
   writePicture,
 } from "./pictures.ts";
 import { evaluationsOf } from "./samples.ts";
@@ -53,7 +53,7 @@ export async function drawTrajectory(
   for await (const { sample } of trajectory) frames.push(toPixels(sample));
 
   const classes = hasClasses(model.config) ? labels : undefined;
-  await writeBytes(task.path.replace(/\.png$/, ".gif"), drawAnimation(frames, kind, classes));
+  await writeFileAtomic(task.path.replace(/\.png$/, ".gif"), drawAnimation(frames, kind, classes));
   const chosen = chooseFrames(frames.length, FRAMES);
   const data = new Uint8Array(count * chosen.length * size);
   chosen.forEach((frame, column) => {

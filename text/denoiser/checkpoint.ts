@@ -160,8 +160,8 @@ export async function openTextDenoiser(
     : model.latentsHash === vae.latentsHash;
   if (!isSame) {
     throw new UserError(
-      `the denoiser in ${directory} was trained with the latents of another autoencoder: train it ` +
-        "again with --stage diffusion --overwrite",
+      `the denoiser in ${directory} was trained with the latents of another autoencoder: name that ` +
+        "autoencoder's run, or train the denoiser again in another folder",
     );
   }
   return model;

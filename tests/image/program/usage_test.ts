@@ -107,7 +107,7 @@ const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   },
   {
     args: ["--sample-only", "--data-dir", "x"],
-    message: /--data-dir x is for modes that read images, such as --evaluate: leave it out/,
+    message: /--data-dir x is for modes that read images, such as --inpaint: leave it out/,
   },
   {
     args: ["--sample-only", "--encode"],
