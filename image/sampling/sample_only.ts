@@ -185,7 +185,9 @@ export async function sampleOnly(
   const images = kindOf(directory, loaded.config, run);
   const model = { ...loaded, images };
   checkModel(directory, model.config, images, given);
-  classesOf(given, images); // refuses unknown names before anything is computed
+  // Unknown names are refused before anything is computed.
+  classesOf(given, images);
+  if (given.interpolate !== undefined) classPair(given.interpolate, images);
   const { schedule } = model;
   const { learnedVariance } = describeNetwork(model.config, images.channels);
   const hasNullClass = nullClassOf(model.config, model.images.classNames.length) !== undefined;
