@@ -36,13 +36,19 @@ export interface OwnTexts {
   readonly where: string;
 }
 
+interface Places {
+  readonly text: string;
+  readonly label: string | undefined;
+  readonly unread: readonly string[];
+}
+
 /** The names of the columns or fields of texts and labels, of those that there are. */
 function placesIn(
   names: readonly string[],
   options: OwnTextsOptions,
   where: string,
   kind: "column" | "field",
-): { readonly text: string; readonly label: string | undefined } {
+): Places {
   const named = (name: string) => names.find((other) => other.trim().toLowerCase() === name);
   const label = options.label ?? named("label");
   const others = names.filter((name) => name !== label);
@@ -55,7 +61,9 @@ function placesIn(
     throw usageError(`${where}: texts and labels are both in ${quote(text)}: name another ${kind}`);
   }
   const missing = [text, label].find((name) => name !== undefined && !names.includes(name));
-  if (missing === undefined) return { text, label };
+  if (missing === undefined) {
+    return { text, label, unread: others.filter((name) => name !== text) };
+  }
   throw usageError(`${where}: there is no ${kind} ${quote(missing)}: name one of ${list}`);
 }
 
@@ -104,7 +112,7 @@ function jsonTexts(
 }
 
 function csvTexts(bytes: Uint8Array<ArrayBuffer>, name: string, options: OwnTextsOptions) {
-  let places: ReturnType<typeof placesIn> | undefined;
+  let places: Places | undefined;
   const records = csvRecords(bytes, name, (header) => {
     places = placesIn(header, options, `${name}:1`, "column");
     return [places.text, ...places.label === undefined ? [] : [places.label]];
@@ -113,7 +121,7 @@ function csvTexts(bytes: Uint8Array<ArrayBuffer>, name: string, options: OwnText
   const rows = records.map(({ value, where }) => {
     return { value: { text: value[text]!, label: label && value[label]! }, where };
   });
-  return { places: { text, label }, rows, kind: "column" };
+  return { places: places!, rows, kind: "column" };
 }
 
 /** The labels, each once: in the order of numbers if all are numbers, or else of characters. */
@@ -172,6 +180,7 @@ export function parseOwnTexts(
     texts,
     labels: places.label === undefined ? undefined : labelsOf(texts),
     where: `${kind} ${quote(places.text)}` +
-      (places.label === undefined ? "" : `, labels in ${kind} ${quote(places.label)}`),
+      (places.label === undefined ? "" : `, labels in ${kind} ${quote(places.label)}`) +
+      (places.unread.length === 0 ? "" : `, not read: ${quote(places.unread.join(", "), 60)}`),
   };
 }

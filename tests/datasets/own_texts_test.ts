@@ -22,7 +22,7 @@ Deno.test("parseOwnTexts() finds the columns text and label by name, and the onl
   const { texts, labels, where } = parseOwnTexts(encode(table), "a.csv");
   assertEquals(texts, [{ text: 'a, "b"', label: "good" }, { text: "two\nlines", label: "bad" }]);
   assertEquals(labels, ["bad", "good"]);
-  assertEquals(where, 'column "Text", labels in column "Label"');
+  assertEquals(where, 'column "Text", labels in column "Label", not read: "n"');
   assertEquals(parseOwnTexts(encode("poem\nroses\n"), "a.csv"), {
     texts: [{ text: "roses", label: undefined }],
     labels: undefined,
