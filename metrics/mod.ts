@@ -55,5 +55,6 @@ export {
   repetition,
   selfBleu,
   type SelfBleuOptions,
+  unknownWords,
 } from "./text_diversity.ts";
 export { TrigramModel } from "./trigram_model.ts";

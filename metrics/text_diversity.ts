@@ -41,6 +41,21 @@ export function memorisation(texts: readonly string[], training: readonly string
   return memorised / Math.max(1, totalCount(counts));
 }
 
+/**
+ * The share of the texts' words that occur nowhere in the training texts, with multiplicity; 0 without words.
+ * Words are letters and apostrophes, in lower case. Generated texts should have no more than held-out real
+ * ones: what is above are words that do not exist.
+ */
+export function unknownWords(texts: readonly string[], training: readonly string[]): number {
+  const known = new Set(training.flatMap(letterWords));
+  const words = texts.flatMap(letterWords);
+  return words.filter((word) => !known.has(word)).length / Math.max(1, words.length);
+}
+
+function letterWords(text: string): string[] {
+  return text.toLowerCase().match(/\p{L}[\p{L}\p{M}'\u2019]*/gu) ?? [];
+}
+
 /** Options of {@linkcode selfBleu}. */
 export interface SelfBleuOptions extends BleuOptions {
   /** The number of texts that are compared, from the first on. @default {1000} */

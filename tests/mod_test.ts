@@ -42,7 +42,7 @@ const NAMES: Readonly<Record<string, string>> = {
     mauve MauveCurveOptions mauveOfHistograms MauveOptions memorisation minimumBayesRisk
     nearestNeighbours NeighbourOptions Neighbours pairwiseBleu PrecisionRecall precisionRecall
     PrecisionRecallOptions repetition rouge RougeScore RougeScores selfBleu SelfBleuOptions
-    sentenceBleu tokenize13a TrigramModel VoteOptions wilsonInterval
+    sentenceBleu tokenize13a TrigramModel unknownWords VoteOptions wilsonInterval
   `,
 };
 

@@ -1,11 +1,10 @@
 /** The report of a text run: one page of what its stages have made. */
 import type { KeyFigure } from "../base/figure.ts";
-import { printResult } from "../cli/output.ts";
+import { print, printResult } from "../cli/output.ts";
 import { countNumbers } from "../nn/parameters.ts";
 import { writeReport } from "../report/report.ts";
 import { autoencoderSection, readAutoencoderResults } from "./autoencoder/report.ts";
 import {
-  denoiserFigures,
   denoiserSection,
   evaluationSection,
   partsOf,
@@ -19,6 +18,20 @@ import { flatSettings } from "./settings.ts";
 /** Texts that the program prints. */
 const PRINTED = 3;
 
+/** The beginnings of the names of figures that stand in the report's sections alone. */
+const MINOR: readonly string[] = [
+  ...["BLEU", "Robust BLEU", "Perplexity of interpolations", "Latents", "Validation loss"],
+  ...["Token accuracy", "Distinct-2", "Distinct-3", "Distinct-4", "Diversity", "Self-BLEU"],
+  ...["Repetition", "AuBLEU", "ROUGE-1", "ROUGE-2"],
+];
+
+/** What tells whether the texts are good. */
+function keyFigures(figures: readonly KeyFigure[]): KeyFigure[] {
+  return figures.filter(({ name }) =>
+    !MINOR.some((minor) => name.startsWith(minor)) && !name.endsWith(", exact")
+  );
+}
+
 /**
  * Writes report.html from all results that the run's folder has. Prints the results of this start of the
  * program.
@@ -31,23 +44,26 @@ export async function reportRun(run: TextRun): Promise<void> {
   }
   const { samples = { texts: [], figures: [] }, evaluation } = run.results;
   const denoiserFolder = `${root}/diffusion`;
-  const trainingFigures = hasDenoiser
-    ? await denoiserFigures(denoiserFolder, settings.denoiser)
-    : [];
-  const figures = [...trainingFigures, ...samples.figures];
+  const figures = keyFigures([
+    ...autoencoder?.figures ?? [],
+    ...evaluation?.figures ?? [...samples.figures, ...baseline],
+  ]);
   const report = await writeTextReport(run, figures);
+  for (const { name, reason } of evaluation?.leftOut ?? []) {
+    print(`${name} is left out: ${reason}.`);
+  }
   const pairs = autoencoder?.texts[0]?.texts ?? []; // held-out texts and their reconstructions
   const { dataset } = settings.autoencoder;
   printResult({
     folder: root,
-    files: samples.texts.length === 0
-      ? { report }
-      : { samples: `${denoiserFolder}/samples/samples.jsonl`, report },
-    figures: [
-      ...autoencoder?.figures ?? [],
-      ...evaluation === undefined ? figures : [...trainingFigures, ...evaluation.figures],
-      ...baseline,
-    ],
+    files: {
+      ...samples.texts.length > 0 && { samples: `${denoiserFolder}/samples/samples.jsonl` },
+      ...evaluation !== undefined && {
+        figures: `${denoiserFolder}/evaluation/evaluation.json`,
+      },
+      report,
+    },
+    figures,
     samples: [
       ...pairs.slice(0, PRINTED).map(({ prompt = "", text }) => ({
         original: prompt,

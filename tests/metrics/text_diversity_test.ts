@@ -10,6 +10,7 @@ import {
   memorisation,
   repetition,
   selfBleu,
+  unknownWords,
 } from "../../metrics/text_diversity.ts";
 import { assertAllClose } from "../assert_close.ts";
 
@@ -33,6 +34,13 @@ Deno.test("repetition() gives the share of 4-grams that occurred before", () => 
   assertEquals(repetition(ROOM), 0);
   assertEquals(repetition(["a b c d", "a b c d"]), 0.5);
   assertEquals(repetition(["a b c"]), 0);
+});
+
+Deno.test("unknownWords() gives the share of words that no training text has, whatever their case", () => {
+  const training = ["The maid's room, No. 12.", "Nice!"];
+  assertEquals(unknownWords(["the room", "Nice bathroim in room 7"], training), 2 / 6); // bathroim, in
+  assertEquals(unknownWords(["the maid's café"], training), 1 / 3);
+  assertEquals(unknownWords(["12 !"], training), 0);
 });
 
 Deno.test("memorisation() gives the share of 4-grams that the training texts contain", () => {

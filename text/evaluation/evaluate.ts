@@ -10,6 +10,7 @@ import type { DenoisedBleu } from "../../metrics/bleu.ts";
 import { csv } from "../../base/csv.ts";
 import {
   classFigures,
+  type LeftOut,
   perplexityFigures,
   referenceFigures,
   varietyFigures,
@@ -33,6 +34,7 @@ export interface TextEvaluationTask extends TextSampleTask {
 
 export interface TextEvaluation {
   readonly figures: readonly MeasuredFigure[]; // all figures, in order
+  readonly leftOut: readonly LeftOut[];
   /** BLEU of texts restored in one step, as a function of the share of signal. */
   readonly curve: readonly DenoisedBleu[];
 }
@@ -47,7 +49,7 @@ async function textFigures(
   perplexityModel: PerplexityModel,
   train: readonly LatentExample[],
   test: readonly LatentExample[],
-): Promise<readonly MeasuredFigure[]> {
+): Promise<Pick<TextEvaluation, "figures" | "leftOut">> {
   const { device, vae, data, config, samples, random } = task;
   const targets = (examples: readonly LatentExample[]) =>
     examples.flatMap(({ targets }) => targets);
@@ -56,14 +58,15 @@ async function textFigures(
   const compared = {
     samples: generated.slice(0, count),
     real: cutTexts(targets(test.slice(0, count)), vae),
+    training: cutTexts(targets(train), vae),
   };
   const reader = compileLanguageReader(device, perplexityModel.model);
-  const perplexities = await perplexityFigures(reader, compared, perplexityModel);
+  const { figures, leftOut } = await perplexityFigures(reader, compared, perplexityModel);
   await reader.dispose();
   const { classes } = data.examples(config);
   const labelled = (examples: readonly LatentExample[]) =>
     examples.map(({ targets: [text = ""], label = 0 }) => ({ text, label }));
-  const byClass = classes === null ? [] : classFigures(
+  const byClass = classes === null ? { ofSamples: [], ofReal: [] } : classFigures(
     trainTextClassifier(labelled(train), {
       classes: classes.length,
       random: random.stream("rating classifier"),
@@ -72,11 +75,17 @@ async function textFigures(
     labelled(test),
     { trained: train.length, kind: config.condition === "rating" ? "rating" : "label", classes },
   );
-  return withEmptyTexts(compared.samples, [
-    ...varietyFigures({ ...compared, training: cutTexts(targets(train), vae) }),
-    ...perplexities,
-    ...byClass,
-  ]);
+  return {
+    figures: [
+      ...withEmptyTexts(compared.samples, [
+        ...varietyFigures(compared),
+        ...figures,
+        ...byClass.ofSamples,
+      ]),
+      ...byClass.ofReal,
+    ],
+    leftOut,
+  };
 }
 
 /** Names the number of empty texts, which most figures take for good ones, first and in every protocol. */
@@ -125,6 +134,7 @@ export async function evaluateTextsOnce(task: TextEvaluationTask): Promise<TextE
     baselines: await hashOf(baselines),
     weights: weightsHash(model.parameters),
     vae: vae.hash,
+    version: 2, // of the table: it has unknown words, and names what is left out
     judge: perplexityModel === undefined ? null : weightsHash(perplexityModel.model.parameters),
   };
   return await cachedResult(folder, from, "evaluate: the table of the same samples is", {
@@ -147,16 +157,18 @@ async function evaluateTexts(
     ? await denoisingCurve(session, short, random.stream("denoising curve"))
     : [];
   await dispose();
+  const { figures, leftOut } = perplexityModel === undefined
+    ? { figures: [], leftOut: [] }
+    : await textFigures(task, perplexityModel, train, test);
   const evaluation: TextEvaluation = {
     figures: [
       ...samples.figures,
       ...baselines,
-      ...(perplexityModel === undefined
-        ? []
-        : await textFigures(task, perplexityModel, train, test)),
+      ...figures,
       ...(config.condition === "question" ? [] : referenceFigures(samples.texts)),
       ...(curve.length === 0 ? [] : curveFigures(curve, short.length)),
     ],
+    leftOut,
     curve,
   };
   await writeFileAtomic(`${folder}/evaluation.csv`, textEvaluationCsv(evaluation));

@@ -18,6 +18,7 @@ import {
   memorisation,
   repetition,
   selfBleu,
+  unknownWords,
 } from "../../metrics/text_diversity.ts";
 import type { SampledText } from "../sampling/session.ts";
 import type { LanguageExample } from "../../vae/language_batches.ts";
@@ -27,6 +28,12 @@ export interface ComparedTexts {
   readonly samples: readonly string[];
   readonly real: readonly string[]; // same number of held-out texts, cut to the length of the model
   readonly training: readonly string[]; // cut to the same length
+}
+
+/** A figure that would not mean what its name says, with the reason. */
+export interface LeftOut {
+  readonly name: string;
+  readonly reason: string;
 }
 
 export function varietyFigures({ samples, real, training }: ComparedTexts): MeasuredFigure[] {
@@ -71,6 +78,11 @@ export function varietyFigures({ samples, real, training }: ComparedTexts): Meas
       "Repetition",
       (texts) => repetition(texts),
       "share of 4-grams that occurred before in the set",
+    ),
+    figure(
+      "Unknown words",
+      (texts) => unknownWords(texts, training),
+      `share of words that occur nowhere in the ${training.length} training texts`,
     ),
     figure(
       "Memorised 4-grams",
@@ -119,41 +131,57 @@ export function referenceFigures(texts: readonly SampledText[]): MeasuredFigure[
   return [...first, ...scores(", minimum Bayes risk", chosen, how)];
 }
 
-/** Perplexity under a GPT-2, and MAUVE by its features. */
+/** A judge whose perplexity of real texts grows by more than this factor when they are held out knows its
+ * training texts by heart, and tells little about others. */
+const BY_HEART = 5;
+
+/** Below this number of texts, MAUVE depends on the number more than on the texts. */
+const LEAST_FOR_MAUVE = 200;
+
+/** Perplexity under a GPT-2, and MAUVE by its features, unless the texts or the GPT-2 cannot carry them. */
 export async function perplexityFigures(
   { read }: Pick<LanguageReader, "read">,
-  { samples, real }: Pick<ComparedTexts, "samples" | "real">,
+  { samples, real, training }: ComparedTexts,
   { sequence, name }: {
     /** The tokens of a text. */
     readonly sequence: (text: string) => LanguageExample;
     /** The description of the GPT-2. */
     readonly name: string;
   },
-): Promise<MeasuredFigure[]> {
-  const generated = await read(samples.map(sequence));
+): Promise<{ readonly figures: MeasuredFigure[]; readonly leftOut: readonly LeftOut[] }> {
   const held = await read(real.map(sequence));
+  const seen = await read(training.slice(0, real.length).map(sequence));
+  const [ofHeld, ofSeen] = [perplexityOf(held), perplexityOf(seen)];
+  if (ofHeld > BY_HEART * ofSeen) {
+    const reason = `${name} knows its training texts by heart: their perplexity is ` +
+      `${ofSeen.toFixed(1)}, that of held-out ones ${ofHeld.toFixed(1)}`;
+    return { figures: [], leftOut: [{ name: "Perplexity", reason }, { name: "MAUVE", reason }] };
+  }
+  const generated = await read(samples.map(sequence));
   const compared =
     `${samples.length} texts and ${real.length} held-out ones, cut to the same length`;
   const perplexity = numberFigure(
     "Perplexity",
     perplexityOf(generated),
     `under ${name}, over all tokens, end tokens included; ${compared}`,
-    { real: perplexityOf(held), format: (value) => value.toFixed(1) },
+    { real: ofHeld, format: (value) => value.toFixed(1) },
   );
-  if (Math.min(samples.length, real.length) < 2) return [perplexity];
-  const score = mauve(held.features, generated.features);
-  return [
-    perplexity,
-    numberFigure(
-      "MAUVE",
-      score,
-      `features of ${name}, its last hidden state at the last token; ${
-        Math.max(2, Math.round(Math.min(samples.length, real.length) / 10))
-      } buckets, c = 5; ${compared}: figures of fewer than some thousand texts are too high, and ` +
-        "are comparable only with those of the same number of texts",
-      { format: (value) => value.toFixed(3) },
-    ),
-  ];
+  const count = Math.min(samples.length, real.length);
+  if (count < LEAST_FOR_MAUVE) {
+    const reason = `it needs at least ${LEAST_FOR_MAUVE} samples and as many held-out texts, and ` +
+      `there are ${samples.length} and ${real.length}`;
+    return { figures: [perplexity], leftOut: [{ name: "MAUVE", reason }] };
+  }
+  const score = numberFigure(
+    "MAUVE",
+    mauve(held.features, generated.features),
+    `features of ${name}, its last hidden state at the last token; ${
+      Math.round(count / 10)
+    } buckets, c = 5; ${compared}: figures of fewer than some thousand texts are too high, and ` +
+      "are comparable only with those of the same number of texts",
+    { format: (value) => value.toFixed(3) },
+  );
+  return { figures: [perplexity, score], leftOut: [] };
 }
 
 /** How often a classifier predicts the class that a text was generated from, or that a real one has. */
@@ -166,7 +194,7 @@ export function classFigures(
     readonly kind: "rating" | "label";
     readonly classes: readonly string[]; // their names
   },
-): MeasuredFigure[] {
+): { readonly ofSamples: MeasuredFigure[]; readonly ofReal: MeasuredFigure[] } {
   const how = `logistic regression on words and pairs of words (${classifier.features}), with ` +
     `equal weights of the ${kind}s, trained here on ${trained} texts`;
   const heldOut = classAgreement(classifier, real);
@@ -181,17 +209,17 @@ export function classFigures(
       accuracyFigure(`${what}, within one star`, accuracyOf(withinOne), protocol),
     ];
   };
-  const [ofReal, name] = kind === "rating" ? ["reviews", "Rating"] : ["texts", "Label"];
-  return [
-    ...figures(
-      `${name} of real ${ofReal} predicted`,
+  const [unit, name] = kind === "rating" ? ["reviews", "Rating"] : ["texts", "Label"];
+  return {
+    ofReal: figures(
+      `${name} of real ${unit} predicted`,
       heldOut,
-      `${real.length} held-out ${ofReal}; ${how}`,
+      `${real.length} held-out ${unit}; ${how}`,
     ),
-    ...(samples.length === 0 ? [] : figures(
+    ofSamples: samples.length === 0 ? [] : figures(
       `Requested ${kind} predicted`,
       classAgreement(classifier, samples),
       `${samples.length} generated texts of ${requested}; ${how}`,
-    )),
-  ];
+    ),
+  };
 }

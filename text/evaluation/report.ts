@@ -5,7 +5,7 @@ import type { TextEvaluation } from "./evaluate.ts";
 import type { SampledText, TextSamples } from "../sampling/session.ts";
 import { readFileIfExists } from "../../base/files.ts";
 import { parseJsonObject } from "../../base/json.ts";
-import { readMetrics } from "../../training/metrics.ts";
+import { type MetricsRow, readMetrics } from "../../training/metrics.ts";
 import type { DenoiserConfig } from "../settings.ts";
 import type { ReportSection, ReportTexts } from "../../report/sections.ts";
 import { type MetricsChart, metricsPlots } from "../../report/report.ts";
@@ -38,11 +38,10 @@ const CHARTS: MetricsChart[] = [
 ];
 
 /** The figures of training, from the last row that has them. */
-export async function denoiserFigures(
-  directory: string,
+function denoiserFigures(
+  rows: readonly MetricsRow[],
   { validationSize: examples }: Pick<DenoiserConfig, "validationSize">,
-): Promise<KeyFigure[]> {
-  const rows = await readMetrics(`${directory}/metrics.csv`);
+): KeyFigure[] {
   const last = rows.findLast(({ valLoss }) => valLoss !== undefined);
   if (last === undefined) return [];
   return [{
@@ -54,9 +53,10 @@ export async function denoiserFigures(
   }];
 }
 
-export function evaluationSection({ figures, curve }: TextEvaluation): ReportSection {
+export function evaluationSection({ figures, leftOut, curve }: TextEvaluation): ReportSection {
   return {
     heading: "Evaluation",
+    notes: leftOut.map(({ name, reason }) => `${name} is left out: ${reason}.`),
     table: {
       columns: ["figure", "value", "real texts", "protocol"],
       rows: figures.map((figure) => {
@@ -83,8 +83,15 @@ export async function denoiserSection(
 ): Promise<ReportSection> {
   const rows = await readMetrics(`${directory}/metrics.csv`);
   const time = await readTrainingTime(directory);
+  const figures = denoiserFigures(rows, config);
   return {
     heading: "Training of the denoiser",
+    ...figures.length > 0 && {
+      table: {
+        columns: ["figure", "value", "protocol"],
+        rows: figures.map(({ name, value, protocol }) => [name, value, protocol]),
+      },
+    },
     notes: [trainingSummary(time, { config, unit: "texts", device })],
     plots: metricsPlots(CHARTS, rows),
   };

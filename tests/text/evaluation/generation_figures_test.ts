@@ -22,6 +22,7 @@ Deno.test("varietyFigures() measures generated and real texts", () => {
   assertEquals(both("Repetition"), [0.25, 0]);
   // a b c d twice and b c d e once of four; of real texts two of four.
   assertEquals(both("Memorised 4-grams"), [0.75, 0.5]);
+  assertEquals(both("Unknown words"), [0.1, 0.5]); // x; f to j
   assertEquals(figures["Distinct-1"]!.value, "60.0 %");
   assertEquals(figures["Distinct-1"]!.real?.value, "100.0 %");
   assertStringIncludes(figures["Distinct-1"]!.protocol, "2 texts; beside it 2 held-out texts");
@@ -47,7 +48,7 @@ Deno.test("referenceFigures() has BLEU and ROUGE, also of minimum-Bayes-risk can
   assertEquals(alone["BLEU, minimum Bayes risk"], undefined);
 });
 
-Deno.test("perplexityFigures() has the perplexity of both sets, and MAUVE 1 for equal sets", async () => {
+Deno.test("perplexityFigures() leaves out what few texts, or a GPT-2 that knows its own by heart, cannot carry", async () => {
   // A reader for which each token has as many nats as the text has letters.
   const reader = {
     read: (examples: readonly { ids: Int32Array }[]) =>
@@ -64,14 +65,27 @@ Deno.test("perplexityFigures() has the perplexity of both sets, and MAUVE 1 for 
     name: "a small GPT-2",
     sequence: (text: string) => ({ ids: Int32Array.of(text.length), given: 0 }),
   };
-  const texts = ["a", "bb", "ccc", "dddd"];
-  const figures = byName(await perplexityFigures(reader, { samples: texts, real: texts }, options));
+  const texts = Array.from({ length: 200 }, (_, i) => "x".repeat(1 + i % 4));
+  const measured = (samples: string[], real: string[], training: string[]) =>
+    perplexityFigures(reader, { samples, real, training }, options);
+  const figures = byName((await measured(texts, texts, texts)).figures);
   assertAlmostEquals(figures["Perplexity"]!.measured, Math.exp(2.5), 1e-9);
   assertAlmostEquals(figures["Perplexity"]!.real!.measured, Math.exp(2.5), 1e-9);
   assertAlmostEquals(figures["MAUVE"]!.measured, 1, 1e-9);
   assertStringIncludes(figures["Perplexity"]!.protocol, "under a small GPT-2");
-  const one = await perplexityFigures(reader, { samples: ["a"], real: ["bb"] }, options);
-  assertEquals(one.map(({ name }) => name), ["Perplexity"]);
+  const few = await measured(["a"], ["bb"], ["a"]); // perplexities e^2 and e
+  assertEquals(few.figures.map(({ name }) => name), ["Perplexity"]);
+  assertEquals(few.leftOut, [{
+    name: "MAUVE",
+    reason: "it needs at least 200 samples and as many held-out texts, and there are 1 and 1",
+  }]);
+  const byHeart = await measured(texts, ["xxx"], ["x"]); // e^3 is more than 5 e
+  assertEquals(byHeart.figures, []);
+  assertEquals(byHeart.leftOut.map(({ name }) => name), ["Perplexity", "MAUVE"]);
+  assertStringIncludes(
+    byHeart.leftOut[0]!.reason,
+    "their perplexity is 2.7, that of held-out ones 20.1",
+  );
 });
 
 Deno.test("classFigures() has ratings of real and of generated texts, exact and within one star", () => {
@@ -84,26 +98,16 @@ Deno.test("classFigures() has ratings of real and of generated texts, exact and 
     pairs.map(([text, label]) => ({ text, label }));
   const real = labelled(["0", 0], ["1", 0], ["4", 0], ["3", 3]);
   const samples = labelled(["2", 3], ["2", 4]);
-  const figures = byName(
-    classFigures(classifier, samples, real, {
-      trained: 9,
-      kind: "rating",
-      classes: ["1", "2", "3", "4", "5"],
-    }),
-  );
+  const options = { trained: 9, kind: "rating", classes: ["1", "2", "3", "4", "5"] } as const;
+  const { ofSamples, ofReal } = classFigures(classifier, samples, real, options);
+  const figures = byName([...ofSamples, ...ofReal]);
   assertEquals(figures["Rating of real reviews predicted, exact"]!.measured, 0.5);
   assertEquals(figures["Rating of real reviews predicted, within one star"]!.measured, 0.75);
   assertEquals(figures["Requested rating predicted, exact"]!.measured, 0);
   assertEquals(figures["Requested rating predicted, within one star"]!.measured, 0.5);
   const { protocol } = figures["Requested rating predicted, exact"]!;
   assertStringIncludes(protocol, "2 generated texts of the ratings 4, 5 in turn; ");
-  const same = byName(
-    classFigures(classifier, samples.slice(1), real, {
-      trained: 9,
-      kind: "rating",
-      classes: ["1", "2", "3", "4", "5"],
-    }),
-  );
+  const same = byName(classFigures(classifier, samples.slice(1), real, options).ofSamples);
   assertStringIncludes(
     same["Requested rating predicted, exact"]!.protocol,
     "1 generated texts of rating 5; ",
