@@ -63,7 +63,7 @@ export function parseGsm8k(
 ): ThoughtProblem[] {
   return jsonLines(bytes, name, ["question", "answer"]).map(({ value, where }) => {
     const [steps = "", answer = "", ...more] = value.answer.split(ANSWER_MARK);
-    if (more.length > 0 || !/^-?[0-9][0-9.,]*$/.test(answer.trim())) {
+    if (more.length > 0 || !/^[+-]?\$?(?=\.?\d)[\d,]*(\.\d*)?$/.test(answer.trim())) {
       throw new UserError(
         `${where}: a row without an answer: it must end with "${ANSWER_MARK}" and a number`,
       );

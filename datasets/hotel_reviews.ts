@@ -79,7 +79,7 @@ export function parseHotelReviews(bytes: Uint8Array<ArrayBuffer>, name: string):
   const reviews = csvRecords(bytes, name, ["Review", "Rating"]).map(({ value, where }) => {
     const text = value.Review.trim();
     if (text === "") throw new UserError(`${where}: the review is empty`);
-    if (!/^[1-5]$/.test(value.Rating.trim())) {
+    if (!/^[1-5](\.0*)?$/.test(value.Rating.trim())) {
       throw new UserError(
         `${where}: the rating is ${quote(value.Rating)}, which is not one of 1 to 5`,
       );

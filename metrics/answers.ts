@@ -1,13 +1,30 @@
 /** Final answers of problems: extraction from generated texts, majority votes and accuracies. */
 
+const NUMBER = /^([+-]?)\$?(?=\.?\d)(\d*)(?:\.(\d*))?$/;
+
 /**
- * The final answer of a solution, extracted as in GSM8K's code (openai/grade-school-math,
- * `extract_answer`): the first number after `####`, with its sign and decimals, without commas.
+ * A decimal number in one form, exactly: "1,234.50", "$1234.5" and "+1234.500" are "1234.5", and "5." is "5".
+ *
+ * @returns undefined for other text.
+ */
+export function decimalNumber(text: string): string | undefined {
+  const [, sign, whole = "", part = ""] = NUMBER.exec(text.replaceAll(",", "")) ?? [];
+  if (sign === undefined) return undefined;
+  const fraction = part.replace(/0+$/, "");
+  const number = (whole.replace(/^0+/, "") || "0") + (fraction === "" ? "" : `.${fraction}`);
+  return sign === "-" && number !== "0" ? `-${number}` : number;
+}
+
+/**
+ * The final answer of a solution: the first number after `####`, in the form of {@linkcode decimalNumber}. GSM8K's
+ * own code (openai/grade-school-math, `extract_answer`) finds it in the same place, but compares characters: to
+ * it `18.0`, `18.` and `$18` are not 18, and a comma alone is an answer.
  *
  * @returns The answer, or undefined if there is none, which counts as wrong.
  */
 export function extractNumber(solution: string): string | undefined {
-  return /#### (-?[0-9.,]+)/.exec(solution)?.[1]?.replaceAll(",", "");
+  const [, found = ""] = /#### ([+-]?\$?[0-9.,]+)/.exec(solution) ?? [];
+  return decimalNumber(found);
 }
 
 /**
@@ -19,10 +36,7 @@ export function extractDigits(solution: string): string | undefined {
   return digits === undefined || !/^[0-9]+$/.test(digits) ? undefined : digits;
 }
 
-/**
- * Whether an answer equals the expected one character by character, except for commas, as in GSM8K's code:
- * "18.0" is not "18". A missing answer is wrong.
- */
+/** Whether an answer equals the expected one character by character, except for commas. A missing one is wrong. */
 export function exactMatch(answer: string | undefined, expected: string): boolean {
   return answer === expected.replaceAll(",", "");
 }

@@ -15,6 +15,7 @@ export {
   type Accuracy,
   accuracyByVotes,
   accuracyOf,
+  decimalNumber,
   exactMatch,
   extractDigits,
   extractNumber,

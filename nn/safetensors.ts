@@ -24,6 +24,8 @@ export { floatValues } from "./host_tensor.ts";
 export interface SafetensorsFile {
   /** The tensors, in the file's order. */
   readonly tensors: Map<string, HostTensor>;
+  /** The types of tensors that are left out because they are not read here, such as F8_E4M3, by name. */
+  readonly unread: ReadonlyMap<string, string>;
   /** The header's further strings. */
   readonly metadata: Map<string, string>;
 }
@@ -42,7 +44,7 @@ const MAX_HEADER_BYTES = 100_000_000;
 /** The checked description of a tensor, with its range in bytes from the end of the header. */
 interface Entry {
   readonly name: string;
-  readonly dtype: Dtype;
+  readonly dtype: string;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
@@ -160,7 +162,7 @@ function sortedByBytes(names: string[]): string[] {
  * header's length against the file's size and the format's limit, each range against type and shape, and
  * all ranges together (no gap, no overlap, nothing after the end). Tensors with aligned bytes are views of
  * `bytes`, others are copies. Values of F16 and BF16 become float32, in a Float32Array; `dtype` remains the
- * type in the file.
+ * type in the file. Tensors of other types, such as 8-bit floats, are left out.
  *
  * @param bytes The whole file.
  * @param source The file's name in error messages, such as its path.
@@ -183,6 +185,7 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
   const data = bytes.subarray(8 + headerBytes);
   let position = 0;
   const tensors = new Map<string, HostTensor>();
+  const unread = new Map<string, string>();
   for (const { name, dtype, shape, begin, end } of entries) {
     const place = `tensor ${quote(name)}`;
     if (begin !== position) {
@@ -190,24 +193,32 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
         `${place} starts at byte ${begin} of the data, where the one before ends at ${position}`,
       );
     }
-    if (end - begin !== elementCount(shape) * bytesOf(dtype)) {
+    const isKnown = isDtype(dtype);
+    if (isKnown && end - begin !== elementCount(shape) * bytesOf(dtype)) {
       fail(`${place} takes ${end - begin} bytes, which do not make ${dtype} [${shape.join(", ")}]`);
     }
+    if (end < begin) fail(`${place} ends at byte ${end}, before it starts at ${begin}`);
     if (end > data.length) {
       fail(`${place} ends at byte ${end} of the data, which ends at ${data.length}: truncated`);
+    }
+    position = end;
+    if (!isKnown) {
+      unread.set(name, dtype);
+      continue;
     }
     const values = tensorData(dtype, data.subarray(begin, end));
     if (dtype === "BOOL" && (values as Uint8Array).some((value) => value > 1)) {
       fail(`${place} has the type BOOL and a byte other than 0 and 1`);
     }
     tensors.set(name, { dtype, shape, data: values } as HostTensor);
-    position = end;
   }
   if (position !== data.length) {
     fail(`${data.length - position} bytes follow the last tensor`);
   }
-  return { tensors, metadata };
+  return { tensors, unread, metadata };
 }
+
+const isDtype = (name: string): name is Dtype => Object.hasOwn(DTYPE_CLASSES, name);
 
 function parseHeader(
   bytes: Uint8Array,
@@ -239,15 +250,13 @@ function parseHeader(
     const place = `tensor ${quote(name)}`;
     if (!name.isWellFormed()) fail(`the name of ${place} is not Unicode`);
     const { dtype, shape, data_offsets: range } = value;
-    if (typeof dtype !== "string" || !Object.hasOwn(DTYPE_CLASSES, dtype)) {
-      return fail(`${place} has the type ${quote(dtype)}, which is not supported`);
-    }
+    if (typeof dtype !== "string") return fail(`the type of ${place} is not a string`);
     if (!isSizes(shape)) return fail(`the shape of ${place} is not a list of sizes`);
     if (!isSizes(range) || range.length !== 2) {
       return fail(`the data_offsets of ${place} are not two byte positions`);
     }
     const [begin, end] = range as [number, number];
-    entries.push({ name, dtype: dtype as Dtype, shape, begin, end });
+    entries.push({ name, dtype, shape, begin, end });
   }
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   return { entries, metadata };

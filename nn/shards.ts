@@ -23,6 +23,7 @@ export async function readShards(
   const map = parseJsonObject(new TextDecoder().decode(index), source)["weight_map"];
   if (!isJsonObject(map)) throw new UserError(`${source} has no "weight_map"`);
   const found = new Map<string, HostTensor>();
+  const leftOut = new Set<string>();
   for (const file of new Set(Object.values(map))) {
     if (typeof file !== "string" || !/^[\w-][\w.-]*\.safetensors$/.test(file)) {
       throw new UserError(
@@ -31,11 +32,13 @@ export async function readShards(
     }
     const bytes = await read(file);
     if (bytes === undefined) throw new UserError(`${name} has no ${file}, which its index names`);
-    for (const [key, tensor] of decodeSafetensors(bytes, `${name}/${file}`).tensors) {
+    const { tensors, unread } = decodeSafetensors(bytes, `${name}/${file}`);
+    for (const [key, tensor] of tensors) {
       if (map[key] === file) found.set(key, tensor);
     }
+    for (const key of unread.keys()) leftOut.add(key);
   }
-  const missing = Object.keys(map).find((key) => !found.has(key));
+  const missing = Object.keys(map).find((key) => !found.has(key) && !leftOut.has(key));
   if (missing !== undefined) {
     throw new UserError(
       `${source} lists the tensor ${quote(missing)}, which ${map[missing]} lacks`,

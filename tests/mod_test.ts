@@ -37,7 +37,7 @@ const NAMES: Readonly<Record<string, string>> = {
   `,
   "metrics/mod.ts": `
     Accuracy accuracyByVotes accuracyOf BleuOptions BleuScore BleuSmoothing corpusBleu distinctN
-    diversity exactMatch extractDigits extractNumber FeatureRows FeatureStatistics
+    decimalNumber diversity exactMatch extractDigits extractNumber FeatureRows FeatureStatistics
     featureStatistics frechetDistance hostProducts InnerProducts kernelDistance majorityVote
     mauve MauveCurveOptions mauveOfHistograms MauveOptions memorisation minimumBayesRisk
     nearestNeighbours NeighbourOptions Neighbours pairwiseBleu PrecisionRecall precisionRecall

@@ -4,6 +4,7 @@ import { ANSWER_MARK } from "../datasets/thoughts.ts";
 import {
   type Accuracy,
   accuracyByVotes,
+  decimalNumber,
   exactMatch,
   extractDigits,
   extractNumber,
@@ -59,7 +60,7 @@ export interface Scores {
   readonly isRight: (item: number, solution: string) => boolean;
 }
 
-/** Scores the solutions [problems][samples] by exact match of the answers in them. */
+/** Scores the solutions [problems][samples] by the answers in them: digits, or numbers. */
 export function scoreSolutions(
   dataset: string,
   examples: readonly LatentExample[],
@@ -67,7 +68,10 @@ export function scoreSolutions(
 ): Scores {
   if (dataset === "problems") return scoreOwnProblems(examples, solutions);
   const answerOf = dataset === "multiplication" ? extractDigits : extractNumber;
-  const expected = examples.map(({ answer }) => answer!.replace(/\s+/g, ""));
+  const expected = examples.map(({ answer }) => {
+    const right = answer!.replace(/\s+/g, "");
+    return dataset === "multiplication" ? right : decimalNumber(right)!;
+  });
   return {
     expected,
     byVotes: accuracyByVotes(solutions.map((texts) => texts.map(answerOf)), expected),
@@ -75,20 +79,9 @@ export function scoreSolutions(
   };
 }
 
-const NUMBER = /^([+-]?)(?=\.?\d)(\d*)(?:\.(\d*))?$/;
-
-/** A decimal number in one form, exactly: 1,234.50 becomes 1234.5; undefined for other text. */
-function sameNumber(text: string): string | undefined {
-  const [, sign, whole = "", part = ""] = NUMBER.exec(text.replaceAll(",", "")) ?? [];
-  if (sign === undefined) return undefined;
-  const fraction = part.replace(/0+$/, "");
-  const number = (whole.replace(/^0+/, "") || "0") + (fraction === "" ? "" : `.${fraction}`);
-  return sign === "-" && number !== "0" ? `-${number}` : number;
-}
-
 /** Whether all answers are decimal numbers. */
 export function areNumbers(answers: readonly string[]): boolean {
-  return answers.every((answer) => sameNumber(answer) !== undefined);
+  return answers.every((answer) => decimalNumber(answer) !== undefined);
 }
 
 /** Scores solutions of the user's problems: answers are compared as numbers if all are, or else as texts. */
@@ -98,7 +91,7 @@ function scoreOwnProblems(
 ): Scores {
   const right = examples.map(({ answer }) => answer!);
   const asNumbers = areNumbers(right);
-  const formOf = (text: string) => asNumbers ? sameNumber(text) : text;
+  const formOf = (text: string) => asNumbers ? decimalNumber(text) : text;
   const answerOf = (solution: string) => {
     const answer = solution.split(ANSWER_MARK)[1]?.trim().replace(/\s+/g, " ");
     return answer === undefined ? undefined : formOf(answer);

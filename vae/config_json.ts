@@ -38,9 +38,12 @@ function configReader(json: JsonObject, source: string) {
       const value = choices.find((choice) => choice === json[key]);
       return value ?? fail(key, json[key], `one of ${choices.join(", ")}`);
     },
-    /** Requires a value, which a missing key has by default. */
-    only(key: string, value: JsonValue) {
-      if ((json[key] ?? value) !== value) fail(key, json[key], `${quote(value)} to be used here`);
+    /** Requires a value, which a missing key has by default, or another name of it. */
+    only(key: string, value: JsonValue, ...names: JsonValue[]) {
+      const given = json[key] ?? value;
+      if (given !== value && !names.includes(given)) {
+        fail(key, given, `${quote(value)} to be used here`);
+      }
     },
     divides(key: string, divisor: number, ofKey: string, number: number) {
       if (number % divisor !== 0) fail(key, divisor, `a divisor of ${ofKey}, ${number}`);
@@ -91,7 +94,7 @@ export function bertConfigToJson(
 export function bertConfigFromJson(json: JsonObject, source: string): BertConfig {
   const read = configReader(json, source);
   read.only("model_type", "bert");
-  read.only("hidden_act", "gelu");
+  read.only("hidden_act", "gelu", "gelu_python");
   read.only("position_embedding_type", "absolute");
   read.only("is_decoder", false);
   const config = readSizes(read, BERT_BASE);
@@ -122,7 +125,7 @@ export function gpt2ConfigToJson(
 export function gpt2ConfigFromJson(json: JsonObject, source: string): Gpt2Config {
   const read = configReader(json, source);
   read.only("model_type", "gpt2");
-  read.only("activation_function", "gelu_new");
+  read.only("activation_function", "gelu_new", "gelu_pytorch_tanh", "gelu_fast");
   read.only("scale_attn_weights", true);
   read.only("scale_attn_by_inverse_layer_idx", false);
   read.only("tie_word_embeddings", true);

@@ -29,6 +29,13 @@ Deno.test("parseGsm8k() gives thoughts as equations or as sentences", () => {
   ]);
 });
 
+Deno.test("parseGsm8k() takes amounts and decimals without a leading digit for answers", () => {
+  for (const right of ["$5", ".5", "-3", "1,234."]) {
+    const file = bytes(JSON.stringify({ question: "?", answer: `#### ${right}` }));
+    assertEquals(parseGsm8k(file, "a.jsonl")[0]!.answer, right);
+  }
+});
+
 Deno.test("parseGsm8k() names the file and the line when a row lacks a question or an answer", () => {
   const bad = [
     [{ answer: "#### 5" }, 'a row without "question"'],
@@ -36,6 +43,8 @@ Deno.test("parseGsm8k() names the file and the line when a row lacks a question 
     [{ question: "?", answer: "It is 5." }, "a row without an answer"],
     [{ question: "?", answer: "#### five" }, "a row without an answer"],
     [{ question: "?", answer: "#### 4\n#### 5" }, "a row without an answer"],
+    [{ question: "?", answer: "#### 1.2.3" }, "a row without an answer"],
+    [{ question: "?", answer: "#### ," }, "a row without an answer"],
   ] as const;
   for (const [row, message] of bad) {
     const file = bytes(`${JSON.stringify(DUCKS)}\n${JSON.stringify(row)}\n`);

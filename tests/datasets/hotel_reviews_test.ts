@@ -141,7 +141,7 @@ Deno.test("parseHotelReviews() names the file and the line when a row is invalid
   const cases = [
     ["Review,Rating\nfine,3\nbad,6\n", 'a.csv:3: the rating is "6", which is not one of 1 to 5'],
     ["Review,Rating\nfine,\n", 'a.csv:2: the rating is "", which'],
-    ["Review,Rating\nfine,4.0\n", 'a.csv:2: the rating is "4.0", which'],
+    ["Review,Rating\nfine,4.5\n", 'a.csv:2: the rating is "4.5", which'],
     ['Review,Rating\n"two\nlines",3\n"  ",3\n', "a.csv:4: the review is empty"],
     ["Review,Rating\n", "a.csv: no reviews"],
     ["Text,Rating\nfine,3\n", "a.csv:1: no column Review; the columns are Text, Rating"],
@@ -149,6 +149,7 @@ Deno.test("parseHotelReviews() names the file and the line when a row is invalid
   for (const [text, message] of cases) {
     assertThrows(() => parseHotelReviews(bytes(text), "a.csv"), UserError, message);
   }
+  assertEquals(parseHotelReviews(bytes("Review,Rating\nfine,5.0\n"), "a.csv")[0]!.rating, 5);
   assertEquals(parseHotelReviews(bytes('Rating,Review\n2,"  so, so  "\n'), "a.csv"), [
     { text: "so, so", rating: 2 },
   ]);

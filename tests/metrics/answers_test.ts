@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import {
   accuracyByVotes,
   accuracyOf,
+  decimalNumber,
   describeAccuracy,
   exactMatch,
   extractDigits,
@@ -11,17 +12,36 @@ import {
 } from "../../metrics/answers.ts";
 import { assertAllClose } from "../assert_close.ts";
 
-Deno.test("extractNumber() finds what GSM8K's regular expression finds", () => {
+Deno.test("decimalNumber() has one form for each number, and none for other text", () => {
+  const cases = [
+    ["1,234.50", "1234.5"],
+    ["5.", "5"],
+    [".5", "0.5"],
+    ["$5", "5"],
+    ["-$0,005.00", "-5"],
+    ["+7", "7"],
+    ["-0.0", "0"],
+    ["123456789012345678901", "123456789012345678901"],
+    [",", undefined],
+    [".", undefined],
+    ["1.2.3", undefined],
+    ["1e5", undefined],
+  ] as const;
+  for (const [text, number] of cases) assertEquals(decimalNumber(text), number, text);
+});
+
+Deno.test("extractNumber() finds the number where GSM8K's regular expression finds it", () => {
   const cases = [
     ["<<16-3-4=9>> <<9*2=18>> #### 18", "18"],
     ["She pays $1,080.\n#### 1,080", "1080"],
     ["#### -7", "-7"],
-    ["#### 2.50 dollars", "2.50"],
+    ["#### 2.50 dollars", "2.5"],
     ["#### 12 #### 13", "12"],
     ["#### x #### 13", "13"],
-    ["#### 1,234,567.", "1234567."],
-    ["####18", undefined], // A space is required,
-    ["#### $18", undefined], // and currencies are not supported.
+    ["#### 1,234,567.", "1234567"],
+    ["#### $18", "18"],
+    ["#### ,", undefined],
+    ["####18", undefined], // a space is required
     ["The answer is 18", undefined],
     ["#### eighteen", undefined],
     ["", undefined],

@@ -125,6 +125,16 @@ Deno.test("decodeSafetensors() treats __proto__ as a name when a file has it", (
   assertEquals(({} as Record<string, unknown>).dtype, undefined);
 });
 
+Deno.test("decodeSafetensors() leaves out tensors of types that it does not read, and names them", () => {
+  const header = `{"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]},
+    "b":{"dtype":"U8","shape":[1],"data_offsets":[2,3]},
+    "c":{"dtype":"toString","shape":[],"data_offsets":[3,3]}}`;
+  const { tensors, unread } = decodeSafetensors(file(header, Uint8Array.of(1, 2, 3)), "some");
+  assertEquals([...tensors.keys()], ["b"]);
+  assertEquals(numbers(tensors.get("b")), [3]);
+  assertEquals([...unread], [["a", "F8_E4M3"], ["c", "toString"]]);
+});
+
 const u8 = (begin: number, end: number, shape = `[${end - begin}]`) =>
   `{"dtype":"U8","shape":${shape},"data_offsets":[${begin},${end}]}`;
 
@@ -145,11 +155,20 @@ const BAD: [string, Uint8Array, RegExp][] = [
     file('{"a" : {"shape":[1],"dtype":"U8","data_offsets":[0,1],"shape"  \n \n  \n  :[1]}}'),
     /"shape" twice/,
   ],
-  ["has an unknown type", file('{"a":{"dtype":"F4","shape":[],"data_offsets":[0,0]}}'), /"F4"/],
   [
-    "has a type from the prototype",
-    file('{"a":{"dtype":"toString","shape":[],"data_offsets":[0,0]}}'),
-    /"toString"/,
+    "has a number for a type",
+    file('{"a":{"dtype":4,"shape":[],"data_offsets":[0,0]}}'),
+    /type of tensor "a" is not a string/,
+  ],
+  [
+    "has an unknown type that ends before it starts",
+    file(`{"a":${u8(0, 1)},"b":{"dtype":"F4","shape":[],"data_offsets":[1,0]}}`, new Uint8Array(1)),
+    /"b" ends at byte 0, before it starts at 1/,
+  ],
+  [
+    "has an unknown type that is truncated",
+    file('{"a":{"dtype":"F4","shape":[4],"data_offsets":[0,2]}}', new Uint8Array(1)),
+    /"a" ends at byte 2/,
   ],
   [
     "has a negative size",

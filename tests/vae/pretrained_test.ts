@@ -121,6 +121,7 @@ Deno.test({
     assertStringIncludes((relu as Error).message, 'hidden_act is "relu"');
     const tall = await assertRejects(() => load(tensors, { ...config, num_hidden_layers: 1e9 }));
     assertStringIncludes((tall as Error).message, "num_hidden_layers is 1000000000, but must be");
+    await load(tensors, { ...config, hidden_act: "gelu_python" });
     for (
       const file of ["../x.safetensors", "/x.safetensors", "a\\x.safetensors", ".x.safetensors"]
     ) {
