@@ -42,6 +42,7 @@ export function planSigmas(
   const solver = family === "solver";
   let timesteps = solver ? solverTimesteps(T, options) : continuousTimesteps(T, options);
   let sigmas = timesteps.map((timestep) => interpolate(table, timestep));
+  let final = finalSigmasType === "zero" ? 0 : table[0]!;
   const spacing = sigmaSpacing(options);
   if (spacing !== undefined) {
     // diffusers' tables are float32, where 1 - alphasCumprod has a relative error of 2e-4 at timestep 0.
@@ -49,12 +50,12 @@ export function planSigmas(
     const rounded = alphasCumprod.map((a) => sigmaOf(Math.fround(a)));
     const ends = (solver ? [T - 1, 0] : [timesteps[0]!, timesteps.at(-1)!])
       .map((timestep) => interpolate(rounded, timestep));
+    if (final > 0) final = rounded[0]!; // so that a step from it has no length
     sigmas = spacing(ends[0]!, ends[1]!, sigmas.length);
     const logSigmas = rounded.map(Math.log);
     const round = solver ? roundHalfEven : Math.fround;
     timesteps = sigmas.map((sigma) => round(timestepOf(sigma, logSigmas)));
   }
-  const final = finalSigmasType === "zero" ? 0 : table[0]!;
   const levels = sigmas.map((sigma, i) => {
     const sigmaNext = sigmas[i + 1] ?? final;
     return {

@@ -199,6 +199,9 @@ Deno.test("respacedTimesteps() throws when the sections are invalid", () => {
 Deno.test("quadraticTimesteps() has the published values", () => {
   const ten = [0, 9, 39, 88, 158, 246, 355, 483, 632, 800];
   assertEquals(quadraticTimesteps(1000, 10), ten.toReversed());
-  assertThrows(() => quadraticTimesteps(1000, 500), UserError, "too many for quadratic spacing");
+  // (numpy.linspace(0, numpy.sqrt(800), 50) ** 2).astype(int) begins with 0, 0, 1, 2, 5, 8.
+  const fifty = quadraticTimesteps(1000, 50);
+  assertEquals(fifty.slice(-5), [8, 5, 2, 1, 0]);
+  assertEquals([fifty.length, fifty[0]], [49, 800]);
   assertThrows(() => quadraticTimesteps(1000, 1), UserError, "numInferenceSteps is 1");
 });

@@ -45,19 +45,47 @@ Deno.test("flowEuler() converges to the flow with order 1", async () => {
   assert(ratio > 1.85 && ratio < 2.15, `the error fell by ${ratio}`);
 });
 
-Deno.test("flowEuler() visits the levels of diffusers' scheduler", async () => {
-  const visited = async (options: SamplerOptions) => {
-    const steps: SamplerStep[] = [];
-    for await (const step of flowEuler(exact, xT, schedule, options)) steps.push(step);
-    return steps.map((step) => step.timestep);
-  };
-  // FlowMatchEulerDiscreteScheduler().set_timesteps(4).timesteps
-  assertAllClose(await visited({ numInferenceSteps: 4 }), [1000, 667, 334, 1], {
+async function stepsOf(model: Denoiser, start: Float32Array, options: SamplerOptions) {
+  const steps: SamplerStep[] = [];
+  for await (const step of flowEuler(model, start, schedule, options)) steps.push(step);
+  return steps;
+}
+
+Deno.test("flowEuler() takes the steps of diffusers' FlowMatchEulerDiscreteScheduler", async () => {
+  // diffusers 0.42: timesteps and samples from 1.5 and -0.7, the model's velocity 0.3 x + t / 1000 - 0.2.
+  const published: [timesteps: number[], first: number[], second: number[]][] = [
+    [[1000], [.25], [-1.29]],
+    [
+      [1000, 667, 334, 1],
+      [1.08375, .819972, .693435, .693426],
+      [-.89647, -.962424, -.9109, -.910427],
+    ],
+    [
+      [1000, 833.5, 667, 500.5, 334, 167.5, 1],
+      [1.291875, 1.121868, .988075, .888688, .821987, .78634, .786303],
+      [-.798235, -.863841, -.898448, -.903603, -.880779, -.831373, -.830925],
+    ],
+  ];
+  const velocity: Denoiser = (x, t) => Promise.resolve(x.map((value) => .3 * value + t / T - .2));
+  for (const [timesteps, ...samples] of published) {
+    const options = { numInferenceSteps: timesteps.length, clipSample: false };
+    const steps = await stepsOf(velocity, Float32Array.of(1.5, -.7), options);
+    assertAllClose(steps.map(({ timestep }) => timestep), timesteps, { atol: 1e-3, rtol: 0 });
+    samples.forEach((expected, i) => {
+      assertAllClose(steps.map(({ sample }) => sample[i]!), expected, { atol: 2e-6, rtol: 0 });
+    });
+  }
+});
+
+Deno.test("flowEuler() shifts each level once, which diffusers does twice", async () => {
+  const visited = async (options: SamplerOptions) =>
+    (await stepsOf(exact, xT, options)).map(({ timestep }) => timestep);
+  const plain = await visited({ numInferenceSteps: 4 });
+  const shifted = plain.map((t) => T * 3 * (t / T) / (1 + 2 * t / T)); // Esser et al. 2024, equation 23
+  assertAllClose(await visited({ numInferenceSteps: 4, flowShift: 3 }), shifted, {
     atol: 1e-9,
     rtol: 0,
   });
-  const shifted = await visited({ numInferenceSteps: 4, flowShift: 3 });
-  assertAlmostEquals(shifted[1]!, 1000 * 3 * .667 / (1 + 2 * .667), 1e-9);
   assertEquals((await visited({ numInferenceSteps: 4, startStep: 3 })).length, 1);
 });
 

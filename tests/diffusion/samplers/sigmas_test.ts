@@ -72,6 +72,14 @@ Deno.test("planSigmas() ends at timestep 0's sigma when finalSigmasType is sigma
   );
   assertAlmostEquals(plan.at(-1)!.sigmaNext, Math.sqrt(1e-4 / .9999), 1e-12);
   assertEquals(planSigmas(schedule, { numInferenceSteps: 4 }, "solver").at(-1)!.sigmaNext, 0);
+  // Karras and exponential sigmas end there already: the last step has no length.
+  for (const spacing of [{ useKarrasSigmas: true }, { useExponentialSigmas: true }]) {
+    const options = { numInferenceSteps: 4, finalSigmasType: "sigma_min", ...spacing } as const;
+    for (const family of ["solver", "continuous"] as const) {
+      const { sigma, sigmaNext } = planSigmas(schedule, options, family).at(-1)!;
+      assertEquals(sigmaNext, sigma);
+    }
+  }
 });
 
 Deno.test("planSigmas() throws when options contradict each other or are out of range", () => {
