@@ -1,4 +1,4 @@
-import { assert, type assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { flowEuler } from "../../../diffusion/samplers/flow_euler.ts";
 import {
   type Denoiser,
