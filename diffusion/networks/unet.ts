@@ -171,8 +171,7 @@ function residualBlock(
     r = norm(parameters, `${name}.norm2`, r, config);
     r = tf.add(tf.mul(r, tf.add(scale, 1)), shift);
   } else {
-    r = tf.add(r, tf.reshape(time, [-1, 1, 1, outChannels]));
-    r = norm(parameters, `${name}.norm2`, r, config);
+    r = norm(parameters, `${name}.norm2`, r, config, time as tf.Tensor2D);
   }
   r = conv2d(parameters, `${name}.conv2`, silu(r), { padding: 1 });
   const h = resize(x);
@@ -204,8 +203,9 @@ function norm(
   name: string,
   h: tf.Tensor4D,
   { normNumGroups, normEps }: UNetConfig,
+  offsets?: tf.Tensor2D,
 ): tf.Tensor4D {
-  return groupNorm(parameters, name, h, { groups: normNumGroups, epsilon: normEps });
+  return groupNorm(parameters, name, h, { groups: normNumGroups, epsilon: normEps, offsets });
 }
 
 /** The parameters of a UNet: names, shapes and initial values. */

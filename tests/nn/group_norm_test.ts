@@ -48,6 +48,9 @@ const CASES: { name: string; shape: Shape; groups: number; epsilon: number; offs
   { name: "a group for each channel", shape: [2, 2, 3, 3], groups: 3, epsilon: 1e-6, offset: 0 },
   { name: "whole blocks of channels", shape: [2, 2, 2, 32], groups: 4, epsilon: 1e-3, offset: 0 },
   { name: "a mean of ten deviations", shape: [1, 4, 4, 4], groups: 2, epsilon: 1e-5, offset: 10 },
+  { name: "a mean of 100 deviations", shape: [1, 4, 4, 4], groups: 2, epsilon: 1e-5, offset: 100 },
+  { name: "a mean of 1,000", shape: [1, 4, 4, 32], groups: 2, epsilon: 1e-5, offset: 1000 },
+  { name: "two values a group", shape: [2, 1, 1, 32], groups: 16, epsilon: 1e-5, offset: 100 },
 ];
 
 /** Applies it after an identity convolution, so that devices may change the layout. */
@@ -70,35 +73,55 @@ for (const device of DEVICE_NAMES) {
         const weight = random.stream("weight").normal(channels);
         const bias = random.stream("bias").normal(channels);
         const dy = random.stream("dy").normal(x.length);
+        const offsets = random.stream("offsets").normal(shape[0] * channels)
+          .map((value) => value / 10);
         const inputs = {
           x: float32(x, shape),
+          offsets: float32(offsets, [shape[0], channels]),
           weight: float32(weight),
           bias: float32(bias),
           dy: float32(dy, shape),
         };
-        const found = await compute(device, inputs, ({ x, weight, bias, dy }) => {
-          const norm = (x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) =>
-            groupNorm(
-              { "n.weight": weight, "n.bias": bias },
-              "n",
-              throughConvolution(x),
-              { groups, epsilon },
-            );
+        const found = await compute(device, inputs, ({ x, offsets, weight, bias, dy }) => {
+          const norm = (x: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor, offsets?: tf.Tensor) =>
+            groupNorm({ "n.weight": weight, "n.bias": bias }, "n", throughConvolution(x), {
+              groups,
+              epsilon,
+              offsets: offsets as tf.Tensor2D | undefined,
+            });
           const [dx, dweight, dbias] = tf.grads(norm)([x!, weight!, bias!], dy);
-          return { y: norm(x!, weight!, bias!), dx: dx!, dweight: dweight!, dbias: dbias! };
+          const moved = tf.grads(norm)([x!, weight!, bias!, offsets!], dy);
+          return {
+            y: norm(x!, weight!, bias!),
+            dx: dx!,
+            dweight: dweight!,
+            dbias: dbias!,
+            "y of offsets": norm(x!, weight!, bias!, offsets),
+            "dx of offsets": moved[0]!,
+            doffsets: moved[3]!,
+          };
         });
         const apply = (
           { x: at = x, weight: w = weight, bias: b = bias }: Partial<
             Record<"x" | "weight" | "bias", ArrayLike<number>>
           > = {},
         ) => reference(at, w, b, shape, groups, epsilon);
-        // With a mean of ten standard deviations, squares are a hundred times the variance.
-        const atol = offset > 1 ? 1e-4 : 1e-5;
+        const moved = (x: ArrayLike<number>, by: ArrayLike<number> = offsets) =>
+          Float64Array.from(x, (value, i) => {
+            const sample = Math.floor(i / (shape[1] * shape[2] * channels));
+            return value + by[sample * channels + i % channels]!;
+          });
+        // x itself is rounded to 6e-8 of its mean.
+        const atol = Math.max(1e-5, offset * 1e-6);
         assertAllClose(found["y"]!.data, apply(), { atol, message: "y" });
+        const y = apply({ x: moved(x) });
+        assertAllClose(found["y of offsets"]!.data, y, { atol, message: "y of offsets" });
         const expected = {
           dx: numericalGradient((x) => dot(dy, apply({ x })), x),
           dweight: numericalGradient((weight) => dot(dy, apply({ weight })), weight),
           dbias: numericalGradient((bias) => dot(dy, apply({ bias })), bias),
+          "dx of offsets": numericalGradient((x) => dot(dy, apply({ x: moved(x) })), x),
+          doffsets: numericalGradient((by) => dot(dy, apply({ x: moved(x, by) })), offsets),
         };
         for (const [key, gradient] of Object.entries(expected)) {
           const { data } = found[key]!;
