@@ -27,7 +27,8 @@ export interface TimestepOptions {
 }
 
 /**
- * The timesteps that ddpm and ddim visit, from noisy to clean, chosen as in diffusers.
+ * The timesteps that ddpm and ddim visit, from noisy to clean, chosen as in diffusers. A single step starts
+ * at T - 1 with every spacing, where diffusers' "leading" and "linspace" start at 0, whose samples are clean.
  *
  * @param numTrainTimesteps T, at least 2.
  * @returns [S], strictly falling, each in [0, T).
@@ -88,6 +89,7 @@ function chooseTimesteps(
     );
   }
   requireInteger("stepsOffset", stepsOffset, 0);
+  if (S === 1) return [T - 1]; // a single step from another one would take noise for signal
   const spacer = spacers[requireOneOf("timestepSpacing", timestepSpacing, timestepSpacings)];
   const timesteps = spacer(T, S, stepsOffset);
   const [first] = timesteps;
@@ -167,8 +169,8 @@ export type PreviousTimestepRule = typeof previousTimestepRules[number];
  * The timestep that each step leads to; values below 0 mean the clean sample.
  *
  * "next" is the next timestep of the list, and -1 after the last: diffusers' rule for DDPM. "stride" is
- * the timestep minus T / S (rounded down), whatever comes next in the list: diffusers' rule for DDIM.
- * Both agree for "leading", and for "trailing" if S divides T. Otherwise "stride" passes samples to the
+ * the timestep minus T / S (rounded down), whatever comes next in the list: diffusers' rule for DDIM,
+ * except that the last step always leads to the clean sample. Both agree for "leading", and for "trailing" if S divides T. Otherwise "stride" passes samples to the
  * denoiser whose noise does not match their timestep.
  *
  * @param timesteps [S], falling.
@@ -182,7 +184,7 @@ export function previousTimesteps(
 ): number[] {
   if (rule === "next") return timesteps.map((_, i) => timesteps[i + 1] ?? -1);
   const stride = Math.floor(numTrainTimesteps / timesteps.length);
-  return timesteps.map((timestep) => timestep - stride);
+  return timesteps.map((timestep, i) => i === timesteps.length - 1 ? -1 : timestep - stride);
 }
 
 /**

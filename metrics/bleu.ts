@@ -4,7 +4,14 @@
  * numbers.
  */
 import { areaUnder } from "./arrays.ts";
-import { countNgrams, type NgramCounts, sharedCount, splitWords, totalCount } from "./ngrams.ts";
+import {
+  countNgrams,
+  type NgramCounts,
+  sharedCount,
+  splitWords,
+  totalCount,
+  trimSpacesAtEnd,
+} from "./ngrams.ts";
 
 /**
  * The smoothing of orders without a match (Chen and Cherry 2014). "none": BLEU is 0. "floor": `smoothValue`
@@ -59,7 +66,7 @@ const SMOOTH_VALUE: Readonly<Record<BleuSmoothing, number>> = {
 
 /** Splits a text into tokens as NIST's mteval-v13a does for Western languages: sacrebleu's "13a". */
 export function tokenize13a(text: string): string[] {
-  const line = text.trimEnd()
+  const line = trimSpacesAtEnd(text)
     .replaceAll("<skipped>", "")
     .replaceAll("-\n", "")
     .replaceAll("\n", " ")

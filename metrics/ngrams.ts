@@ -30,10 +30,21 @@ export function sharedCount(a: NgramCounts, b: NgramCounts): number {
   return shared;
 }
 
-/** Splits a text at white space as Python's `str.split()` does, which published results are based on. */
+/**
+ * A character of white space to Python, which published results are based on. JavaScript's \\s includes the
+ * byte-order mark, but not the separators FS to US and NEL.
+ */
+const SPACE =
+  "[\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
+const SPACES = new RegExp(`${SPACE}+`);
+const SPACES_AT_END = new RegExp(`${SPACE}+$`);
+
+/** Splits a text at white space as Python's `str.split()` does. */
 export function splitWords(text: string): string[] {
-  // JavaScript's \s includes the byte-order mark, but not the separators FS to US and NEL.
-  // deno-lint-ignore no-control-regex
-  return text.split(/[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/)
-    .filter((word) => word !== "");
+  return text.split(SPACES).filter((word) => word !== "");
+}
+
+/** Removes white space at the end as Python's `str.rstrip()` does. */
+export function trimSpacesAtEnd(text: string): string {
+  return text.replace(SPACES_AT_END, "");
 }

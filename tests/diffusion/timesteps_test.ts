@@ -84,8 +84,18 @@ Deno.test("previousTimesteps() returns the next timesteps and -1 when the rule i
   assertEquals(previousTimesteps([100, 87, 50, 1, 0], 1000, "next"), [87, 50, 1, 0, -1]);
 });
 
-Deno.test("previousTimesteps() subtracts T / S when the rule is stride", () => {
-  assertEquals(previousTimesteps([999, 666, 333, 0], 1000, "stride"), [749, 416, 83, -250]);
+Deno.test("previousTimesteps() subtracts T / S when the rule is stride, and ends clean", () => {
+  assertEquals(previousTimesteps([999, 666, 333, 0], 1000, "stride"), [749, 416, 83, -1]);
+  const trailing = inferenceTimesteps(1000, { numInferenceSteps: 13, timestepSpacing: "trailing" });
+  assertEquals(previousTimesteps(trailing, 1000, "stride").at(-1), -1); // 76 - 76 would be noisy
+});
+
+Deno.test("a single step starts at T - 1 with every spacing of every sampler", () => {
+  for (const choose of [inferenceTimesteps, solverTimesteps, continuousTimesteps]) {
+    for (const timestepSpacing of timestepSpacings) {
+      assertEquals(choose(1000, { numInferenceSteps: 1, timestepSpacing, stepsOffset: 1 }), [999]);
+    }
+  }
 });
 
 Deno.test("previousTimesteps() agrees for both rules when the timesteps are leading", () => {

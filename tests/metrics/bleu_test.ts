@@ -126,6 +126,8 @@ Deno.test("tokenize13a() gives sacrebleu's tokens", () => {
       'a @ b . com : 50 % off ; " x " _ y ^ z | w \\ v ok',
     ],
     ["x\u00a0y\u200bz\ufeffw 'tis", "x y\u200bz\ufeffw 'tis"],
+    ["x\ufeff", "x\ufeff"],
+    ["\ufeff \x1c\n", "\ufeff"],
     ["...wait,what?!", ". . . wait , what ? !"],
     ["3.\n4,", "3 . 4 ,"],
   ] as const;

@@ -1,9 +1,10 @@
 /** Loads a tokenizer from any of the file formats of BERT's and GPT-2's tokenizers. */
 import { UserError } from "../../base/errors.ts";
 import { type FileReader, folderReader } from "../../base/files.ts";
-import { type JsonObject, parseJsonObject } from "../../base/json.ts";
+import { isJsonObject, type JsonObject, parseJsonObject } from "../../base/json.ts";
+import { quote } from "../../base/quote.ts";
 import { TextTokenizer, type TokenizerOptions } from "./tokenizer.ts";
-import { bytePairJson, wordPieceJson } from "./vocab.ts";
+import { type AddedIds, bytePairJson, wordPieceJson } from "./vocab.ts";
 
 /** Names of the two files of a byte-level BPE, of transformers and of OpenAI. */
 const BYTE_PAIR_FILES = [["vocab.json", "merges.txt"], ["encoder.json", "vocab.bpe"]] as const;
@@ -35,9 +36,10 @@ export async function loadTokenizer(
   if (whole !== undefined) {
     return make(parseJsonObject(whole, `${folder}/tokenizer.json`), "tokenizer.json");
   }
+  const added = addedIds(config, await textOf("added_tokens.json"), folder);
   const lines = await textOf("vocab.txt");
   if (lines !== undefined) {
-    return make(wordPieceJson(lines, config, `${folder}/vocab.txt`), "vocab.txt");
+    return make(wordPieceJson(lines, config, `${folder}/vocab.txt`, added), "vocab.txt");
   }
   for (const [vocabName, mergesName] of BYTE_PAIR_FILES) {
     const vocab = await textOf(vocabName);
@@ -47,12 +49,27 @@ export async function loadTokenizer(
       throw new UserError(`${folder} holds ${vocabName} but no ${mergesName}, which belongs to it`);
     }
     const parsed = parseJsonObject(vocab, `${folder}/${vocabName}`);
-    return make(bytePairJson(parsed, merges, config, `${folder}/${mergesName}`), vocabName);
+    return make(bytePairJson(parsed, merges, config, `${folder}/${mergesName}`, added), vocabName);
   }
   throw new UserError(
     `${folder} holds no tokenizer: expected tokenizer.json, or vocab.txt (BERT), or vocab.json and ` +
       "merges.txt (GPT-2)",
   );
+}
+
+/** The tokens that were added to a vocabulary: those of tokenizer_config.json and of added_tokens.json. */
+function addedIds(config: JsonObject, text: string | undefined, folder: string): AddedIds {
+  const name = `${folder}/added_tokens.json`;
+  const listed = Object.entries(text === undefined ? {} : parseJsonObject(text, name));
+  const decoder = config["added_tokens_decoder"];
+  const decoded = Object.entries(isJsonObject(decoder) ? decoder : {})
+    .map(([id, entry]) => [isJsonObject(entry) ? entry["content"] : entry, Number(id)] as const);
+  return new Map([...decoded, ...listed].map(([token, id]) => {
+    if (typeof token === "string" && Number.isSafeInteger(id) && Number(id) >= 0) {
+      return [token, Number(id)];
+    }
+    throw new UserError(`${name}: the token ${quote(token)} has the id ${quote(id)}`);
+  }));
 }
 
 function decodeUtf8(bytes: Uint8Array, path: string): string {

@@ -50,6 +50,7 @@ export class TextTokenizer {
   readonly #marked: LibraryTokenizer;
   readonly #plain: LibraryTokenizer;
   readonly #cleanUp: boolean;
+  readonly #normalize: (text: string) => string;
 
   /**
    * Makes a tokenizer from the content of tokenizer.json, a BPE or WordPiece model, and of
@@ -74,6 +75,7 @@ export class TextTokenizer {
     for (const role of needs) this.id(role);
     this.#marked = library(json, config, source);
     this.#plain = library(withoutSpecialTokens(json, vocabulary), config, source);
+    this.#normalize = normalizerOf(json);
     // BPE tokens contain the spaces: removing some would change the text.
     const { model } = json;
     this.#cleanUp = config["clean_up_tokenization_spaces"] === true && isJsonObject(model) &&
@@ -107,7 +109,10 @@ export class TextTokenizer {
     const tokenizer = splitSpecialTokens ? this.#plain : this.#marked;
     const { ids } = guarded(
       this.#source,
-      () => tokenizer.encode(text.toWellFormed(), { add_special_tokens: addSpecialTokens }),
+      () =>
+        tokenizer.encode(this.#normalize(text.toWellFormed()), {
+          add_special_tokens: addSpecialTokens,
+        }),
     );
     const unknown = ids.find((id) => !this.#tokens.has(id));
     if (unknown !== undefined) {
@@ -151,6 +156,23 @@ export class TextTokenizer {
     const config = { tokenizer_class: "PreTrainedTokenizerFast", ...this.config, ...names };
     return [["tokenizer.json", bytes(this.json)], ["tokenizer_config.json", bytes(config)]];
   }
+}
+
+/** Han characters beyond U+FFFF. */
+const RARE_HAN =
+  /[\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b820}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
+
+/**
+ * What BERT's normalizer in transformers' fast tokenizer does and the library does not: rare Han characters
+ * stand apart too, and a capital sigma has one small letter, also at the end of a word.
+ */
+function normalizerOf({ normalizer }: JsonObject): (text: string) => string {
+  if (!isJsonObject(normalizer) || normalizer["type"] !== "BertNormalizer") return (text) => text;
+  const { handle_chinese_chars: separates, lowercase } = normalizer;
+  return (text) => {
+    const apart = separates === false ? text : text.replace(RARE_HAN, " $& ");
+    return lowercase === false ? apart : apart.replaceAll("\u03a3", "\u03c3");
+  };
 }
 
 /** A tokenizer.json whose special tokens keep their ids but are not recognized in texts. */

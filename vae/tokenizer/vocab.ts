@@ -11,15 +11,35 @@ function linesOf(text: string): string[] {
   return lines;
 }
 
-function addedTokens(config: JsonObject, vocab: ReadonlyMap<string, number>): JsonObject[] {
-  const named = new Set(Object.values(specialTokensOf(config, (token) => vocab.has(token))));
-  return [...named].filter((token) => vocab.has(token))
-    .map((token) => addedToken(token, vocab.get(token)!))
-    .sort((a, b) => Number(a["id"]) - Number(b["id"]));
+/** The ids of tokens that were added to a vocabulary, from added_tokens.json. */
+export type AddedIds = ReadonlyMap<string, number>;
+
+/** The special tokens of the vocabulary and the added ones. */
+function addedTokens(config: JsonObject, vocab: AddedIds, added: AddedIds): JsonObject[] {
+  const ids = new Map([...vocab, ...added]);
+  const named = new Set(Object.values(specialTokensOf(config, (token) => ids.has(token))));
+  const others = [...added.keys()].filter((token) => !named.has(token));
+  const entries = [
+    ...[...named].filter((token) => ids.has(token)).map((token) =>
+      addedToken(token, ids.get(token)!)
+    ),
+    // As transformers reads them: like the texts around, they are normalized.
+    ...others.map((token): JsonObject => ({
+      ...addedToken(token, added.get(token)!),
+      normalized: true,
+      special: false,
+    })),
+  ];
+  return entries.sort((a, b) => Number(a["id"]) - Number(b["id"]));
 }
 
 /** A WordPiece tokenizer from BERT's vocab.txt. Each line is a token, whose id is the line's number. */
-export function wordPieceJson(text: string, config: JsonObject, source: string): JsonObject {
+export function wordPieceJson(
+  text: string,
+  config: JsonObject,
+  source: string,
+  added: AddedIds = new Map(),
+): JsonObject {
   const vocab = new Map<string, number>();
   linesOf(text).forEach((token, id) => {
     const earlier = vocab.get(token);
@@ -31,12 +51,13 @@ export function wordPieceJson(text: string, config: JsonObject, source: string):
     }
     vocab.set(token, id);
   });
-  const special = specialTokensOf(config, (token) => vocab.has(token));
+  const ids = new Map([...vocab, ...added]);
+  const special = specialTokensOf(config, (token) => ids.has(token));
   return {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: addedTokens(config, vocab),
+    added_tokens: addedTokens(config, vocab, added),
     normalizer: {
       type: "BertNormalizer",
       clean_text: true,
@@ -45,7 +66,7 @@ export function wordPieceJson(text: string, config: JsonObject, source: string):
       lowercase: config["do_lower_case"] ?? true,
     },
     pre_tokenizer: { type: "BertPreTokenizer" },
-    post_processor: templateProcessor(special, (token) => vocab.get(token)),
+    post_processor: templateProcessor(special, (token) => ids.get(token)),
     decoder: { type: "WordPiece", prefix: "##", cleanup: true },
     model: {
       type: "WordPiece",
@@ -66,9 +87,10 @@ export function bytePairJson(
   mergesText: string,
   config: JsonObject,
   source: string,
+  added: AddedIds = new Map(),
 ): JsonObject {
   const merges: string[][] = [];
-  linesOf(mergesText).forEach((line, i) => {
+  linesOf(mergesText.trimEnd()).forEach((line, i) => {
     if (i === 0 && line.startsWith("#version")) return;
     const pair = line.split(" ");
     if (pair.length !== 2 || pair.includes("")) {
@@ -82,7 +104,7 @@ export function bytePairJson(
   return bytePairTokenizerJson({
     vocab,
     merges,
-    addedTokens: addedTokens(config, ids),
+    addedTokens: addedTokens(config, ids, added),
     postProcessor: templateProcessor({}, () => undefined),
   });
 }

@@ -2,7 +2,7 @@
 
 import { assert, assertAlmostEquals } from "@std/assert";
 import { lastSample, type SamplerOptions } from "../../../diffusion/samplers/types.ts";
-import { type SamplerName, samplerOf } from "../../../diffusion/samplers/registry.ts";
+import { type SamplerName, samplerNames, samplerOf } from "../../../diffusion/samplers/registry.ts";
 import { noiseSchedule } from "../../../diffusion/schedules.ts";
 import { evenTimesteps, exactX0, flow, geometricSchedule, m, moments, STEPS } from "./gaussian.ts";
 
@@ -149,5 +149,19 @@ Deno.test("samplers without noise end near the data when the last step leads to 
       samplerOf(sampler)(denoise, Float32Array.of(1.5), schedule, options),
     );
     assertAlmostEquals(sample[0]!, exact, .02, sampler);
+  }
+});
+
+Deno.test("samplers return the denoiser's estimate from the noisiest level when they take one step", async () => {
+  const schedule = noiseSchedule({ predictionType: "sample" });
+  const [estimate] = await exactX0(schedule)(Float32Array.of(1.5), 999);
+  assertAlmostEquals(estimate!, .2024, 1e-4); // m + a^.5 s^2 (x - a^.5 m) / (a s^2 + 1 - a), a = 4.04e-5
+  for (const sampler of samplerNames) {
+    const options = { clipSample: false, numInferenceSteps: 1 };
+    const sample = await lastSample(
+      samplerOf(sampler)(exactX0(schedule), Float32Array.of(1.5), schedule, options),
+    );
+    // Without given noise, ddpm's and the ancestral samplers' last step has none.
+    assertAlmostEquals(sample[0]!, estimate!, 1e-5, sampler);
   }
 });

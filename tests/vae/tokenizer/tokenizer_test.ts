@@ -128,6 +128,61 @@ Deno.test("loadTokenizer() reads GPT-2's vocab.json and merges.txt, under either
   }
 });
 
+// The ids in the next three tests are those of transformers' BertTokenizerFast and GPT2Tokenizer.
+const ADDED_LINES = [
+  "[UNK]",
+  "[CLS]",
+  "[SEP]",
+  "[MASK]",
+  "co",
+  "y",
+  "\u03bf",
+  "##\u03b4\u03bf",
+  "##\u03c3",
+];
+
+Deno.test("loadTokenizer() reads the tokens of added_tokens.json beside BERT's vocab.txt", async () => {
+  const bert = await load({
+    "vocab.txt": ADDED_LINES.join("\n"),
+    "added_tokens.json": '{"[PAD]":9,"<special_token>":10}',
+  });
+  const encode = (text: string) => [...bert.encode(text, { addSpecialTokens: true })];
+  assertEquals(encode("<special_token>y"), [1, 10, 5, 2]);
+  assertEquals(encode("y <SPECIAL_TOKEN> [PAD]y"), [1, 5, 10, 9, 5, 2]);
+  assertEquals([bert.vocabSize, bert.id("pad")], [11, 9]);
+  assertEquals(bert.decode([10, 5]), "<special_token> y");
+});
+
+Deno.test("loadTokenizer() reads added tokens beside merges.txt, which may end in blank lines", async () => {
+  const { vocab, merges } = bytePair(["a b", "n y", "a ny"], ["<|endoftext|>"]);
+  const files = { "vocab.json": vocab, "merges.txt": `${merges}\n\n` };
+  const added = { "260": { content: "[PAD]" }, "261": { content: "<special_token>" } };
+  const config = JSON.stringify({ added_tokens_decoder: added, pad_token: "[PAD]" });
+  for (
+    const more of [
+      { "added_tokens.json": '{"[PAD]":260,"<special_token>":261}' },
+      { "tokenizer_config.json": config },
+    ]
+  ) {
+    const gpt2 = await load({ ...files, ...more });
+    assertEquals([...gpt2.encode("<special_token>y")], [261, 121]);
+    assertEquals([...gpt2.encode("ab <special_token>any")], [256, 32, 261, 258]);
+    assertEquals([...gpt2.encode("[PAD]y")], [260, 121]);
+    assertEquals(gpt2.vocabSize, 262);
+  }
+  await assertRejects(
+    () => load({ ...files, "added_tokens.json": '{"x":"y"}' }),
+    UserError,
+    'models/x/added_tokens.json: the token "x" has the id "y"',
+  );
+});
+
+Deno.test("encode() separates rare Han characters and has one small sigma, as BERT's fast tokenizer", async () => {
+  const bert = await load({ "vocab.txt": ADDED_LINES.join("\n") });
+  assertEquals([...bert.encode("co\u{20000}\u{2f800}")], [4, 0, 0]);
+  assertEquals([...bert.encode("\u039f\u0394\u039f\u03a3")], [6, 7, 8]); // Greek for way, in capitals
+});
+
 Deno.test("encode() treats a special token's name as text when splitSpecialTokens is set", async () => {
   const bert = await load({ "vocab.txt": BERT });
   assertEquals([...bert.encode("the [MASK]")], [5, 4]);
