@@ -107,12 +107,10 @@ export class TextTokenizer {
   encode(text: string, options: TokenizeOptions = {}): Int32Array<ArrayBuffer> {
     const { addSpecialTokens = false, splitSpecialTokens = false } = options;
     const tokenizer = splitSpecialTokens ? this.#plain : this.#marked;
+    const normal = this.#normalize(text.toWellFormed());
     const { ids } = guarded(
       this.#source,
-      () =>
-        tokenizer.encode(this.#normalize(text.toWellFormed()), {
-          add_special_tokens: addSpecialTokens,
-        }),
+      () => tokenizer.encode(normal, { add_special_tokens: addSpecialTokens }),
     );
     const unknown = ids.find((id) => !this.#tokens.has(id));
     if (unknown !== undefined) {
