@@ -262,7 +262,11 @@ export const IMAGE_FLAGS = {
       help:
         "train on your own images, PNG, JPEG, WebP or GIF files; folders in DIR are the classes",
     }),
-    dataDir: text({ placeholder: "DIR", help: "folder with the four files of FashionMNIST" }),
+    dataDir: text({
+      placeholder: "DIR",
+      help: "folder with the four files of FashionMNIST, or with another set: IDX files (MNIST, " +
+        "EMNIST), CIFAR-10's binary batches, or a CSV of labels and pixels",
+    }),
     ...DATA,
   },
   "Training": TRAINING,

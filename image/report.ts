@@ -10,7 +10,7 @@ import type { ReportPicture } from "../report/sections.ts";
 import { DIFFUSION_COLUMNS } from "../training/validation_loss.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";
 import { type ImageRun, settingsInUse } from "./config.ts";
-import { FASHION } from "./data.ts";
+import { isFashion } from "./data.ts";
 import { countParameters } from "../nn/parameters.ts";
 import type { ImageConfig } from "./flags.ts";
 import { picturesIn } from "./sampling/pictures.ts";
@@ -91,8 +91,8 @@ export function dataWarnings(data: ImageSet): string[] {
   return data.origin === "sample" ? [data.description] : [];
 }
 
-function nameOf({ classNames, place }: ImageSet): string {
-  return classNames === FASHION.classNames ? "FashionMNIST" : place.split(/[/\\]/).at(-1)!;
+function nameOf(images: ImageSet): string {
+  return isFashion(images) ? "FashionMNIST" : images.place.split(/[/\\]/).at(-1)!;
 }
 
 export type EvaluationReport = Required<Pick<Report, "figures" | "sections" | "warnings">>;

@@ -8,7 +8,7 @@ import { drawPlot } from "../../report/plot.ts";
 import { writeReport } from "../../report/report.ts";
 import { tableLines } from "../../report/sections.ts";
 import { loadClassifier } from "../classifier/checkpoint.ts";
-import { FASHION, loadImages } from "../data.ts";
+import { isFashion, loadImages } from "../data.ts";
 import type { ImageFlags } from "../flags.ts";
 import { dataWarnings, type EvaluationReport, samplingProtocol } from "../report.ts";
 import { sampleGrid } from "../sampling/grid.ts";
@@ -31,7 +31,7 @@ export async function prepareEvaluation(
   args: readonly string[],
 ): Promise<Omit<EvaluationTask, "model" | "config" | "source">> {
   const { evaluateSamples: samples = SAMPLES, evaluateSeeds: seeds = 1 } = given;
-  if (data.classNames !== FASHION.classNames) {
+  if (!isFashion(data)) {
     const flag = given.evaluate ? "--evaluate" : "--study";
     throw usageError(
       `${flag} measures with a classifier of FashionMNIST: leave it out for other images.`,
