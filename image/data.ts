@@ -3,10 +3,12 @@ import { print, warn } from "../cli/output.ts";
 import { usageError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import { FASHION_MNIST_CLASSES, loadFashionMnist } from "../datasets/fashion_mnist.ts";
+import { loadImageFiles } from "../datasets/image_files.ts";
 import { loadImageFolder } from "../datasets/image_folder.ts";
 import type { ImageKind, ImageSet } from "../datasets/image_set.ts";
 import { type ImageNetworkConfig, isDit } from "../diffusion/networks/image_network.ts";
-import { nearest } from "../cli/flags.ts";
+import { kebabCase, nearest } from "../cli/flags.ts";
+import type { Replay } from "../cli/replay.ts";
 import type { ImageFlags } from "./flags.ts";
 
 /** The images of FashionMNIST. */
@@ -17,14 +19,35 @@ export const FASHION: ImageKind = {
   classNames: FASHION_MNIST_CLASSES,
 };
 
-/** Refuses to continue or repeat a run of own images without them. */
+/** The names of data in a run's record. */
+export const DATA_NAMES = {
+  fashion: "fashion-mnist, train",
+  images: "own images",
+  dataDir: "image files",
+} as const;
+
+/** The name of the data in a run's record. */
+export function recordedName(
+  { classNames }: Pick<ImageKind, "classNames">,
+  { images }: Pick<ImageFlags, "images">,
+): string {
+  if (classNames === FASHION.classNames) return DATA_NAMES.fashion;
+  return images === undefined ? DATA_NAMES.dataDir : DATA_NAMES.images;
+}
+
+/** Refuses to continue or repeat a run of other images than FashionMNIST's without them. */
 export function checkImages(
-  { images }: ImageFlags,
-  replay: { readonly recorded: object; readonly origin: string | undefined } | undefined,
+  { images, dataDir }: Pick<ImageFlags, "images" | "dataDir">,
+  replay: Pick<Replay, "dataName" | "origin"> | undefined,
 ): void {
-  if (replay === undefined || images !== undefined || !("imageSize" in replay.recorded)) return;
+  if (images !== undefined || dataDir !== undefined) return;
+  const flag = (["images", "dataDir"] as const).find((flag) =>
+    replay?.dataName === DATA_NAMES[flag]
+  );
+  if (flag === undefined) return;
+  const name = `--${kebabCase(flag)}`;
   throw usageError(
-    `--images: the run was trained on those of ${replay.origin}: name them with --images.`,
+    `${name}: the run was trained on the images of ${replay?.origin}: name them with ${name}.`,
   );
 }
 
@@ -51,19 +74,20 @@ export async function loadImages(
     const flag = imageSize === undefined ? `--colors ${colors}` : `--image-size ${imageSize}`;
     throw usageError(`${flag} is for --images DIR: give that too.`);
   }
-  const data = images === undefined
-    ? await loadFashionMnist({
-      dataDir,
-      dataDirName: "--data-dir",
-      sampleOnly: sampleOnly && dataDir === undefined,
-      log: warn,
-    })
-    : await loadImageFolder(images, {
+  const data = images !== undefined
+    ? await loadImageFolder(images, {
       size: imageSize,
       channels: colors === undefined ? undefined : colors === "rgb" ? 3 : 1,
       validationSize,
       log: warn,
-    });
+    })
+    : dataDir !== undefined
+    ? await loadImageFiles(dataDir, {
+      validationSize,
+      folderName: "--data-dir",
+      remedy: "name another folder, or give a folder of pictures with --images",
+    })
+    : await loadFashionMnist({ sampleOnly, log: warn });
   print(data.description);
   return data;
 }

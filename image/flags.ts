@@ -262,7 +262,12 @@ export const IMAGE_FLAGS = {
       help:
         "train on your own images, PNG, JPEG, WebP or GIF files; folders in DIR are the classes",
     }),
-    dataDir: text({ placeholder: "DIR", help: "folder with the four files of FashionMNIST" }),
+    dataDir: text({
+      placeholder: "DIR",
+      help:
+        "folder with the files of FashionMNIST or of another set: IDX files (MNIST, KMNIST, EMNIST), " +
+        "CIFAR-10's binary batches, or a CSV file with the columns label, pixel0, ...",
+    }),
     ...DATA,
   },
   "Training": TRAINING,

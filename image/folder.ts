@@ -7,13 +7,11 @@ import { describeSession } from "../cli/session.ts";
 import type { ImageSet } from "../datasets/image_set.ts";
 import type { Device } from "../engine/device.ts";
 import type { ImageRun } from "./config.ts";
+import { DATA_NAMES, recordedName } from "./data.ts";
 import { EXTENDABLE, type ImageFlags } from "./flags.ts";
 import type { StartWeights } from "./start_weights.ts";
 
 const ROOT = `${import.meta.dirname}/..`;
-
-/** The name of own images in a record. */
-export const OWN_IMAGES = "own images";
 
 /** The folder of a run if `--out` names none. */
 export function defaultFolder({ preset = "nano", seed = 0, images }: ImageFlags): string {
@@ -35,9 +33,10 @@ export async function openImageFolder(
     readonly start: StartWeights | undefined;
   },
 ): Promise<RunFolder> {
-  const isOwn = given.images !== undefined;
+  const name = recordedName(data, given);
+  const isOwn = name !== DATA_NAMES.fashion;
   const origins: DataOrigin[] = [{
-    name: isOwn ? OWN_IMAGES : "fashion-mnist, train",
+    name,
     origin: isOwn ? data.place : data.origin === "sample" ? BUNDLED : data.origin,
     classNames: isOwn ? data.classNames : undefined,
     sha256: data.sha256,

@@ -32,8 +32,8 @@ async function readStored(
 }
 
 /**
- * Reads the files that exist in a folder, under their own names or, unpacked, without the ".gz". `remedy`
- * is advice about a bad file, which is an error.
+ * Reads the files that exist in a folder, under their own names or, unpacked, without the ".gz", which some
+ * tools write as train-images.idx3-ubyte. `remedy` is advice about a bad file, which is an error.
  */
 export async function readFolder(
   folder: string,
@@ -42,7 +42,8 @@ export async function readFolder(
 ): Promise<FolderContents> {
   const contents = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const pin of pins) {
-    for (const name of new Set([pin.name, pin.name.replace(/\.gz$/, "")])) {
+    const plain = pin.name.replace(/\.gz$/, "");
+    for (const name of new Set([pin.name, plain, plain.replace(/-(idx\d)/, ".$1")])) {
       const path = join(folder, name);
       const stored = await readStored(path, pin, remedy);
       if (stored === undefined) continue;
