@@ -28,6 +28,8 @@ export interface Replay<Settings = object> {
   readonly recorded: JsonObject;
   readonly device: DeviceChoice;
   readonly threads: number;
+  /** The name of the run's data. */
+  readonly dataName: string | undefined;
   /** Where the run's data came from. */
   readonly origin: string | undefined;
   /** Whether the run used a bundled sample of the data. */
@@ -140,6 +142,7 @@ export async function openReplay<Settings extends object>(
     recorded,
     device: DEVICE_CHOICES.find((name) => name === last?.device) ?? "onnx",
     threads: last?.threads ?? 1,
+    dataName: record.data[0]?.name,
     origin: record.data[0]?.origin,
     sampleOnly: record.data.some(({ origin }) => origin === BUNDLED),
     directory: isRepeated ? `runs/${folderNameOf(path)}-${suffix}` : undefined,

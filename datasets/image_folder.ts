@@ -9,6 +9,7 @@ import { readSafetensors, writeSafetensors } from "../nn/safetensors.ts";
 import { gatherImages, type LabelledImages } from "./batches.ts";
 import { cacheDirectory } from "./download/cache.ts";
 import { type ImageKind, type ImageSet, pixelsOf } from "./image_set.ts";
+import { splitByContent } from "./split.ts";
 
 /** Options of {@linkcode loadImageFolder}. */
 export interface ImageFolderOptions {
@@ -92,7 +93,7 @@ export async function loadImageFolder(
     );
   }
   const heldOut = Math.max(1, Math.min(validationSize, Math.floor(count / 10)));
-  const { kept, out } = await splitByContent(all, pixelsOf(kind), heldOut);
+  const { kept, out } = splitByContent(all, pixelsOf(kind), heldOut);
   const validation = gatherImages(all, out);
   return {
     ...kind,
@@ -275,37 +276,6 @@ async function decode(
     .toBuffer({ resolveWithObject: true });
   if (info.width === width && info.height === height && info.channels === channels) return data;
   throw new Error(`decoded to ${info.width}x${info.height}x${info.channels}`);
-}
-
-/** Splits images by the hashes of their pixels. @param count The most to hold out. */
-async function splitByContent(
-  { images, labels }: LabelledImages,
-  size: number,
-  count: number,
-): Promise<{ kept: Uint32Array; out: Uint32Array }> {
-  const copies = new Map<string, number[]>();
-  const left = new Map<number, number>();
-  for (const [i, label] of labels.entries()) {
-    const hash = await sha256(images.slice(i * size, (i + 1) * size));
-    copies.set(hash, [...copies.get(hash) ?? [], i]);
-    left.set(label, (left.get(label) ?? 0) + 1);
-  }
-  const out: number[] = [];
-  for (const [, group] of [...copies].sort(([a], [b]) => a < b ? -1 : 1)) {
-    if (out.length + group.length > count) continue;
-    const taken = Map.groupBy(group, (i) => labels[i]!);
-    if ([...taken].some(([label, some]) => left.get(label)! <= some.length)) continue;
-    for (const [label, some] of taken) left.set(label, left.get(label)! - some.length);
-    out.push(...group);
-  }
-  if (out.length === 0) {
-    throw usageError(
-      "no image can be held out: each is the only one of its class, or all are copies; add images",
-    );
-  }
-  const isOut = new Set(out);
-  const kept = [...labels.keys()].filter((i) => !isOut.has(i));
-  return { kept: Uint32Array.from(kept), out: Uint32Array.from(out.sort((a, b) => a - b)) };
 }
 
 function describe(

@@ -1,6 +1,8 @@
 /** Holds examples out for validation. */
+import { usageError } from "../base/errors.ts";
 import { sha256OfParts } from "../base/json.ts";
 import { type RandomStream, randomStream } from "../nn/random.ts";
+import type { LabelledImages } from "./batches.ts";
 
 /**
  * Splits examples into two parts, as indices. The held-out part has the same number of each class, so that
@@ -111,4 +113,45 @@ export function splitByHash<T>(
     validation: part(0, validation),
     test: part(validation, validation + test),
   };
+}
+
+/**
+ * Splits images by the hashes of their pixels, so that copies of an image are in one part. Each class keeps at
+ * least one image.
+ *
+ * @param size The numbers of an image.
+ * @param count The most to hold out.
+ * @throws {UserError} If none can be held out.
+ */
+export function splitByContent(
+  { images, labels }: LabelledImages,
+  size: number,
+  count: number,
+): { kept: Uint32Array<ArrayBuffer>; out: Uint32Array<ArrayBuffer> } {
+  const copies = new Map<string, number[]>();
+  const left = new Map<number, number>();
+  for (const [i, label] of labels.entries()) {
+    const hash = sha256OfParts([images.subarray(i * size, (i + 1) * size)]);
+    const group = copies.get(hash);
+    if (group === undefined) copies.set(hash, [i]);
+    else group.push(i);
+    left.set(label, (left.get(label) ?? 0) + 1);
+  }
+  const isOut = new Uint8Array(labels.length);
+  let held = 0;
+  for (const [, group] of [...copies].sort(([a], [b]) => a < b ? -1 : 1)) {
+    if (held + group.length > count) continue;
+    const taken = Map.groupBy(group, (i) => labels[i]!);
+    if ([...taken].some(([label, some]) => left.get(label)! <= some.length)) continue;
+    for (const [label, some] of taken) left.set(label, left.get(label)! - some.length);
+    for (const i of group) isOut[i] = 1;
+    held += group.length;
+  }
+  if (held === 0) {
+    throw usageError(
+      "no image can be held out: each is the only one of its class, or all are copies; add images",
+    );
+  }
+  const all = Uint32Array.from(labels.keys());
+  return { kept: all.filter((i) => isOut[i] === 0), out: all.filter((i) => isOut[i] === 1) };
 }

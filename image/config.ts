@@ -18,7 +18,7 @@ import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import type { ParameterSpecs } from "../nn/parameters.ts";
 import { resolveSampling, unusedOptions } from "./check_sampling.ts";
 import type { ImageKind } from "../datasets/image_set.ts";
-import { isFashion, nullClassOf } from "./data.ts";
+import { nullClassOf } from "./data.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "./flags.ts";
 import { PRESETS } from "./presets.ts";
 
@@ -36,7 +36,7 @@ export function resolveRun(
   images: ImageKind,
 ): ImageRun {
   const defaults = replay?.settings ?? fitToImages(PRESETS[given.preset ?? "nano"], images);
-  const own = isFashion(images) ? {} : {
+  const own = given.images === undefined ? {} : {
     imageSize: images.height,
     colors: images.channels === 3 ? "rgb" : "grey",
   } as const;

@@ -1,23 +1,14 @@
 /** The images of image.ts: where they come from, their sizes and classes. */
-import { join } from "node:path";
 import { print, warn } from "../cli/output.ts";
 import { usageError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
-import {
-  FASHION_MNIST,
-  FASHION_MNIST_CLASSES,
-  loadFashionMnist,
-} from "../datasets/fashion_mnist.ts";
-import {
-  findImageFiles,
-  hashOfFile,
-  IMAGE_FILES,
-  loadImageFiles,
-} from "../datasets/image_files.ts";
+import { FASHION_MNIST_CLASSES, loadFashionMnist } from "../datasets/fashion_mnist.ts";
+import { loadImageFiles } from "../datasets/image_files.ts";
 import { loadImageFolder } from "../datasets/image_folder.ts";
 import type { ImageKind, ImageSet } from "../datasets/image_set.ts";
 import { type ImageNetworkConfig, isDit } from "../diffusion/networks/image_network.ts";
-import { nearest } from "../cli/flags.ts";
+import { kebabCase, nearest } from "../cli/flags.ts";
+import type { Replay } from "../cli/replay.ts";
 import type { ImageFlags } from "./flags.ts";
 
 /** The images of FashionMNIST. */
@@ -28,20 +19,35 @@ export const FASHION: ImageKind = {
   classNames: FASHION_MNIST_CLASSES,
 };
 
-export function isFashion({ classNames }: Pick<ImageKind, "classNames">): boolean {
-  return classNames === FASHION.classNames;
+/** The names of data in a run's record. */
+export const DATA_NAMES = {
+  fashion: "fashion-mnist, train",
+  images: "own images",
+  dataDir: "image files",
+} as const;
+
+/** The name of the data in a run's record. */
+export function recordedName(
+  { classNames }: Pick<ImageKind, "classNames">,
+  { images }: Pick<ImageFlags, "images">,
+): string {
+  if (classNames === FASHION.classNames) return DATA_NAMES.fashion;
+  return images === undefined ? DATA_NAMES.dataDir : DATA_NAMES.images;
 }
 
-/** Refuses to continue or repeat a run of other images without them. */
+/** Refuses to continue or repeat a run of other images than FashionMNIST's without them. */
 export function checkImages(
-  { images, dataDir }: ImageFlags,
-  replay: { readonly recorded: object; readonly origin: string | undefined } | undefined,
+  { images, dataDir }: Pick<ImageFlags, "images" | "dataDir">,
+  replay: Pick<Replay, "dataName" | "origin"> | undefined,
 ): void {
-  const isOther = replay !== undefined && "imageSize" in replay.recorded;
-  if (!isOther || images !== undefined || dataDir !== undefined) return;
+  if (images !== undefined || dataDir !== undefined) return;
+  const flag = (["images", "dataDir"] as const).find((flag) =>
+    replay?.dataName === DATA_NAMES[flag]
+  );
+  if (flag === undefined) return;
+  const name = `--${kebabCase(flag)}`;
   throw usageError(
-    `--images: the run was trained on those of ${replay.origin}: name them with --images, or with ` +
-      "--data-dir if they came by it.",
+    `${name}: the run was trained on the images of ${replay?.origin}: name them with ${name}.`,
   );
 }
 
@@ -58,74 +64,32 @@ type ImageSource = {
  * @param sampleOnly Whether to use the bundled sample of FashionMNIST, unless a folder is named.
  */
 export async function loadImages(
-  source: ImageSource,
-  sampleOnly: boolean = source.preset === "smoke",
+  { images, dataDir, preset, imageSize, colors, validationSize }: ImageSource,
+  sampleOnly: boolean = preset === "smoke",
 ): Promise<ImageSet> {
-  const { images, dataDir, imageSize, colors, validationSize } = source;
   if (images !== undefined && dataDir !== undefined) {
     throw usageError("--images and --data-dir both name the images: leave one of them out.");
   }
-  if (images === undefined && dataDir === undefined) refuseSizes(source, "is for --images DIR");
-  const load = async () => {
-    if (images !== undefined) {
-      return await loadImageFolder(images, {
-        size: imageSize,
-        channels: colors === undefined ? undefined : colors === "rgb" ? 3 : 1,
-        validationSize,
-        log: warn,
-      });
-    }
-    const other = dataDir === undefined ? undefined : await otherFiles(dataDir);
-    return other ?? await loadFashionMnist({
-      dataDir,
-      dataDirName: "--data-dir",
-      sampleOnly: sampleOnly && dataDir === undefined,
-      log: warn,
-    });
-  };
-  const data = await load();
-  if (images === undefined) {
-    const { height, channels } = data;
-    const own = { imageSize: height, colors: channels === 3 ? "rgb" : "grey" } as const;
-    const differs = imageSize !== undefined && imageSize !== own.imageSize ||
-      colors !== undefined && colors !== own.colors;
-    if (differs) {
-      refuseSizes(source, "is for --images DIR, and the files of --data-dir have their own");
-    }
+  if (images === undefined && (imageSize !== undefined || colors !== undefined)) {
+    const flag = imageSize === undefined ? `--colors ${colors}` : `--image-size ${imageSize}`;
+    throw usageError(`${flag} is for --images DIR: give that too.`);
   }
+  const data = images !== undefined
+    ? await loadImageFolder(images, {
+      size: imageSize,
+      channels: colors === undefined ? undefined : colors === "rgb" ? 3 : 1,
+      validationSize,
+      log: warn,
+    })
+    : dataDir !== undefined
+    ? await loadImageFiles(dataDir, {
+      validationSize,
+      folderName: "--data-dir",
+      remedy: "name another folder, or give a folder of pictures with --images",
+    })
+    : await loadFashionMnist({ sampleOnly, log: warn });
   print(data.description);
   return data;
-}
-
-function refuseSizes({ imageSize, colors }: ImageSource, reason: string): void {
-  if (imageSize === undefined && colors === undefined) return;
-  const flag = imageSize === undefined ? `--colors ${colors}` : `--image-size ${imageSize}`;
-  throw usageError(`${flag} ${reason}: leave it out.`);
-}
-
-/**
- * A set of images in published files that is not FashionMNIST; undefined for FashionMNIST's files and folders.
- *
- * @throws {UserError} If the folder has files, but no set of images.
- */
-async function otherFiles(dataDir: string): Promise<ImageSet | undefined> {
-  const files = await findImageFiles(dataDir);
-  if (files === undefined) {
-    const entries = await Array.fromAsync(Deno.readDir(dataDir)).catch(() => []);
-    const names = entries.map(({ name }) => name).sort();
-    const isFolderOfSets = entries.some(({ isDirectory }) => isDirectory);
-    const isTheSet = names.some((name) => FASHION_MNIST.files.some((pin) => pin.name === name));
-    if (names.length === 0 || isFolderOfSets || isTheSet) return undefined;
-    throw usageError(
-      `--data-dir ${dataDir}: no set of images: it has ${
-        quote(names.join(", "), 80)
-      }, and expected are ` +
-        `${IMAGE_FILES}. For a folder of pictures use --images.`,
-    );
-  }
-  const [pin] = FASHION_MNIST.files;
-  const hash = await hashOfFile(join(dataDir, files.train[0]!));
-  return hash === pin!.sha256 ? undefined : await loadImageFiles(dataDir, files);
 }
 
 /** @throws {UserError} If a batch is larger than the set, whose images it would repeat. */

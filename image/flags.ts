@@ -264,8 +264,9 @@ export const IMAGE_FLAGS = {
     }),
     dataDir: text({
       placeholder: "DIR",
-      help: "folder with the four files of FashionMNIST, or with another set: IDX files (MNIST, " +
-        "EMNIST), CIFAR-10's binary batches, or a CSV of labels and pixels",
+      help:
+        "folder with the files of FashionMNIST or of another set: IDX files (MNIST, KMNIST, EMNIST), " +
+        "CIFAR-10's binary batches, or a CSV file with the columns label, pixel0, ...",
     }),
     ...DATA,
   },

@@ -4,19 +4,14 @@ import type { Replay } from "../cli/replay.ts";
 import { openRunFolder, type RunFolder } from "../cli/run_folder.ts";
 import { BUNDLED, type DataOrigin } from "../cli/run_record.ts";
 import { describeSession } from "../cli/session.ts";
-import { isFashion } from "./data.ts";
 import type { ImageSet } from "../datasets/image_set.ts";
 import type { Device } from "../engine/device.ts";
 import type { ImageRun } from "./config.ts";
+import { DATA_NAMES, recordedName } from "./data.ts";
 import { EXTENDABLE, type ImageFlags } from "./flags.ts";
 import type { StartWeights } from "./start_weights.ts";
 
 const ROOT = `${import.meta.dirname}/..`;
-
-/** The name of own images in a record. */
-export const OWN_IMAGES = "own images";
-/** The name of the images of --data-dir that are not FashionMNIST. */
-const OTHER_IMAGES = "images of --data-dir";
 
 /** The folder of a run if `--out` names none. */
 export function defaultFolder({ preset = "nano", seed = 0, images }: ImageFlags): string {
@@ -38,9 +33,10 @@ export async function openImageFolder(
     readonly start: StartWeights | undefined;
   },
 ): Promise<RunFolder> {
-  const isOwn = !isFashion(data);
+  const name = recordedName(data, given);
+  const isOwn = name !== DATA_NAMES.fashion;
   const origins: DataOrigin[] = [{
-    name: isOwn ? (given.images === undefined ? OTHER_IMAGES : OWN_IMAGES) : "fashion-mnist, train",
+    name,
     origin: isOwn ? data.place : data.origin === "sample" ? BUNDLED : data.origin,
     classNames: isOwn ? data.classNames : undefined,
     sha256: data.sha256,

@@ -10,7 +10,7 @@ import type { ReportPicture } from "../report/sections.ts";
 import { DIFFUSION_COLUMNS } from "../training/validation_loss.ts";
 import { type MetricsRow, readMetrics } from "../training/metrics.ts";
 import { type ImageRun, settingsInUse } from "./config.ts";
-import { isFashion } from "./data.ts";
+import { FASHION } from "./data.ts";
 import { countParameters } from "../nn/parameters.ts";
 import type { ImageConfig } from "./flags.ts";
 import { picturesIn } from "./sampling/pictures.ts";
@@ -92,7 +92,9 @@ export function dataWarnings(data: ImageSet): string[] {
 }
 
 function nameOf(images: ImageSet): string {
-  return isFashion(images) ? "FashionMNIST" : images.place.split(/[/\\]/).at(-1)!;
+  return images.classNames === FASHION.classNames
+    ? "FashionMNIST"
+    : images.place.split(/[/\\]/).at(-1)!;
 }
 
 export type EvaluationReport = Required<Pick<Report, "figures" | "sections" | "warnings">>;

@@ -32,9 +32,8 @@ async function readStored(
 }
 
 /**
- * Reads the files that exist in a folder, under their own names or those that unpacking tools give them:
- * without the ".gz", and "images.idx3" for "images-idx3". `remedy` is advice about a bad file, which is an
- * error.
+ * Reads the files that exist in a folder, under their own names or, unpacked, without the ".gz", which some
+ * tools write as train-images.idx3-ubyte. `remedy` is advice about a bad file, which is an error.
  */
 export async function readFolder(
   folder: string,
@@ -43,8 +42,8 @@ export async function readFolder(
 ): Promise<FolderContents> {
   const contents = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const pin of pins) {
-    const unpacked = pin.name.replace(/\.gz$/, "");
-    for (const name of new Set([pin.name, unpacked, unpacked.replace("-idx", ".idx")])) {
+    const plain = pin.name.replace(/\.gz$/, "");
+    for (const name of new Set([pin.name, plain, plain.replace(/-(idx\d)/, ".$1")])) {
       const path = join(folder, name);
       const stored = await readStored(path, pin, remedy);
       if (stored === undefined) continue;

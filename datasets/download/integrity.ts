@@ -36,7 +36,8 @@ export function maxStoredBytes(pin: PinnedFile): number {
   return pin.size + Math.ceil(pin.size / 1024) + 4096;
 }
 
-function textInstead(bytes: Uint8Array): Inspection | undefined {
+/** The fault of bytes that are a text instead of data, such as an error message. */
+export function textInstead(bytes: Uint8Array): { fault: Fault; detail: string } | undefined {
   const head = new TextDecoder().decode(bytes.subarray(0, 512)).trimStart().toLowerCase();
   if (head.startsWith("version https://git-lfs")) {
     return {

@@ -2,13 +2,13 @@
 import { print, printResult } from "../../cli/output.ts";
 import { usageError } from "../../base/errors.ts";
 import { makeFolder, writeFileAtomic } from "../../base/files.ts";
-import type { ImageSet } from "../../datasets/image_set.ts";
+import type { ImageKind, ImageSet } from "../../datasets/image_set.ts";
 import type { Device } from "../../engine/device.ts";
 import { drawPlot } from "../../report/plot.ts";
 import { writeReport } from "../../report/report.ts";
 import { tableLines } from "../../report/sections.ts";
 import { loadClassifier } from "../classifier/checkpoint.ts";
-import { isFashion, loadImages } from "../data.ts";
+import { FASHION, loadImages } from "../data.ts";
 import type { ImageFlags } from "../flags.ts";
 import { dataWarnings, type EvaluationReport, samplingProtocol } from "../report.ts";
 import { sampleGrid } from "../sampling/grid.ts";
@@ -24,6 +24,18 @@ const SAMPLES = 2048;
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 
+/** Refuses an evaluation of other images than FashionMNIST's. */
+export function checkIsFashion(
+  { classNames }: Pick<ImageKind, "classNames">,
+  given: ImageFlags,
+): void {
+  if (classNames === FASHION.classNames) return;
+  const flag = given.evaluate ? "--evaluate" : "--study";
+  throw usageError(
+    `${flag} measures with a classifier of FashionMNIST: leave it out for other images.`,
+  );
+}
+
 /** Loads what an evaluation needs besides the model, so that errors are found before training. */
 export async function prepareEvaluation(
   given: ImageFlags,
@@ -31,12 +43,7 @@ export async function prepareEvaluation(
   args: readonly string[],
 ): Promise<Omit<EvaluationTask, "model" | "config" | "source">> {
   const { evaluateSamples: samples = SAMPLES, evaluateSeeds: seeds = 1 } = given;
-  if (!isFashion(data)) {
-    const flag = given.evaluate ? "--evaluate" : "--study";
-    throw usageError(
-      `${flag} measures with a classifier of FashionMNIST: leave it out for other images.`,
-    );
-  }
+  checkIsFashion(data, given);
   checkSampleCount(samples, data);
   const classifier = await loadClassifier();
   const command = ["deno task image", ...args].join(" ");

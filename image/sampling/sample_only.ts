@@ -23,7 +23,12 @@ import { type LoadedImageModel, loadImageModel, openCheckpoint } from "../checkp
 import type { LabelledImages } from "../../datasets/batches.ts";
 import type { ImageKind } from "../../datasets/image_set.ts";
 import { classesOf, FASHION, hasClasses, loadImages, nullClassOf } from "../data.ts";
-import { type CheckpointTask, evaluateCheckpoint, studyCheckpoint } from "../evaluation/run.ts";
+import {
+  checkIsFashion,
+  type CheckpointTask,
+  evaluateCheckpoint,
+  studyCheckpoint,
+} from "../evaluation/run.ts";
 import { type ImageConfig, type ImageFlags, SAMPLING_SETTINGS, settingsOf } from "../flags.ts";
 import { PRESETS, RELEASED_SAMPLING } from "../presets.ts";
 import { sampleGrid } from "./grid.ts";
@@ -84,9 +89,11 @@ function withSize(
 function checkModel(
   directory: string,
   config: ImageNetworkConfig,
-  { channels }: ImageKind,
+  images: ImageKind,
   given: ImageFlags,
 ): void {
+  const { channels } = images;
+  if (given.evaluate || given.study !== undefined) checkIsFashion(images, given);
   const refuse = (why: string) => usageError(`${directory} ${why}.`);
   if (given.encode && describeNetwork(config, channels).selfConditioning) {
     throw refuse("uses self-conditioning, which encoding does not support: leave --encode out");
@@ -113,8 +120,10 @@ async function testImages(given: ImageFlags, kind: ImageKind): Promise<LabelledI
     return data.test;
   }
   throw usageError(
-    `the model makes images of ${width}x${height}x${channels}, FashionMNIST has others: name some ` +
-      "with --images DIR.",
+    `the model makes images of ${width}x${height}x${channels}, ${
+      given.dataDir ?? "FashionMNIST"
+    } has others: name some ` +
+      "with --images DIR or --data-dir DIR.",
   );
 }
 
@@ -196,6 +205,8 @@ export async function sampleOnly(
   const config = resolveSampling(settings, given, { schedule, hasNullClass, learnedVariance });
   checkFromStep(config, given);
   const mask = inpaint === undefined ? undefined : await readMask(inpaint, images);
+  const needsImages = inpaint !== undefined || given.fromStep !== undefined || given.encode;
+  const start = needsImages ? await testImages(given, images) : undefined;
   // The same command continues a study; all other results have a folder of their own.
   const folder = study === undefined
     ? await newFolder(given.out, `runs/image-samples-${config.seed}`)
@@ -212,7 +223,7 @@ export async function sampleOnly(
   const report = await writeReport(folder, {
     title: ["deno task image", ...args].join(" "),
     summary: `Samples of ${directory}.`,
-    pictures: await drawPictures(task, mask),
+    pictures: await drawPictures(task, mask, start),
     config: record.settings,
     origin: { checkpoint: record.checkpoint, session: record.session },
   });
@@ -243,13 +254,13 @@ async function recordOf({ device, model, config, source, args }: CheckpointTask)
 async function drawPictures(
   { folder, given, ...rest }: CheckpointTask,
   mask: Float32Array | undefined,
+  images: LabelledImages | undefined,
 ): Promise<ReportPicture[]> {
   const { device, model, config } = rest;
   const { interpolate, inpaint, fromStep, trajectory, encode } = given;
   const task = (name: string) => ({ ...rest, path: `${folder}/${name}.png` });
   const classes = classesOf(given, model.images);
   const regenerates = inpaint !== undefined || fromStep !== undefined;
-  const images = regenerates || encode ? await testImages(given, model.images) : undefined;
   const pictures: ReportPicture[] = [];
   if (interpolate !== undefined) {
     pictures.push(

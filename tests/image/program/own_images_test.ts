@@ -42,7 +42,7 @@ Deno.test({
 
       const without = await runImage("--resume", "--steps=6", ...run);
       assertEquals(without.code, 2);
-      assertStringIncludes(without.stderr, "--images: the run was trained on those of");
+      assertStringIncludes(without.stderr, "--images: the run was trained on the images of");
       const resumed = await runImage("--resume", "--steps=6", ...run, ...images);
       assertEquals(resumed.code, 0, resumed.stderr);
 
@@ -70,6 +70,38 @@ Deno.test({
         evaluated.stderr,
         "--evaluate measures with a classifier of FashionMNIST",
       );
+    }),
+});
+
+Deno.test({
+  name: "image --data-dir trains on CIFAR-10's files, and is needed to go on",
+  ignore,
+  fn: () =>
+    inFolder(async (folder) => {
+      const data = `${folder}/cifar`;
+      await Deno.mkdir(data);
+      for (const [batch, name] of ["1", "2", "3", "4", "5"].entries()) {
+        const bytes = Uint8Array.from({ length: 10 * 3073 }, (_, i) => (i * (batch + 3)) % 251)
+          .map((byte, i) => i % 3073 === 0 ? i / 3073 : byte);
+        await Deno.writeFile(`${data}/data_batch_${name}.bin`, bytes);
+      }
+      const run = ["--out", `${folder}/run`];
+      const trained = await runImage(...TINY, "--data-dir", data, "--steps=2", ...run);
+      assertEquals(trained.code, 0, trained.stderr);
+      assertStringIncludes(trained.stdout, "CIFAR-10, 50 images in 10 classes, 32x32 RGB");
+      const config = JSON.parse(await Deno.readTextFile(`${folder}/run/config.json`));
+      assertEquals(config.data[0].classNames[9], "truck");
+      const without = await runImage("--resume", "--steps=4", ...run);
+      assertEquals(without.code, 2);
+      assertStringIncludes(without.stderr, "--data-dir: the run was trained on the images of");
+      const resumed = await runImage("--resume", "--steps=4", "--data-dir", data, ...run);
+      assertEquals(resumed.code, 0, resumed.stderr);
+      const from = ["--sample-only", "--checkpoint", `${folder}/run`, "--out", `${folder}/x`];
+      const evaluated = await runImage(...from, "--evaluate");
+      assertEquals(evaluated.code, 2);
+      assertStringIncludes(evaluated.stderr, "measures with a classifier of FashionMNIST");
+      const frogs = await runImage(...from, "--class=frog", "--samples=1");
+      assertEquals(frogs.code, 0, frogs.stderr);
     }),
 });
 

@@ -192,7 +192,8 @@ Deno.test({
   fn: async () =>
     await refuse([...TINY, "--data-dir", await folder()], {
       code: 2,
-      message: /--data-dir: nothing of FashionMNIST in .+; put train-images-idx3-ubyte\.gz/,
+      message:
+        /--data-dir .+: found nothing; expected IDX files .+ give a folder of pictures with --images/,
     }),
 });
 
