@@ -1,5 +1,6 @@
 /** Answering problems in batches, scoring the answers, and timing: common to denoisers and baselines. */
 import { csv } from "../base/csv.ts";
+import { solvesCountdown } from "../datasets/countdown.ts";
 import { ANSWER_MARK } from "../datasets/thoughts.ts";
 import {
   type Accuracy,
@@ -67,6 +68,7 @@ export function scoreSolutions(
   solutions: readonly (readonly string[])[],
 ): Scores {
   if (dataset === "problems") return scoreOwnProblems(examples, solutions);
+  if (dataset === "countdown") return scoreCountdown(examples, solutions);
   const answerOf = dataset === "multiplication" ? extractDigits : extractNumber;
   const expected = examples.map(({ answer }) => {
     const right = answer!.replace(/\s+/g, "");
@@ -77,6 +79,20 @@ export function scoreSolutions(
     byVotes: accuracyByVotes(solutions.map((texts) => texts.map(answerOf)), expected),
     isRight: (item, solution) => exactMatch(answerOf(solution), expected[item]!),
   };
+}
+
+/** Scores solutions of Countdown: any equations that reach the target are right. */
+function scoreCountdown(
+  examples: readonly LatentExample[],
+  solutions: readonly (readonly string[])[],
+): Scores {
+  const expected = examples.map(({ answer }) => answer!);
+  const isRight = (item: number, solution: string) =>
+    solvesCountdown(examples[item]!.source!, solution);
+  const votes = solutions.map((texts, item) =>
+    texts.map((text) => isRight(item, text) ? expected[item] : undefined)
+  );
+  return { expected, byVotes: accuracyByVotes(votes, expected), isRight };
 }
 
 /** Whether all answers are decimal numbers. */

@@ -1,4 +1,5 @@
 /** Loads the data sets of text.ts. */
+import { type CountdownPart, countdownProblem } from "../datasets/countdown.ts";
 import { loadGsm8k } from "../datasets/gsm8k.ts";
 import { loadHotelReviews } from "../datasets/hotel_reviews.ts";
 import {
@@ -27,7 +28,7 @@ import type { TextConfig, TextFlags } from "./settings.ts";
 export async function loadTextData(
   { dataDir, preset }: TextFlags,
   config:
-    & Pick<TextConfig, "digits" | "validationSize">
+    & Pick<TextConfig, "digits" | "numbers" | "validationSize">
     & Partial<Pick<TextConfig, "trainSize">>
     & OwnDataSettings,
   { sampleOnly = preset === "smoke", log = () => {} }: {
@@ -57,6 +58,7 @@ export async function loadTextData(
       // Its questions are longer than thoughts: the autoencoder would mostly learn questions.
       return problemData({ train, validation, test }, provenance, { validationSize });
     },
+    countdown: () => countdownData(config.numbers, validationSize, { few: sampleOnly }),
     sudoku: () => {
       throw usageError("--dataset sudoku is for --diffusion masked: boards are no texts.");
     },
@@ -103,6 +105,30 @@ async function multiplicationData(
   });
 }
 
+const COUNTDOWN_SIZES = { train: 100_000, validation: 1000, test: 1000 };
+
+async function countdownData(
+  numbers = 4,
+  validationSize: number,
+  { few }: { few: boolean },
+): Promise<TextData> {
+  const sizes = few ? { ...COUNTDOWN_SIZES, train: FEW } : COUNTDOWN_SIZES;
+  const made = (part: CountdownPart) =>
+    Array.from({ length: sizes[part] }, (_, i) => countdownProblem(i, { part, numbers }));
+  const problems = { train: made("train"), validation: made("validation"), test: made("test") };
+  const provenance: DataSource = {
+    origin: "generated",
+    sha256: {
+      [`countdown ${numbers}`]: await sha256(
+        new TextEncoder().encode(JSON.stringify(problems.test)),
+      ),
+    },
+    description: `Countdown with ${numbers} numbers, generated: ${sizes.train} problems to train ` +
+      `on, ${sizes.validation} and ${sizes.test} held out; their targets are trained on nowhere.`,
+  };
+  return problemData(problems, provenance, { validationSize });
+}
+
 function problemData(
   problems: Readonly<Record<"train" | "validation" | "test", readonly ThoughtProblem[]>>,
   provenance: DataSource,
@@ -127,7 +153,7 @@ function problemData(
     conditions: train.map(({ question }) => question),
     examples: ({ condition, maxThoughts }) => {
       if (condition !== "question") {
-        throw noSuchCondition("multiplication and math", condition, ["question"]);
+        throw noSuchCondition("multiplication, countdown and math", condition, ["question"]);
       }
       const examplesOf = (problems: readonly ThoughtProblem[]) =>
         problems.map((problem): LatentExample => ({

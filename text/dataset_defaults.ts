@@ -110,24 +110,40 @@ function multiplication(n: number, m: number, preset: string): SomeSettings {
   };
 }
 
-/** Sudoku, by masked diffusion. */
-function sudoku(preset: string): SomeSettings {
-  const sampling = { sampleSteps: 81, sampleBatchSize: 100 }; // a cell a step
+/** Masked diffusion of boards or problems. @param sampleSteps At most. */
+export function maskedDefaults(preset: string, sampleSteps = 20): SomeSettings {
+  const sampling = { sampleSteps, sampleBatchSize: 100 };
   return {
     masked: { diffusion: "masked" },
     ...preset === "smoke" ? { sampling } : {
       denoiser: {
-        layers: 4,
+        layers: 6,
         width: 128,
         heads: 4,
-        steps: 6000,
+        steps: 12_000,
         batchSize: 32, // more steps learn the rules sooner than larger batches
         learningRate: 1e-3,
+        weightDecay: 0.01,
+        warmupSteps: 200,
       },
       sampling: { ...sampling, samples: 500 },
     },
   };
 }
+
+/** Countdown, by latent diffusion. */
+const COUNTDOWN: SomeSettings = {
+  autoencoder: {
+    ...THOUGHTS.autoencoder,
+    numbers: 4,
+    maxTokens: 24, // the last equation with the target
+    latents: 12,
+    vocabSize: 300,
+    splitDigits: true,
+  },
+  denoiser: { ...THOUGHTS.denoiser, maxThoughts: 4, conditionTokens: 80 },
+  sampling: THOUGHTS.sampling,
+};
 
 /** The defaults of each data set, given the preset and, for multiplication, the digits of the numbers. */
 export const DATASET_DEFAULTS: Record<
@@ -137,7 +153,8 @@ export const DATASET_DEFAULTS: Record<
   hotel_reviews: (_digits, preset) => preset === "nano" ? REVIEWS : {},
   commonsense: () => SCHEMAS,
   multiplication: ([n, m], preset) => multiplication(n, m, preset),
-  sudoku: (_digits, preset) => sudoku(preset),
+  countdown: () => COUNTDOWN,
+  sudoku: (_digits, preset) => maskedDefaults(preset, 81), // a cell a step
   texts: (_digits, preset) => preset === "nano" ? OWN_TRAINING : {},
   problems: (_digits, preset) => ({
     autoencoder: { ...THOUGHTS.autoencoder, ...preset === "nano" ? OWN_TRAINING.autoencoder : {} },

@@ -19,6 +19,7 @@ export const TEXT_DATASETS = [
   "commonsense",
   "math",
   "multiplication",
+  "countdown",
   "sudoku",
   "texts",
   "problems",
@@ -68,6 +69,7 @@ const DATA = {
       commonsense: "Winograd schemas: WinoGrande and WSC273",
       math: "word problems: GSM8K",
       multiplication: "products of two numbers, generated",
+      countdown: "a target from some numbers by +, -, * and /, generated",
       sudoku: "Sudoku puzzles, generated; for --diffusion masked",
       texts: "your own, by --texts",
       problems: "your own, by --problems",
@@ -91,6 +93,7 @@ const DATA = {
     help: "train on your problems: .jsonl with question, thoughts (a list) and answer",
   }),
   digits: text({ placeholder: "NxM", help: "multiplication: digits of the two numbers" }),
+  numbers: integer({ min: 3, max: 5, help: "countdown: how many numbers; 4 if not given" }),
   trainSize: choice(WINOGRANDE_SIZES, { help: "commonsense: training set of WinoGrande" }),
 };
 

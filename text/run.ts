@@ -14,6 +14,7 @@ import type { TextEvaluation } from "./evaluation/evaluate.ts";
 import type { TextData } from "./examples.ts";
 import { fitOwnData } from "./fitting.ts";
 import { dataName, readOwnData } from "./own_data.ts";
+import { maskedDefaults } from "./dataset_defaults.ts";
 import { defaultsOf, PRESETS } from "./presets.ts";
 import type { TextSamples } from "./sampling/session.ts";
 import {
@@ -103,7 +104,9 @@ export async function resolveSettings(
   const wanted = withChanges(PRESETS[preset], flags).autoencoder;
   const defaults = defaultsOf(preset, wanted);
   const own = await readOwnData(wanted);
-  if (own === undefined) return withChanges(defaults, flags);
+  const isMasked = given.diffusion === "masked" && wanted.dataset !== "sudoku";
+  const masked = isMasked ? maskedDefaults(preset) : {};
+  if (own === undefined) return withChanges(defaults, masked, flags);
   const { settings, reasons } = fitOwnData(own, defaults, given);
   log(["settings that fit the file:", ...reasons].join("\n  "));
   return withChanges(defaults, settings, flags);

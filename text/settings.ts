@@ -34,6 +34,7 @@ export type TextConfig = WithUnset<
   | "field"
   | "labelField"
   | "problems"
+  | "numbers"
 >;
 
 type DenoiserFlags = FlagValues<typeof DENOISER_SETTINGS>;

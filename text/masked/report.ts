@@ -34,8 +34,9 @@ export async function maskedFigures(directory: string): Promise<KeyFigure[]> {
   }];
 }
 
-/** Boards beside each other, for a monospaced font. */
+/** Boards beside each other, for a monospaced font; single lines below each other. */
 export function sideBySide(blocks: readonly (readonly string[])[]): string[] {
+  if (blocks.every(({ length }) => length === 1)) return blocks.flat();
   const lines = Math.max(...blocks.map(({ length }) => length));
   const widths = blocks.map((block) => Math.max(...block.map(({ length }) => length)));
   return Array.from(

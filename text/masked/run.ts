@@ -33,16 +33,50 @@ import {
   maskedTraining,
 } from "./report.ts";
 import { answerOnce, type MaskedSamples, type MaskedSampleTask } from "./sample.ts";
+import { countdownTask, multiplicationTask } from "./problems.ts";
 import { readPuzzles, sudokuTask } from "./sudoku.ts";
 import type { MaskedTask } from "./task.ts";
 import { trainMasked } from "./train.ts";
 
 export const MASKED_PROGRAM = "text-masked";
 
+/** The settings of each data set. */
+const OF_DATA = {
+  sudoku: ({ masked: { givens, level } }: TextSettings): SomeSettings => ({
+    masked: { givens, level },
+  }),
+  countdown: ({ autoencoder: { numbers = 4 } }: TextSettings): SomeSettings => ({
+    autoencoder: { numbers },
+  }),
+  multiplication: ({ autoencoder: { digits } }: TextSettings): SomeSettings => ({
+    autoencoder: { digits },
+  }),
+};
+
+type MaskedDataset = keyof typeof OF_DATA;
+
+const DATASETS = Object.keys(OF_DATA) as MaskedDataset[];
+
+function datasetOf({ autoencoder: { dataset } }: TextSettings): MaskedDataset {
+  const found = DATASETS.find((name) => name === dataset);
+  if (found !== undefined) return found;
+  throw usageError(`--diffusion masked is for --dataset ${DATASETS.join(", ")}, not ${dataset}.`);
+}
+
+async function taskOf(settings: TextSettings): Promise<MaskedTask> {
+  const { seed, digits, numbers = 4 } = settings.autoencoder;
+  return await {
+    sudoku: () => sudokuTask(settings.masked, { seed }),
+    countdown: () => countdownTask(numbers),
+    multiplication: () => multiplicationTask(digits),
+  }[datasetOf(settings)]();
+}
+
 /** The settings that decide what a run trains. */
-function trainingSettings({ autoencoder, denoiser, masked }: TextSettings): SomeSettings {
-  const { dataset, seed } = autoencoder;
-  const { diffusion, givens, level, timeWeight } = masked;
+function trainingSettings(settings: TextSettings): SomeSettings {
+  const { autoencoder: { dataset, seed }, denoiser, masked } = settings;
+  const { diffusion, timeWeight } = masked;
+  const ofData = OF_DATA[datasetOf(settings)](settings);
   const names = [
     ...["layers", "width", "heads", "steps", "batchSize", "learningRate", "lrSchedule"],
     ...["warmupSteps", "weightDecay", "maxGradNorm", "emaDecay", "logEvery", "evalEvery"],
@@ -50,9 +84,9 @@ function trainingSettings({ autoencoder, denoiser, masked }: TextSettings): Some
   ];
   const used = Object.entries(denoiser).filter(([name]) => names.includes(name));
   return {
-    autoencoder: { dataset, seed },
+    autoencoder: { dataset, seed, ...ofData.autoencoder },
     denoiser: Object.fromEntries(used) as Partial<DenoiserConfig>,
-    masked: { diffusion, givens, level, timeWeight },
+    masked: { diffusion, ...ofData.masked, timeWeight },
   };
 }
 
@@ -67,7 +101,7 @@ function samplingSettings({ sampling, masked }: TextSettings): SomeSettings {
 
 /** Refuses flags that have no effect on the kind of diffusion. @throws {UserError} With exit code 2. */
 export function checkMaskedFlags(given: TextFlags, settings: TextSettings): void {
-  const { masked: { diffusion }, autoencoder: { dataset }, denoiser: { width, heads } } = settings;
+  const { masked: { diffusion }, denoiser: { width, heads } } = settings;
   const flags = Object.entries(given)
     .flatMap(([name, value]) => value === undefined ? [] : [name]);
   const refuse = (name: string | undefined, reason: string) => {
@@ -79,8 +113,8 @@ export function checkMaskedFlags(given: TextFlags, settings: TextSettings): void
     );
     return refuse(other, "is for --diffusion masked: leave it out.");
   }
-  if (dataset !== "sudoku") {
-    throw usageError(`--diffusion masked is for --dataset sudoku, not ${dataset}.`);
+  if (given.puzzles !== undefined && datasetOf(settings) !== "sudoku") {
+    refuse("puzzles", "is for --dataset sudoku: leave it out.");
   }
   const used = new Set(
     [trainingSettings(settings), samplingSettings(settings)].flatMap((some) =>
@@ -127,7 +161,7 @@ export async function runMasked(device: Device, options: MaskedRunOptions): Prom
   const { given, settings } = options;
   const { seed } = settings.autoencoder;
   const { stage = "all" } = given;
-  const task = await sudokuTask(settings.masked, { seed });
+  const task = await taskOf(settings);
   print(task.description);
   using folder = await openMaskedFolder(device, task, options);
   folder.notes.forEach(print);
@@ -263,7 +297,7 @@ export async function answerMaskedOnly(
   );
   checkMaskedFlags(given, settings);
   const { seed } = settings.autoencoder;
-  const task = await sudokuTask(settings.masked, { seed });
+  const task = await taskOf(settings);
   print(`model: ${checkpoint}, ${device.name} device, ${device.threads} threads`);
   const sampling = await sampleTask(device, task, { given, settings, checkpoint });
   const out = await newFolder(given.out, `runs/text-samples-${seed}`);

@@ -113,7 +113,7 @@ Deno.test("loadTextData() has problems with thoughts, and refuses conditions the
   assertThrows(
     () => data.examples({ condition: "rating", maxThoughts: 1 }),
     UserError,
-    "--condition rating is not for --dataset multiplication and math: use one of question",
+    "--condition rating is not for --dataset multiplication, countdown and math: use one of question",
   );
   const two = await loadTextData({}, { ...settings, digits: "1x2" });
   assertThrows(

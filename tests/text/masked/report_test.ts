@@ -8,20 +8,21 @@ const SAMPLES = {
   scores: [],
   figures: [],
 };
-const TASK = { show: (text: string) => [text], unit: "pairs" };
+const TASK = { show: (text: string) => [text, "--"], unit: "pairs" }; // boards of two lines
 
-Deno.test("sideBySide() aligns blocks of different heights", () => {
+Deno.test("sideBySide() aligns blocks of different heights, and puts single lines below each other", () => {
   assertEquals(sideBySide([["a", "bcd"], ["e"]]), ["a       e", "bcd"]);
+  assertEquals(sideBySide([["a"], ["e"]]), ["a", "e"]);
 });
 
 Deno.test("fillingLines() shows what is given, the step half way, and the answer", () => {
-  assertEquals(fillingLines(SAMPLES, TASK), ["1_     13     12"]);
+  assertEquals(fillingLines(SAMPLES, TASK), ["1_     13     12", "--     --     --"]);
 });
 
 Deno.test("maskedTexts() leaves out the step half way where none was kept", () => {
   const [{ texts } = { texts: [] }] = maskedTexts(SAMPLES, TASK);
   assertEquals(texts, [
-    { prompt: "right", text: "1_     13     12" },
-    { prompt: "wrong", text: "1_     12" },
+    { prompt: "right", text: "1_     13     12\n--     --     --" },
+    { prompt: "wrong", text: "1_     12\n--     --" },
   ]);
 });

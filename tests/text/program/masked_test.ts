@@ -89,6 +89,37 @@ Deno.test({
 });
 
 Deno.test({
+  name: "text --diffusion masked trains on problems and answers them, also from the run alone",
+  ignore,
+  fn: async () => {
+    for (const dataset of ["countdown", "multiplication"]) {
+      const out = `${await temporaryFolder()}/run`;
+      const flags = [...TINY.slice(1), "--diffusion=masked", "--samples=5", "--sample-steps=3"];
+      await succeed(...flags, `--dataset=${dataset}`, "--diffusion-steps=2", "--out", out);
+      const first = await lines(`${out}/samples/samples.jsonl`);
+      assertEquals(first.length, 5);
+      await succeed("--sample-only", "--checkpoint", out, "--out", `${out} again`);
+      assertEquals(await lines(`${out} again/samples/samples.jsonl`), first);
+    }
+  },
+});
+
+Deno.test({
+  name: "text --dataset countdown answers by latent diffusion too",
+  ignore,
+  fn: async () => {
+    const out = `${await temporaryFolder()}/run`;
+    const stdout = await succeed(
+      ...["--dataset=countdown", "--numbers=3", "--preset=smoke", "--threads=1", "--steps=2"],
+      ...["--diffusion-steps=2", "--samples=3", "--validation-size=4", "--out", out],
+    );
+    assertStringIncludes(stdout, "Countdown with 3 numbers, generated: 1000 problems to train on");
+    const answers = await lines(`${out}/diffusion/samples/samples.jsonl`);
+    assertEquals(answers.length, 3);
+  },
+});
+
+Deno.test({
   name: "text refuses flags that do not fit the kind of diffusion",
   ignore,
   fn: async () => {
@@ -100,6 +131,8 @@ Deno.test({
         [["--dataset=sudoku", "--givens=9"], "--givens 9: give a number from 17 to 80"],
         [["--dataset=sudoku", "--denoiser-width=9"], "--denoiser-width 9 must be a multiple"],
         [["--dataset=math", "--diffusion=masked"], "--diffusion masked is for --dataset sudoku"],
+        [["--dataset=multiplication", "--diffusion=masked", "--puzzles=a"], "--puzzles is for"],
+        [["--dataset=countdown", "--numbers=2"], "--numbers 2: must be an integer from 3 to 5"],
         [["--dataset=math", "--puzzles=a.csv"], "--puzzles is for --diffusion masked"],
         [["--level=any"], "--level is for --diffusion masked"],
       ] as const
