@@ -39,6 +39,8 @@ export {
 export { loadGsm8k } from "./datasets/gsm8k.ts";
 export { loadHotelReviews } from "./datasets/hotel_reviews.ts";
 export { parseIdx } from "./datasets/idx.ts";
+export { loadImageFiles } from "./datasets/image_files.ts";
+export { loadImageFolder } from "./datasets/image_folder.ts";
 export { generateMultiplication } from "./datasets/multiplication.ts";
 export { parseOwnTexts } from "./datasets/own_texts.ts";
 export { toModelRange, toPixels } from "./datasets/pixels.ts";
@@ -111,7 +113,12 @@ export {
   openDevice,
 } from "./engine/device.ts";
 export { float32, type HostArray, int32, scalar } from "./engine/tree.ts";
-export { imageCheckpoint, type LoadedImageModel, loadImageModel } from "./image/checkpoint.ts";
+export {
+  imageCheckpoint,
+  type LoadedImageModel,
+  loadImageModel,
+  openCheckpoint,
+} from "./image/checkpoint.ts";
 export { drawSamples, type SamplingOptions } from "./image/sampling/samples.ts";
 export { gelu, silu } from "./nn/activations.ts";
 export { type AdamWOptions, adamWStep } from "./nn/adamw.ts";

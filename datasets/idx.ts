@@ -26,6 +26,15 @@ const UNSIGNED_BYTES = 0x08;
 
 const hex = (byte: number) => `0x${byte.toString(16).padStart(2, "0")}`;
 
+/** A shape for people, in a line. */
+export function shapeText(shape: readonly number[]): string {
+  const more = shape.length > SHOWN ? `, ... (${shape.length} dimensions)` : "";
+  return `${shape.slice(0, SHOWN).join(", ")}${more}`;
+}
+
+/** Dimensions that a message lists. */
+const SHOWN = 8;
+
 /** The product of the dimensions; Infinity if a number cannot represent it exactly. */
 function elementCount(shape: readonly number[]): number {
   if (shape.includes(0)) return 0;
@@ -77,7 +86,7 @@ export function parseIdx(
   if (count !== there) {
     const fault = there < count ? "truncated" : "too long";
     throw refuse(
-      `${fault}: the shape [${shape.join(", ")}] at byte 4 asks for ${count} bytes from byte ` +
+      `${fault}: the shape [${shapeText(shape)}] at byte 4 asks for ${count} bytes from byte ` +
         `${start} on, but there are ${there}`,
     );
   }

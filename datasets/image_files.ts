@@ -11,7 +11,7 @@ import { gatherImages, type LabelledImages } from "./batches.ts";
 import { gunzip, isGzip } from "./download/gzip.ts";
 import { textInstead } from "./download/integrity.ts";
 import { FASHION_MNIST, loadFashionMnist } from "./fashion_mnist.ts";
-import { parseIdx } from "./idx.ts";
+import { parseIdx, shapeText } from "./idx.ts";
 import { type ImageSet, pixelsOf } from "./image_set.ts";
 import { splitByContent } from "./split.ts";
 
@@ -81,18 +81,14 @@ export function idxImages(
   const [count = 0, height = 0, width = 0] = shape;
   if (shape.length !== 3) {
     throw new UserError(
-      `${images.name}: the shape is [${
-        shape.slice(0, NAMED).join(", ")
-      }], and images have [N, H, W]: ` +
+      `${images.name}: the shape is [${shapeText(shape)}], and images have [N, H, W]: ` +
         "name the right file",
     );
   }
   const found = parseIdx(labels.bytes, labels);
   if (found.shape.length !== 1 || found.shape[0] !== count) {
     throw new UserError(
-      `${labels.name}: the shape is [${
-        found.shape.slice(0, NAMED).join(", ")
-      }], but ${images.name} has ` +
+      `${labels.name}: the shape is [${shapeText(found.shape)}], but ${images.name} has ` +
         `${count} images: the two files do not belong together; get both again`,
     );
   }

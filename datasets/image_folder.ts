@@ -30,8 +30,10 @@ export interface ImageFolderOptions {
 const EXTENSIONS = /\.(png|jpe?g|webp|gif)$/i;
 /** A picture with more pixels than this is refused before memory is taken. */
 const MOST_PIXELS = 1e8;
-/** The most bytes of a file: no picture of so many pixels is larger. */
-const MOST_BYTES = 4 * MOST_PIXELS;
+/** The most bytes of a file. */
+const MOST_BYTES = 1e8;
+/** Larger pictures are decoded one at a time, since each may take some hundred megabytes. */
+const LARGE = 1e7;
 /** Labels are bytes. */
 const MOST_CLASSES = 255;
 /** Skipped files that are named; the rest is counted. */
@@ -228,20 +230,25 @@ async function decodeOnce(
   const images = new Uint8Array(files.length * size);
   const labels = new Uint8Array(files.length);
   let done = 0;
-  const decoded = await inParallel(files, async ({ path, label }, i) => {
+  const isLarge = ({ width, height }: Probed) => width * height > LARGE;
+  const isWhole = new Uint8Array(files.length);
+  const decodeAt = async (i: number) => {
+    const { path, label } = files[i]!;
     try {
-      images.set(await decode(sharp, await readImage(path), kind), i * size);
+      images.set(await decode(sharp, files[i]!, kind), i * size);
       labels[i] = label;
-      return i;
+      isWhole[i] = 1;
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
       skipped.push(`${path}: ${reason(error)}`);
-      return undefined;
     } finally {
       onProgress?.(++done, files.length);
     }
-  });
-  const whole = decoded.filter((i) => i !== undefined);
+  };
+  const indices = [...files.keys()];
+  await inParallel(indices.filter((i) => !isLarge(files[i]!)), decodeAt);
+  for (const i of indices.filter((i) => isLarge(files[i]!))) await decodeAt(i);
+  const whole = indices.filter((i) => isWhole[i] === 1);
   const all = whole.length === files.length
     ? { images, labels }
     : gatherImages({ images, labels }, Uint32Array.from(whole));
@@ -264,11 +271,17 @@ async function decodeOnce(
 /** The pixels [H, W, C] of a file. */
 async function decode(
   sharp: Sharp,
-  bytes: Uint8Array,
+  file: Probed,
   { height, width, channels }: ImageKind,
 ): Promise<Uint8Array> {
-  const { data, info } = await sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: "error" })
-    .autoOrient()
+  const bytes = await readImage(file.path);
+  const picture = sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: "error" }).autoOrient();
+  const side = Math.min(file.width, file.height);
+  const [left, top] = [file.width, file.height].map((length) => Math.floor((length - side) / 2));
+  // A strip of 4,000,000 x 20 pixels would be resized whole, in gigabytes. (JPEG is read faster whole.)
+  const isStrip = Math.max(file.width, file.height) > 4 * side;
+  if (isStrip) picture.extract({ left: left!, top: top!, width: side, height: side });
+  const { data, info } = await picture
     .flatten({ background: "#ffffff" })
     .resize(width, height, { fit: "cover", position: "centre", kernel: "cubic" })
     .toColourspace(channels === 1 ? "b-w" : "srgb")

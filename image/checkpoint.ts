@@ -184,10 +184,14 @@ export interface LoadedImageModel {
  *
  * @param reference A folder, or OWNER/NAME or OWNER/NAME@REVISION.
  * @param options `log` receives a line about each download, `warn` one about each damaged checkpoint.
+ * @throws {UserError} If it is none of these, cannot be had, or is damaged.
  */
 export async function openCheckpoint(
   reference: string,
-  { log, warn }: { log: (line: string) => void; warn: (line: string) => void },
+  { log, warn }: {
+    log?: ((line: string) => void) | undefined;
+    warn?: ((line: string) => void) | undefined;
+  } = {},
 ): Promise<LoadedCheckpoint> {
   if (!await isHubName(reference)) {
     return await loadCheckpoint(await resolveCheckpoint(reference, warn));

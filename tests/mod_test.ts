@@ -23,7 +23,7 @@ const NAMES: Readonly<Record<string, string>> = {
     openTextVae p2Weights Parameters ParameterSpec ParameterSpecs parseIdx posterior
     PredictionType qSample RandomStream randomStream ravel rescaleGuidance SamplerOptions
     SamplerStep SamplingOptions saveCheckpoint scalar ScheduleConfig schedulerConfig silu slerp
-    parseOwnTexts TextCodec TextTokenizer TextVaeConfig textVaeLoss textVaeSpecs timestepEmbedding
+    loadImageFiles loadImageFolder openCheckpoint parseOwnTexts TextCodec TextTokenizer TextVaeConfig textVaeLoss textVaeSpecs timestepEmbedding
     toModelRange toPixels train trainableDenoiser trainBpe TrainingConfig TrainState TrainStep
     unet UNET_DEFAULTS UNetConfig unetConfig unetConfigFromJson unetConfigToJson unetSpecs unravel
     UserError variationalBound

@@ -30,6 +30,12 @@ const BAD: [string, Uint8Array<ArrayBuffer>, string][] = [
   ["the type is unknown", changed(2, 0x0a), "byte 2 is 0x0a, which is no IDX type"],
   ["there are no dimensions", changed(3, 0), "byte 3 announces no dimensions"],
   ["the dimensions are cut", MATRIX.slice(0, 11), "announces 2 dimensions, which end at byte 12"],
+  [
+    "the header is of 200 dimensions",
+    Uint8Array.from({ length: 804 }, (_, i) => [0, 0, 8, 200][i] ?? 1),
+    "the shape [16843009, 16843009, 16843009, 16843009, 16843009, 16843009, 16843009, 16843009, ... " +
+    "(200 dimensions)] at byte 4",
+  ],
   ["there are 255 dimensions", changed(3, 255), "announces 255 dimensions, which end at byte 1024"],
   [
     "an element is missing",

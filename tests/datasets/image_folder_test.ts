@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { encode } from "fast-png";
+import { resourceUsage } from "node:process";
+import { crc32 } from "node:zlib";
 import { UserError } from "../../base/errors.ts";
 import { type ImageFolderOptions, loadImageFolder } from "../../datasets/image_folder.ts";
 import { inFolder } from "../in_folder.ts";
@@ -115,6 +117,25 @@ test("refuses a picture that claims too many pixels before it takes memory", asy
   await load(folder, { ...shades("a", 2), "a/huge.png": huge }, { log: (line) => log.push(line) });
   assertStringIncludes(log[0]!, "huge.png");
   assert(Deno.memoryUsage().rss - before < 5e8);
+});
+
+test("decodes the middle of a long strip alone, in little memory", async (folder) => {
+  // A strip of 1,000,000 x 20 pixels, white in the middle, and one that claims 4,194,328 x 20.
+  const [width, height] = [1e6, 20];
+  const data = new Uint8Array(width * height).map((_, i) =>
+    Math.abs(i % width - width / 2) <= 12 ? 255 : 0
+  );
+  const strip = encode({ width, height, data, channels: 1, depth: 8 });
+  const broken = png(24, 20, [1, 2, 3, 4]);
+  new DataView(broken.buffer).setUint32(16, 4_194_328);
+  new DataView(broken.buffer).setUint32(29, crc32(broken.subarray(12, 29)));
+  const before = resourceUsage().maxRSS * 1024;
+  const files = { ...shades("a", 1), "a/strip.png": strip, "a/broken.png": broken };
+  const set = await load(folder, files, { size: 8 });
+  const pixels = [...set.train.images, ...set.validation.images];
+  assertEquals(pixels.filter((value) => value === 255).length, 8 * 8 * 3);
+  const grown = resourceUsage().maxRSS * 1024 - before;
+  assert(grown < 1e9, `${grown} bytes more`);
 });
 
 test("keeps decoded images, bound to the hashes of their files", async (folder) => {
