@@ -113,12 +113,8 @@ export {
   openDevice,
 } from "./engine/device.ts";
 export { float32, type HostArray, int32, scalar } from "./engine/tree.ts";
-export {
-  imageCheckpoint,
-  type LoadedImageModel,
-  loadImageModel,
-  openCheckpoint,
-} from "./image/checkpoint.ts";
+export { imageCheckpoint, type LoadedImageModel, loadImageModel } from "./image/checkpoint.ts";
+export { openCheckpoint } from "./image/open_checkpoint.ts";
 export { drawSamples, type SamplingOptions } from "./image/sampling/samples.ts";
 export { gelu, silu } from "./nn/activations.ts";
 export { type AdamWOptions, adamWStep } from "./nn/adamw.ts";

@@ -1,5 +1,4 @@
 /** Parses, compares and hashes JSON. */
-import { createHash } from "node:crypto";
 import { UserError } from "./errors.ts";
 import { quote } from "./quote.ts";
 
@@ -69,7 +68,8 @@ export async function sha256(content: Uint8Array<ArrayBuffer> | string): Promise
 
 /** The SHA-256 of the parts in sequence, in hexadecimal. Unlike {@linkcode sha256} it makes no copy. */
 export function sha256OfParts(parts: Iterable<Uint8Array>): string {
-  const hash = createHash("sha256");
+  // Not imported: browsers have no such module, and load this file too.
+  const hash = process.getBuiltinModule("node:crypto").createHash("sha256");
   for (const part of parts) hash.update(part);
   return hash.digest("hex");
 }

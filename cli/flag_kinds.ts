@@ -154,3 +154,8 @@ export function toggle({ help }: Pick<FlagOptions, "help">): Flag<boolean> {
   const read = (text: string) => choices.includes(text) ? text === "true" : undefined;
   return { kind: "toggle", help, placeholder: "", range: "", allowed, choices, read };
 }
+
+/** A name as it is written on the command line: `learningRate` becomes `learning-rate`. */
+export function kebabCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

@@ -22,14 +22,9 @@ import { parseArgs } from "@std/cli/parse-args";
 import { distance } from "fastest-levenshtein";
 import { usageError, UserError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
-import type { Flag, FlagGroups, FlagValues } from "./flag_kinds.ts";
+import { type Flag, type FlagGroups, type FlagValues, kebabCase } from "./flag_kinds.ts";
 
 export * from "./flag_kinds.ts";
-
-/** A name as it is written on the command line: `learningRate` becomes `learning-rate`. */
-export function kebabCase(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
 
 interface Entry {
   key: string;

@@ -5,24 +5,13 @@
 import { randomStream } from "../nn/random.ts";
 import { gatherImages, type LabelledImages } from "./batches.ts";
 import { type Contents, type Dataset, pinnedFiles } from "./dataset.ts";
+import { FASHION_MNIST_CLASSES } from "./fashion_mnist_classes.ts";
 import { parseIdx } from "./idx.ts";
 import type { ImageSet } from "./image_set.ts";
 import { balancedSplit } from "./split.ts";
 import { openDataset, provenanceOf, type SourceOptions } from "./sources.ts";
 
-/** The classes' names; a label is an index into them. */
-export const FASHION_MNIST_CLASSES = [
-  "T-shirt/top",
-  "Trouser",
-  "Pullover",
-  "Dress",
-  "Coat",
-  "Sandal",
-  "Shirt",
-  "Sneaker",
-  "Bag",
-  "Ankle boot",
-] as const;
+export { FASHION_MNIST_CLASSES };
 
 const SIDE = 28;
 const MIRRORS = [

@@ -1,14 +1,13 @@
 /** Opens devices. A device compiles pure functions of tensors, which are the same for all devices. */
-import { breathe } from "@nanodiffusion/base/breathe";
 import { usageError, UserError } from "@nanodiffusion/base/errors";
 import { AUTO_ORDER, DEVICE_CHOICES, type DeviceChoice, type DeviceName } from "./device_names.ts";
+import { type Device, deviceOf } from "./device_of.ts";
 import { openEager } from "./eager.ts";
 import { compileOnnx, initializeBackend } from "./onnx/compile.ts";
 import { probeCuda } from "./onnx/probe.ts";
 import type { SessionOptions } from "./onnx/session.ts";
 import { loadOnnxRuntime } from "./onnx_library.ts";
-import type * as tf from "./tf.ts";
-import type { ArrayTree, HostArray, TensorTree } from "./tree.ts";
+import type { TensorTree } from "./tree.ts";
 
 export {
   AUTO_ORDER,
@@ -17,23 +16,7 @@ export {
   type DeviceChoice,
   type DeviceName,
 } from "./device_names.ts";
-
-/** The type of a tree of host tensors after its leaves are moved to a device. */
-export type OnDevice<T> = T extends HostArray ? tf.Tensor
-  : { readonly [Key in keyof T]: OnDevice<T[Key]> };
-
-/** A compiled function: see {@linkcode Device.compile}. */
-export interface Compiled<Inputs, Outputs> {
-  /**
-   * Runs the function. The results stay valid after the next call. A pause between computations lets signals,
-   * such as Ctrl-C, and timers be handled.
-   */
-  (inputs: Inputs): Promise<Outputs>;
-  /** Releases the memory that the device keeps for the function. */
-  dispose(): Promise<void>;
-}
-
-type TreeFunction = (inputs: TensorTree) => TensorTree;
+export type { Compiled, Device, OnDevice } from "./device_of.ts";
 
 /** Options of {@linkcode openDevice}. */
 export interface DeviceOptions {
@@ -43,29 +26,6 @@ export interface DeviceOptions {
   profile?: string | undefined;
   /** Receives the choice of "auto" and the reasons. @default Prints to the standard error. */
   log?: ((line: string) => void) | undefined;
-}
-
-/** A device, which computes tensors. */
-export interface Device {
-  /** The device's name. */
-  readonly name: DeviceName;
-  /** Threads within one operation. */
-  readonly threads: number;
-  /** Milliseconds of computing so far, without tracing and without copying data. */
-  readonly milliseconds: number;
-  /**
-   * Compiles a pure function of tensors. Inputs and results are trees: tensors, or records and arrays
-   * of trees. The onnx devices trace the function into a graph once for each signature: structure, shapes
-   * and types. So it must not read values, and tensors that it makes of host data are constants of the
-   * graph. The other devices run the function itself in every call, in tf.tidy().
-   */
-  compile<Inputs extends ArrayTree, Outputs extends ArrayTree>(
-    fn: (inputs: OnDevice<Inputs>) => OnDevice<Outputs>,
-  ): Compiled<Inputs, Outputs>;
-  /** Releases all functions that it compiled and that were not disposed of yet. */
-  dispose(): Promise<void>;
-  /** As {@linkcode Device.dispose}, for `await using`. */
-  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -108,46 +68,14 @@ async function openFirst(options: DeviceOptions): Promise<Device> {
   throw new UserError(`No device works here. ${failures.join(" ")}`);
 }
 
-async function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
-  let milliseconds = 0;
-  const onTime = (elapsed: number) => {
-    milliseconds += elapsed;
-  };
-  const compiler = name === "onnx" || name === "onnx-cuda"
-    ? await openOnnx(name, options, onTime)
-    : await openEager(name, options.threads, onTime);
-  const open = new Set<{ dispose(): Promise<void> }>();
-  const dispose = async () => {
-    for (const compiled of open) await compiled.dispose();
-    open.clear();
-  };
-  return {
+function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
+  return deviceOf(
     name,
-    threads: compiler.threads,
-    get milliseconds() {
-      return milliseconds;
-    },
-    compile<Inputs extends ArrayTree, Outputs extends ArrayTree>(
-      fn: (inputs: OnDevice<Inputs>) => OnDevice<Outputs>,
-    ) {
-      // The compilers' types are those of any tree; this function has the types of its trees.
-      const compiled = compiler.compile(fn as unknown as TreeFunction);
-      const call = async (inputs: Inputs) => {
-        const outputs = await compiled(inputs) as Outputs;
-        await breathe();
-        return outputs;
-      };
-      open.add(compiled);
-      return Object.assign(call, {
-        dispose: async () => {
-          open.delete(compiled);
-          await compiled.dispose();
-        },
-      });
-    },
-    dispose,
-    [Symbol.asyncDispose]: dispose,
-  };
+    (onTime) =>
+      name === "onnx" || name === "onnx-cuda"
+        ? openOnnx(name, options, onTime)
+        : openEager(name, options.threads, onTime),
+  );
 }
 
 async function openOnnx(
@@ -162,6 +90,6 @@ async function openOnnx(
   const options: SessionOptions = { threads, provider, profile };
   return {
     threads,
-    compile: (fn: TreeFunction) => compileOnnx(backend, fn, options, onTime),
+    compile: (fn: (inputs: TensorTree) => TensorTree) => compileOnnx(backend, fn, options, onTime),
   };
 }

@@ -1,6 +1,6 @@
 /** Sampling settings: one check against flags and model, and their translation for the library. */
 import { usageError, UserError } from "../base/errors.ts";
-import { kebabCase } from "../cli/flags.ts";
+import { kebabCase } from "../cli/flag_kinds.ts";
 import { dynamicThreshold } from "../diffusion/dynamic_threshold.ts";
 import { guidanceInterval } from "../diffusion/guidance.ts";
 import {
@@ -20,7 +20,7 @@ import {
   respacedTimesteps,
 } from "../diffusion/timesteps.ts";
 import { type ImageKind, pixelsOf } from "../datasets/image_set.ts";
-import { nullClassOf } from "./data.ts";
+import { nullClassOf } from "./class_labels.ts";
 import type { ImageConfig, ImageFlags } from "./flags.ts";
 import type { SamplingOptions } from "./sampling/samples.ts";
 

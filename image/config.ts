@@ -18,7 +18,7 @@ import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import type { ParameterSpecs } from "../nn/parameters.ts";
 import { resolveSampling, unusedOptions } from "./check_sampling.ts";
 import type { ImageKind } from "../datasets/image_set.ts";
-import { nullClassOf } from "./data.ts";
+import { nullClassOf } from "./class_labels.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "./flags.ts";
 import { PRESETS } from "./presets.ts";
 

@@ -6,7 +6,6 @@ import { FASHION_MNIST_CLASSES, loadFashionMnist } from "../datasets/fashion_mni
 import { loadImageFiles } from "../datasets/image_files.ts";
 import { loadImageFolder } from "../datasets/image_folder.ts";
 import type { ImageKind, ImageSet } from "../datasets/image_set.ts";
-import { type ImageNetworkConfig, isDit } from "../diffusion/networks/image_network.ts";
 import { kebabCase, nearest } from "../cli/flags.ts";
 import type { Replay } from "../cli/replay.ts";
 import type { ImageFlags } from "./flags.ts";
@@ -147,15 +146,4 @@ export function imageAt<A extends Uint8Array | Float32Array>(
   size: number,
 ): A {
   return images.subarray(i * size, (i + 1) * size) as A;
-}
-
-export function hasClasses(config: ImageNetworkConfig): boolean {
-  return (isDit(config) ? config.numEmbedsAdaNorm : config.numClassEmbeds) !== null;
-}
-
-/** The label that stands for no class, if the network was trained with one. @param classes Without it. */
-export function nullClassOf(config: ImageNetworkConfig, classes: number): number | undefined {
-  if (isDit(config)) return config.numEmbedsAdaNorm === classes ? classes : undefined;
-  const { numClassEmbeds } = config;
-  return numClassEmbeds !== null && numClassEmbeds > classes ? classes : undefined;
 }

@@ -29,7 +29,7 @@ Deno.test("no task holds every permission, or may be asked for one", () => {
     assert(!/\s(-A|--allow-all)\b/.test(command), name);
     // A test is never asked; a program would wait for an answer that nobody gives.
     if (/deno run/.test(command)) assertMatch(command, /^deno run -q --no-prompt /, name);
-    if (name === "image" || name === "text") { // it starts a program and looks for the paths it is given
+    if (name === "image" || name === "text" || name === "web") { // it starts a program and looks for the paths it is given
       assertEquals(command, launcher(name));
       continue;
     }
@@ -50,6 +50,7 @@ Deno.test("tasks write in the folders of runs, of the cache and of their own res
     classifier: "./checkpoints ./runs ./.cache",
     setup: "./node_modules",
     bench: "",
+    web: "./.cache",
   });
   for (const [name, { ffi = ["./node_modules"] }] of Object.entries(SETS)) {
     assertEquals(ffi, ["./node_modules"], name);
@@ -77,6 +78,7 @@ Deno.test("tasks reach the hosts that their data come from, and no others", () =
     classifier: hostsOf(FASHION_MNIST),
     setup: [],
     bench: [],
+    web: ["127.0.0.1"],
   });
 });
 

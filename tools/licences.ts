@@ -17,10 +17,12 @@ const PERMISSIVE: ReadonlySet<string> = new Set(
 
 /**
  * Packages that may be used under other licences. libvips, a shared library under the LGPL, is a
- * dependency of npm:@huggingface/transformers. Only a test loads it, and it is not distributed.
+ * dependency of npm:@huggingface/transformers. axe-core checks the web page. Only tests load them, and they
+ * are not distributed.
  */
 const EXCEPTIONS: Readonly<Record<string, RegExp>> = {
   "LGPL-3.0-or-later": /^@img\/sharp-libvips-/,
+  "MPL-2.0": /^axe-core$/,
 };
 
 export interface PackageLicence {
@@ -78,9 +80,9 @@ const INTRODUCTION = `# Licences of dependencies
 
 The npm packages that \`deno install\` installs on Linux x64, with the licences that they name.
 \`deno task docs:licences\` writes this file. A test compares it with the installed packages, and
-fails for a package without a permissive licence. The exception is libvips under the LGPL, a shared
-library for images that npm:@huggingface/transformers depends on: only a test loads it, and this
-project does not distribute it.
+fails for a package without a permissive licence. The exceptions are libvips under the LGPL, a
+shared library for images that npm:@huggingface/transformers depends on, and axe-core under the MPL,
+which checks the web page: only tests load them, and this project does not distribute them.
 
 "script": the package has an install script. Deno runs it only if the user allows it, which this
 project never needs.

@@ -11,7 +11,11 @@ import { TENSORFLOW_DEFAULTS, TENSORFLOW_THREADS, usesTensorFlow } from "../engi
 
 export type Access = "read" | "write";
 
-const PROGRAMS = { image: config.permissions.image, text: config.permissions.text };
+const PROGRAMS = {
+  image: config.permissions.image,
+  text: config.permissions.text,
+  web: config.permissions.web,
+};
 
 /**
  * The flags that take a path. The flag tables of the programs import TensorFlow.js, which takes too
@@ -32,6 +36,7 @@ export const PATH_FLAGS: Readonly<Record<string, readonly Access[]>> = {
   "--puzzles": ["read"],
   "--texts": ["read"],
   "--problems": ["read"],
+  "--build": ["read", "write"],
 };
 
 /** A flag and its value in one argument. */

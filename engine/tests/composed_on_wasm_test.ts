@@ -67,6 +67,57 @@ Deno.test({
 });
 
 Deno.test({
+  name: "Conv2DBackpropInput on wasm agrees with the cpu device",
+  ignore,
+  fn: () =>
+    fc.assert(
+      fc.asyncProperty(geometries, seeds, async (geometry, seed) => {
+        const { samples, size, inChannels, outChannels, filter, strides, pad } = geometry;
+        const inputs = {
+          dy: drawn(seed, [samples, ...outputSize(geometry), outChannels]),
+          filter: drawn(seed + 1, [...filter, inChannels, outChannels]),
+        };
+        const attributes = {
+          strides,
+          pad,
+          dimRoundingMode: "floor",
+          dataFormat: "NHWC",
+          inputShape: [samples, ...size, inChannels],
+        };
+        const gradient = ({ dy, filter }: Record<string, tf.Tensor>) => {
+          const first = runKernel("Conv2DBackpropInput", { dy: dy!, filter: filter! }, attributes);
+          // The kernel's inputs must still exist.
+          return tf.add(first, tf.mul(0, tf.add(tf.sum(dy!), tf.sum(filter!))));
+        };
+        await assertSame(gradient, inputs, describe(geometry));
+      }),
+      { ...RUNS, numRuns: 50 },
+    ),
+});
+
+Deno.test({
+  name: "transposed convolutions and products on wasm agree with the cpu device",
+  ignore,
+  fn: async () => {
+    const inputs = { x: drawn(0, [2, 5, 7, 3]), filter: drawn(1, [4, 4, 2, 3]) };
+    const doubled = ({ x, filter }: Record<string, tf.Tensor>) =>
+      tf.conv2dTranspose(x as tf.Tensor4D, filter as tf.Tensor4D, [2, 10, 14, 2], 2, 1);
+    await assertSame(doubled, inputs, "doubling");
+    for (const [transposeA, transposeB] of [[false, true], [true, false], [true, true]] as const) {
+      for (const rest of [[], [3]]) {
+        const factors = {
+          a: drawn(0, [...rest, ...(transposeA ? [4, 5] : [5, 4])]),
+          b: drawn(1, [...rest, ...(transposeB ? [6, 4] : [4, 6])]),
+        };
+        const product = ({ a, b }: Record<string, tf.Tensor>) =>
+          tf.matMul(a!, b!, transposeA, transposeB);
+        await assertSame(product, factors, `${transposeA} ${transposeB} [${rest}]`);
+      }
+    }
+  },
+});
+
+Deno.test({
   name: "UnsortedSegmentSum on wasm agrees with the cpu device",
   ignore,
   fn: () =>

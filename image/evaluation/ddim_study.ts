@@ -7,7 +7,7 @@ import { canonicalJson, type JsonObject, sha256 } from "../../base/json.ts";
 import { formatDuration } from "../../cli/progress.ts";
 import type { Device } from "../../engine/device.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
-import { hasClasses } from "../data.ts";
+import { hasClasses } from "../class_labels.ts";
 import type { ImageConfig } from "../flags.ts";
 import { drawEvaluationSet, type EvaluationTask } from "./evaluate.ts";
 import { openQualityMeter, type Quality } from "./quality.ts";

@@ -13,7 +13,7 @@ import { encodePng } from "../../report/png.ts";
 import { weightsHash } from "../../training/checkpoint/weights_identity.ts";
 import { type SampledModel, samplingOptionsOf } from "../check_sampling.ts";
 import type { Classifier } from "../classifier/checkpoint.ts";
-import { hasClasses } from "../data.ts";
+import { hasClasses } from "../class_labels.ts";
 import type { ImageConfig } from "../flags.ts";
 import { samplingSettings } from "../report.ts";
 import { drawWithProgress, labelsOf } from "../sampling/pictures.ts";

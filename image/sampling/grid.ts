@@ -2,8 +2,8 @@
 import { writeFileAtomic } from "../../base/files.ts";
 import { pixelsOf } from "../../datasets/image_set.ts";
 import type { Device } from "../../engine/device.ts";
+import { hasClasses } from "../class_labels.ts";
 import type { SampledModel } from "../check_sampling.ts";
-import { hasClasses } from "../data.ts";
 import type { ImageConfig } from "../flags.ts";
 import { drawAnimation, TrajectoryRecorder } from "./animation.ts";
 import {

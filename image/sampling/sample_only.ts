@@ -19,10 +19,12 @@ import { isFlowSampler } from "../../diffusion/samplers/registry.ts";
 import type { Device } from "../../engine/device.ts";
 import { classPair } from "../check_modes.ts";
 import { resolveSampling, samplingWarnings } from "../check_sampling.ts";
-import { type LoadedImageModel, loadImageModel, openCheckpoint } from "../checkpoint.ts";
+import { type LoadedImageModel, loadImageModel } from "../checkpoint.ts";
+import { openCheckpoint } from "../open_checkpoint.ts";
 import type { LabelledImages } from "../../datasets/batches.ts";
 import type { ImageKind } from "../../datasets/image_set.ts";
-import { classesOf, FASHION, hasClasses, loadImages, nullClassOf } from "../data.ts";
+import { hasClasses, nullClassOf } from "../class_labels.ts";
+import { classesOf, FASHION, loadImages } from "../data.ts";
 import {
   checkIsFashion,
   type CheckpointTask,

@@ -5,7 +5,8 @@ import type { ReportPicture } from "../../report/sections.ts";
 import { samplerOf } from "../../diffusion/samplers/registry.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
 import { pixelsOf } from "../../datasets/image_set.ts";
-import { hasClasses, imageAt } from "../data.ts";
+import { hasClasses } from "../class_labels.ts";
+import { imageAt } from "../data.ts";
 import { chooseFrames, drawAnimation } from "./animation.ts";
 import {
   drawImages,

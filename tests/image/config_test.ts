@@ -10,7 +10,8 @@ import {
   scheduleOf,
   settingsInUse,
 } from "../../image/config.ts";
-import { FASHION, nullClassOf } from "../../image/data.ts";
+import { nullClassOf } from "../../image/class_labels.ts";
+import { FASHION } from "../../image/data.ts";
 import { IMAGE_FLAGS, type ImageConfig, settingsOf } from "../../image/flags.ts";
 import { resolveSampling } from "../../image/check_sampling.ts";
 

@@ -11,12 +11,13 @@ import {
   PATH_FLAGS,
   pathWithComma,
 } from "../../tools/task.ts";
+import { WEB_FLAGS } from "../../web.ts";
 import { permitted } from "../permissions.ts";
 
 const SET = { read: ["./", "/data"], write: ["./runs"] };
 
-Deno.test("PATH_FLAGS lists the flags of both programs that take a path", () => {
-  const tables: readonly FlagGroups[] = [IMAGE_FLAGS, TEXT_FLAGS];
+Deno.test("PATH_FLAGS lists the flags of all programs that take a path", () => {
+  const tables: readonly FlagGroups[] = [IMAGE_FLAGS, TEXT_FLAGS, WEB_FLAGS];
   const groups = tables.flatMap((table) => Object.values(table));
   const takingPaths = groups.flatMap((group) => Object.entries(group))
     .filter(([, { placeholder }]) => ["DIR", "FILE", "MASK"].includes(placeholder))
@@ -169,8 +170,8 @@ Deno.test({
       const { code, stderr } = await child.output();
       return [code, new TextDecoder().decode(stderr)];
     };
-    assertEquals(await run(), [2, "usage: task.ts image | text [flags]\n"]);
-    assertEquals(await run("toString"), [2, "usage: task.ts image | text [flags]\n"]);
+    assertEquals(await run(), [2, "usage: task.ts image | text | web [flags]\n"]);
+    assertEquals(await run("toString"), [2, "usage: task.ts image | text | web [flags]\n"]);
     assertEquals(await run("image", "--steps", "0"), [
       2,
       "error: --steps 0: must be an integer of at least 1\n",

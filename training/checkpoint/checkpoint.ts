@@ -60,6 +60,8 @@ export interface CheckpointFiles {
   readonly files: readonly string[];
   /** Reads a file; undefined if there is none. */
   readonly read: (path: string) => Promise<Uint8Array<ArrayBuffer> | undefined>;
+  /** Whether a manifest lists the files, and `read` checks them. @default false */
+  readonly verified?: boolean | undefined;
 }
 
 /** The state that training needs to continue, besides the components. */
@@ -174,13 +176,13 @@ async function openFolder(directory: string): Promise<Source> {
   return { directory, files, verified: manifest !== undefined, read };
 }
 
-function openFiles({ name, files, read }: CheckpointFiles): Source {
+function openFiles({ name, files, read, verified = false }: CheckpointFiles): Source {
   const readExisting = async (path: string) => {
     const bytes = await read(path);
     if (bytes === undefined) throw new UserError(`${name} has no ${path}`);
     return bytes;
   };
-  return { directory: name, files, verified: false, read: readExisting };
+  return { directory: name, files, verified, read: readExisting };
 }
 
 async function readJson({ directory, read }: Source, path: string): Promise<JsonObject> {
