@@ -89,6 +89,22 @@ Deno.test({
 });
 
 Deno.test({
+  name: "text --sample-only --puzzles solves a published puzzle with the released weights",
+  ignore,
+  fn: async () => {
+    const folder = await temporaryFolder();
+    await Deno.writeTextFile(`${folder}/a.csv`, `quiz,solution\n${QUIZ},${SOLUTION}\n`);
+    const stdout = await succeed(
+      ...["--sample-only", "--puzzles", `${folder}/a.csv`, "--sample-steps=20"],
+      ...["--out", `${folder}/solved`],
+    );
+    assertStringIncludes(stdout, "100.0 % (1 of 1");
+    const [answer] = await lines(`${folder}/solved/samples/samples.jsonl`);
+    assertEquals([answer!["prompt"], answer!["text"]], [QUIZ, SOLUTION]);
+  },
+});
+
+Deno.test({
   name: "text --diffusion masked trains on problems and answers them, also from the run alone",
   ignore,
   fn: async () => {
