@@ -23,8 +23,10 @@ export interface ImageFolderOptions {
   readonly cacheDir?: string | null | undefined;
   /** Receives the files that are skipped. */
   readonly log?: ((line: string) => void) | undefined;
-  /** Called after each decoded image. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Called after each image that was read, and again when it was decoded. */
+  readonly onProgress?:
+    | ((done: number, total: number, what: "reading" | "decoding") => void)
+    | undefined;
 }
 
 const EXTENSIONS = /\.(png|jpe?g|webp|gif)$/i;
@@ -75,7 +77,7 @@ export async function loadImageFolder(
   const { files, classNames } = await listImages(folder);
   const { default: sharp } = await import("sharp");
   const skipped: string[] = [];
-  const probed = await probeAll(sharp, files, skipped);
+  const probed = await probeAll(sharp, files, skipped, options);
   const { size = fittingSize(probed), channels = probed.every(({ isGrey }) => isGrey) ? 1 : 3 } =
     options;
   const kind: ImageKind = { height: size, width: size, channels, classNames };
@@ -174,7 +176,9 @@ async function probeAll(
   sharp: Sharp,
   files: readonly ImageFile[],
   skipped: string[],
+  { onProgress }: Pick<ImageFolderOptions, "onProgress">,
 ): Promise<Probed[]> {
+  let done = 0;
   const found = await inParallel(files, async (file) => {
     try {
       const bytes = await readImage(file.path);
@@ -187,6 +191,8 @@ async function probeAll(
       if (error instanceof Deno.errors.NotCapable) throw error;
       skipped.push(`${file.path}: ${reason(error)}`);
       return undefined;
+    } finally {
+      onProgress?.(++done, files.length, "reading");
     }
   });
   return found.filter((file) => file !== undefined);
@@ -223,9 +229,7 @@ async function decodeOnce(
   const [keptImages, keptLabels] = ["images", "labels"].map((name) =>
     kept?.tensors.get(name)?.data
   );
-  if (keptImages instanceof Uint8Array && keptLabels instanceof Uint8Array) {
-    return { images: Uint8Array.from(keptImages), labels: Uint8Array.from(keptLabels) };
-  }
+  if (isBytes(keptImages) && isBytes(keptLabels)) return { images: keptImages, labels: keptLabels };
   const size = pixelsOf(kind);
   const images = new Uint8Array(files.length * size);
   const labels = new Uint8Array(files.length);
@@ -242,7 +246,7 @@ async function decodeOnce(
       if (error instanceof Deno.errors.NotCapable) throw error;
       skipped.push(`${path}: ${reason(error)}`);
     } finally {
-      onProgress?.(++done, files.length);
+      onProgress?.(++done, files.length, "decoding");
     }
   };
   const indices = [...files.keys()];
@@ -266,6 +270,10 @@ async function decodeOnce(
     );
   }
   return all;
+}
+
+function isBytes(data: unknown): data is Uint8Array<ArrayBuffer> {
+  return data instanceof Uint8Array && data.buffer instanceof ArrayBuffer;
 }
 
 /** The pixels [H, W, C] of a file. */

@@ -6,6 +6,7 @@ import { FASHION_MNIST_CLASSES, loadFashionMnist } from "../datasets/fashion_mni
 import { loadImageFiles } from "../datasets/image_files.ts";
 import { loadImageFolder } from "../datasets/image_folder.ts";
 import type { ImageKind, ImageSet } from "../datasets/image_set.ts";
+import { Progress } from "../cli/progress.ts";
 import { kebabCase, nearest } from "../cli/flags.ts";
 import type { Replay } from "../cli/replay.ts";
 import type { ImageFlags } from "./flags.ts";
@@ -50,6 +51,27 @@ export function checkImages(
   );
 }
 
+/** Fewer images are loaded in a moment. */
+const MANY = 2000;
+
+/** Shows how many of many images were read, and then decoded. */
+class LoadProgress {
+  #shown: { readonly what: string; readonly progress: Progress } | undefined;
+
+  readonly update = (done: number, total: number, what: string): void => {
+    if (total < MANY) return;
+    if (this.#shown?.what !== what) {
+      void this.#shown?.progress.stop();
+      this.#shown = { what, progress: new Progress({ total, label: what }) };
+    }
+    this.#shown.progress.update(done);
+  };
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#shown?.progress.stop();
+  }
+}
+
 /** The flags that name the images. */
 type ImageSource = {
   readonly [
@@ -73,12 +95,14 @@ export async function loadImages(
     const flag = imageSize === undefined ? `--colors ${colors}` : `--image-size ${imageSize}`;
     throw usageError(`${flag} is for --images DIR: give that too.`);
   }
+  await using progress = new LoadProgress();
   const data = images !== undefined
     ? await loadImageFolder(images, {
       size: imageSize,
       channels: colors === undefined ? undefined : colors === "rgb" ? 3 : 1,
       validationSize,
       log: warn,
+      onProgress: progress.update,
     })
     : dataDir !== undefined
     ? await loadImageFiles(dataDir, {

@@ -142,7 +142,10 @@ test("keeps decoded images, bound to the hashes of their files", async (folder) 
   const cacheDir = `${folder}-cache`;
   try {
     const progress: number[] = [];
-    const options = { cacheDir, onProgress: (done: number) => progress.push(done) };
+    const onProgress: ImageFolderOptions["onProgress"] = (done, _total, what) => {
+      if (what === "decoding") progress.push(done);
+    };
+    const options = { cacheDir, onProgress };
     const first = await load(folder, shades("a", 5), options);
     assertEquals(progress.length, 5);
     const second = await load(folder, {}, options);

@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { balancedSplit, splitByHash } from "../../datasets/split.ts";
+import { UserError } from "../../base/errors.ts";
+import { balancedSplit, splitByContent, splitByHash } from "../../datasets/split.ts";
 import { randomStream } from "../../nn/random.ts";
 
 const LABELS = Uint8Array.from({ length: 90 }, (_, i) => (i * i) % 3 === 0 ? 0 : 1 + (i % 2));
@@ -65,4 +66,21 @@ Deno.test("splitByHash() refuses a split with an empty part", () => {
   refused(1, 1);
   refused(0, 1);
   refused(NaN, 1);
+});
+
+Deno.test("splitByContent() keeps copies together, and an image of each class to train on", () => {
+  // Images of one pixel: 200,000 copies of 7 in class 0, ten others in class 1.
+  const copies = 200_000;
+  const images = new Uint8Array(copies + 10).fill(7).map((pixel, i) =>
+    i < copies ? pixel : 100 + i - copies
+  );
+  const labels = new Uint8Array(copies + 10).fill(1, copies);
+  const { kept, out } = splitByContent({ images, labels }, 1, 9);
+  assertEquals([kept.length, out.length], [copies + 1, 9]);
+  assertEquals(out.every((i) => i >= copies), true);
+  assertThrows(
+    () => splitByContent({ images: images.slice(0, 5), labels: labels.slice(0, 5) }, 1, 1),
+    UserError,
+    "no image can be held out",
+  );
 });
