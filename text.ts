@@ -33,6 +33,7 @@ import { TEXT_FLAGS } from "./text/denoiser_flags.ts";
 import { TEXT_ABOUT, TEXT_EXAMPLES } from "./text/flags.ts";
 import { checkBaseline } from "./text/language_model/baseline.ts";
 import { answerMaskedOnly, checkMaskedFlags, isMaskedRun, runMasked } from "./text/masked/run.ts";
+import { answerSchemas } from "./text/masked/winograd.ts";
 import { withOwnData } from "./text/own_data.ts";
 import { defaultsOf, FROM_SCRATCH, PRESETS, type TextPreset } from "./text/presets.ts";
 import {
@@ -77,6 +78,10 @@ export async function main(args: readonly string[]): Promise<number> {
   const settings = await resolveSettings(given, replay, print);
   checkMaskedFlags(given, settings);
   if (settings.masked.diffusion === "masked") {
+    if (settings.autoencoder.dataset === "commonsense") {
+      await answerSchemas(await deviceOf(given), given, settings);
+      return EXIT.done;
+    }
     const run = { args, given, replay, settings, directory: defaultFolder(given), code: ROOT };
     const isComplete = await runMasked(await deviceOf({ ...replay, ...given }), run);
     return isComplete ? EXIT.done : EXIT.interrupted;

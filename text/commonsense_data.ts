@@ -35,6 +35,28 @@ export function holdOutPairs(problems: readonly WinogradProblem[], count: number
   return { kept, heldOut: problems.filter(isHeldOut) };
 }
 
+/** WinoGrande, and WSC273 unless `dataDir` does not have its file. */
+async function loadBoth(options: WinograndeOptions) {
+  const winogrande = await loadWinogrande(options);
+  const wsc = await loadWsc273(options).catch((error) => {
+    // A damaged file is an error; a missing file in a folder that the user named is not.
+    if (error instanceof UserError && error.exitCode === EXIT.usage) return undefined;
+    throw error;
+  });
+  const description = [
+    winogrande.description,
+    wsc?.description ?? "WSC273: not in the data folder, and not scored",
+  ].join("\n");
+  const sets = [["WinoGrande dev", winogrande.dev], ["WSC273", wsc?.test ?? []]] as const;
+  return { winogrande, wsc, description, sets };
+}
+
+/** The problems that are scored, by the name of their set. */
+export async function loadSchemas(options: WinograndeOptions) {
+  const { sets, description } = await loadBoth(options);
+  return { sets: sets.filter(([, problems]) => problems.length > 0), description };
+}
+
 /**
  * Loads WinoGrande, which is split into training and validation problems. Its dev set and WSC273 are the
  * test sets; WSC273 is left out if `dataDir` does not have its file.
@@ -43,12 +65,8 @@ export async function loadCommonsense(
   options: WinograndeOptions,
   validationSize: number,
 ): Promise<TextData> {
-  const { train: problems, dev, ...provenance } = await loadWinogrande(options);
-  const wsc = await loadWsc273(options).catch((error) => {
-    // A damaged file is an error; a missing file in a folder that the user named is not.
-    if (error instanceof UserError && error.exitCode === EXIT.usage) return undefined;
-    throw error;
-  });
+  const { winogrande, wsc, sets, description } = await loadBoth(options);
+  const { train: problems, dev: _dev, ...provenance } = winogrande;
   let split;
   try {
     split = holdOutPairs(problems, validationSize);
@@ -59,10 +77,7 @@ export async function loadCommonsense(
   const examplesOf = (problems: readonly WinogradProblem[], set?: string) =>
     problems.map((problem) => optionExample(problem, set));
   const [train, validation] = [examplesOf(split.kept), examplesOf(split.heldOut)];
-  const test = [
-    ...examplesOf(dev, "WinoGrande dev"),
-    ...examplesOf(wsc?.test ?? [], "WSC273"),
-  ];
+  const test = sets.flatMap(([set, problems]) => examplesOf(problems, set));
   // Both options' clauses, so that the autoencoder cannot know which is right.
   const clauses = (examples: readonly LatentExample[]) => [
     ...new Set(examples.flatMap(({ options = [] }) => options.map(({ target }) => target))),
@@ -71,10 +86,7 @@ export async function loadCommonsense(
   return {
     origin: isSample ? "sample" : provenance.origin,
     sha256: { ...provenance.sha256, ...wsc?.sha256 },
-    description: [
-      provenance.description,
-      wsc?.description ?? "WSC273: not in the data folder, and not scored",
-    ].join("\n"),
+    description,
     rows: problems.length + test.length,
     train: clauses(train),
     validation: clauses(validation).slice(0, validationSize),

@@ -104,7 +104,8 @@ export async function resolveSettings(
   const wanted = withChanges(PRESETS[preset], flags).autoencoder;
   const defaults = defaultsOf(preset, wanted);
   const own = await readOwnData(wanted);
-  const isMasked = given.diffusion === "masked" && wanted.dataset !== "sudoku";
+  const isMasked = given.diffusion === "masked" &&
+    ["countdown", "multiplication"].includes(wanted.dataset); // sudoku's defaults are masked
   const masked = isMasked ? maskedDefaults(preset) : {};
   if (own === undefined) return withChanges(defaults, masked, flags);
   const { settings, reasons } = fitOwnData(own, defaults, given);

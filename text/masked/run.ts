@@ -53,6 +53,9 @@ const OF_DATA = {
   }),
 };
 
+/** The flags of {@linkcode answerSchemas}, which trains nothing. */
+const OF_SCHEMAS = ["encoderFrom", "dataDir", "trainSize", "samples", "seed"];
+
 type MaskedDataset = keyof typeof OF_DATA;
 
 const DATASETS = Object.keys(OF_DATA) as MaskedDataset[];
@@ -60,7 +63,9 @@ const DATASETS = Object.keys(OF_DATA) as MaskedDataset[];
 function datasetOf({ autoencoder: { dataset } }: TextSettings): MaskedDataset {
   const found = DATASETS.find((name) => name === dataset);
   if (found !== undefined) return found;
-  throw usageError(`--diffusion masked is for --dataset ${DATASETS.join(", ")}, not ${dataset}.`);
+  throw usageError(
+    `--diffusion masked is for --dataset ${DATASETS.join(", ")} and commonsense, not ${dataset}.`,
+  );
 }
 
 async function taskOf(settings: TextSettings): Promise<MaskedTask> {
@@ -112,6 +117,14 @@ export function checkMaskedFlags(given: TextFlags, settings: TextSettings): void
       name === "puzzles" || groupOfFlag(name) === "masked" && name !== "diffusion"
     );
     return refuse(other, "is for --diffusion masked: leave it out.");
+  }
+  if (settings.autoencoder.dataset === "commonsense") {
+    const settings = flags.filter((name) => groupOfFlag(name) !== undefined || name === "puzzles");
+    const other = settings.find((name) => ![...OF_SCHEMAS, "dataset", "diffusion"].includes(name));
+    return refuse(
+      other,
+      "has no effect on published weights, which are not trained: leave it out.",
+    );
   }
   if (given.puzzles !== undefined && datasetOf(settings) !== "sudoku") {
     refuse("puzzles", "is for --dataset sudoku: leave it out.");

@@ -148,6 +148,11 @@ Deno.test({
         [["--dataset=sudoku", "--denoiser-width=9"], "--denoiser-width 9 must be a multiple"],
         [["--dataset=math", "--diffusion=masked"], "--diffusion masked is for --dataset sudoku"],
         [["--dataset=multiplication", "--diffusion=masked", "--puzzles=a"], "--puzzles is for"],
+        [["--dataset=commonsense", "--diffusion=masked"], "name it with --encoder-from"],
+        [
+          ["--dataset=commonsense", "--diffusion=masked", "--diffusion-steps=4"],
+          "--diffusion-steps has no effect on published weights",
+        ],
         [["--dataset=countdown", "--numbers=2"], "--numbers 2: must be an integer from 3 to 5"],
         [["--dataset=math", "--puzzles=a.csv"], "--puzzles is for --diffusion masked"],
         [["--level=any"], "--level is for --diffusion masked"],
