@@ -95,10 +95,12 @@ export async function loadImageFolder(
   report(skipped, log);
   const count = all.labels.length;
   if (count < 2) {
+    const small = probed.length - large.length;
+    const remedy = small > 1 ? `choose a smaller size than ${size}` : "add images";
     throw usageError(
       `${folder} has ${count} usable image${count === 1 ? "" : "s"}${
         skipped.length > 0 ? ` (${skipped.length} skipped)` : ""
-      }: at least two are needed, one of them to hold out`,
+      }: at least two are needed, one of them to hold out: ${remedy}`,
     );
   }
   const heldOut = Math.max(1, Math.min(validationSize, Math.floor(count / 10)));
