@@ -22,7 +22,7 @@ import { EXIT } from "./base/errors.ts";
 import { runDetails } from "./cli/compare_runs.ts";
 import { parseFlags } from "./cli/flags.ts";
 import { helpText, helpTopic, printVersion, wantsHelp, wantsVersion } from "./cli/help.ts";
-import { setOutput, warn } from "./cli/output.ts";
+import { print, setOutput, warn } from "./cli/output.ts";
 import { runProgram } from "./cli/program.ts";
 import { openReplay, recordToRead } from "./cli/replay.ts";
 import type { RunFolder } from "./cli/run_folder.ts";
@@ -93,7 +93,7 @@ export async function main(args: readonly string[]): Promise<number> {
   checkImages(given, replay);
   const data = await loadImages({ ...replay?.settings, ...given }, replay?.sampleOnly);
   const classes = classesOf(given, data);
-  const run = resolveRun(given, replay, data);
+  const run = resolveRun(given, replay, data, print);
   const { config, network, schedule } = run;
   samplingWarnings(config, { ...network, schedule }).forEach(warn);
   checkBatchSize(config, data);

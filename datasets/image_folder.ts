@@ -78,8 +78,13 @@ export async function loadImageFolder(
   const { default: sharp } = await import("sharp");
   const skipped: string[] = [];
   const probed = await probeAll(sharp, files, skipped, options);
-  const { size = fittingSize(probed), channels = probed.every(({ isGrey }) => isGrey) ? 1 : 3 } =
-    options;
+  const fitting = fittingSize(probed);
+  const areGrey = probed.every(({ isGrey }) => isGrey);
+  const { size = fitting.size, channels = areGrey ? 1 : 3 } = options;
+  const why = [
+    options.size === undefined && fitting.why,
+    options.channels === undefined && (areGrey ? "all files are grey" : "not all files are grey"),
+  ].filter((reason) => reason !== false).join("; ");
   const kind: ImageKind = { height: size, width: size, channels, classNames };
   const large = probed.filter(({ path, width, height }) => {
     if (Math.min(width, height) >= size) return true;
@@ -90,10 +95,12 @@ export async function loadImageFolder(
   report(skipped, log);
   const count = all.labels.length;
   if (count < 2) {
+    const small = probed.length - large.length;
+    const remedy = small > 1 ? `choose a smaller size than ${size}` : "add images";
     throw usageError(
       `${folder} has ${count} usable image${count === 1 ? "" : "s"}${
         skipped.length > 0 ? ` (${skipped.length} skipped)` : ""
-      }: at least two are needed, one of them to hold out`,
+      }: at least two are needed, one of them to hold out: ${remedy}`,
     );
   }
   const heldOut = Math.max(1, Math.min(validationSize, Math.floor(count / 10)));
@@ -107,7 +114,7 @@ export async function loadImageFolder(
     origin: "data-dir",
     place: folder,
     sha256: { images: sha256OfParts([all.images, all.labels]) },
-    description: describe(folder, all, kind, skipped.length),
+    description: describe(folder, all, kind, { skipped: skipped.length, why }),
   };
 }
 
@@ -199,16 +206,19 @@ async function probeAll(
 }
 
 /** The side of images if none is asked for: see {@linkcode ImageFolderOptions.size}. */
-function fittingSize(files: readonly Probed[]): number {
+function fittingSize(files: readonly Probed[]): { size: number; why: string } {
   const [first] = files;
-  if (first === undefined) return 32;
+  if (first === undefined) return { size: 32, why: "there are none" };
   const areEqual = files.every(({ width, height }) =>
     width === first.width && height === first.width
   );
-  if (areEqual && first.width <= 64 && first.width % 4 === 0) return first.width;
+  if (areEqual && first.width <= 64 && first.width % 4 === 0) {
+    return { size: first.width, why: "the size of all files" };
+  }
   const sides = files.map(({ width, height }) => Math.min(width, height)).sort((a, b) => a - b);
   const small = sides[Math.floor(sides.length / 10)]!; // a few small images do not decide
-  return Math.max(4, Math.min(32, small - small % 4));
+  const size = Math.max(4, Math.min(32, small - small % 4));
+  return { size, why: size === 32 ? "32 is the default" : "nine tenths of the files are as large" };
 }
 
 /** Decodes the files, or reads what an earlier call decoded. */
@@ -303,7 +313,7 @@ function describe(
   folder: string,
   { labels }: LabelledImages,
   { height, width, channels, classNames }: ImageKind,
-  skipped: number,
+  { skipped, why }: { readonly skipped: number; readonly why: string },
 ): string {
   const counts = Map.groupBy(labels, (label) => label);
   const some = classNames.slice(0, NAMED)
@@ -315,7 +325,9 @@ function describe(
   return `${folder}: ${
     labels.length.toLocaleString("en")
   } images ${classes}, cut to ${width}x${height} ` +
-    `${channels === 1 ? "grey" : "RGB"}${skipped > 0 ? `; ${skipped} skipped` : ""}`;
+    `${channels === 1 ? "grey" : "RGB"}${why === "" ? "" : ` (${why})`}${
+      skipped > 0 ? `; ${skipped} skipped` : ""
+    }`;
 }
 
 function report(skipped: readonly string[], log: (line: string) => void): void {

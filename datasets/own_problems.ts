@@ -27,12 +27,16 @@ export function parseOwnProblems(bytes: Uint8Array<ArrayBuffer>, name: string): 
   const problems = jsonObjects(bytes, name).map(({ value, where }): ThoughtProblem => {
     const question = textOf(field(value, "question"));
     if (question === undefined) {
-      throw new UserError(`${where}: a problem without "question", which must be text`);
+      throw new UserError(
+        `${where}: a problem without "question", which must be text: add it, or remove the line`,
+      );
     }
     const given = field(value, "answer");
     const answer = textOf(typeof given === "number" ? String(given) : given);
     if (answer === undefined) {
-      throw new UserError(`${where}: a problem without "answer", which must be text or a number`);
+      throw new UserError(
+        `${where}: a problem without "answer", which must be text or a number: add it, or remove the line`,
+      );
     }
     const list = field(value, "thoughts") ?? [];
     const thoughts = Array.isArray(list) ? list.map(textOf) : [undefined];
@@ -44,6 +48,6 @@ export function parseOwnProblems(bytes: Uint8Array<ArrayBuffer>, name: string): 
     }
     return { question, thoughts, answer };
   });
-  if (problems.length === 0) throw new UserError(`${name}: no problems`);
+  if (problems.length === 0) throw new UserError(`${name}: no problems: add some, one a line`);
   return problems;
 }

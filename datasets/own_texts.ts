@@ -80,6 +80,10 @@ function plainTexts(bytes: Uint8Array<ArrayBuffer>, name: string): OwnTexts {
   };
 }
 
+function noTexts(name: string): UserError {
+  return new UserError(`${name}: no texts: add some, one a line or a row`);
+}
+
 /** A label of a JSON line as text. */
 function labelOf(value: unknown, field: string, where: string): string {
   if (typeof value === "string") return value;
@@ -97,7 +101,7 @@ function jsonTexts(
   options: OwnTextsOptions,
 ) {
   const [first] = records;
-  if (first === undefined) throw new UserError(`${name}: no texts`);
+  if (first === undefined) throw noTexts(name);
   const places = placesIn(Object.keys(first.value), options, first.where, "field");
   const rows = records.map(({ value, where }) => {
     const text = has(value, places.text) ? value[places.text] : undefined;
@@ -162,7 +166,7 @@ export function parseOwnTexts(
   }
   if (ending.toLowerCase() === ".txt") {
     const plain = plainTexts(bytes, name);
-    if (plain.texts.length === 0) throw new UserError(`${name}: no texts`);
+    if (plain.texts.length === 0) throw noTexts(name);
     return plain;
   }
   const { places, rows, kind } = ending.toLowerCase() === ".csv"
@@ -175,7 +179,7 @@ export function parseOwnTexts(
     if (label === "") throw new UserError(`${where}: the label is empty`);
     return { text, label };
   });
-  if (texts.length === 0) throw new UserError(`${name}: no texts`);
+  if (texts.length === 0) throw noTexts(name);
   return {
     texts,
     labels: places.label === undefined ? undefined : labelsOf(texts),

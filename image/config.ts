@@ -17,7 +17,8 @@ import {
 import { type NoiseSchedule, noiseSchedule } from "../diffusion/schedules.ts";
 import type { ParameterSpecs } from "../nn/parameters.ts";
 import { resolveSampling, unusedOptions } from "./check_sampling.ts";
-import type { ImageKind } from "../datasets/image_set.ts";
+import type { LabelledImages } from "../datasets/batches.ts";
+import type { ImageKind, ImageSet } from "../datasets/image_set.ts";
 import { nullClassOf } from "./class_labels.ts";
 import { type ImageConfig, type ImageFlags, settingsOf } from "./flags.ts";
 import { PRESETS } from "./presets.ts";
@@ -29,13 +30,21 @@ export interface ImageRun {
   readonly schedule: NoiseSchedule;
 }
 
-/** Resolves the settings of a run: flags take precedence over those of the replayed run or of the preset. */
+/** Images that settings must fit. */
+export type FittedImages = ImageKind & Pick<ImageSet, "train" | "validation">;
+
+/**
+ * Resolves the settings of a run: flags take precedence over those of the replayed run or of the preset. `log`
+ * receives what was changed of the preset to fit the images.
+ */
 export function resolveRun(
   given: ImageFlags,
   replay: Replay<ImageConfig> | undefined,
-  images: ImageKind,
+  images: FittedImages,
+  log: (line: string) => void = () => {},
 ): ImageRun {
-  const defaults = replay?.settings ?? fitToImages(PRESETS[given.preset ?? "nano"], images);
+  const preset = PRESETS[given.preset ?? "nano"];
+  const defaults = replay?.settings ?? fitToImages(preset, images);
   const own = given.images === undefined ? {} : {
     imageSize: images.height,
     colors: images.channels === 3 ? "rgb" : "grey",
@@ -52,7 +61,38 @@ export function resolveRun(
     hasNullClass: nullClassOf(network.config, images.classNames.length) !== undefined,
     learnedVariance: network.learnedVariance,
   });
+  const fitted = replay === undefined ? fittedSettings(preset, defaults, { images, given }) : [];
+  if (fitted.length > 0) log(["settings that fit the images:", ...fitted].join("\n  "));
   return { config, network, specs: networkSpecs(network.config), schedule };
+}
+
+/** The settings that {@linkcode fitToImages} changed, and that no flag sets, with the reasons. */
+export function fittedSettings(
+  preset: ImageConfig,
+  fitted: ImageConfig,
+  { images, given }: { readonly images: FittedImages; readonly given: ImageFlags },
+): string[] {
+  const { width, height, train, validation } = images;
+  const unet = (given.denoiser ?? preset.denoiser) === "unet";
+  const count = ({ labels }: LabelledImages) => labels.length.toLocaleString("en");
+  const levels = fitted.channels.length;
+  const reasons: Partial<Record<keyof ImageConfig, string | false>> = {
+    batchSize: `there are ${count(train)} training images`,
+    validationSize: `${count(validation)} images are held out`,
+    channels: unet &&
+      `${levels} level${levels === 1 ? "" : "s"} for ${width}x${height} pixels, and ` +
+        `${preset.channels.length} for ${PRESET_SIDE}x${PRESET_SIDE}`,
+    attentionLevels: unet && "attention at the same levels, counted from the lowest resolution",
+    classDropout: "there are no classes",
+    guidance: "there are no classes",
+  };
+  return Object.entries(reasons).flatMap(([name, reason]) => {
+    const key = name as keyof ImageConfig;
+    const isChanged = String(fitted[key]) !== String(preset[key]);
+    return reason && isChanged && given[key] === undefined
+      ? [`--${kebabCase(key)}: ${String(fitted[key]) || "none"}; ${reason}`]
+      : [];
+  });
 }
 
 /** The side of the images that the presets' networks are for. */
@@ -60,11 +100,12 @@ const PRESET_SIDE = 28;
 
 /**
  * A preset for images of any size: a level of the UNet more for each doubling of the side, and attention at the
- * same levels, counted from the lowest resolution. Without classes there is nothing to drop or to guide by.
+ * same levels, counted from the lowest resolution. Without classes there is nothing to drop or to guide by. A
+ * batch, and what validates, are not larger than the sets.
  */
 export function fitToImages(
   preset: ImageConfig,
-  { height, width, classNames }: ImageKind,
+  { height, width, classNames, train, validation }: FittedImages,
 ): ImageConfig {
   const unconditional = classNames.length === 0 ? { classDropout: 0, guidance: 1 } : {};
   const levels = preset.channels.length;
@@ -79,7 +120,13 @@ export function fitToImages(
   );
   const attentionLevels = preset.attentionLevels.map((level) => level + more)
     .filter((level) => level >= 0);
-  return { ...preset, ...unconditional, ...more === 0 ? {} : { channels, attentionLevels } };
+  return {
+    ...preset,
+    ...unconditional,
+    batchSize: Math.min(preset.batchSize, train.labels.length),
+    validationSize: Math.min(preset.validationSize, validation.labels.length),
+    ...more === 0 ? {} : { channels, attentionLevels },
+  };
 }
 
 /** Flags that only one network takes. */

@@ -152,8 +152,10 @@ function splitRows<T>(
   const different = new Set(rows.map(keyOf)).size;
   if (different < LEAST) {
     throw usageError(
-      `--${unit} ${path}: ${different} different ${unit}, and at least ${LEAST} are needed, some of ` +
-        "which are held out: add more",
+      `--${unit} ${path}: ${different} different ${
+        different === 1 ? unit.slice(0, -1) : unit
+      }, and at ` +
+        `least ${LEAST} are needed, some of which are held out: add more`,
     );
   }
   try {

@@ -26,9 +26,18 @@ Deno.test("parseOwnProblems() reads problems; thoughts may be left out, and answ
 Deno.test("parseOwnProblems() refuses a line that is no problem, and names it", () => {
   const good = { question: "a", answer: "b" };
   const cases: readonly [row: unknown, message: string][] = [
-    [{ question: "a" }, 'a problem without "answer", which must be text or a number'],
-    [{ question: "a", answer: " " }, 'a problem without "answer", which must be text or a number'],
-    [{ answer: "b" }, 'a problem without "question", which must be text'],
+    [
+      { question: "a" },
+      'a problem without "answer", which must be text or a number: add it, or remove the line',
+    ],
+    [
+      { question: "a", answer: " " },
+      'a problem without "answer", which must be text or a number: add it, or remove the line',
+    ],
+    [
+      { answer: "b" },
+      'a problem without "question", which must be text: add it, or remove the line',
+    ],
     [{ ...good, thoughts: "x" }, '"thoughts" is "x", not a list of texts'],
     [{ ...good, thoughts: ["x", 1] }, '"thoughts" is ["x",1], not a list of texts'],
     [{ ...good, answer: "#### 1" }, '"####" marks answers, and must not be in a problem'],
@@ -37,5 +46,8 @@ Deno.test("parseOwnProblems() refuses a line that is no problem, and names it", 
   for (const [row, message] of cases) {
     assertEquals(assertThrows(() => parse(good, row), UserError).message, `a.jsonl:2: ${message}`);
   }
-  assertEquals(assertThrows(() => parse(), UserError).message, "a.jsonl: no problems");
+  assertEquals(
+    assertThrows(() => parse(), UserError).message,
+    "a.jsonl: no problems: add some, one a line",
+  );
 });

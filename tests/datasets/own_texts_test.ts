@@ -44,12 +44,12 @@ Deno.test("parseOwnTexts() takes the named fields of a .jsonl; labels may be num
 Deno.test("parseOwnTexts() refuses a file that is not as its name says, with the line", () => {
   const cases: readonly [name: string, content: string, message: string][] = [
     ["a.doc", "x", "a.doc: its name must end in .txt, .csv or .jsonl, to say what it is"],
-    ["a.txt", " \n\n", "a.txt: no texts"],
-    ["a.csv", "text\n", "a.csv: no texts"],
+    ["a.txt", " \n\n", "a.txt: no texts: add some, one a line or a row"],
+    ["a.csv", "text\n", "a.csv: no texts: add some, one a line or a row"],
     ["a.csv", "text,b\nx\n", "a.csv:2: 1 fields, where the header has 2 columns"],
     ["a.csv", "text,label\nx,y\n ,y\n", "a.csv:3: the text is empty"],
     ["a.csv", "text,label\nx,\n", "a.csv:2: the label is empty"],
-    ["a.jsonl", "", "a.jsonl: no texts"],
+    ["a.jsonl", "", "a.jsonl: no texts: add some, one a line or a row"],
     ["a.jsonl", '{"text":"x"}\n[1]\n', "a.jsonl:2: [1] is not a JSON object"],
     ["a.jsonl", '{"text":"x"}\n{"text":7}\n', 'a.jsonl:2: the field "text" is not text'],
     [

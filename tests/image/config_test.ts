@@ -6,7 +6,9 @@ import { parseFlags, resolveConfig } from "../../cli/flags.ts";
 import {
   checkConsistency,
   completeSettings,
+  fitToImages,
   networkOf,
+  resolveRun,
   scheduleOf,
   settingsInUse,
 } from "../../image/config.ts";
@@ -67,6 +69,50 @@ Deno.test("completeSettings() turns guidance off when no null class is trained, 
     UserError,
     "--guidance 2",
   );
+});
+
+/** Images of which only number and shape matter. */
+function imagesOf(side: number, train: number, validation: number, classNames: readonly string[]) {
+  const part = (count: number) => ({ images: new Uint8Array(0), labels: new Uint8Array(count) });
+  const shape = { height: side, width: side, channels: 3, classNames } as const;
+  return { ...shape, train: part(train), validation: part(validation) };
+}
+
+Deno.test("fitToImages() fits levels to the side, and batches to the number of images", () => {
+  const large = fitToImages(PRESETS.nano, imagesOf(112, 5000, 600, ["a", "b"]));
+  assertEquals(large.channels, [32, 32, 32, 32, 64]); // 112, 56, 28, 14 and 7 pixels
+  assertEquals(large.attentionLevels, [4]);
+  assertEquals([large.batchSize, large.validationSize], [64, 512]);
+  assertEquals([large.guidance, large.classDropout], [1.5, 0.1]);
+  const small = fitToImages(PRESETS.nano, imagesOf(16, 40, 4, []));
+  assertEquals(small.channels, [32, 32]);
+  assertEquals([small.batchSize, small.validationSize], [40, 4]);
+  assertEquals([small.guidance, small.classDropout], [1, 0]);
+  const usual = imagesOf(28, 55_000, 5000, ["a"]);
+  assertEquals(fitToImages(PRESETS.nano, usual), PRESETS.nano);
+});
+
+Deno.test("resolveRun() logs what it fits to the images and why, except for what flags set", () => {
+  const logOf = (...args: string[]) => {
+    const lines: string[] = [];
+    const images = imagesOf(64, 36, 4, []);
+    resolveRun(parseFlags(args, IMAGE_FLAGS), undefined, images, (line) => lines.push(line));
+    return lines.join("\n").split("\n  ");
+  };
+  assertEquals(logOf(), [
+    "settings that fit the images:",
+    "--batch-size: 36; there are 36 training images",
+    "--validation-size: 4; 4 images are held out",
+    "--channels: 32,32,32,64; 4 levels for 64x64 pixels, and 3 for 28x28",
+    "--attention-levels: 3; attention at the same levels, counted from the lowest resolution",
+    "--class-dropout: 0; there are no classes",
+    "--guidance: 1; there are no classes",
+  ]);
+  assertEquals(logOf("--channels=8,8", "--attention-levels=1", "--batch-size=2").slice(0, 3), [
+    "settings that fit the images:",
+    "--validation-size: 4; 4 images are held out",
+    "--class-dropout: 0; there are no classes",
+  ]);
 });
 
 Deno.test("networkOf() adds channels for variances and estimates, and a null class if dropout trains it", () => {

@@ -244,12 +244,17 @@ async function readModelIndex(source: Source): Promise<JsonObject> {
   const { directory, files } = source;
   if (files.includes("model_index.json")) return await readJson(source, "model_index.json");
   if (files.includes("config.json")) {
-    const { _class_name: name } = await readJson(source, "config.json");
+    const config = await readJson(source, "config.json");
+    const name = config["_class_name"] ?? config["model_type"];
     if (name === "UNet2DModel") return { unet: ["diffusers", name], scheduler: ["diffusers", ""] };
+    throw new UserError(
+      `${directory} is a model of type ${quote(name)}, not a checkpoint: name a run, one of its ` +
+        "checkpoints, or a model of diffusers with a UNet2DModel",
+    );
   }
   throw new UserError(
-    `${directory} is not a checkpoint: it has no model_index.json. Name the folder of a run or of one ` +
-      "of its checkpoints",
+    `${directory} is not a checkpoint: it has no model_index.json. Name a run, one of its checkpoints, ` +
+      "or a model of diffusers with a UNet2DModel",
   );
 }
 

@@ -106,6 +106,56 @@ Deno.test({
 });
 
 Deno.test({
+  name: "image --images refuses too few images in one line with the remedy, and leaves no folder",
+  ignore,
+  fn: () =>
+    inFolder(async (folder) => {
+      const png = (i: number) =>
+        encode({ width: 8, height: 8, data: new Uint8Array(64).fill(20 * i), channels: 1 });
+      const sets: Readonly<Record<string, readonly string[]>> = {
+        empty: [],
+        one: ["1.png"],
+        class: ["a/1.png"],
+        small: ["1.png", "2.png", "3.png"],
+      };
+      for (const [name, paths] of Object.entries(sets)) {
+        await Deno.mkdir(`${folder}/${name}/a`, { recursive: true });
+        for (const [i, path] of paths.entries()) {
+          await Deno.writeFile(`${folder}/${name}/${path}`, png(i));
+        }
+      }
+      const cases = [
+        ["empty", [], "empty has no images: put PNG, JPEG, WebP or GIF files there"],
+        [
+          "one",
+          [],
+          "has 1 usable image: at least two are needed, one of them to hold out: add images",
+        ],
+        [
+          "class",
+          [],
+          "has 1 usable image: at least two are needed, one of them to hold out: add im",
+        ],
+        [
+          "small",
+          ["--image-size=16"],
+          "(3 skipped): at least two are needed, one of them to hold " +
+          "out: choose a smaller size than 16",
+        ],
+      ] as const;
+      for (const [name, flags, message] of cases) {
+        const own = [`--images=${folder}/${name}`, `--out=${folder}/out`, ...flags];
+        const { code, stderr } = await runImage(...TINY, ...own);
+        const [error, ...rest] = stderr.trim().split("\n")
+          .filter((line) => !line.startsWith("skipped "));
+        assertEquals([code, rest], [2, []], stderr);
+        assertStringIncludes(error!, message);
+        assertEquals(await Deno.stat(`${folder}/out`).then(() => true, () => false), false);
+      }
+    }),
+});
+
+Deno.test({
   name: "image --images trains without classes when the folder is flat",
   ignore,
   fn: () =>

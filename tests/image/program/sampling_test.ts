@@ -408,6 +408,8 @@ Deno.test({
     Object.assign(files, { "pipeline/vae/config.json": none, "pickled/unet/config.json": none });
     files["pickled/model_index.json"] = new TextEncoder().encode("{}");
     files["pickled/unet/diffusion_pytorch_model.bin"] = none;
+    files["language/config.json"] = new TextEncoder().encode('{"model_type": "gpt2"}');
+    files["language/model.safetensors"] = none;
     const place = await folder();
     const environment = { NANODIFFUSION_CACHE: `${place}/cache`, HF_ENDPOINT: "" };
     const run = (name: string, out: string, env: Record<string, string> = environment) =>
@@ -424,6 +426,12 @@ Deno.test({
       const pickled = await run("ours/pickled", "never");
       assertEquals([pickled.code, pickled.stderr.trimEnd().split("\n").length], [1, 1]);
       assertStringIncludes(pickled.stderr, "save_pretrained(NEW) does in Python");
+      const language = await run("ours/language", "never");
+      assertEquals([language.code, language.stderr], [
+        1,
+        'error: ours/language@0123456789ab is a model of type "gpt2", not a checkpoint: name a run, one ' +
+        "of its checkpoints, or a model of diffusers with a UNet2DModel\n",
+      ]);
       const absent = await run("theirs/pipeline", "never");
       assertStringIncludes(absent.stderr, "there is no such model, revision or file");
       assertEquals(await Deno.stat(`${place}/never`).then(() => true, () => false), false);
