@@ -37,18 +37,22 @@ const FILES = ["index.html", "style.css"];
 const BUNDLES = ["page", "worker", "offline"];
 const BINARIES = ["tfjs-backend-wasm-simd.wasm", "tfjs-backend-wasm-threaded-simd.wasm"];
 
-/** Bundles a program of web/ into one file. */
-async function bundle(name: string, folder: string): Promise<void> {
-  const args = ["bundle", "-q", "--platform", "browser", "--minify", "-o", `${folder}/${name}.js`];
-  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...args, `${ROOT}web/${name}.ts`],
-    cwd: ROOT,
-    stdout: "null",
-    stderr: "piped",
-  }).output();
-  if (success) return;
-  const reason = new TextDecoder().decode(stderr).trim().split("\n")[0];
-  throw new UserError(`web/${name}.ts cannot be bundled: ${reason}`);
+/** Bundles the programs of web/, each into one file. */
+async function bundle(folder: string): Promise<void> {
+  for (const name of BUNDLES) {
+    const { success, errors, outputFiles = [] } = await Deno.bundle({
+      entrypoints: [`${ROOT}web/${name}.ts`],
+      outputPath: `${folder}/${name}.js`,
+      platform: "browser",
+      minify: true,
+      write: false,
+    });
+    const contents = outputFiles[0]?.contents;
+    if (!success || contents === undefined) {
+      throw new UserError(`web/${name}.ts cannot be bundled: ${errors[0]?.text}`);
+    }
+    await Deno.writeFile(`${folder}/${name}.js`, contents);
+  }
 }
 
 /** Copies a checkpoint, without its training state, and checks it against its manifest. */
@@ -69,7 +73,7 @@ async function copyModel(from: string, to: string): Promise<void> {
 /** Writes the page to a folder. @returns The names of its models. */
 export async function buildPage(folder: string, models = WEB_MODELS): Promise<string[]> {
   await makeFolder(folder);
-  for (const name of BUNDLES) await bundle(name, folder);
+  await bundle(folder);
   for (const name of FILES) await Deno.copyFile(`${ROOT}web/${name}`, `${folder}/${name}`);
   for (const name of BINARIES) {
     await Deno.copyFile(`${ROOT}node_modules/${WASM_FOLDER}/${name}`, `${folder}/${name}`);
@@ -140,7 +144,7 @@ export async function main(args: readonly string[]): Promise<number> {
     return EXIT.done;
   }
   const server = servePage(folder, given.port ?? 8000);
-  printResult({ folder, files: { page: `http://127.0.0.1:${server.addr.port}/` } });
+  print(`page: http://127.0.0.1:${server.addr.port}/`);
   await server.finished;
   return EXIT.done;
 }

@@ -91,18 +91,18 @@ export class Steps<Step> {
     return this.#steps[this.#range.valueAsNumber];
   }
 
-  /** Starts anew. @param last The number of the last step. */
-  clear(last: number): void {
+  /** Starts anew. */
+  clear(): void {
     this.#steps = [];
-    this.#last = last;
     this.#range.max = "0";
     this.#range.value = "0";
     this.#range.disabled = true;
     this.#output.textContent = "none yet";
   }
 
-  /** Adds a step, and shows it unless an earlier one is looked at. */
-  add(step: Step): void {
+  /** Adds a step, and shows it unless an earlier one is looked at. @param last The number of the last. */
+  add(step: Step, last: number): void {
+    this.#last = last;
     const follows = this.#range.valueAsNumber >= this.#steps.length - 1;
     this.#steps.push(step);
     this.#range.disabled = false;

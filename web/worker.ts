@@ -3,9 +3,10 @@ import { UserError } from "../base/errors.ts";
 import { type BrowserDeviceName, openBrowserDevice } from "../engine/browser.ts";
 import type { Device } from "../engine/device_of.ts";
 import { drawGarments } from "./garments/compute.ts";
+import { drawPlane } from "./plane/compute.ts";
 import type { Context, FromWorker, Status, ToWorker } from "./protocol.ts";
 
-const CALLS = { drawGarments };
+const CALLS = { drawGarments, drawPlane };
 
 /** The functions that the page may call. */
 export type Calls = typeof CALLS;

@@ -127,6 +127,26 @@ Deno.test({
         assertEquals(await textOf(page, "#garments .scrubber output"), "0 of 2");
       });
 
+      await t.step("points in the plane are learned", async () => {
+        for (const [prediction, sampler] of [["epsilon", "ddim"], ["flow", "ddpm"]] as const) {
+          const message = await submit(page, "plane", { trainingSteps: 300, prediction, sampler });
+          assertMatch(message, /^Trained in [\d.]+ s$/);
+          assertMatch(await textOf(page, "#plane .scrubber output"), /^25 of 25$/);
+          assertMatch(await textOf(page, "#plane .training"), /step 300 of 300, loss \d\.\d+$/);
+        }
+        assertEquals(await submit(page, "plane", { steps: 5 }), "Sampled"); // the same network
+      });
+
+      await t.step("points that the visitor draws with the keyboard are learned", async () => {
+        const message = await submit(page, "plane", { data: "drawn" });
+        assertMatch(message, /^there are no points/);
+        await page.focus("#plane canvas");
+        for (const key of ["ArrowUp", "Space", "ArrowRight", "Space"] as const) {
+          await page.keyboard.press(key);
+        }
+        assertMatch(await submit(page, "plane", { trainingSteps: 20 }), /^Trained in/);
+      });
+
       await t.step("it logs no error and asks no other host", () => assertEquals(problems, []));
     }),
 });

@@ -8,7 +8,7 @@ import { type SamplerName, samplerOf } from "../../diffusion/samplers/registry.t
 import { samplingOptionsOf } from "../../image/check_sampling.ts";
 import { type LoadedImageModel, loadImageModel } from "../../image/checkpoint.ts";
 import { NANO, RELEASED_SAMPLING } from "../../image/presets.ts";
-import { openSampling } from "../../image/sampling/samples.ts";
+import { evaluationsOf, openSampling } from "../../image/sampling/samples.ts";
 import { noiseOf, randomStream } from "../../nn/random.ts";
 import { openModel } from "../models.ts";
 import type { Context, Emit } from "../protocol.ts";
@@ -78,7 +78,8 @@ export async function drawGarments(
   emit: Emit<GarmentStep>,
 ): Promise<{ readonly milliseconds: number }> {
   const model = await openModel("fashion-mnist", report, loadImageModel);
-  const { keep, label, steps } = request;
+  const { keep, label } = request;
+  const steps = evaluationsOf(request.sampler, request.steps);
   const options = optionsOf(model, request);
   await using session = openSampling(device, options);
   const denoise = session.denoiser(Int32Array.from({ length: COUNT }, (_, i) => label ?? i));

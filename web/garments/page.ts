@@ -131,10 +131,10 @@ export function openGarments(panel: HTMLElement, client: Client): void {
       return undefined;
     }
     const keep = isRedraw ? { pixels: images!, mask: maskOf() } : undefined;
-    steps.clear(request.steps);
+    steps.clear();
     downloads.forEach((download) => download.disabled = true);
     const call = client.call("drawGarments", { ...request, keep }, (step) => {
-      steps.add(step);
+      steps.add(step, step.steps);
       if (step.step < step.steps) return;
       images = step.sample;
       paintFirst(mask, step.noisy);
