@@ -79,7 +79,7 @@ function strayArgument(argument: string, flags: Map<string, Entry>): UserError {
 
 function badValue(name: string, value: string, { allowed, choices }: Flag<unknown>): UserError {
   if (value === "") return usageError(`--${name} needs a value: ${allowed}`);
-  const meant = choices.find((choice) => choice.split(/[-_]/).includes(value)); // cuda: onnx-cuda
+  const meant = choices.find((choice) => choice.split(/[-_]/).includes(value)); // webgpu: onnx-webgpu
   const hint = choices.length > 0 ? `; did you mean ${meant ?? nearest(value, [...choices])}?` : "";
   return usageError(`--${name} ${show(value)}: must be ${allowed}${hint}`);
 }

@@ -4,11 +4,11 @@ import { getThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import "@tensorflow/tfjs-backend-webgpu";
 import { compileEagerly } from "./compile_eagerly.ts";
 import { registerWasmKernels } from "./composed_kernels.ts";
+import type { BrowserDeviceName } from "./device_names.ts";
 import { type Device, deviceOf } from "./device_of.ts";
 import * as tf from "./tf.ts";
 
-/** The devices that a web page may have. */
-export type BrowserDeviceName = "webgpu" | "wasm";
+export type { BrowserDeviceName };
 
 /** Options of {@linkcode openBrowserDevice}. */
 export interface BrowserDeviceOptions {

@@ -1,6 +1,6 @@
 /** compile() on tfjs's eager backends, which run the function itself in every call. */
 import { UserError } from "@nanodiffusion/base/errors";
-import type { DeviceName } from "./device_names.ts";
+import type { BrowserDeviceName, DeviceName } from "./device_names.ts";
 import type { CompiledTree } from "./onnx/compile.ts";
 import * as tf from "./tf.ts";
 import {
@@ -18,7 +18,7 @@ import {
 } from "./tree.ts";
 
 /** A device whose operations run when they are called. */
-export type EagerName = Exclude<DeviceName, "onnx" | "onnx-cuda">;
+export type EagerName = Exclude<DeviceName, "onnx" | "onnx-webgpu"> | BrowserDeviceName;
 
 async function download(tensor: tf.Tensor): Promise<HostArray> {
   const data = await tensor.data();

@@ -4,18 +4,20 @@ import { AUTO_ORDER, DEVICE_CHOICES, type DeviceChoice, type DeviceName } from "
 import { type Device, deviceOf } from "./device_of.ts";
 import { openEager } from "./eager.ts";
 import { compileOnnx, initializeBackend } from "./onnx/compile.ts";
-import { probeCuda } from "./onnx/probe.ts";
 import type { SessionOptions } from "./onnx/session.ts";
+import { openAdapter } from "./onnx/webgpu.ts";
 import { loadOnnxRuntime } from "./onnx_library.ts";
 import type { TensorTree } from "./tree.ts";
 
 export {
   AUTO_ORDER,
+  type BrowserDeviceName,
   DEVICE_CHOICES,
   DEVICE_NAMES,
   type DeviceChoice,
   type DeviceName,
 } from "./device_names.ts";
+export type { Adapter } from "./onnx/webgpu.ts";
 export type { Compiled, Device, OnDevice } from "./device_of.ts";
 
 /** Options of {@linkcode openDevice}. */
@@ -49,7 +51,7 @@ export async function openDevice(name: DeviceChoice, options: DeviceOptions = {}
   if (!DEVICE_CHOICES.includes(name)) {
     throw usageError(`There is no device "${name}". Devices: ${DEVICE_CHOICES.join(", ")}.`);
   }
-  return name === "auto" ? await openFirst(options) : await open(name, options);
+  return name === "auto" ? await openFirst(options) : await open(name, options, { software: true });
 }
 
 async function openFirst(options: DeviceOptions): Promise<Device> {
@@ -57,7 +59,7 @@ async function openFirst(options: DeviceOptions): Promise<Device> {
   const failures: string[] = [];
   for (const name of AUTO_ORDER) {
     try {
-      const device = await open(name, options);
+      const device = await open(name, options, { software: false });
       log([`auto: using the ${name} device.`, ...failures].join(" "));
       return device;
     } catch (error) {
@@ -68,28 +70,35 @@ async function openFirst(options: DeviceOptions): Promise<Device> {
   throw new UserError(`No device works here. ${failures.join(" ")}`);
 }
 
-function open(name: DeviceName, options: DeviceOptions): Promise<Device> {
+/** `software`: whether a GPU may be a program, which is slower than the other devices. */
+function open(
+  name: DeviceName,
+  options: DeviceOptions,
+  { software }: { software: boolean },
+): Promise<Device> {
   return deviceOf(
     name,
     (onTime) =>
-      name === "onnx" || name === "onnx-cuda"
-        ? openOnnx(name, options, onTime)
+      name === "onnx" || name === "onnx-webgpu"
+        ? openOnnx(name, options, software, onTime)
         : openEager(name, options.threads, onTime),
   );
 }
 
 async function openOnnx(
-  name: "onnx" | "onnx-cuda",
+  name: "onnx" | "onnx-webgpu",
   { threads = navigator.hardwareConcurrency, profile }: DeviceOptions,
+  software: boolean,
   onTime: (milliseconds: number) => void,
 ) {
   await loadOnnxRuntime();
   const backend = await initializeBackend();
-  const provider = name === "onnx-cuda" ? "cuda" : "cpu";
-  if (provider === "cuda") await probeCuda();
+  const provider = name === "onnx" ? "cpu" : "webgpu";
+  const adapter = provider === "webgpu" ? await openAdapter({ software }) : undefined;
   const options: SessionOptions = { threads, provider, profile };
   return {
     threads,
+    adapter,
     compile: (fn: (inputs: TensorTree) => TensorTree) => compileOnnx(backend, fn, options, onTime),
   };
 }

@@ -3,10 +3,9 @@
 /** Names of devices. */
 export const DEVICE_NAMES = [
   "onnx",
-  "onnx-cuda",
+  "onnx-webgpu",
   "wasm",
   "cpu",
-  "webgpu",
   "tensorflow",
   "tensorflow-gpu",
 ] as const;
@@ -14,9 +13,14 @@ export const DEVICE_NAMES = [
 /** A device's name. */
 export type DeviceName = typeof DEVICE_NAMES[number];
 
-/** The devices that `auto` tries, the fastest first. The last one, wasm, is slow but works everywhere. */
+/** A device's name in a browser: see browser.ts. */
+export type BrowserDeviceName = "webgpu" | "wasm";
+
+/**
+ * The devices that `auto` tries, the fastest first; onnx-webgpu with a GPU only. The last one, wasm, is slow but works everywhere.
+ */
 export const AUTO_ORDER = [
-  "onnx-cuda",
+  "onnx-webgpu",
   "tensorflow-gpu",
   "onnx",
   "wasm",

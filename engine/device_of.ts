@@ -1,7 +1,8 @@
 /** The interface of devices, and what all of them share. */
 import { breathe } from "@nanodiffusion/base/breathe";
-import type { DeviceName } from "./device_names.ts";
+import type { BrowserDeviceName, DeviceName } from "./device_names.ts";
 import type { CompiledTree } from "./onnx/compile.ts";
+import type { Adapter } from "./onnx/webgpu.ts";
 import type * as tf from "./tf.ts";
 import type { ArrayTree, HostArray, TensorTree } from "./tree.ts";
 
@@ -26,7 +27,9 @@ type TreeFunction = (inputs: TensorTree) => TensorTree;
 /** A device, which computes tensors. */
 export interface Device {
   /** The device's name. */
-  readonly name: DeviceName;
+  readonly name: DeviceName | BrowserDeviceName;
+  /** The GPU of onnx-webgpu. */
+  readonly adapter: Adapter | undefined;
   /** Threads within one operation. */
   readonly threads: number;
   /** Milliseconds of computing so far, without tracing and without copying data. */
@@ -49,6 +52,7 @@ export interface Device {
 /** What a device computes with. */
 export interface Compiler {
   readonly threads: number;
+  readonly adapter?: Adapter | undefined;
   readonly compile: (fn: TreeFunction) => CompiledTree;
 }
 
@@ -58,7 +62,7 @@ export interface Compiler {
  * @param openCompiler Receives a function that takes the milliseconds of each run.
  */
 export async function deviceOf(
-  name: DeviceName,
+  name: Device["name"],
   openCompiler: (onTime: (milliseconds: number) => void) => Compiler | Promise<Compiler>,
 ): Promise<Device> {
   let milliseconds = 0;
@@ -72,6 +76,7 @@ export async function deviceOf(
   };
   return {
     name,
+    adapter: compiler.adapter,
     threads: compiler.threads,
     get milliseconds() {
       return milliseconds;

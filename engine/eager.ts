@@ -3,29 +3,13 @@ import { UserError } from "@nanodiffusion/base/errors";
 import { compileEagerly, type EagerName } from "./compile_eagerly.ts";
 import { registerWasmKernels } from "./composed_kernels.ts";
 import { isTensorFlow } from "./device_names.ts";
-import { claimProcess } from "./native_code.ts";
 import { openTensorFlow } from "./tensorflow.ts";
 import * as tf from "./tf.ts";
-
-/** Registers npm:@tensorflow/tfjs-backend-webgpu if Deno finds a WebGPU adapter. */
-async function loadWebGpu(): Promise<void> {
-  claimProcess("webgpu");
-  const gpu = navigator.gpu as GPU | undefined;
-  const adapter = await gpu?.requestAdapter({ powerPreference: "high-performance" });
-  if (adapter === null || adapter === undefined) {
-    throw new UserError(
-      "The webgpu device finds no adapter: it needs a GPU and its Vulkan driver. Debian's " +
-        "package mesa-vulkan-drivers has a slow adapter that needs no GPU.",
-    );
-  }
-  await import("@tensorflow/tfjs-backend-webgpu");
-}
 
 /** Loads the tfjs backend of a device, and checks that it works. Returns the backend's name and threads. */
 async function initialize(device: EagerName, requestedThreads: number | undefined) {
   let why = "";
   try {
-    if (device === "webgpu") await loadWebGpu();
     if (device === "wasm") {
       await import("@tensorflow/tfjs-backend-wasm");
       registerWasmKernels();

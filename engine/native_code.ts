@@ -62,15 +62,19 @@ let claimedBy: DeviceName | undefined;
 
 /**
  * Reserves this process for a device whose native code contains a compiler: libtensorflow, its GPU build,
- * or WebGPU's software adapter. Loading two of them in one process crashes it silently.
+ * or the drivers of GPUs. Loading two of them in one process crashes it silently.
  *
+ * @returns A function that gives the process back, if nothing was loaded.
  * @throws {UserError} If another such device was opened before.
  */
-export function claimProcess(device: DeviceName): void {
+export function claimProcess(device: DeviceName): () => void {
   if (claimedBy !== undefined && claimedBy !== device) {
     throw new UserError(
       `The ${device} device cannot be opened in a process that has opened ${claimedBy}.`,
     );
   }
   claimedBy = device;
+  return () => {
+    claimedBy = undefined;
+  };
 }

@@ -4,14 +4,8 @@ import { UserError } from "@nanodiffusion/base/errors";
 import { fileError } from "@nanodiffusion/base/file-errors";
 import { checkNativeFiles, openFilesError } from "./native_code.ts";
 
-/** ONNX Runtime's libraries for NVIDIA GPUs, in the folder of its other libraries if it is set up. */
-export const CUDA_PROVIDER = [
-  "libonnxruntime_providers_shared.so",
-  "libonnxruntime_providers_cuda.so",
-] as const;
-
 /** The folder of the package's native code on Linux, if the package may be read. */
-export function nativeFolder(): string | undefined {
+function nativeFolder(): string | undefined {
   if (Deno.build.os !== "linux") return undefined;
   try {
     const manifest = createRequire(import.meta.url).resolve("onnxruntime-node/package.json");

@@ -1,6 +1,5 @@
 /** Which devices this test run can open. */
 import type { DeviceName } from "../engine/device_names.ts";
-import { CUDA_PROVIDER, nativeFolder } from "../engine/onnx_library.ts";
 import { BINDING_FILE, type TensorFlowName, tensorflowPackage } from "../engine/device_names.ts";
 import { permitted } from "./permissions.ts";
 
@@ -16,23 +15,10 @@ function exists(path: string | URL): boolean {
   }
 }
 
-/** Whether there is something that Vulkan can compute on: a driver is described in one of these. */
-function hasVulkan(): boolean {
-  const folders = ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"];
-  return Deno.build.os !== "linux" || folders.some(exists);
-}
-
-/** Whether ONNX Runtime's CUDA provider, and a GPU, are there. */
-function hasCuda(): boolean {
-  const folder = nativeFolder();
-  return folder !== undefined && CUDA_PROVIDER.every((name) => exists(`${folder}/${name}`)) &&
-    exists("/dev/nvidia0");
-}
-
 const isSetUp: Partial<Record<DeviceName, () => boolean>> = {
   tensorflow: () => hasBinding("tensorflow"),
   "tensorflow-gpu": () => hasBinding("tensorflow-gpu") && exists("/dev/nvidia0"),
-  webgpu: hasVulkan,
+  "onnx-webgpu": () => false, // only if named: see on_webgpu.ts
 };
 
 function hasBinding(name: TensorFlowName): boolean {
@@ -55,9 +41,6 @@ function chosen(): string | undefined {
 export function deviceWorks(device: DeviceName): boolean {
   if (device === "cpu") return true;
   if (device === "onnx") return permitted({ name: "ffi", path: packages });
-  if (device === "onnx-cuda") {
-    return permitted({ name: "read" }, { name: "ffi", path: packages }) && hasCuda();
-  }
   if (device === "wasm") return permitted({ name: "read", path: packages });
   return permitted({ name: "read" }, { name: "ffi", path: packages }) && device === chosen();
 }

@@ -135,7 +135,7 @@ const CASES: readonly Case[] = [
     ...{ program: "bench/bench.ts", set: "bench", args: ["--only=nano"], without: "ffi" },
     says: /^error: The onnx device does not work here: Deno has no permission to load native code/,
   },
-  ...["tools/setup_tensorflow.ts", "tools/setup_cuda.ts"].flatMap((program) => [
+  ...["tools/setup_tensorflow.ts"].flatMap((program) => [
     { program, set: "setup", args: [], without: "run", says: /^error: Requires run access to / },
     {
       ...{ program, set: "setup", args: [], without: "read" },

@@ -2,7 +2,7 @@
  * Opens the device of `--device NAME`, checks a result and measures the speed. Prints one line of
  * JSON: a Trial of tools/devices.ts, which runs this.
  */
-import { type DeviceName, openDevice } from "../engine/device.ts";
+import { type Adapter, type DeviceName, openDevice } from "../engine/device.ts";
 import { UserError } from "../base/errors.ts";
 import * as tf from "../engine/tf.ts";
 import { float32, type HostArray, sizeOf } from "../engine/tree.ts";
@@ -26,9 +26,13 @@ function step({ x, filter }: Record<string, tf.Tensor>): Record<string, tf.Tenso
   return { mean: value, dx: tf.sum(dx!), dFilter: tf.sum(dFilter!) };
 }
 
-async function adapterOf(device: DeviceName): Promise<string | undefined> {
-  if (device !== "webgpu") return undefined;
-  return (await navigator.gpu.requestAdapter())?.info.description;
+function describeAdapter({ name, software, halfPrecision, largestTensor }: Adapter): string {
+  const facts = [
+    ...(software ? ["in software"] : []),
+    halfPrecision ? "float16" : "no float16",
+    `tensors of up to ${(largestTensor / 1e9).toFixed(1)} GB`,
+  ];
+  return `${name} (${facts.join(", ")})`;
 }
 
 const device = Deno.args[1] as DeviceName;
@@ -65,7 +69,7 @@ try {
   }
   const milliseconds = times.sort((a, b) => a - b)[times.length >> 1] ?? first.milliseconds;
   const { threads } = opened;
-  const adapter = await adapterOf(device);
+  const adapter = opened.adapter && describeAdapter(opened.adapter);
   const gigaflops = OPERATIONS * images / milliseconds / 1e6;
   console.log(JSON.stringify({ device, threads, milliseconds, gigaflops, adapter }));
 } catch (error) {

@@ -14,10 +14,9 @@ const TIMEOUT = 30_000;
 
 const KINDS: Readonly<Record<DeviceName, string>> = {
   onnx: "ONNX Runtime, traced graphs",
-  "onnx-cuda": "ONNX Runtime on a GPU, traced graphs",
+  "onnx-webgpu": "ONNX Runtime on a GPU, traced graphs",
   wasm: "tfjs, WebAssembly",
   cpu: "tfjs, plain JavaScript",
-  webgpu: "tfjs, WebGPU",
   tensorflow: "libtensorflow",
   "tensorflow-gpu": "libtensorflow with CUDA",
 };

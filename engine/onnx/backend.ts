@@ -11,7 +11,7 @@
  */
 import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../tf.ts";
-import { ARRAY_OF, type DType, type HostArray, sameShape } from "../tree.ts";
+import { ARRAY_OF, type DType, type HostArray, sameShape, sizeOf } from "../tree.ts";
 import { type ConstantType, type Graph, NCHWC } from "./graph.ts";
 import { currentOperation, scopeOf } from "./graph_error.ts";
 import { ELEMENT_TYPE } from "./proto.ts";
@@ -66,6 +66,8 @@ export class OnnxBackend extends tf.KernelBackend {
   #made = new Set<object>();
   /** The block size b of the blocked layout; 0 if ONNX Runtime has no such layout for this processor. */
   blockSize = 0;
+  /** Whether the traced graph is for a GPU. */
+  forGpu = false;
 
   /** `recorder` records and runs the operations outside traced code. */
   constructor(readonly recorder: Recorder) {
@@ -197,6 +199,7 @@ export class OnnxBackend extends tf.KernelBackend {
 
   #register(value: Pick<Entry, "plain" | "blocked" | "shape" | "dtype">): tf.TensorInfo {
     const entry: Entry = { ...value, references: 1, graph: this.graph };
+    if (sizeOf(entry.shape) === 0) this.graph.hasEmpty = true;
     const dataId = {};
     this.#entries.set(dataId, entry);
     this.#count++;
@@ -264,6 +267,7 @@ export class OnnxBackend extends tf.KernelBackend {
     if (graph !== undefined) {
       checkType(dtype);
       refuseRandomNumbers();
+      if (sizeOf(shape) === 0) graph.hasEmpty = true;
     }
     const numbers = values as Float32Array;
     const type = dtype as DType; // or a type that only the host supports: see host_kernel.ts

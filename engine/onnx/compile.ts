@@ -19,6 +19,7 @@ import { Graph } from "./graph.ts";
 import { GraphError, modelFunctions } from "./graph_error.ts";
 import { ELEMENT_TYPE } from "./proto.ts";
 import { createSession, type Session, type SessionOptions } from "./session.ts";
+import { isForProcessor } from "./webgpu.ts";
 
 export { initializeBackend } from "./register.ts";
 
@@ -35,6 +36,8 @@ export interface Traced {
   readonly model: Uint8Array;
   /** Large constants that are not in the file, by name. */
   readonly external: ReadonlyMap<string, Uint8Array>;
+  /** The names of the nodes that a GPU does not compute; all of them if undefined. */
+  readonly onProcessor: readonly string[] | undefined;
   /** The number of nodes before ONNX Runtime's optimizations. */
   readonly nodes: number;
 }
@@ -93,7 +96,7 @@ export function trace(
         shape: leaf.shape,
         elementType: ELEMENT_TYPE[resultType(leaf, path)],
       }));
-      const { used } = graph.needed(outputs.map(({ name }) => name));
+      const { nodes, used } = graph.needed(outputs.map(({ name }) => name));
       const overInput = outputs.map(({ path, shape, elementType }) => {
         const at = infos.findIndex((info) => info.path === path);
         const info = infos[at];
@@ -107,6 +110,9 @@ export function trace(
       return {
         model: graph.encode(infos, outputs, external),
         external,
+        onProcessor: graph.hasEmpty
+          ? undefined
+          : nodes.filter(isForProcessor).map(({ name }) => name),
         nodes: graph.size,
         outputs: {
           paths: outputs.map(({ path }) => path),
@@ -135,11 +141,13 @@ function inLayout<Result>(
   fn: () => Result,
 ): Result {
   const probed = backend.blockSize;
-  if (provider === "cuda") backend.blockSize = 0;
+  backend.forGpu = provider === "webgpu";
+  if (backend.forGpu) backend.blockSize = 0;
   try {
     return fn();
   } finally {
     backend.blockSize = probed;
+    backend.forGpu = false;
   }
 }
 
@@ -214,7 +222,9 @@ export function compileOnnx(
     if (entry === undefined) {
       // The file and its constants are not kept, because the session has its own.
       const traced = inLayout(backend, options, () => trace(backend, fn, inputs));
-      const session = await createSession(traced.model, options, traced.external);
+      const { model, external, onProcessor } = traced;
+      const provider = onProcessor === undefined ? "cpu" : options.provider;
+      const session = await createSession(model, { ...options, provider, onProcessor }, external);
       entry = { session, outputs: traced.outputs };
     } else {
       sessions.delete(signature); // re-inserted below as the most recently used

@@ -109,6 +109,8 @@ export class Graph {
   readonly #transposes = new Map<string, { source: string; perm: readonly number[] }>();
   /** The sums of two blocked images of equal shapes: see {@linkcode fuseSums}. */
   readonly blockedSums = new Set<string>();
+  /** Whether a tensor without elements occurs: ONNX Runtime's WebGPU provider would end the process. */
+  hasEmpty = false;
   /** The prefix of the names of nodes that are added: see scopeOf() in graph_error.ts. */
   scope = "";
   /** The name of a node whose stack trace is kept when it is added. */

@@ -27,8 +27,30 @@ function originIn(message: string) {
   return { node, operation, kernel };
 }
 
-/** ONNX Runtime's messages when memory runs out. */
-const NO_MEMORY = /failed to allocate memory|bad_alloc|bad allocation/i;
+/** Messages of ONNX Runtime, and of WebGPU, whose cause is known: what happened, and what to do. */
+const KNOWN: readonly (readonly [RegExp, what: string, advice: string])[] = [
+  [
+    /failed to allocate memory|bad_alloc|bad allocation/i,
+    "The onnx device ran out of memory",
+    "use a smaller batch or model",
+  ],
+  [
+    /exceeds the max buffer size/i,
+    "A tensor is larger than the GPU's buffers",
+    "use a smaller batch or model, or the onnx device",
+  ],
+  [
+    /\bis lost|device.?(was )?lost/i,
+    "The GPU was lost",
+    "its driver stopped it, or it was removed; start again from the last checkpoint",
+  ],
+  // The error itself goes to standard error only: the GPU had no memory for a buffer.
+  [
+    /invalid due to a previous error|out_of_(device|host)_memory/i,
+    "The GPU ran out of memory",
+    "use a smaller batch or model, or the onnx device",
+  ],
+];
 
 /** An error of ONNX Runtime, with the node that failed. */
 export class GraphError extends UserError {
@@ -48,10 +70,11 @@ export class GraphError extends UserError {
     const caller = operation === undefined ? "" : ` (${operation})`;
     const where = kernel === undefined ? "" : ` in ${kernel}${caller}`;
     const why = message.replaceAll(/\s*\n\s*/g, " ").trim();
+    const [, known, advice] = KNOWN.find(([pattern]) => pattern.test(message)) ?? [];
     super(
-      NO_MEMORY.test(message)
-        ? `The onnx device ran out of memory${where}${from}: use a smaller batch or model (${why})`
-        : `${what}${where}${from}: ${why}`,
+      known === undefined
+        ? `${what}${where}${from}: ${why}`
+        : `${known}${where}${from}: ${advice} (${why})`,
       { cause },
     );
     this.node = node;

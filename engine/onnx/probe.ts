@@ -1,8 +1,5 @@
-/** Runs tiny graphs to find out what ONNX Runtime can do on this machine. */
-import { UserError } from "@nanodiffusion/base/errors";
-import { fileExists } from "@nanodiffusion/base/files";
-import { CUDA_PROVIDER, nativeFolder } from "../onnx_library.ts";
-import { float32, scalar } from "../tree.ts";
+/** Runs a tiny graph to find out what ONNX Runtime can do on this machine. */
+import { float32 } from "../tree.ts";
 import { Graph, NCHWC } from "./graph.ts";
 import { ELEMENT_TYPE } from "./proto.ts";
 import { createSession } from "./session.ts";
@@ -31,37 +28,4 @@ export async function probeBlockSize(): Promise<number> {
   await session.dispose();
   const block = result!.data.indexOf(1);
   return channels % block === 0 ? block : 0;
-}
-
-/** Characters of ONNX Runtime's own message that an error contains at most. */
-const LONGEST_REASON = 200;
-
-/**
- * Runs a graph on the GPU.
- *
- * @throws {UserError} If there is no GPU, or if ONNX Runtime's CUDA provider or a library is missing.
- */
-export async function probeCuda(): Promise<void> {
-  // Checked first, because ONNX Runtime would print an error before it throws one.
-  const folder = nativeFolder();
-  for (const name of folder === undefined ? [] : CUDA_PROVIDER) {
-    if (await fileExists(`${folder}/${name}`)) continue;
-    throw new UserError("The onnx-cuda device is not set up: run deno task setup:cuda");
-  }
-  const graph = new Graph();
-  const value = { name: "x", elementType: ELEMENT_TYPE.float32, shape: [] };
-  const sum = graph.node("Add", ["x", "x"]);
-  const model = graph.encode([value], [{ ...value, name: sum }]);
-  try {
-    const session = await createSession(model, { threads: 1, provider: "cuda" });
-    await session.run([scalar(1)]);
-    await session.dispose();
-  } catch (cause) {
-    const [why = ""] = (cause as Error).message.split("\n");
-    throw new UserError(
-      `The onnx-cuda device does not work here (${why.slice(0, LONGEST_REASON)}): it needs an ` +
-        "NVIDIA GPU, and CUDA 13 and cuDNN 9 where the system finds libraries (LD_LIBRARY_PATH).",
-      { cause },
-    );
-  }
 }

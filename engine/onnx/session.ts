@@ -8,8 +8,10 @@ import { GraphError } from "./graph_error.ts";
 export interface SessionOptions {
   /** Threads within one operation. */
   threads: number;
-  /** The processor, or an NVIDIA GPU. @default "cpu" */
-  provider?: "cpu" | "cuda" | undefined;
+  /** What computes: the processor, or a GPU. @default "cpu" */
+  provider?: "cpu" | "webgpu" | undefined;
+  /** The names of nodes that run on the processor whatever the provider is. */
+  onProcessor?: readonly string[] | undefined;
   /** The beginning of a file's name: a Chrome trace of every operation is written there. */
   profile?: string | undefined;
 }
@@ -30,10 +32,11 @@ export interface Session {
 
 /** ONNX Runtime's settings for a session. */
 function sessionSettings(options: SessionOptions): InferenceSession.SessionOptions {
-  const { threads, provider = "cpu", profile } = options;
+  const { threads, provider = "cpu", onProcessor = [], profile } = options;
+  const forced = onProcessor.length === 0 ? {} : { forceCpuNodeNames: onProcessor };
   return {
     // Operations that the GPU's provider lacks run on the processor, with copies in both directions.
-    executionProviders: provider === "cuda" ? ["cuda", "cpu"] : ["cpu"],
+    executionProviders: provider === "cpu" ? ["cpu"] : [{ name: provider, ...forced }, "cpu"],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: "sequential",

@@ -11,7 +11,7 @@ Deno.test("openDevice() throws an error with all names when the name is unknown"
   assertEquals(error.exitCode, EXIT.usage);
   assertEquals(
     error.message,
-    'There is no device "tpu". Devices: onnx, onnx-cuda, wasm, cpu, webgpu, tensorflow, tensorflow-gpu, auto.',
+    'There is no device "tpu". Devices: onnx, onnx-webgpu, wasm, cpu, tensorflow, tensorflow-gpu, auto.',
   );
 });
 
@@ -86,9 +86,9 @@ Deno.test({
   fn: async () => {
     await openDevice("tensorflow");
     await assertRejects(
-      () => openDevice("webgpu"),
+      () => openDevice("onnx-webgpu"),
       UserError,
-      "The webgpu device cannot be opened in a process that has opened tensorflow.",
+      "The onnx-webgpu device cannot be opened in a process that has opened tensorflow.",
     );
   },
 });

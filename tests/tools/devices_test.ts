@@ -8,8 +8,8 @@ Deno.test("describeTrial() prints speed and threads of a device that works, and 
     /^onnx +yes +158 GFLOPS .*; 2 threads$/,
   );
   assertMatch(
-    describeTrial({ device: "webgpu", threads: 1, gigaflops: 0.419, adapter: "Card" }),
-    /^webgpu +yes +0\.42 GFLOPS .*; Card$/,
+    describeTrial({ device: "onnx-webgpu", threads: 1, gigaflops: 0.419, adapter: "Card" }),
+    /^onnx-webgpu +yes +0\.42 GFLOPS .*; Card$/,
   );
   assertEquals(
     describeTrial({ device: "tensorflow", failure: "not set up: run this" }),

@@ -199,7 +199,7 @@ Deno.test("compileTrainStep() learns: the loss falls, and the average follows", 
   assert(moved(ema.data) > 0 && moved(ema.data) < moved(parameters.data));
 });
 
-for (const device of ["wasm", "onnx", "webgpu", "tensorflow"] as const) {
+for (const device of ["wasm", "onnx", "onnx-webgpu", "tensorflow"] as const) {
   Deno.test({
     name: `compileTrainStep() has the same losses over twenty steps on ${device} as on cpu`,
     ignore: !deviceWorks(device),

@@ -1,9 +1,16 @@
-import { assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { openDevice } from "../../device.ts";
 import { UserError } from "@nanodiffusion/base/errors";
 import { initializeBackend, registerOnnxBackend } from "../../onnx/register.ts";
 import * as tf from "../../tf.ts";
 import { float32, type HostArray } from "../../tree.ts";
+import { GraphError } from "../../onnx/graph_error.ts";
 import { deviceWorks } from "../../../tests/devices.ts";
 import { on } from "./on_backend.ts";
 
@@ -70,3 +77,24 @@ for (const operator of ["MatMul", "Gather"] as const) {
     },
   });
 }
+
+Deno.test("GraphError says what to do when a GPU is lost, full, or has buffers that are too small", () => {
+  for (
+    const [why, expected] of [
+      [
+        "[Device] is lost.",
+        "The GPU was lost: its driver stopped it, or it was removed; start again",
+      ],
+      ["vkQueueSubmit failed with VK_ERROR_DEVICE_LOST", "The GPU was lost: "],
+      [
+        "Buffer size (1200000000) exceeds the max buffer size limit (1073741824).",
+        "A tensor is larger than the GPU's buffers: use a smaller batch or model, or the onnx device",
+      ],
+      ["[Invalid Buffer] is invalid due to a previous error.", "The GPU ran out of memory: use a "],
+    ]
+  ) {
+    const { message } = new GraphError("ONNX Runtime failed", new Error(why));
+    assertStringIncludes(message, expected!);
+    assertStringIncludes(message, `(${why})`);
+  }
+});

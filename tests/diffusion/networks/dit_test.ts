@@ -24,7 +24,7 @@ import { deviceWorks } from "../../devices.ts";
 import { fixtureBytes, fixtureJson, hasFixture } from "../../fixtures.ts";
 import { compute, type Named } from "../../nn/on_device.ts";
 
-const DEVICES: readonly DeviceName[] = ["cpu", "onnx"];
+const DEVICES: readonly DeviceName[] = ["cpu", "onnx", "onnx-webgpu"];
 
 /** Our names of inputs that have other names in tests/fixtures/make_dit.py. */
 const INPUT_NAMES: Record<string, keyof DitInputs> = {

@@ -6,7 +6,7 @@ const { folder } = workplace(1);
 
 const USAGE: readonly { args: readonly string[]; message: RegExp }[] = [
   { args: ["--stpes", "3"], message: /--stpes: unknown flag; did you mean --steps\?/ },
-  { args: ["--device", "cuda"], message: /--device cuda: .+ did you mean onnx-cuda\?/ },
+  { args: ["--device", "webgpu"], message: /--device webgpu: .+ did you mean onnx-webgpu\?/ },
   { args: ["--device", "gpu"], message: /--device gpu: .+ did you mean tensorflow-gpu\?/ },
   { args: ["--verbose"], message: /--verbose: unknown flag; --help lists them all/ },
   { args: ["--preset", "nona"], message: /--preset nona: must be one of .+ did you mean nano\?/ },

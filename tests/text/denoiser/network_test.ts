@@ -34,7 +34,7 @@ import { deviceWorks } from "../../devices.ts";
 import { fixtureBytes, hasFixture } from "../../fixtures.ts";
 import { compute, type Named } from "../../nn/on_device.ts";
 
-const DEVICES: readonly DeviceName[] = ["cpu", "onnx"];
+const DEVICES: readonly DeviceName[] = ["cpu", "onnx", "onnx-webgpu"];
 
 const BERT: BertConfig = {
   vocabSize: 11,

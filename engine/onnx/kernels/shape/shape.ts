@@ -122,21 +122,13 @@ export const shapes: Record<string, Kernel> = {
   SplitV: ({ x }, { numOrSizeSplits, axis }, backend) => {
     const at = tf.util.parseAxisParam(axis, x.shape)[0]!;
     const sizes = tf.backend_util.prepareSplitSize(x, numOrSizeSplits, at);
-    if (isBlocked(backend, x) && at === 3) {
-      // The gradient of a concatenation: whole blocks of channels stay blocked.
-      let from = 0;
-      return sizes.map((size) => {
-        const begin = [0, 0, 0, from];
-        from += size;
-        return sliced(backend, x, begin, [...x.shape.slice(0, 3), size]);
-      });
-    }
-    const parts = backend.nodes("Split", [backend.plain(x), backend.int64s(sizes)], sizes.length, {
-      axis: at,
-    });
-    return parts.map((part, i) => {
-      const shape = x.shape.map((d: number, j: number) => j === at ? sizes[i]! : d);
-      return backend.tensor(part, shape, x.dtype);
+    // Slices, because a Split of many outputs needs more buffers at once than a GPU's kernel can have, and
+    // because whole blocks of channels stay blocked, as in the gradient of a concatenation.
+    let from = 0;
+    return sizes.map((size) => {
+      const begin = x.shape.map((_: number, j: number) => j === at ? from : 0);
+      from += size;
+      return sliced(backend, x, begin, x.shape.map((d: number, j: number) => j === at ? size : d));
     });
   },
   Slice: ({ x }, { begin, size }, backend) => {

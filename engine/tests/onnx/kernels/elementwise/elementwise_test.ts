@@ -10,6 +10,7 @@ import {
   drawn,
   drawnBooleans,
   drawnIntegers,
+  HAS_NON_FINITE,
   imageShapes,
   LAYOUTS,
   RUNS,
@@ -248,7 +249,7 @@ Deno.test({
 
 Deno.test({
   name: "element-wise kernels agree with the cpu device for NaN, infinity and halves",
-  ignore: !deviceWorks("onnx"),
+  ignore: !deviceWorks("onnx") || !HAS_NON_FINITE,
   fn: async () => {
     const [a, b] = pairsOf(SPECIAL);
     await assertSameAsCpu("blocked", ({ x, a, b }) => {
@@ -270,8 +271,9 @@ Deno.test({
   name: "element-wise kernels of integers and booleans round as on the cpu device",
   ignore: !deviceWorks("onnx"),
   fn: async () => {
+    const first = HAS_NON_FINITE ? 0 : 1; // the logarithm of 0 is not finite
     const inputs = {
-      i: { dtype: "int32", shape: [6], data: Int32Array.of(0, 1, 2, 3, 2, 1) },
+      i: { dtype: "int32", shape: [6], data: Int32Array.of(first, 1, 2, 3, 2, 1) },
       u: { dtype: "bool", shape: [4], data: Uint8Array.of(0, 0, 1, 1) },
       v: { dtype: "bool", shape: [4], data: Uint8Array.of(0, 1, 0, 1) },
     } as const;
