@@ -111,9 +111,7 @@ function transposed(images: Uint8Array, height: number, width: number): Uint8Arr
 const CIFAR_SIDE = 32;
 const CIFAR_PLANE = CIFAR_SIDE ** 2;
 const CIFAR_ROW = 1 + 3 * CIFAR_PLANE;
-const CIFAR_CLASSES = [
-  ...["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
-];
+const CIFAR_CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split(" ");
 
 /**
  * A binary batch of CIFAR-10 (Krizhevsky 2009): for each image its label and the planes of red, green and blue,
@@ -169,8 +167,8 @@ const [TAB, LINE_FEED, CARRIAGE_RETURN, SPACE, COMMA, ZERO] = [9, 10, 13, 32, 44
  * @throws {UserError} If it is no such file. The message has the line.
  */
 export function parsePixelCsv(bytes: Uint8Array<ArrayBuffer>, name: string): ShapedImages {
-  const found = bytes.indexOf(LINE_FEED);
-  const headerEnd = found < 0 ? bytes.length : found;
+  const lineEnd = bytes.indexOf(LINE_FEED);
+  const headerEnd = lineEnd < 0 ? bytes.length : lineEnd;
   const header = new TextDecoder().decode(bytes.subarray(0, headerEnd)).trim().toLowerCase()
     .split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
   const columns = header.length;
@@ -235,7 +233,7 @@ export function parsePixelCsv(bytes: Uint8Array<ArrayBuffer>, name: string): Sha
 
 /** Sets of the same shape, one after the other. */
 function joined(sets: readonly ShapedImages[]): ShapedImages {
-  const join = (parts: readonly Uint8Array[]) => {
+  const concatenate = (parts: readonly Uint8Array[]) => {
     const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
     let at = 0;
     for (const part of parts) {
@@ -246,8 +244,8 @@ function joined(sets: readonly ShapedImages[]): ShapedImages {
   };
   return {
     ...sets[0]!,
-    images: join(sets.map(({ images }) => images)),
-    labels: join(sets.map(({ labels }) => labels)),
+    images: concatenate(sets.map(({ images }) => images)),
+    labels: concatenate(sets.map(({ labels }) => labels)),
   };
 }
 

@@ -17,7 +17,8 @@ const [pad, length] = [vae.encoderTokenizer.id("pad"), vae.config.encoder.maxPos
 const rows = texts.map(({ text }) => vae.encoderTokenizer.encode(text, { addSpecialTokens: true }))
   .filter((ids) => ids.length <= length)
   .map((ids) => Array.from({ length }, (_, i) => ids[i] ?? pad));
-const N = rows.length, inputIds = nd.int32(rows.flat(), [N, length]);
+const [N, inputIds] = [rows.length, nd.int32(rows.flat(), [rows.length, length])];
+if (N === 0) throw new Error(`all texts have more than ${length} tokens`);
 const attentionMask = nd.int32(rows.flat().map((id) => id === pad ? 0 : 1), [N, length]);
 const latents = await codec.encode({ inputIds, attentionMask }); // [N, k, d], about standard normal
 const [, k, d] = latents.shape as [number, number, number];

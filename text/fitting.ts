@@ -33,7 +33,7 @@ function fitVocabulary(texts: readonly string[], most: number, given: TextFlags)
     vocabSize,
     lengthOf: (text: string) => reader.encode(text, { splitSpecialTokens: true }).length,
     counted,
-    reason: `${vocabSize}, for ${words.toLocaleString("en")} words`,
+    reason: `${vocabSize}; there are ${words.toLocaleString("en")} words`,
   };
 }
 
@@ -73,7 +73,7 @@ function hasFixedModel(
 
 function heldOutSize(different: number, most: number) {
   const validationSize = clamp(Math.floor(different / 10), 1, most);
-  return { validationSize, reason: `${validationSize} to validate with, and as many to test with` };
+  return { validationSize, reason: `${validationSize}; as many again are held out to test with` };
 }
 
 /** The reasons of settings that were not given. */
@@ -97,8 +97,8 @@ function fitTexts(
   };
   const reasons = {
     condition: labels === undefined
-      ? "none, for there are no labels"
-      : `label, one of ${labels.length}: ${labels.slice(0, 5).join(", ")}${
+      ? "none; there are no labels"
+      : `label; one of ${labels.length}: ${labels.slice(0, 5).join(", ")}${
         labels.length > 5 ? ", ..." : ""
       }`,
     validationSize: heldOut.reason,
@@ -123,8 +123,9 @@ function fitTexts(
     reasons: reasonsOf(given, {
       ...reasons,
       vocabSize: reason,
-      maxTokens: `${maxTokens}: 95 % of the texts have at most ${usual} tokens`,
-      latents: `${latents} for ${maxTokens} tokens`,
+      maxTokens:
+        `${maxTokens}; 95 % of the texts have at most ${usual} tokens, and longer ones are cut`,
+      latents: `${latents}; one for every four tokens, and at least 8`,
     }),
   };
 }
@@ -149,7 +150,7 @@ function fitProblems(
   const common = { denoiser: { maxThoughts }, sampling: { samples } };
   const reasons = {
     validationSize: heldOut.reason,
-    maxThoughts: `${maxThoughts}: the most of a problem are ${longest}`,
+    maxThoughts: `${maxThoughts}; the most that a problem has is ${longest}`,
   };
   if (hasFixedModel(given, autoencoder)) {
     return {
@@ -183,11 +184,11 @@ function fitProblems(
     reasons: reasonsOf(given, {
       ...reasons,
       vocabSize: reason,
-      splitDigits: splitDigits ? "on, for all answers are numbers" : "off, for answers are texts",
-      maxTokens: `${maxTokens}: the longest thought has ${most} tokens`,
-      latents: `${latents} for ${maxTokens} tokens`,
+      splitDigits: splitDigits ? "on; all answers are numbers" : "off; answers are texts",
+      maxTokens: `${maxTokens}; the longest thought has ${most} tokens`,
+      latents: `${latents}; one for every four tokens, and at least 8`,
       conditionTokens:
-        `${conditionTokens}: the longest question with thoughts has ${source} tokens`,
+        `${conditionTokens}; the longest question with thoughts has ${source} tokens`,
     }),
   };
 }

@@ -5,6 +5,7 @@ import { EXIT, UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../tf.ts";
 import { type HostArray, scalar } from "../tree.ts";
 import { deviceWorks } from "../../tests/devices.ts";
+import { runSnippet, snippetsWork } from "../../tests/run_snippet.ts";
 
 Deno.test("openDevice() throws an error with all names when the name is unknown", async () => {
   const error = await assertRejects(() => openDevice("tpu" as DeviceName), UserError);
@@ -58,6 +59,33 @@ Deno.test({
     }
     assertEquals(await call({ x: scalar(4) }), scalar(16));
     assertEquals(traces, 2);
+  },
+});
+
+Deno.test({
+  name: "Device.dispose() leaves no memory behind when 50 devices are opened one after the other",
+  ignore: !deviceWorks("onnx") || !snippetsWork,
+  fn: async () => { // in a process of its own, since other tests take memory, too
+    const { code, stdout, stderr } = await runSnippet(
+      {
+        "openDevice": "engine/device.ts",
+        "scalar": "engine/tree.ts",
+        "sum, mul, tensor, memory": "engine/tf.ts",
+      },
+      `const weights = new Float32Array(2 ** 22).fill(2 ** -12); // 16 MiB, a constant of the graph
+      let early = 0;
+      for (let i = 1; i <= 50; i++) {
+        await using device = await openDevice("onnx", { threads: 1 });
+        const call = device.compile(({ x }) => sum(mul(tensor(weights), x)));
+        await call({ x: scalar(3) });
+        if (i === 15) early = Deno.memoryUsage().rss;
+      }
+      console.log((Deno.memoryUsage().rss - early) / 2 ** 20, memory().numTensors);`,
+    );
+    assertEquals(code, 0, stderr);
+    const [grown, tensors] = stdout.split(" ").map(Number);
+    assertEquals(tensors, 0);
+    assert(grown! < 300, `${grown} MiB more after 35 further devices with 16 MiB each`);
   },
 });
 

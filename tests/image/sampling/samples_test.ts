@@ -10,7 +10,10 @@ import {
   type SamplingOptions,
 } from "../../../image/sampling/samples.ts";
 import { randomStream } from "../../../nn/random.ts";
+import { loadImageModel } from "../../../image/checkpoint.ts";
+import { loadCheckpoint } from "../../../training/checkpoint/checkpoint.ts";
 import { deviceWorks } from "../../devices.ts";
+import { permitted } from "../../permissions.ts";
 import { randomParameters, TINY_UNET, untrained } from "../../tiny_unet.ts";
 
 const DEVICES = ["onnx", "wasm", "cpu"] as const;
@@ -86,6 +89,28 @@ Deno.test("drawSamples() gives a sample the same pixels in batches of any size",
     const shapes = new Set([0, 1, 2, 3, 4].map((i) => together.slice(16 * i, 16 * i + 16).join()));
     assertEquals(shapes.size, 5, "samples differ from each other");
   }
+});
+
+Deno.test({
+  name:
+    "drawSamples() gives the released model's samples the same pixels in batches of 1 and of 64",
+  ignore: !permitted({ name: "read" }) || !deviceWorks("onnx"),
+  fn: async () => {
+    await using device = await openDevice("onnx", { threads: 1 });
+    const model = loadImageModel(await loadCheckpoint("checkpoints/fashion-mnist"));
+    const options = {
+      ...model,
+      sampler: "ddpm",
+      samplerOptions: { numInferenceSteps: 2 },
+    } as const;
+    const labels = Int32Array.from({ length: 64 }, (_, i) => i % 10);
+    const draw = (batchSize: number) =>
+      drawSamples(device, options, { labels, random: randomStream(3), batchSize });
+    const [apart, together] = [await draw(1), await draw(64)];
+    assertEquals(apart.length, 64 * 784);
+    assert(apart.every((pixel, i) => isClose(pixel, together[i]!)));
+    assert(new Set(apart).size > 100, "the samples are pictures");
+  },
 });
 
 Deno.test("drawSamples() uses new noise at each step of ddpm", async () => {
