@@ -50,7 +50,7 @@ export async function testOnWebGpu(
     : {};
   try {
     const filters = filter === undefined ? [] : ["--filter", filter];
-    const { code, ...printed } = await new Deno.Command(Deno.execPath(), {
+    const child = await new Deno.Command(Deno.execPath(), {
       args: ["test", "-q", "-P=test", "--no-check", ...filters, ...files],
       cwd: new URL("..", import.meta.url),
       env: { ...driver, DEVICE: "onnx-webgpu", NO_COLOR: "1" },
@@ -58,8 +58,8 @@ export async function testOnWebGpu(
       stderr: inherit ? "inherit" : "piped",
     }).output();
     const decoder = new TextDecoder();
-    const output = inherit ? "" : decoder.decode(printed.stdout) + decoder.decode(printed.stderr);
-    return { code, output };
+    const output = inherit ? "" : decoder.decode(child.stdout) + decoder.decode(child.stderr);
+    return { code: child.code, output };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

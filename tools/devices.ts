@@ -2,6 +2,7 @@
  * Prints which devices work on this machine, how fast they are, and how to get the others.
  *
  *     deno task devices
+ *     deno task devices --verbose     # also what of each graph the GPU of onnx-webgpu computes
  *
  * Each device is tried in a separate process with the permissions of image.ts: some devices cannot
  * share a process, and a broken one may crash it.
@@ -11,6 +12,9 @@ import { DEVICE_NAMES, type DeviceName } from "../engine/device_names.ts";
 import { denoArguments } from "./task.ts";
 
 const TIMEOUT = 30_000;
+
+/** For {@linkcode tryGraphs}: an adapter in software takes two minutes. */
+const GRAPHS_TIMEOUT = 600_000;
 
 const KINDS: Readonly<Record<DeviceName, string>> = {
   onnx: "ONNX Runtime, traced graphs",
@@ -40,26 +44,59 @@ function failureOf(code: number, stderr: string): string {
   return line === "" ? `its process ended with code ${code}` : line;
 }
 
-/** Tries a device in a separate process. */
-export async function tryDevice(device: DeviceName): Promise<Trial> {
+/** Where onnx-webgpu computes the nodes of a graph. */
+export interface GraphPlaces {
+  readonly graph: string;
+  /** Nodes on the GPU. */
+  gpu: number;
+  /** Copies between the GPU and the processor, without those of inputs and results. */
+  copies: number;
+  /** Nodes on the processor, by operator. */
+  readonly processor: Record<string, number>;
+}
+
+/** Runs a script of this folder with the permissions of image.ts. */
+async function runScript(script: string, device: DeviceName, timeout: number) {
   const flags = ["--device", device];
-  const script = "tools/device_trial.ts";
   const child = new Deno.Command(Deno.execPath(), {
-    args: denoArguments("image", flags, config.permissions.image, {}, script),
+    args: denoArguments("image", flags, config.permissions.image, {}, `tools/${script}`),
     cwd: new URL("..", import.meta.url),
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const timer = setTimeout(() => child.kill("SIGTERM"), TIMEOUT);
+  const timer = setTimeout(() => child.kill("SIGTERM"), timeout);
   const { code, stdout, stderr } = await child.output();
   clearTimeout(timer);
   const decoder = new TextDecoder();
-  const line = decoder.decode(stdout).trim().split("\n").at(-1)!;
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Tries a device in a separate process. */
+export async function tryDevice(device: DeviceName): Promise<Trial> {
+  const { code, stdout, stderr } = await runScript("device_trial.ts", device, TIMEOUT);
+  const line = stdout.trim().split("\n").at(-1)!;
   return line.startsWith("{")
     ? JSON.parse(line) as Trial
-    : { device, failure: failureOf(code, decoder.decode(stderr)) };
+    : { device, failure: failureOf(code, stderr) };
+}
+
+/** Where onnx-webgpu computes the graphs of the programs. */
+export async function tryGraphs(): Promise<GraphPlaces[]> {
+  const { stdout } = await runScript("webgpu_graphs.ts", "onnx-webgpu", GRAPHS_TIMEOUT);
+  return stdout.split("\n").filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as GraphPlaces);
+}
+
+export function describePlaces({ graph, gpu, copies, processor }: GraphPlaces): string {
+  const entries = Object.entries(processor).toSorted(([, a], [, b]) => b - a);
+  const count = entries.reduce((sum, [, nodes]) => sum + nodes, 0);
+  const operators = entries.map(([op, nodes]) => `${nodes} ${op}`).join(", ");
+  const rest = count === 0 ? "" : ` (${operators})`;
+  return `${
+    graph.padEnd(15)
+  } ${gpu} on the GPU, ${count} on the processor${rest}, ${copies} copies`;
 }
 
 export function describeTrial({ device, failure, threads, gigaflops, adapter }: Trial): string {
@@ -76,5 +113,16 @@ if (import.meta.main) {
   );
   console.log("device          works");
   // One after the other, so that none shares the cores with another.
-  for (const device of DEVICE_NAMES) console.log(describeTrial(await tryDevice(device)));
+  const trials: Trial[] = [];
+  for (const device of DEVICE_NAMES) {
+    trials.push(await tryDevice(device));
+    console.log(describeTrial(trials.at(-1)!));
+  }
+  const hasGpu = trials.some(({ device, failure }) =>
+    device === "onnx-webgpu" && failure === undefined
+  );
+  if (Deno.args.includes("--verbose") && hasGpu) {
+    console.log("\nOperations of small graphs of the programs on onnx-webgpu:\n");
+    for (const places of await tryGraphs()) console.log(describePlaces(places));
+  }
 }

@@ -12,7 +12,7 @@
 import { UserError } from "@nanodiffusion/base/errors";
 import * as tf from "../tf.ts";
 import { ARRAY_OF, type DType, type HostArray, sameShape, sizeOf } from "../tree.ts";
-import { type ConstantType, type Graph, NCHWC } from "./graph.ts";
+import { type ConstantType, type Graph, MICROSOFT, NCHWC } from "./graph.ts";
 import { currentOperation, scopeOf } from "./graph_error.ts";
 import { ELEMENT_TYPE } from "./proto.ts";
 import { type Entry, plainValue, type Recorder } from "./recorder.ts";
@@ -234,6 +234,34 @@ export class OnnxBackend extends tf.KernelBackend {
     // By default ONNX copies a dimension of the input where the shape has a 0.
     const attributes = shape.includes(0) ? { allowzero: 1 } : undefined;
     return this.node("Reshape", [value, this.int64s(shape)], attributes);
+  }
+
+  /**
+   * The product of two values [..., rows, inner] and [..., inner, columns] of float32.
+   *
+   * @param transposed Whether the last two axes of each are exchanged.
+   * @param ranks The rank of each.
+   */
+  product(
+    values: readonly [string, string],
+    transposed: readonly [boolean, boolean],
+    ranks: readonly [number, number] = [2, 2],
+  ): string {
+    if (!transposed[0] && !transposed[1]) return this.node("MatMul", values);
+    const [transA, transB] = [Number(transposed[0]), Number(transposed[1])];
+    if (!this.forGpu) return this.node("FusedMatMul", values, { transA, transB }, MICROSOFT);
+    // FusedMatMul would run on the processor.
+    if (ranks[0] === 2 && ranks[1] === 2) return this.node("Gemm", values, { transA, transB });
+    return this.node(
+      "MatMul",
+      values.map((value, i) => transposed[i] ? this.swapped(value, ranks[i]!) : value),
+    );
+  }
+
+  /** A value with its last two axes exchanged. */
+  swapped(value: string, rank: number): string {
+    const axes = Array.from({ length: rank }, (_, axis) => axis);
+    return this.transpose(value, [...axes.slice(0, -2), rank - 1, rank - 2]);
   }
 
   /** The elements at constant indices along an axis. */

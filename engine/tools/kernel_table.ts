@@ -30,6 +30,12 @@ to date.
 - \`-\`: the kernel throws an error with its name.
 - \`tensorflow-gpu\` has the same kernels as \`tensorflow\`. Convolutions padded by numbers are
   composed.
+- \`onnx-webgpu\` has the kernels of \`onnx\`. It runs on the processor what ONNX Runtime's WebGPU
+  provider computes wrongly or inexactly: \`Sin\`, \`Cos\`, \`Tan\`, \`MaxPoolWithArgmax\` and gradients of
+  \`MaxPool\`, convolutions and pooling over three dimensions, and gradients of depthwise
+  convolutions. Of what the provider lacks, the programs use \`OneHot\`, and comparisons, selections
+  and slices of integers. \`deno task devices --verbose\` counts both for each graph.
+- \`webgpu\` is a device of web pages.
 - On \`onnx\` all kernels of strings and complex numbers run on the host.
 - An operation of several kernels (such as \`tf.batchNorm\`, \`tf.logSoftmax\` or the gradient of
   \`tf.mirrorPad\`) needs all of them.

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { describeTrial, tryDevice } from "../../tools/devices.ts";
+import { describePlaces, describeTrial, tryDevice } from "../../tools/devices.ts";
 import { permitted } from "../permissions.ts";
 
 Deno.test("describeTrial() prints speed and threads of a device that works, and the failure of another", () => {
@@ -14,6 +14,17 @@ Deno.test("describeTrial() prints speed and threads of a device that works, and 
   assertEquals(
     describeTrial({ device: "tensorflow", failure: "not set up: run this" }),
     "tensorflow      no   not set up: run this",
+  );
+});
+
+Deno.test("describePlaces() counts nodes on the GPU and on the processor, most frequent first", () => {
+  assertEquals(
+    describePlaces({ graph: "UNet", gpu: 9, copies: 5, processor: { Sin: 1, Where: 2 } }),
+    "UNet            9 on the GPU, 3 on the processor (2 Where, 1 Sin), 5 copies",
+  );
+  assertEquals(
+    describePlaces({ graph: "BERT", gpu: 81, copies: 0, processor: {} }),
+    "BERT            81 on the GPU, 0 on the processor, 0 copies",
   );
 });
 

@@ -3,7 +3,6 @@ import type * as tf from "../../../tf.ts";
 import type { TensorInfo } from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { OnnxBackend } from "../../backend.ts";
-import { MICROSOFT } from "../../graph.ts";
 import type { Attribute } from "../../proto.ts";
 
 /** A sliding window. Every list has a number for each dimension of the image. */
@@ -113,10 +112,8 @@ export function filterGradient(
   const [c, k] = filterShape.slice(-2) as [number, number];
   const rows = sizeOf(dy.shape) / k;
   const gradient = backend.reshape(backend.plain(dy), [rows, k]);
-  const transposed = { transA: 1, transB: 0 };
   const products = taps(backend, backend.plain(x), window).map((tap) => {
-    const inputs = [backend.reshape(tap, [rows, c]), gradient];
-    const product = backend.node("FusedMatMul", inputs, transposed, MICROSOFT);
+    const product = backend.product([backend.reshape(tap, [rows, c]), gradient], [true, false]);
     return backend.reshape(product, [1, c, k]);
   });
   const all = backend.node("Concat", products, { axis: 0 });

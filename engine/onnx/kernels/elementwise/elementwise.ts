@@ -88,8 +88,8 @@ export const elementwise: Record<string, Kernel> = {
   AddN: (inputs, _attrs, backend) => {
     const tensors = Object.values(inputs) as TensorInfo[];
     const [first] = tensors;
-    // ONNX's Sum does not support integers.
-    const sum: Expression = first!.dtype === "float32"
+    // ONNX's Sum does not support integers, and runs on the processor only.
+    const sum: Expression = first!.dtype === "float32" && !backend.forGpu
       ? op("Sum")
       : (g, ...values) => values.reduce((a, b) => g.node("Add", [a, b]));
     return naryOn(backend, tensors, first!.shape, sum, first!.dtype);

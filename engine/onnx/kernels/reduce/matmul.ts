@@ -2,15 +2,8 @@
 import * as tf from "../../../tf.ts";
 import type { TensorInfo } from "../../../tf.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { MICROSOFT } from "../../graph.ts";
 import { activated } from "../elementwise/activation.ts";
 import { broadcastShape, naryOn, op } from "../elementwise/expression.ts";
-
-/** Swaps the last two axes of a value. */
-function swapped(backend: OnnxBackend, value: string, rank: number): string {
-  const axes = Array.from({ length: rank - 2 }, (_, i) => i);
-  return backend.transpose(value, [...axes, rank - 1, rank - 2]);
-}
 
 /**
  * For batches of products, a transposed left side that is longer than this gets a Transpose of its own: 2.3
@@ -48,20 +41,18 @@ function matMul(
   if (a.dtype !== "float32") {
     // ONNX Runtime cannot transpose integers in a product.
     const value = backend.node("MatMul", [
-      transposeA ? swapped(backend, left, rank) : left,
-      transposeB ? swapped(backend, right, b.shape.length) : right,
+      transposeA ? backend.swapped(left, rank) : left,
+      transposeB ? backend.swapped(right, b.shape.length) : right,
     ]);
     return backend.tensor(value, shape, a.dtype);
   }
   if (transposeA && rank > 2 && rows > LONG && innerA > LONG) {
     const turnedShape = [...a.shape.slice(0, -2), rows, innerA];
-    const turned = backend.tensor(swapped(backend, left, rank), turnedShape);
+    const turned = backend.tensor(backend.swapped(left, rank), turnedShape);
     return matMul(backend, turned, b, false, transposeB);
   }
-  const transposes = { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 };
-  const value = transposeA || transposeB
-    ? backend.node("FusedMatMul", [left, right], transposes, MICROSOFT)
-    : backend.node("MatMul", [left, right]);
+  const ranks = [rank, b.shape.length] as const;
+  const value = backend.product([left, right], [transposeA, transposeB], ranks);
   return backend.tensor(value, shape);
 }
 

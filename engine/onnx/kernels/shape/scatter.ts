@@ -3,7 +3,6 @@ import * as tf from "../../../tf.ts";
 import type { TensorInfo } from "../../../tf.ts";
 import { sizeOf } from "../../../tree.ts";
 import type { Kernel, OnnxBackend } from "../../backend.ts";
-import { MICROSOFT } from "../../graph.ts";
 import type { ConstantType } from "../../graph.ts";
 import { plainAs } from "../elementwise/expression.ts";
 import { oneHot } from "./gather.ts";
@@ -113,8 +112,7 @@ export const scatters: Record<string, Kernel> = {
     const shape = [numSegments, ...rest];
     if (numSegments <= MAX_ONE_HOT) {
       const members = oneHot(backend, ids, numSegments, [0, 1]); // [rows, numSegments]
-      const transposed = { transA: 1, transB: 0 };
-      const sums = backend.node("FusedMatMul", [members, flat], transposed, MICROSOFT);
+      const sums = backend.product([members, flat], [true, false]);
       return backend.tensor(backend.reshape(sums, shape), shape);
     }
     const integer = (value: number) => backend.constant([value], [], "int32");
