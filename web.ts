@@ -31,6 +31,7 @@ export const WEB_FLAGS = {
 /** The checkpoints that the page uses, by their names in it. One that is missing is left out. */
 export const WEB_MODELS: Readonly<Record<string, string>> = {
   "fashion-mnist": `${ROOT}checkpoints/fashion-mnist`,
+  "sudoku": `${ROOT}checkpoints/sudoku`,
 };
 
 const FILES = ["index.html", "style.css"];

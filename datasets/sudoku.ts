@@ -1,10 +1,9 @@
 /**
- * Sudoku: puzzles with one solution, generated or read from CSV files. A board is 81 digits, row by row, with
+ * Sudoku: puzzles with one solution, generated or read from CSV files by sudoku_csv.ts. A board is 81 digits, row by row, with
  * 0 for a blank.
  */
 import { requireInteger } from "../base/checks.ts";
-import { parseCsv } from "../base/csv.ts";
-import { inFile, UserError } from "../base/errors.ts";
+import { UserError } from "../base/errors.ts";
 import { quote } from "../base/quote.ts";
 import type { RandomStream } from "../nn/random.ts";
 
@@ -188,7 +187,8 @@ export function needsSearch(quiz: Uint8Array): boolean {
   return !grid.placeSingles() || grid.blanks > 0;
 }
 
-const placeOf = (cell: number) => `row ${SUDOKU_ROWS[cell]! + 1}, column ${cell % 9 + 1}`;
+/** The place of a cell, in words. */
+export const placeOf = (cell: number) => `row ${SUDOKU_ROWS[cell]! + 1}, column ${cell % 9 + 1}`;
 
 /** @throws {UserError} If a board [81] has a digit twice in a row, column or box. */
 function checkBoard(board: Uint8Array): void {
@@ -362,37 +362,4 @@ export function boardLines(board: Uint8Array): string[] {
     }).join(" "));
   const rule = "------+-------+------";
   return [...lines.slice(0, 3), rule, ...lines.slice(3, 6), rule, ...lines.slice(6)];
-}
-
-/**
- * Reads puzzles from CSV with a column `quiz`, `quizzes`, `puzzle` or `puzzles`, and perhaps one `solution`
- * or `solutions`. Without one, puzzles are solved here.
- *
- * @param path The file, for messages.
- * @throws {UserError} If a column is missing, a board is not sound, a puzzle does not have exactly one
- * solution, or its solution is another; it names the line.
- */
-export function parseSudokuCsv(text: string, path: string): Sudoku[] {
-  const [header = [], ...rows] = parseCsv(text, path);
-  const columnOf = (pattern: RegExp) => header.findIndex((name) => pattern.test(name.trim()));
-  const [quizColumn, solutionColumn] = [/^(quiz|quizzes|puzzles?)$/i, /^solutions?$/i].map(
-    columnOf,
-  );
-  if (quizColumn === -1) {
-    throw new UserError(`${path} has no column "quiz": its first line names the columns`);
-  }
-  if (rows.length === 0) throw new UserError(`${path} has no puzzles`);
-  return rows.map((row, i) =>
-    inFile(`${path}, line ${i + 2}`, () => {
-      const quiz = parseBoard(row[quizColumn!]!);
-      const solution = solveSudoku(quiz);
-      const given = solutionColumn === -1 ? "" : row[solutionColumn!]!.trim();
-      if (given === "") return { quiz, solution };
-      const cell = parseBoard(given).findIndex((digit, cell) => digit !== solution[cell]);
-      if (cell === -1) return { quiz, solution };
-      throw new UserError(
-        `the solution in the file is not the puzzle's: ${placeOf(cell)} must be ${solution[cell]}`,
-      );
-    })
-  );
 }

@@ -26,6 +26,7 @@ export class Client {
   readonly #worker: Worker;
   readonly #open = new Map<number, OpenCall>();
   #next = 0;
+  #failed: Error | undefined;
 
   constructor(onStatus: (status: Status) => void) {
     this.#worker = new Worker(`worker.js${location.search}`, { type: "module" });
@@ -39,8 +40,8 @@ export class Client {
       else call.resolve(data.result);
     };
     this.#worker.onerror = (event) => {
-      const error = new Error(`the computation failed: ${event.message ?? "no reason given"}`);
-      for (const { reject } of this.#open.values()) reject(error);
+      this.#failed = new Error(`this browser cannot run the computations: ${event.message ?? ""}`);
+      for (const { reject } of this.#open.values()) reject(this.#failed);
       this.#open.clear();
     };
   }
@@ -52,6 +53,7 @@ export class Client {
   ): Call<ResultOf<Name>> {
     const id = this.#next++;
     const result = new Promise<ResultOf<Name>>((resolve, reject) => {
+      if (this.#failed !== undefined) return reject(this.#failed);
       this.#open.set(id, {
         onEvent: (event) => onEvent(event as EventOf<Name>),
         resolve: (value) => resolve(value as ResultOf<Name>),

@@ -79,7 +79,7 @@ export class Steps<Step> {
     this.#range = find(scrubber, "input", HTMLInputElement);
     this.#output = find(scrubber, "output", HTMLOutputElement);
     this.#show = show;
-    this.#range.oninput = () => this.#draw();
+    this.#range.oninput = () => this.draw();
   }
 
   get all(): readonly Step[] {
@@ -108,10 +108,11 @@ export class Steps<Step> {
     this.#range.disabled = false;
     this.#range.max = String(this.#steps.length - 1);
     if (follows) this.#range.value = this.#range.max;
-    this.#draw();
+    this.draw();
   }
 
-  #draw(): void {
+  /** Shows the chosen step. */
+  draw(): void {
     this.#output.textContent = `${this.#range.value} of ${this.#last}`;
     const { shown } = this;
     if (shown !== undefined) this.#show(shown);

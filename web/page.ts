@@ -3,6 +3,7 @@ import { Client } from "./client.ts";
 import { find } from "./elements.ts";
 import { openGarments } from "./garments/page.ts";
 import { openPlane } from "./plane/page.ts";
+import { openSudoku } from "./sudoku/page.ts";
 
 const lines = ["#status", "#device"].map((id) => find(document.body, id, HTMLElement));
 const progress = find(document.body, "#progress", HTMLProgressElement);
@@ -44,6 +45,7 @@ select(tabs.find((tab) => `#${tab.getAttribute("aria-controls")}` === location.h
 const panel = (id: string) => find(document.body, `#${id}`, HTMLElement);
 openGarments(panel("garments"), client);
 openPlane(panel("plane"), client);
+openSudoku(panel("sudoku"), client);
 
 // Without a service worker the page works, but not offline.
 navigator.serviceWorker?.register("offline.js").catch(() => {});

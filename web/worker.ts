@@ -5,8 +5,9 @@ import type { Device } from "../engine/device_of.ts";
 import { drawGarments } from "./garments/compute.ts";
 import { drawPlane } from "./plane/compute.ts";
 import type { Context, FromWorker, Status, ToWorker } from "./protocol.ts";
+import { fillSudoku, newSudoku } from "./sudoku/compute.ts";
 
-const CALLS = { drawGarments, drawPlane };
+const CALLS = { drawGarments, drawPlane, fillSudoku, newSudoku };
 
 /** The functions that the page may call. */
 export type Calls = typeof CALLS;

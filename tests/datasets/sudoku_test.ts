@@ -5,7 +5,6 @@ import {
   generateSudoku,
   needsSearch,
   parseBoard,
-  parseSudokuCsv,
   shuffleSudoku,
   solveSudoku,
   type Sudoku,
@@ -15,6 +14,7 @@ import {
   sudokuClass,
   sudokuPart,
 } from "../../datasets/sudoku.ts";
+import { parseSudokuCsv } from "../../datasets/sudoku_csv.ts";
 import { randomStream } from "../../nn/random.ts";
 
 /** Published puzzles: that of Wikipedia's article, one of A. Inkala, and one of G. Royle's with 17 givens. */

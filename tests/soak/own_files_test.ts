@@ -5,7 +5,7 @@ import { loadImageFiles, parseCifar, parsePixelCsv } from "../../datasets/image_
 import { loadImageFolder } from "../../datasets/image_folder.ts";
 import { parseOwnProblems } from "../../datasets/own_problems.ts";
 import { parseOwnTexts } from "../../datasets/own_texts.ts";
-import { parseSudokuCsv } from "../../datasets/sudoku.ts";
+import { parseSudokuCsv } from "../../datasets/sudoku_csv.ts";
 import { permitted } from "../permissions.ts";
 import { type Files, folderOf, folderSurvives, writeOver } from "./folder_reader.ts";
 import { type Dice, mutateBytes, mutateJson } from "./mutate.ts";

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { decode } from "fast-png";
 import type { Page } from "puppeteer-core";
+import { parseBoard, solveSudoku } from "../../datasets/sudoku.ts";
 import { main } from "../../image.ts";
 import { inFolder } from "../in_folder.ts";
 import { runHere } from "../run_here.ts";
@@ -34,7 +35,7 @@ async function submit(page: Page, panel: string, values: Record<string, string |
   await page.click(`#tab-${panel}`);
   await set(page, panel, values);
   await page.click(`#${panel} [type="submit"]`);
-  await page.waitForSelector(`#${panel} .message:not(:empty)`, { timeout: 120 * SECOND });
+  await page.waitForSelector(`#${panel} .message:not(:empty)`, { timeout: 60 * SECOND });
   return await textOf(page, `#${panel} .message`);
 }
 
@@ -145,6 +146,31 @@ Deno.test({
           await page.keyboard.press(key);
         }
         assertMatch(await submit(page, "plane", { trainingSteps: 20 }), /^Trained in/);
+      });
+
+      await t.step("a Sudoku is filled in, and a contradiction is refused", async () => {
+        const board = () =>
+          page.$$eval("#sudoku .board input", (cells) =>
+            cells.map((cell) => (cell as HTMLInputElement).value || ".").join(""));
+        const quiz = await board();
+        assertMatch(await submit(page, "sudoku"), /^All cells are right\.$/);
+        const answer = await board();
+        assertEquals(
+          answer.replaceAll(/./g, (digit, i) =>
+            quiz[i] === "." ? "." : digit),
+          quiz,
+        );
+        assertEquals([...solveSudoku(parseBoard(quiz))].join(""), answer);
+        await page.click('#sudoku [name="new"]');
+        await page.waitForFunction(
+          () => document.querySelector("#sudoku .message")!.textContent === "",
+        );
+        assert(await board() !== answer);
+        await page.click('#sudoku [name="clear"]');
+        await page.type("#sudoku .board input:nth-child(1)", "5");
+        await page.keyboard.press("ArrowRight");
+        await page.keyboard.type("5");
+        assertMatch(await submit(page, "sudoku"), /^row 1 has the digit 5 twice|5.*twice/);
       });
 
       await t.step("it logs no error and asks no other host", () => assertEquals(problems, []));

@@ -6,7 +6,11 @@ import { fileExists } from "../../base/files.ts";
 import { UserError } from "../../base/errors.ts";
 import { checkParameters, type HostParameters, unravel } from "../../nn/parameters.ts";
 import { requireComponent } from "../../training/checkpoint/check_model.ts";
-import { type Checkpoint, loadCheckpoint } from "../../training/checkpoint/checkpoint.ts";
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  type LoadedCheckpoint,
+} from "../../training/checkpoint/checkpoint.ts";
 import { resolveCheckpoint } from "../../training/checkpoint/folders.ts";
 import { stateTensors, toParameters, toTensors } from "../../training/checkpoint/state_tensors.ts";
 import type { BertConfig } from "../../vae/bert.ts";
@@ -64,11 +68,16 @@ export async function openMaskedModel(
   if (!await fileExists(`${directory}/model_index.json`)) {
     throw new UserError(`there is no model in ${directory}`);
   }
-  const { config: json, weights = new Map() } = requireComponent(
-    await loadCheckpoint(directory),
-    "denoiser",
-  );
-  const source = `${directory}/denoiser`;
+  return loadMaskedModel(await loadCheckpoint(directory), task);
+}
+
+/** The model of a checkpoint. @throws {UserError} As {@linkcode openMaskedModel}. */
+export function loadMaskedModel(
+  checkpoint: LoadedCheckpoint,
+  task: Pick<MaskedTask, "name" | "vocabSize" | "length">,
+): MaskedModel {
+  const { config: json, weights = new Map() } = requireComponent(checkpoint, "denoiser");
+  const source = `${checkpoint.directory}/denoiser`;
   const config = bertConfigFromJson(json, `${source}/config.json`);
   if (config.vocabSize !== task.vocabSize || config.maxPositionEmbeddings !== task.length) {
     throw new UserError(

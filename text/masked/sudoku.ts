@@ -5,7 +5,6 @@ import {
   boardLines,
   generateSudoku,
   parseBoard,
-  parseSudokuCsv,
   shuffleSudoku,
   type Sudoku,
   SUDOKU_BOXES,
@@ -13,6 +12,7 @@ import {
   SUDOKU_ROWS,
   type SudokuPart,
 } from "../../datasets/sudoku.ts";
+import { parseSudokuCsv } from "../../datasets/sudoku_csv.ts";
 import { randomStream } from "../../nn/random.ts";
 import type { MaskedConfig } from "../settings.ts";
 import type { MaskedExample, MaskedTask } from "./task.ts";
