@@ -120,3 +120,18 @@ Deno.test({
     );
   },
 });
+
+Deno.test({
+  name: "openDevice() names the adapter of onnx-webgpu, and takes none in software for auto",
+  ignore: !deviceWorks("onnx-webgpu"),
+  fn: async () => {
+    const { adapter } = await openDevice("onnx-webgpu", { threads: 1 });
+    assert(adapter !== undefined && adapter.name !== "" && adapter.largestTensor >= 2 ** 27);
+    const lines: string[] = [];
+    const { name } = await openDevice("auto", { threads: 1, log: (line) => lines.push(line) });
+    assertEquals(name === "onnx-webgpu", !adapter.software);
+    if (adapter.software) {
+      assertStringIncludes(lines[0]!, `a software adapter only (${adapter.name})`);
+    }
+  },
+});
