@@ -1,3 +1,5 @@
+/// <reference lib="dom" />
+/// <reference lib="dom.iterable" />
 /** Debian's chromium, headless, with the built page. */
 import puppeteer, { type Browser, type Page } from "puppeteer-core";
 import { buildPage, servePage, WEB_MODELS } from "../../web.ts";
@@ -69,4 +71,37 @@ export async function openPage(
       await server.shutdown();
     },
   };
+}
+
+const SECOND = 1000;
+
+/** The text of an element. */
+export const textOf = (page: Page, selector: string) =>
+  page.$eval(selector, (element) => element.textContent ?? "");
+
+/** Sets controls by name, as a visitor does. */
+export async function set(page: Page, panel: string, values: Record<string, string | number>) {
+  for (const [name, value] of Object.entries(values)) {
+    await page.$eval(
+      `#${panel} [name="${name}"]`,
+      (control, value) => {
+        (control as HTMLInputElement).value = value;
+        control.dispatchEvent(new Event("change", { bubbles: true }));
+      },
+      String(value),
+    );
+  }
+}
+
+/** Opens a tab, sets controls, submits the form, and waits for the message at the end. */
+export async function submit(
+  page: Page,
+  panel: string,
+  values: Record<string, string | number> = {},
+) {
+  await page.click(`#tab-${panel}`);
+  await set(page, panel, values);
+  await page.click(`#${panel} [type="submit"]`);
+  await page.waitForSelector(`#${panel} .message:not(:empty)`, { timeout: 60 * SECOND });
+  return await textOf(page, `#${panel} .message`);
 }

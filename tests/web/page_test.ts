@@ -2,42 +2,14 @@
 /// <reference lib="dom.iterable" />
 /** The page in a real browser: every tab works, asks no other host, and logs no error. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import axe from "axe-core";
 import { decode } from "fast-png";
 import type { Page } from "puppeteer-core";
 import { parseBoard, solveSudoku } from "../../datasets/sudoku.ts";
 import { main } from "../../image.ts";
 import { inFolder } from "../in_folder.ts";
 import { runHere } from "../run_here.ts";
-import { hasBrowser, openPage } from "./browser.ts";
-
-const SECOND = 1000;
-
-/** The text of an element. */
-const textOf = (page: Page, selector: string) =>
-  page.$eval(selector, (element) => element.textContent ?? "");
-
-/** Sets controls by name, as a visitor does. */
-async function set(page: Page, panel: string, values: Record<string, string | number>) {
-  for (const [name, value] of Object.entries(values)) {
-    await page.$eval(
-      `#${panel} [name="${name}"]`,
-      (control, value) => {
-        (control as HTMLInputElement).value = value;
-        control.dispatchEvent(new Event("change", { bubbles: true }));
-      },
-      String(value),
-    );
-  }
-}
-
-/** Opens a tab, sets controls, submits the form, and waits for the message at the end. */
-async function submit(page: Page, panel: string, values: Record<string, string | number> = {}) {
-  await page.click(`#tab-${panel}`);
-  await set(page, panel, values);
-  await page.click(`#${panel} [type="submit"]`);
-  await page.waitForSelector(`#${panel} .message:not(:empty)`, { timeout: 60 * SECOND });
-  return await textOf(page, `#${panel} .message`);
-}
+import { hasBrowser, openPage, set, submit, textOf } from "./browser.ts";
 
 /** The grey values of a canvas with ten images, image by image. */
 async function imagesOn(page: Page, selector: string): Promise<number[][]> {
@@ -66,6 +38,13 @@ async function imagesOfProgram(folder: string, ...flags: string[]): Promise<numb
 
 function greatestDifference(a: readonly number[][], b: readonly number[][]): number {
   return Math.max(...a.flatMap((image, i) => image.map((grey, j) => Math.abs(grey - b[i]![j]!))));
+}
+
+/** What axe-core finds wrong with the page as it is shown. */
+async function violations(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate("axe.run()") as axe.AxeResults;
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
 }
 
 Deno.test({
@@ -173,6 +152,100 @@ Deno.test({
         assertMatch(await submit(page, "sudoku"), /^row 1 has the digit 5 twice|5.*twice/);
       });
 
+      await t.step(
+        "every tab is accessible, in light and dark, on a phone and a desktop",
+        async () => {
+          for (const width of [390, 1200]) {
+            await page.setViewport({ width, height: 844 });
+            for (const scheme of ["light", "dark"]) {
+              await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+              for (const tab of await page.$$('[role="tab"]')) {
+                await tab.click();
+                assertEquals(await violations(page), [], `${width} ${scheme}`);
+                const isWide = await page.evaluate(() =>
+                  document.documentElement.scrollWidth > document.documentElement.clientWidth
+                );
+                assertEquals(isWide, false, `${width}: the page scrolls sideways`);
+              }
+            }
+          }
+        },
+      );
+
+      await t.step("arrow keys move between tabs", async () => {
+        await page.focus("#tab-garments");
+        await page.keyboard.press("ArrowRight");
+        assertEquals(await page.evaluate(() => document.activeElement?.id), "tab-plane");
+        assert(await page.$eval("#plane", (panel) => !(panel as HTMLElement).hidden));
+      });
+
+      await t.step("a call that is stopped ends, and another may follow", async () => {
+        await page.click("#tab-plane");
+        await set(page, "plane", { trainingSteps: 20000 });
+        await page.click('#plane [type="submit"]');
+        await page.click('#plane [name="stop"]');
+        await page.waitForSelector("#plane .message:not(:empty)");
+        assertEquals(await textOf(page, "#plane .message"), "stopped");
+        assertMatch(await submit(page, "plane", { trainingSteps: 20, data: "spiral" }), /^Trained/);
+      });
+
       await t.step("it logs no error and asks no other host", () => assertEquals(problems, []));
     }),
+});
+
+/** Puts a line in front of the worker's code. */
+const prepend = (line: string) => async (folder: string) => {
+  const path = `${folder}/worker.js`;
+  await Deno.writeTextFile(path, `${line}\n${await Deno.readTextFile(path)}`);
+};
+
+Deno.test({
+  name: "the page says what is wrong with a checkpoint, a browser or a server",
+  ignore: !hasBrowser,
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async (t) => {
+    const step = (name: string, test: (folder: string) => Promise<void>) =>
+      t.step(name, () => inFolder(test));
+    const quick = { steps: 1, guidance: 1 };
+
+    await step("a damaged checkpoint is refused", async (folder) => {
+      const change = async (site: string) => {
+        const path = `${site}/models/fashion-mnist/unet/diffusion_pytorch_model.safetensors`;
+        const bytes = await Deno.readFile(path);
+        bytes[bytes.length - 5]! ^= 1;
+        await Deno.writeFile(path, bytes);
+      };
+      await using opened = await openPage(folder, { change });
+      assertMatch(await submit(opened.page, "garments", quick), /is damaged: its SHA-256/);
+    });
+
+    await step("a model that the page lacks is named", async (folder) => {
+      await using opened = await openPage(folder, { models: {} });
+      assertEquals(await submit(opened.page, "sudoku"), "this page has no model sudoku");
+    });
+
+    await step("a browser without SIMD is named as the reason", async (folder) => {
+      const change = prepend("WebAssembly.validate = () => false;");
+      await using opened = await openPage(folder, { change });
+      assertMatch(await submit(opened.page, "garments", quick), /no WebAssembly SIMD/);
+    });
+
+    await step("without storage the page works, and says so", async (folder) => {
+      const change = prepend("caches.open = () => Promise.reject(new Error('full'));");
+      await using opened = await openPage(folder, { change });
+      assertMatch(await submit(opened.page, "garments", quick), /s for ten images$/);
+      assertMatch(await textOf(opened.page, "#status"), /no storage/);
+    });
+
+    await step("the page works offline once it was loaded", async (folder) => {
+      await using opened = await openPage(folder);
+      const { page } = opened;
+      await page.evaluate(() => navigator.serviceWorker.ready.then(() => {}));
+      assertMatch(await submit(page, "garments", quick), /s for ten images$/);
+      await opened.endServer();
+      await page.reload();
+      assertMatch(await submit(page, "garments", quick), /s for ten images$/);
+    });
+  },
 });
