@@ -32,6 +32,8 @@ export const WEB_FLAGS = {
 export const WEB_MODELS: Readonly<Record<string, string>> = {
   "fashion-mnist": `${ROOT}checkpoints/fashion-mnist`,
   "sudoku": `${ROOT}checkpoints/sudoku`,
+  "hotel-reviews": `${ROOT}checkpoints/hotel-reviews`,
+  "hotel-reviews/diffusion": `${ROOT}checkpoints/hotel-reviews/diffusion`,
 };
 
 const FILES = ["index.html", "style.css"];

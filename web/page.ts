@@ -4,6 +4,7 @@ import { find } from "./elements.ts";
 import { openGarments } from "./garments/page.ts";
 import { openPlane } from "./plane/page.ts";
 import { openSudoku } from "./sudoku/page.ts";
+import { openTexts } from "./texts/page.ts";
 
 const lines = ["#status", "#device"].map((id) => find(document.body, id, HTMLElement));
 const progress = find(document.body, "#progress", HTMLProgressElement);
@@ -46,6 +47,7 @@ const panel = (id: string) => find(document.body, `#${id}`, HTMLElement);
 openGarments(panel("garments"), client);
 openPlane(panel("plane"), client);
 openSudoku(panel("sudoku"), client);
+openTexts(panel("texts"), client);
 
 // Without a service worker the page works, but not offline.
 navigator.serviceWorker?.register("offline.js").catch(() => {});

@@ -6,8 +6,9 @@ import { drawGarments } from "./garments/compute.ts";
 import { drawPlane } from "./plane/compute.ts";
 import type { Context, FromWorker, Status, ToWorker } from "./protocol.ts";
 import { fillSudoku, newSudoku } from "./sudoku/compute.ts";
+import { writeReviews } from "./texts/compute.ts";
 
-const CALLS = { drawGarments, drawPlane, fillSudoku, newSudoku };
+const CALLS = { drawGarments, drawPlane, fillSudoku, newSudoku, writeReviews };
 
 /** The functions that the page may call. */
 export type Calls = typeof CALLS;

@@ -9,6 +9,7 @@ import { parseBoard, solveSudoku } from "../../datasets/sudoku.ts";
 import { main } from "../../image.ts";
 import { inFolder } from "../in_folder.ts";
 import { runHere } from "../run_here.ts";
+import { runText } from "../text/program/program.ts";
 import { hasBrowser, openPage, set, submit, textOf } from "./browser.ts";
 
 /** The grey values of a canvas with ten images, image by image. */
@@ -150,6 +151,20 @@ Deno.test({
         await page.keyboard.press("ArrowRight");
         await page.keyboard.type("5");
         assertMatch(await submit(page, "sudoku"), /^row 1 has the digit 5 twice|5.*twice/);
+      });
+
+      await t.step("reviews are those of `deno task text --sample-only`", async () => {
+        const message = await submit(page, "texts", { rating: 4, seed: 1, steps: 10 });
+        assertMatch(message, /s for 2 reviews$/);
+        const found = await page.$$eval(
+          "#texts .texts li",
+          (items) => items.map((item) => item.textContent),
+        );
+        const flags = ["--rating=4", "--seed=1", "--samples=2", "--sample-steps=10"];
+        const { code } = await runText("--sample-only", `--out=${folder}/texts`, ...flags);
+        assertEquals(code, 0);
+        const lines = await Deno.readTextFile(`${folder}/texts/samples/samples.jsonl`);
+        assertEquals(found, lines.trim().split("\n").map((line) => JSON.parse(line).text));
       });
 
       await t.step(
