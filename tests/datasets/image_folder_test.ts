@@ -134,7 +134,8 @@ test("decodes the middle of a long strip alone, in little memory", async (folder
   const pixels = [...set.train.images, ...set.validation.images];
   assertEquals(pixels.filter((value) => value === 255).length, 8 * 8 * 3);
   if (!snippetsWork) return;
-  // The peak of a process of its own, since other tests take memory, too.
+  // The peak of a process of its own, since other tests take memory, too. It was 350 to 1,014 MiB, by how the
+  // decoder's threads come; decoded whole, the strips take 3,786 MiB.
   const { stdout, stderr } = await runSnippet(
     { loadImageFolder: "datasets/image_folder.ts" },
     `await loadImageFolder(${JSON.stringify(folder)}, { size: 8, cacheDir: null });
@@ -142,7 +143,7 @@ test("decodes the middle of a long strip alone, in little memory", async (folder
     console.log(resourceUsage().maxRSS / 2 ** 10);`,
   );
   const peak = Number(stdout || NaN);
-  assert(peak < 1000, `${peak} MiB at the peak; ${stderr}`);
+  assert(peak < 2000, `${peak} MiB at the peak; ${stderr}`);
 });
 
 test("keeps decoded images, bound to the hashes of their files", async (folder) => {
